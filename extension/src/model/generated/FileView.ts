@@ -39,7 +39,7 @@ playable: boolean,
  */
 url: string, 
 /**
- * Whether another file had its name already, so that its own has a number. [`Intent::Adopt`]
+ * Whether another file had its name already, so that its own has a number. `Intent::Adopt`
  * goes on in that other file.
  */
 displaced: boolean, 

@@ -99,7 +99,7 @@ trackers: Array<string>, } | { "kind": "remove_tracker",
  */
 infoHash: string, 
 /**
- * Its URL, as [`TrackerView::url`] has it.
+ * Its URL, as `TrackerView::url` has it.
  */
 url: string, } | { "kind": "magnet_link", 
 /**

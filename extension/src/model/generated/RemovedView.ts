@@ -13,7 +13,7 @@ infoHash: string,
  */
 name: string, 
 /**
- * How long [`Intent::UndoRemove`] brings it back, seconds; 0 when it is too late.
+ * How long `Intent::UndoRemove` brings it back, seconds; 0 when it is too late.
  */
 undoS: number, 
 /**

@@ -65,7 +65,7 @@ maxDownloads: number | null,
 maxSeeds: number | null, 
 /**
  * Whether a torrent that a page adds is downloaded at once, and does not wait for
- * [`Intent::Decide`].
+ * `Intent::Decide`.
  */
 startAtOnce: boolean, 
 /**

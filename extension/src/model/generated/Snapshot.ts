@@ -45,6 +45,6 @@ notices: Array<NoticeView>,
 removed: Array<RemovedView>, 
 /**
  * Whether a person can have folders shown and the download folder changed
- * ([`Intent::ShowInFolder`], [`Intent::SetDownloadFolder`]).
+ * (`Intent::ShowInFolder`, `Intent::SetDownloadFolder`).
  */
 folders: boolean, };

@@ -29,7 +29,7 @@ version: TorrentVersion | null,
  */
 state: TorrentState, 
 /**
- * Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is
+ * Whether it waits for `Intent::Decide`: of its files only what a viewer needs at first is
  * fetched. `wanted`, and each file's priority, say what would be downloaded.
  */
 undecided: boolean, 
@@ -155,10 +155,10 @@ fileCount: number,
  */
 next: NextFilm | null, 
 /**
- * What a person chose for it ([`Intent::Choose`]).
+ * What a person chose for it (`Intent::Choose`).
  */
 choices: Record<string, string>, 
 /**
- * Its files, padding left out, in the order of people. Empty in a list ([`topics`]).
+ * Its files, padding left out, in the order of people. Empty in a list (`topics`).
  */
 files: Array<FileView>, };

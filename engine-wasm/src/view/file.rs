@@ -1,0 +1,105 @@
+//! One file of a torrent as a page shows it: its progress, subtitles and pieces.
+
+use serde::{Deserialize, Serialize};
+
+use super::Priority;
+use crate::api::url;
+use crate::media;
+
+/// One file of a torrent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct FileView {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its path in the torrent, with `/`.
+    pub path: String,
+    /// Length, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub length: u64,
+    /// Bytes verified.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub verified: u64,
+    /// How much it is wanted.
+    pub priority: Priority,
+    /// Media type by its name.
+    pub content_type: String,
+    /// Whether it is to be watched or listened to. A player looks into it to see what that takes.
+    pub playable: bool,
+    /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
+    pub url: String,
+    /// Whether another file had its name already, so that its own has a number. `Intent::Adopt`
+    /// goes on in that other file.
+    pub displaced: bool,
+    /// Where to go on with it, seconds; 0 for its beginning.
+    pub position_s: f64,
+    /// Its length, seconds, where a player has said it.
+    pub duration_s: Option<f64>,
+    /// Whether it was watched.
+    pub watched: bool,
+    /// The torrent's subtitle files that belong to it by their names, the best first.
+    pub subtitles: Vec<SubtitleView>,
+}
+
+impl FileView {
+    /// Where it is served under its own name, below the daemon's base URL, with the same key as
+    /// [`FileView::url`]: for players that go by a name's ending. Empty for a file that is not
+    /// served.
+    pub fn named_url(&self) -> String {
+        let parts =
+            self.url.split_once('?').and_then(|(id, query)| Some((id.rsplit_once('.')?.0, query)));
+        parts.map_or_else(
+            || self.url.clone(),
+            |(torrent, query)| format!("{torrent}/{}?{query}", url::encode(&self.path)),
+        )
+    }
+
+    /// A file of which nothing is there: it is in the torrent, and nowhere else.
+    ///
+    /// `path` is its path in the torrent, with `/`; `length` is in bytes.
+    pub fn new(index: u32, path: String, length: u64) -> Self {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let (content_type, playable) = (media::content_type(name).to_owned(), media::is_film(name));
+        Self {
+            index,
+            path,
+            length,
+            verified: 0,
+            priority: Priority::Normal,
+            content_type,
+            playable,
+            url: String::new(),
+            displaced: false,
+            position_s: 0.0,
+            duration_s: None,
+            watched: false,
+            subtitles: Vec::new(),
+        }
+    }
+}
+
+/// A subtitle file of a film.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct SubtitleView {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its language, a BCP 47 tag, where its name says it.
+    pub language: Option<String>,
+    /// What to call it in front of a person.
+    pub title: String,
+}
+
+/// The pieces of one file, for a strip: as many cells as asked for, or one a piece where there are
+/// fewer pieces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct PiecesView {
+    /// For each cell how much of it is verified, 0–255.
+    pub verified: Vec<u8>,
+    /// For each cell how much of it is asked for or stored and not yet verified, 0–255.
+    pub underway: Vec<u8>,
+}

@@ -1,0 +1,59 @@
+//! One viewer's request as a page shows it, and what the request waits for.
+
+use serde::{Deserialize, Serialize};
+
+/// One viewer's request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct StreamView {
+    /// Its torrent.
+    pub info_hash: String,
+    /// Its file.
+    pub file_index: u32,
+    /// First byte asked for.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub start: u64,
+    /// Last byte asked for.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub end: u64,
+    /// First byte that the viewer has not drained.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub position: u64,
+    /// What it waits for; `None` while it is fed.
+    pub waiting: Option<WaitView>,
+}
+
+/// What a viewer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct WaitView {
+    /// Why.
+    pub reason: WaitReason,
+    /// Pieces of the rest of this request that are there.
+    pub have_pieces: u32,
+    /// Pieces of the rest of this request.
+    pub need_pieces: u32,
+    /// When the next byte is expected, milliseconds.
+    pub eta_ms: Option<u32>,
+    /// Connected peers that have the piece at the cursor.
+    pub sources: u32,
+}
+
+/// Why a viewer waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The bytes are being fetched.
+    Downloading,
+    /// What lies on disk is being checked.
+    Checking,
+    /// No peer is connected.
+    NoPeers,
+    /// Peers are connected, but none of them has these bytes.
+    NoSource,
+    /// The torrent is paused or in trouble.
+    Stopped,
+}
