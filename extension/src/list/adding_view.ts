@@ -107,7 +107,7 @@ export function spaceWords(
       : t("addFits", size(missing), size(root.freeBytes));
   const needs = t("addShort", size(missing), size(short.free));
   if (short.without.length === 0) return needs;
-  return `${needs} ${t("addWithout", short.without.map((file) => `“${splitPath(file.path).name}” (${size(file.length)})`).join(", "))}`;
+  return `${needs} ${t("addWithout", short.without.map((file) => t("addNamed", splitPath(file.path).name, size(file.length))).join(", "))}`;
 }
 
 function rootOf(ui: Pick<AddingUi, "roots" | "root">): RootView | undefined {
