@@ -16,26 +16,26 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::app::App;
-use crate::auth::Guard;
-use crate::chosen;
-use crate::config::{Config, any_port};
+use crate::control::desk::{Desk, DeskConfig};
+use crate::control::doorstep::Doorstep;
 use crate::convert::Converter;
-use crate::descriptors::Shares;
-use crate::desk::{Desk, DeskConfig};
-use crate::doorstep::Doorstep;
+use crate::files::read_ahead::ReadAhead;
 use crate::files::{FileStore, Roots, Writers};
-use crate::folder::{Endpoint, Identity, StateFolder};
-use crate::io_plane::IoConfig;
+use crate::host::chosen_folders;
+use crate::host::config::{Config, any_port};
+use crate::host::descriptors::Shares;
+use crate::host::show::FileManager;
+use crate::host::state_folder::{Endpoint, Identity, StateFolder};
+use crate::http::app::App;
+use crate::http::auth::Guard;
+use crate::http::server::{self, Phase};
+use crate::http::uploads::Uploads;
 use crate::metrics::Metrics;
-use crate::notes::NoteStore;
-use crate::port_map::{MapConfig, PortMaps};
-use crate::read_ahead::ReadAhead;
-use crate::server::{self, Phase};
-use crate::show::FileManager;
+use crate::plane::io_plane::IoConfig;
 use crate::sockets::DialPolicy;
+use crate::sockets::port_map::{MapConfig, PortMaps};
 use crate::state::StateStore;
-use crate::uploads::Uploads;
+use crate::state::notes::NoteStore;
 
 /// Bytes of I/O frames that may be under way in each direction.
 const IO_WINDOW: u32 = 4 << 20;
@@ -203,7 +203,7 @@ pub(crate) fn assemble(
     let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let roots = Roots::new(roots).remembering_in(folder.path());
-    roots.set_aside(&chosen::load(folder.path()));
+    roots.set_aside(&chosen_folders::load(folder.path()));
     roots.check_apart()?;
     let files = Arc::new(FileStore::new(roots, open_writers(&config.locks)?));
     Ok(App {

@@ -12,14 +12,14 @@ use shared_proto::Root;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::app::App;
-use crate::config::Config;
-use crate::connections::Connections;
+use crate::control::desk::Desk;
 use crate::daemon;
-use crate::descriptors::Shares;
-use crate::desk::Desk;
-use crate::folder::StateFolder;
-use crate::server::{self, Phase};
+use crate::host::config::Config;
+use crate::host::descriptors::Shares;
+use crate::host::state_folder::StateFolder;
+use crate::http::app::App;
+use crate::http::connections::Connections;
+use crate::http::server::{self, Phase};
 
 /// A daemon that is given its connections.
 pub struct InMemory {

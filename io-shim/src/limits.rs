@@ -1,6 +1,6 @@
 //! Every bound of the I/O plane, each with its reason.
 //!
-//! What the user may set lives in [`crate::io_plane::IoConfig`]; these are the bounds that protect
+//! What the user may set lives in [`crate::plane::io_plane::IoConfig`]; these are the bounds that protect
 //! the daemon from its engine and from strangers, and that nobody needs to tune.
 
 use std::time::Duration;

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use io_shim::config::{Config, Settings};
 use io_shim::daemon::Daemon;
-use io_shim::descriptors;
-use io_shim::folder::make_private_folder;
-use io_shim::install::{self, Target};
-use io_shim::{log, native_messaging};
+use io_shim::host::config::{Config, Settings};
+use io_shim::host::descriptors;
+use io_shim::host::install::{self, Target};
+use io_shim::host::log;
+use io_shim::host::native_messaging;
+use io_shim::host::state_folder::make_private_folder;
 
 /// A daemon started by the extension ends after this many idle seconds.
 const DETACHED_IDLE_S: u64 = 60;
@@ -115,7 +116,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Install { target, allow_origin } => {
-            let mut origins = vec![io_shim::config::EXTENSION_ORIGIN.to_owned()];
+            let mut origins = vec![io_shim::host::config::EXTENSION_ORIGIN.to_owned()];
             origins.extend(allow_origin);
             for path in install::install(&target, &std::env::current_exe()?, &origins)? {
                 println!("installed {}", path.display());

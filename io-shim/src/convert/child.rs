@@ -19,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::desk::Desk;
-use crate::serve::{Body, BoxError};
+use crate::control::desk::Desk;
+use crate::http::serve::{Body, BoxError};
 
 /// What it makes.
 pub(super) const CONTENT_TYPE: &str = "video/mp4";

@@ -19,9 +19,9 @@ use serde_json::json;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use crate::auth::{Credential, Query};
-use crate::desk::{Desk, ServedFile};
-use crate::serve::{Answer, Content, RETRY_AFTER, plain, refused, text, unavailable};
+use crate::control::desk::{Desk, ServedFile};
+use crate::http::auth::{Credential, Query};
+use crate::http::serve::{Answer, Content, RETRY_AFTER, plain, refused, text, unavailable};
 use child::Child;
 use ffmpeg::Ffmpeg;
 use order::Order;

@@ -1,7 +1,7 @@
 //! What is to be converted: from where, which tracks, how. Owns the words of the query and ffmpeg's
 //! arguments for them.
 
-use crate::auth::Query;
+use crate::http::auth::Query;
 
 use super::ffmpeg::Ffmpeg;
 

@@ -8,6 +8,7 @@
 //! other programs change. None of them knows what the files are for.
 
 mod copying;
+pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod faults;
 mod folders;
@@ -16,6 +17,7 @@ pub(crate) mod identity;
 pub(crate) mod locks;
 mod moving;
 pub(crate) mod opening;
+pub(crate) mod read_ahead;
 pub mod roots;
 mod seen;
 pub mod store;

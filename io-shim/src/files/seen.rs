@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use shared_proto::RootKey;
 
-use crate::folder::private;
+use crate::host::state_folder::private;
 
 const NAME: &str = "roots.json";
 

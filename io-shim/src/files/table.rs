@@ -33,11 +33,9 @@ use super::{
     store::{FileStore, lock_name},
     write_all_at,
 };
-use crate::{
-    digest::{self, Part},
-    limits,
-    metrics::Metrics,
-};
+use crate::files::digest::{self, Part};
+use crate::limits;
+use crate::metrics::Metrics;
 
 /// Largest length of a file: operating systems count with signed numbers.
 const LONGEST: u64 = i64::MAX as u64;

@@ -21,7 +21,7 @@ use shared_proto::{
 };
 
 use super::error::{from_io, op_error};
-use crate::folder::{make_private_folder, private};
+use crate::host::state_folder::{make_private_folder, private};
 
 /// How often a lock is tried: another process may be about to let go of it, or look whether it was
 /// left behind.

@@ -14,10 +14,8 @@ use shared_proto::io::{Family, OpError, OpErrorKind};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::DialPolicy;
-use crate::{
-    files::error::{is_out_of_descriptors, op_error},
-    limits,
-};
+use crate::files::error::{is_out_of_descriptors, op_error};
+use crate::limits;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;

@@ -30,13 +30,11 @@ use super::{
     reading::Reading,
     writer::Writer,
 };
-use crate::{
-    files::{
-        error::{is_out_of_descriptors, op_error},
-        table::Placed,
-    },
-    limits,
+use crate::files::{
+    error::{is_out_of_descriptors, op_error},
+    table::Placed,
 };
+use crate::limits;
 
 /// The handle that commands act upon.
 pub(crate) struct Conn {

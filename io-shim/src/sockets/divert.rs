@@ -12,15 +12,13 @@ use std::{
 
 use shared_proto::io::{DivertKey, NotStored, OpError, OpErrorKind};
 
-use crate::{
-    files::{
-        FileStore,
-        error::op_error,
-        locks::{Access, Owner},
-        table::{Claimed, Placed},
-    },
-    limits,
+use crate::files::{
+    FileStore,
+    error::op_error,
+    locks::{Access, Owner},
+    table::{Claimed, Placed},
 };
+use crate::limits;
 
 /// What is to become of diverted payloads of one connection.
 pub(crate) struct Diversion {

@@ -19,6 +19,7 @@ pub(crate) mod listen;
 mod outbox;
 pub mod policy;
 mod polled;
+pub mod port_map;
 pub(crate) mod ports;
 pub(crate) mod rate;
 mod reading;
@@ -52,14 +53,12 @@ use self::{
     ports::Ports,
     rate::{Direction, Membership, Rates},
 };
-use crate::{
-    events::EventSender,
-    files::{FileStore, error::op_error, locks::Owner, table::Placed},
-    io_plane::IoConfig,
-    limits,
-    metrics::Metrics,
-    port_map::PortMaps,
-};
+use crate::events::EventSender;
+use crate::files::{FileStore, error::op_error, locks::Owner, table::Placed};
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::plane::io_plane::IoConfig;
+use crate::sockets::port_map::PortMaps;
 
 /// All connections of one engine.
 pub(crate) struct Sockets {

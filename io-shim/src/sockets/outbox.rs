@@ -14,7 +14,8 @@ use shared_proto::{OpId, io::OpError};
 use tokio::sync::Notify;
 
 use super::cipher::Cipher;
-use crate::{files::table::Placed, limits};
+use crate::files::table::Placed;
+use crate::limits;
 
 /// One thing to send.
 pub(super) enum Item {

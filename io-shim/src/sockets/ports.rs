@@ -20,11 +20,9 @@ use shared_proto::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, binding, conn, listen, udp};
-use crate::{
-    files::error::op_error,
-    limits,
-    port_map::{Target, Transport},
-};
+use crate::files::error::op_error;
+use crate::limits;
+use crate::sockets::port_map::{Target, Transport};
 
 /// All ports of one engine.
 pub(crate) struct Ports {

@@ -29,10 +29,8 @@ use super::{
     ports::bound,
     utp::{Utp, is_utp},
 };
-use crate::{
-    files::error::{from_io, op_error},
-    limits,
-};
+use crate::files::error::{from_io, op_error};
+use crate::limits;
 
 /// How long one that failed to receive waits. Some systems report there that an earlier datagram
 /// did not arrive.

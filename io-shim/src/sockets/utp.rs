@@ -36,7 +36,8 @@ mod shut;
 
 use self::{calls::Calls, shut::Shut};
 use super::polled::Polled;
-use crate::{files::error::op_error, limits};
+use crate::files::error::op_error;
+use crate::limits;
 
 /// Shortest datagram: a header without extensions (BEP 29).
 const HEADER: usize = 20;

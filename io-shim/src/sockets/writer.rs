@@ -27,14 +27,12 @@ use super::{
     outbox::Item,
     rate::Direction,
 };
-use crate::{
-    files::{
-        error::op_error,
-        locks::Access,
-        table::{Claimed, Placed},
-    },
-    limits,
+use crate::files::{
+    error::op_error,
+    locks::Access,
+    table::{Claimed, Placed},
 };
+use crate::limits;
 
 /// Slices given to one vectored write.
 const SLICES: usize = 64;

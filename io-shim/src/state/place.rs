@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::folder::private;
+use crate::host::state_folder::private;
 
 /// Name of the file in the state folder.
 pub(super) const FILE: &str = "state.redb";

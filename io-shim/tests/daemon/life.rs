@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use io_shim::folder::{Endpoint, running_endpoint};
+use io_shim::host::state_folder::{Endpoint, running_endpoint};
 use shared_proto::{ConnId, IoCommand, IoEvent};
 
 use crate::rig::{Brain, Folders, Rig, TempDir, Viewer, film, soon};

@@ -143,7 +143,7 @@ async fn state_outlives_engines_and_daemons() {
 
 #[tokio::test]
 async fn an_engine_may_open_as_many_files_as_it_was_told() {
-    io_shim::descriptors::raise_limit();
+    io_shim::host::descriptors::raise_limit();
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     let limits = brain.limits.clone().unwrap();

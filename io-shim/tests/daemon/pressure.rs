@@ -85,7 +85,7 @@ const OTHER: &str = "/stream/other?key=key-of-the-film";
 
 /// A daemon with two files and these limits on waiting and sending places, in all and per file.
 async fn with_places(all: usize, per_file: usize, length: usize) -> (Rig, Brain) {
-    let limits = |settings: &mut io_shim::config::Settings| {
+    let limits = |settings: &mut io_shim::host::config::Settings| {
         settings.max_replies = Some(all);
         settings.max_replies_per_file = Some(per_file);
         settings.stall_ms = Some(100);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use io_shim::config::Settings;
 use io_shim::daemon::Daemon;
+use io_shim::host::config::Settings;
 use shared_proto::{EngineMessage, FileId};
 use tokio::time::timeout;
 

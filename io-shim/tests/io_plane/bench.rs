@@ -9,16 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use io_shim::{
-    events::{EventReceiver, event_channel},
-    files::{FileStore, Roots, Writers},
-    io_plane::{IoConfig, IoPlane, Stores},
-    metrics::Metrics,
-    notes::NoteStore,
-    port_map::{MapConfig, PortMaps},
-    sockets::DialPolicy,
-    state::StateStore,
-};
+use io_shim::events::{EventReceiver, event_channel};
+use io_shim::files::{FileStore, Roots, Writers};
+use io_shim::metrics::Metrics;
+use io_shim::plane::io_plane::{IoConfig, IoPlane, Stores};
+use io_shim::sockets::DialPolicy;
+use io_shim::sockets::port_map::{MapConfig, PortMaps};
+use io_shim::state::StateStore;
+use io_shim::state::notes::NoteStore;
 use shared_proto::{
     ConnId, FileRef, IoCommand, IoEvent, OpId, OpenMode, RootKey, Span,
     frame::decode_batch,

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use io_shim::{io_plane::IoConfig, sockets::DialPolicy};
+use io_shim::plane::io_plane::IoConfig;
+use io_shim::sockets::DialPolicy;
 use shared_proto::{
     IoCommand,
     io::{CloseReason, OpErrorKind, OpOutput},

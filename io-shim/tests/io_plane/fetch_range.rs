@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use io_shim::{io_plane::IoConfig, sockets::DialPolicy};
+use io_shim::plane::io_plane::IoConfig;
+use io_shim::sockets::DialPolicy;
 use shared_proto::{
     FileRef, IoCommand, OpId, Span,
     io::{DigestKind, OpError, OpErrorKind, OpOutput},

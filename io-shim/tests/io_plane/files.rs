@@ -347,7 +347,8 @@ async fn reads_end_with_the_file_and_digests_insist() {
 
 #[tokio::test]
 async fn open_files_are_bounded_and_numbers_are_not_mixed_up() {
-    let mut bench = Bench::with(io_shim::io_plane::IoConfig { max_files: 2, ..config() }, 1 << 20);
+    let mut bench =
+        Bench::with(io_shim::plane::io_plane::IoConfig { max_files: 2, ..config() }, 1 << 20);
     bench.create(1, "a", 1).await;
     assert_eq!(bench.open_in("root", 1, &["b"], 1, true).await, Err(OpErrorKind::Exists));
     assert_eq!(bench.open_in("root", 2, &["..", "b"], 1, true).await, Err(OpErrorKind::Denied));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use io_shim::port_map::MapConfig;
+use io_shim::sockets::port_map::MapConfig;
 use shared_proto::{
     IoCommand, IoEvent, SocketId,
     io::{Family, MappedBy, Mapping, OpError, OpErrorKind},

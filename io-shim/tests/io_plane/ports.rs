@@ -6,7 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use io_shim::{io_plane::IoConfig, sockets::DialPolicy};
+use io_shim::plane::io_plane::IoConfig;
+use io_shim::sockets::DialPolicy;
 use shared_proto::{
     ConnId, IoCommand, IoEvent,
     frame::MAX_DATAGRAM,

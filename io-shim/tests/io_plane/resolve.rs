@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use io_shim::{io_plane::IoConfig, limits::MAX_LOOKUPS, sockets::DialPolicy};
+use io_shim::limits::MAX_LOOKUPS;
+use io_shim::plane::io_plane::IoConfig;
+use io_shim::sockets::DialPolicy;
 use shared_proto::{
     IoCommand, OpId,
     io::{OpErrorKind, OpOutput},

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use io_shim::port_map::{MapConfig, Pace, Way};
+use io_shim::sockets::port_map::{MapConfig, Pace, Way};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},

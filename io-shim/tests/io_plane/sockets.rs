@@ -275,7 +275,10 @@ async fn a_peer_that_does_not_read_is_closed_in_the_end() {
 #[tokio::test]
 async fn addresses_that_policy_forbids_are_not_dialled() {
     let mut bench = Bench::with(
-        io_shim::io_plane::IoConfig { policy: io_shim::sockets::DialPolicy::default(), ..config() },
+        io_shim::plane::io_plane::IoConfig {
+            policy: io_shim::sockets::DialPolicy::default(),
+            ..config()
+        },
         1 << 20,
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -305,7 +308,8 @@ async fn a_port_where_nobody_listens_refuses() {
 
 #[tokio::test]
 async fn connections_are_bounded_and_their_room_comes_back() {
-    let mut bench = Bench::with(io_shim::io_plane::IoConfig { max_conns: 2, ..config() }, 1 << 20);
+    let mut bench =
+        Bench::with(io_shim::plane::io_plane::IoConfig { max_conns: 2, ..config() }, 1 << 20);
     let first = bench.connect(1).await;
     let _second = bench.connect(2).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,144 @@
+//! The addresses of a host, as the system finds them and the policy allows.
+//!
+//! Owns how many lookups run at once, and how they end. The system's own lookup can't be stopped,
+//! so each runs in a process of its own that is ended with the question: names that nobody answers
+//! for take neither threads nor anything else once nobody waits for them.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use tokio::{io::AsyncReadExt, process::Command, sync::Semaphore, time::timeout};
+
+use crate::files::error::op_error;
+use crate::limits;
+use crate::sockets::DialPolicy;
+
+/// How long a question may take, its wait for a place included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks names up.
+pub(crate) struct Lookup {
+    policy: DialPolicy,
+    /// Others reach us at this machine alone, so nothing outside it is of use, and nobody outside
+    /// needs to hear a name.
+    is_secluded: bool,
+    program: Option<PathBuf>,
+    places: Arc<Semaphore>,
+}
+
+impl Lookup {
+    /// `addresses` are those at which others may connect; none for all. `program` prints the
+    /// addresses of a name, one a line, when it is told `lookup -- NAME`; without one, names are
+    /// looked up in this process.
+    pub(crate) fn new(policy: DialPolicy, addresses: &[IpAddr], program: Option<PathBuf>) -> Self {
+        let is_secluded = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
+        Self { policy, is_secluded, program, places: Arc::new(Semaphore::new(limits::MAX_LOOKUPS)) }
+    }
+
+    /// [`shared_proto::IoCommand::Resolve`]
+    ///
+    /// # Errors
+    /// [`OpErrorKind::Denied`] when the policy allows none of its addresses, or others connect at
+    /// this machine alone and it is a name elsewhere, [`OpErrorKind::Network`] when it has none,
+    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Timeout`].
+    pub(crate) async fn resolve(&self, host: String, port: u16) -> Result<OpOutput, OpError> {
+        if self.is_secluded && !is_known_here(&host) {
+            return Err(op_error(OpErrorKind::Denied, "no name server is asked"));
+        }
+        let found = self.find(&host).await?;
+        if found.is_empty() {
+            return Err(op_error(OpErrorKind::Network, "the name has no address"));
+        }
+        let found = found.into_iter().map(|ip| SocketAddr::new(ip, port));
+        let allowed: Vec<_> =
+            found.filter(|addr| self.policy.allows(*addr)).take(limits::MAX_ADDRESSES).collect();
+        if allowed.is_empty() {
+            return Err(op_error(OpErrorKind::Denied, "the address is not allowed"));
+        }
+        Ok(OpOutput::Addresses(allowed))
+    }
+
+    /// All addresses of a name, whether they may be dialled or not. The lookup ends when this is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Network`] when it
+    /// has no address, [`OpErrorKind::Timeout`].
+    pub(crate) async fn find(&self, host: &str) -> Result<Vec<IpAddr>, OpError> {
+        if host.len() > limits::MAX_HOST_BYTES {
+            return Err(op_error(OpErrorKind::Limit, "the name is too long"));
+        }
+        match timeout(PATIENCE, self.look(bare(host))).await {
+            Ok(found) => {
+                found.map_err(|_| op_error(OpErrorKind::Network, "the name has no address"))
+            }
+            Err(_) => {
+                Err(op_error(OpErrorKind::Timeout, "the name could not be looked up in time"))
+            }
+        }
+    }
+
+    async fn look(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        if let Ok(ip) = host.parse() {
+            return Ok(vec![ip]);
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        if let Some(program) = self.program.as_deref().filter(|_| !is_known_here(host)) {
+            match ask(program, host).await {
+                // The program of a running daemon may be gone: it was updated.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => return found,
+            }
+        }
+        // A lookup in this process keeps its place until it ends, also when nobody waits for it.
+        let host = host.to_owned();
+        let looking = tokio::spawn(async move {
+            let _place = place;
+            tokio::net::lookup_host((host, 0))
+                .await
+                .map(|found| found.map(|addr| addr.ip()).collect())
+        });
+        looking.await.map_err(io::Error::other)?
+    }
+}
+
+/// Asks a program, which ends when nobody waits for it any more.
+async fn ask(program: &Path, host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut command = Command::new(program);
+    command
+        .args(["lookup", "--", host])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    #[cfg(windows)]
+    {
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NO_WINDOW);
+    }
+    let mut child = command.kill_on_drop(true).spawn()?;
+    let output = child.stdout.take().ok_or_else(|| io::Error::other("its output is not there"))?;
+    let mut text = String::new();
+    output.take(limits::MAX_LOOKUP_BYTES).read_to_string(&mut text).await?;
+    if !child.wait().await?.success() {
+        return Err(io::Error::other("no address"));
+    }
+    Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+}
+
+/// Whether no name server is needed.
+fn is_known_here(host: &str) -> bool {
+    let bare = bare(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
+/// Brackets are how URLs write IPv6 addresses.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
