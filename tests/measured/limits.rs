@@ -1,5 +1,5 @@
 //! What strangers and crowds may cost the plain server, measured. `cargo test -p jstorrent-tests
-//! --test limits -- --nocapture` prints the figures.
+//! --test measured -- --nocapture` prints the figures.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -69,6 +69,7 @@ fn print(line: std::fmt::Arguments<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()> {
+    let _turn = crate::turn().await;
     let (_scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
     let before = figures.resident()?;
@@ -119,6 +120,7 @@ async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_silent_connections_keep_no_viewer_out() -> Result<()> {
+    let _turn = crate::turn().await;
     let (_scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
     let mut silent = Vec::new();
@@ -139,6 +141,7 @@ async fn two_thousand_silent_connections_keep_no_viewer_out() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> {
+    let _turn = crate::turn().await;
     let (scratch, server) = server(&["--no-token"]).await?;
     let content = scratch.dir("content")?;
     std::fs::write(content.join("there.bin"), vec![7; MIB])?;
@@ -187,6 +190,7 @@ async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
+    let _turn = crate::turn().await;
     let (scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
     let mut unfinished = Vec::new();
@@ -216,6 +220,7 @@ async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_thousand_files_are_added() -> Result<()> {
+    let _turn = crate::turn().await;
     let (scratch, server) = server(&["--no-token"]).await?;
     for count in [7_500, 15_000, 30_000] {
         let file = many_files(scratch.path(), count)?;

@@ -186,6 +186,7 @@ async fn watch(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> Result<()> {
+    let _turn = crate::turn().await;
     let seconds = std::env::var("LOAD_SECONDS").map_or(Ok(SECONDS), |seconds| seconds.parse())?;
     let mut dice = Dice::from_env("LOAD_SEED");
     let scratch = Scratch::new("load")?;

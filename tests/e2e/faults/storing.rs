@@ -16,7 +16,7 @@ use jstorrent_tests::workspace::Scratch;
 use serde_json::Value;
 
 /// A store that says of itself that a later version wrote it.
-const NEWER: &[u8] = include_bytes!("../io-shim/tests/fixtures/state-newer.redb");
+const NEWER: &[u8] = include_bytes!("../../../io-shim/tests/fixtures/state-newer.redb");
 
 /// Folders for a server, and torrents that nobody gives.
 struct Stage {

@@ -1,0 +1,15 @@
+//! Tests that load or measure the whole machine.
+//!
+//! Cargo runs test binaries one after the other, so nothing else runs beside this one; within it
+//! each test waits for its [`turn`].
+
+mod crowd;
+mod limits;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Waits until no other test of this binary runs; the next one begins when the guard is dropped.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
