@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 mod api;
 mod arrivals;
 pub mod bitfield;
@@ -45,6 +46,7 @@ pub mod natural;
 pub mod net;
 mod notebook;
 pub mod peer;
+mod percent;
 pub mod pick;
 mod plan;
 pub mod queue;

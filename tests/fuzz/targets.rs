@@ -10,9 +10,9 @@ mod frames;
 mod hashes;
 
 use engine_wasm::discover::dht::message::Message;
-use engine_wasm::discover::holepunch::HolepunchMessage;
+use engine_wasm::peer::holepunch::HolepunchMessage;
 use engine_wasm::discover::lsd::LsdMessage;
-use engine_wasm::discover::pex::{MAX_FIRST, PexMessage};
+use engine_wasm::peer::pex::{MAX_FIRST, PexMessage};
 use engine_wasm::discover::tracker;
 use engine_wasm::media::container_index::{READS, Search};
 use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};

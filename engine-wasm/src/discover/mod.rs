@@ -1,13 +1,10 @@
-//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]),
-//! other peers ([`pex`]) and the local network ([`lsd`]), who is worth a dial ([`candidates`]), and
-//! how those are reached whom nobody can dial ([`holepunch`]).
+//! Where peers come from: trackers ([`tracker`]), a network of nodes ([`dht`]) and the local network
+//! ([`lsd`]); and which peer to dial next ([`candidates`]).
 
 pub mod candidates;
 pub mod dht;
 pub(crate) mod external;
-pub mod holepunch;
 pub mod lsd;
-pub mod pex;
 pub mod priority;
 pub mod tracker;
 pub(crate) mod web_seed;

@@ -13,15 +13,13 @@ pub mod schedule;
 pub mod udp;
 pub mod url;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::BencodeError;
-
-pub(crate) use http::percent_encode;
 
 /// Shortest time between two announces, whatever the tracker says.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -137,24 +135,6 @@ impl TrackerError {
 /// The time between two announces that a tracker asks for, within our bounds.
 fn bounded(interval: Option<u64>) -> Duration {
     interval.map_or(DEFAULT_INTERVAL, Duration::from_secs).clamp(MIN_INTERVAL, MAX_INTERVAL)
-}
-
-/// Six bytes each (BEP 23). An incomplete peer at the end is dropped.
-pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    let (peers, _) = bytes.as_chunks();
-    peers.iter().map(|&[a, b, c, d, high, low]| {
-        SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
-    })
-}
-
-/// Eighteen bytes each (BEP 7).
-pub(crate) fn compact_v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    let (peers, _) = bytes.as_chunks::<18>();
-    peers.iter().filter_map(|peer| {
-        let (&ip, port) = peer.split_first_chunk::<16>()?;
-        let port = u16::from_be_bytes(port.try_into().ok()?);
-        Some(SocketAddr::from((Ipv6Addr::from(ip), port)))
-    })
 }
 
 /// A tracker's words, fit to be shown.

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::discover::tracker::percent_encode;
 use crate::geometry::FileIndex;
 use crate::metainfo::bencode::{self, Value};
 use crate::metainfo::torrent::MAX_PATH_DEPTH;
+use crate::percent::percent_encode;
 use crate::time::Instant;
 
 /// Web seeds of a torrent that are used.

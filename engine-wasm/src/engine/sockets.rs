@@ -7,8 +7,8 @@ use shared_proto::io::{Mapping, OpError};
 use shared_proto::{ConnId, IoCommand, OpId, SocketId};
 
 use super::{Engine, context};
+use crate::addresses::is_local;
 use crate::context::Owner;
-use crate::discover::dht::node_id::is_local;
 use crate::io::Output;
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::discover::pex::exchange::{Exchange, Nuisance};
-use crate::discover::pex::{self, PexMessage};
 use crate::limits;
 use crate::metainfo::Identity;
 use crate::peer::extension::{self, ExtensionHandshake};
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::peer::metadata::{self, MetadataMessage};
+use crate::peer::pex::exchange::{Exchange, Nuisance};
+use crate::peer::pex::{self, PexMessage};
 use crate::peer::wire::{self, Message};
 use crate::peer::{HANDSHAKE_TIMEOUT, PeerError};
 use crate::time::Instant;

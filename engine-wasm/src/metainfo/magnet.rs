@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::torrent::{MAX_URL_LENGTH, MAX_URLS};
 use super::{Identity, InfoHash, InfoHashV2, sanitise};
-use crate::discover::tracker::percent_encode;
+use crate::percent::percent_encode;
 
 /// Longest link taken, bytes: a hundred trackers and as many peers are far shorter.
 pub const MAX_LENGTH: usize = 64 << 10;

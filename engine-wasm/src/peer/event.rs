@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::upload::Request;
 use super::wire::WireError;
-use crate::discover::holepunch::HolepunchMessage;
 use crate::geometry::{Block, PieceIndex};
 use crate::hashes::request::HashRequest;
+use crate::peer::holepunch::HolepunchMessage;
 
 /// What a peer did wrong.
 #[derive(Debug, thiserror::Error)]

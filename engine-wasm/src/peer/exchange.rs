@@ -10,8 +10,8 @@ use super::extension::ExtensionHandshake;
 use super::way::Transport;
 use super::wire::Message;
 use super::{Peer, PeerError, PeerEvent};
-use crate::discover::pex::exchange::{Exchange, Nuisance, Peers};
-use crate::discover::pex::{self, Flags, PexMessage};
+use crate::peer::pex::exchange::{Exchange, Nuisance, Peers};
+use crate::peer::pex::{self, Flags, PexMessage};
 use crate::time::Instant;
 
 /// What a peer and we tell each other.

@@ -12,8 +12,10 @@ pub mod extension;
 pub mod give;
 pub mod handshake;
 mod having;
+pub mod holepunch;
 pub mod metadata;
 pub mod mse;
+pub mod pex;
 pub mod pipe;
 mod punch;
 pub mod rate;
@@ -28,7 +30,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::bitfield::Bitfield;
-use crate::discover::holepunch;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::hashes::request::{HashRequest, REQUEST_LENGTH};
 use crate::limits;
@@ -352,9 +353,7 @@ impl Peer {
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
-            Message::Extended { id: crate::discover::pex::OUR_ID, payload } => {
-                self.hear_peers(payload, now)
-            }
+            Message::Extended { id: pex::OUR_ID, payload } => self.hear_peers(payload, now),
             Message::Extended { id: holepunch::OUR_ID, payload } => self.hear_punch(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {

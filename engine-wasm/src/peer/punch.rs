@@ -10,11 +10,11 @@ use super::extension::ExtensionHandshake;
 use super::way::Transport;
 use super::wire::Message;
 use super::{Peer, PeerError, PeerEvent};
-use crate::discover::holepunch::allowance::Allowance;
-use crate::discover::holepunch::relay::Target;
-use crate::discover::holepunch::{self, HolepunchMessage};
-use crate::discover::pex::Flags;
 use crate::limits;
+use crate::peer::holepunch::allowance::Allowance;
+use crate::peer::holepunch::relay::Target;
+use crate::peer::holepunch::{self, HolepunchMessage};
+use crate::peer::pex::Flags;
 use crate::time::Instant;
 
 /// What a peer and we say of rendezvous.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::engines::{Engines, TRACKER, addr_of};
 use crate::discover::Sources;
 use crate::discover::dht::DhtConfig;
-use crate::discover::pex::{self, PexMessage};
 use crate::engine::Config;
 use crate::metainfo::Magnet;
 use crate::metainfo::encode::Dict;
 use crate::metainfo::testing::{Sample, private, torrent};
 use crate::net::NetConfig;
 use crate::peer::handshake::Handshake;
+use crate::peer::pex::{self, PexMessage};
 use crate::peer::wire::Message;
 use crate::view::Intent;
 

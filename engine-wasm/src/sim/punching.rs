@@ -8,12 +8,12 @@ use shared_proto::ConnId;
 
 use super::engines::{Carried, Engines, TRACKER, addr_of};
 use crate::discover::Sources;
-use crate::discover::holepunch::{self, HolepunchMessage, Refusal};
 use crate::engine::Config;
 use crate::limits;
 use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
 use crate::net::NetConfig;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
+use crate::peer::holepunch::{self, HolepunchMessage, Refusal};
 use crate::peer::way::Ways;
 use crate::peer::wire::Message;
 use crate::view::Intent;
@@ -250,7 +250,7 @@ fn a_peer_that_can_be_had_so_is_named_so() {
         .into_iter()
         .find_map(|frame| frame.strip_prefix(&[20, 7]))
         .expect("others");
-    let told = crate::discover::pex::PexMessage::parse(told).unwrap();
+    let told = crate::peer::pex::PexMessage::parse(told).unwrap();
     let (addr, flags) = told.added[0];
-    assert_eq!((addr, flags.has(crate::discover::pex::Flags::HOLEPUNCH)), (addr_of(2), true));
+    assert_eq!((addr, flags.has(crate::peer::pex::Flags::HOLEPUNCH)), (addr_of(2), true));
 }

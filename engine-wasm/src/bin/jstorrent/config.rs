@@ -15,8 +15,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use engine_wasm::addresses::is_local;
 use engine_wasm::discover::Sources;
-use engine_wasm::discover::dht::node_id::is_local;
 use engine_wasm::net::NetConfig;
 use engine_wasm::peer::way::Ways;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};

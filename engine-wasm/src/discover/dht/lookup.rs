@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::message::Contact;
-use super::node_id::{Distance, NodeId, is_local, machine};
+use super::node_id::{Distance, NodeId};
 use super::table::BUCKET;
+use crate::addresses::{is_local, machine};
 
 /// Questions of one search under way: *α* of Kademlia. One that is slow counts no longer.
 pub const PARALLEL: usize = 4;

@@ -7,10 +7,11 @@
 //! Addresses of a local network fit every name, since nobody outside sees them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use rand::Rng;
 
+use crate::addresses::is_local;
 use crate::metainfo::InfoHash;
 
 /// Which bits of an IPv4 address count (BEP 42).
@@ -101,23 +102,6 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// Whether an address belongs to a local network (RFC 1918, 3927, 4193, 4291).
-pub fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
-}
-
-/// What counts as one machine: an IPv4 address, or the half of an IPv6 address that a network is
-/// given (64 bits).
-pub fn machine(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
-}
-
 /// The bytes of which a name's first 21 bits must be the first 21 bits.
 fn prefix(ip: IpAddr, last_byte: u8) -> [u8; 4] {
     let salt = (last_byte & 0x07) << 5;
@@ -199,13 +183,6 @@ mod tests {
             assert!(id(&"00".repeat(20)).fits(ip.parse().unwrap()), "{ip}");
         }
         assert!(!id(&"00".repeat(20)).fits("172.32.0.1".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_machine_of_ipv6_is_its_network() {
-        let machine = |ip: &str| machine(ip.parse().unwrap()).to_string();
-        assert_eq!(machine("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(machine("192.0.2.1"), "192.0.2.1");
     }
 
     proptest! {

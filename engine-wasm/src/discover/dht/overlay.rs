@@ -16,11 +16,12 @@ use shared_proto::io::Family;
 use super::kept::{Kept, MAX_KEPT};
 use super::lookup::Lookup;
 use super::message::{Body, Contact, Message, Query, Response, Want, family_of};
-use super::node_id::{NodeId, is_local};
+use super::node_id::NodeId;
 use super::table::{BUCKET, Table};
 use super::transactions::{Late, Pending, Purpose, Transactions};
 use super::votes::Votes;
 use super::{Event, MAX_WAITING};
+use crate::addresses::is_local;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 

@@ -14,9 +14,10 @@ use rand::Rng;
 use shared_proto::io::Family;
 
 use super::message::{Body, Contact, ErrorCode, Message, Query, Response, Want, family_of};
-use super::node_id::{NodeId, machine};
+use super::node_id::NodeId;
 use super::storage::{Storage, Tokens};
 use super::table::BUCKET;
+use crate::addresses::machine;
 use crate::time::Instant;
 
 /// Longest answer, bytes: fits a packet of any network (RFC 8200, §5) with its headers.

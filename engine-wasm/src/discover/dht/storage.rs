@@ -14,7 +14,7 @@ use sha1::{Digest, Sha1};
 use shared_proto::io::Family;
 
 use super::message::family_of;
-use super::node_id::machine;
+use crate::addresses::machine;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 

@@ -17,7 +17,8 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::message::Contact;
-use super::node_id::{NodeId, is_local, machine};
+use super::node_id::NodeId;
+use crate::addresses::{is_local, machine};
 use crate::time::Instant;
 
 /// Nodes of a bucket, in an answer, and asked for the last word in a search: *k* of Kademlia.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use super::node_id::{is_local, machine};
+use crate::addresses::{is_local, machine};
 
 /// Voices heard at once, the latest.
 const VOICES: usize = 32;

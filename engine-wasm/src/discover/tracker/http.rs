@@ -3,7 +3,6 @@
 //!
 //! Owns the query's form and the fields of the answer that are taken; it fetches nothing.
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -11,10 +10,12 @@ use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, OpId};
 
 use super::{AnnounceParams, AnnounceResponse, Counts, Event, MAX_PEERS, Retry, TrackerError};
-use super::{bounded, compact_v4, compact_v6, shown};
+use super::{bounded, shown};
+use crate::addresses::{compact_v4, compact_v6};
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::{self, Value};
+use crate::percent::percent_encode;
 
 /// A tracker has this long, milliseconds. Others are asked meanwhile.
 const TIMEOUT_MS: u32 = 30_000;
@@ -57,17 +58,6 @@ pub fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
     let last = tracker[..end].rfind('/')? + 1;
     let rest = tracker[last..].strip_prefix("announce")?;
     Some(with_info_hash(&format!("{}scrape{rest}", &tracker[..last]), info_hash))
-}
-
-/// All but the unreserved characters of RFC 3986 §2.3 as `%XX`.
-pub(crate) fn percent_encode(bytes: &[u8], out: &mut String) {
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("a string takes everything");
-        }
-    }
 }
 
 /// The command that fetches what a tracker answers.

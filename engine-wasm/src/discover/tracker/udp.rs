@@ -9,7 +9,8 @@ use shared_proto::io::Family;
 use thiserror::Error;
 
 use super::{AnnounceParams, AnnounceResponse, Counts, Event, MAX_PEERS, TrackerError};
-use super::{bounded, compact_v4, compact_v6, shown};
+use super::{bounded, shown};
+use crate::addresses::{compact_v4, compact_v6};
 use crate::metainfo::InfoHash;
 
 /// The number that every conversation begins with.

@@ -8,12 +8,12 @@ use shared_proto::FileId;
 
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
-use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::PieceIndex;
 use crate::hashes::asking::Asking;
 use crate::limits;
 use crate::metainfo::Metainfo;
+use crate::peer::holepunch::seeking::Seeking;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
 use crate::pick::piece_map::PieceState;

@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 
 use crate::context::Context;
-use crate::discover::pex::exchange::Peers;
 use crate::metainfo::Metainfo;
 use crate::peer::Peer;
+use crate::peer::pex::exchange::Peers;
 use crate::torrent::Torrent;
 
 /// Whether peers of a torrent may be named to each other.

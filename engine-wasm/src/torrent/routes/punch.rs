@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 use shared_proto::{ConnId, IoCommand};
 
 use crate::context::Context;
-use crate::discover::holepunch::{HolepunchMessage, relay};
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::peer::Peer;
+use crate::peer::holepunch::{HolepunchMessage, relay};
 use crate::peer::way::Transport;
 use crate::torrent::Torrent;
 use crate::torrent::routes::exchange;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use shared_proto::ConnId;
 
 use crate::discover::candidates::Candidates;
-use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
 use crate::hashes::asking::Asking;
 use crate::peer::Peer;
+use crate::peer::holepunch::seeking::Seeking;
 
 /// Connected peers, known addresses and web seeds.
 #[derive(Debug)]

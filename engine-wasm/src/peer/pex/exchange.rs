@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Flags, MAX_FIRST, MAX_NAMED, PexMessage};
-use crate::discover::dht::node_id::is_local;
+use crate::addresses::is_local;
 use crate::time::Instant;
 
 /// Least time between two messages to a peer (BEP 11).

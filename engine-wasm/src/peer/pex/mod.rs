@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
-use crate::discover::tracker::{compact_v4, compact_v6};
+use crate::addresses::{compact_v4, compact_v6};
 use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::Dict;
 

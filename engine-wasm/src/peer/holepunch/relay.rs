@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Refusal;
-use crate::discover::dht::node_id::is_local;
+use crate::addresses::is_local;
 
 /// The peer that is asked for, as we know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
