@@ -25,6 +25,7 @@ mod space;
 mod store;
 mod trackers;
 mod turns;
+mod wakeups;
 mod watching;
 
 pub(crate) use asking::ranges;
@@ -50,6 +51,7 @@ use crate::net::Net;
 use crate::notebook::Notebook;
 use crate::plan::Plan;
 use crate::time::Instant;
+use crate::timers::{Timeout, Timers};
 use crate::torrent::Torrent;
 use crate::view::topics::{FilmView, World};
 use crate::view::{
@@ -93,6 +95,7 @@ pub struct Engine {
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
     requests: BTreeMap<RequestId, InfoHash>,
     unsettled: BTreeSet<InfoHash>,
+    timers: Timers,
     /// The torrent whose file was prepared last.
     prepared: Option<InfoHash>,
     api: Api,
@@ -134,6 +137,7 @@ impl Engine {
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            timers: Timers::default(),
             prepared: None,
             api: Api::default(),
             node: None,
@@ -192,24 +196,10 @@ impl Engine {
         }
     }
 
-    /// When to come back with [`Input::Timeout`], if nothing happens before.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
-        let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
-        let others = [
-            self.api_timeout(),
-            self.arrivals.next_wakeup(),
-            self.dht_timeout(),
-            self.lsd_timeout(),
-        ];
-        let writing = [
-            self.writes_timeout(),
-            self.loading.next_wakeup(),
-            self.notes_timeout(),
-            self.leavers_timeout(),
-        ];
-        let others = others.into_iter().chain(writing).chain([self.shared.trackers.poll_timeout()]);
-        torrents.chain(magnets).chain(others.flatten()).min()
+    /// When to come back with [`Input::Timeout`] if nothing happens before, and why. To be asked
+    /// after [`Engine::poll_output`] has returned `None`.
+    pub fn poll_timeout(&self) -> Option<Timeout> {
+        self.timers.next()
     }
 
     /// Everything, for a page.
@@ -548,21 +538,8 @@ impl Engine {
     }
 
     fn wake_torrents(&mut self, now: Instant) {
-        let due: Vec<InfoHash> = self
-            .torrents
-            .iter()
-            .filter(|(_, torrent)| torrent.next_wakeup().is_some_and(|at| at <= now))
-            .map(|(&info_hash, _)| info_hash)
-            .collect();
-        for info_hash in due {
-            self.with(info_hash, now, Torrent::handle_timeout);
-        }
-        let due = self
-            .magnets
-            .values()
-            .filter(|pending| pending.next_wakeup().is_some_and(|at| at <= now));
-        let due: Vec<InfoHash> = due.map(Pending::info_hash).collect();
-        for info_hash in due {
+        while let Some((info_hash, reason)) = self.timers.take_due_of_torrents(now) {
+            self.with(info_hash, now, |torrent, cx| torrent.handle_timeout(reason, cx));
             self.with_magnet(info_hash, now, Pending::handle_timeout);
         }
     }
@@ -579,9 +556,11 @@ impl Engine {
             } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
                 pending.settle(&mut cx);
             }
+            self.set_torrent_timers(info_hash);
         }
         self.answer_movers(answers);
         self.part(partings, now);
+        self.set_timers();
     }
 
     fn stream_url(&self, id: &FileId) -> String {

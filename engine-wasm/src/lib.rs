@@ -55,6 +55,7 @@ mod settings;
 #[cfg(test)]
 mod sim;
 pub mod time;
+mod timers;
 mod torrent;
 pub mod view;
 mod writes;
@@ -65,4 +66,5 @@ pub use engine::{Config, Engine};
 pub use io::{Input, Output};
 pub use magnet::Patience;
 pub use queue::QueueConfig;
+pub use timers::{Timeout, TimerOwner, TimerReason};
 pub use torrent::Goals;

@@ -90,6 +90,7 @@ impl Engine {
         torrent.set_watching(self.notebook.of(info_hash), &mut cx);
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         self.torrents.insert(info_hash, torrent);
+        self.set_torrent_timers(info_hash);
         Ok(())
     }
 }

@@ -79,6 +79,7 @@ impl Engine {
         self.answer_movers(answers);
         self.unsettled
             .extend(self.torrents.values().filter(|it| it.is_leaving()).map(Torrent::info_hash));
+        self.set_all_torrent_timers();
         self.out.push_back(Output::Changed);
     }
 }

@@ -10,6 +10,7 @@ use crate::io::Output;
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
+use crate::timers::TimerOwner;
 use crate::torrent::{Asker, Parting, Torrent};
 use crate::view::IntentReply;
 
@@ -38,6 +39,7 @@ impl Engine {
         self.torrents.remove(&info_hash);
         self.with_magnet(info_hash, now, Pending::remove);
         self.magnets.remove(&info_hash);
+        self.timers.stop_all_of(TimerOwner::Torrent(info_hash));
         self.files.retain(|_, (owner, _)| *owner != info_hash);
         self.requests.retain(|_, owner| *owner != info_hash);
         self.keep(info_hash, now);

@@ -48,10 +48,12 @@ impl Engine {
         if !self.loaded || self.root.is_none() || self.torrents.is_empty() {
             return;
         }
-        let pause =
-            if self.torrents.values().any(|torrent| !torrent.is_done()) { EVERY } else { SELDOM };
-        let is_due = self.space.last.is_none_or(|last| now.saturating_since(last) >= pause);
-        if !is_due || !self.space.asked.is_empty() {
+        let is_over =
+            |pause| self.space.last.is_none_or(|last| now.saturating_since(last) >= pause);
+        if !is_over(EVERY) || !self.space.asked.is_empty() {
+            return;
+        }
+        if !is_over(SELDOM) && self.torrents.values().all(|torrent| torrent.is_done()) {
             return;
         }
         self.space.last = Some(now);

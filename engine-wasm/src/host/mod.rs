@@ -141,7 +141,7 @@ impl Brain {
 
     /// When to call [`Brain::timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.engine.poll_timeout()
+        self.engine.poll_timeout().map(|timeout| timeout.at)
     }
 
     /// Everything, for a page.

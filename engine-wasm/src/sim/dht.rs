@@ -140,7 +140,9 @@ impl Bench {
 
     fn wait(&mut self, seconds: u64) {
         let until = self.now + Duration::from_secs(seconds);
-        while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= until) {
+        while let Some(at) =
+            self.engine.poll_timeout().map(|timeout| timeout.at).filter(|at| *at <= until)
+        {
             self.now = self.now.max(at);
             self.tell(Input::Timeout);
         }

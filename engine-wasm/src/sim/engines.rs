@@ -351,7 +351,7 @@ impl Engines {
                 Output::Reply { reply, .. } => self.nodes[node].replies.push(reply),
             }
         }
-        if let Some(at) = self.nodes[node].engine.poll_timeout() {
+        if let Some(at) = self.nodes[node].engine.poll_timeout().map(|timeout| timeout.at) {
             self.at(at.max(self.now), node, Event::Wake);
         }
     }

@@ -259,7 +259,7 @@ impl World {
                 Output::Changed => {}
             }
         }
-        if let Some(at) = self.engine.poll_timeout() {
+        if let Some(at) = self.engine.poll_timeout().map(|timeout| timeout.at) {
             self.at(at.max(self.now), Event::Wake);
         }
     }

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::geometry::FileIndex;
 use crate::metainfo::{Identity, InfoHash};
 use crate::time::Instant;
+use crate::timers::TimerReason;
 use account::Account;
 use account::sharing;
 use content::Content;
@@ -243,34 +244,33 @@ impl Torrent {
         cx.changed();
     }
 
-    /// When it wants to be woken.
-    pub(crate) fn next_wakeup(&self) -> Option<Instant> {
-        let work = self
-            .life
-            .linked
-            .then(|| [self.record.due(), self.storage.stamps.due()].into_iter().flatten().min())
-            .flatten();
-        let tick = self.ticks().then_some(self.next_tick);
-        [work, tick, self.tried_again_at()].into_iter().flatten().min()
+    /// When it wants to be woken, and for what.
+    pub(crate) fn wakeups(&self) -> [(TimerReason, Option<Instant>); 4] {
+        let linked = |at: Option<Instant>| at.filter(|_| self.life.linked);
+        [
+            (TimerReason::Record, linked(self.record.due())),
+            (TimerReason::Stamps, linked(self.storage.stamps.due())),
+            (TimerReason::Retry, self.tried_again_at()),
+            (TimerReason::Tick, self.ticks().then_some(self.next_tick)),
+        ]
     }
 
-    /// It is woken: does what is due.
-    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.life.linked && self.record.due().is_some_and(|due| due <= cx.now) {
-            self.save_record(cx);
-        }
-        if self.storage.stamps.due().is_some_and(|due| due <= cx.now) {
-            self.tend_stamps(cx);
-        }
-        if self.tried_again_at().is_some_and(|at| at <= cx.now) {
-            self.try_again(cx);
-        }
-        if self.next_tick > cx.now || !self.ticks() {
+    /// It is woken for this reason. Too early or too often does no harm.
+    pub(crate) fn handle_timeout(&mut self, reason: TimerReason, cx: &mut Context<'_>) {
+        let due = self.wakeups().into_iter().find(|(other, _)| *other == reason);
+        if due.and_then(|(_, at)| at).is_none_or(|at| at > cx.now) {
             return;
         }
-        if self.life.status != Status::Running && !self.awaits_hashes() {
-            return;
+        match reason {
+            TimerReason::Record => self.save_record(cx),
+            TimerReason::Stamps => self.tend_stamps(cx),
+            TimerReason::Retry => self.try_again(cx),
+            _ => self.tick(cx),
         }
+    }
+
+    /// Looks after peers and viewers.
+    fn tick(&mut self, cx: &mut Context<'_>) {
         self.tend_peers(cx);
         if self.ledger.trees().lacks_layers() {
             self.ask_for_hashes(cx);
