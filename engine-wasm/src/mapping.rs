@@ -59,6 +59,7 @@ impl Mappings {
             address: None,
             by: None,
             message: None,
+            why: None,
         };
         match told {
             None => {}
@@ -70,6 +71,7 @@ impl Mappings {
             Some(Err(error)) => {
                 view.state = MappingState::Failed;
                 view.message = Some(error.message.clone());
+                view.why = Some(error.into());
             }
         }
         Some(view)

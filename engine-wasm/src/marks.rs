@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::media;
 use crate::time::Instant;
+use crate::view::Sentence;
 
 /// Share of a film after which it is watched, percent.
 const WATCHED_PERCENT: u64 = 95;
@@ -65,11 +66,9 @@ impl Report {
         position_s: Option<f64>,
         duration_s: Option<f64>,
         watched: Option<bool>,
-    ) -> Result<Self, &'static str> {
+    ) -> Result<Self, Sentence> {
         let ms = |seconds: Option<f64>| match seconds {
-            Some(seconds) if !(0.0..=LONGEST_S).contains(&seconds) => {
-                Err("This is no time in a film.")
-            }
+            Some(seconds) if !(0.0..=LONGEST_S).contains(&seconds) => Err(Sentence::NoTimeInFilm),
             Some(seconds) => Ok(u64::try_from(Duration::from_secs_f64(seconds).as_millis()).ok()),
             None => Ok(None),
         };

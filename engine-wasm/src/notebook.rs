@@ -15,7 +15,7 @@ use shared_proto::{IoCommand, OpId};
 use crate::marks::{CHOICES, Choices, Dated, Mark, Watching, When};
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
-use crate::view::{NoticeKind, NoticeView};
+use crate::view::{NoticeKind, NoticeView, Sentence};
 
 /// Positions gather for so long: each write costs the disk a sync.
 const GATHER: Duration = Duration::from_secs(5);
@@ -258,23 +258,14 @@ impl Notebook {
     /// What a person has to know.
     pub(crate) fn notices(&self) -> impl Iterator<Item = NoticeView> + '_ {
         let trouble = self.trouble.as_ref().map(|reason| {
-            let words = "What you watch, and how far, can't be saved or read now";
-            NoticeView {
-                kind: NoticeKind::NotSaved,
-                message: format!("{words}: {reason}. It is tried again."),
-                space: None,
-            }
+            let says = Sentence::WatchedNotSaved { detail: reason.clone() };
+            NoticeView::new(NoticeKind::NotSaved, says)
         });
         let aside = self.set_aside.iter().map(|path| {
-            let words = format!(
-                "The file that says what you have watched was damaged, and is kept as {path}"
-            );
-            NoticeView {
-                kind: NoticeKind::SetAside,
-                message: format!("{words}. Delete it to dismiss this message."),
-                space: None,
-            }
+            let says = Sentence::WatchedSetAside { path: path.clone() };
+            NoticeView::new(NoticeKind::SetAside, says)
         });
+
         trouble.into_iter().chain(aside)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::engine::Config;
 use crate::limits;
-use crate::view::Settings;
+use crate::view::{Sentence, Settings};
 
 /// State key of what is written down.
 pub(crate) const KEY: &str = "settings";
@@ -23,38 +23,29 @@ const MAX_RATIO_PERCENT: u32 = 100_000_000;
 ///
 /// # Errors
 /// Why not, in plain words.
-pub(crate) fn check(settings: &Settings) -> Result<(), String> {
-    for (name, limit) in [("download", settings.down_limit_bps), ("upload", settings.up_limit_bps)]
-    {
-        if limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT) {
-            return Err(format!(
-                "The {name} limit is too low: enter at least 1 kB/s, or nothing for no limit."
-            ));
-        }
+pub(crate) fn check(settings: &Settings) -> Result<(), Sentence> {
+    let is_too_low = |limit: Option<u64>| limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT);
+    if is_too_low(settings.down_limit_bps) {
+        return Err(Sentence::DownloadLimitTooLow);
     }
-    let connections = 1..=limits::MOST_CONNECTIONS_PER_TORRENT;
-    if !connections.contains(&settings.max_connections) {
-        return Err(format!("Peers per torrent can be 1 to {}.", connections.end()));
+    if is_too_low(settings.up_limit_bps) {
+        return Err(Sentence::UploadLimitTooLow);
+    }
+    let most = limits::MOST_CONNECTIONS_PER_TORRENT;
+    if !(1..=most).contains(&settings.max_connections) {
+        return Err(Sentence::PeersOutOfRange { most });
     }
     if !settings.tcp && !settings.utp {
-        return Err(
-            "Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned()
-        );
+        return Err(Sentence::NoTransport);
     }
     if !(settings.trackers || settings.dht || settings.pex || settings.web_seeds) {
-        return Err(
-            "Without trackers, the DHT, peer exchange and web seeds nothing can be found: leave one of them on."
-                .to_owned(),
-        );
+        return Err(Sentence::NoSource);
     }
     if settings.max_downloads == Some(0) {
-        return Err(
-            "At least one torrent has to be allowed to download at once; none at all is no limit."
-                .to_owned(),
-        );
+        return Err(Sentence::NoDownloads);
     }
     if settings.ratio_percent.is_some_and(|percent| percent > MAX_RATIO_PERCENT) {
-        return Err("This ratio is too high: a million is the most.".to_owned());
+        return Err(Sentence::RatioTooHigh);
     }
     Ok(())
 }
@@ -150,7 +141,7 @@ mod tests {
     fn check_refused(change: impl FnOnce(&mut Settings), words: &str) {
         let mut settings = usual();
         change(&mut settings);
-        let refused = check(&settings).unwrap_err();
+        let refused = check(&settings).unwrap_err().to_string();
         assert!(refused.contains(words), "{refused}");
     }
 

@@ -25,11 +25,9 @@ const bare = torrent({
 test("a magnet link says what it waits for, and claims nothing of its content", () => {
   expect(stateWords(bare)).toBe("Looking for peers");
   expect(stateWords({ ...bare, peers: 2 })).toBe("Getting the torrent’s description");
-  const parts = "Getting the description: 3 of 17 parts";
-  expect(stateWords({ ...bare, message: parts })).toBe(
-    "Getting the torrent’s description, 3 of 17 parts",
-  );
-  expect(messageWords({ ...bare, message: parts }, false)).toBe("");
+  const says = { code: "getting_description", have: 3, all: 17 } as const;
+  expect(stateWords({ ...bare, says })).toBe("Getting the torrent’s description, 3 of 17 parts");
+  expect(messageWords({ ...bare, says }, false)).toBe("");
   expect([progressWords(bare), shareWords(bare), share(bare), isDescribed(bare)]).toEqual([
     "",
     "",
@@ -40,17 +38,20 @@ test("a magnet link says what it waits for, and claims nothing of its content", 
 
 test("a link that found nobody for long gets a hint, unless the engine knows more", () => {
   expect(messageWords(bare, true)).toContain("Nobody with this torrent");
-  const message =
-    "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.";
-  expect(stateWords({ ...bare, message })).toBe("No peers");
-  expect(messageWords({ ...bare, message }, true)).toBe(
+  const says = { code: "no_peers_in_link" } as const;
+  expect(stateWords({ ...bare, says })).toBe("No peers");
+  expect(messageWords({ ...bare, says }, true)).toBe(
     "This link names no tracker that can be asked and no peer. Add a peer by hand.",
+  );
+  const why = { code: "tracker_refuses", reason: "not registered" } as const;
+  expect(messageWords({ ...bare, says: { code: "no_peers", why } }, true)).toBe(
+    "The tracker refuses: not registered",
   );
 });
 
 test("what the state says is not said twice", () => {
-  expect(messageWords(torrent({ message: "Looking for peers" }), false)).toBe("");
-  expect(messageWords(torrent({ state: "queued", message: "Queued" }), false)).toBe("");
+  expect(messageWords(torrent({ says: { code: "looking_for_peers" } }), false)).toBe("");
+  expect(messageWords(torrent({ state: "queued", says: { code: "queued" } }), false)).toBe("");
 });
 
 test("a torrent of empty files is all there", () => {

@@ -441,6 +441,6 @@ fn flag(query: &[(String, String)], name: &str) -> Result<bool, Failure> {
     }
 }
 
-fn malformed(message: &str) -> Failure {
+fn malformed(message: impl Into<String>) -> Failure {
     Failure::new(Code::Malformed, message)
 }

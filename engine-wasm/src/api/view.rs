@@ -209,7 +209,7 @@ impl Detail {
             piece_count: torrent.piece_count,
             root: torrent.root.clone(),
             lies_at: torrent.lies_at.clone(),
-            trackers: torrent.trackers.clone(),
+            trackers: torrent.trackers.iter().cloned().map(TrackerView::in_english).collect(),
             next: torrent.next.clone(),
             choices: torrent.choices.clone(),
             files: torrent.files.iter().map(file).collect(),

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::BencodeError;
+use crate::view::{Sentence, Why};
 
 /// Shortest time between two announces, whatever the tracker says.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -120,12 +121,32 @@ pub enum TrackerError {
         /// When it wants to be asked again, if it says.
         retry: Option<Retry>,
     },
-    /// No answer at all, in the daemon's words.
+    /// An HTTP status other than success.
+    #[error("the tracker answered {0}")]
+    Status(u16),
+    /// The daemon lost the answer.
+    #[error("the tracker's answer was lost")]
+    AnswerLost,
+    /// No socket reaches an address of this tracker.
+    #[error("no datagram can be sent to this tracker")]
+    NoWay,
+    /// No answer at all, as the daemon says.
     #[error("{0}")]
-    Lost(String),
+    Lost(Why),
 }
 
 impl TrackerError {
+    /// What a page says of it.
+    pub fn says(&self) -> Sentence {
+        match self {
+            Self::Bencode(_) | Self::NotAnAnswer | Self::AnswerLost => Sentence::TrackerUnreadable,
+            Self::Failure { reason, .. } => Sentence::TrackerRefuses { reason: reason.clone() },
+            Self::Status(status) => Sentence::TrackerStatus { status: *status },
+            Self::NoWay => Sentence::TrackerNoWay,
+            Self::Lost(why) => Sentence::TrackerFailed { why: why.clone() },
+        }
+    }
+
     /// When the tracker wants to be asked again, if it says.
     pub fn retry(&self) -> Option<Retry> {
         if let Self::Failure { retry, .. } = self { *retry } else { None }

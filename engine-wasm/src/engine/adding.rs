@@ -11,17 +11,16 @@ use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Place, Record, Torrent};
+use crate::view::Sentence;
 
 impl Engine {
-    pub(super) fn add(&mut self, metainfo: Bytes, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn add(&mut self, metainfo: Bytes, now: Instant) -> Result<InfoHash, Sentence> {
         if metainfo.len() > limits::METAINFO {
-            return Err(format!(
-                "This file is larger than {} MiB: too large for a .torrent file.",
-                limits::METAINFO >> 20
-            ));
+            return Err(Sentence::FileTooLarge { most_mib: limits::METAINFO >> 20 });
         }
         let mut meta = Metainfo::parse(&metainfo)
-            .map_err(|error| format!("This .torrent file is damaged or incomplete: {error}."))?;
+            .map_err(|error| Sentence::TorrentDamaged { detail: error.to_string() })?;
+
         let info_hash = self.known_name(meta.identity());
         meta.know_as(info_hash);
         self.check_stays(info_hash)?;
@@ -40,7 +39,8 @@ impl Engine {
             }
         };
         self.add_new(meta, metainfo, added, now)
-            .map_err(|error| format!("This torrent can't be used: {error}."))?;
+            .map_err(|detail| Sentence::TorrentUnusable { detail })?;
+
         Ok(info_hash)
     }
 

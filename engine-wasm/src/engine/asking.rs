@@ -10,6 +10,7 @@ use crate::discover::tracker::url::TrackerUrl;
 use crate::metainfo::torrent::{MAX_URL_LENGTH, MAX_URLS};
 use crate::metainfo::{InfoHash, sanitise};
 use crate::time::Instant;
+use crate::view::Sentence;
 
 impl Engine {
     /// Asks a torrent's trackers now. What a person should know of it, in plain words.
@@ -20,18 +21,12 @@ impl Engine {
         &mut self,
         info_hash: &str,
         now: Instant,
-    ) -> Result<(InfoHash, String), String> {
+    ) -> Result<(InfoHash, Sentence), Sentence> {
         let info_hash = self.known(info_hash)?;
         let mut outcome = Ok(0);
         self.with(info_hash, now, |torrent, cx| outcome = torrent.announce_now(cx));
         self.with_magnet(info_hash, now, |pending, cx| outcome = pending.announce_now(cx));
-        let words = match outcome? {
-            1 => "One tracker can be asked, and is.".to_owned(),
-            count => format!(
-                "{count} trackers can be asked; they are, one after the other until one names peers."
-            ),
-        };
-        Ok((info_hash, words))
+        Ok((info_hash, Sentence::Announcing { count: outcome? }))
     }
 
     /// Has further trackers asked.
@@ -43,26 +38,23 @@ impl Engine {
         info_hash: &str,
         urls: &[String],
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let info_hash = self.known(info_hash)?;
         if self.torrents.get(&info_hash).is_some_and(|torrent| torrent.is_private()) {
-            return Err("This torrent is private: only its own trackers may be asked.".to_owned());
+            return Err(Sentence::PrivateTrackers);
         }
         let urls: Vec<&str> =
             urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect();
         let is_none = |url: &&&str| url.len() > MAX_URL_LENGTH || TrackerUrl::parse(url).is_none();
         if let Some(url) = urls.iter().find(is_none) {
-            let shown: String = url.chars().take(100).collect();
-            return Err(format!(
-                "“{shown}” is not the address of a tracker: those begin with udp://, http:// or https://."
-            ));
+            return Err(Sentence::NotATracker { url: url.chars().take(100).collect() });
         }
         if urls.is_empty() {
-            return Err("Name at least one tracker.".to_owned());
+            return Err(Sentence::NoTrackerNamed);
         }
         let known = self.plans.get(&info_hash).map_or(0, |plan| plan.added.len());
         if known + urls.len() > MAX_URLS {
-            return Err(format!("A torrent can have {MAX_URLS} trackers at the most."));
+            return Err(Sentence::TooManyTrackers { most: MAX_URLS });
         }
         self.change_plan(info_hash, |plan| urls.iter().for_each(|url| plan.add_tracker(url)), now);
         Ok(info_hash)
@@ -118,18 +110,18 @@ impl Engine {
         info_hash: &str,
         url: &str,
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let info_hash = self.known(info_hash)?;
         let (_, trackers) = self.contents(&info_hash.to_string(), now);
         if !trackers.iter().any(|tracker| tracker.url == url) {
-            return Err("The torrent has no such tracker.".to_owned());
+            return Err(Sentence::NoSuchTracker);
         }
         self.change_plan(info_hash, |plan| plan.remove_tracker(url), now);
         Ok(info_hash)
     }
 
     /// A torrent's magnet link.
-    pub(super) fn magnet_link(&self, info_hash: &str) -> Result<String, String> {
+    pub(super) fn magnet_link(&self, info_hash: &str) -> Result<String, Sentence> {
         let info_hash = self.known(info_hash)?;
         let torrent = self.torrents.get(&info_hash).map(|torrent| torrent.magnet());
         let link = torrent.or_else(|| self.magnets.get(&info_hash).map(|pending| pending.magnet()));
@@ -140,7 +132,7 @@ impl Engine {
     ///
     /// # Errors
     /// It is not known yet what is in it.
-    pub(super) fn torrent_file(&self, info_hash: &str) -> Result<(String, Bytes), String> {
+    pub(super) fn torrent_file(&self, info_hash: &str) -> Result<(String, Bytes), Sentence> {
         let torrent = self.described(info_hash)?;
         let name = sanitise::component(format!("{}.torrent", torrent.name()).as_bytes());
         Ok((name, torrent.source()))

@@ -15,7 +15,7 @@ use crate::context::Owner;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
-use crate::view::IntentReply;
+use crate::view::{IntentReply, Sentence};
 
 /// What the daemon was asked.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +37,12 @@ impl Engine {
         id: u64,
         (info_hash, file): (&str, Option<u32>),
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), Sentence> {
         self.check_folders()?;
         let torrent = self.described(info_hash)?;
-        let file_id = torrent.file_to_show(file).ok_or("There is no such file in this torrent.")?;
+        let index = file.unwrap_or_default();
+        let file_id = torrent.file_to_show(file).ok_or(Sentence::NoSuchFile { index })?;
+
         let info_hash = torrent.info_hash();
         self.ask_daemon(
             id,
@@ -57,7 +59,7 @@ impl Engine {
         id: u64,
         path: String,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), Sentence> {
         self.check_folders()?;
         self.ask_daemon(
             id,
@@ -68,12 +70,12 @@ impl Engine {
         Ok(())
     }
 
-    fn check_folders(&self) -> Result<(), String> {
+    fn check_folders(&self) -> Result<(), Sentence> {
         if !self.config.folders {
-            return Err("Folders of this computer can't be shown or changed here.".to_owned());
+            return Err(Sentence::NoFolders);
         }
         if self.root.is_none() {
-            return Err("The daemon is not there. Try again when it is back.".to_owned());
+            return Err(Sentence::NoDaemon);
         }
         Ok(())
     }
@@ -99,20 +101,15 @@ impl Engine {
     ) -> bool {
         let Some((id, question)) = self.folders.asked.remove(&op) else { return false };
         let reply = match (question, result) {
-            (Question::Show(info_hash), Ok(_)) => IntentReply::Done {
-                info_hash: info_hash.to_string(),
-                message: None,
-                duplicate: false,
-            },
+            (Question::Show(info_hash), Ok(_)) => IntentReply::done(info_hash),
+
             (Question::Prefer, Ok(OpOutput::Roots(roots))) => {
                 self.root = roots.first().map(|root| root.key.clone()).or(self.root.take());
                 self.roots.clone_from(roots);
                 IntentReply::Configured
             }
-            (Question::Prefer, Ok(_)) => {
-                IntentReply::Failed { message: "The daemon’s answer was lost.".to_owned() }
-            }
-            (_, Err(error)) => IntentReply::Failed { message: words(question, error) },
+            (Question::Prefer, Ok(_)) => IntentReply::failed(Sentence::AnswerLost),
+            (_, Err(error)) => IntentReply::failed(sentence(question, error)),
         };
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);
         true
@@ -121,17 +118,16 @@ impl Engine {
     /// The daemon is gone.
     pub(super) fn unlink_folders(&mut self) {
         for (id, _) in std::mem::take(&mut self.folders.asked).into_values() {
-            let message = "The daemon went away: try again when it is back.".to_owned();
-            self.out.push_back(Output::Reply { id, reply: IntentReply::Failed { message } });
+            let reply = IntentReply::failed(Sentence::DaemonLost);
+            self.out.push_back(Output::Reply { id, reply });
         }
     }
 }
 
-fn words(question: Question, error: &OpError) -> String {
-    let said = &error.message;
+fn sentence(question: Question, error: &OpError) -> Sentence {
     match (question, error.kind) {
-        (Question::Show(_), OpErrorKind::NotFound) => "There is nothing to show yet.".to_owned(),
-        (Question::Show(_), _) => format!("It can’t be shown: {said}."),
-        (Question::Prefer, _) => format!("This folder can’t be used: {said}."),
+        (Question::Show(_), OpErrorKind::NotFound) => Sentence::NothingToShow,
+        (Question::Show(_), _) => Sentence::CantShow { why: error.into() },
+        (Question::Prefer, _) => Sentence::FolderUnusable { why: error.into() },
     }
 }

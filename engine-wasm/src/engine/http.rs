@@ -19,7 +19,9 @@ use crate::magnet::{Patience, Pending};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::{Intent, IntentReply, TorrentState, TorrentView};
+use crate::view::{
+    Intent, IntentReply, NoticeView, PortMappingView, Sentence, TorrentState, TorrentView,
+};
 
 /// More cells than any strip of a page has.
 const MOST_CELLS: u32 = 4096;
@@ -241,9 +243,7 @@ impl Engine {
                 return self.api.pages.follow(caller.id, names, now).map(Some);
             }
             Action::Intent(Intent::ShowInFolder { .. } | Intent::SetDownloadFolder { .. }) => {
-                let message =
-                    "Only the extension can show or change folders of this computer.".to_owned();
-                Reply::json(&IntentReply::Failed { message })
+                Reply::json(&IntentReply::failed(Sentence::OnlyExtension))
             }
             Action::Intent(intent) => {
                 let id = self.api.pages.expect(caller.id, now);
@@ -501,7 +501,7 @@ impl Engine {
     }
 
     fn why_not(&self, info_hash: InfoHash) -> String {
-        let said = self.magnets.get(&info_hash).and_then(|pending| pending.message());
+        let said = self.magnets.get(&info_hash).and_then(|pending| pending.says());
         let said = said.map(|message| format!(" ({message})")).unwrap_or_default();
         format!("no peer described this torrent in time{said}")
     }
@@ -527,8 +527,8 @@ impl Engine {
         Reply::json(&List {
             torrents,
             listen_port,
-            port_mapping: snapshot.port_mapping,
-            notices: snapshot.notices,
+            port_mapping: snapshot.port_mapping.map(PortMappingView::in_english),
+            notices: snapshot.notices.into_iter().map(NoticeView::in_english).collect(),
         })
     }
 
@@ -574,7 +574,7 @@ fn added(view: &TorrentView, base: &str, duplicate: bool) -> Reply {
 }
 
 /// What was asked for can't be done with this torrent.
-fn unfit(message: String) -> Failure {
+fn unfit(message: Sentence) -> Failure {
     Failure::new(Code::Unusable, message)
 }
 

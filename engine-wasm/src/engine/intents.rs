@@ -11,7 +11,7 @@ use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::{Intent, IntentReply};
+use crate::view::{Intent, IntentReply, Sentence};
 
 impl Engine {
     pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
@@ -34,7 +34,7 @@ impl Engine {
         id: u64,
         intent: Intent,
         now: Instant,
-    ) -> Result<Option<InfoHash>, String> {
+    ) -> Result<Option<InfoHash>, Sentence> {
         let info_hash = match intent {
             Intent::AddTorrent { metainfo } => {
                 let before = self.listed_count();
@@ -57,9 +57,8 @@ impl Engine {
                 let peers: Vec<SocketAddr> = peers
                     .iter()
                     .map(|peer| {
-                        peer.trim()
-                            .parse()
-                            .map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
+                        let no_peer = |_| Sentence::NotAPeer { address: peer.clone() };
+                        peer.trim().parse().map_err(no_peer)
                     })
                     .collect::<Result<_, _>>()?;
                 self.with(info_hash, now, |torrent, cx| {
@@ -73,7 +72,7 @@ impl Engine {
             Intent::SetSharing { info_hash, sharing } => {
                 let info_hash = self.known(&info_hash)?;
                 if self.magnets.contains_key(&info_hash) {
-                    return Err("This torrent's files are not known yet.".to_owned());
+                    return Err(Sentence::FilesNotKnown);
                 }
                 self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
                 info_hash
@@ -118,13 +117,8 @@ impl Engine {
                 info_hash
             }
             Intent::Announce { info_hash } => {
-                let (info_hash, words) = self.announce_now(&info_hash, now)?;
-                let reply = IntentReply::Done {
-                    info_hash: info_hash.to_string(),
-                    message: Some(words),
-                    duplicate: false,
-                };
-                return Ok(self.answer(id, reply));
+                let (info_hash, says) = self.announce_now(&info_hash, now)?;
+                return Ok(self.answer(id, IntentReply::telling(info_hash, Some(says))));
             }
             Intent::AddTrackers { info_hash, trackers } => {
                 self.add_trackers(&info_hash, &trackers, now)?
@@ -174,8 +168,7 @@ impl Engine {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {
                     // What is written down, and what lies on the disk, would be back with it.
-                    return Err("Not connected to the daemon. Remove the torrent when it is back."
-                        .to_owned());
+                    return Err(Sentence::NoDaemon);
                 }
                 if undo {
                     self.let_go(info_hash, delete_data, now);
@@ -207,7 +200,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is none, or it is on its way out.
-    pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, String> {
+    pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, Sentence> {
         let info_hash = info_hash
             .parse::<InfoHash>()
             .ok()
@@ -215,11 +208,10 @@ impl Engine {
                 self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash)
             })
             .filter(|info_hash| !self.leavers.hides(*info_hash))
-            .ok_or_else(|| "There is no such torrent.".to_owned())?;
+            .ok_or(Sentence::NoSuchTorrent)?;
+
         match self.torrents.get(&info_hash) {
-            Some(torrent) if torrent.is_leaving() => {
-                Err("This torrent is being removed.".to_owned())
-            }
+            Some(torrent) if torrent.is_leaving() => Err(Sentence::BeingRemoved),
             _ => Ok(info_hash),
         }
     }

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::metainfo::{InfoHash, sanitise};
 use crate::time::Instant;
 use crate::torrent::{Answer, Asker, Torrent};
-use crate::view::FilePriority;
+use crate::view::{FilePriority, Sentence};
 
 /// Where a torrent is to lie; what is not given stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -31,25 +31,18 @@ pub(crate) struct Target {
 }
 
 /// A name that any disk takes, or which one would do.
-fn fit(name: &str) -> Result<String, String> {
+fn fit(name: &str) -> Result<String, Sentence> {
     let safe = sanitise::component(name.as_bytes());
-    if safe == name {
-        Ok(safe)
-    } else {
-        Err(format!("“{name}” can't be a name here. “{safe}” can."))
-    }
+    if safe == name { Ok(safe) } else { Err(Sentence::UnfitName { name: name.to_owned(), safe }) }
 }
 
 /// A folder below a download folder, and not a path of its own.
-fn check_relative(folder: &str) -> Result<(), String> {
+fn check_relative(folder: &str) -> Result<(), Sentence> {
     let is_drive = |path: &str| {
         path.len() > 1 && path.as_bytes()[1] == b':' && path.as_bytes()[0].is_ascii_alphabetic()
     };
     if folder.starts_with(['/', '\\', '~']) || is_drive(folder) {
-        return Err(format!(
-            "“{folder}” is a path of its own. Name a folder inside the download folder, such as “Films/New”. Another download folder is chosen \
-             in the settings."
-        ));
+        return Err(Sentence::AbsoluteFolder { folder: folder.to_owned() });
     }
     Ok(())
 }
@@ -61,11 +54,11 @@ impl Engine {
         info_hash: &str,
         files: &[FilePriority],
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let torrent = self.described(info_hash)?;
         let count = torrent.file_count();
         if let Some(unknown) = files.iter().find(|file| file.index >= count) {
-            return Err(format!("There is no file {} in this torrent.", unknown.index));
+            return Err(Sentence::NoSuchFile { index: unknown.index });
         }
         let info_hash = torrent.info_hash();
         let changes: Vec<_> =
@@ -75,7 +68,7 @@ impl Engine {
     }
 
     /// Hashes all of a torrent again.
-    pub(super) fn recheck(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn recheck(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         let mut outcome = Ok(());
         self.with(info_hash, now, |torrent, cx| outcome = torrent.recheck(cx));
@@ -83,7 +76,7 @@ impl Engine {
     }
 
     /// Goes on in files that were there before.
-    pub(super) fn adopt(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn adopt(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         let mut outcome = Ok(());
         self.with(info_hash, now, |torrent, cx| outcome = torrent.adopt(cx));
@@ -95,7 +88,7 @@ impl Engine {
         &mut self,
         info_hash: &str,
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         self.with(info_hash, now, Torrent::cancel_recheck);
         Ok(info_hash)
@@ -108,21 +101,20 @@ impl Engine {
         target: Target,
         asker: Asker,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), Sentence> {
         let torrent = self.described(info_hash)?;
         let info_hash = torrent.info_hash();
         let mut place = torrent.place().clone();
         if let Some(root) = target.root {
             let known = self.roots.iter().find(|known| known.key.0 == root);
-            place.root =
-                known.map(|known| known.key.clone()).ok_or("There is no such download folder.")?;
+            place.root = known.map(|known| known.key.clone()).ok_or(Sentence::NoSuchFolder)?;
         }
         if let Some(folder) = target.folder {
             check_relative(&folder)?;
             let names = folder.split('/').filter(|name| !name.is_empty());
             place.folder = names.map(fit).collect::<Result<_, _>>()?;
             if place.folder.len() > limits::FOLDERS {
-                return Err("There are too many nested folders.".to_owned());
+                return Err(Sentence::TooDeep);
             }
         }
         if let Some(name) = target.name {
@@ -142,11 +134,11 @@ impl Engine {
         (index, name): (u32, &str),
         asker: Asker,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), Sentence> {
         let torrent = self.described(info_hash)?;
         let info_hash = torrent.info_hash();
         if index >= torrent.file_count() {
-            return Err(format!("There is no file {index} in this torrent."));
+            return Err(Sentence::NoSuchFile { index });
         }
         let place = torrent.renamed(FileIndex(index), fit(name)?)?;
         self.with(info_hash, now, |torrent, cx| torrent.relocate(place, asker, cx));
@@ -170,10 +162,8 @@ impl Engine {
     }
 
     /// A torrent whose files are known.
-    pub(super) fn described(&self, info_hash: &str) -> Result<&Torrent, String> {
+    pub(super) fn described(&self, info_hash: &str) -> Result<&Torrent, Sentence> {
         let info_hash = self.known(info_hash)?;
-        self.torrents
-            .get(&info_hash)
-            .ok_or_else(|| "This torrent's files are not known yet.".to_owned())
+        self.torrents.get(&info_hash).ok_or(Sentence::FilesNotKnown)
     }
 }

@@ -14,7 +14,7 @@ use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::RemovedView;
+use crate::view::{RemovedView, Sentence};
 
 /// How long a torrent can be brought back.
 const UNDO_FOR: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ enum Stage {
     /// Its files are being deleted.
     Going,
     /// It is gone, and this is to be told until then.
-    Gone(Instant, String),
+    Gone(Instant, Sentence),
 }
 
 /// The torrents on their way out.
@@ -74,10 +74,10 @@ impl Leavers {
             self.all.iter().filter(|(_, leaver)| leaver.stage != Stage::Going).collect();
         shown.sort_by_key(|(_, leaver)| std::cmp::Reverse(leaver.turn));
         let view = |(info_hash, leaver): (&InfoHash, &Leaver)| {
-            let (undo_s, message) = match &leaver.stage {
+            let (undo_s, says) = match &leaver.stage {
                 Stage::Waiting(until) => (until.saturating_since(now).as_secs_f64().ceil(), None),
                 Stage::Going => (0.0, None),
-                Stage::Gone(_, message) => (0.0, Some(message.clone())),
+                Stage::Gone(_, says) => (0.0, Some(says.clone())),
             };
             #[expect(
                 clippy::cast_possible_truncation,
@@ -86,7 +86,9 @@ impl Leavers {
             )]
             let undo_s = undo_s as u32;
             let (info_hash, name) = (info_hash.to_string(), leaver.name.clone());
-            RemovedView { info_hash, name, undo_s, delete_data: leaver.delete_data, message }
+            let message = says.as_ref().map(Sentence::to_string);
+            let delete_data = leaver.delete_data;
+            RemovedView { info_hash, name, undo_s, delete_data, message, says }
         };
         shown.into_iter().map(view).collect()
     }
@@ -119,13 +121,13 @@ impl Engine {
         &mut self,
         info_hash: &str,
         now: Instant,
-    ) -> Result<InfoHash, String> {
-        let info_hash: InfoHash =
-            info_hash.parse().map_err(|_| "There is no such torrent.".to_owned())?;
+    ) -> Result<InfoHash, Sentence> {
+        let info_hash: InfoHash = info_hash.parse().map_err(|_| Sentence::NoSuchTorrent)?;
+
         if self.bring_back(info_hash, now) {
             return Ok(info_hash);
         }
-        Err("It can't be brought back any more. Add it again.".to_owned())
+        Err(Sentence::UndoTooLate)
     }
 
     /// The same, where it need not be possible. True when it was.
@@ -170,10 +172,10 @@ impl Engine {
     }
 
     /// A removal ended: what was left alone is told, and what could not be removed is shown again.
-    pub(super) fn has_left(&mut self, info_hash: InfoHash, left: Option<&str>, now: Instant) {
+    pub(super) fn has_left(&mut self, info_hash: InfoHash, left: Option<&Sentence>, now: Instant) {
         let Some(leaver) = self.leavers.all.get_mut(&info_hash) else { return };
         match left {
-            Some(left) => leaver.stage = Stage::Gone(now + TOLD_FOR, left.to_owned()),
+            Some(left) => leaver.stage = Stage::Gone(now + TOLD_FOR, left.clone()),
             None => drop(self.leavers.all.remove(&info_hash)),
         }
     }

@@ -12,15 +12,17 @@ use crate::magnet::{self, Pending};
 use crate::metainfo::{Identity, InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::IntentReply;
+use crate::view::{IntentReply, Sentence};
 
 /// A server has this long for a `.torrent` file, milliseconds.
 const FETCH_TIMEOUT_MS: u32 = 60_000;
 
 impl Engine {
     /// Takes a magnet link. One for a torrent that is there adds what it knows to it.
-    pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, String> {
-        let link = Magnet::parse(uri).map_err(|error| format!("This can't be added: {error}."))?;
+    pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, Sentence> {
+        let link = Magnet::parse(uri)
+            .map_err(|error| Sentence::LinkUnusable { detail: error.to_string() })?;
+
         let info_hash = self.known_name(link.identity());
         self.check_stays(info_hash)?;
         self.bring_back(info_hash, now);
@@ -51,20 +53,17 @@ impl Engine {
     }
 
     /// Has the daemon fetch a `.torrent` file; the intent is answered when it is there.
-    pub(super) fn fetch(&mut self, id: u64, url: String, now: Instant) -> Result<(), String> {
+    pub(super) fn fetch(&mut self, id: u64, url: String, now: Instant) -> Result<(), Sentence> {
         let url = url.trim().to_owned();
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-            return Err("This is not an address that begins with http:// or https://.".to_owned());
+            return Err(Sentence::NotAnAddress);
         }
         if self.root.is_none() {
-            return Err("Not connected to the daemon. Try again in a moment.".to_owned());
+            return Err(Sentence::NoDaemon);
         }
         if self.fetches.len() >= limits::FETCHES {
-            return Err(format!(
-                "{} .torrent files are being downloaded already. Try again in a moment.",
-                limits::FETCHES
-            ));
+            return Err(Sentence::TooManyFetches { most: limits::FETCHES });
         }
         let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
@@ -97,11 +96,9 @@ impl Engine {
                     Err(why) => Err(why),
                 }
             }
-            Ok(OpOutput::Http { status, .. }) => {
-                Err(format!("The .torrent file can't be downloaded: the server answered {status}."))
-            }
-            Ok(_) => Err("The .torrent file can't be downloaded: the answer was lost.".to_owned()),
-            Err(error) => Err(format!("The .torrent file can't be downloaded: {}.", error.message)),
+            Ok(OpOutput::Http { status, .. }) => Err(Sentence::FetchStatus { status: *status }),
+            Ok(_) => Err(Sentence::AnswerLost),
+            Err(error) => Err(Sentence::FetchFailed { why: error.into() }),
         };
         self.reply(id, outcome);
         true
@@ -110,22 +107,15 @@ impl Engine {
     /// The daemon is gone, and what it was fetching with it.
     pub(super) fn lose_fetches(&mut self) {
         for id in std::mem::take(&mut self.fetches).into_values() {
-            self.reply(
-                id,
-                Err("Lost connection to the daemon while it downloaded the .torrent file. Try again.".to_owned()),
-            );
+            self.reply(id, Err(Sentence::DaemonLost));
         }
     }
 
     /// Says what came of an intent.
-    pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, String>) {
+    pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, Sentence>) {
         let reply = match outcome {
-            Ok(info_hash) => IntentReply::Done {
-                info_hash: info_hash.to_string(),
-                message: None,
-                duplicate: false,
-            },
-            Err(message) => IntentReply::Failed { message },
+            Ok(info_hash) => IntentReply::done(info_hash),
+            Err(says) => IntentReply::failed(says),
         };
         self.out.push_back(Output::Reply { id, reply });
         self.out.push_back(Output::Changed);
@@ -134,8 +124,7 @@ impl Engine {
     /// Says that a torrent was added; `before`: how many were listed before that.
     pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
         let duplicate = self.listed_count() == before;
-        let reply =
-            IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate };
+        let reply = IntentReply::added(info_hash, duplicate);
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 
@@ -151,20 +140,17 @@ impl Engine {
     ///
     /// # Errors
     /// Its files are being deleted.
-    pub(super) fn check_stays(&self, info_hash: InfoHash) -> Result<(), String> {
+    pub(super) fn check_stays(&self, info_hash: InfoHash) -> Result<(), Sentence> {
         if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
-            return Err("This torrent is being removed. Add it again in a moment.".to_owned());
+            return Err(Sentence::BeingRemoved);
         }
         Ok(())
     }
 
     /// Whether there is room for one more.
-    pub(super) fn check_room(&self) -> Result<(), String> {
+    pub(super) fn check_room(&self) -> Result<(), Sentence> {
         if self.torrents.len() + self.magnets.len() >= limits::TORRENTS {
-            return Err(format!(
-                "There are {} torrents already: remove one first.",
-                limits::TORRENTS
-            ));
+            return Err(Sentence::TooManyTorrents { most: limits::TORRENTS });
         }
         Ok(())
     }
@@ -235,8 +221,8 @@ impl Engine {
             });
         self.with(info_hash, now, |torrent, cx| torrent.select_only(&meant, cx));
         if let Err(error) = outcome {
-            let message = format!("This torrent can't be used: {error}.");
-            self.with_magnet(info_hash, now, |pending, cx| pending.fail(message, cx));
+            let says = Sentence::TorrentUnusable { detail: error };
+            self.with_magnet(info_hash, now, |pending, cx| pending.fail(says, cx));
         }
         self.out.push_back(Output::Changed);
     }

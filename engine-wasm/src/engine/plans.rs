@@ -10,16 +10,16 @@ use super::{Engine, context};
 use crate::metainfo::InfoHash;
 use crate::plan::{self, Plan};
 use crate::time::Instant;
-use crate::view::{Choice, FilePriority};
+use crate::view::{Choice, FilePriority, Sentence};
 
 impl Engine {
     /// Adds what a page brings. It stays, and waits for a decision unless a person wants no
     /// question; one that is there already goes on as it is.
     pub(super) fn add_for_page(
         &mut self,
-        add: impl FnOnce(&mut Self) -> Result<InfoHash, String>,
+        add: impl FnOnce(&mut Self) -> Result<InfoHash, Sentence>,
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let before = self.torrents.len() + self.magnets.len();
         let info_hash = add(self)?;
         self.keep(info_hash, now);
@@ -44,7 +44,7 @@ impl Engine {
         info_hash: &str,
         (choice, files): (Choice, &[FilePriority]),
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let hash = self.check_decision(info_hash, (choice, files))?;
         if self.torrents.contains_key(&hash) {
             self.set_priorities(info_hash, files, now)?;
@@ -64,17 +64,17 @@ impl Engine {
         &self,
         info_hash: &str,
         (choice, files): (Choice, &[FilePriority]),
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let hash = self.known(info_hash)?;
         let Some(torrent) = self.torrents.get(&hash) else {
             return if files.is_empty() && choice != Choice::Watch {
                 Ok(hash)
             } else {
-                Err("This torrent's files are not known yet.".to_owned())
+                Err(Sentence::FilesNotKnown)
             };
         };
-        if files.iter().any(|file| file.index >= torrent.file_count()) {
-            return Err("There is no such file.".to_owned());
+        if let Some(file) = files.iter().find(|file| file.index >= torrent.file_count()) {
+            return Err(Sentence::NoSuchFile { index: file.index });
         }
         Ok(hash)
     }

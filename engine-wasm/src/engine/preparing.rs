@@ -4,7 +4,7 @@ use super::Engine;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::Position;
+use crate::view::{Position, Sentence};
 
 impl Engine {
     /// Makes a file ready, instead of the one that was prepared before.
@@ -16,11 +16,10 @@ impl Engine {
         info_hash: &str,
         (file, position): (u32, Option<Position>),
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let torrent = self.described(info_hash)?;
-        let file = torrent
-            .servable(file)
-            .ok_or_else(|| format!("There is no file {file} in this torrent."))?;
+        let file = torrent.servable(file).ok_or(Sentence::NoSuchFile { index: file })?;
+
         let info_hash = torrent.info_hash();
         if let Some(former) = self.prepared.replace(info_hash).filter(|former| *former != info_hash)
         {

@@ -12,7 +12,7 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::timers::TimerOwner;
 use crate::torrent::{Asker, Parting, Torrent};
-use crate::view::IntentReply;
+use crate::view::{IntentReply, Sentence};
 
 impl Engine {
     /// Removes a torrent that is known, and what it downloaded if that is wanted. True when its
@@ -54,7 +54,7 @@ impl Engine {
             match parting {
                 Parting::Goes { asker, left } => {
                     self.forget(info_hash, now);
-                    self.has_left(info_hash, left.as_deref(), now);
+                    self.has_left(info_hash, left.as_ref(), now);
                     self.answer_remover(asker, info_hash, Ok(left));
                 }
                 Parting::Stays { asker, why } => {
@@ -73,22 +73,19 @@ impl Engine {
         &mut self,
         asker: Option<Asker>,
         info_hash: InfoHash,
-        outcome: Result<Option<String>, String>,
+        outcome: Result<Option<Sentence>, Sentence>,
     ) {
         match (asker, outcome) {
-            (Some(Asker::Intent(id)), Ok(message)) => {
-                let reply = IntentReply::Done {
-                    info_hash: info_hash.to_string(),
-                    message,
-                    duplicate: false,
-                };
+            (Some(Asker::Intent(id)), Ok(says)) => {
+                let reply = IntentReply::telling(info_hash, says);
                 self.out.push_back(Output::Reply { id, reply });
             }
             (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),
             (Some(Asker::Call(id)), outcome) => {
                 let reply = match outcome {
                     Ok(None) => Reply::nothing(),
-                    Ok(Some(message)) => Reply::json(&json!({ "message": message })),
+                    Ok(Some(says)) => Reply::json(&json!({ "message": says.to_string() })),
+
                     Err(why) => Failure::new(Code::Conflict, why).reply(),
                 };
                 self.out.push_back(Output::Control(reply.to(id)));

@@ -12,14 +12,14 @@ use std::fmt::Write as _;
 use shared_proto::io::{About, OpError, OpOutput};
 use shared_proto::{IoCommand, OpId, RequestId};
 
-use super::{Engine, context, space};
+use super::{Engine, context};
 use crate::api::Reply;
 use crate::context::Owner;
 use crate::io::Output;
 use crate::scrub::Scrubber;
 use crate::settings;
 use crate::time::Instant;
-use crate::view::{IntentReply, Snapshot, TorrentView};
+use crate::view::{IntentReply, Snapshot, TorrentView, decimal};
 
 /// Most lines that a page may add about itself, and their greatest length, bytes.
 const MOST_ABOUT: (usize, usize) = (20, 500);
@@ -122,7 +122,7 @@ impl Engine {
         for (index, root) in snapshot.roots.iter().enumerate() {
             let room = match (root.free_bytes, root.total_bytes) {
                 (Some(free), Some(total)) => {
-                    format!("{} of {} free", space::decimal(free), space::decimal(total))
+                    format!("{} of {} free", decimal(free), decimal(total))
                 }
                 _ => "room not known".to_owned(),
             };
@@ -141,8 +141,7 @@ impl Engine {
                     let folder = folder.map_or("an unknown folder".to_owned(), |index| {
                         format!("folder {}", index + 1)
                     });
-                    let (needed, free) =
-                        (space::decimal(space.needed_bytes), space::decimal(space.free_bytes));
+                    let (needed, free) = (decimal(space.needed_bytes), decimal(space.free_bytes));
                     format!("{folder} needs {needed} and has {free}")
                 }
                 None => notice.message.clone(),

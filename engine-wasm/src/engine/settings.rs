@@ -17,7 +17,7 @@ use crate::metainfo::InfoHash;
 use crate::peer::way::Transport;
 use crate::settings;
 use crate::time::Instant;
-use crate::view::{IntentReply, Settings};
+use crate::view::{IntentReply, Sentence, Settings};
 
 /// What is being written down.
 #[derive(Debug, Default)]
@@ -38,14 +38,12 @@ impl Engine {
         id: u64,
         settings: &Settings,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), Sentence> {
         if !self.config.adjustable {
-            return Err("This engine keeps the settings that it was started with.".to_owned());
+            return Err(Sentence::FixedSettings);
         }
         if self.root.is_none() {
-            return Err(
-                "Not connected to the daemon. Change the settings when it is back.".to_owned()
-            );
+            return Err(Sentence::NoDaemon);
         }
         settings::check(settings)?;
         self.take_over_settings(settings, now);
@@ -63,13 +61,7 @@ impl Engine {
         let Some(id) = self.saving.underway.remove(&op) else { return false };
         let reply = match result {
             Ok(_) => IntentReply::Configured,
-            Err(error) => {
-                let message = format!(
-                    "The settings apply now, but could not be saved yet: {}. They are saved as soon as that works.",
-                    error.message
-                );
-                IntentReply::Failed { message }
-            }
+            Err(error) => IntentReply::failed(Sentence::SettingsNotSaved { why: error.into() }),
         };
         self.out.push_back(Output::Reply { id, reply });
         true
@@ -78,9 +70,8 @@ impl Engine {
     /// The daemon is gone.
     pub(super) fn unlink_settings(&mut self) {
         for id in std::mem::take(&mut self.saving.underway).into_values() {
-            let message =
-                "The settings apply now, and are saved when the daemon is back.".to_owned();
-            self.out.push_back(Output::Reply { id, reply: IntentReply::Failed { message } });
+            let reply = IntentReply::failed(Sentence::SettingsSavedLater);
+            self.out.push_back(Output::Reply { id, reply });
         }
     }
 

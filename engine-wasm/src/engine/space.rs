@@ -14,7 +14,7 @@ use crate::context::Owner;
 use crate::io::Output;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::{NoticeKind, NoticeView, SpaceView};
+use crate::view::{NoticeKind, NoticeView, Sentence, SpaceView};
 
 /// How often the daemon is asked while something is to be fetched.
 const EVERY: Duration = Duration::from_secs(10);
@@ -89,17 +89,12 @@ impl Engine {
         }
         let short = needed.into_iter().filter_map(|(root, needed)| {
             let (free, _) = self.space.of(root).filter(|(free, _)| *free < needed)?;
-            let label = self.roots.iter().find(|known| known.key == *root).map(|known| known.label.as_str());
-            Some(NoticeView {
-                kind: NoticeKind::Space,
-                message: format!(
-                    "The downloads into “{}” need {} more, and {} are free. Free some space, or choose fewer files.",
-                    label.unwrap_or(&root.0),
-                    decimal(needed),
-                    decimal(free)
-                ),
-                space: Some(SpaceView { root: root.0.clone(), needed_bytes: needed, free_bytes: free }),
-            })
+            let label = self.roots.iter().find(|known| known.key == *root);
+            let folder = label.map_or(&root.0, |known| &known.label).clone();
+            let says = Sentence::NeedsSpace { folder, needed_bytes: needed, free_bytes: free };
+            let space = SpaceView { root: root.0.clone(), needed_bytes: needed, free_bytes: free };
+            let notice = NoticeView::new(NoticeKind::Space, says);
+            Some(NoticeView { space: Some(space), ..notice })
         });
         short.collect()
     }
@@ -109,30 +104,5 @@ impl Torrent {
     /// Whether it is to fetch all that is wanted, now or when it is its turn.
     fn is_fetching(&self) -> bool {
         !self.is_done() && !self.is_undecided() && !self.is_stopped()
-    }
-}
-
-/// Bytes in the unit in which disks are sold.
-pub(super) fn decimal(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
-    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) if bytes / unit < 10 => {
-            format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
-        }
-        Some((unit, name)) => format!("{} {name}", bytes / unit),
-        None => format!("{bytes} bytes"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::decimal;
-
-    #[test]
-    fn sizes_are_said_as_disks_are_sold() {
-        let said =
-            [0, 999, 1_000, 15_000, 2_500_000, 12_000_000_000, 9_990_000_000_000].map(decimal);
-        assert_eq!(said, ["0 bytes", "999 bytes", "1.0 kB", "15 kB", "2.5 MB", "12 GB", "9.9 TB"]);
     }
 }

@@ -9,7 +9,7 @@ use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::{NoticeKind, NoticeView};
+use crate::view::{NoticeKind, NoticeView, Sentence};
 
 /// What the daemon said of its store, and what was found in it.
 #[derive(Debug, Default)]
@@ -42,38 +42,20 @@ impl Store {
     /// What a person has to know.
     pub(super) fn notices(&self) -> Vec<NoticeView> {
         let mut notices = Vec::new();
-        let mut add = |kind, message| notices.push(NoticeView { kind, message, space: None });
+        let mut add = |kind, says| notices.push(NoticeView::new(kind, says));
         if let Some(reason) = &self.trouble {
-            let words = "The list of torrents and the settings can't be saved";
-            let what_now = "Changes are kept in memory and saved as soon as that works. They are lost if the program ends first.";
-            add(NoticeKind::NotSaved, format!("{words}: {reason}. {what_now}"));
+            add(NoticeKind::NotSaved, Sentence::NotSaved { detail: reason.clone() });
         }
         if let Some(reason) = &self.unread {
-            let words = "The saved list of torrents can't be read now";
-            add(
-                NoticeKind::NotRead,
-                format!("{words}: {reason}. Retrying; until then nothing is listed."),
-            );
+            add(NoticeKind::NotRead, Sentence::NotRead { detail: reason.clone() });
         }
         for path in &self.set_aside {
-            let words = format!(
-                "The saved list of torrents and settings was damaged or replaced, and is kept as {path}"
-            );
-            let what_now = "Torrents that are missing now were listed only there. Add them again: their files are found where they lie. Delete that file to dismiss this message.";
-            add(NoticeKind::SetAside, format!("{words}. {what_now}"));
+            add(NoticeKind::SetAside, Sentence::SetAside { path: path.clone() });
         }
         if self.unreadable > 0 {
-            let what = match self.unreadable {
-                1 => "One entry of the saved list can't be read and is not shown".to_owned(),
-                count => {
-                    format!("{count} entries of the saved list can't be read and are not shown")
-                }
-            };
-            add(
-                NoticeKind::Unreadable,
-                format!("{what}. They are left as they are; add these torrents again."),
-            );
+            add(NoticeKind::Unreadable, Sentence::Unreadable { count: self.unreadable });
         }
+
         notices
     }
 }

@@ -16,6 +16,7 @@ use crate::marks::{Choices, Report};
 use crate::metainfo::InfoHash;
 use crate::notebook;
 use crate::time::Instant;
+use crate::view::Sentence;
 
 impl Engine {
     /// Somebody watches a file, or says whether it was watched.
@@ -25,10 +26,10 @@ impl Engine {
         files: &[u32],
         report: Report,
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let torrent = self.described(info_hash)?;
         if let Some(unknown) = files.iter().find(|&&file| !torrent.has_file(file)) {
-            return Err(format!("There is no file {unknown} in this torrent."));
+            return Err(Sentence::NoSuchFile { index: *unknown });
         }
         let info_hash = torrent.info_hash();
         let watching = self.notebook.of(info_hash);
@@ -51,10 +52,10 @@ impl Engine {
         info_hash: &str,
         choices: Choices,
         now: Instant,
-    ) -> Result<InfoHash, String> {
+    ) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         if !notebook::are_fit(&choices) {
-            return Err("These are too many choices, or too long ones.".to_owned());
+            return Err(Sentence::TooManyChoices);
         }
         self.notebook.choose(info_hash, choices, now);
         self.show_watching([info_hash].into(), now);

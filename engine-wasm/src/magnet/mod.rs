@@ -28,6 +28,7 @@ use crate::limits;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};
 use crate::time::Instant;
+use crate::view::Sentence;
 use assembly::Assembly;
 use peer::MetadataPeer;
 
@@ -62,7 +63,7 @@ enum Status {
     /// Stopped by a person.
     Paused,
     /// Stopped by trouble, in plain words.
-    Failed(String),
+    Failed(Sentence),
 }
 
 /// One of them.
@@ -253,10 +254,10 @@ impl Pending {
         self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string())
     }
 
-    /// It can't go on, for this reason in plain words.
-    pub(crate) fn fail(&mut self, message: String, cx: &mut Context<'_>) {
-        tracing::warn!(torrent = %self.link.info_hash, %message, "magnet link stopped");
-        self.stop(Status::Failed(message), cx);
+    /// Stops it for this reason.
+    pub(crate) fn fail(&mut self, says: Sentence, cx: &mut Context<'_>) {
+        tracing::warn!(torrent = %self.link.info_hash, %says, "magnet link stopped");
+        self.stop(Status::Failed(says), cx);
     }
 
     /// It is taken out of the engine, and out of the daemon's state.
@@ -367,15 +368,8 @@ impl Pending {
         let Some(patience) = self.patience else { return };
         self.failed += 1;
         if self.failed >= patience.attempts {
-            let seconds = patience.attempt_time.as_secs();
-            let times =
-                if self.failed == 1 { "once".to_owned() } else { format!("{} times", self.failed) };
-            return self.fail(
-                format!(
-                    "No peer sent this torrent's description; it was tried {times} for {seconds} s."
-                ),
-                cx,
-            );
+            let seconds = u32::try_from(patience.attempt_time.as_secs()).unwrap_or(u32::MAX);
+            return self.fail(Sentence::NotDescribed { tries: self.failed, seconds }, cx);
         }
         self.stop(Status::Resting(cx.now + patience.retry_delay), cx);
     }

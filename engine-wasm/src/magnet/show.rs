@@ -3,7 +3,7 @@
 use super::peer::MetadataPeer;
 use super::{Pending, Status};
 use crate::time::Instant;
-use crate::view::{Giving, Sharing, TorrentState, TorrentView, TrackerView, Trouble};
+use crate::view::{Giving, Sentence, Sharing, TorrentState, TorrentView, TrackerView, Trouble};
 
 impl Pending {
     /// All of it.
@@ -20,6 +20,7 @@ impl Pending {
     /// second.
     pub(crate) fn row(&self) -> TorrentView {
         let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
+        let says = self.says();
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
             name: self.name(),
@@ -28,7 +29,8 @@ impl Pending {
             queue_position: 0,
             private: false,
             state: self.state(),
-            message: self.message(),
+            message: says.as_ref().map(Sentence::to_string),
+            says,
             trouble: self.has_failed().then_some(Trouble::NotDescribed),
             length: 0,
             verified: 0,
@@ -70,39 +72,31 @@ impl Pending {
         }
     }
 
-    /// Plain words about what it does.
-    pub(crate) fn message(&self) -> Option<String> {
+    /// What it does, or why it does not go on.
+    pub(crate) fn says(&self) -> Option<Sentence> {
         match &self.status {
-            Status::Failed(message) => Some(message.clone()),
-            Status::Resting(_) => {
-                Some("No peer has sent this torrent's description yet. Retrying soon".to_owned())
-            }
-            Status::Seeking { .. } => Some(self.seeking_words()),
+            Status::Failed(says) => Some(says.clone()),
+            Status::Resting(_) => Some(Sentence::DescriptionRetry),
+            Status::Seeking { .. } => Some(self.seeking()),
             Status::Unlinked | Status::Paused => None,
         }
     }
 
-    fn seeking_words(&self) -> String {
+    fn seeking(&self) -> Sentence {
         match self.assembly.progress() {
-            Some((have, all)) if have > 0 => {
-                return format!("Getting the description: {have} of {all} parts");
-            }
-            Some(_) => return "Asking peers for the description".to_owned(),
+            Some((have, all)) if have > 0 => return Sentence::GettingDescription { have, all },
+            Some(_) => return Sentence::AskingForDescription,
             None => {}
         }
         if self.peers.values().any(MetadataPeer::is_ready) {
-            return "Asking peers for the description".to_owned();
+            return Sentence::AskingForDescription;
         }
         match (self.trackers.trouble(), self.candidates.len()) {
-            (Some(message), 0) => format!("No peers: {message}"),
-            (None, 0) if self.asks_dht || !self.trackers.is_empty() => "Looking for peers".to_owned(),
-            (None, 0) if self.link.hosts > 0 => {
-                "No peers: this link names them by host, which is not supported yet. Add a peer by hand.".to_owned()
-            }
-            (None, 0) => {
-                "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.".to_owned()
-            }
-            _ => "Connecting to peers".to_owned(),
+            (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
+            (None, 0) if self.asks_dht || !self.trackers.is_empty() => Sentence::LookingForPeers,
+            (None, 0) if self.link.hosts > 0 => Sentence::NoPeersByHost,
+            (None, 0) => Sentence::NoPeersInLink,
+            _ => Sentence::ConnectingToPeers,
         }
     }
 }

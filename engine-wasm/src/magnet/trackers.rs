@@ -3,6 +3,7 @@
 use super::{Pending, tiers};
 use crate::context::Context;
 use crate::metainfo::Magnet;
+use crate::view::Sentence;
 
 impl Pending {
     /// Whether nobody has said yet whether its torrent is to be downloaded.
@@ -16,9 +17,9 @@ impl Pending {
     ///
     /// # Errors
     /// None may be asked now; in plain words why.
-    pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, String> {
+    pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, Sentence> {
         if !self.is_seeking() {
-            return Err("It is not at work, so trackers are not asked: resume it first.".to_owned());
+            return Err(Sentence::NotAtWork);
         }
         let outcome = self.trackers.announce_now(cx.now);
         self.next_tick = cx.now;

@@ -59,9 +59,9 @@ fn its_new_web_seeds_outlive_the_engine() {
     world.give_again(&first);
     world.give_again(&web_seeds::film(&[WEB]));
     assert!(world.was_there());
+    world.web.insert(WEB.into(), first.content.into());
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
-    world.web.insert(WEB.into(), first.content.into());
     world.intend(Intent::MagnetLink { info_hash: world.info_hash() });
     let link = world.replies.last();
     assert!(

@@ -60,7 +60,7 @@ impl World {
     fn why_not(&mut self, intent: Intent) -> String {
         self.intend(intent);
         match self.replies.last() {
-            Some(IntentReply::Failed { message }) => message.clone(),
+            Some(IntentReply::Failed { message, .. }) => message.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -302,7 +302,7 @@ fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
     let count =
         |world: &World| world.fetched.iter().filter(|url| url.contains("/announce")).count();
     let before = count(&world);
-    assert!(world.why_not(announce.clone()).contains("another 11"), "{:?}", world.replies.last());
+    assert!(world.why_not(announce.clone()).contains("again in 11"), "{:?}", world.replies.last());
     world.run_for(Duration::from_secs(2));
     assert_eq!(count(&world), before, "it is left alone");
     world.run_for(Duration::from_secs(120));

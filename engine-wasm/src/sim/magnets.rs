@@ -61,7 +61,12 @@ fn a_magnet_link_and_one_honest_peer_make_a_film() {
     assert_eq!(view.message.as_deref(), Some("Connecting to peers"));
     assert_eq!(
         world.replies,
-        [IntentReply::Done { info_hash: world.info_hash(), message: None, duplicate: false }]
+        [IntentReply::Done {
+            info_hash: world.info_hash(),
+            message: None,
+            says: None,
+            duplicate: false
+        }]
     );
     assert_eq!(world.keys("magnet/"), 1);
     assert!(blocks(&world.sample) == 4);
@@ -151,7 +156,12 @@ fn a_pending_link_can_be_paused_resumed_and_removed() {
     assert!(!world.has_state() && world.connected().is_empty());
     assert!(world.engine.snapshot(world.now).torrents.is_empty());
     assert!(world.replies.iter().all(|reply| *reply
-        == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false }));
+        == IntentReply::Done {
+            info_hash: info_hash.clone(),
+            message: None,
+            says: None,
+            duplicate: false
+        }));
 }
 
 #[test]
@@ -277,7 +287,7 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
         .replies
         .iter()
         .filter_map(|reply| match reply {
-            IntentReply::Failed { message } => Some(message.as_str()),
+            IntentReply::Failed { message, .. } => Some(message.as_str()),
             _ => None,
         })
         .collect();
@@ -294,12 +304,13 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
     assert!(world.replies.contains(&IntentReply::Done {
         info_hash: world.info_hash(),
         message: None,
+        says: None,
         duplicate: false
     }));
     world.intend(Intent::AddUrl { url: "http://w/film.torrent".into() });
     world.unlink();
     assert!(
-        matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("Lost connection"))
+        matches!(world.replies.last(), Some(IntentReply::Failed { message, .. }) if message.contains("Lost connection"))
     );
 }
 

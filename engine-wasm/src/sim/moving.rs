@@ -49,7 +49,7 @@ impl World {
         self.run_until_within(Duration::from_secs(5), |world| world.replies.len() > before);
         match self.replies.last() {
             Some(IntentReply::Done { .. }) => Ok(()),
-            Some(IntentReply::Failed { message }) => Err(message.clone()),
+            Some(IntentReply::Failed { message, .. }) => Err(message.clone()),
             _ => Err("nothing was said".to_owned()),
         }
     }
@@ -253,7 +253,7 @@ fn names_that_can_not_be_are_refused() {
     let mut check = |intent: Intent, words: &str| {
         world.intend(intent);
         let why = match world.replies.last() {
-            Some(IntentReply::Failed { message }) => message.clone(),
+            Some(IntentReply::Failed { message, .. }) => message.clone(),
             other => panic!("{other:?}"),
         };
         assert!(why.contains(words), "{why}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::seeder::{Describes, Manner};
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
-use crate::view::{Intent, IntentReply, TorrentState};
+use crate::view::{Intent, IntentReply, Sentence, TorrentState};
 
 const PIECE: u32 = 64 << 10;
 
@@ -118,7 +118,7 @@ fn not_while_the_daemon_is_away() {
     world.unlink();
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     assert!(
-        matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("daemon"))
+        matches!(world.replies.last(), Some(IntentReply::Failed { message, .. }) if message.contains("daemon"))
     );
     world.link();
     world.run_for(Duration::from_secs(1));
@@ -129,7 +129,7 @@ fn not_while_the_daemon_is_away() {
 
 fn refusal(world: &World) -> &str {
     match world.replies.last() {
-        Some(IntentReply::Failed { message }) => message,
+        Some(IntentReply::Failed { message, .. }) => message,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -222,13 +222,12 @@ fn another_file_in_the_place_of_ours_is_left_alone_and_named() {
     let now = world.now;
     world.disk.swap_in(&["Sample".to_owned(), "a.mkv".to_owned()], vec![9; 600_000], now);
     world.remove(true);
-    let message =
-        "“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned();
+    let says = Some(Sentence::Spared { name: "Sample/a.mkv".into(), others: 0 });
     let info_hash = world.info_hash();
-    assert_eq!(
-        world.replies.last(),
-        Some(&IntentReply::Done { info_hash, message: Some(message), duplicate: false })
-    );
+    let message =
+        Some("“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned());
+    let reply = IntentReply::Done { info_hash, message, says, duplicate: false };
+    assert_eq!(world.replies.last(), Some(&reply));
     world.left(&["Sample/a.mkv"], "ours are gone");
     assert_eq!(world.read("Sample/a.mkv").unwrap(), [9; 600_000]);
 }

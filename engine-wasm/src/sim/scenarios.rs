@@ -327,7 +327,12 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     assert!(!world.has_state() && !world.has_files());
     assert_eq!(world.numbers_in_use(), 0);
     assert!(world.replies.iter().all(|reply| *reply
-        == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false }));
+        == IntentReply::Done {
+            info_hash: info_hash.clone(),
+            message: None,
+            says: None,
+            duplicate: false
+        }));
 }
 
 #[test]

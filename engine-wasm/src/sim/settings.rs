@@ -109,7 +109,7 @@ fn who_asked_hears_when_they_could_not_be_written_down() {
     world.plant("other", b"a full disk");
     world.intend(Intent::Configure { settings: wanted.clone() });
     world.run_for(Duration::from_secs(1));
-    let Some(IntentReply::Failed { message }) = world.replies.last() else {
+    let Some(IntentReply::Failed { message, .. }) = world.replies.last() else {
         panic!("{:?}", world.replies)
     };
     assert!(message.contains("the disk is full"), "{message}");

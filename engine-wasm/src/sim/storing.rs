@@ -255,7 +255,7 @@ fn settings_that_could_not_be_saved_are_saved_later_and_that_is_said() {
     };
     world.intend(Intent::Configure { settings: settings.clone() });
     world.run_for(Duration::from_secs(1));
-    let Some(IntentReply::Failed { message }) = world.replies.last() else {
+    let Some(IntentReply::Failed { message, .. }) = world.replies.last() else {
         panic!("{:?}", world.replies)
     };
     assert!(message.contains("could not be saved yet: the disk is full"), "{message}");

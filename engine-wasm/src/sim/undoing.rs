@@ -155,7 +155,7 @@ fn nothing_else_can_be_done_with_it_meanwhile() {
         world.intend(intent);
         let said = world.replies.last();
         assert!(
-            matches!(said, Some(IntentReply::Failed { message }) if message.contains("no such")),
+            matches!(said, Some(IntentReply::Failed { message, .. }) if message.contains("no such")),
             "{said:?}"
         );
     }

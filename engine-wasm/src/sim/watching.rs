@@ -59,7 +59,7 @@ impl World {
 
     fn refusal(&self) -> String {
         match self.replies.last() {
-            Some(IntentReply::Failed { message }) => message.clone(),
+            Some(IntentReply::Failed { message, .. }) => message.clone(),
             other => panic!("{other:?}"),
         }
     }

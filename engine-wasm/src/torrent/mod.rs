@@ -62,7 +62,7 @@ enum Status {
     /// Stopped by a person.
     Paused,
     /// Stopped by trouble of this kind, in plain words.
-    Failed(crate::view::Trouble, String),
+    Failed(crate::view::Trouble, crate::view::Sentence),
 }
 
 /// Whether the torrent is at work, and with what.

@@ -21,22 +21,22 @@ pub struct FileView {
     /// Bytes verified.
     #[cfg_attr(test, ts(type = "number"))]
     pub verified: u64,
-    /// How much it is wanted.
+    /// Its priority.
     pub priority: Priority,
-    /// Media type by its name.
+    /// Its media type, guessed from its name.
     pub content_type: String,
-    /// Whether it is to be watched or listened to. A player looks into it to see what that takes.
+    /// Whether its name is that of a film or music.
     pub playable: bool,
-    /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
+    /// Its URL below the daemon's base URL: `/stream/<fileId>?key=…`.
     pub url: String,
     /// Whether another file had its name already, so that its own has a number. `Intent::Adopt`
     /// goes on in that other file.
     pub displaced: bool,
-    /// Where to go on with it, seconds; 0 for its beginning.
+    /// Where to continue watching, seconds; 0 for the beginning.
     pub position_s: f64,
-    /// Its length, seconds, where a player has said it.
+    /// Its length, seconds, if a player reported it.
     pub duration_s: Option<f64>,
-    /// Whether it was watched.
+    /// Whether it counts as watched.
     pub watched: bool,
     /// The torrent's subtitle files that belong to it by their names, the best first.
     pub subtitles: Vec<SubtitleView>,
@@ -86,9 +86,9 @@ impl FileView {
 pub struct SubtitleView {
     /// Its place in the torrent's list of files.
     pub index: u32,
-    /// Its language, a BCP 47 tag, where its name says it.
+    /// Its language, a BCP 47 tag, if its name says it.
     pub language: Option<String>,
-    /// What to call it in front of a person.
+    /// Its title in front of the user.
     pub title: String,
 }
 

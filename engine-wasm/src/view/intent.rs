@@ -10,158 +10,155 @@ use serde::{Deserialize, Serialize};
 
 use super::{Priority, Settings, Sharing};
 
-/// What a page asks of the engine.
+/// A request of a page, the terminal or the HTTP API to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Intent {
-    /// Add a `.torrent` file. One that is there already is answered like a new one and changes
-    /// nothing.
+    /// Add a `.torrent` file. A torrent that is there already takes over the file's new trackers
+    /// and web seeds, unless it is private.
     AddTorrent {
         /// The file's bytes.
         #[cfg_attr(test, ts(type = "Uint8Array"))]
         metainfo: Bytes,
     },
-    /// Add a magnet link: the torrent's description is fetched from its peers. Answered at once.
-    /// For a torrent that is there already, the link's trackers and peers are added to it.
+    /// Add a magnet link. Answered at once; the torrent's description is fetched from its peers. A
+    /// torrent that is there already takes over the link's trackers, web seeds and peers, unless it
+    /// is private.
     AddMagnet {
         /// The link.
         uri: String,
     },
-    /// Add a `.torrent` file that the daemon fetches. Answered when it is added, or when that
-    /// failed.
+    /// Add a `.torrent` file that the daemon downloads. Answered when the torrent is added, or when
+    /// that failed.
     AddUrl {
         /// Its address, `http:` or `https:`.
         url: String,
     },
-    /// Name peers by hand, each `address:port`.
+    /// Add peers by hand.
     AddPeers {
         /// Which torrent, 40 hex digits.
         info_hash: String,
-        /// Addresses.
+        /// Their addresses, each `address:port`.
         peers: Vec<String>,
     },
-    /// Say how a torrent shares: limits of its own, and when it has given enough.
+    /// Set a torrent's own rate limits and seeding goals.
     SetSharing {
         /// Which torrent.
         info_hash: String,
-        /// How.
+        /// The limits and goals.
         sharing: Sharing,
     },
-    /// Set what counts for all torrents. It counts at once, and is kept; answered when it is
-    /// written down.
+    /// Change the settings for all torrents. They apply at once; answered when they are saved.
     Configure {
-        /// How it is to be.
+        /// The new settings.
         settings: Settings,
     },
-    /// Stop a torrent: its peers go, what is verified stays.
+    /// Stop a torrent. Its peers are disconnected; what is verified stays.
     Pause {
         /// Which torrent.
         info_hash: String,
     },
-    /// Go on with a paused torrent, or try again after a disk error.
+    /// Resume a paused torrent, or retry after an error.
     Resume {
         /// Which torrent.
         info_hash: String,
     },
-    /// Want files of a torrent more or less than before. What viewers ask for is fetched whatever
-    /// is wanted.
+    /// Change the priorities of files. Bytes that viewers request are downloaded at any priority.
     SetPriorities {
         /// Which torrent.
         info_hash: String,
-        /// Which files, and how much.
+        /// The files and their new priorities.
         files: Vec<FilePriority>,
     },
-    /// Say what becomes of a torrent that waits for it (`TorrentView::undecided`): until then
-    /// only what a viewer needs at first was fetched. For any other torrent it chooses anew.
+    /// Decide what happens to an undecided torrent (`TorrentView::undecided`). Until then only what
+    /// a first viewer needs was downloaded. A torrent that was decided about can be decided about
+    /// again.
     Decide {
         /// Which torrent.
         info_hash: String,
-        /// Whether it is to be watched now, or downloaded.
+        /// Whether to watch it or to download it.
         choice: Choice,
-        /// How much files are wanted, where that is to be other than before.
+        /// Files whose priority changes.
         #[serde(default)]
         files: Vec<FilePriority>,
-        /// Into which of the daemon's folders it goes; `None` for where it is.
+        /// The download folder to move it to; `None` for where it lies.
         root: Option<String>,
     },
-    /// Change when a torrent has its turn, among those that fetch as it does, or are complete as it
-    /// is (`TorrentView::queue_position`).
+    /// Move a torrent in the queue (`TorrentView::queue_position`). Downloads and seeds have a
+    /// queue each.
     MoveInQueue {
         /// Which torrent.
         info_hash: String,
-        /// Where to.
+        /// The new place.
         to: QueueMove,
     },
-    /// Ask a torrent's trackers for peers now, those that may be asked already. Failed, with the
-    /// time to wait, when none may.
+    /// Announce to a torrent's trackers now. Fails, with the time to wait, when no tracker may be
+    /// asked yet.
     Announce {
         /// Which torrent.
         info_hash: String,
     },
-    /// Ask further trackers for peers. Refused for a private torrent, whose trackers are part of it
-    /// (BEP 27).
+    /// Add trackers. Refused for a private torrent (BEP 27).
     AddTrackers {
         /// Which torrent.
         info_hash: String,
-        /// URLs, each a tier of its own behind those that are there.
+        /// Their URLs. Each becomes a tier of its own behind the present ones.
         trackers: Vec<String>,
     },
-    /// Ask a tracker no more. It stays away when the torrent is loaded again.
+    /// Remove a tracker, also for the next time that the torrent is loaded.
     RemoveTracker {
         /// Which torrent.
         info_hash: String,
         /// Its URL, as `TrackerView::url` has it.
         url: String,
     },
-    /// A torrent's magnet link, with its name and, unless it is private, its trackers. Answered
-    /// with `IntentReply::Text`.
+    /// Ask for a torrent's magnet link. It names the torrent and, unless the torrent is private,
+    /// its trackers and web seeds. Answered with `IntentReply::Text`.
     MagnetLink {
         /// Which torrent.
         info_hash: String,
     },
-    /// A torrent's `.torrent` file: the info dictionary as it came. Answered with
-    /// `IntentReply::File`.
+    /// Ask for a torrent's `.torrent` file. Answered with `IntentReply::File`.
     TorrentFile {
         /// Which torrent.
         info_hash: String,
     },
-    /// A report of how things are, to be sent to those who look for a fault: without names, hashes,
-    /// addresses, keys. Answered with `IntentReply::Text`.
+    /// Ask for a problem report. It holds no names, hashes, addresses or keys. Answered with
+    /// `IntentReply::Text`.
     Report {
-        /// What the page knows, such as versions, a line each.
+        /// Lines that the page adds, such as versions.
         #[serde(default)]
         about: Vec<String>,
     },
-    /// Hash again all that lies there.
+    /// Check a torrent's files for errors: hash all that lies on the disk.
     Recheck {
         /// Which torrent.
         info_hash: String,
     },
-    /// Go on in the files that were there before, instead of leaving them alone and fetching into
-    /// files of our own. Our own copies go.
+    /// Continue in files that existed before the torrent. The engine's own copies are deleted.
     Adopt {
         /// Which torrent.
         info_hash: String,
     },
-    /// Call a check off: what was not hashed again counts as before.
+    /// Cancel a check. Pieces that were not hashed again count as before.
     CancelRecheck {
         /// Which torrent.
         info_hash: String,
     },
-    /// Move a torrent's files. What is not given stays as it is. Answered when the move begins, or
-    /// with what is in its way.
+    /// Move or rename a torrent. What is not given stays the same. Answered when the move begins,
+    /// or with what prevents it.
     Move {
         /// Which torrent.
         info_hash: String,
-        /// To which of the daemon's folders.
+        /// The download folder.
         root: Option<String>,
-        /// Into which folder below it, with `/`; empty for none.
+        /// The folder below it, with `/`; empty for none.
         folder: Option<String>,
-        /// What its file or folder is called there.
+        /// The new name of its file or folder.
         name: Option<String>,
     },
-    /// Give a file of a torrent another name. Answered as a move is.
+    /// Rename a file of a torrent. Answered like a move.
     RenameFile {
         /// Which torrent.
         info_hash: String,
@@ -170,108 +167,107 @@ pub enum Intent {
         /// Its new name, without folders.
         name: String,
     },
-    /// Say how far a file is watched: every few seconds while it plays, and at the end. It counts
-    /// as watched at 95 % of its length, and a film of 20 minutes and more in its last two minutes.
+    /// Report how far a file is watched, every few seconds and at the end. A file counts as watched
+    /// at 95 % of its length, and a film of 20 minutes or more in its last two minutes.
     Watched {
         /// Which torrent.
         info_hash: String,
         /// Which file.
         file: u32,
-        /// Where its player is, seconds.
+        /// The player's position, seconds.
         position_s: f64,
-        /// Its length, seconds, where that is known.
+        /// The file's length, seconds, if known.
         duration_s: Option<f64>,
-        /// Whether it counts as watched from now on; `None` for what follows from the position.
+        /// Whether it counts as watched; `None` for what the position implies.
         watched: Option<bool>,
     },
-    /// Say whether files count as watched. Either way they begin anew next time.
+    /// Mark files as watched or not. Either way they start from the beginning next time.
     SetWatched {
         /// Which torrent.
         info_hash: String,
         /// Which files.
         files: Vec<u32>,
-        /// Whether.
+        /// Whether they count as watched.
         watched: bool,
     },
-    /// Remember what a person chose for a torrent, such as languages, instead of all that was
-    /// chosen before. At most 16 choices; a name of 32 bytes and a value of 128 bytes at the most.
+    /// Replace the choices of the user for a torrent, such as languages. At most 16 choices, each a
+    /// name of up to 32 bytes and a value of up to 128 bytes.
     Choose {
         /// Which torrent.
         info_hash: String,
-        /// Names and values of the pages' own.
+        /// Names and values, which only pages understand.
         #[cfg_attr(test, ts(type = "Record<string, string>"))]
         choices: BTreeMap<String, String>,
     },
-    /// Make a file ready for a viewer who is likely to come soon: its beginning, its index and the
-    /// place where it was left are fetched after all that viewers want. It replaces the file that
-    /// was prepared before, and is forgotten after five minutes.
+    /// Prepare a file for a viewer that is likely to come soon. Its beginning, its index and the
+    /// place where it was left are downloaded after all that viewers want. One file at a time is
+    /// prepared, for five minutes.
     Prepare {
         /// Which torrent.
         info_hash: String,
-        /// Which file: its place in the torrent's list of files.
+        /// The file's index in the torrent.
         file: u32,
-        /// Where the file was left; `None` for nowhere.
+        /// Where the user stopped watching; `None` for nowhere.
         #[serde(default)]
         position: Option<Position>,
     },
-    /// Forget a torrent.
+    /// Remove a torrent.
     Remove {
         /// Which torrent.
         info_hash: String,
-        /// Delete what it downloaded, too.
+        /// Whether to delete its files, too.
         delete_data: bool,
-        /// Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all
+        /// Whether [`Intent::UndoRemove`] can bring it back for ten seconds. The torrent leaves all
         /// views at once, and the intent is answered at once.
         #[serde(default)]
         undo: bool,
     },
-    /// Bring back a torrent that was removed less than ten seconds ago (`RemovedView`), as it
-    /// was.
+    /// Bring back a torrent that was removed less than ten seconds ago (`RemovedView`).
     UndoRemove {
         /// Which torrent.
         info_hash: String,
     },
-    /// Show where a torrent lies in the system's file manager. Refused where
-    /// `topics::World::folders` is false, and over the HTTP API.
+    /// Show a torrent in the system's file manager. Refused where `topics::World::folders` is
+    /// false, and over the HTTP API.
     ShowInFolder {
         /// Which torrent.
         info_hash: String,
         /// Which file; `None` for the torrent's own file or folder.
         file: Option<u32>,
     },
-    /// Store new torrents in another folder; torrents that are there stay where they are. Answered
-    /// when the daemon has written it down, or with what is wrong with the folder. Refused where
-    /// `topics::World::folders` is false, and over the HTTP API.
+    /// Change the download folder for new torrents. Answered when the daemon has saved it, or with
+    /// what is wrong with the folder. Refused where `topics::World::folders` is false, and over the
+    /// HTTP API.
     SetDownloadFolder {
         /// The absolute path of a folder that exists, belongs to the user and can be written.
         path: String,
     },
 }
 
-/// What a person wants of a torrent.
+/// What the user wants of a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
-    /// To watch the film that comes next: it and its subtitles are wanted, and no other file.
-    /// Without a film it is as with `download`.
+    /// Watch the next film. It and its subtitles are downloaded, and no other file; without a film
+    /// the same as `download`.
     Watch,
-    /// To have all files that are wanted.
+    /// Download all selected files.
     Download,
 }
 
-/// Where in the queue.
+/// A place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum QueueMove {
-    /// Before all others.
+    /// The first place.
     Top,
-    /// Before the one before it.
+    /// One place up.
     Up,
-    /// Behind the one behind it.
+    /// One place down.
     Down,
-    /// Behind all others.
+    /// The last place.
     Bottom,
 }
 
@@ -282,13 +278,13 @@ pub enum QueueMove {
 pub struct Position {
     /// Seconds from the film's beginning.
     pub seconds: f64,
-    /// Seconds that the whole film takes.
+    /// Length of the whole film, seconds.
     pub duration_s: f64,
 }
 
 impl Position {
-    /// The same share of so many bytes; `None` when the numbers make no sense. It is where the film
-    /// is at that time if its bit rate is constant.
+    /// The byte at this position in a file of `length` bytes and constant bit rate. `None` when the
+    /// numbers make no sense.
     pub(crate) fn share_of(self, length: u64) -> Option<u64> {
         let millis = |seconds: f64| Some(Duration::try_from_secs_f64(seconds).ok()?.as_millis());
         let (at, whole) = (millis(self.seconds)?, millis(self.duration_s)?);
@@ -297,13 +293,13 @@ impl Position {
     }
 }
 
-/// How much a file is wanted.
+/// A file and its priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilePriority {
-    /// Its place in the torrent's list of files.
+    /// The file's index in the torrent.
     pub index: u32,
-    /// How much.
+    /// Its priority.
     pub priority: Priority,
 }

@@ -2,32 +2,50 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Something that a person has to know.
+use super::Sentence;
+
+/// A notice about the engine as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
     /// What it is about.
     pub kind: NoticeKind,
-    /// Plain words: what is wrong, and what to do.
+    /// What is wrong and what to do, in English.
     pub message: String,
+    /// The same as a code, for pages to translate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub says: Option<Sentence>,
     /// For [`NoticeKind::Space`]: where, and how much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub space: Option<SpaceView>,
 }
 
-/// A folder that has less room than what is to come into it.
+impl NoticeView {
+    /// A notice that says this.
+    pub(crate) fn new(kind: NoticeKind, says: Sentence) -> Self {
+        Self { kind, message: says.to_string(), says: Some(says), space: None }
+    }
+
+    /// Drops the code and keeps the English message: the HTTP API has no codes.
+    pub(crate) fn in_english(self) -> Self {
+        Self { says: None, ..self }
+    }
+}
+
+/// A folder with less free space than the downloads into it need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct SpaceView {
-    /// The folder's name for programs.
+    /// The folder's key.
     pub root: String,
-    /// Bytes that are wanted and not there yet, of all torrents that fetch into it.
+    /// Bytes that the downloads into the folder still need.
     #[cfg_attr(test, ts(type = "number"))]
     pub needed_bytes: u64,
-    /// Bytes that are free.
+    /// Free bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub free_bytes: u64,
 }
@@ -58,10 +76,14 @@ pub struct RemovedView {
     pub info_hash: String,
     /// Its name, safe to show as text.
     pub name: String,
-    /// How long `Intent::UndoRemove` brings it back, seconds; 0 when it is too late.
+    /// Seconds for which `Intent::UndoRemove` can bring it back; 0 when it is too late.
     pub undo_s: u32,
     /// Whether its files are deleted.
     pub delete_data: bool,
-    /// What was left alone when they were, in plain words.
+    /// Which files were left alone, in English.
     pub message: Option<String>,
+    /// The same as a code, for pages to translate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub says: Option<Sentence>,
 }

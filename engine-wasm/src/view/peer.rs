@@ -7,44 +7,44 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct PeerView {
-    /// Where it is, `address:port`.
+    /// Its address, `address:port`.
     pub address: String,
-    /// What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does
-    /// not say.
+    /// The client name that it sent, such as `Transmission 4.0.5`. Untrusted text; `None` if it
+    /// sent none.
     pub client: Option<String>,
-    /// How it is connected.
+    /// The transport of its connection.
     pub transport: PeerTransport,
-    /// Whether what is said is encrypted.
+    /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// Whether it connected to us, and not we to it.
+    /// Whether it connected to us.
     pub incoming: bool,
-    /// How much of the torrent it has, 0 to 1.
+    /// Its share of the torrent, 0 to 1.
     pub progress: f64,
-    /// Payload that comes from it, bytes a second.
+    /// Download rate from it, bytes of payload per second.
     #[cfg_attr(test, ts(type = "number"))]
     pub down_rate_bps: u64,
-    /// Payload that it gets of us, bytes a second.
+    /// Upload rate to it, bytes of payload per second.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
-    /// Payload that came from it, bytes.
+    /// Bytes of payload downloaded from it.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
-    /// Payload that it got of us, bytes.
+    /// Bytes of payload uploaded to it.
     #[cfg_attr(test, ts(type = "number"))]
     pub uploaded: u64,
-    /// We want something of it.
+    /// We are interested in it.
     pub we_want: bool,
-    /// It lets us have something.
+    /// It has unchoked us.
     pub it_gives: bool,
-    /// It wants something of us.
+    /// It is interested in us.
     pub it_wants: bool,
-    /// We let it have something.
+    /// We have unchoked it.
     pub we_give: bool,
-    /// It owes blocks, and sends none.
+    /// It owes blocks and sends none (snubbing).
     pub snubbing: bool,
 }
 
-/// How a peer is connected.
+/// The transport of a peer's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]

@@ -4,64 +4,64 @@ use serde::{Deserialize, Serialize};
 
 use super::Encryption;
 
-/// What a person sets for all torrents.
+/// Settings for all torrents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
-    /// Bytes a second from all peers and web servers together; `None` for no limit.
+    /// Download limit of all torrents together, bytes per second; `None` for no limit.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub down_limit_bps: Option<u64>,
-    /// Bytes a second to all peers together; `None` for no limit.
+    /// Upload limit of all torrents together, bytes per second; `None` for no limit.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub up_limit_bps: Option<u64>,
-    /// Connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
+    /// Most connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
     pub max_connections: u32,
-    /// How new connections are encrypted.
+    /// Encryption of new connections.
     pub encryption: Encryption,
-    /// Whether new connections, both ways, may be over TCP.
+    /// Whether new connections may use TCP, in both directions.
     pub tcp: bool,
-    /// Whether they may be over uTP (BEP 29). One of both is needed.
+    /// Whether new connections may use uTP (BEP 29). TCP or uTP has to be on.
     pub utp: bool,
-    /// Whether the DHT is asked for peers, and answers others (BEP 5).
+    /// Whether the engine takes part in the DHT (BEP 5).
     pub dht: bool,
-    /// Whether trackers are asked for peers (BEP 3, 15).
+    /// Whether trackers are used (BEP 3, 15).
     pub trackers: bool,
-    /// Whether peers are asked for further ones, and told of them (BEP 11).
+    /// Whether peers are exchanged with peers (BEP 11).
     pub pex: bool,
-    /// Whether web servers that a torrent names are fetched from (BEP 19).
+    /// Whether web seeds are used (BEP 19).
     pub web_seeds: bool,
-    /// A torrent rests when it has given so many bytes for each hundred that it has; `None` for
-    /// never. What is set for one torrent goes before.
+    /// Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for never. A
+    /// torrent's own setting goes before.
     pub ratio_percent: Option<u32>,
-    /// A torrent rests when it has offered everything for so many seconds; `None` for never. What
-    /// is set for one torrent goes before.
+    /// Seeding stops after this time, seconds; `None` for never. A torrent's own setting goes
+    /// before.
     pub seed_s: Option<u32>,
-    /// Torrents that fetch at once; `None` for all.
+    /// Most torrents that download at once; `None` for no limit.
     pub max_downloads: Option<u32>,
-    /// Complete torrents that give at once; `None` for all.
+    /// Most complete torrents that seed at once; `None` for no limit.
     pub max_seeds: Option<u32>,
     /// Whether a torrent that a page adds is downloaded at once, and does not wait for
     /// `Intent::Decide`.
     pub start_at_once: bool,
-    /// Whether a person has read that watching also uploads.
+    /// Whether the user was told that watching also uploads.
     pub sharing_told: bool,
 }
 
-/// How a torrent shares with others.
+/// A torrent's own limits and seeding goals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sharing {
-    /// Bytes a second that it may take; `None` for no limit but that of all together.
+    /// Download limit, bytes per second; `None` for the common limit alone.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub down_limit_bps: Option<u64>,
-    /// Bytes a second that it may give; `None` for no limit but that of all together.
+    /// Upload limit, bytes per second; `None` for the common limit alone.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub up_limit_bps: Option<u64>,
-    /// It rests when it has given so many bytes for each hundred that it has; `None` for what is
-    /// usual.
+    /// Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for the common
+    /// setting.
     pub ratio_percent: Option<u32>,
-    /// It rests when it has offered everything for so many seconds; `None` for what is usual.
+    /// Seeding stops after this time, seconds; `None` for the common setting.
     pub seed_s: Option<u32>,
 }

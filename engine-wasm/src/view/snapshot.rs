@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NoticeView, RemovedView, Settings, StreamView, TorrentView};
+use super::{NoticeView, RemovedView, Settings, StreamView, TorrentView, Why};
 
 /// Everything a page shows, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,20 +13,20 @@ use super::{NoticeView, RemovedView, Settings, StreamView, TorrentView};
 pub struct Snapshot {
     /// All torrents, newest first.
     pub torrents: Vec<TorrentView>,
-    /// The folders that the daemon lets torrents lie in.
+    /// The download folders, the default first.
     pub roots: Vec<RootView>,
-    /// All requests of viewers that are under way.
+    /// All requests of viewers.
     pub streams: Vec<StreamView>,
-    /// The port at which peers connect; `None` when they don't.
+    /// The port on which the engine listens; `None` when it does not.
     pub listen_port: Option<u16>,
-    /// Whether the router lets them in; `None` where it is not asked.
+    /// The router's port mapping; `None` where the router is not asked.
     pub port_mapping: Option<PortMappingView>,
-    /// What counts for all torrents; `None` where it can't be changed, or is not known yet.
+    /// Settings for all torrents; `None` where they can't be changed or are not loaded yet.
     pub settings: Option<Settings>,
-    /// What a person has to know about the engine as a whole, while it is so.
+    /// Notices about the engine as a whole.
     #[serde(default)]
     pub notices: Vec<NoticeView>,
-    /// Torrents that were just removed and can be brought back, newest first.
+    /// Torrents just removed that can be brought back, newest first.
     #[serde(default)]
     pub removed: Vec<RemovedView>,
     /// Whether a person can have folders shown and the download folder changed
@@ -35,58 +35,69 @@ pub struct Snapshot {
     pub folders: bool,
 }
 
-/// A folder that torrents may lie in.
+/// A download folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct RootView {
-    /// Its name for programs.
+    /// Its key.
     pub key: String,
-    /// Its name for people.
+    /// Its label in front of the user.
     pub label: String,
-    /// Bytes that are free where it lies; `None` when the daemon can't tell.
+    /// Free bytes on its disk; `None` when the daemon can't tell.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub free_bytes: Option<u64>,
-    /// Bytes in all there.
+    /// Size of its disk, bytes.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub total_bytes: Option<u64>,
-    /// Its absolute path; empty where the daemon does not say.
+    /// Its absolute path; empty if the daemon does not say.
     #[serde(default)]
     pub path: String,
 }
 
-/// What the router lets in.
+/// A port mapping at the router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct PortMappingView {
-    /// How far it is.
+    /// Its state.
     pub state: MappingState,
     /// The port at the router.
     pub port: Option<u16>,
-    /// Its address out there, if it says; one behind another router may have one that is not the
-    /// internet's.
+    /// The router's outside address, if it says. Behind another router this may not be a public
+    /// address.
     pub address: Option<String>,
-    /// How it was asked.
+    /// The protocol that made the mapping.
     pub by: Option<MappedBy>,
-    /// Why it lets nothing in, in plain words.
+    /// Why the mapping failed, in English.
     pub message: Option<String>,
+    /// The same with a kind, for pages to translate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub why: Option<Why>,
 }
 
-/// How far the router is.
+impl PortMappingView {
+    /// Drops the code and keeps the English message: the HTTP API has no codes.
+    pub(crate) fn in_english(self) -> Self {
+        Self { why: None, ..self }
+    }
+}
+
+/// The state of a port mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum MappingState {
-    /// It is being asked.
+    /// The router is being asked.
     Asking,
-    /// It lets the port in.
+    /// The port is mapped.
     Mapped,
-    /// It does not, or there is none.
+    /// The router refused, or there is none.
     Failed,
 }
 
-/// How a router was asked to let a port in.
+/// A protocol for port mappings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]

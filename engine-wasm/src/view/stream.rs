@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One viewer's request.
+/// One HTTP request of a viewer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
@@ -11,16 +11,16 @@ pub struct StreamView {
     pub info_hash: String,
     /// Its file.
     pub file_index: u32,
-    /// First byte asked for.
+    /// First byte requested.
     #[cfg_attr(test, ts(type = "number"))]
     pub start: u64,
-    /// Last byte asked for.
+    /// Last byte requested.
     #[cfg_attr(test, ts(type = "number"))]
     pub end: u64,
-    /// First byte that the viewer has not drained.
+    /// First byte that the viewer has not read.
     #[cfg_attr(test, ts(type = "number"))]
     pub position: u64,
-    /// What it waits for; `None` while it is fed.
+    /// What it waits for; `None` while bytes flow.
     pub waiting: Option<WaitView>,
 }
 
@@ -31,11 +31,11 @@ pub struct StreamView {
 pub struct WaitView {
     /// Why.
     pub reason: WaitReason,
-    /// Pieces of the rest of this request that are there.
+    /// Verified pieces in the rest of this request.
     pub have_pieces: u32,
-    /// Pieces of the rest of this request.
+    /// All pieces in the rest of this request.
     pub need_pieces: u32,
-    /// When the next byte is expected, milliseconds.
+    /// Milliseconds until the next byte is expected.
     pub eta_ms: Option<u32>,
     /// Connected peers that have the piece at the cursor.
     pub sources: u32,
@@ -46,14 +46,14 @@ pub struct WaitView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// The bytes are being fetched.
+    /// The bytes are being downloaded.
     Downloading,
-    /// What lies on disk is being checked.
+    /// The files on the disk are being checked.
     Checking,
     /// No peer is connected.
     NoPeers,
     /// Peers are connected, but none of them has these bytes.
     NoSource,
-    /// The torrent is paused or in trouble.
+    /// The torrent is paused or stopped by an error.
     Stopped,
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileView, Sharing, TrackerView};
+use super::{FileView, Sentence, Sharing, TrackerView};
 use crate::metainfo::Version;
 
 /// One torrent.
@@ -33,9 +33,13 @@ pub struct TorrentView {
     /// Whether only its own trackers may name peers (BEP 27).
     #[serde(default)]
     pub private: bool,
-    /// Plain words about a state that wants them: what is wrong and what to do.
+    /// English words about a state that needs them: what is wrong and what to do.
     pub message: Option<String>,
-    /// What stopped it, if it is in [`TorrentState::Error`]; `message` says more.
+    /// The same as a code, for pages to translate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub says: Option<Sentence>,
+    /// What stopped it in [`TorrentState::Error`]; `message` has details.
     #[serde(default)]
     pub trouble: Option<Trouble>,
     /// Bytes in all.
@@ -44,19 +48,19 @@ pub struct TorrentView {
     /// Bytes verified.
     #[cfg_attr(test, ts(type = "number"))]
     pub verified: u64,
-    /// Bytes of the files that are wanted: these are what it is complete with.
+    /// Bytes of the selected files. With these the torrent is complete.
     #[cfg_attr(test, ts(type = "number"))]
     pub wanted: u64,
-    /// How many of these are verified.
+    /// Verified bytes of the selected files.
     #[cfg_attr(test, ts(type = "number"))]
     pub wanted_verified: u64,
-    /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+    /// Progress of a check, 0 to 1; `None` while nothing is hashed.
     pub check_progress: Option<f64>,
-    /// How much of it has moved to where it is going, 0 to 1; `None` while it stays.
+    /// Progress of a move, 0 to 1; `None` while nothing moves.
     pub move_progress: Option<f64>,
-    /// Which of the daemon's folders it lies in.
+    /// The key of the download folder in which it lies.
     pub root: String,
-    /// The path of its file or folder below that, with `/`.
+    /// The path of its file or folder below the download folder, with `/`.
     pub lies_at: String,
     /// The absolute path of its file or folder, as the system writes it; empty where that is not
     /// known.
@@ -65,20 +69,20 @@ pub struct TorrentView {
     /// Bytes of payload received since it was added in this session, wasted ones included.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
-    /// Bytes of payload given to others, those of earlier sessions included.
+    /// Bytes of payload uploaded, earlier sessions included.
     #[cfg_attr(test, ts(type = "number"))]
     pub uploaded: u64,
-    /// Bytes received that were of no use: failed a hash, or came twice.
+    /// Bytes received in vain: they failed a hash or came twice.
     #[cfg_attr(test, ts(type = "number"))]
     pub wasted: u64,
     /// Length of a piece, bytes.
     pub piece_length: u32,
     /// Number of pieces.
     pub piece_count: u32,
-    /// Payload per second now, bytes; 0 for a torrent that fetches nothing.
+    /// Download rate, bytes of payload per second; 0 while nothing is downloaded.
     #[cfg_attr(test, ts(type = "number"))]
     pub down_rate_bps: u64,
-    /// Payload given per second now, bytes; 0 for a torrent that gives nothing.
+    /// Upload rate, bytes of payload per second; 0 while nothing is uploaded.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
     /// When all that is wanted is there at the rate of the last half minute, seconds; `None` unless
@@ -88,9 +92,9 @@ pub struct TorrentView {
     /// Whether connected peers have what is wanted and have sent nothing for ten seconds.
     #[serde(default)]
     pub stalled: bool,
-    /// How it shares.
+    /// Its own limits and seeding goals.
     pub sharing: Sharing,
-    /// Whether others get something of it.
+    /// Whether it is seeded.
     pub giving: Giving,
     /// Peers connected.
     pub peers: u32,
@@ -98,7 +102,7 @@ pub struct TorrentView {
     pub known_peers: u32,
     /// Its trackers, tier by tier.
     pub trackers: Vec<TrackerView>,
-    /// Number of its files, padding left out.
+    /// Number of its files, without padding.
     #[serde(default)]
     pub file_count: u32,
     /// What a click on play is for: the film that was watched last if it was left in the middle;
@@ -185,14 +189,14 @@ pub enum Trouble {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Giving {
-    /// Nobody does: it is stopped, or there is no daemon.
+    /// Not seeded: it is stopped, or there is no daemon.
     #[default]
     Closed,
-    /// Whoever asks does.
+    /// Seeded to every peer that requests.
     Open,
     /// It waits until it is its turn.
     Queued,
-    /// It has given enough.
+    /// Its seeding goals are reached.
     Sated,
 }
 

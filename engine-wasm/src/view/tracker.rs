@@ -2,25 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Sentence;
+
 /// One tracker of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct TrackerView {
-    /// Its URL. It may hold a key that is this person's alone.
+    /// Its URL, which may hold the user's private key.
     pub url: String,
     /// Its tier (BEP 12), from 0.
     pub tier: u32,
     /// What it does.
     pub state: TrackerState,
-    /// When it is asked again, seconds from now; `None` when that depends on others.
+    /// Seconds until the next announce; `None` when that depends on other trackers.
     pub next_announce_s: Option<u32>,
-    /// Peers that have everything, as it last said.
+    /// Number of seeders, as the tracker last said.
     pub seeders: Option<u32>,
-    /// Peers that don't, as it last said.
+    /// Number of leechers, as the tracker last said.
     pub leechers: Option<u32>,
-    /// Its last warning, or why it failed, in plain words.
+    /// Its last warning, or why it failed, in English.
     pub message: Option<String>,
+    /// The same as a code, for pages to translate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub says: Option<Sentence>,
+}
+
+impl TrackerView {
+    /// Drops the code and keeps the English message: the HTTP API has no codes.
+    pub(crate) fn in_english(self) -> Self {
+        Self { says: None, ..self }
+    }
 }
 
 /// What a tracker does.
@@ -28,12 +41,12 @@ pub struct TrackerView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackerState {
-    /// Nothing: others are asked before it.
+    /// Not asked yet: other trackers come first.
     Idle,
-    /// It is being asked.
+    /// An announce is under way.
     Asking,
-    /// It answered.
+    /// The last announce succeeded.
     Working,
-    /// It did not answer, or refused.
+    /// The last announce failed.
     Failing,
 }

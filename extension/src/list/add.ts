@@ -10,6 +10,7 @@ import type { IntentReply } from "../model/generated/IntentReply";
 import { size } from "../text/format";
 import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
+import { saidWords } from "../text/sentence_words";
 
 /** The part of a `File` that is looked at. */
 export interface GivenFile {
@@ -117,7 +118,7 @@ export class Adder {
     }
     const reply = await this.add(intent);
     if (reply.kind === "failed") {
-      this.fail(note, reply.message);
+      this.fail(note, saidWords(reply));
       return;
     }
     this.dismiss(note.id);

@@ -12,6 +12,7 @@ import type { TopicName, TorrentRow } from "../model/topics";
 import { playerPage } from "../model/locations";
 import { all, filmOf, priorities, type Touched } from "./adding_choice";
 import { addingView } from "./adding_view";
+import { saidWords } from "../text/sentence_words";
 
 const FILES_AT_FIRST = 100;
 const FILES_MORE = 400;
@@ -156,12 +157,12 @@ export class AddingSheet {
     });
     // The sheet may have gone on to another one meanwhile: what went wrong is said in the list.
     if (this.shown !== infoHash) {
-      if (reply.kind === "failed") this.owner.say(infoHash, reply.message);
+      if (reply.kind === "failed") this.owner.say(infoHash, saidWords(reply));
       return reply.kind === "done";
     }
     this.busy = false;
     if (reply.kind !== "done") {
-      this.words = reply.kind === "failed" ? reply.message : "";
+      this.words = reply.kind === "failed" ? saidWords(reply) : "";
       this.show();
       return false;
     }
@@ -184,7 +185,7 @@ export class AddingSheet {
 
   private async act(intent: Intent & { infoHash: string }): Promise<void> {
     const reply = await this.host.intent(intent);
-    if (reply.kind === "failed") this.owner.say(intent.infoHash, reply.message);
+    if (reply.kind === "failed") this.owner.say(intent.infoHash, saidWords(reply));
   }
 
   /** This one is done with; the next one is shown. */

@@ -5,6 +5,7 @@
 
 import type { TorrentRow } from "../model/topics";
 import { t } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 
 export class Announcer {
@@ -29,7 +30,9 @@ function reason({ state, trouble, message }: TorrentRow): string {
 }
 
 function announcement(torrent: TorrentRow): string {
-  const { name, state, message } = torrent;
+  const { name, state } = torrent;
   if (state === "complete") return t("listNowComplete", name);
-  return state === "error" ? t("listNowStopped", name, troubleWords(torrent) ?? message ?? "") : "";
+  return state === "error"
+    ? t("listNowStopped", name, troubleWords(torrent) ?? saidWords(torrent))
+    : "";
 }

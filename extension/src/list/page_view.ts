@@ -8,6 +8,7 @@ import * as icons from "../ui/icons";
 import type { LinkNotice, LinkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
+import { saidWords } from "../text/sentence_words";
 import type { Note } from "./add";
 
 /** What a person can do on the page as a whole. */
@@ -115,11 +116,10 @@ export function broughtView(link: string, decide: (add: boolean) => void): Templ
 export function engineNoticesView(notices: readonly NoticeView[]): TemplateResult {
   return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
     ${notices.map(
-      ({
-        kind,
-        message,
-      }) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${kind}>
-        ${icons.warning}<span class="note-text"><bdi class="note-words">${message}</bdi></span>
+      (
+        notice,
+      ) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${notice.kind}>
+        ${icons.warning}<span class="note-text"><bdi class="note-words">${saidWords(notice)}</bdi></span>
       </p>`,
     )}
   </div>`;

@@ -15,6 +15,7 @@ import { formOf, settingsOf, isSame } from "./settings_form";
 import type { SettingsUi } from "./settings_view";
 import { readForm, settingsView, typedFolder } from "./settings_view";
 import { reachWords } from "./settings_words";
+import { saidWords } from "../text/sentence_words";
 
 /** The dialog, and what it shows beside its fields. */
 export class SettingsDialog {
@@ -118,7 +119,7 @@ export class SettingsDialog {
       if (this.opened !== opened) return;
       if (reply.kind === "failed") {
         this.saving = false;
-        this.refuse({ words: reply.message, field: "folder" });
+        this.refuse({ words: saidWords(reply), field: "folder" });
         this.focusOn("folder");
         return;
       }
@@ -128,7 +129,7 @@ export class SettingsDialog {
     // It may have been closed meanwhile, and opened again.
     if (this.opened !== opened) return;
     this.saving = false;
-    if (reply.kind === "failed") this.refuse({ words: reply.message });
+    if (reply.kind === "failed") this.refuse({ words: saidWords(reply) });
     else this.dialog.close();
   }
 

@@ -3,6 +3,7 @@
 import type { MappedBy } from "../model/generated/MappedBy";
 import type { World } from "../model/generated/World";
 import { t } from "../text/messages";
+import { whyWords } from "../text/sentence_words";
 
 const PROTOCOLS: { readonly [K in MappedBy]: string } = {
   pcp: "PCP",
@@ -23,11 +24,10 @@ export function reachWords({
   const here = String(listenPort);
   if (portMapping === null) return neutral(t("settingsReachPort", here));
   const { state, address, by, message } = portMapping;
+  const why = portMapping.why === undefined ? message : whyWords(portMapping.why);
   if (state === "asking") return neutral(t("settingsReachAsking", here));
   if (state === "failed")
-    return neutral(
-      message ? t("settingsReachFailedWhy", here, message) : t("settingsReachFailed", here),
-    );
+    return neutral(why ? t("settingsReachFailedWhy", here, why) : t("settingsReachFailed", here));
   const port = String(portMapping.port ?? listenPort);
   const there = address
     ? `${address.includes(":") ? `[${address}]` : address}:${port}`

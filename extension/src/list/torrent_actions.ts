@@ -14,6 +14,7 @@ import type { TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
 import { parsePeers } from "../text/address";
 import { t, tn } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 import type { FormName } from "./details_view";
 import type { LimitsTexts } from "./limits_form";
 import { sharingOf } from "./limits_form";
@@ -293,8 +294,8 @@ export class TorrentActions {
       this.state.refusals += 1;
       this.page.update();
     }
-    if ("message" in reply && reply.message !== null)
-      this.page.say(name ?? t("torrentUnnamed"), reply.message);
+    const words = "message" in reply ? saidWords(reply) : "";
+    if (words !== "") this.page.say(name ?? t("torrentUnnamed"), words);
     return reply;
   }
 
@@ -315,7 +316,7 @@ export class TorrentActions {
 }
 
 function failureOf(reply: IntentReply): string | undefined {
-  return reply.kind === "failed" ? reply.message : undefined;
+  return reply.kind === "failed" ? saidWords(reply) : undefined;
 }
 
 function textOf(form: HTMLFormElement, name: string): string | undefined {

@@ -1,10 +1,28 @@
 // What a row says of its torrent.
 
+import type { Sentence } from "../model/generated/Sentence";
 import { about, percent, rate, size } from "../text/format";
 import { number, t } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
-import { said } from "../model/said";
 import type { TorrentRow } from "../model/topics";
+
+/** Codes of the engine that say what the state says already. */
+const IN_STATE: ReadonlySet<Sentence["code"]> = new Set([
+  "looking_for_peers",
+  "connecting_to_peers",
+  "asking_for_description",
+  "getting_description",
+  "queued",
+  "queued_for_seeding",
+]);
+/** Codes that say why there are no peers. */
+const NO_PEERS: ReadonlySet<Sentence["code"]> = new Set([
+  "no_peers",
+  "no_peers_no_tracker",
+  "no_peers_by_host",
+  "no_peers_in_link",
+]);
 
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentRow): string {
@@ -46,31 +64,32 @@ export function stateWords(torrent: TorrentRow): string {
   }
 }
 
-function metadataWords({ message, peers, knownPeers }: TorrentRow): string {
-  const { parts, noPeers } = said(message);
-  if (parts) return t("torrentGettingParts", ...parts);
+function metadataWords(torrent: TorrentRow): string {
+  const { says, peers } = torrent;
+  if (says?.code === "getting_description") return t("torrentGettingParts", says.have, says.all);
   if (peers > 0) return t("torrentGettingDescription");
-  return peerlessWords(noPeers, knownPeers);
+  return peerlessWords(torrent);
 }
 
-function downloadingWords({ stalled, etaS, message, peers, knownPeers }: TorrentRow): string {
+function downloadingWords(torrent: TorrentRow): string {
+  const { stalled, etaS, peers } = torrent;
   if (stalled) return t("torrentStalled");
   if (etaS !== null) return t("torrentLeft", about(etaS));
   if (peers > 0) return t("torrentWaitingForPeers");
-  return peerlessWords(said(message).noPeers, knownPeers);
+  return peerlessWords(torrent);
 }
 
-function peerlessWords(noPeers: true | undefined, knownPeers: number): string {
-  if (noPeers) return t("torrentNoPeers");
+function peerlessWords({ says, knownPeers }: TorrentRow): string {
+  if (says && NO_PEERS.has(says.code)) return t("torrentNoPeers");
   return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
 }
 
 /** What the engine has to say beyond its state; empty when that is nothing. */
-export function messageWords({ trouble, message }: TorrentRow, isLonely: boolean): string {
-  const { words } = said(message);
-  return (
-    troubleWords({ trouble, message }) ?? (words === "" && isLonely ? t("torrentLonely") : words)
-  );
+export function messageWords(torrent: TorrentRow, isLonely: boolean): string {
+  const trouble = troubleWords(torrent);
+  if (trouble !== undefined) return trouble;
+  const words = torrent.says && IN_STATE.has(torrent.says.code) ? "" : saidWords(torrent);
+  return words === "" && isLonely ? t("torrentLonely") : words;
 }
 
 /** How fast bytes come and go, in words; nothing while none do. What is stopped or complete has a rate of the moment before. */

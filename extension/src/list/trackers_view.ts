@@ -7,6 +7,7 @@ import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { TrackerView } from "../model/generated/TrackerView";
 import { t, tn } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 import * as icons from "../ui/icons";
 import type { DetailsUi } from "./details_view";
 import { submitted, wordsView } from "./forms";
@@ -57,7 +58,8 @@ function trackerView(
   ui: DetailsUi,
   actions: TorrentActions,
 ): TemplateResult {
-  const { url, state, seeders, leechers, message } = tracker;
+  const { url, state, seeders, leechers } = tracker;
+  const words = saidWords(tracker);
   const host = hostOf(url);
   return html`<li class="tracker" data-testid="tracker" data-state=${state}>
     <span class="tracker-main">
@@ -65,7 +67,7 @@ function trackerView(
       <span>${t(`torrentTracker_${state}`)}</span>
       ${seeders === null ? nothing : html`<span>${tn("torrentSeeders", seeders)}</span>`}
       ${leechers === null ? nothing : html`<span>${tn("torrentLeechers", leechers)}</span>`}
-      ${message ? html`<bdi class="tracker-words">${message}</bdi>` : nothing}
+      ${words ? html`<bdi class="tracker-words">${words}</bdi>` : nothing}
     </span>
     <button
       class="icon-button"

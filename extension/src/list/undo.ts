@@ -8,6 +8,7 @@ import { render } from "lit";
 import type { Host } from "../host/host";
 import type { UndoProblem } from "./undo_view";
 import { undoView } from "./undo_view";
+import { saidWords } from "../text/sentence_words";
 
 /** How long a person reads why something could not be brought back, ms. */
 const PROBLEM_MS = 8_000;
@@ -25,7 +26,7 @@ export function showRemoved(host: Host, signal: AbortSignal): void {
   async function undo(infoHash: string, name: string): Promise<void> {
     const reply = await host.intent({ kind: "undo_remove", infoHash });
     if (reply.kind !== "failed") return;
-    const told = { name, words: reply.message };
+    const told = { name, words: saidWords(reply) };
     problem = told;
     show();
     setTimeout(() => {

@@ -7,6 +7,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RemovedView } from "../model/generated/RemovedView";
 import { t } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 
 /** Why one could not be brought back. */
 export interface UndoProblem {
@@ -26,9 +27,9 @@ export function undoView(
   return html`${problem ? lineView(problem.name, problem.words) : nothing}${repeat(
     removed.slice(0, MOST),
     ({ infoHash }) => infoHash,
-    ({ infoHash, name, undoS, message }) =>
+    ({ infoHash, name, undoS, message, says }) =>
       message !== null
-        ? lineView(name, message)
+        ? lineView(name, saidWords({ message, ...(says && { says }) }))
         : undoS > 0
           ? html`<div class="undo" data-testid="removed">
               <span class="undo-words">${t("undoRemoved", name)}</span>

@@ -12,6 +12,7 @@ import type { PageLink } from "../model/link";
 import { about } from "../text/format";
 import { downWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
+import { saidWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 import type { Trouble } from "./failure";
 import type { Supply } from "./source";
@@ -151,7 +152,7 @@ function pausedStatus(): Status {
 
 /** The engine's own words say what is wrong and what to do. */
 function stoppedStatus(torrent: TorrentView): Status {
-  return trouble(troubleWords(torrent) ?? torrent.message ?? t("playerStopped"), {
+  return trouble((troubleWords(torrent) ?? saidWords(torrent)) || t("playerStopped"), {
     label: t("commonTryAgain"),
     does: "resume",
   });

@@ -149,7 +149,7 @@ impl Session {
                     IntentReply::Configured | IntentReply::Text { .. } | IntentReply::File { .. } => {
                         Err(anyhow::anyhow!("the engine answered something else"))
                     }
-                    IntentReply::Failed { message } => Err(anyhow::anyhow!(message)),
+                    IntentReply::Failed { message, .. } => Err(anyhow::anyhow!(message)),
                 },
                 event = self.event() => self.handle(event).await?,
             }
@@ -239,7 +239,7 @@ impl Session {
             Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true, undo: false };
         match tokio::time::timeout(REMOVED_WITHIN, self.linked.host.intent(intent)).await {
             Ok(Ok(IntentReply::Done { .. })) => {}
-            Ok(Ok(IntentReply::Failed { message })) => {
+            Ok(Ok(IntentReply::Failed { message, .. })) => {
                 eprintln!("{message}");
                 return false;
             }

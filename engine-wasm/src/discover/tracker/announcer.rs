@@ -20,7 +20,7 @@ use super::{AnnounceParams, AnnounceResponse, Counts, Event, NO_PORT, TrackerErr
 use crate::context::{Context, Owner};
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
-use crate::view::TrackerView;
+use crate::view::{Sentence, TrackerView};
 
 impl AnnounceParams {
     /// What is said for a torrent of which nothing was given or got yet, and that has room for so
@@ -134,18 +134,16 @@ impl Announcer {
     ///
     /// # Errors
     /// None may be; in plain words why.
-    pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, String> {
+    pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
         if self.is_empty() {
-            let off = "Trackers are switched off in the settings.";
-            let none = "This torrent has no tracker that can be asked.";
-            return Err(if self.allowed { none } else { off }.to_owned());
+            return Err(if self.allowed { Sentence::NoTracker } else { Sentence::TrackersOff });
         }
         self.schedule.begin_by_hand(now).map_err(|wait| match wait {
             Some(wait) => {
-                let seconds = wait.as_secs().max(1);
-                format!("The trackers were asked a moment ago and want to be left alone for another {seconds} s.")
+                let seconds = u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX);
+                Sentence::AskedJustNow { seconds }
             }
-            None => "All trackers of this torrent asked never to be asked again.".to_owned(),
+            None => Sentence::TrackersGone,
         })
     }
 
@@ -255,8 +253,8 @@ impl Announcer {
         }
     }
 
-    /// Why there is no tracker that works, in plain words.
-    pub(crate) fn trouble(&self) -> Option<&str> {
+    /// Why there is no tracker that works.
+    pub(crate) fn trouble(&self) -> Option<&Sentence> {
         self.schedule.trouble().filter(|_| self.allowed)
     }
 
@@ -304,7 +302,7 @@ impl Announcer {
             Ok(OpOutput::Addresses(addresses)) => addresses,
             Ok(_) => Vec::new(),
             Err(error) => {
-                return self.failed(job.tracker, &TrackerError::Lost(error.message), cx.now);
+                return self.failed(job.tracker, &TrackerError::Lost((&error).into()), cx.now);
             }
         };
         let net = &cx.shared.net;
@@ -312,7 +310,7 @@ impl Announcer {
         let addresses: Vec<SocketAddr> =
             choose(&addresses, failures).into_iter().filter(can_ask).collect();
         if addresses.is_empty() {
-            let error = TrackerError::Lost("no datagram can be sent to this tracker".to_owned());
+            let error = TrackerError::NoWay;
             return self.failed(job.tracker, &error, cx.now);
         }
         for &addr in &addresses {
@@ -391,8 +389,8 @@ fn counts(
 fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
     match result {
         Ok(OpOutput::Bytes(body)) => Ok(body),
-        Ok(_) => Err(TrackerError::Lost("the tracker's answer was lost".to_owned())),
-        Err(error) => Err(TrackerError::Lost(error.message)),
+        Ok(_) => Err(TrackerError::AnswerLost),
+        Err(error) => Err(TrackerError::Lost((&error).into())),
     }
 }
 

@@ -75,10 +75,10 @@ pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, Tr
         // Some say why in the body.
         Ok(OpOutput::Http { status, body }) => match parse_response(&body) {
             Err(error @ TrackerError::Failure { .. }) => Err(error),
-            _ => Err(TrackerError::Lost(format!("the tracker answered {status}"))),
+            _ => Err(TrackerError::Status(status)),
         },
-        Ok(_) => Err(TrackerError::Lost("the tracker's answer was lost".to_owned())),
-        Err(error) => Err(TrackerError::Lost(error.message)),
+        Ok(_) => Err(TrackerError::AnswerLost),
+        Err(error) => Err(TrackerError::Lost((&error).into())),
     }
 }
 

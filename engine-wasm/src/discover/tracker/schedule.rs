@@ -17,7 +17,7 @@ use super::url::TrackerUrl;
 use super::{AnnounceResponse, Counts, Event, Retry, TrackerError};
 use crate::metainfo::torrent::MAX_URLS;
 use crate::time::Instant;
-use crate::view::{TrackerState, TrackerView};
+use crate::view::{Sentence, TrackerState, TrackerView};
 
 /// A tracker that failed is left alone for so long; each further failure doubles it.
 pub const FIRST_RETRY: Duration = Duration::from_secs(15);
@@ -88,7 +88,7 @@ struct Tracker {
     counts: Counts,
     /// When its numbers came, or were asked for.
     counted_at: Option<Instant>,
-    message: Option<String>,
+    says: Option<Sentence>,
 }
 
 impl Tracker {
@@ -109,7 +109,7 @@ impl Tracker {
             tracker_id: None,
             counts: Counts::default(),
             counted_at: None,
-            message: None,
+            says: None,
         }
     }
 
@@ -273,7 +273,7 @@ impl TrackerSchedule {
         let Some(tracker) = self.answered(id) else { return };
         (tracker.started, tracker.failures, tracker.next_at) = (true, 0, Some(next_at));
         tracker.by_hand_at = now + answer.min_interval.unwrap_or(BY_HAND.min(answer.interval));
-        tracker.message.clone_from(&answer.warning);
+        tracker.says = answer.warning.clone().map(|warning| Sentence::TrackerWarns { warning });
         if answer.tracker_id.is_some() {
             tracker.tracker_id.clone_from(&answer.tracker_id);
         }
@@ -292,7 +292,7 @@ impl TrackerSchedule {
     pub fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
         let Some(tracker) = self.answered(id) else { return };
         tracker.failures = tracker.failures.saturating_add(1);
-        tracker.message = Some(error.to_string());
+        tracker.says = Some(error.says());
         match error.retry() {
             Some(Retry::Never) => tracker.gone = true,
             Some(Retry::In(pause)) => {
@@ -355,12 +355,12 @@ impl TrackerSchedule {
 
     /// What the first tracker that failed said, when none works and none is being asked for the
     /// first time.
-    pub fn trouble(&self) -> Option<&str> {
+    pub fn trouble(&self) -> Option<&Sentence> {
         let hopeful = self
             .all()
             .any(|tracker| tracker.failures == 0 && (tracker.started || tracker.underway));
         let failed = self.all().find(|tracker| tracker.failures > 0);
-        failed.filter(|_| !hopeful).and_then(|tracker| tracker.message.as_deref())
+        failed.filter(|_| !hopeful).and_then(|tracker| tracker.says.as_ref())
     }
 
     /// The trackers as pages see them.
@@ -437,7 +437,8 @@ fn view(tier: u32, tracker: &Tracker, now: Instant) -> TrackerView {
             .map(|at| u32::try_from(at.saturating_since(now).as_secs()).unwrap_or(u32::MAX)),
         seeders: tracker.counts.seeders,
         leechers: tracker.counts.leechers,
-        message: tracker.message.clone(),
+        message: tracker.says.as_ref().map(Sentence::to_string),
+        says: tracker.says.clone(),
     }
 }
 

@@ -79,7 +79,8 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
     );
     let unknown = intend(&mut world, &json!({ "kind": "pause", "infoHash": "00".repeat(20) }));
     let answer = world.heard(unknown).unwrap().json();
-    assert_eq!(answer, json!({ "kind": "failed", "message": "There is no such torrent." }));
+    let (message, says) = ("There is no such torrent.", json!({ "code": "no_such_torrent" }));
+    assert_eq!(answer, json!({ "kind": "failed", "message": message, "says": says }));
     let removed =
         intend(&mut world, &json!({ "kind": "remove", "infoHash": hash, "deleteData": true }));
     world.run_for(Duration::from_secs(1));

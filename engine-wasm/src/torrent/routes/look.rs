@@ -22,7 +22,7 @@ use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
 use crate::torrent::storage::origin::Origin;
 use crate::torrent::storage::origin::Verdict;
-use crate::view::Trouble;
+use crate::view::{Sentence, Trouble};
 
 impl Torrent {
     /// Looks at all files.
@@ -119,9 +119,7 @@ impl Torrent {
             self.life.status = Status::Running;
         }
         if self.most_files_of_a_piece() > (cx.shared.handles.most() / 4).max(1) {
-            let message =
-                "Its pieces have more files each than may be open at once here.".to_owned();
-            return self.fail(Trouble::Other, message, cx);
+            return self.fail(Trouble::Other, Sentence::TooManyOpenFiles, cx);
         }
         self.record.forget_recorded();
         self.record.touch(cx.now);

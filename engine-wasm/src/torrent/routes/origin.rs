@@ -24,7 +24,7 @@ use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
 use crate::torrent::storage::donor::Donor;
 use crate::torrent::storage::look::Found;
-use crate::view::Trouble;
+use crate::view::{Sentence, Trouble};
 
 /// Names with a number that are tried for one file before a person is asked to look.
 const NAMES_TRIED: u32 = 100;
@@ -241,11 +241,8 @@ impl Torrent {
         let meta = &self.content.meta.files[file.as_usize()];
         if tried > NAMES_TRIED {
             let name = meta.path.join("/");
-            self.fail(
-                Trouble::BadName,
-                format!("Every name for “{name}” is taken in its folder. Move some of them away, then resume."),
-                cx,
-            );
+            self.fail(Trouble::BadName, Sentence::NamesTaken { name }, cx);
+
             return false;
         }
         let mut place = self.storage.place.clone();
@@ -412,9 +409,9 @@ impl Torrent {
     ///
     /// # Errors
     /// In plain words, when it can't be done now.
-    pub(crate) fn adopt(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
+    pub(crate) fn adopt(&mut self, cx: &mut Context<'_>) -> Result<(), Sentence> {
         if self.storage.mover.is_moving() {
-            return Err("The torrent is being moved. Try again when that is done.".to_owned());
+            return Err(Sentence::MovingAlready);
         }
         // What is being looked at may lie under another name from now on.
         self.storage.looking = None;

@@ -8,15 +8,16 @@
 use crate::context::Context;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
+use crate::view::Sentence;
 
 impl Torrent {
     /// Hashes all that lies there, whatever it looks like.
     ///
     /// # Errors
     /// In plain words, when it can't be done now.
-    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
+    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), Sentence> {
         if !self.life.linked || !self.is_settled() {
-            return Err("The torrent is not ready to be checked. Try again in a moment.".to_owned());
+            return Err(Sentence::NotReadyToCheck);
         }
         if self.storage.looking.is_none() {
             self.ledger.ask_for_check();

@@ -24,16 +24,15 @@ use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::storage::mover::{Relocation, Stage};
 use crate::torrent::storage::place::Place;
+use crate::view::Sentence;
 
 impl Torrent {
     /// Moves its files to another place, under other names, or both. The answer comes from
     /// [`Torrent::take_answer`]: when the move begins, or when it can't.
     pub(crate) fn relocate(&mut self, to: Place, asker: Asker, cx: &mut Context<'_>) {
         if self.storage.mover.asker.is_some() {
-            self.storage.mover.answer = Some((
-                asker,
-                Err("This torrent is being moved already. Try again in a moment.".to_owned()),
-            ));
+            self.storage.mover.answer = Some((asker, Err(Sentence::MovingAlready)));
+
             return;
         }
         self.storage.mover.asker = Some(asker);
@@ -47,7 +46,7 @@ impl Torrent {
         self.storage.mover.is_moving()
     }
 
-    fn begin_move(&mut self, to: Place, cx: &mut Context<'_>) -> Result<(), String> {
+    fn begin_move(&mut self, to: Place, cx: &mut Context<'_>) -> Result<(), Sentence> {
         // A look that only confirms what is known is made again when the files have arrived.
         self.storage.looking.take_if(|look| !look.is_recheck());
         if self.storage.looking.is_none()
@@ -62,22 +61,18 @@ impl Torrent {
             || self.storage.looking.is_some()
             || self.is_copying()
         {
-            return Err("The torrent is not ready to be moved. Try again in a moment.".to_owned());
+            return Err(Sentence::NotReadyToMove);
         }
         if let Some(relocation) = &mut self.storage.mover.relocation {
             if !matches!(relocation.stage, Stage::Stuck(_)) {
-                return Err(
-                    "This torrent is being moved already. Try again when that is done.".to_owned()
-                );
+                return Err(Sentence::MovingAlready);
             }
             let stage = if to == relocation.to {
                 Stage::Moving
             } else if to == self.storage.place {
-                Stage::Returning("It is moved back.".to_owned())
+                Stage::Returning(Sentence::MovedBack)
             } else {
-                return Err(
-                    "Its files are in two locations. Move it to one of them first.".to_owned()
-                );
+                return Err(Sentence::TwoLocations);
             };
             self.storage.mover.answer(Ok(()));
             self.set_out(stage, cx);
@@ -89,10 +84,8 @@ impl Torrent {
         }
         for (index, file) in (0..).zip(&self.content.meta.files).filter(|(_, file)| !file.padding) {
             if let Err(why) = check_length(&to.path(index, file)) {
-                return Err(format!(
-                    "The path of “{}” would be too long there: {why}.",
-                    file.path.join("/")
-                ));
+                let detail = why.to_string();
+                return Err(Sentence::PathTooLong { name: file.path.join("/"), detail });
             }
         }
         self.storage.mover.notice = None;
@@ -115,7 +108,7 @@ impl Torrent {
     ///
     /// # Errors
     /// Another file would have the same path.
-    pub(crate) fn renamed(&self, file: FileIndex, name: String) -> Result<Place, String> {
+    pub(crate) fn renamed(&self, file: FileIndex, name: String) -> Result<Place, Sentence> {
         let mut place = self.storage.place.clone();
         if self.is_one_file() {
             place.name = Some(name);
@@ -133,10 +126,8 @@ impl Torrent {
             .files()
             .filter(|other| *other != file && !self.content.geometry.is_padding(*other));
         if others.any(|other| path(other) == new || path(other).starts_with(&folder)) {
-            return Err(format!(
-                "The torrent has a file “{}” already.",
-                place.path(file.0, &self.content.meta.files[file.as_usize()]).join("/")
-            ));
+            let name = place.path(file.0, &self.content.meta.files[file.as_usize()]).join("/");
+            return Err(Sentence::NameTaken { name });
         }
         Ok(place)
     }
@@ -171,12 +162,12 @@ impl Torrent {
                 self.storage.mover.answer(Ok(()));
                 self.set_out(Stage::Moving, cx);
             }
-            Err(error) => self.call_off(format!("The move can't be saved: {}.", error.message), cx),
+            Err(error) => self.call_off(Sentence::MoveNotSaved { why: (&error).into() }, cx),
         }
     }
 
     /// Nothing was moved.
-    fn call_off(&mut self, why: String, cx: &mut Context<'_>) {
+    fn call_off(&mut self, why: Sentence, cx: &mut Context<'_>) {
         self.storage.mover.relocation = None;
         self.storage.mover.answer(Err(why));
         self.create_empty(cx);
@@ -203,9 +194,8 @@ impl Torrent {
 
     /// The daemon is gone: how far the move came is to be found out.
     pub(in crate::torrent) fn unlink_move(&mut self) {
-        let gone =
-            || Err("Lost connection to the daemon before the move began. Try again.".to_owned());
-        self.storage.mover.answer(gone());
+        self.storage.mover.answer(Err(Sentence::DaemonLost));
+
         if self.storage.mover.relocation.as_ref().is_some_and(|it| it.stage == Stage::Looking) {
             self.storage.mover.relocation = None;
         }
@@ -224,7 +214,8 @@ impl Torrent {
 
     /// It is taken out of the engine: whoever waits is told.
     pub(crate) fn end_move(&mut self) -> Option<Answer> {
-        self.storage.mover.answer(Err("The torrent was removed.".to_owned()));
+        self.storage.mover.answer(Err(Sentence::Removed));
+
         self.storage.mover.take_answer()
     }
 

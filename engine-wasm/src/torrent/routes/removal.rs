@@ -20,7 +20,7 @@ use crate::torrent::ops::Op;
 use crate::torrent::record;
 use crate::torrent::storage::mover::Asker;
 use crate::torrent::storage::origin::Origin;
-use crate::view::Trouble;
+use crate::view::{Sentence, Trouble};
 
 impl Torrent {
     /// Stops it and begins to delete its files; [`Torrent::take_parting`] says what came of it.
@@ -132,35 +132,21 @@ impl Torrent {
     pub(in crate::torrent) fn unlink_removal(&mut self) {
         if let Some(removal) = &mut self.storage.removal {
             removal.underway = 0;
-            let words = "Lost connection to the daemon before all files were deleted. Remove the torrent again.";
-            removal.failure.get_or_insert_with(|| words.to_owned());
+            removal.failure.get_or_insert(Sentence::NotAllDeleted);
         }
     }
 
-    fn words_for_failure(&self, file: FileIndex, error: &OpError) -> String {
+    fn words_for_failure(&self, file: FileIndex, error: &OpError) -> Sentence {
+        let why = error.into();
         if error.kind == OpErrorKind::Absent {
             // The daemon names the folder.
-            return format!(
-                "The files can't be deleted: {}. Remove the torrent again when the folder is back.",
-                error.message
-            );
+            return Sentence::CantDeleteThere { why };
         }
-        let name = self.shown_path(file).join("/");
-        format!(
-            "“{name}” can't be deleted: {}. Remove the torrent again when that is mended.",
-            error.message
-        )
+        Sentence::CantDelete { name: self.shown_path(file).join("/"), why }
     }
 
-    fn words_for_spared(&self, (first, count): (FileIndex, usize)) -> String {
-        let name = self.shown_path(first).join("/");
-        match count {
-            1 => format!("“{name}” was left alone: it is not the file that was downloaded."),
-            _ => format!(
-                "“{name}” and {} other files were left alone: they are not those that were downloaded.",
-                count - 1
-            ),
-        }
+    fn words_for_spared(&self, (first, count): (FileIndex, usize)) -> Sentence {
+        Sentence::Spared { name: self.shown_path(first).join("/"), others: count.saturating_sub(1) }
     }
 
     /// It is taken out of the engine, and its files stay as they are.

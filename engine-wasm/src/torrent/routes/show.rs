@@ -9,7 +9,8 @@ use crate::torrent::Torrent;
 use crate::torrent::account::sharing::Rest;
 use crate::torrent::routes::films::seconds;
 use crate::view::{
-    FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView, Trouble,
+    FileView, Giving, PiecesView, Sentence, StreamView, TorrentState, TorrentView, TrackerView,
+    Trouble,
 };
 use shared_proto::FileId;
 
@@ -27,6 +28,7 @@ impl Torrent {
     /// change it every second.
     pub(crate) fn row(&self, now: Instant) -> TorrentView {
         let (wanted, wanted_verified) = self.wanted_bytes();
+        let says = self.says();
         TorrentView {
             wanted,
             wanted_verified,
@@ -42,7 +44,8 @@ impl Torrent {
             name: self.content.meta.name.clone(),
             version: Some(self.content.meta.version().into()),
             state: self.state(),
-            message: self.message(),
+            message: says.as_ref().map(Sentence::to_string),
+            says,
             trouble: self.trouble_kind(),
             length: self.content.geometry.total_length(),
             verified: self.ledger.pieces().verified_bytes(),
@@ -220,25 +223,25 @@ impl Torrent {
         }
     }
 
-    fn message(&self) -> Option<String> {
-        let moving = self.storage.mover.message();
+    fn says(&self) -> Option<Sentence> {
+        let moving = self.storage.mover.says();
         match &self.life.status {
-            _ if self.is_leaving() => Some("Deleting its files".to_owned()),
-            Status::Failed(_, message) => Some(message.clone()),
+            _ if self.is_leaving() => Some(Sentence::DeletingFiles),
+            Status::Failed(_, says) => Some(says.clone()),
             _ if moving.is_some() => moving,
-            Status::Resting(Rest::Queued) if self.is_done() => Some("Queued for seeding".to_owned()),
-            Status::Resting(Rest::Queued) => Some("Queued".to_owned()),
+            Status::Resting(Rest::Queued) if self.is_done() => Some(Sentence::QueuedForSeeding),
+            Status::Resting(Rest::Queued) => Some(Sentence::Queued),
             Status::Running
-                if self.lacks_something() && !self.swarm.web.is_hopeful() && !self.swarm.peers.values().any(Peer::is_ready) =>
+                if self.lacks_something()
+                    && !self.swarm.web.is_hopeful()
+                    && !self.swarm.peers.values().any(Peer::is_ready) =>
             {
                 Some(match (self.swarm.trackers.trouble(), self.swarm.candidates.len()) {
-                    (Some(message), 0) => format!("No peers: {message}"),
-                    (_, 0) if self.swarm.asks_dht => "Looking for peers".to_owned(),
-                    (_, 0) if self.swarm.trackers.is_empty() => {
-                        "No peers: this torrent names no tracker that can be asked. Add a peer by hand.".to_owned()
-                    }
-                    (_, 0) => "Looking for peers".to_owned(),
-                    _ => "Connecting to peers".to_owned(),
+                    (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
+                    (_, 0) if self.swarm.asks_dht => Sentence::LookingForPeers,
+                    (_, 0) if self.swarm.trackers.is_empty() => Sentence::NoPeersNoTracker,
+                    (_, 0) => Sentence::LookingForPeers,
+                    _ => Sentence::ConnectingToPeers,
                 })
             }
             _ => None,

@@ -8,15 +8,16 @@ use crate::geometry::FileIndex;
 use crate::metainfo::Magnet;
 use crate::metainfo::magnet::MAX_RANGES;
 use crate::torrent::Torrent;
+use crate::view::Sentence;
 
 impl Torrent {
     /// Has its trackers asked now: how many of them may be.
     ///
     /// # Errors
     /// None may be asked now; in plain words why.
-    pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, String> {
+    pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, Sentence> {
         if !(self.is_running() || self.awaits_hashes()) {
-            return Err("It is not at work, so trackers are not asked: resume it first.".to_owned());
+            return Err(Sentence::NotAtWork);
         }
         let outcome = self.swarm.trackers.announce_now(cx.now);
         self.announce_to_trackers(cx);

@@ -7,7 +7,7 @@
 //! again, soon at first and then seldom; while a player waits for the torrent, every few seconds. A
 //! person's resume tries at once.
 
-use crate::torrent::storage::trouble::words;
+use crate::torrent::storage::trouble::trouble_of;
 
 use shared_proto::io::OpError;
 
@@ -17,15 +17,15 @@ use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::view::Trouble as Kind;
+use crate::view::{Sentence, Trouble as Kind};
 
 impl Torrent {
     /// Stops it for this reason, with these words.
-    pub(in crate::torrent) fn fail(&mut self, kind: Kind, message: String, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn fail(&mut self, kind: Kind, says: Sentence, cx: &mut Context<'_>) {
         // The words may hold names, which a log must not.
         tracing::warn!(torrent = %self.content.meta.info_hash, ?kind, "torrent stopped");
         self.storage.trouble.again = None;
-        self.stop(Status::Failed(kind, message), cx);
+        self.stop(Status::Failed(kind, says), cx);
     }
 
     /// Stops it because of what the disk said.
@@ -35,12 +35,12 @@ impl Torrent {
             return;
         }
         let is_in_trouble = matches!(self.life.status, Status::Failed(..));
-        let (kind, words, may_pass) = words(error);
+        let (kind, says, may_pass) = trouble_of(error);
         if is_in_trouble && self.storage.trouble.again.is_some() {
             // One full disk fails many writes at once.
             return;
         }
-        self.fail(kind, words, cx);
+        self.fail(kind, says, cx);
         if may_pass {
             self.storage.trouble.wait(cx.now);
         }
@@ -51,11 +51,8 @@ impl Torrent {
     pub(in crate::torrent) fn miss(&mut self, files: &[FileIndex], cx: &mut Context<'_>) {
         let record = self.as_recorded();
         self.record.remember(record);
-        let first = files.first().map(|&file| self.shown_path(file).join("/")).unwrap_or_default();
-        let others = match files.len() {
-            0 | 1 => String::new(),
-            count => format!(" and {} other files", count - 1),
-        };
+        let name = files.first().map(|&file| self.shown_path(file).join("/")).unwrap_or_default();
+        let others = files.len().saturating_sub(1);
         let pieces = files
             .iter()
             .filter_map(|&file| self.content.geometry.pieces_of_file(file))
@@ -68,14 +65,7 @@ impl Torrent {
         for &file in files {
             self.close_file(file, cx);
         }
-        self.fail(
-            Kind::FilesMissing,
-            format!(
-                "“{first}”{others} can't be found in the download folder. Is its disk connected? When they are back it goes on by \
-                 itself. To fetch them again, have the torrent checked."
-            ),
-            cx,
-        );
+        self.fail(Kind::FilesMissing, Sentence::FilesMissing { name, others }, cx);
         self.storage.trouble.wait(cx.now);
     }
 

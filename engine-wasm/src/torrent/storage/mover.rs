@@ -6,6 +6,7 @@ use shared_proto::RequestId;
 
 use crate::geometry::FileIndex;
 use crate::torrent::Place;
+use crate::view::Sentence;
 
 /// Who is told whether the move has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(crate) enum Asker {
 }
 
 /// What is said to whoever asked.
-pub(crate) type Answer = (Asker, Result<(), String>);
+pub(crate) type Answer = (Asker, Result<(), Sentence>);
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,9 @@ pub(in crate::torrent) enum Stage {
     /// Files go there.
     Moving,
     /// They come back, because of this.
-    Returning(String),
+    Returning(Sentence),
     /// Some lie here and some there, because of this.
-    Stuck(String),
+    Stuck(Sentence),
 }
 
 /// A move under way.
@@ -63,7 +64,7 @@ pub(in crate::torrent) struct Mover {
     pub(in crate::torrent) answer: Option<Answer>,
     pub(in crate::torrent) rounds: u32,
     /// Why the last move came to nothing.
-    pub(in crate::torrent) notice: Option<String>,
+    pub(in crate::torrent) notice: Option<Sentence>,
 }
 
 impl Mover {
@@ -118,11 +119,14 @@ impl Mover {
     }
 
     /// What to tell a person about it.
-    pub(in crate::torrent) fn message(&self) -> Option<String> {
+    pub(in crate::torrent) fn says(&self) -> Option<Sentence> {
         match self.relocation.as_ref().map(|it| &it.stage) {
             Some(Stage::Stuck(why)) => Some(why.clone()),
-            Some(Stage::Returning(why)) => Some(format!("{why} Moving it back.")),
-            Some(_) => Some("Moving files".to_owned()),
+            Some(Stage::Returning(why)) => {
+                Some(Sentence::MoveReturning { why: why.clone().into() })
+            }
+            Some(_) => Some(Sentence::MovingFiles),
+
             None => self.notice.clone(),
         }
     }
@@ -132,7 +136,7 @@ impl Mover {
         self.answer.take()
     }
 
-    pub(in crate::torrent) fn answer(&mut self, outcome: Result<(), String>) {
+    pub(in crate::torrent) fn answer(&mut self, outcome: Result<(), Sentence>) {
         if let Some(asker) = self.asker.take() {
             self.answer = Some((asker, outcome));
         }

@@ -7,6 +7,7 @@
 
 use crate::geometry::FileIndex;
 use crate::torrent::storage::mover::Asker;
+use crate::view::Sentence;
 
 /// A removal that is under way.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(in crate::torrent) struct Removal {
     /// Files that are being deleted, or were being made when it began.
     pub(in crate::torrent) underway: usize,
     /// Why the first file that could not be deleted could not, in plain words.
-    pub(in crate::torrent) failure: Option<String>,
+    pub(in crate::torrent) failure: Option<Sentence>,
     /// Files that are not ours any more: the first, and how many.
     pub(in crate::torrent) spared: Option<(FileIndex, usize)>,
 }
@@ -29,13 +30,13 @@ pub(crate) enum Parting {
         /// Who wants to know.
         asker: Option<Asker>,
         /// What was left alone, in plain words.
-        left: Option<String>,
+        left: Option<Sentence>,
     },
     /// It stays.
     Stays {
         /// Who wants to know.
         asker: Option<Asker>,
         /// Why, in plain words.
-        why: String,
+        why: Sentence,
     },
 }

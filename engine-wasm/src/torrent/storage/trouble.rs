@@ -12,66 +12,22 @@ use std::time::Duration;
 use shared_proto::io::{OpError, OpErrorKind};
 
 use crate::time::Instant;
+use crate::view::Sentence;
 use crate::view::Trouble as Kind;
 
-/// What kind of trouble it is, what to tell a person, and whether it may pass by itself.
-pub(in crate::torrent) fn words(error: &OpError) -> (Kind, String, bool) {
+/// What kind of trouble it is, what to tell the user, and whether it may pass by itself.
+pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) {
+    let why = error.into();
     match error.kind {
-        OpErrorKind::Full => (
-            Kind::DiskFull,
-            "The disk is full. Free some space; it continues automatically.".into(),
-            true,
-        ),
-        OpErrorKind::Denied => {
-            let words = "Once that is allowed it goes on by itself, or at once with resume.";
-            (
-                Kind::ReadOnly,
-                format!("The download folder can't be written: {}. {words}", error.message),
-                true,
-            )
-        }
-        OpErrorKind::NotFound => {
-            let words = "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
-            (Kind::FolderMissing, words.into(), true)
-        }
-        OpErrorKind::Absent => {
-            let words = "Once it is back the torrent goes on by itself, or at once with resume.";
-            // The daemon names the folder.
-            let mut said = error.message.chars();
-            let first =
-                said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-            (Kind::FolderMissing, format!("{first}{}. {words}", said.as_str()), true)
-        }
-        OpErrorKind::Busy => {
-            let words =
-                "Once that has ended the torrent goes on by itself, or at once with resume.";
-            (
-                Kind::FileBusy,
-                format!("Another program of yours downloads into the same file. {words}"),
-                true,
-            )
-        }
-        OpErrorKind::Name => (
-            Kind::BadName,
-            format!(
-                "The disk takes no file of that name: {}. Move the torrent to another folder or rename it.",
-                error.message
-            ),
-            false,
-        ),
-        OpErrorKind::Other => {
-            let words = "It is tried again by itself, or at once with resume.";
-            (
-                Kind::DiskError,
-                format!("The disk reports a problem: {}. {words}", error.message),
-                true,
-            )
-        }
-        _ => (
-            Kind::DiskError,
-            format!("The disk reports a problem: {}. Press resume to try again.", error.message),
-            false,
-        ),
+        OpErrorKind::Full => (Kind::DiskFull, Sentence::DiskFull, true),
+        OpErrorKind::Denied => (Kind::ReadOnly, Sentence::ReadOnly { why }, true),
+        OpErrorKind::NotFound => (Kind::FolderMissing, Sentence::FolderMissing, true),
+        // The daemon names the folder.
+        OpErrorKind::Absent => (Kind::FolderMissing, Sentence::DiskMissing { why }, true),
+        OpErrorKind::Busy => (Kind::FileBusy, Sentence::FileBusy, true),
+        OpErrorKind::Name => (Kind::BadName, Sentence::BadName { why }, false),
+        OpErrorKind::Other => (Kind::DiskError, Sentence::DiskProblem { why }, true),
+        _ => (Kind::DiskError, Sentence::DiskProblemStays { why }, false),
     }
 }
 
@@ -202,7 +158,7 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_tried_again() {
         let check = |kind, may_pass| {
-            assert_eq!(words(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}")
+            assert_eq!(trouble_of(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}")
         };
         check(OpErrorKind::Full, true);
         check(OpErrorKind::Denied, true);

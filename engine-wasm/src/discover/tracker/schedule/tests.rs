@@ -309,7 +309,7 @@ fn pages_see_what_each_tracker_does() {
 fn the_trouble_is_what_the_first_one_said_when_none_works() {
     let mut bench = Bench::new("a|b");
     bench.check_failures(&[(0, "a started"), (0, "b started")]);
-    assert_eq!(bench.schedule.trouble(), Some("the tracker refuses: no"));
+    assert_eq!(bench.schedule.trouble(), Some(&Sentence::TrackerRefuses { reason: "no".into() }));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::geometry::FileIndex;
 use crate::limits;
 use crate::torrent::storage::mover::Stage;
 use crate::torrent::{Op, Place, Status, Torrent};
+use crate::view::Sentence;
 
 impl Torrent {
     /// A daemon is there, and an earlier engine moved it: finds out how far that went. False when
@@ -82,15 +83,13 @@ impl Torrent {
             (Stage::Looking, false) => {
                 let path =
                     relocation.to.path(file.0, &self.content.meta.files[file.as_usize()]).join("/");
-                return self.call_off(
-                    match result {
-                        Err(error) if error.kind != OpErrorKind::Exists => {
-                            format!("It can't be moved there: {}.", error.message)
-                        }
-                        _ => format!("“{path}” exists already. Nothing was moved."),
-                    },
-                    cx,
-                );
+                let says = match &result {
+                    Err(error) if error.kind != OpErrorKind::Exists => {
+                        Sentence::CantMoveThere { why: error.into() }
+                    }
+                    _ => Sentence::PlaceTaken { path },
+                };
+                return self.call_off(says, cx);
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ use crate::geometry::FileIndex;
 use crate::handles::Which;
 use crate::torrent::storage::mover::Stage;
 use crate::torrent::{Op, Torrent};
+use crate::view::Sentence;
 
 /// Files under way at once: renaming is quick, and copying to another disk one by one is as fast as
 /// it gets.
@@ -166,21 +167,17 @@ impl Torrent {
         let name = self.shown_path(file).join("/");
         let Some(relocation) = &mut self.storage.mover.relocation else { return };
         let why = match error.kind {
-            OpErrorKind::Full => "It can't be moved: the disk is full there.".to_owned(),
-            OpErrorKind::Denied => {
-                format!("It can't be moved: the folder can't be written ({}).", error.message)
-            }
-            OpErrorKind::Exists => format!("It can't be moved: “{name}” exists there already."),
-            _ => format!("It can't be moved: “{name}”: {}.", error.message),
+            OpErrorKind::Full => Sentence::MoveFull,
+            OpErrorKind::Denied => Sentence::MoveDenied { why: error.into() },
+            OpErrorKind::Exists => Sentence::MoveExists { name },
+            _ => Sentence::MoveFailed { name, why: error.into() },
         };
         tracing::warn!(torrent = %self.content.meta.info_hash, file = file.0, kind = ?error.kind, "a file could not be moved");
         relocation.stage = match &relocation.stage {
             Stage::Moving => Stage::Returning(why),
             // It was on its way when another one turned all round, and is where it was.
             stage if !was_moved => stage.clone(),
-            _ => Stage::Stuck(format!(
-                "{why} Some files are at the old location and some at the new one. Move the torrent again."
-            )),
+            _ => Stage::Stuck(Sentence::MoveStuck { why: why.into() }),
         };
         self.fill_queue();
         cx.changed();
@@ -191,8 +188,9 @@ impl Torrent {
         let Some(relocation) = self.storage.mover.relocation.take() else { return };
         match relocation.stage {
             Stage::Returning(why) => {
-                self.storage.mover.notice = Some(format!("{why} It stays where it was."))
+                self.storage.mover.notice = Some(Sentence::MoveStayed { why: why.into() })
             }
+
             _ => self.storage.place = relocation.to,
         }
         self.find_films();

@@ -1,0 +1,75 @@
+// Every sentence of the engine, in every language. The codes and their values are read from the
+// types that the engine generates.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import de from "../_locales/de/messages.json";
+import en from "../_locales/en/messages.json";
+import type { Sentence } from "../src/model/generated/Sentence";
+import type { Why } from "../src/model/generated/Why";
+import { inTable, speak } from "../src/text/messages";
+import { saidWords, whyWords, wordsOf } from "../src/text/sentence_words";
+
+const GENERATED = join(import.meta.dirname, "../src/model/generated");
+const source = (name: string) => readFileSync(join(GENERATED, `${name}.ts`), "utf8");
+
+const WHY: Why = { kind: "denied", text: "permission denied" };
+const samples: Readonly<Record<string, unknown>> = {
+  number: 3,
+  Why: WHY,
+  Sentence: { code: "disk_full" },
+};
+
+/** A sentence of each code, with made-up values: `«detail»` for a text of that name. */
+const sentences: Sentence[] = [
+  ...source("Sentence").matchAll(/\{ "code": "(\w+)"((?:, \w+: \w+)*),? \}/g),
+].map(([, code, fields = ""]) => {
+  const values = [...fields.matchAll(/(\w+): (\w+)/g)].map(([, name = "", type = ""]) => [
+    name,
+    type === "string" ? `«${name}»` : samples[type],
+  ]);
+  return { code, ...(Object.fromEntries(values) as object) } as Sentence;
+});
+/** What a page leaves out: it says less than the terminal. */
+const UNSAID = ["path_too_long detail"];
+
+afterEach(() => speak(inTable(en)));
+
+test("all codes are read", () => {
+  expect(sentences.length).toBe(source("Sentence").split('"code":').length - 1);
+  expect(sentences.length).toBeGreaterThan(90);
+});
+
+test.each(sentences)("$code is said in every language, with its values", (sentence) => {
+  const english = wordsOf(sentence);
+  speak(inTable(de));
+  const german = wordsOf(sentence);
+  for (const words of [english, german]) {
+    expect(words).toMatch(/\p{L}/u);
+    expect(words).not.toMatch(/\$|undefined|object/);
+    for (const [name, value] of Object.entries(sentence))
+      if (typeof value === "string" && value.startsWith("«"))
+        if (!UNSAID.includes(`${sentence.code} ${name}`))
+          expect(words.toLowerCase()).toContain(value.toLowerCase());
+  }
+  if (sentence.code !== "tracker_warns") expect(german).not.toBe(english);
+});
+
+test("one thing has a sentence of its own", () => {
+  expect(wordsOf({ code: "announcing", count: 1 })).toBe("One tracker can be asked, and is.");
+  expect(wordsOf({ code: "spared", name: "a.mkv", others: 0 })).toContain("“a.mkv” was left alone");
+  expect(wordsOf({ code: "spared", name: "a.mkv", others: 2 })).toContain("“a.mkv” and 2 more");
+});
+
+test("English has the daemon’s own words for a failure, another language those for its kind", () => {
+  expect(whyWords(WHY)).toBe("permission denied");
+  speak(inTable(de));
+  expect(whyWords(WHY)).toBe("der Zugriff ist nicht erlaubt");
+  expect(whyWords({ kind: "other", text: "input/output error" })).toBe("input/output error");
+});
+
+test("what has no code is said as it came", () => {
+  expect(saidWords({ message: "It lacks its pieces." })).toBe("It lacks its pieces.");
+  expect(saidWords({ message: null })).toBe("");
+});
