@@ -10,13 +10,13 @@ mod frames;
 mod hashes;
 
 use engine_wasm::discover::dht::message::Message;
-use engine_wasm::peer::holepunch::HolepunchMessage;
 use engine_wasm::discover::lsd::LsdMessage;
-use engine_wasm::peer::pex::{MAX_FIRST, PexMessage};
 use engine_wasm::discover::tracker;
 use engine_wasm::media::container_index::{READS, Search};
 use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};
+use engine_wasm::peer::holepunch::HolepunchMessage;
 use engine_wasm::peer::mse;
+use engine_wasm::peer::pex::{MAX_FIRST, PexMessage};
 use engine_wasm::peer::{extension::ExtensionHandshake, metadata::MetadataMessage, wire};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;

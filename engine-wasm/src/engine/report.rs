@@ -44,6 +44,7 @@ impl Engine {
         if self.root.is_none() {
             return self.give_report(reader, &about, None, now);
         }
+        self.ask_room(now);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let op = cx.ask(Owner::Engine, |op| IoCommand::AboutDaemon { op });
         self.reports.insert(op, (reader, about));

@@ -1,7 +1,8 @@
 //! How much room there is where torrents lie, and whether it is enough for what is to come.
 //!
-//! Owns what the daemon said last. It is asked again every few seconds while anything is to be
-//! fetched, in turns that happen anyway: an engine at rest is not woken for it.
+//! Owns what the daemon said last. The daemon is asked once after each link and for each report,
+//! and every few seconds while anything is to be fetched, in turns that happen anyway: an engine at
+//! rest is not woken for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,15 +46,24 @@ impl Space {
 impl Engine {
     /// Asks again when it is time.
     pub(super) fn tend_space(&mut self, now: Instant) {
-        if !self.loaded || self.root.is_none() || self.torrents.is_empty() {
+        if !self.loaded || self.root.is_none() {
+            return;
+        }
+        // Without torrents the room is asked for once, so that pages and reports can tell it.
+        if self.torrents.is_empty() && self.space.last.is_some() {
             return;
         }
         let is_over =
             |pause| self.space.last.is_none_or(|last| now.saturating_since(last) >= pause);
-        if !is_over(EVERY) || !self.space.asked.is_empty() {
-            return;
+        let all_done = || self.torrents.values().all(|torrent| torrent.is_done());
+        if is_over(SELDOM) || (is_over(EVERY) && !all_done()) {
+            self.ask_room(now);
         }
-        if !is_over(SELDOM) && self.torrents.values().all(|torrent| torrent.is_done()) {
+    }
+
+    /// Asks for the room below every root, unless an answer is still due.
+    pub(super) fn ask_room(&mut self, now: Instant) {
+        if !self.space.asked.is_empty() {
             return;
         }
         self.space.last = Some(now);

@@ -393,6 +393,16 @@ fn a_disk_that_will_be_full_is_announced_before_it_is() {
 }
 
 #[test]
+fn a_report_without_torrents_says_how_much_room_there_is() {
+    let mut world = World::new(torrent(16 << 10, &[("a.mkv", 9)]), &[], 214);
+    world.run_for(Duration::from_secs(1));
+    let report = world.text(Intent::Report { about: Vec::new() });
+    assert!(report.contains("Torrents: 0"), "{report}");
+    assert!(report.contains("Folder 1: ") && report.contains(" free\n"), "{report}");
+    assert!(!report.contains("not known"), "{report}");
+}
+
+#[test]
 fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     let files = [("A secret film/part one.mkv", 64 << 20), ("A secret film/sub.srt", 7)];
     let sample = torrent_with_trackers(

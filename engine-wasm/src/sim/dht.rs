@@ -108,6 +108,9 @@ impl Bench {
                 self.done(op, OpOutput::Unit);
             }
             IoCommand::KvScan { op, .. } => self.done(op, OpOutput::Keys(Vec::new())),
+            IoCommand::RootRoom { op, .. } => {
+                self.done(op, OpOutput::Room { free: 1 << 30, total: 1 << 40 })
+            }
             IoCommand::NotesRead { op } => self.done(op, OpOutput::Notes(Notes::default())),
             IoCommand::TcpListen { op, port, .. } => self.done(op, OpOutput::Bound { port }),
             IoCommand::UdpBind { op, socket, family: Family::V4, group: None, .. } => {
