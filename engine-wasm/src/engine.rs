@@ -79,6 +79,8 @@ pub struct Engine {
     root: Option<RootKey>,
     /// All folders that the daemon lets torrents lie in; the first is where new ones do.
     roots: Vec<Root>,
+    /// Folders that hold torrents and take no new ones.
+    roots_aside: Vec<Root>,
     loading: Loading,
     loaded: bool,
     store: store::Store,
@@ -124,6 +126,7 @@ impl Engine {
             out: VecDeque::new(),
             root: None,
             roots: Vec::new(),
+            roots_aside: Vec::new(),
             loading: Loading::default(),
             loaded: false,
             store: store::Store::default(),
@@ -157,6 +160,7 @@ impl Engine {
             Input::Linked { roots, limits, .. } => {
                 self.shared.handles.set_most(limits.max_files);
                 self.roots.clone_from(&roots);
+                self.roots_aside.clear();
                 self.link(roots.into_iter().next().map(|root| root.key), now);
             }
             Input::Unlinked => self.unlink(now),
@@ -326,7 +330,7 @@ impl Engine {
 
     /// A torrent's view that says where it lies on the disk.
     fn located(&self, mut view: TorrentView) -> TorrentView {
-        let root = self.roots.iter().find(|root| root.key.0 == view.root && !root.path.is_empty());
+        let root = self.root_called(&view.root).filter(|root| !root.path.is_empty());
         view.path = root.map(|root| below(&root.path, &view.lies_at)).unwrap_or_default();
         view
     }
@@ -414,6 +418,7 @@ impl Engine {
             DaemonMessage::StateStatus { trouble, set_aside, begun_anew } => {
                 self.store_told((trouble, set_aside, begun_anew), now);
             }
+            DaemonMessage::RootsAside { roots } => self.set_roots_aside(roots),
             DaemonMessage::Welcome { .. } => {}
         }
     }

@@ -202,6 +202,12 @@ pub enum DaemonMessage {
         #[serde(default)]
         begun_anew: u32,
     },
+    /// The folders in which files may lie, but that take no new ones: each shares files with one
+    /// that was chosen later. Sent after `welcome` if there are any.
+    RootsAside {
+        /// The folders.
+        roots: Vec<Root>,
+    },
     /// May I send these bytes?
     RangeRequest {
         /// Names the request until it ends.

@@ -127,6 +127,13 @@ fn daemon_messages() -> Vec<DaemonMessage> {
                 max_wait_ms: 120_000,
             },
         },
+        DaemonMessage::RootsAside {
+            roots: vec![Root {
+                key: RootKey("old".into()),
+                label: "Old".into(),
+                path: "/home/user/Downloads/Old".into(),
+            }],
+        },
         DaemonMessage::StateStatus { trouble: None, set_aside: Vec::new(), begun_anew: 0 },
         DaemonMessage::StateStatus {
             trouble: Some("the disk is full".into()),

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
-use shared_proto::{EngineMessage, OpId};
+use shared_proto::{EngineMessage, OpId, Root};
 
 use super::{Engine, context};
 use crate::context::Owner;
@@ -105,7 +105,7 @@ impl Engine {
 
             (Question::Prefer, Ok(OpOutput::Roots(roots))) => {
                 self.root = roots.first().map(|root| root.key.clone()).or(self.root.take());
-                self.roots.clone_from(roots);
+                self.change_roots(roots);
                 IntentReply::Configured
             }
             (Question::Prefer, Ok(_)) => IntentReply::failed(Sentence::AnswerLost),
@@ -113,6 +113,24 @@ impl Engine {
         };
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);
         true
+    }
+
+    /// Other folders are to be chosen from; those that are no longer among them keep their files.
+    fn change_roots(&mut self, roots: &[Root]) {
+        let gone = std::mem::replace(&mut self.roots, roots.to_vec());
+        self.roots_aside.extend(gone);
+        self.roots_aside.retain(|aside| roots.iter().all(|root| root.key != aside.key));
+    }
+
+    /// The daemon names the folders that hold files and take no new ones.
+    pub(super) fn set_roots_aside(&mut self, roots: Vec<Root>) {
+        self.roots_aside = roots;
+        self.out.push_back(Output::Changed);
+    }
+
+    /// A folder in which torrents lie, whether or not it takes new ones.
+    pub(super) fn root_called(&self, key: &str) -> Option<&Root> {
+        self.roots.iter().chain(&self.roots_aside).find(|root| root.key.0 == key)
     }
 
     /// The daemon is gone.

@@ -105,7 +105,8 @@ impl Engine {
         let torrent = self.described(info_hash)?;
         let info_hash = torrent.info_hash();
         let mut place = torrent.place().clone();
-        if let Some(root) = target.root {
+        // The torrent may stay in a folder that takes no new ones.
+        if let Some(root) = target.root.filter(|root| *root != place.root.0) {
             let known = self.roots.iter().find(|known| known.key.0 == root);
             place.root = known.map(|known| known.key.clone()).ok_or(Sentence::NoSuchFolder)?;
         }

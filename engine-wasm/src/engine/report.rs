@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use shared_proto::io::{About, OpError, OpOutput};
-use shared_proto::{IoCommand, OpId, RequestId};
+use shared_proto::{IoCommand, OpId, RequestId, Root};
 
 use super::{Engine, context};
 use crate::api::Reply;
@@ -91,7 +91,7 @@ impl Engine {
     /// The report.
     fn report(&self, about: &[String], daemon: Option<&About>, now: Instant) -> String {
         let snapshot = self.snapshot(now);
-        let scrubber = Scrubber::new(names(&snapshot));
+        let scrubber = Scrubber::new(names(&snapshot, &self.roots_aside));
         let mut text = String::from("JSTorrent: a report of how things are\n\n");
         let line = |text: &mut String, words: &str| {
             text.push_str(&scrubber.line(words));
@@ -167,7 +167,7 @@ impl Engine {
 
 /// What is replaced wherever it is found: torrents' hashes and names, folders' names and paths. Of
 /// files only the numbers get into a log.
-fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
+fn names(snapshot: &Snapshot, roots_aside: &[Root]) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for removed in snapshot.removed.iter().take(MOST_NAMES) {
         for text in [&removed.info_hash, &removed.name] {
@@ -183,6 +183,9 @@ fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
         for text in [&root.label, &root.path] {
             known.insert(text.clone(), format!("folder {}", index + 1));
         }
+    }
+    for text in roots_aside.iter().flat_map(|root| [&root.label, &root.path]) {
+        known.insert(text.clone(), "a former folder".to_owned());
     }
     known
 }

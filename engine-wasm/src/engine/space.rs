@@ -99,8 +99,8 @@ impl Engine {
         }
         let short = needed.into_iter().filter_map(|(root, needed)| {
             let (free, _) = self.space.of(root).filter(|(free, _)| *free < needed)?;
-            let label = self.roots.iter().find(|known| known.key == *root);
-            let folder = label.map_or(&root.0, |known| &known.label).clone();
+            let label = self.root_called(&root.0).map(|known| &known.label);
+            let folder = label.unwrap_or(&root.0).clone();
             let says = Sentence::NeedsSpace { folder, needed_bytes: needed, free_bytes: free };
             let space = SpaceView { root: root.0.clone(), needed_bytes: needed, free_bytes: free };
             let notice = NoticeView::new(NoticeKind::Space, says);

@@ -71,6 +71,23 @@ fn a_decision_whose_folder_is_refused_is_none() {
 }
 
 #[test]
+fn a_torrent_in_a_folder_that_was_set_aside_says_where_it_lies_and_can_be_renamed_there() {
+    let mut world = World::with_torrent(films(), &[Manner::honest(4 << 20, 10)], 226);
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(world.view().path, "/Downloads/Sample");
+    world.unlink();
+    world.link_with_aside(&["d"]);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.engine.snapshot(world.now).roots.len(), 1, "new ones go elsewhere");
+    assert_eq!(world.view().path, "/Downloads/Sample");
+    let name = Some("Films".to_owned());
+    let (info_hash, root) = (world.info_hash(), Some("d".to_owned()));
+    world.intend(Intent::Move { info_hash, root, folder: None, name });
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.view().path, "/Downloads/Films", "{:?}", world.replies.last());
+}
+
+#[test]
 fn a_link_whose_files_are_not_known_is_put_nowhere() {
     let config = Config { start_at_once: false, ..Config::default() };
     let mut world =

@@ -16,7 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared_proto::io::{About, OpErrorKind};
 use shared_proto::{
-    ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId,
+    ConnId, DaemonMessage, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey,
+    SocketId,
 };
 
 use self::lines::Conn;
@@ -173,6 +174,11 @@ impl World {
 
     /// A daemon comes.
     pub(super) fn link(&mut self) {
+        self.link_with_aside(&[]);
+    }
+
+    /// A daemon comes that has set these of its folders aside.
+    pub(super) fn link_with_aside(&mut self, aside: &[&str]) {
         self.linked = true;
         self.epoch += 1;
         let root = |key: &str, label: &str| Root {
@@ -180,7 +186,9 @@ impl World {
             label: label.into(),
             path: format!("/{label}"),
         };
-        let roots = vec![root("d", "Downloads"), root("e", "Another disk")];
+        let all = vec![root("d", "Downloads"), root("e", "Another disk")];
+        let (aside, roots): (Vec<Root>, Vec<Root>) =
+            all.into_iter().partition(|root| aside.contains(&root.key.0.as_str()));
         let limits = Limits {
             max_conns: 100,
             max_files: self.max_files,
@@ -188,6 +196,9 @@ impl World {
             max_wait_ms: 120_000,
         };
         self.input(Input::Linked { epoch: self.epoch, roots, limits });
+        if !aside.is_empty() {
+            self.input(Input::Control(DaemonMessage::RootsAside { roots: aside }));
+        }
     }
 
     /// The engine dies and another one takes its place.

@@ -186,16 +186,27 @@ function recheckView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): T
   </div>`;
 }
 
+/** Where it can lie: the download folders, and its own where that takes no new torrents any more. */
+function locationsOf(
+  { root, path, liesAt }: Opened,
+  roots: readonly RootView[],
+): readonly Pick<RootView, "key" | "label">[] {
+  if (path === "" || roots.some(({ key }) => key === root)) return roots;
+  const label = path.slice(0, path.length - liesAt.length - 1);
+  return [...roots, { key: root, label }];
+}
+
 function moveView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
   const { infoHash, root, liesAt, moveProgress } = torrent;
   const { folder, name } = splitPath(liesAt);
+  const locations = locationsOf(torrent, ui.roots);
   return html`<form class="entries" @submit=${submitted((form) => actions.move(infoHash, form))}>
     ${
-      ui.roots.length > 1
+      locations.length > 1
         ? html`<label class="entry"
           ><span>${t("torrentLocation")}</span
           ><select name="root" data-testid="move-root">
-            ${ui.roots.map(({ key, label }) => html`<option value=${key} ?selected=${key === root}>${label}</option>`)}
+            ${locations.map(({ key, label }) => html`<option value=${key} ?selected=${key === root}>${label}</option>`)}
           </select></label
         >`
         : nothing

@@ -189,7 +189,7 @@ async fn converse<S: Wire>(
         (Arc::clone(&app.files), Arc::clone(&app.metrics), Arc::clone(&app.port_maps));
     let stores = Stores { state: Arc::clone(&app.state), notes: Arc::clone(&app.notes) };
     let mut plane = IoPlane::new(app.io.clone(), files, stores, metrics, maps, events.clone());
-    let roots = app.files.roots();
+    let (roots, aside) = (app.files.roots(), app.files.roots_aside());
     let mut store = app.state.status();
     let welcome = DaemonMessage::Welcome {
         protocol: PROTOCOL_VERSION,
@@ -198,6 +198,11 @@ async fn converse<S: Wire>(
         limits: app.limits.clone(),
     };
     if let Err(gone) = say(sink, app, &welcome).await {
+        return gone;
+    }
+    if !aside.is_empty()
+        && let Err(gone) = say(sink, app, &DaemonMessage::RootsAside { roots: aside }).await
+    {
         return gone;
     }
     if *store.borrow() != StoreStatus::default() {

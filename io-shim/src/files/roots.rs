@@ -171,6 +171,11 @@ impl Roots {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Those that are set aside: files may lie there, and no new ones come.
+    pub(crate) fn list_aside(&self) -> Vec<Root> {
+        self.entries().into_iter().filter(|entry| entry.is_aside).map(|entry| entry.root).collect()
+    }
+
     /// What the engine is told of them.
     pub fn list(&self) -> Vec<Root> {
         self.entries().into_iter().filter(|entry| !entry.is_aside).map(|entry| entry.root).collect()
@@ -457,6 +462,8 @@ mod tests {
         let inner = dir.path().join("films/inner");
         prefer(&roots, &inner).unwrap();
         assert_eq!(labels(&roots), ["inner"]);
+        assert_eq!(roots.list_aside().len(), 1, "it is still named");
+        assert_eq!(roots.list_aside()[0].key, keys[0]);
         hold_files(&roots, &keys[0]);
         hold_files(&roots, &Roots::key_of(&inner));
         assert_eq!(roots.check_apart(), Ok(()));

@@ -118,6 +118,11 @@ impl FileStore {
         self.roots.list()
     }
 
+    /// The roots that are set aside, for the engine to say where files lie.
+    pub fn roots_aside(&self) -> Vec<Root> {
+        self.roots.list_aside()
+    }
+
     /// Makes a folder the first root, once `keep` has written that down. Blocking.
     ///
     /// # Errors
