@@ -109,7 +109,7 @@ describe("whom the sheet asks about", () => {
     const sheet = new AddingSheet(dialog as unknown as HTMLDialogElement, host, {
       follow: () => {},
       open: () => {},
-      say: () => {},
+      left: () => {},
     });
     let revision = 0;
     const rows = (...torrents: Partial<TorrentRow>[]) => {

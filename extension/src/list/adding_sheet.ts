@@ -23,6 +23,8 @@ export interface AddingOwner {
   follow(): void;
   /** Opens a page. */
   open(address: string): void;
+  /** A person is done with this torrent, and with the sheet. */
+  left(infoHash: string): void;
   /** Words about a torrent, until a person has read them. */
   say(infoHash: string, words: string): void;
 }
@@ -194,6 +196,7 @@ export class AddingSheet {
     this.shown = undefined;
     this.dialog.close();
     this.update();
+    if (!this.dialog.open) this.owner.left(infoHash);
   }
 
   private closed(): void {

@@ -16,7 +16,7 @@ import { submitted, wordsView } from "./forms";
 import { limitsOf } from "./limits_form";
 import { peersView } from "./peers_view";
 import type { TorrentActions } from "./torrent_actions";
-import { isDescribed, uploadedWords } from "./torrent_words";
+import { isDescribed, sentWords } from "./torrent_words";
 import { trackersView } from "./trackers_view";
 
 /** What a page knows of a torrent besides the torrent. */
@@ -112,13 +112,13 @@ function contentFacts(torrent: Opened): TemplateResult {
       : version === "hybrid"
         ? "torrentVersionBoth"
         : "torrentVersion1";
-  const uploaded = uploadedWords(torrent);
+  const sent = sentWords(torrent);
   return html`<div><dt>${t("torrentVersion")}</dt><dd>${t(kind)}</dd></div>
     ${torrent.private ? html`<div><dt>${t("torrentPrivate")}</dt><dd>${t("torrentPrivateWords")}</dd></div>` : nothing}
     <div><dt>${t("torrentPieces")}</dt><dd>${number(pieceCount)} × ${binary(pieceLength)}</dd></div>
     <div><dt>${t("torrentFilesLabel")}</dt><dd>${number(files.length)}</dd></div>
     <div><dt>${t("torrentReceived")}</dt><dd>${size(downloaded)}${wasted > 0 ? `, ${t("torrentDiscarded", size(wasted))}` : ""}</dd></div>
-    ${uploaded ? html`<div><dt>${t("torrentSent")}</dt><dd>${uploaded}</dd></div>` : nothing}`;
+    ${sent ? html`<div><dt>${t("torrentSent")}</dt><dd>${sent}</dd></div>` : nothing}`;
 }
 
 /** Pieces are powers of two: in KiB and MiB they have round numbers. */

@@ -61,6 +61,13 @@ const COVERED = 64;
 /** So long a torrent that came is marked, ms. */
 const NEW_MS = 2_500;
 
+/** What has the focus instead of a button that goes when it is pressed. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "pause-all": "[data-testid=resume-all]",
+  "resume-all": "[data-testid=pause-all]",
+  "selected-all": "[data-testid=selected-pause]",
+};
+
 const NO_PEERS: readonly PeerView[] = [];
 
 /** Shows the list in this document. */
@@ -91,6 +98,8 @@ export function startList(host: Host, outside: Outside): void {
   let toOpen = "";
   /** What is to be in sight as soon as it is in the list. */
   let sought: string | undefined;
+  /** What is to have the focus as soon as it is in the list, unless something else has it. */
+  let focusDue: string | undefined;
   /** Torrents that were given although they are in the list. */
   const duplicates = new Set<string>();
   let dragging = false;
@@ -104,6 +113,7 @@ export function startList(host: Host, outside: Outside): void {
   const sheet = new AddingSheet(addingDialog, host, {
     follow,
     open: (address) => location.assign(address),
+    left: focusWhenThere,
     say: sayOf,
   });
   const report = new ReportDialog(reportDialog, host, () =>
@@ -183,10 +193,16 @@ export function startList(host: Host, outside: Outside): void {
   // The page itself knows better where it was.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
-    addEventListener(name, () => returning.giveUp(), { passive: true });
+    addEventListener(name, personActs, { passive: true });
   addEventListener("pagehide", () =>
     keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
   );
+
+  /** Whatever the page was about to do of itself, a person goes on from here. */
+  function personActs(): void {
+    returning.giveUp();
+    focusDue = undefined;
+  }
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
@@ -243,12 +259,21 @@ export function startList(host: Host, outside: Outside): void {
   function show(): void {
     const focus = focusOf(document.activeElement);
     const focusedAt = focus ? lines.findIndex(({ key }) => key === focus.key) : -1;
+    const pressed = (document.activeElement as HTMLElement | null)?.dataset["testid"] ?? "";
     shown = arranged(torrentsNow(), state.search, state.sort);
     state.selection.keep(shown.map(({ infoHash }) => infoHash));
     lines = lineMaker.of(shown, contentsOf, state);
     virtual.take(lines, margin);
     draw();
-    if (focus && document.activeElement === document.body) focusNear(focus.part, focusedAt);
+    if (document.activeElement !== document.body) return;
+    if (focus) focusNear(focus.part, focusedAt);
+    else if (INSTEAD[pressed]) document.querySelector<HTMLElement>(INSTEAD[pressed])?.focus();
+  }
+
+  /** Gives the focus to a torrent, which a person has just decided about. */
+  function focusWhenThere(infoHash: string): void {
+    focusDue = infoHash;
+    update();
   }
 
   /** Renders what was arranged: other lines are near the window, say. */
@@ -325,6 +350,14 @@ export function startList(host: Host, outside: Outside): void {
     if (sought !== undefined && lines.some(({ key }) => key === sought)) {
       virtual.show(sought);
       sought = undefined;
+    }
+    const due = lines.find(({ key }) => key === focusDue);
+    if (due && document.activeElement === document.body) {
+      if (focusOn({ key: due.key, part: "toggle" })) focusDue = undefined;
+      else {
+        virtual.focus(due.key);
+        update();
+      }
     }
     // The observer has yet to tell of the bar that came with the list.
     if (!returning.isUnderWay || lines.length === 0 || margin !== beginning()) return;
@@ -418,7 +451,7 @@ export function startList(host: Host, outside: Outside): void {
   }
 
   follow();
-  showRemoved(host, forever);
+  showRemoved(host, focusWhenThere, forever);
   host.listen(handleNews, forever);
   handleNews();
   show();

@@ -180,12 +180,14 @@ export class TorrentActions {
     void this.act({ kind: "move_in_queue", infoHash, to });
   }
 
-  announce(infoHash: string): void {
-    void this.act({ kind: "announce", infoHash });
+  async announce(infoHash: string): Promise<void> {
+    const failure = failureOf(await this.host.intent({ kind: "announce", infoHash }));
+    this.say(infoHash, "trackers", failure ?? t("torrentAnnounced"));
   }
 
-  removeTracker(infoHash: string, url: string): void {
-    void this.act({ kind: "remove_tracker", infoHash, url });
+  async removeTracker(infoHash: string, url: string): Promise<void> {
+    const failure = failureOf(await this.host.intent({ kind: "remove_tracker", infoHash, url }));
+    this.say(infoHash, "trackers", failure ?? "");
   }
 
   async copyMagnet(infoHash: string): Promise<void> {

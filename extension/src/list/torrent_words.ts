@@ -108,6 +108,14 @@ export function uploadedWords({ uploaded, verified }: TorrentRow): string {
     : t("torrentUploaded", size(uploaded));
 }
 
+/** The same beside a label that says what it is about. */
+export function sentWords({ uploaded, verified }: TorrentRow): string {
+  if (uploaded === 0) return "";
+  return verified > 0
+    ? t("torrentSentRatio", size(uploaded), number(uploaded / verified, 2))
+    : size(uploaded);
+}
+
 /** Whether it is known what is in it; of a magnet link that is not, until its description comes. */
 export function isDescribed(torrent: TorrentRow): boolean {
   return torrent.pieceCount > 0 || torrent.fileCount > 0;

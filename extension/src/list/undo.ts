@@ -13,8 +13,12 @@ import { saidWords } from "../text/sentence_words";
 /** How long a person reads why something could not be brought back, ms. */
 const PROBLEM_MS = 8_000;
 
-/** Shows them until the signal aborts. */
-export function showRemoved(host: Host, signal: AbortSignal): void {
+/** Shows them until the signal aborts. `back` hears which torrent a person brought back. */
+export function showRemoved(
+  host: Host,
+  back: (infoHash: string) => void,
+  signal: AbortSignal,
+): void {
   const place = document.createElement("div");
   place.className = "undo-place";
   // Told to those who do not see it, when it comes and not each second.
@@ -25,7 +29,10 @@ export function showRemoved(host: Host, signal: AbortSignal): void {
 
   async function undo(infoHash: string, name: string): Promise<void> {
     const reply = await host.intent({ kind: "undo_remove", infoHash });
-    if (reply.kind !== "failed") return;
+    if (reply.kind !== "failed") {
+      back(infoHash);
+      return;
+    }
     const told = { name, words: saidWords(reply) };
     problem = told;
     show();
