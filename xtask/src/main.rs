@@ -15,6 +15,7 @@ mod run;
 mod shell;
 mod tally;
 mod test;
+mod tidy;
 mod ui;
 mod wasm;
 
@@ -87,6 +88,15 @@ enum Command {
         #[arg(long, default_value_t = 3_600)]
         seconds: u64,
     },
+    /// Check what a program can check: cycles, sizes, widths, headers, links, licences and more.
+    Tidy {
+        /// Tolerate what is found now: write xtask/tidy-baseline.txt anew.
+        #[arg(long)]
+        baseline: bool,
+        /// Leave out `cargo doc`, which takes longest.
+        #[arg(long)]
+        no_doc: bool,
+    },
     /// Write the TypeScript types of the engine's views into the extension.
     Bindings,
 }
@@ -115,6 +125,9 @@ async fn main() -> ExitCode {
             }
             Command::Fuzz { filter, seconds } => {
                 fuzz::run(fuzz::Options { filter, seconds }).await.map(|()| true)
+            }
+            Command::Tidy { baseline, no_doc } => {
+                tidy::run(tidy::Options { baseline, no_doc }).await
             }
             Command::Bindings => bindings::write().await.map(|()| true),
         }

@@ -9,7 +9,7 @@ use jstorrent_tests::workspace;
 use crate::install::{Consent, For, ensure};
 use crate::tally::Tally;
 use crate::ui::heading;
-use crate::{bindings, build, shell};
+use crate::{bindings, build, shell, tidy};
 
 /// Installs, builds, checks and tests; whether all of it passed.
 ///
@@ -49,6 +49,12 @@ async fn checks(tally: &mut Tally) {
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     tally.check("cargo clippy", said(shell::step("lints", shell::cargo().args(clippy)).await));
     tally.check("TypeScript types are those of the engine", said(bindings::check().await));
+    let tidy = tidy::run(tidy::Options::default()).await;
+    let tidy = tidy.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        false
+    });
+    tally.check("cargo xtask tidy", tidy);
 }
 
 async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
