@@ -1,5 +1,5 @@
 // The list by keyboard: up and down from line to line, left and right to fold and unfold, all at
-// once with Ctrl+A, Delete for what is selected.
+// once with Ctrl+A, Delete for what is selected or has the focus.
 //
 // It moves the focus and presses what is in the lines; what these do is their own. Fields keep
 // their keys.
@@ -62,7 +62,10 @@ export function watchLines(
         keys.list.selectAll();
       }
       if (event.key === "Escape") keys.list.selectNone();
-      if (event.key === "Delete") keys.list.removeSelected();
+      if (event.key === "Delete") {
+        const key = lineOf(event.target)?.dataset["key"];
+        keys.list.removeSelected(keys.lines().find((line) => line.key === key)?.infoHash);
+      }
     },
     options,
   );

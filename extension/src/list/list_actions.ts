@@ -50,7 +50,9 @@ export class ListActions {
     this.actions.resume(this.actions.selected);
   }
 
-  removeSelected(): void {
-    this.actions.remove(this.actions.selected);
+  /** Where nothing is selected, `focused` is removed. */
+  removeSelected(focused?: string): void {
+    const { selected } = this.actions;
+    this.actions.remove(selected.length === 0 && focused !== undefined ? [focused] : selected);
   }
 }
