@@ -72,6 +72,8 @@ struct Tracker {
     /// It knows us, but not where others reach us now.
     move_untold: bool,
     underway: bool,
+    /// A person wants this tracker asked, whatever the round does.
+    asked_for: bool,
     /// Whether it was asked in this round.
     tried: bool,
     /// Failures in a row.
@@ -100,6 +102,7 @@ impl Tracker {
             completion_untold: false,
             move_untold: false,
             underway: false,
+            asked_for: false,
             tried: false,
             failures: 0,
             retry_at: Instant::default(),
@@ -155,13 +158,16 @@ impl TrackerSchedule {
         self.tiers.is_empty()
     }
 
-    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if
-    /// no tracker answered yet.
+    /// Adds tiers behind those that are there, without trackers that are known. All new trackers
+    /// are asked at once if another one works, else a round begins at once.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
+        let (first, works) = (self.count, self.all().any(|tracker| tracker.started));
         tiers.into_iter().for_each(|tier| self.push(tier));
-        if self.all().all(|tracker| !tracker.started) {
+        if !works {
             self.due = now;
+            return;
         }
+        self.all_mut().filter(|tracker| tracker.id.0 >= first).for_each(|it| it.asked_for = true);
     }
 
     /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.
@@ -175,8 +181,8 @@ impl TrackerSchedule {
         goodbyes
     }
 
-    /// A person wants trackers asked now: a round begins with those that allow it. How many these
-    /// are; those that are being asked count.
+    /// A person wants trackers asked now: all that allow it are. How many these are; those that are
+    /// being asked count.
     ///
     /// # Errors
     /// None may be asked: how long until the first one may, `None` for never.
@@ -190,6 +196,7 @@ impl TrackerSchedule {
         }
         for tracker in self.all_mut().filter(|tracker| !tracker.underway && may(tracker)) {
             (tracker.tried, tracker.next_at, tracker.retry_at) = (false, None, now);
+            tracker.asked_for = true;
         }
         if self.round.is_none() {
             self.due = now;
@@ -218,6 +225,12 @@ impl TrackerSchedule {
         if let Some(tracker) = self.all_mut().find(is_moved) {
             (tracker.underway, tracker.move_untold) = (true, false);
             return Some(tracker.announce(None));
+        }
+        if let Some(tracker) =
+            self.all_mut().find(|tracker| tracker.asked_for && tracker.is_usable(now))
+        {
+            (tracker.underway, tracker.asked_for, tracker.tried) = (true, false, true);
+            return Some(tracker.announce((!tracker.started).then_some(Event::Started)));
         }
         let Some(next_start) = self.round else {
             if now < self.due || self.is_empty() {
@@ -264,7 +277,10 @@ impl TrackerSchedule {
     /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before.
     /// `None` without trackers.
     pub fn next_announce(&self) -> Option<Instant> {
-        (!self.is_empty()).then(|| self.round.unwrap_or(self.due))
+        let asked_for =
+            self.all().filter(|tracker| tracker.asked_for && !tracker.gone && !tracker.underway);
+        let round = (!self.is_empty()).then(|| self.round.unwrap_or(self.due));
+        asked_for.map(|tracker| tracker.retry_at).chain(round).min()
     }
 
     /// The tracker answered.
@@ -348,6 +364,7 @@ impl TrackerSchedule {
         for tracker in self.all_mut() {
             (tracker.started, tracker.underway, tracker.next_at) = (false, false, None);
             (tracker.completion_untold, tracker.move_untold) = (false, false);
+            tracker.asked_for = false;
         }
         (self.round, self.due) = (None, now);
         goodbyes

@@ -313,6 +313,25 @@ fn the_trouble_is_what_the_first_one_said_when_none_works() {
 }
 
 #[test]
+fn what_a_person_asks_for_is_asked_although_another_one_works() {
+    let mut bench = Bench::new("a|b");
+    bench.poll(0);
+    bench.succeeds('a', 1);
+    assert_eq!(bench.poll(1), "-");
+    bench.schedule.add(vec![vec!["http://c/announce".into()]], at(1));
+    assert!(bench.schedule.next_announce() <= Some(at(1)), "it does not wait for the next round");
+    assert_eq!((bench.poll(1), bench.poll(1)), ("c started".into(), "-".into()));
+    bench.succeeds('c', 1);
+    assert_eq!(bench.poll(2), "-", "nobody wants the one between asked");
+    assert_eq!(bench.schedule.begin_by_hand(at(70)), Ok(3));
+    let asked: BTreeSet<String> = (0..3).map(|_| bench.poll(70)).collect();
+    assert_eq!(asked, ["a", "b started", "c"].map(String::from).into());
+    assert_eq!(bench.poll(70), "-", "each once");
+    bench.succeeds('b', 1);
+    assert_eq!(bench.schedule.next_announce(), Some(at(170)));
+}
+
+#[test]
 fn trackers_that_no_announce_reaches_are_scraped_now_and_then() {
     let mut bench = Bench::new("a|b|c");
     assert_eq!(bench.schedule.poll_scrape(at(0)), None, "first come the peers");
