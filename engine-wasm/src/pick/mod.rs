@@ -9,3 +9,5 @@ pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 pub mod suspects;
+pub(crate) mod verified;
+pub mod want;

@@ -17,8 +17,8 @@ use crate::peer::Peer;
 use crate::pick::availability::Availability;
 use crate::pick::piece_map::PieceMap;
 use crate::pick::suspects::Suspects;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::viewer::Want;
 
 /// How long after the last viewer left the torrent still counts as watched: a player that seeks
 /// leaves first and comes back.

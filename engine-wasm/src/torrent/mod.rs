@@ -105,7 +105,7 @@ impl Torrent {
 
     /// Since when no request of a viewer is under way; `None` while one is.
     pub(crate) fn unread_since(&self) -> Option<Instant> {
-        self.watch.unread_since
+        self.watch.unread_since()
     }
 
     /// Its name in the world.
@@ -191,8 +191,7 @@ impl Torrent {
         self.swarm.trackers.unlink(now);
         self.swarm.web.unlink();
         self.ledger.unlink();
-        self.watch.desk.unlink(now);
-        self.watch.warmth.unlink();
+        self.watch.unlink(now);
         self.life.linked = false;
         self.storage.looking = None;
         self.storage.stamps.unlink();
@@ -285,7 +284,7 @@ impl Torrent {
         self.fetch.wants_are_stale |= self.swarm.web.is_due(cx.now) && self.lacks_something();
         self.tend_viewers(cx);
         self.tend_pace(cx.now);
-        let pause = if self.watch.desk.is_waited() { TICK_AWAITED } else { TICK };
+        let pause = if self.watch.desk().is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
     }
 
@@ -295,14 +294,13 @@ impl Torrent {
         self.verify_delayed(cx);
         if self.fetch.wants_are_stale {
             self.refresh_wants(cx.now);
-            self.read_warm(cx);
+            self.read_prepared(cx);
             self.ask_for_hashes(cx);
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);
         }
         self.tell_upload_only(cx);
-        self.watch.unread_since =
-            if self.watch.desk.is_read() { None } else { self.watch.unread_since.or(Some(cx.now)) };
+        self.watch.settle(cx.now);
         for (&conn, peer) in &mut self.swarm.peers {
             if let Some(data) = peer.take_out() {
                 cx.order(IoCommand::TcpSend { conn, data });

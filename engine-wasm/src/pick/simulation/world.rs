@@ -25,8 +25,8 @@ use crate::pick::picker::{self, Pick, Picker};
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::scheduler::Scheduler;
 use crate::pick::suspects::Suspects;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::viewer::Want;
 
 const KEY: InfoHash = InfoHash([7; 20]);
 /// The clock goes in steps of this length.

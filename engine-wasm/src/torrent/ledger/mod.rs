@@ -24,6 +24,7 @@ use crate::hashes::trees::{Answer, Trees, Unproved};
 use crate::metainfo::{Metainfo, merkle};
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
+use crate::pick::verified::Verified;
 use checks::Checks;
 use digests::Digests;
 pub(in crate::torrent) use digests::{DigestId, Purpose};
@@ -118,6 +119,11 @@ impl Ledger {
     /// Where each piece and block stands.
     pub(in crate::torrent) fn pieces(&self) -> &PieceMap {
         &self.pieces
+    }
+
+    /// What is verified, byte by byte.
+    pub(in crate::torrent) fn verified<'a>(&'a self, geometry: &'a Geometry) -> Verified<'a> {
+        Verified { geometry, pieces: &self.pieces }
     }
 
     /// The hashes of v2 that are known.

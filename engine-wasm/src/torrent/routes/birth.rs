@@ -41,9 +41,6 @@ use crate::torrent::swarm::Swarm;
 use crate::torrent::swarm::giving::Giving;
 use crate::torrent::swarm::web_seeds::Web;
 use crate::torrent::watch::Watch;
-use crate::torrent::watch::desk::Desk;
-use crate::torrent::watch::films::Films;
-use crate::torrent::watch::prepared::Warmth;
 
 impl Torrent {
     /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record
@@ -119,13 +116,7 @@ impl Torrent {
             told_upload_only: false,
             own_group: cx.new_group(),
         };
-        let watch = Watch {
-            desk: Desk::default(),
-            warmth: Warmth::default(),
-            films: Films::default(),
-            unread_since: Some(cx.now),
-            watched_missing: None,
-        };
+        let watch = Watch::new(cx.now);
         let mut torrent = Self {
             selection: Selection::new(&meta),
             storage,

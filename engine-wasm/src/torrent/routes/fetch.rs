@@ -15,16 +15,15 @@ use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::storage::slot::Use;
-use crate::torrent::watch::desk::Verified;
 
 impl Torrent {
     /// What viewers need is worked out anew.
     pub(in crate::torrent) fn refresh_wants(&mut self, now: Instant) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
-        let mut wants = self.watch.desk.wants(ledger, now);
-        self.want_subtitles(&mut wants, now);
-        self.add_warm_wants(&mut wants, now);
-        self.fetch.picker.set_wants(wants, self.watch.desk.is_watched(), now);
+        self.choose_films();
+        let ahead = self.film_ahead();
+        let verified = self.ledger.verified(&self.content.geometry);
+        let wants = self.watch.wants(ahead, verified, now);
+        self.fetch.picker.set_wants(wants, self.watch.desk().is_watched(), now);
         self.fetch.wants_are_stale = false;
     }
 

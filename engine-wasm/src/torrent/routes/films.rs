@@ -1,126 +1,170 @@
-//! A torrent as what people watch: the order of its files, which of them are films, and how far
-//! these were watched.
-//!
-//! Owns what follows from names alone, worked out when names change. The rules are
-//! [`crate::natural`]'s and [`crate::marks`]'s.
+//! Films: which there are, which come next, and which are made ready before their viewers come.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, Span};
 
 use crate::context::Context;
 use crate::geometry::FileIndex;
-use crate::marks::{self, Mark, Watching};
-use crate::natural::natural;
-use crate::time::Instant;
+use crate::handles::Access;
+use crate::marks::{Mark, Watching};
 use crate::torrent::Torrent;
-use crate::torrent::watch::desk::Verified;
-use crate::torrent::watch::subtitles;
-use crate::torrent::watch::viewer::Want;
+use crate::torrent::ops::Op;
+use crate::torrent::watch::films::seconds;
 use crate::view::{NextFilm, Position, SubtitleView};
-
-/// The subtitles of a film that is watched come before what its viewer needs later than this.
-const SOON: Duration = Duration::from_secs(1);
 
 impl Torrent {
     /// Names may be other ones now.
     pub(in crate::torrent) fn find_films(&mut self) {
-        let paths: Vec<(u32, Vec<String>, u64)> = (0u32..)
-            .zip(&self.content.meta.files)
-            .filter(|(_, file)| !file.padding)
-            .map(|(index, file)| (index, self.shown_path(FileIndex(index)), file.length))
-            .collect();
-        let mut files: Vec<&(u32, Vec<String>, u64)> = paths.iter().collect();
-        files.sort_by(|(_, a, _), (_, b, _)| natural(a, b));
-        let named: Vec<(u32, &[String])> =
-            files.iter().map(|(index, path, _)| (*index, path.as_slice())).collect();
-        self.watch.films.subtitles = subtitles::matched(&named);
-        self.watch.films.order = files.iter().map(|(index, ..)| *index).collect();
-        self.watch.films.main = marks::films(
-            files.iter().map(|(index, path, length)| (*index, path.as_slice(), *length)),
-        );
+        let files = (0u32..).zip(&self.content.meta.files).filter(|(_, file)| !file.padding);
+        let named = files.map(|(at, file)| (at, self.shown_path(FileIndex(at)), file.length));
+        let named = named.collect();
+        self.watch.films_mut().set_names(named);
     }
 
-    /// Its files, padding left out, in the order of people.
-    pub(in crate::torrent) fn files_in_order(&self) -> impl Iterator<Item = u32> + '_ {
-        self.watch.films.order.iter().copied()
+    /// The file of this number, if it is one that is served.
+    pub(crate) fn servable(&self, file: u32) -> Option<FileIndex> {
+        self.content.geometry.file(file).filter(|&file| !self.content.geometry.is_padding(file))
     }
 
     /// Whether it has a file of this index that is not padding.
     pub(crate) fn has_file(&self, file: u32) -> bool {
-        self.content.meta.files.get(file as usize).is_some_and(|file| !file.padding)
+        self.servable(file).is_some()
     }
 
     /// How far a file was watched.
     pub(in crate::torrent) fn mark(&self, file: u32) -> Mark {
-        self.watch.films.watching.mark(file)
+        self.watch.films().mark(file)
     }
 
     /// The subtitle files that belong to a film.
     pub(in crate::torrent) fn subtitles(&self, film: u32) -> &[SubtitleView] {
-        self.watch.films.subtitles.get(&film).map_or(&[], Vec::as_slice)
+        self.watch.films().subtitles(film)
     }
 
     /// The film that is fetched ahead: the one that a click on play opens, or a file that is alone;
     /// never one that is not wanted.
     pub(in crate::torrent) fn film_ahead(&self) -> Option<FileIndex> {
-        let next = self.next_film().map(|next| FileIndex(next.index));
+        let next = self.next_film_index().map(FileIndex);
         next.filter(|&film| self.selection.is_wanted(film)).or_else(|| self.selection.film())
     }
 
-    /// Where somebody left a film in the middle.
-    pub(in crate::torrent) fn left_at(&self, film: FileIndex) -> Option<Position> {
-        let mark = self.mark(film.0);
-        let position =
-            Position { seconds: seconds(mark.position_ms), duration_s: seconds(mark.duration_ms) };
-        (mark.resumes() && mark.duration_ms > 0).then_some(position)
-    }
-
-    /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether
-    /// these files are wanted or not.
-    pub(in crate::torrent) fn want_subtitles(&self, wants: &mut Vec<Want>, now: Instant) {
-        if self.watch.films.subtitles.is_empty() || self.ledger.pieces().is_complete() {
-            return;
-        }
-        let watched: BTreeSet<FileIndex> = self.watch.desk.watched().collect();
-        let ahead = self
-            .film_ahead()
-            .filter(|film| !watched.contains(film))
-            .map(|film| (film, (now, true)));
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
-        for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
-            let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));
-            wants.extend(subtitles::wants(files, ledger, when));
-        }
-        wants.sort_by_key(|want| (want.idle, want.deadline));
-        let mut seen = BTreeSet::new();
-        wants.retain(|want| seen.insert(want.piece));
-    }
-
-    /// What is noted of it.
+    /// Takes what was noted of it.
     pub(crate) fn set_watching(&mut self, watching: Watching, cx: &mut Context<'_>) {
-        self.watch.films.watching = watching;
+        self.watch.films_mut().set_watching(watching);
         cx.changed();
     }
 
-    /// What the next click on play is for; `None` when there is nothing to play.
+    /// What the next click on play opens; `None` when there is nothing to play.
     pub(in crate::torrent) fn next_film(&self) -> Option<NextFilm> {
-        let is_wanted = |file| self.selection.is_wanted(FileIndex(file));
-        let next = self
-            .watch
-            .films
-            .watching
-            .next(&self.watch.films.main, is_wanted)
-            .filter(|&file| self.has_file(file));
-        let index = next?;
+        let index = self.next_film_index()?;
         let mark = self.mark(index);
         let (resumes, position_ms) =
             if mark.resumes() { (true, mark.position_ms) } else { (false, 0) };
         let name = self.shown_path(FileIndex(index)).pop().unwrap_or_default();
         Some(NextFilm { index, name, position_s: seconds(position_ms), resumes })
     }
-}
 
-/// Milliseconds as seconds.
-pub(in crate::torrent) fn seconds(ms: u64) -> f64 {
-    std::time::Duration::from_millis(ms).as_secs_f64()
+    fn next_film_index(&self) -> Option<u32> {
+        let is_wanted = |file| self.selection.is_wanted(FileIndex(file));
+        self.watch.films().next(is_wanted).filter(|&file| self.has_file(file))
+    }
+
+    /// A page expects this file to be opened, at this position: it is made ready for a while, and
+    /// no other one that was expected.
+    pub(crate) fn prepare(
+        &mut self,
+        file: FileIndex,
+        position: Option<Position>,
+        cx: &mut Context<'_>,
+    ) {
+        self.watch.preparations().expect(file, position, &self.content.geometry, cx.now);
+        self.preparations_changed(cx);
+    }
+
+    /// No file of it is expected to be opened any more.
+    pub(crate) fn forget_prepared(&mut self, cx: &mut Context<'_>) {
+        if self.watch.preparations().forget_expected() {
+            self.preparations_changed(cx);
+        }
+    }
+
+    /// Forgets a film that was made ready and not opened for too long.
+    pub(in crate::torrent) fn expire_preparations(&mut self, cx: &mut Context<'_>) {
+        if self.watch.preparations().expire(cx.now) {
+            self.preparations_changed(cx);
+        }
+    }
+
+    fn preparations_changed(&mut self, cx: &mut Context<'_>) {
+        self.refresh_wants(cx.now);
+        self.drop_what_nobody_wants(cx);
+        self.check_next(cx);
+        self.refresh_all_interest(cx.now);
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// Which films are made ready: the one that a click on play opens, and the one after a watched
+    /// film that is complete.
+    pub(in crate::torrent) fn choose_films(&mut self) {
+        let geometry = std::sync::Arc::clone(&self.content.geometry);
+        let film = self.film_ahead();
+        let first = film.map(|film| (film, self.watch.films().left_at(film)));
+        self.watch.preparations().set_first(first, &geometry);
+        let watched = self.watch.desk().watched_files().find(|&file| self.is_whole(file));
+        let (selection, meta) = (&self.selection, &self.content.meta);
+        let after = |file| selection.film_after(file, meta);
+        self.watch.preparations().set_watched(watched, after, &geometry);
+    }
+
+    /// Has the daemon read what is verified of prepared films: for their indexes, and ahead of
+    /// viewers.
+    pub(in crate::torrent) fn read_prepared(&mut self, cx: &mut Context<'_>) {
+        if !self.life.linked || self.storage.looking.is_some() {
+            return;
+        }
+        let geometry = std::sync::Arc::clone(&self.content.geometry);
+        let verified = self.ledger.verified(&geometry);
+        let hints = self.watch.preparations().hints(verified);
+        // Of a film that is complete nothing is to be fetched, and so its index need not be found.
+        // Which films are is known after the check.
+        let is_checked = self.ledger.is_checked();
+        let files = &self.storage.files;
+        let is_whole = |file: FileIndex| {
+            files[file.as_usize()].verified >= self.content.geometry.file_len(file)
+        };
+        let reads = self.watch.preparations().reads(|file| is_checked && !is_whole(file), verified);
+        for (file, bytes) in hints {
+            self.hint(file, bytes, cx);
+        }
+        for (file, (first, last)) in reads {
+            let Some(handle) = self.handle(file, Access::Read, cx) else { continue };
+            let length = u32::try_from(last - first + 1).expect("a read is short");
+            let span = Span { file: handle, offset: first, length };
+            self.ask(Op::ReadIndex(file, (first, last)), cx, |op| IoCommand::FileRead { op, span });
+            self.watch.preparations().reading(file);
+        }
+    }
+
+    /// The daemon read bytes for the index of a film.
+    pub(in crate::torrent) fn index_read(
+        &mut self,
+        file: FileIndex,
+        range: (u64, u64),
+        result: Result<OpOutput, OpError>,
+    ) {
+        let verified = self.ledger.verified(&self.content.geometry);
+        let empty = bytes::Bytes::new();
+        let bytes = match &result {
+            Ok(OpOutput::Bytes(bytes)) => Some(bytes),
+            Ok(_) => Some(&empty),
+            Err(_) => None,
+        };
+        self.watch.preparations().read(file, range, bytes, verified);
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// Whether all of a file is verified.
+    fn is_whole(&self, file: FileIndex) -> bool {
+        self.storage.files[file.as_usize()].verified >= self.content.geometry.file_len(file)
+    }
 }

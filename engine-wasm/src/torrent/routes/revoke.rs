@@ -7,7 +7,6 @@
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::torrent::Torrent;
-use crate::torrent::watch::desk::Verified;
 
 impl Torrent {
     /// A verified piece is not to be relied upon any more: it is missing, and what was granted of
@@ -37,7 +36,7 @@ impl Torrent {
 
     /// Takes back what was granted of a piece.
     pub(in crate::torrent) fn revoke(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
+        let ledger = self.ledger.verified(&self.content.geometry);
         for span in self
             .content
             .geometry
@@ -45,7 +44,7 @@ impl Torrent {
             .filter(|span| !self.content.geometry.is_padding(span.file))
         {
             let bytes = (span.offset, span.offset + u64::from(span.length) - 1);
-            self.watch.desk.revoke(span.file, bytes, ledger, cx.now);
+            self.watch.desk_mut().revoke(span.file, bytes, ledger, cx.now);
             cx.revoke(&self.storage.files[span.file.as_usize()].id, bytes.0, bytes.1);
         }
     }

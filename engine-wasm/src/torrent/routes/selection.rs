@@ -13,7 +13,6 @@ use crate::pick::piece_map::PieceState;
 use crate::pick::priority::Priority;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::torrent::watch::desk::LINGER;
 
 impl Torrent {
     /// Wants files more or less than before.
@@ -122,7 +121,7 @@ impl Torrent {
 
     /// What is no longer wanted is no longer asked for; what is wanted now is.
     fn after_selection(&mut self, cx: &mut Context<'_>) {
-        self.watch.warmth.selection_changed();
+        self.watch.preparations().selection_changed();
         self.drop_what_nobody_wants(cx);
         self.refresh_all_interest(cx.now);
         self.fetch.wants_are_stale = true;
@@ -165,21 +164,15 @@ impl Torrent {
     /// Who seeks is away for a moment, and a seed that left takes long to send again.
     pub(in crate::torrent) fn needs_peers(&self) -> bool {
         self.lacks_something()
-            || (self.watch.watched_missing.is_some() && !self.ledger.pieces().is_complete())
+            || (self.watch.lacks_something() && !self.ledger.pieces().is_complete())
     }
 
     /// Takes note of viewers whose files are not complete.
     pub(in crate::torrent) fn note_viewers(&mut self, now: Instant) {
-        let is_missing_some = |file: FileIndex| {
-            self.storage
-                .files
-                .get(file.as_usize())
-                .is_some_and(|slot| slot.verified < self.content.geometry.file_len(file))
+        let is_incomplete = |file: FileIndex| {
+            let slot = self.storage.files.get(file.as_usize());
+            slot.is_some_and(|slot| slot.verified < self.content.geometry.file_len(file))
         };
-        if self.watch.desk.watched().any(is_missing_some) {
-            self.watch.watched_missing = Some(now);
-        } else {
-            self.watch.watched_missing.take_if(|last| now.saturating_since(*last) >= LINGER);
-        }
+        self.watch.note_missing(is_incomplete, now);
     }
 }

@@ -226,7 +226,7 @@ impl Torrent {
             rank: self.content.added,
             torrent: self.content.meta.info_hash,
             work,
-            watched: self.watch.desk.is_watched(),
+            watched: self.watch.desk().is_watched(),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::account::sharing::Rest;
-use crate::torrent::routes::films::seconds;
+use crate::torrent::watch::films::seconds;
 use crate::view::{
     FileView, Giving, PiecesView, Sentence, StreamView, TorrentState, TorrentView, TrackerView,
     Trouble,
@@ -64,14 +64,7 @@ impl Torrent {
             known_peers: u32::try_from(self.swarm.candidates.len()).unwrap_or(u32::MAX),
             file_count: count(self.content.meta.files.iter().filter(|file| !file.padding)),
             next: self.next_film(),
-            choices: self
-                .watch
-                .films
-                .watching
-                .choices
-                .as_ref()
-                .map(|chosen| chosen.value.clone())
-                .unwrap_or_default(),
+            choices: self.watch.films().choices(),
             trackers: Vec::new(),
             files: Vec::new(),
         }
@@ -110,7 +103,7 @@ impl Torrent {
 
     /// All of its files, padding left out, in the order of people.
     pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
-        self.files_in_order().filter_map(|index| self.file_view(index, url)).collect()
+        self.watch.films().order().filter_map(|index| self.file_view(index, url)).collect()
     }
 
     /// The file to show in a file manager; for the torrent as a whole one of which something is
@@ -132,7 +125,7 @@ impl Torrent {
 
     /// Its viewers' requests.
     pub(crate) fn streams(&self, now: Instant) -> impl Iterator<Item = StreamView> + '_ {
-        self.watch.desk.requests().map(move |(id, request)| StreamView {
+        self.watch.desk().requests().map(move |(id, request)| StreamView {
             info_hash: self.content.meta.info_hash.to_string(),
             file_index: request.file.0,
             start: request.start,

@@ -11,7 +11,7 @@ use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::torrent::watch::desk::{Answer, Grant, Verified};
+use crate::torrent::watch::desk::{Answer, Grant};
 use crate::view::{WaitReason, WaitView};
 
 /// A waiting request is told again that it will come, this often.
@@ -33,8 +33,8 @@ impl Torrent {
         range: (u64, u64),
         cx: &mut Context<'_>,
     ) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
-        let (answer, jumped) = self.watch.desk.open(id, file, range, ledger, cx.now);
+        let ledger = self.ledger.verified(&self.content.geometry);
+        let (answer, jumped) = self.watch.desk_mut().open(id, file, range, ledger, cx.now);
         match answer {
             Answer::Granted(grant) => {
                 cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) })
@@ -49,7 +49,7 @@ impl Torrent {
             self.await_end_of_trouble(cx.now);
         }
         self.turn_away_hopeless(cx);
-        let Some(request) = self.watch.desk.request(id) else { return };
+        let Some(request) = self.watch.desk().request(id) else { return };
         if !request.is_granted() {
             // Whoever watches is not kept waiting for others.
             self.wake(cx);
@@ -81,7 +81,7 @@ impl Torrent {
         if end < start || end >= self.content.geometry.file_len(file) {
             return reject(id, None, "outside the file", None, cx);
         }
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
+        let ledger = self.ledger.verified(&self.content.geometry);
         let until = ledger.verified_until(file, start, end);
         if until == start {
             return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
@@ -96,9 +96,7 @@ impl Torrent {
     /// Whether all of these bytes are proven.
     #[cfg(test)]
     pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
-        Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() }
-            .verified_until(file, first, last)
-            > last
+        self.ledger.verified(&self.content.geometry).verified_until(file, first, last) > last
     }
 
     /// Whether it is known what a file looks like.
@@ -109,15 +107,15 @@ impl Torrent {
 
     /// `range_progress`
     pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
-        self.watch.desk.progress(id, position, cx.now);
+        self.watch.desk_mut().progress(id, position, cx.now);
         self.hint_ahead(id, cx);
         self.fetch.wants_are_stale = true;
     }
 
     /// The daemon reads ahead from the disk what a viewer will ask for soon.
     fn hint_ahead(&mut self, id: RequestId, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
-        if let Some((file, bytes)) = self.watch.desk.hint(id, ledger) {
+        let ledger = self.ledger.verified(&self.content.geometry);
+        if let Some((file, bytes)) = self.watch.desk_mut().hint(id, ledger) {
             self.hint(file, bytes, cx);
         }
     }
@@ -135,7 +133,7 @@ impl Torrent {
 
     /// `range_cancel`
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
-        if self.watch.desk.cancel(id, cx.now) {
+        if self.watch.desk_mut().cancel(id, cx.now) {
             self.refresh_wants(cx.now);
             // And nothing else: what is still wanted would be asked of others in this turn and come
             // twice, since a peer sends what it has begun to send.
@@ -147,49 +145,49 @@ impl Torrent {
 
     /// A piece is verified: those who waited for it go on.
     pub(in crate::torrent) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
-        for (request_id, grant) in self.watch.desk.verified(piece, ledger, cx.now) {
+        let ledger = self.ledger.verified(&self.content.geometry);
+        for (request_id, grant) in self.watch.desk_mut().verified(piece, ledger, cx.now) {
             cx.say(EngineMessage::RangeReady { request_id, end: end_of(grant) });
         }
     }
 
     /// Once a tick: viewers that did not come back are forgotten, those who wait are told why.
     pub(in crate::torrent) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
-        if self.watch.desk.expire(cx.now) {
+        if self.watch.desk_mut().expire(cx.now) {
             self.fetch.wants_are_stale = true;
         }
-        self.tend_prepared(cx);
+        self.expire_preparations(cx);
         let hopeless: Vec<RequestId> = self
             .watch
-            .desk
+            .desk()
             .waiting()
             .filter(|(piece, _)| {
                 !self.is_on_web(*piece) && !self.swarm.peers.values().any(|peer| peer.has(*piece))
             })
             .filter(|(_, id)| {
-                self.watch.desk.request(*id).is_some_and(|request| {
+                self.watch.desk().request(*id).is_some_and(|request| {
                     cx.now.saturating_since(request.waiting_since) > HOPELESS
                 })
             })
             .map(|(_, id)| id)
             .collect();
         for id in hopeless {
-            self.watch.desk.reject(id);
+            self.watch.desk_mut().reject(id);
             reject(id, Some(503), "nobody has these bytes", Some(RETRY_AFTER_S), cx);
         }
         let before =
             Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
-        for id in self.watch.desk.take_due_reminders(before, cx.now) {
+        for id in self.watch.desk_mut().take_due_reminders(before, cx.now) {
             self.remind(id, cx);
         }
-        if self.watch.desk.is_waited() {
+        if self.watch.desk().is_waited() {
             self.fetch.wants_are_stale = true;
         }
     }
 
     /// The torrent stops: those who wait get an answer.
     pub(in crate::torrent) fn turn_away(&mut self, cx: &mut Context<'_>) {
-        for id in self.watch.desk.drain_waiting() {
+        for id in self.watch.desk_mut().drain_waiting() {
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
     }
@@ -202,7 +200,7 @@ impl Torrent {
         }
         let hopeless: Vec<RequestId> = self
             .watch
-            .desk
+            .desk()
             .waiting()
             .filter(|&(piece, _)| {
                 !matches!(
@@ -213,14 +211,14 @@ impl Torrent {
             .map(|(_, id)| id)
             .collect();
         for id in hopeless {
-            self.watch.desk.reject(id);
+            self.watch.desk_mut().reject(id);
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
     }
 
     /// What a request waits for, `None` while it is fed.
     pub(in crate::torrent) fn waiting(&self, id: RequestId, now: Instant) -> Option<WaitView> {
-        let request = self.watch.desk.request(id).filter(|request| !request.is_granted())?;
+        let request = self.watch.desk().request(id).filter(|request| !request.is_granted())?;
         let fed = request.position < request.next;
         let pieces = self.content.geometry.pieces_of(request.file, request.next, request.end)?;
         if fed {
@@ -271,7 +269,7 @@ impl Torrent {
     }
 
     fn remind(&self, id: RequestId, cx: &mut Context<'_>) {
-        let Some(request) = self.watch.desk.request(id) else { return };
+        let Some(request) = self.watch.desk().request(id) else { return };
         let Some(pieces) =
             self.content.geometry.pieces_of(request.file, request.next, request.next)
         else {

@@ -3,23 +3,23 @@
 use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
 use crate::media::container_index::Bytes;
 use crate::pick::piece_map::PieceState;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::desk::Verified;
-use crate::torrent::watch::viewer::Want;
 
 /// The pieces of a part of a file that are not there, in order. They come after all that viewers
 /// want.
 pub(crate) fn wants(
     file: FileIndex,
     (first, last): Bytes,
-    ledger: Verified<'_>,
+    verified: Verified<'_>,
     now: Instant,
 ) -> impl Iterator<Item = Want> {
-    let pieces = ledger.geometry.pieces_of(file, first, last);
+    let pieces = verified.geometry.pieces_of(file, first, last);
     let (first, last) = pieces.map_or((1, 0), |pieces| (pieces.start().0, pieces.end().0));
     (first..=last)
         .map(PieceIndex)
-        .filter(move |&piece| ledger.pieces.state(piece) != PieceState::Have)
+        .filter(move |&piece| verified.pieces.state(piece) != PieceState::Have)
         .map(move |piece| {
             // Their order is that of the film: the deadline only says that there is no hurry.
             Want { piece, first: BlockIndex(0), deadline: now, idle: true, awaited: false }

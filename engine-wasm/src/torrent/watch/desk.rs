@@ -6,16 +6,16 @@
 //! is granted ends where the verified prefix ends, also when that becomes shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use shared_proto::RequestId;
 
-use crate::geometry::{BLOCK_LENGTH, Block, FileIndex, Geometry, PieceIndex};
+use crate::geometry::{FileIndex, PieceIndex};
 use crate::limits;
 use crate::media::container_index::Bytes;
-use crate::pick::piece_map::PieceMap;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::viewer::{Viewer, Want};
+use crate::torrent::watch::viewer::Viewer;
 
 /// A viewer of one file, through one request after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,52 +80,6 @@ pub(crate) enum Answer {
     Full,
 }
 
-/// What the torrent has, as far as the desk must know.
-#[derive(Clone, Copy)]
-pub(crate) struct Verified<'a> {
-    /// Where bytes lie.
-    pub geometry: &'a Geometry,
-    /// Which pieces are there.
-    pub pieces: &'a PieceMap,
-}
-
-impl Verified<'_> {
-    /// First byte of the file at or after `offset` that is not verified, at most `end + 1`.
-    pub(crate) fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
-        let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
-        match self.pieces.have().next_unset(pieces.start().0) {
-            Some(missing) if missing <= pieces.end().0 => {
-                let at = self.geometry.piece_start_in_file(file, PieceIndex(missing)).max(offset);
-                match self.proved_until(file, at, end) {
-                    // A piece whose last blocks are proved may be followed by one that is verified.
-                    until if until > at && until <= end => self.verified_until(file, until, end),
-                    until => until,
-                }
-            }
-            _ => end + 1,
-        }
-    }
-
-    /// First byte at or after `offset`, within its piece, whose block is not proved by itself.
-    pub(super) fn proved_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
-        let Some(Block { piece, index }) = self.geometry.block_at(file, offset) else {
-            return offset;
-        };
-        match self.pieces.first_unproved(piece, index) {
-            Some(unproved) if unproved == index => offset,
-            // A piece whose blocks are proved one by one lies in one file.
-            Some(unproved) => {
-                let start = self.geometry.piece_start_in_file(file, piece);
-                (start + u64::from(unproved.0) * u64::from(BLOCK_LENGTH)).min(end + 1)
-            }
-            None => self
-                .geometry
-                .piece_end_in_file(file, offset)
-                .map_or(offset, |last| last.min(end) + 1),
-        }
-    }
-}
-
 /// The desk of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
@@ -143,10 +97,10 @@ impl Desk {
         id: RequestId,
         file: FileIndex,
         (start, end): (u64, u64),
-        ledger: Verified<'_>,
+        verified: Verified<'_>,
         now: Instant,
     ) -> (Answer, bool) {
-        if end < start || end >= ledger.geometry.file_len(file) {
+        if end < start || end >= verified.geometry.file_len(file) {
             return (Answer::OutsideFile, false);
         }
         if self.requests.len() >= limits::REQUESTS_PER_TORRENT {
@@ -154,7 +108,7 @@ impl Desk {
         }
         self.close(id);
         let (viewer, jumped) = self.viewer_for(file, start, now);
-        let next = ledger.verified_until(file, start, end);
+        let next = verified.verified_until(file, start, end);
         let mut request = Request {
             viewer,
             file,
@@ -174,7 +128,7 @@ impl Desk {
         } else {
             Answer::Wait
         };
-        self.wait(id, &mut request, ledger);
+        self.wait(id, &mut request, verified);
         self.requests.insert(id, request);
         (answer, jumped)
     }
@@ -196,10 +150,10 @@ impl Desk {
     pub(crate) fn hint(
         &mut self,
         id: RequestId,
-        ledger: Verified<'_>,
+        verified: Verified<'_>,
     ) -> Option<(FileIndex, Bytes)> {
         let request = self.requests.get(&id)?;
-        let bytes = self.viewers.get_mut(&request.viewer)?.hint(ledger)?;
+        let bytes = self.viewers.get_mut(&request.viewer)?.hint(verified)?;
         Some((request.file, bytes))
     }
 
@@ -239,13 +193,13 @@ impl Desk {
     pub(crate) fn verified(
         &mut self,
         piece: PieceIndex,
-        ledger: Verified<'_>,
+        verified: Verified<'_>,
         now: Instant,
     ) -> Vec<(RequestId, Grant)> {
         let mut grants = Vec::new();
         for id in self.waiting.remove(&piece).unwrap_or_default() {
             let Some(mut request) = self.requests.remove(&id) else { continue };
-            let next = ledger.verified_until(request.file, request.next, request.end);
+            let next = verified.verified_until(request.file, request.next, request.end);
             if next > request.next {
                 (request.next, request.waiting_since) = (next, now);
                 grants.push((
@@ -253,7 +207,7 @@ impl Desk {
                     if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) },
                 ));
             }
-            self.wait(id, &mut request, ledger);
+            self.wait(id, &mut request, verified);
             self.requests.insert(id, request);
         }
         grants
@@ -265,7 +219,7 @@ impl Desk {
         &mut self,
         file: FileIndex,
         (first, last): (u64, u64),
-        ledger: Verified<'_>,
+        verified: Verified<'_>,
         now: Instant,
     ) {
         let is_hit = |request: &Request| {
@@ -278,7 +232,7 @@ impl Desk {
             request.next = first.max(request.start);
             request.position = request.position.min(request.next);
             request.waiting_since = now;
-            self.wait(id, &mut request, ledger);
+            self.wait(id, &mut request, verified);
             self.requests.insert(id, request);
         }
     }
@@ -373,12 +327,12 @@ impl Desk {
     /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever
     /// starves longest comes first, and who was fed goes to the end. So viewers take turns,
     /// wherever in the file they are and however many come after them.
-    pub(crate) fn wants(&self, ledger: Verified<'_>, now: Instant) -> Vec<Want> {
-        if ledger.pieces.is_complete() {
+    pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
+        if verified.pieces.is_complete() {
             return Vec::new();
         }
         let mut wants: Vec<Want> =
-            self.viewers.values().flat_map(|viewer| viewer.wants(ledger, now)).collect();
+            self.viewers.values().flat_map(|viewer| viewer.wants(verified, now)).collect();
         let mut starving: BTreeMap<PieceIndex, Instant> = BTreeMap::new();
         for (piece, since) in self.requests.values().filter_map(Request::starves) {
             starving.entry(piece).and_modify(|first| *first = since.min(*first)).or_insert(since);
@@ -424,11 +378,11 @@ impl Desk {
         Some(request)
     }
 
-    fn wait(&mut self, id: RequestId, request: &mut Request, ledger: Verified<'_>) {
+    fn wait(&mut self, id: RequestId, request: &mut Request, verified: Verified<'_>) {
         request.awaits = if request.is_granted() {
             None
         } else {
-            ledger
+            verified
                 .geometry
                 .pieces_of(request.file, request.next, request.next)
                 .map(|pieces| *pieces.start())
@@ -438,9 +392,6 @@ impl Desk {
         }
     }
 }
-
-/// How long a viewer that asks for nothing is expected back.
-pub(crate) const LINGER: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,123 @@
 //! Viewers: what they may have, what they wait for, and what they will need next.
+//!
+//! Owns the desk with its requests, the films that are made ready, and what was watched. It knows
+//! what is verified ([`Verified`]) and never from which peer anything comes.
 
 pub(crate) mod ahead;
 pub(crate) mod desk;
 pub(in crate::torrent) mod films;
-pub(in crate::torrent) mod prepared;
+pub(in crate::torrent) mod preparations;
+pub(crate) mod prepared_film;
 pub(crate) mod subtitles;
 pub(crate) mod viewer;
-pub(crate) mod warm;
 
+use std::collections::BTreeSet;
+
+use crate::geometry::FileIndex;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
 use crate::time::Instant;
 use desk::Desk;
 use films::Films;
-use prepared::Warmth;
+use preparations::Preparations;
+use viewer::LINGER;
 
-/// The viewers of a torrent and the films made ready for them.
+/// The viewers of a torrent, and the films made ready for them.
 #[derive(Debug)]
 pub(in crate::torrent) struct Watch {
-    pub(in crate::torrent) desk: Desk,
-    pub(in crate::torrent) warmth: Warmth,
-    pub(in crate::torrent) films: Films,
+    desk: Desk,
+    preparations: Preparations,
+    films: Films,
     /// Since when no viewer has a request; `None` while one has.
-    pub(in crate::torrent) unread_since: Option<Instant>,
+    unread_since: Option<Instant>,
     /// When an incomplete file was last watched.
-    pub(in crate::torrent) watched_missing: Option<Instant>,
+    watched_missing: Option<Instant>,
+}
+
+impl Watch {
+    /// Nobody watches.
+    pub(in crate::torrent) fn new(now: Instant) -> Self {
+        Self {
+            desk: Desk::default(),
+            preparations: Preparations::default(),
+            films: Films::default(),
+            unread_since: Some(now),
+            watched_missing: None,
+        }
+    }
+
+    /// The requests of viewers.
+    pub(in crate::torrent) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The requests of viewers, to be answered.
+    pub(in crate::torrent) fn desk_mut(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
+    /// The films that are made ready.
+    pub(in crate::torrent) fn preparations(&mut self) -> &mut Preparations {
+        &mut self.preparations
+    }
+
+    /// What is known of the files as films.
+    pub(in crate::torrent) fn films(&self) -> &Films {
+        &self.films
+    }
+
+    /// What is known of the files as films, to be changed.
+    pub(in crate::torrent) fn films_mut(&mut self) -> &mut Films {
+        &mut self.films
+    }
+
+    /// Since when no viewer has a request; `None` while one has.
+    pub(in crate::torrent) fn unread_since(&self) -> Option<Instant> {
+        self.unread_since
+    }
+
+    /// The end of a turn: notes whether anything is being read.
+    pub(in crate::torrent) fn settle(&mut self, now: Instant) {
+        self.unread_since =
+            if self.desk.is_read() { None } else { self.unread_since.or(Some(now)) };
+    }
+
+    /// The missing pieces that viewers and prepared films need, the most urgent first. `ahead` is
+    /// the film that is fetched before anybody watches.
+    pub(in crate::torrent) fn wants(
+        &mut self,
+        ahead: Option<FileIndex>,
+        verified: Verified<'_>,
+        now: Instant,
+    ) -> Vec<Want> {
+        let mut wants = self.desk.wants(verified, now);
+        let watched: BTreeSet<FileIndex> = self.desk.watched().collect();
+        self.films.add_subtitle_wants(&mut wants, &watched, ahead, verified, now);
+        self.preparations.add_wants(&mut wants, verified, now);
+        wants
+    }
+
+    /// Notes whether an incomplete file is being watched.
+    pub(in crate::torrent) fn note_missing(
+        &mut self,
+        is_incomplete: impl Fn(FileIndex) -> bool,
+        now: Instant,
+    ) {
+        if self.desk.watched().any(is_incomplete) {
+            self.watched_missing = Some(now);
+        } else {
+            self.watched_missing.take_if(|last| now.saturating_since(*last) >= LINGER);
+        }
+    }
+
+    /// Whether an incomplete file is watched, or was a moment ago.
+    pub(in crate::torrent) fn lacks_something(&self) -> bool {
+        self.watched_missing.is_some()
+    }
+
+    /// The daemon is gone.
+    pub(in crate::torrent) fn unlink(&mut self, now: Instant) {
+        self.desk.unlink(now);
+        self.preparations.unlink();
+    }
 }

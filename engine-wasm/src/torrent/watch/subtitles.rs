@@ -10,9 +10,9 @@ use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
 use crate::marks;
 use crate::media;
 use crate::pick::piece_map::PieceState;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::desk::Verified;
-use crate::torrent::watch::viewer::Want;
 use crate::view::SubtitleView;
 
 /// Bytes of one film's subtitles that are fetched first.
@@ -121,11 +121,11 @@ pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleV
 /// together as short as subtitles are.
 pub(crate) fn wants(
     files: impl Iterator<Item = FileIndex>,
-    ledger: Verified<'_>,
+    verified: Verified<'_>,
     (deadline, idle): (Instant, bool),
 ) -> Vec<Want> {
     let mut left = FIRST;
-    let short = files.filter(|&file| match left.checked_sub(ledger.geometry.file_len(file)) {
+    let short = files.filter(|&file| match left.checked_sub(verified.geometry.file_len(file)) {
         Some(rest) => {
             left = rest;
             true
@@ -133,11 +133,11 @@ pub(crate) fn wants(
         None => false,
     });
     let pieces = short
-        .filter_map(|file| ledger.geometry.pieces_of_file(file))
+        .filter_map(|file| verified.geometry.pieces_of_file(file))
         .flat_map(|range| range.start().0..=range.end().0);
     pieces
         .map(PieceIndex)
-        .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
+        .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)
         .map(|piece| Want { piece, first: BlockIndex(0), deadline, idle, awaited: false })
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and
 //! while it pauses between two of them its read-ahead goes on, after everybody else's. It never
-//! knows what is verified except through the ledger it is handed.
+//! knows what is verified except through the verified it is handed.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::limits;
 use crate::media::container_index::Bytes;
 use crate::peer::rate::RateMeter;
 use crate::pick::piece_map::PieceState;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
 use crate::time::Instant;
-use crate::torrent::watch::desk::{LINGER, Verified};
 
 /// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes
 /// first.
@@ -23,23 +24,10 @@ const CONTINUES_WITHIN: u64 = 64 << 10;
 /// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film,
 /// while a disk that sleeps wakes up.
 const HINTED_AHEAD: u64 = 4 << 20;
+/// How long a viewer that asks for nothing is expected back.
+pub(crate) const LINGER: Duration = Duration::from_secs(15);
 /// Bytes of one hint, unless the file ends before.
 const HINT: u64 = 1 << 20;
-
-/// A piece that a viewer needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Want {
-    /// Which.
-    pub piece: PieceIndex,
-    /// Its first block that is needed; the others before it later.
-    pub first: BlockIndex,
-    /// When the viewer will be there.
-    pub deadline: Instant,
-    /// Nobody reads here now: after all that is needed by those who do.
-    pub idle: bool,
-    /// A request waits for this very piece.
-    pub awaited: bool,
-}
 
 /// One viewer of one file.
 #[derive(Debug)]
@@ -103,8 +91,8 @@ impl Viewer {
 
     /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message:
     /// it will ask for them soon.
-    pub(super) fn hint(&mut self, ledger: Verified<'_>) -> Option<Bytes> {
-        let length = ledger.geometry.file_len(self.file);
+    pub(super) fn hint(&mut self, verified: Verified<'_>) -> Option<Bytes> {
+        let length = verified.geometry.file_len(self.file);
         let from = self.hinted.max(self.position);
         let last = self
             .position
@@ -112,7 +100,7 @@ impl Viewer {
             .min(length)
             .checked_sub(1)
             .filter(|&last| from <= last)?;
-        let until = ledger.verified_until(self.file, from, last);
+        let until = verified.verified_until(self.file, from, last);
         let is_worth_it = until - from >= HINT || (until > from && until == length);
         self.hinted = if is_worth_it { until } else { self.hinted };
         is_worth_it.then(|| (from, until - 1))
@@ -130,13 +118,13 @@ impl Viewer {
 
     /// What it needs that is not verified, in order: the piece it is at and the window ahead, which
     /// grows with what it reads in one go.
-    pub(crate) fn wants(&self, ledger: Verified<'_>, now: Instant) -> Vec<Want> {
-        let length = ledger.geometry.file_len(self.file);
+    pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
+        let length = verified.geometry.file_len(self.file);
         if self.position >= length {
             return Vec::new();
         }
-        let end = (self.position + self.window(ledger)).min(length - 1);
-        let Some(pieces) = ledger.geometry.pieces_of(self.file, self.position, end) else {
+        let end = (self.position + self.window(verified)).min(length - 1);
+        let Some(pieces) = verified.geometry.pieces_of(self.file, self.position, end) else {
             return Vec::new();
         };
         let drain = if self.drain.is_settled(now) {
@@ -146,17 +134,17 @@ impl Viewer {
         };
         (pieces.start().0..=pieces.end().0)
             .map(PieceIndex)
-            .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
+            .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)
             .take(limits::WANTS)
             .map(|piece| {
                 let offset =
-                    ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
+                    verified.geometry.piece_start_in_file(self.file, piece).max(self.position);
                 // What is proved by itself is there already: a viewer is as urgent as what it
                 // lacks.
-                let offset = ledger.proved_until(self.file, offset, end);
+                let offset = verified.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;
-                let at = ledger.geometry.block_at(self.file, offset);
-                let at = at.filter(|at| ledger.pieces.is_by_block() && at.piece == piece);
+                let at = verified.geometry.block_at(self.file, offset);
+                let at = at.filter(|at| verified.pieces.is_by_block() && at.piece == piece);
                 Want {
                     piece,
                     first: at.map_or(BlockIndex(0), |block| block.index),
@@ -168,8 +156,8 @@ impl Viewer {
             .collect()
     }
 
-    fn window(&self, ledger: Verified<'_>) -> u64 {
-        let first = limits::WINDOW_MIN.min(16 * u64::from(ledger.geometry.piece_length()));
+    fn window(&self, verified: Verified<'_>) -> u64 {
+        let first = limits::WINDOW_MIN.min(16 * u64::from(verified.geometry.piece_length()));
         (self.position - self.origin).clamp(first, limits::WINDOW_MAX)
     }
 }

@@ -2,14 +2,14 @@
 import type { Priority } from "./Priority";
 
 /**
- * A file and its priority.
+ * How much a file is wanted.
  */
 export type FilePriority = { 
 /**
- * The file's index in the torrent.
+ * Its place in the torrent's list of files.
  */
 index: number, 
 /**
- * Its priority.
+ * How much.
  */
 priority: Priority, };

@@ -23,19 +23,19 @@ length: number,
  */
 verified: number, 
 /**
- * Its priority.
+ * How much it is wanted.
  */
 priority: Priority, 
 /**
- * Its media type, guessed from its name.
+ * Media type by its name.
  */
 contentType: string, 
 /**
- * Whether its name is that of a film or music.
+ * Whether it is to be watched or listened to. A player looks into it to see what that takes.
  */
 playable: boolean, 
 /**
- * Its URL below the daemon's base URL: `/stream/<fileId>?key=…`.
+ * Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
  */
 url: string, 
 /**
@@ -44,15 +44,15 @@ url: string,
  */
 displaced: boolean, 
 /**
- * Where to continue watching, seconds; 0 for the beginning.
+ * Where to go on with it, seconds; 0 for its beginning.
  */
 positionS: number, 
 /**
- * Its length, seconds, if a player reported it.
+ * Its length, seconds, where a player has said it.
  */
 durationS: number | null, 
 /**
- * Whether it counts as watched.
+ * Whether it was watched.
  */
 watched: boolean, 
 /**

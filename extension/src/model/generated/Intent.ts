@@ -7,7 +7,7 @@ import type { Settings } from "./Settings";
 import type { Sharing } from "./Sharing";
 
 /**
- * A request of a page, the terminal or the HTTP API to the engine.
+ * What a page asks of the engine.
  */
 export type Intent = { "kind": "add_torrent", 
 /**
@@ -27,7 +27,7 @@ url: string, } | { "kind": "add_peers",
  */
 infoHash: string, 
 /**
- * Their addresses, each `address:port`.
+ * Addresses.
  */
 peers: Array<string>, } | { "kind": "set_sharing", 
 /**
@@ -35,11 +35,11 @@ peers: Array<string>, } | { "kind": "set_sharing",
  */
 infoHash: string, 
 /**
- * The limits and goals.
+ * How.
  */
 sharing: Sharing, } | { "kind": "configure", 
 /**
- * The new settings.
+ * How it is to be.
  */
 settings: Settings, } | { "kind": "pause", 
 /**
@@ -55,7 +55,7 @@ infoHash: string, } | { "kind": "set_priorities",
  */
 infoHash: string, 
 /**
- * The files and their new priorities.
+ * Which files, and how much.
  */
 files: Array<FilePriority>, } | { "kind": "decide", 
 /**
@@ -63,15 +63,15 @@ files: Array<FilePriority>, } | { "kind": "decide",
  */
 infoHash: string, 
 /**
- * Whether to watch it or to download it.
+ * Whether it is to be watched now, or downloaded.
  */
 choice: Choice, 
 /**
- * Files whose priority changes.
+ * How much files are wanted, where that is to be other than before.
  */
 files: Array<FilePriority>, 
 /**
- * The download folder to move it to; `None` for where it lies.
+ * Into which of the daemon's folders it goes; `None` for where it is.
  */
 root: string | null, } | { "kind": "move_in_queue", 
 /**
@@ -79,7 +79,7 @@ root: string | null, } | { "kind": "move_in_queue",
  */
 infoHash: string, 
 /**
- * The new place.
+ * Where to.
  */
 to: QueueMove, } | { "kind": "announce", 
 /**
@@ -91,7 +91,7 @@ infoHash: string, } | { "kind": "add_trackers",
  */
 infoHash: string, 
 /**
- * Their URLs. Each becomes a tier of its own behind the present ones.
+ * URLs, each a tier of its own behind those that are there.
  */
 trackers: Array<string>, } | { "kind": "remove_tracker", 
 /**
@@ -111,7 +111,7 @@ infoHash: string, } | { "kind": "torrent_file",
  */
 infoHash: string, } | { "kind": "report", 
 /**
- * Lines that the page adds, such as versions.
+ * What the page knows, such as versions, a line each.
  */
 about: Array<string>, } | { "kind": "recheck", 
 /**
@@ -131,15 +131,15 @@ infoHash: string, } | { "kind": "move",
  */
 infoHash: string, 
 /**
- * The download folder.
+ * To which of the daemon's folders.
  */
 root: string | null, 
 /**
- * The folder below it, with `/`; empty for none.
+ * Into which folder below it, with `/`; empty for none.
  */
 folder: string | null, 
 /**
- * The new name of its file or folder.
+ * What its file or folder is called there.
  */
 name: string | null, } | { "kind": "rename_file", 
 /**
@@ -163,15 +163,15 @@ infoHash: string,
  */
 file: number, 
 /**
- * The player's position, seconds.
+ * Where its player is, seconds.
  */
 positionS: number, 
 /**
- * The file's length, seconds, if known.
+ * Its length, seconds, where that is known.
  */
 durationS: number | null, 
 /**
- * Whether it counts as watched; `None` for what the position implies.
+ * Whether it counts as watched from now on; `None` for what follows from the position.
  */
 watched: boolean | null, } | { "kind": "set_watched", 
 /**
@@ -183,7 +183,7 @@ infoHash: string,
  */
 files: Array<number>, 
 /**
- * Whether they count as watched.
+ * Whether.
  */
 watched: boolean, } | { "kind": "choose", 
 /**
@@ -191,7 +191,7 @@ watched: boolean, } | { "kind": "choose",
  */
 infoHash: string, 
 /**
- * Names and values, which only pages understand.
+ * Names and values of the pages' own.
  */
 choices: Record<string, string>, } | { "kind": "prepare", 
 /**
@@ -199,11 +199,11 @@ choices: Record<string, string>, } | { "kind": "prepare",
  */
 infoHash: string, 
 /**
- * The file's index in the torrent.
+ * Which file: its place in the torrent's list of files.
  */
 file: number, 
 /**
- * Where the user stopped watching; `None` for nowhere.
+ * Where the file was left; `None` for nowhere.
  */
 position: Position | null, } | { "kind": "remove", 
 /**
@@ -211,11 +211,11 @@ position: Position | null, } | { "kind": "remove",
  */
 infoHash: string, 
 /**
- * Whether to delete its files, too.
+ * Delete what it downloaded, too.
  */
 deleteData: boolean, 
 /**
- * Whether [`Intent::UndoRemove`] can bring it back for ten seconds. The torrent leaves all
+ * Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all
  * views at once, and the intent is answered at once.
  */
 undo: boolean, } | { "kind": "undo_remove", 

@@ -6,63 +6,63 @@ import type { PeerTransport } from "./PeerTransport";
  */
 export type PeerView = { 
 /**
- * Its address, `address:port`.
+ * Where it is, `address:port`.
  */
 address: string, 
 /**
- * The client name that it sent, such as `Transmission 4.0.5`. Untrusted text; `None` if it
- * sent none.
+ * What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does
+ * not say.
  */
 client: string | null, 
 /**
- * The transport of its connection.
+ * How it is connected.
  */
 transport: PeerTransport, 
 /**
- * Whether the connection is encrypted.
+ * Whether what is said is encrypted.
  */
 encrypted: boolean, 
 /**
- * Whether it connected to us.
+ * Whether it connected to us, and not we to it.
  */
 incoming: boolean, 
 /**
- * Its share of the torrent, 0 to 1.
+ * How much of the torrent it has, 0 to 1.
  */
 progress: number, 
 /**
- * Download rate from it, bytes of payload per second.
+ * Payload that comes from it, bytes a second.
  */
 downRateBps: number, 
 /**
- * Upload rate to it, bytes of payload per second.
+ * Payload that it gets of us, bytes a second.
  */
 upRateBps: number, 
 /**
- * Bytes of payload downloaded from it.
+ * Payload that came from it, bytes.
  */
 downloaded: number, 
 /**
- * Bytes of payload uploaded to it.
+ * Payload that it got of us, bytes.
  */
 uploaded: number, 
 /**
- * We are interested in it.
+ * We want something of it.
  */
 weWant: boolean, 
 /**
- * It has unchoked us.
+ * It lets us have something.
  */
 itGives: boolean, 
 /**
- * It is interested in us.
+ * It wants something of us.
  */
 itWants: boolean, 
 /**
- * We have unchoked it.
+ * We let it have something.
  */
 weGive: boolean, 
 /**
- * It owes blocks and sends none (snubbing).
+ * It owes blocks, and sends none.
  */
 snubbing: boolean, };

@@ -9,6 +9,6 @@ export type Position = {
  */
 seconds: number, 
 /**
- * Length of the whole film, seconds.
+ * Seconds that the whole film takes.
  */
 durationS: number, };

@@ -2,65 +2,65 @@
 import type { Encryption } from "./Encryption";
 
 /**
- * Settings for all torrents.
+ * What a person sets for all torrents.
  */
 export type Settings = { 
 /**
- * Download limit of all torrents together, bytes per second; `None` for no limit.
+ * Bytes a second from all peers and web servers together; `None` for no limit.
  */
 downLimitBps: number | null, 
 /**
- * Upload limit of all torrents together, bytes per second; `None` for no limit.
+ * Bytes a second to all peers together; `None` for no limit.
  */
 upLimitBps: number | null, 
 /**
- * Most connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
+ * Connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
  */
 maxConnections: number, 
 /**
- * Encryption of new connections.
+ * How new connections are encrypted.
  */
 encryption: Encryption, 
 /**
- * Whether new connections may use TCP, in both directions.
+ * Whether new connections, both ways, may be over TCP.
  */
 tcp: boolean, 
 /**
- * Whether new connections may use uTP (BEP 29). TCP or uTP has to be on.
+ * Whether they may be over uTP (BEP 29). One of both is needed.
  */
 utp: boolean, 
 /**
- * Whether the engine takes part in the DHT (BEP 5).
+ * Whether the DHT is asked for peers, and answers others (BEP 5).
  */
 dht: boolean, 
 /**
- * Whether trackers are used (BEP 3, 15).
+ * Whether trackers are asked for peers (BEP 3, 15).
  */
 trackers: boolean, 
 /**
- * Whether peers are exchanged with peers (BEP 11).
+ * Whether peers are asked for further ones, and told of them (BEP 11).
  */
 pex: boolean, 
 /**
- * Whether web seeds are used (BEP 19).
+ * Whether web servers that a torrent names are fetched from (BEP 19).
  */
 webSeeds: boolean, 
 /**
- * Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for never. A
- * torrent's own setting goes before.
+ * A torrent rests when it has given so many bytes for each hundred that it has; `None` for
+ * never. What is set for one torrent goes before.
  */
 ratioPercent: number | null, 
 /**
- * Seeding stops after this time, seconds; `None` for never. A torrent's own setting goes
- * before.
+ * A torrent rests when it has offered everything for so many seconds; `None` for never. What
+ * is set for one torrent goes before.
  */
 seedS: number | null, 
 /**
- * Most torrents that download at once; `None` for no limit.
+ * Torrents that fetch at once; `None` for all.
  */
 maxDownloads: number | null, 
 /**
- * Most complete torrents that seed at once; `None` for no limit.
+ * Complete torrents that give at once; `None` for all.
  */
 maxSeeds: number | null, 
 /**
@@ -69,6 +69,6 @@ maxSeeds: number | null,
  */
 startAtOnce: boolean, 
 /**
- * Whether the user was told that watching also uploads.
+ * Whether a person has read that watching also uploads.
  */
 sharingTold: boolean, };

@@ -16,31 +16,31 @@ export type Snapshot = {
  */
 torrents: Array<TorrentView>, 
 /**
- * The download folders, the default first.
+ * The folders that the daemon lets torrents lie in.
  */
 roots: Array<RootView>, 
 /**
- * All requests of viewers.
+ * All requests of viewers that are under way.
  */
 streams: Array<StreamView>, 
 /**
- * The port on which the engine listens; `None` when it does not.
+ * The port at which peers connect; `None` when they don't.
  */
 listenPort: number | null, 
 /**
- * The router's port mapping; `None` where the router is not asked.
+ * Whether the router lets them in; `None` where it is not asked.
  */
 portMapping: PortMappingView | null, 
 /**
- * Settings for all torrents; `None` where they can't be changed or are not loaded yet.
+ * What counts for all torrents; `None` where it can't be changed, or is not known yet.
  */
 settings: Settings | null, 
 /**
- * Notices about the engine as a whole.
+ * What a person has to know about the engine as a whole, while it is so.
  */
 notices: Array<NoticeView>, 
 /**
- * Torrents just removed that can be brought back, newest first.
+ * Torrents that were just removed and can be brought back, newest first.
  */
 removed: Array<RemovedView>, 
 /**

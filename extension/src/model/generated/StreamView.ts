@@ -2,7 +2,7 @@
 import type { WaitView } from "./WaitView";
 
 /**
- * One HTTP request of a viewer.
+ * One viewer's request.
  */
 export type StreamView = { 
 /**
@@ -14,18 +14,18 @@ infoHash: string,
  */
 fileIndex: number, 
 /**
- * First byte requested.
+ * First byte asked for.
  */
 start: number, 
 /**
- * Last byte requested.
+ * Last byte asked for.
  */
 end: number, 
 /**
- * First byte that the viewer has not read.
+ * First byte that the viewer has not drained.
  */
 position: number, 
 /**
- * What it waits for; `None` while bytes flow.
+ * What it waits for; `None` while it is fed.
  */
 waiting: WaitView | null, };

@@ -2,7 +2,6 @@
 import type { FileView } from "./FileView";
 import type { Giving } from "./Giving";
 import type { NextFilm } from "./NextFilm";
-import type { Sentence } from "./Sentence";
 import type { Sharing } from "./Sharing";
 import type { TorrentState } from "./TorrentState";
 import type { TorrentVersion } from "./TorrentVersion";
@@ -44,15 +43,11 @@ queuePosition: number,
  */
 private: boolean, 
 /**
- * English words about a state that needs them: what is wrong and what to do.
+ * Plain words about a state that wants them: what is wrong and what to do.
  */
 message: string | null, 
 /**
- * The same as a code, for pages to translate.
- */
-says?: Sentence, 
-/**
- * What stopped it in [`TorrentState::Error`]; `message` has details.
+ * What stopped it, if it is in [`TorrentState::Error`]; `message` says more.
  */
 trouble: Trouble | null, 
 /**
@@ -64,27 +59,27 @@ length: number,
  */
 verified: number, 
 /**
- * Bytes of the selected files. With these the torrent is complete.
+ * Bytes of the files that are wanted: these are what it is complete with.
  */
 wanted: number, 
 /**
- * Verified bytes of the selected files.
+ * How many of these are verified.
  */
 wantedVerified: number, 
 /**
- * Progress of a check, 0 to 1; `None` while nothing is hashed.
+ * How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
  */
 checkProgress: number | null, 
 /**
- * Progress of a move, 0 to 1; `None` while nothing moves.
+ * How much of it has moved to where it is going, 0 to 1; `None` while it stays.
  */
 moveProgress: number | null, 
 /**
- * The key of the download folder in which it lies.
+ * Which of the daemon's folders it lies in.
  */
 root: string, 
 /**
- * The path of its file or folder below the download folder, with `/`.
+ * The path of its file or folder below that, with `/`.
  */
 liesAt: string, 
 /**
@@ -97,11 +92,11 @@ path: string,
  */
 downloaded: number, 
 /**
- * Bytes of payload uploaded, earlier sessions included.
+ * Bytes of payload given to others, those of earlier sessions included.
  */
 uploaded: number, 
 /**
- * Bytes received in vain: they failed a hash or came twice.
+ * Bytes received that were of no use: failed a hash, or came twice.
  */
 wasted: number, 
 /**
@@ -113,11 +108,11 @@ pieceLength: number,
  */
 pieceCount: number, 
 /**
- * Download rate, bytes of payload per second; 0 while nothing is downloaded.
+ * Payload per second now, bytes; 0 for a torrent that fetches nothing.
  */
 downRateBps: number, 
 /**
- * Upload rate, bytes of payload per second; 0 while nothing is uploaded.
+ * Payload given per second now, bytes; 0 for a torrent that gives nothing.
  */
 upRateBps: number, 
 /**
@@ -130,11 +125,11 @@ etaS: number | null,
  */
 stalled: boolean, 
 /**
- * Its own limits and seeding goals.
+ * How it shares.
  */
 sharing: Sharing, 
 /**
- * Whether it is seeded.
+ * Whether others get something of it.
  */
 giving: Giving, 
 /**
@@ -150,7 +145,7 @@ knownPeers: number,
  */
 trackers: Array<TrackerView>, 
 /**
- * Number of its files, without padding.
+ * Number of its files, padding left out.
  */
 fileCount: number, 
 /**

@@ -10,15 +10,15 @@ export type WaitView = {
  */
 reason: WaitReason, 
 /**
- * Verified pieces in the rest of this request.
+ * Pieces of the rest of this request that are there.
  */
 havePieces: number, 
 /**
- * All pieces in the rest of this request.
+ * Pieces of the rest of this request.
  */
 needPieces: number, 
 /**
- * Milliseconds until the next byte is expected.
+ * When the next byte is expected, milliseconds.
  */
 etaMs: number | null, 
 /**

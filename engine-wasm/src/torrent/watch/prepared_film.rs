@@ -22,7 +22,7 @@ const AFTER: u64 = 3 << 20;
 
 /// One film that is being made ready.
 #[derive(Debug)]
-pub(crate) struct Warm {
+pub(crate) struct PreparedFilm {
     pub(crate) file: FileIndex,
     /// The search for its index.
     pub(crate) search: Search,
@@ -35,12 +35,12 @@ pub(crate) struct Warm {
     hinted: Vec<Bytes>,
 }
 
-impl Warm {
+impl PreparedFilm {
     /// Nothing is known of the film but its length.
     pub(crate) fn new(file: FileIndex, position: Option<Position>, geometry: &Geometry) -> Self {
         let length = geometry.file_len(file);
         let head = HEAD.min(HEAD_PIECES * u64::from(geometry.piece_length()));
-        let mut warm = Self {
+        let mut film = Self {
             file,
             search: Search::new(length),
             is_reading: false,
@@ -49,8 +49,8 @@ impl Warm {
             place: None,
             hinted: Vec::new(),
         };
-        warm.move_to(position);
-        warm
+        film.move_to(position);
+        film
     }
 
     /// The place where the film was left, if anywhere.
@@ -98,41 +98,41 @@ impl Warm {
 mod tests {
     use super::*;
 
-    fn warm(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<Bytes> {
+    fn film(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<Bytes> {
         let geometry = Geometry::new(piece_length, &[length]).unwrap();
         let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
-        let mut warm = Warm::new(FileIndex(0), position, &geometry);
-        warm.search.give_up();
-        warm.parts().collect()
+        let mut film = PreparedFilm::new(FileIndex(0), position, &geometry);
+        film.search.give_up();
+        film.parts().collect()
     }
 
     #[test]
     fn each_byte_is_read_ahead_once() {
         let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
         let position = |seconds| Some(Position { seconds, duration_s: 100.0 });
-        let mut warm = Warm::new(FileIndex(0), position(2.0), &geometry);
-        assert_eq!(warm.hints(|_| false), []);
-        assert_eq!(warm.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
-        assert_eq!(warm.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");
-        assert_eq!(warm.hints(|_| true), []);
-        warm.move_to(position(50.0));
-        assert_eq!(warm.hints(|_| true), [(49 * MIB, 53 * MIB)]);
+        let mut film = PreparedFilm::new(FileIndex(0), position(2.0), &geometry);
+        assert_eq!(film.hints(|_| false), []);
+        assert_eq!(film.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
+        assert_eq!(film.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");
+        assert_eq!(film.hints(|_| true), []);
+        film.move_to(position(50.0));
+        assert_eq!(film.hints(|_| true), [(49 * MIB, 53 * MIB)]);
     }
 
     const MIB: u64 = 1 << 20;
 
     #[test]
     fn the_beginning_is_two_mebibytes_and_at_most_sixteen_pieces() {
-        assert_eq!(warm(100 * MIB, 256 << 10, None), [(0, MIB / 2 - 1), (0, 2 * MIB - 1)]);
-        assert_eq!(warm(100 * MIB, 16 << 10, None), [(0, MIB / 4 - 1), (0, MIB / 4 - 1)]);
-        assert_eq!(warm(9, 16 << 10, None), [(0, 8), (0, 8)]);
-        assert_eq!(warm(0, 16 << 10, None), []);
+        assert_eq!(film(100 * MIB, 256 << 10, None), [(0, MIB / 2 - 1), (0, 2 * MIB - 1)]);
+        assert_eq!(film(100 * MIB, 16 << 10, None), [(0, MIB / 4 - 1), (0, MIB / 4 - 1)]);
+        assert_eq!(film(9, 16 << 10, None), [(0, 8), (0, 8)]);
+        assert_eq!(film(0, 16 << 10, None), []);
     }
 
     #[test]
     fn the_place_where_a_film_was_left_is_its_share_of_the_bytes() {
         let place = |seconds, duration| {
-            warm(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied()
+            film(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied()
         };
         assert_eq!(place(50.0, 100.0), Some((49 * MIB, 53 * MIB)));
         assert_eq!(place(0.0, 100.0), Some((0, 3 * MIB)));

@@ -1,0 +1,189 @@
+//! The films that are made ready before their viewers come.
+//!
+//! Owns which films these are: the one that a page expects to be opened
+//! ([`crate::view::Intent::Prepare`]), the one that a click on play opens, and the one after a
+//! watched film that is complete. Pieces of prepared films come after all that viewers need.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::ahead;
+use super::prepared_film::PreparedFilm;
+use crate::geometry::{FileIndex, Geometry, PieceIndex};
+use crate::media::container_index;
+use crate::pick::verified::Verified;
+use crate::pick::want::Want;
+use crate::time::Instant;
+use crate::view::Position;
+
+/// How long a film is kept ready that nobody opened.
+const PREPARED_FOR: Duration = Duration::from_secs(300);
+
+/// First and last byte of a part of a file.
+type Range = container_index::Bytes;
+
+/// The films that are made ready.
+#[derive(Debug, Default)]
+pub(in crate::torrent) struct Preparations {
+    /// The film that a page expects to be opened, and until when.
+    expected: Option<(PreparedFilm, Instant)>,
+    /// The film that a click on play opens.
+    first: Option<PreparedFilm>,
+    /// The film after the watched one.
+    next: Option<PreparedFilm>,
+    /// The watched film, if it is complete.
+    watched: Option<FileIndex>,
+}
+
+impl Preparations {
+    /// A page expects this film to be opened at this position. It takes the place of the one that
+    /// was expected before.
+    pub(in crate::torrent) fn expect(
+        &mut self,
+        file: FileIndex,
+        position: Option<Position>,
+        geometry: &Geometry,
+        now: Instant,
+    ) {
+        let same = self.expected.take().map(|(film, _)| film).filter(|film| film.file == file);
+        let mut film = same.unwrap_or_else(|| PreparedFilm::new(file, None, geometry));
+        film.move_to(position);
+        self.expected = Some((film, now + PREPARED_FOR));
+    }
+
+    /// No film is expected any more. False when none was.
+    pub(in crate::torrent) fn forget_expected(&mut self) -> bool {
+        self.expected.take().is_some()
+    }
+
+    /// Forgets the expected film when it was not opened for too long. True when it was forgotten.
+    pub(in crate::torrent) fn expire(&mut self, now: Instant) -> bool {
+        self.expected.take_if(|(_, until)| *until <= now).is_some()
+    }
+
+    /// Other files are wanted than before.
+    pub(in crate::torrent) fn selection_changed(&mut self) {
+        (self.next, self.watched) = (None, None);
+    }
+
+    /// The film that a click on play opens, with the position where the user left it.
+    pub(in crate::torrent) fn set_first(
+        &mut self,
+        film: Option<(FileIndex, Option<Position>)>,
+        geometry: &Geometry,
+    ) {
+        let file = film.map(|(file, _)| file);
+        if self.first.as_ref().map(|film| film.file) != file {
+            self.first = file.map(|file| PreparedFilm::new(file, None, geometry));
+        }
+        if let (Some(first), Some((_, position))) = (&mut self.first, film) {
+            first.move_to(position);
+        }
+    }
+
+    /// The watched film that is complete. The one after it is looked up only when that changes.
+    pub(in crate::torrent) fn set_watched(
+        &mut self,
+        watched: Option<FileIndex>,
+        after: impl FnOnce(FileIndex) -> Option<FileIndex>,
+        geometry: &Geometry,
+    ) {
+        if self.watched != watched {
+            let next = watched.and_then(after);
+            self.next = next.map(|file| PreparedFilm::new(file, None, geometry));
+            self.watched = watched;
+        }
+    }
+
+    /// Adds the pieces that prepared films lack, and that no viewer wants.
+    pub(in crate::torrent) fn add_wants(
+        &self,
+        wants: &mut Vec<Want>,
+        verified: Verified<'_>,
+        now: Instant,
+    ) {
+        let mut seen: BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
+        for film in self.all() {
+            for part in film.parts() {
+                let missing = ahead::wants(film.file, part, verified, now);
+                wants.extend(missing.filter(|want| seen.insert(want.piece)));
+            }
+        }
+    }
+
+    /// The verified bytes to read next for the index of each film: the expected one, and those for
+    /// which `is_due` holds.
+    pub(in crate::torrent) fn reads(
+        &self,
+        is_due: impl Fn(FileIndex) -> bool,
+        verified: Verified<'_>,
+    ) -> Vec<(FileIndex, Range)> {
+        let expected = self.expected.as_ref().map(|(film, _)| film.file);
+        let mut reads: Vec<(FileIndex, Range)> = Vec::new();
+        for film in self.all().filter(|film| !film.is_reading) {
+            let is_new = reads.iter().all(|&(file, _)| file != film.file);
+            if is_new
+                && (expected == Some(film.file) || is_due(film.file))
+                && let Some((first, last)) = film.search.reads()
+                && verified.verified_until(film.file, first, last) > last
+            {
+                reads.push((film.file, (first, last)));
+            }
+        }
+        reads
+    }
+
+    /// Bytes for the index of a film are being read.
+    pub(in crate::torrent) fn reading(&mut self, file: FileIndex) {
+        self.all_mut().filter(|film| film.file == file).for_each(|film| film.is_reading = true);
+    }
+
+    /// Bytes for the index of a film were read, `None` when they could not be. They count only if
+    /// they are verified still.
+    pub(in crate::torrent) fn read(
+        &mut self,
+        file: FileIndex,
+        range: Range,
+        bytes: Option<&Bytes>,
+        verified: Verified<'_>,
+    ) {
+        let is_verified = verified.verified_until(file, range.0, range.1) > range.1;
+        for film in self.all_mut().filter(|film| film.file == file) {
+            film.is_reading = false;
+            match bytes {
+                Some(bytes)
+                    if !bytes.is_empty() && is_verified && film.search.reads() == Some(range) =>
+                {
+                    film.search.feed(bytes)
+                }
+                Some(_) => {}
+                None => film.search.give_up(),
+            }
+        }
+    }
+
+    /// The verified parts of the expected film that the daemon should read ahead from the disk,
+    /// each byte once.
+    pub(in crate::torrent) fn hints(&mut self, verified: Verified<'_>) -> Vec<(FileIndex, Range)> {
+        let Some((film, _)) = &mut self.expected else { return Vec::new() };
+        let file = film.file;
+        let parts = film.hints(|(first, last)| verified.verified_until(file, first, last) > last);
+        parts.into_iter().map(|part| (file, part)).collect()
+    }
+
+    /// The daemon is gone: no read is under way.
+    pub(in crate::torrent) fn unlink(&mut self) {
+        self.all_mut().for_each(|film| film.is_reading = false);
+    }
+
+    /// All films, the most likely one first. The same film may come twice.
+    fn all(&self) -> impl Iterator<Item = &PreparedFilm> {
+        self.expected.iter().map(|(film, _)| film).chain(&self.first).chain(&self.next)
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut PreparedFilm> {
+        self.expected.iter_mut().map(|(film, _)| film).chain(&mut self.first).chain(&mut self.next)
+    }
+}
