@@ -242,7 +242,6 @@ impl Torrent {
         if tried > NAMES_TRIED {
             let name = meta.path.join("/");
             self.fail(Trouble::BadName, Sentence::NamesTaken { name }, cx);
-
             return false;
         }
         let mut place = self.storage.place.clone();

@@ -195,7 +195,6 @@ impl Torrent {
     /// The daemon is gone: how far the move came is to be found out.
     pub(in crate::torrent) fn unlink_move(&mut self) {
         self.storage.mover.answer(Err(Sentence::DaemonLost));
-
         if self.storage.mover.relocation.as_ref().is_some_and(|it| it.stage == Stage::Looking) {
             self.storage.mover.relocation = None;
         }
@@ -215,7 +214,6 @@ impl Torrent {
     /// It is taken out of the engine: whoever waits is told.
     pub(crate) fn end_move(&mut self) -> Option<Answer> {
         self.storage.mover.answer(Err(Sentence::Removed));
-
         self.storage.mover.take_answer()
     }
 

@@ -20,7 +20,7 @@ use crate::torrent::Torrent;
 use crate::view::{Sentence, Trouble as Kind};
 
 impl Torrent {
-    /// Stops it for this reason, with these words.
+    /// Stops it for this reason, which `says` tells the user.
     pub(in crate::torrent) fn fail(&mut self, kind: Kind, says: Sentence, cx: &mut Context<'_>) {
         // The words may hold names, which a log must not.
         tracing::warn!(torrent = %self.content.meta.info_hash, ?kind, "torrent stopped");

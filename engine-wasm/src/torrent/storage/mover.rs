@@ -126,7 +126,6 @@ impl Mover {
                 Some(Sentence::MoveReturning { why: why.clone().into() })
             }
             Some(_) => Some(Sentence::MovingFiles),
-
             None => self.notice.clone(),
         }
     }

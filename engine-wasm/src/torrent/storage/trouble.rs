@@ -12,8 +12,7 @@ use std::time::Duration;
 use shared_proto::io::{OpError, OpErrorKind};
 
 use crate::time::Instant;
-use crate::view::Sentence;
-use crate::view::Trouble as Kind;
+use crate::view::{Sentence, Trouble as Kind};
 
 /// What kind of trouble it is, what to tell the user, and whether it may pass by itself.
 pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) {

@@ -190,7 +190,6 @@ impl Torrent {
             Stage::Returning(why) => {
                 self.storage.mover.notice = Some(Sentence::MoveStayed { why: why.into() })
             }
-
             _ => self.storage.place = relocation.to,
         }
         self.find_films();
