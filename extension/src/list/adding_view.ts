@@ -83,10 +83,10 @@ export function addingView(
           </button>`
           : nothing
       }
-      <button type="button" class="button" data-testid="adding-download" ?disabled=${ui.busy || chosen.count === 0} @click=${() => actions.download()}>
+      <button type="button" class="button ${film ? "" : "primary"}" data-testid="adding-download" ?autofocus=${film === undefined} ?disabled=${ui.busy || chosen.count === 0} @click=${() => actions.download()}>
         ${t("addDownload")}
       </button>
-      <button type="button" class="button primary ${film ? "" : "absent"}" data-testid="adding-watch" ?autofocus=${film !== undefined} ?disabled=${ui.busy || !film} @click=${() => actions.watch()}>
+      <button type="button" class="button primary" data-testid="adding-watch" ?hidden=${!film} ?autofocus=${film !== undefined} ?disabled=${ui.busy || !film} @click=${() => actions.watch()}>
         ${icons.play}${t("addWatch")}
       </button>
     </footer>

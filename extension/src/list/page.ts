@@ -299,7 +299,7 @@ export function startList(host: Host, outside: Outside): void {
     document.title =
       torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";
     render(
-      html`${headerView(words, link.kind, linkField, isOnline && here?.settings != null, pageActions)}
+      html`${headerView(words, link.kind, linkField, !isOnline || here?.settings !== null, pageActions)}
         <main>
           <div class="above" id="above">
             ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}

@@ -87,17 +87,28 @@ export function torrentView(
     <span class="torrent-peers" data-testid="torrent-peers">${tn("peers", torrent.peers)}</span>
     <span class="torrent-uploaded">${uploadedWords(torrent)}</span>
     ${buttonsView(torrent, actions)}
+    ${belowView(torrent, ui, actions)}
+  </div>`;
+}
+
+/** What stands below the row: a question that waits, and words that matter. */
+function belowView(
+  torrent: TorrentRow,
+  ui: RowUi,
+  actions: TorrentActions,
+): TemplateResult | typeof nothing {
+  const isAsked = torrent.undecided && isDescribed(torrent);
+  if (!isAsked && !ui.message) return nothing;
+  return html`<div class="torrent-below">
     ${
-      torrent.undecided && isDescribed(torrent)
-        ? html`<p class="torrent-message">
-          <button class="button" data-testid="decide" @click=${() => actions.decide(infoHash)}>${t("addDecide")}</button>
-        </p>`
+      isAsked
+        ? html`<button class="button" data-testid="decide" @click=${() => actions.decide(torrent.infoHash)}>${t("addDecide")}</button>`
         : nothing
     }
     ${
       ui.message
         ? html`<p class="torrent-message" data-testid="torrent-message">
-          ${state === "error" ? icons.warning : nothing}<bdi>${ui.message}</bdi>
+          ${torrent.state === "error" ? icons.warning : nothing}<bdi>${ui.message}</bdi>
         </p>`
         : nothing
     }
