@@ -66,6 +66,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "pause-all": "[data-testid=resume-all]",
   "resume-all": "[data-testid=pause-all]",
   "selected-all": "[data-testid=selected-pause]",
+  "first-use-done": "[data-testid=add-link]",
 };
 
 const NO_PEERS: readonly PeerView[] = [];
