@@ -1,52 +1,55 @@
-//! The control plane: JSON messages, one a text frame, named by `op`.
+//! The control plane: one JSON message per text frame, named by `op`.
 //!
-//! Fields are camelCase; what belongs to a request carries its `requestId`. Unknown *fields* are
-//! ignored, so that a message may grow; an unknown `op` is an error. Offsets are bytes, `end` is
-//! inclusive as in RFC 9110 §14.1.2.
+//! Fields are camelCase. A message about a request carries its `requestId`. The receiver ignores
+//! unknown *fields*, so that a message may grow; an unknown `op` is an error. Offsets are bytes,
+//! and `end` is inclusive, as in RFC 9110 §14.1.2. The crate's documentation says who sends each
+//! message when, and what happens when it is late.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FileId, OpId, RequestId, RootKey};
 use crate::io::FileStat;
 
-/// What the engine says to the daemon.
+/// A message of the engine to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum EngineMessage {
-    /// The first frame of every engine, within 5 s of the upgrade.
+    /// Introduces the engine. It has to be the first frame, within 5 s of the upgrade.
     Hello {
         /// [`crate::PROTOCOL_VERSION`] of the engine.
         protocol: u32,
         /// The daemon's session token; see [`crate::token::is_token`].
         token: String,
-        /// Name and version of the engine, for people to read.
+        /// Name and version of the engine, for logs.
         engine: String,
-        /// A random name of this engine's life, for logs.
+        /// A random name of this run of the engine, for logs.
         session: String,
     },
-    /// This file can be asked for at `/stream/<fileId>?key=<key>`. Repeating it replaces it.
+    /// Serve a file at `/stream/<fileId>?key=<key>`.
+    ///
+    /// A second announcement of the same `fileId` replaces the first.
     FileAnnounce {
-        /// Its name in URLs.
+        /// The file's name in URLs.
         file_id: FileId,
-        /// The folder it lies in.
+        /// The root of its path.
         root: RootKey,
-        /// Its path below the root, component by component.
+        /// Path below the root, component by component.
         path: Vec<String>,
-        /// Its full length in bytes, also while it is incomplete.
+        /// Full length, bytes, also while the file is incomplete.
         length: u64,
         /// `Content-Type` of replies.
         content_type: String,
         /// Strong entity tag, without quotes.
         etag: String,
-        /// The capability: without it in the URL (or the session token) the file is not served.
+        /// The secret that a URL has to carry. The session token works, too.
         key: String,
     },
-    /// 404 from now on; running bodies are cut.
+    /// Stop serving a file: requests get 404, running bodies are truncated.
     FileForget {
         /// The file.
         file_id: FileId,
     },
-    /// Granted up to `end` inclusive (absent: the whole range).
+    /// Grants the bytes up to `end` inclusive (absent: the whole range), as the first answer.
     RangeAvailable {
         /// The request.
         request_id: RequestId,
@@ -54,19 +57,20 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<u64>,
     },
-    /// Wait: it will come. Each one renews the daemon's patience.
+    /// The bytes will come later. Restarts the daemon's wait, [`Limits::max_wait_ms`].
     RangeBlock {
         /// The request.
         request_id: RequestId,
-        /// What it waits for.
+        /// Why the bytes are missing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<BlockReason>,
         /// When the next bytes are expected, milliseconds from now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         eta_ms: Option<u64>,
     },
-    /// Granted up to `end` inclusive (absent: the whole range). Repeated, each raises the
-    /// watermark; a lower `end` than before changes nothing.
+    /// Grants the bytes up to `end` inclusive (absent: the whole range).
+    ///
+    /// Each one can raise the grant; an `end` below the present grant changes nothing.
     RangeReady {
         /// The request.
         request_id: RequestId,
@@ -74,9 +78,10 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<u64>,
     },
-    /// These bytes are no longer proven. What was granted of them and not sent yet is no longer
-    /// granted, to any request of the file. A reply that has read bytes of them is cut at once; the
-    /// others go on up to `start`.
+    /// Takes grants back: these bytes are no longer verified.
+    ///
+    /// It concerns all requests of the file. The daemon truncates a reply that has read some of the
+    /// bytes; other replies go on up to `start`.
     RangeRevoke {
         /// The file.
         file_id: FileId,
@@ -85,21 +90,22 @@ pub enum EngineMessage {
         /// Last byte.
         end: u64,
     },
-    /// It will not come. Before the headers a status, after them the body is truncated.
+    /// The bytes will not come. Before its headers the reply gets a status, afterwards it is
+    /// truncated.
     RangeReject {
         /// The request.
         request_id: RequestId,
         /// HTTP status; absent: 416 if the range lies outside the file, else 503.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
-        /// Plain words for a person.
+        /// A phrase for a person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
         /// `Retry-After`, seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
-    /// These bytes, on disk and granted, will be asked for soon: the daemon may read ahead.
+    /// A viewer will soon ask for these bytes, which are on disk: the daemon may read ahead.
     RangeHint {
         /// The file.
         file_id: FileId,
@@ -112,15 +118,15 @@ pub enum EngineMessage {
     HttpReply {
         /// The request.
         request_id: RequestId,
-        /// HTTP status; counts in the first part only.
+        /// HTTP status; only the first part's counts.
         status: u16,
-        /// Response headers, name and value; count in the first part only.
+        /// Response headers, name and value; only the first part's count.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<(String, String)>,
-        /// The body, UTF-8 text, or the next part of it.
+        /// The body as UTF-8 text, or the next part of it.
         body: String,
-        /// Whether further parts follow, as for server-sent events. Until the last one the client
-        /// may leave, which is told by `range_cancel`.
+        /// Whether more parts follow, as for server-sent events. `range_cancel` tells that the
+        /// client left before the last part.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         more: bool,
     },
@@ -128,7 +134,7 @@ pub enum EngineMessage {
     FileResolved {
         /// The request.
         request_id: RequestId,
-        /// The file; absent: there is none.
+        /// The file; absent: there is no such file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file_id: Option<FileId>,
         /// Without a file: the HTTP status; absent: 404.
@@ -138,79 +144,80 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
     },
-    /// At most this many bytes a second through all connections of a group, each direction on its
-    /// own.
+    /// Limits the rate of all connections of a group together, each direction on its own.
     RateLimit {
-        /// The group of connections; see [`crate::io::IoCommand::TcpGroup`]. 0 is all of them
-        /// together.
+        /// The group; see [`crate::io::IoCommand::TcpGroup`]. 0 is all connections together.
         group: u32,
-        /// Bytes a second from the network; absent: no limit.
+        /// Bytes per second from the network; absent: no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         down_bps: Option<u64>,
-        /// Bytes a second to the network; absent: no limit.
+        /// Bytes per second to the network; absent: no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         up_bps: Option<u64>,
     },
-    /// Show a file in the system's file manager: only a file that was announced; where it is not
-    /// there, the nearest folder above it that is. Answered on the I/O plane, with
-    /// [`crate::io::OpOutput::Unit`].
+    /// Show an announced file in the system's file manager. → [`crate::io::OpOutput::Unit`]
+    ///
+    /// If the file does not exist, the nearest existing folder above it is shown. The answer is an
+    /// [`crate::IoEvent::Done`].
     FileShow {
         /// For the answer.
         answer: OpId,
         /// The file.
         file_id: FileId,
     },
-    /// Make a folder the default of those that may be used, and keep that; the others stay. It must
-    /// exist, belong to the user and be writable. Answered on the I/O plane, with
-    /// [`crate::io::OpOutput::Roots`].
+    /// Make a folder the default root, and remember it. → [`crate::io::OpOutput::Roots`]
+    ///
+    /// The folder must exist, belong to the user and be writable. The other roots stay. The answer
+    /// is an [`crate::IoEvent::Done`].
     RootPrefer {
         /// For the answer.
         answer: OpId,
-        /// Its absolute path.
+        /// Absolute path of the folder.
         path: String,
     },
 }
 
-/// What the daemon says to the engine.
+/// A message of the daemon to the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum DaemonMessage {
-    /// The answer to a `hello` that is accepted.
+    /// Accepts a `hello`.
     Welcome {
         /// [`crate::PROTOCOL_VERSION`] of the daemon.
         protocol: u32,
-        /// Number of this engine's term, rising by one with each engine.
+        /// Number of this connection, one higher for each engine.
         epoch: u64,
         /// The folders that may be used; the first is the default.
         roots: Vec<Root>,
-        /// What the engine may ask for.
+        /// The limits that the engine has to respect.
         limits: Limits,
     },
-    /// How the store of the state is. Sent after `welcome` unless all is well, and whenever it
-    /// changes.
+    /// The condition of the state store.
+    ///
+    /// Sent after `welcome` unless all is well, and whenever it changes.
     StateStatus {
-        /// Why nothing can be written now, in plain words; absent when all is well. What is put
-        /// meanwhile is answered with an error, kept in memory, and written when that works.
+        /// Why the store cannot write now, a phrase for a person; absent when it can. The daemon
+        /// answers puts with an error meanwhile, keeps them in memory, and writes them later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
-        /// Paths of files that could not be read and were set aside, those of earlier runs
-        /// included.
+        /// Paths of unreadable files that were set aside, in this run or earlier.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         set_aside: Vec<String>,
-        /// How often in this run a new store was begun without what the former one held: an engine
-        /// that is there then puts everything again.
+        /// How often in this run the store started empty after it lost its file. The engine then
+        /// puts everything again.
         #[serde(default)]
         begun_anew: u32,
     },
-    /// The folders in which files may lie, but that take no new ones: each shares files with one
-    /// that was chosen later. Sent after `welcome` if there are any.
+    /// Folders that are set aside: files may lie there, and no new files go there.
+    ///
+    /// Each overlaps with a folder that a person chose later. Sent after `welcome` if there are any.
     RootsAside {
         /// The folders.
         roots: Vec<Root>,
     },
-    /// May I send these bytes?
+    /// Asks whether these bytes may be sent to a viewer.
     RangeRequest {
-        /// Names the request until it ends.
+        /// The name of the request.
         request_id: RequestId,
         /// The file.
         file_id: FileId,
@@ -218,36 +225,38 @@ pub enum DaemonMessage {
         start: u64,
         /// Last byte.
         end: u64,
-        /// Whether only what is there now is wanted: the engine grants it or rejects the request,
-        /// at once, and nothing is fetched for it.
+        /// Whether the viewer wants only what is there now. The engine then grants or rejects at
+        /// once, and fetches nothing.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         only_now: bool,
     },
-    /// The viewer has drained everything before `position`; at most every 250 ms or 1 MiB.
+    /// The viewer has received all bytes before `position`. Sent at most every 250 ms or 1 MiB.
     RangeProgress {
         /// The request.
         request_id: RequestId,
-        /// Offset in the file of the first byte not yet drained.
+        /// Offset in the file of the first byte that the viewer has not received.
         position: u64,
     },
-    /// The viewer is gone, or the reply is complete: drop the request's demand now. Also for an
-    /// `http_call` whose client left before its reply was complete.
+    /// A request has ended: its viewer left, or its reply is complete.
+    ///
+    /// Also sent for an `http_call` whose client left before its reply was complete.
     RangeCancel {
         /// The request.
         request_id: RequestId,
     },
-    /// Another program changed this file after the engine was last told what it looks like. Said
-    /// before any question about the file that comes later.
+    /// Another program has changed a file since the engine last learned its state.
+    ///
+    /// It precedes all later requests for the file.
     FileChanged {
         /// The file.
         file_id: FileId,
-        /// What it looks like now, absent when it is gone.
+        /// The file's state now; absent when the file is gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stat: Option<FileStat>,
-        /// Whether this was noticed while a reply was being sent: a wrong byte may have left.
+        /// Whether a reply was being sent: a viewer may have received a wrong byte.
         sending: bool,
     },
-    /// A call of the HTTP API, for the engine to answer.
+    /// A call of the HTTP API, which the engine answers.
     HttpCall {
         /// The request.
         request_id: RequestId,
@@ -257,22 +266,22 @@ pub enum DaemonMessage {
         path: String,
         /// Query without its `?`, still percent-encoded; empty when there is none.
         query: String,
-        /// The `Host` that the client named, for replies that hold absolute URLs.
+        /// The client's `Host`, for absolute URLs in the reply.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         host: String,
         /// The content's `Content-Type`, absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content_type: Option<String>,
-        /// Bytes of its content, at most [`crate::frame::MAX_CONTENT`]. They follow in order as
-        /// [`crate::io::IoEvent::HttpContent`]; absent: none.
+        /// Length of the content, bytes, at most [`crate::frame::MAX_CONTENT`]. The content follows
+        /// in order as [`crate::io::IoEvent::HttpContent`]. Absent: no content.
         #[serde(default, skip_serializing_if = "is_zero")]
         content_length: u64,
     },
-    /// Which file is `/stream/<path>`?
+    /// Asks which file `/stream/<path>` names.
     FileResolve {
         /// The request.
         request_id: RequestId,
-        /// What follows `/stream/`, still percent-encoded.
+        /// The path after `/stream/`, still percent-encoded.
         path: String,
     },
 }
@@ -287,26 +296,26 @@ fn is_zero(number: &u64) -> bool {
 pub enum BlockReason {
     /// The bytes are being fetched.
     Downloading,
-    /// Data that lies on disk is being checked.
+    /// Bytes on disk are being checked.
     Checking,
-    /// Nobody who has the bytes is connected.
+    /// No connected source has the bytes.
     NoSource,
 }
 
-/// A folder that the user chose.
+/// A download folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Root {
-    /// Its name on the wire.
+    /// The folder's name in messages.
     pub key: RootKey,
-    /// What to call it in front of a person.
+    /// The name that a person sees.
     pub label: String,
-    /// Its absolute path, for a person; empty when the daemon does not say.
+    /// Absolute path, to show to a person; empty when the daemon does not tell it.
     #[serde(default)]
     pub path: String,
 }
 
-/// What the daemon allows, told in `welcome`.
+/// What the daemon allows, as `welcome` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
@@ -314,9 +323,8 @@ pub struct Limits {
     pub max_conns: u32,
     /// Open files at once.
     pub max_files: u32,
-    /// Bytes of I/O frames that may be under way, in each direction, before the receiver gives
-    /// credit.
+    /// Bytes of I/O frames that may be under way in each direction without new credit.
     pub io_window: u32,
-    /// How long a request is held in silence, milliseconds: a `range_block` renews it.
+    /// How long the daemon waits for the engine's next message about a request, milliseconds.
     pub max_wait_ms: u64,
 }

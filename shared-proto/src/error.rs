@@ -1,14 +1,14 @@
-//! What can be wrong with a message, and how a socket is closed for it.
+//! Close codes of the WebSocket, and why a frame is refused.
 
 /// WebSocket close codes of this protocol (RFC 6455 §7.4.2 leaves 4000–4999 to applications).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// A message over its size limit, of an unknown `op`, of bad shape, or out of turn.
+    /// A message was too large, malformed, unknown, or out of turn.
     Malformed = 4400,
-    /// The token is not the daemon's.
+    /// The token is wrong.
     Token = 4401,
-    /// No `hello` within its 5 s.
+    /// No `hello` came within 5 s.
     HelloTimeout = 4408,
     /// A newer engine took over.
     Superseded = 4409,
@@ -36,13 +36,13 @@ pub enum FrameError {
         /// The limit, bytes.
         max: usize,
     },
-    /// Not JSON, no or unknown `op`, a missing field or one of a wrong type.
+    /// Not JSON, no known `op`, or a field that is missing or of the wrong type.
     #[error("malformed control message: {0}")]
     Control(#[from] serde_json::Error),
     /// Not a batch of I/O messages.
     #[error("malformed I/O batch: {0}")]
     Io(#[from] postcard::Error),
-    /// A well-formed batch is followed by more bytes.
+    /// More bytes follow a well-formed batch.
     #[error("{0} stray bytes after the I/O batch")]
     Trailing(usize),
 }

@@ -1,4 +1,4 @@
-//! The identifiers that cross the wire, each a type of its own so that they never mix.
+//! Identifiers in messages, each of its own type so that they never mix.
 
 use std::fmt;
 
@@ -48,8 +48,10 @@ macro_rules! number_id {
 }
 
 text_id! {
-    /// A file that can be asked for over HTTP: the `<fileId>` of `/stream/<fileId>`. Chosen by the
-    /// engine, stable across its restarts, at most 128 characters of `[A-Za-z0-9._-]`.
+    /// A file that HTTP clients can ask for: the `<fileId>` of `/stream/<fileId>`.
+    ///
+    /// The engine chooses it and keeps it across restarts: 1 to 128 characters of `[A-Za-z0-9._-]`,
+    /// not only dots.
     FileId
 }
 
@@ -67,11 +69,11 @@ impl FileId {
 }
 
 text_id! {
-    /// An opaque key for a folder that the user chose; the daemon alone knows its path.
+    /// A download folder. The key does not reveal its path.
     RootKey
 }
 
-/// One question of the daemon, from `range_request` (or `http_call`, `file_resolve`) to its end.
+/// A request of the daemon: a `range_request`, `http_call` or `file_resolve`, until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub uuid::Uuid);
@@ -83,31 +85,32 @@ impl fmt::Display for RequestId {
 }
 
 number_id! {
-    /// A connection, numbered by whoever opened it, never reused within one epoch.
+    /// A connection. A number is never used twice in one epoch.
     ConnId(u64)
 }
 
 impl ConnId {
-    /// The first number for connections that others opened: below it the engine numbers, from it on
-    /// the daemon.
+    /// The first number of incoming connections, which the daemon chooses.
+    ///
+    /// The engine chooses numbers below it for the connections that it opens.
     pub const ACCEPTED: Self = Self(1 << 63);
 }
 
 number_id! {
-    /// A listening or UDP socket, numbered by the engine, never reused within one epoch.
+    /// A listening or UDP socket. The engine never uses a number twice in one epoch.
     SocketId(u32)
 }
 number_id! {
-    /// An I/O command that has an answer ([`crate::io::IoEvent::Done`]), numbered by the engine.
+    /// An I/O command with an answer, [`crate::io::IoEvent::Done`]. The engine chooses the number.
     OpId(u64)
 }
 number_id! {
-    /// An open file, numbered by the engine; spans name files by it.
+    /// An open file. The engine chooses the number.
     FileRef(u32)
 }
 
 impl FileRef {
-    /// No file but zeros without end: a span of it reads as zeros, and what is written there is
-    /// thrown away. It is never opened.
+    /// An endless source of zeros instead of a file. The daemon drops what is written to it. It is
+    /// never opened.
     pub const ZEROS: Self = Self(u32::MAX);
 }

@@ -1,26 +1,26 @@
-//! How long paths below a root may be: one rule for the engine, which makes them, and the daemon,
-//! which opens them.
+//! How long paths below a root may be.
+//!
+//! The engine makes paths and the daemon opens them; both check the same rule.
 
-/// Components in a path: Linux's limit on the length of a path allows no sensible tree deeper than
-/// this.
+/// Most components of a path.
 pub const MAX_COMPONENTS: usize = 64;
 
-/// Bytes in one component: the limit of nearly every file system.
+/// Longest component, bytes: the limit of nearly every file system.
 pub const MAX_COMPONENT_BYTES: usize = 255;
 
-/// Bytes in a path altogether, a separator for each component included: Linux's `PATH_MAX`.
+/// Longest path, bytes, with a separator for each component: Linux's `PATH_MAX`.
 pub const MAX_BYTES: usize = 4_096;
 
-/// Why a path is too long for every disk.
+/// Why a path is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TooLong {
-    /// More than [`MAX_COMPONENTS`].
+    /// It has more than [`MAX_COMPONENTS`] components.
     #[error("it has more than {MAX_COMPONENTS} folders")]
     Components,
-    /// A component of more than [`MAX_COMPONENT_BYTES`].
+    /// A component has more than [`MAX_COMPONENT_BYTES`] bytes.
     #[error("a name in it is longer than {MAX_COMPONENT_BYTES} bytes")]
     Component,
-    /// More than [`MAX_BYTES`] altogether.
+    /// It has more than [`MAX_BYTES`] bytes.
     #[error("it is longer than {MAX_BYTES} bytes")]
     Bytes,
 }
@@ -28,7 +28,7 @@ pub enum TooLong {
 /// Checks the length of a path, component by component.
 ///
 /// # Errors
-/// What of it is too long.
+/// [`TooLong`] names the limit.
 pub fn check_length(components: &[String]) -> Result<(), TooLong> {
     let bytes: usize = components.iter().map(|name| name.len() + 1).sum();
     if components.len() > MAX_COMPONENTS {

@@ -1,15 +1,14 @@
-//! What a session token looks like: one rule for the daemon, which takes it from the user, and for
-//! the extension, which is told it.
+//! The form of a session token.
 //!
-//! The extension's form of the rule is generated from here, by a test, into
-//! `extension/src/model/generated`.
+//! The daemon and the extension check the same rule. A test generates the extension's form of it
+//! into `extension/src/model/generated`.
 
 /// Shortest token, characters.
 pub const TOKEN_MIN: usize = 16;
 /// Longest token, characters.
 pub const TOKEN_MAX: usize = 256;
 
-/// Whether a text can be a session token: it fits a URL as it is (RFC 3986 §2.3).
+/// Whether a text has the form of a session token: unreserved characters (RFC 3986 §2.3).
 pub fn is_token(text: &str) -> bool {
     (TOKEN_MIN..=TOKEN_MAX).contains(&text.len())
         && text

@@ -1,4 +1,4 @@
-//! The wire form, pinned: golden files for the control plane, bytes for the I/O plane, and hostile
+//! Pins the wire form: golden files for the control plane, bytes for the I/O plane, and hostile
 //! frames for both.
 
 use std::fmt::Debug;
