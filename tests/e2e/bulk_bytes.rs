@@ -3,31 +3,25 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 
 /// Share of the payload that may cross the WebSocket, both directions together.
 const SHARE: f64 = 0.02;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn less_than_a_fiftieth_of_a_film_crosses_the_websocket() -> Result<()> {
-    let line = Line::of_rate(4 << 20);
-    let swarm = Swarm::of_file(
-        &Film::Mp4MoovFirst.file().await?,
-        PIECE_LENGTH,
-        &[(Client::Libtorrent, line)],
-    )
-    .await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let film = Fixture::film(Film::Mp4MoovFirst).seeded(Client::Libtorrent, 4 << 20);
+    let scene = Scene::with(film.build().await?, Options::default()).await?;
     let player = scene.play().await?;
     player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
     let torrent = scene.torrent_when("the film to be complete", |t| t.verified == t.length).await?;
     let whole = http::get(&scene.stream_url().await?).await?;
     ensure!(
-        whole.body == scene.truth()?,
+        whole.body == scene.truth(),
         "the film that was served is not the film that was seeded"
     );
     let metrics = scene.browser.daemon().await?.metrics().await?;

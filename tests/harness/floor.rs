@@ -172,6 +172,7 @@ async fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
     use crate::proxy::{Line, Proxy};
     use crate::swarm::{Client, Swarm};
     use crate::workspace::Scratch;
@@ -180,8 +181,7 @@ mod tests {
     async fn the_floor_of_a_swarm_is_what_its_lines_carry() {
         let scratch = Scratch::new("floor").unwrap();
         let file = scratch.path().join("content.bin");
-        std::fs::write(&file, (0..200_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
-            .unwrap();
+        std::fs::write(&file, Dice::new(1).bytes(800_000)).unwrap();
         let line = Line { rate_bps: 512 << 10, delay: Duration::from_millis(10) };
         let seeders = [(Client::Libtorrent, line), (Client::Libtorrent, line)];
         let swarm = Swarm::of_file(&file, 256 << 10, &seeders).await.unwrap();

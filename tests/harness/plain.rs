@@ -122,6 +122,49 @@ impl Server {
         until(&format!("{floor} verified bytes"), LIMIT, look).await
     }
 
+    /// What the server says of a torrent, as soon as `is_so` holds for it.
+    ///
+    /// # Errors
+    /// It was not so in time; the message holds the last answer.
+    pub async fn torrent_when(
+        &self,
+        info_hash: &str,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let path = format!("torrents/{info_hash}");
+        let look = || async {
+            let torrent = self.json(&path, &[]).await?;
+            Ok(is_so(&torrent).then_some(torrent))
+        };
+        let found = until(what, LIMIT, look).await;
+        if found.is_err() {
+            let last = self.json(&path, &[]).await.unwrap_or_default();
+            return found.with_context(|| format!("the torrent is {last:#}"));
+        }
+        found
+    }
+
+    /// Waits until a torrent is complete and no move of it is under way.
+    ///
+    /// # Errors
+    /// As [`Server::torrent_when`].
+    pub async fn complete(&self, info_hash: &str) -> Result<()> {
+        let is_complete =
+            |torrent: &Value| torrent["state"] == "complete" && torrent["moveProgress"].is_null();
+        self.torrent_when(info_hash, "it to be complete", is_complete).await.map(drop)
+    }
+
+    /// Sets something of a torrent: status and answer.
+    ///
+    /// # Errors
+    /// As [`curl`].
+    pub async fn put(&self, info_hash: &str, path: &str, body: &Value) -> Result<(u16, String)> {
+        let (path, body) = (format!("torrents/{info_hash}/{path}"), body.to_string());
+        let put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", &body];
+        self.curl(&path, &put).await
+    }
+
     /// Removes a torrent and its data.
     ///
     /// # Errors

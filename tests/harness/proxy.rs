@@ -106,6 +106,11 @@ impl Proxy {
         self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
     }
 
+    /// Cuts all connections, and takes no more.
+    pub fn cut(&self) {
+        self.accepting.abort();
+    }
+
     /// Stops the line towards leechers after this many bytes in all, give or take a chunk.
     /// `u64::MAX` lets everything pass.
     pub fn hold_at(&self, bytes: u64) {

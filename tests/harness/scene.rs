@@ -6,25 +6,22 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::browser::{Browser, Options};
+use crate::fixture::Fixture;
 use crate::http;
 use crate::media::Film;
 use crate::pages::{AppPage, PlayerPage, TorrentSnapshot};
-use crate::proxy::Line;
-use crate::swarm::{Client, Swarm};
-use crate::workspace::Scratch;
+use crate::swarm::Client;
 
-/// Length of the films' pieces, bytes.
-pub const PIECE_LENGTH: usize = 128 << 10;
-/// A line that carries a film about twice as fast as it plays.
-pub const FILM_RATE_BPS: u64 = 600 << 10;
+pub use crate::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
+
 /// Longest wait for what a person would wait for.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A film that is being downloaded in a browser.
 #[derive(Debug)]
 pub struct Scene {
-    /// The torrent and who seeds it.
-    pub swarm: Swarm,
+    /// The torrent and its seeders.
+    pub fixture: Fixture,
     /// The browser with the extension.
     pub browser: Browser,
     /// The list of torrents, linked, with the film in it.
@@ -39,27 +36,21 @@ impl Scene {
     /// # Errors
     /// Anything that is needed for it fails.
     pub async fn of(film: Film, client: Client) -> Result<Self> {
-        let swarm = Swarm::of_file(
-            &film.file().await?,
-            PIECE_LENGTH,
-            &[(client, Line::of_rate(FILM_RATE_BPS))],
-        )
-        .await?;
-        Self::with(swarm, Options::default()).await
+        let fixture = Fixture::film(film).seeded(client, FILM_RATE_BPS).build().await?;
+        Self::with(fixture, Options::default()).await
     }
 
-    /// A browser in which a swarm's torrent was added.
+    /// A browser in which a fixture's torrent was added.
     ///
     /// # Errors
     /// The browser, the extension, the daemon or the engine does not come up, or refuses the
     /// torrent.
-    pub async fn with(swarm: Swarm, options: Options) -> Result<Self> {
+    pub async fn with(fixture: Fixture, options: Options) -> Result<Self> {
         let browser = Browser::start(options).await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
-        let scratch = Scratch::new("torrent")?;
-        app.choose(&swarm.torrent.write_to(scratch.path())?).await?;
-        let scene = Self { swarm, browser, app, film: 0 };
+        app.choose(&fixture.torrent_file()?).await?;
+        let scene = Self { fixture, browser, app, film: 0 };
         scene.torrent_when("the torrent to be in the list", |_| true).await?;
         Ok(scene)
     }
@@ -74,7 +65,7 @@ impl Scene {
 
     /// The torrent's info hash.
     pub fn info_hash(&self) -> &str {
-        &self.swarm.torrent.info_hash
+        &self.fixture.torrent.info_hash
     }
 
     /// What the engine says of the torrent now.
@@ -119,11 +110,8 @@ impl Scene {
     }
 
     /// The film's bytes as they should be.
-    ///
-    /// # Errors
-    /// The film cannot be read.
-    pub fn truth(&self) -> Result<Vec<u8>> {
-        Ok(std::fs::read(&self.swarm.torrent.paths[self.film as usize])?)
+    pub fn truth(&self) -> &[u8] {
+        &self.fixture.truth[self.film as usize]
     }
 
     /// The film's address at the daemon.
@@ -146,7 +134,7 @@ impl Scene {
         ensure!(reply.status == 206, "status {} for {start}-{end}", reply.status);
         ensure!(reply.whole, "only {} bytes of {start}-{end} came", reply.body.len());
         ensure!(
-            reply.body == self.truth()?[start..=end],
+            reply.body == self.truth()[start..=end],
             "the bytes of {start}-{end} are not the film's"
         );
         Ok(())

@@ -227,7 +227,18 @@ impl Swarm {
     pub async fn of(mut recipe: Recipe, seeders: &[(Client, Line)]) -> Result<Self> {
         let tracker = Tracker::start().await?;
         recipe.announce = Some(tracker.url());
-        let torrent = Torrent::make(&recipe)?;
+        Self::seed(Torrent::make(&recipe)?, tracker, seeders).await
+    }
+
+    /// Seeds a torrent, and lets the tracker name the lines' near ends.
+    ///
+    /// # Errors
+    /// A client does not come up.
+    pub async fn seed(
+        torrent: Torrent,
+        tracker: Tracker,
+        seeders: &[(Client, Line)],
+    ) -> Result<Self> {
         let mut swarm = Self { torrent, tracker, lines: Vec::new(), seeders: Vec::new() };
         for (client, line) in seeders {
             let seeder = Seeder::start(*client, &swarm.torrent).await?;
@@ -253,6 +264,7 @@ impl Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
     use crate::wire;
 
     /// A client that is ready has checked the content against the metainfo: the torrent maker is
@@ -260,8 +272,7 @@ mod tests {
     async fn check(client: Client) {
         let scratch = Scratch::new("swarm").unwrap();
         let file = scratch.path().join("content.bin");
-        std::fs::write(&file, (0..100_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
-            .unwrap();
+        std::fs::write(&file, Dice::new(1).bytes(400_000)).unwrap();
         let swarm = Swarm::of_file(&file, 32 << 10, &[(client, Line::of_rate(0))]).await.unwrap();
         let torrent = &swarm.torrent;
         let through_line = swarm.lines[0].address();

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -118,6 +119,32 @@ impl Terminal {
     pub async fn url(&mut self) -> Result<String> {
         let ready = self.event("the URL", |event| event["event"] == "ready").await?;
         Ok(ready["url"].as_str().context("a URL")?.to_owned())
+    }
+
+    /// The port at which it listens for peers.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn port(&mut self) -> Result<u16> {
+        let has_port = |event: &Value| event["port"].as_u64().is_some_and(|port| port != 0);
+        let event = self.event("its port", has_port).await?;
+        Ok(u16::try_from(event["port"].as_u64().context("a port")?)?)
+    }
+
+    /// Where it listens for peers, on 127.0.0.1.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn address(&mut self) -> Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], self.port().await?).into())
+    }
+
+    /// Waits until everything is there.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn complete(&mut self) -> Result<()> {
+        self.event("everything", |event| event["event"] == "complete").await.map(drop)
     }
 
     /// Bytes verified, once they are at least `floor` and nothing is left to check.

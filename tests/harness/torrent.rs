@@ -156,6 +156,32 @@ impl Torrent {
     }
 }
 
+/// Writes the `.torrent` file of content that does not exist, in pieces of 16 KiB whose hashes are
+/// wrong. One file that is called as the torrent makes a torrent of one file. The path of what was
+/// written.
+///
+/// # Errors
+/// It cannot be written.
+pub fn of_nobody(folder: &Path, name: &str, files: &[(&str, usize)]) -> Result<PathBuf> {
+    const PIECE_LENGTH: usize = 16 << 10;
+    let length: usize = files.iter().map(|(_, length)| length).sum();
+    let mut info = vec![
+        ("name", text(name)),
+        ("piece length", Bencode::Int(PIECE_LENGTH as u64)),
+        ("pieces", Bencode::Bytes(vec![7; length.div_ceil(PIECE_LENGTH) * 20])),
+    ];
+    info.push(if matches!(files, [(only, _)] if *only == name) {
+        ("length", Bencode::Int(length as u64))
+    } else {
+        let names: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let lengths: Vec<u64> = files.iter().map(|(_, length)| *length as u64).collect();
+        ("files", file_list(&names, &lengths))
+    });
+    let path = folder.join(format!("{name}.torrent"));
+    std::fs::write(&path, dict(vec![("info", dict(info))]).encode())?;
+    Ok(path)
+}
+
 fn piece_hashes(paths: &[PathBuf], piece_length: usize) -> Result<Vec<u8>> {
     let mut hashes = Vec::new();
     let mut piece = Vec::with_capacity(piece_length);

@@ -7,7 +7,7 @@
 //! lies in `target/interop.txt`.
 
 mod cell;
-mod stage;
+mod side;
 mod table;
 
 use std::net::SocketAddr;
@@ -19,6 +19,7 @@ use cell::{Cell, Direction, Other, Source};
 use futures_util::StreamExt as _;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::dht::Node;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::nginx::Nginx;
 use jstorrent_tests::party::{Part, Party};
 use jstorrent_tests::plain::Server;
@@ -26,7 +27,7 @@ use jstorrent_tests::swarm::Client;
 use jstorrent_tests::torrent::Torrent;
 use jstorrent_tests::tracker::{Front, Tracker};
 use jstorrent_tests::workspace;
-use stage::{Ours, Stage};
+use side::{Ours, complete, content};
 use table::{Outcome, Table};
 
 /// Cells at once: most of their time they wait.
@@ -85,15 +86,15 @@ async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_k
 struct Network {
     router: Node,
     _other: Node,
-    _stage: Stage,
+    _content: Fixture,
 }
 
 impl Network {
     async fn new() -> Result<Self> {
         let router = Node::first().await?;
-        let stage = Stage::new(u64::MAX, jstorrent_tests::made::Version::V1).await?;
-        let other = Node::seed(router.address(), &stage.torrent).await?;
-        Ok(Self { router, _other: other, _stage: stage })
+        let fixture = content(u64::MAX, jstorrent_tests::made::Version::V1).await?;
+        let other = Node::seed(router.address(), &fixture.torrent).await?;
+        Ok(Self { router, _other: other, _content: fixture })
     }
 }
 
@@ -103,10 +104,10 @@ async fn look(number: u64, cell: &Cell, network: &Network) -> Outcome {
     }
     let begun = Instant::now();
     let transfer = async {
-        let stage = Stage::new(number, cell.version).await?;
+        let fixture = content(number, cell.version).await?;
         match cell.direction {
-            Direction::Down => down(&stage, cell, network).await,
-            Direction::Up => up(&stage, cell, network).await,
+            Direction::Down => down(&fixture, cell, network).await,
+            Direction::Up => up(&fixture, cell, network).await,
         }
     };
     match tokio::time::timeout(2 * cell.limit(), transfer).await {
@@ -117,8 +118,8 @@ async fn look(number: u64, cell: &Cell, network: &Network) -> Outcome {
 }
 
 /// We download from the other side.
-async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
-    let Other::Client(client) = cell.other else { return from_web_server(stage, cell).await };
+async fn down(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
+    let Other::Client(client) = cell.other else { return from_web_server(fixture, cell).await };
     let part = |torrent| Part {
         encrypted: cell.encrypted,
         utp: cell.utp,
@@ -126,26 +127,28 @@ async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
     };
     match cell.source {
         Source::Http | Source::Udp | Source::Magnet => {
-            let known = Known::new(stage, cell.source).await?;
+            let known = Known::new(fixture, cell.source).await?;
             let party = Party::start(&part(&known.torrent)).await?;
             known.announced(party.address().port()).await.with_context(|| party.log())?;
             let source = if cell.source == Source::Magnet { known.link } else { known.file };
-            Ours::get(stage, &source, cell, &[])?.complete(stage, cell).await
+            Ours::get(fixture, &source, cell, &[])?.complete(fixture, cell).await
         }
         Source::Dht => {
             let router = network.router.address();
-            let _party = Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
-            Ours::get(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router))?
-                .complete(stage, cell)
+            let _party =
+                Party::start(&Part { dht: Some(router), ..part(&fixture.torrent) }).await?;
+            Ours::get(fixture, &file(fixture, &fixture.torrent)?, cell, &in_dht(router))?
+                .complete(fixture, cell)
                 .await
         }
         Source::Pex => {
-            let introducer = Part { seeds: false, pex: true, gives: false, ..part(&stage.torrent) };
+            let introducer =
+                Part { seeds: false, pex: true, gives: false, ..part(&fixture.torrent) };
             // aria2 tells of nobody at the address of whom it tells.
-            let (giver, introducer) = acquainted(stage, &introducer, "127.0.0.2").await?;
+            let (giver, introducer) = acquainted(fixture, &introducer, "127.0.0.2").await?;
             let peer = ["--peer".to_owned(), introducer.address().to_string()];
-            let got = Ours::get(stage, &file(stage, &stage.torrent)?, cell, &peer)?
-                .complete(stage, cell)
+            let got = Ours::get(fixture, &file(fixture, &fixture.torrent)?, cell, &peer)?
+                .complete(fixture, cell)
                 .await;
             got.with_context(|| {
                 format!("the giver: {}; the introducer: {}", giver.log(), introducer.log())
@@ -156,7 +159,7 @@ async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
 }
 
 /// The other side downloads from us.
-async fn up(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
+async fn up(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
     let Other::Client(client) = cell.other else { unreachable!("a web server wants nothing") };
     let part = |torrent| Part {
         encrypted: cell.encrypted,
@@ -165,59 +168,62 @@ async fn up(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
     };
     match cell.source {
         Source::Http | Source::Udp | Source::Magnet => {
-            let known = Known::new(stage, cell.source).await?;
+            let known = Known::new(fixture, cell.source).await?;
             let link = (cell.source == Source::Magnet).then_some(known.link.as_str());
             let part = Part { link, ..part(&known.torrent) };
             if cell.it_dials() {
-                let (_ours, port) = Ours::seed(stage, &known.file, cell, &[]).await?;
+                let (_ours, port) = Ours::seed(fixture, &known.file, cell, &[]).await?;
                 known.announced(port).await?;
                 let mut party = Party::start(&part).await?;
-                stage.complete(&mut party, cell).await
+                complete(fixture, &mut party, cell).await
             } else {
                 let mut party = Party::start(&part).await?;
                 known.announced(party.address().port()).await.with_context(|| party.log())?;
-                let (_ours, _) = Ours::seed(stage, &known.file, cell, &[]).await?;
-                stage.complete(&mut party, cell).await
+                let (_ours, _) = Ours::seed(fixture, &known.file, cell, &[]).await?;
+                complete(fixture, &mut party, cell).await
             }
         }
         Source::Dht => {
             let router = network.router.address();
             let (_ours, _) =
-                Ours::seed(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router)).await?;
+                Ours::seed(fixture, &file(fixture, &fixture.torrent)?, cell, &in_dht(router))
+                    .await?;
             let mut party =
-                Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
-            stage.complete(&mut party, cell).await
+                Party::start(&Part { dht: Some(router), ..part(&fixture.torrent) }).await?;
+            complete(fixture, &mut party, cell).await
         }
-        Source::Pex => introduced(stage, cell, &Part { pex: true, ..part(&stage.torrent) }).await,
+        Source::Pex => {
+            introduced(fixture, cell, &Part { pex: true, ..part(&fixture.torrent) }).await
+        }
         Source::WebSeed => {
-            let state = stage.scratch.dir("server")?;
-            let server = Server::start(&state, &stage.torrent.folder, &["--no-token"]).await?;
-            let path = stage.torrent.write_to(stage.scratch.path())?;
+            let state = fixture.scratch.dir("server")?;
+            let server = Server::start(&state, &fixture.torrent.folder, &["--no-token"]).await?;
+            let path = fixture.torrent.write_to(fixture.scratch.path())?;
             server.add_file(&path, "?keep=1").await?;
-            server.verified(&stage.torrent.info_hash, stage.length()).await?;
-            let url = format!("{}stream/{}/", server.base, stage.torrent.info_hash);
-            let torrent = stage.torrent.with_web_seed(&url);
+            server.verified(&fixture.torrent.info_hash, fixture.torrent.length).await?;
+            let url = format!("{}stream/{}/", server.base, fixture.torrent.info_hash);
+            let torrent = fixture.torrent.with_web_seed(&url);
             let mut party = Party::start(&part(&torrent)).await?;
-            stage.complete(&mut party, cell).await
+            complete(fixture, &mut party, cell).await
         }
     }
 }
 
 /// A client gets from us what somebody else, who gives next to nothing, told one of us about.
-async fn introduced(stage: &Stage, cell: &Cell, part: &Part<'_>) -> Result<()> {
-    let source = file(stage, &stage.torrent)?;
+async fn introduced(fixture: &Fixture, cell: &Cell, part: &Part<'_>) -> Result<()> {
+    let source = file(fixture, &fixture.torrent)?;
     // Another address than the introducer's, as in life.
     let elsewhere = ["--peer-address", "127.0.0.2"].map(str::to_owned);
-    let (_ours, port) = Ours::seed(stage, &source, cell, &elsewhere).await?;
+    let (_ours, port) = Ours::seed(fixture, &source, cell, &elsewhere).await?;
     let us = SocketAddr::from(([127, 0, 0, 2], port));
     if cell.it_dials() {
         let us = ["--peer".to_owned(), us.to_string()];
-        let (_introducer, port) = Ours::introduce(stage, &source, cell, &us).await?;
+        let (_introducer, port) = Ours::introduce(fixture, &source, cell, &us).await?;
         let tracker = Tracker::start().await?;
         tracker.name([([127, 0, 0, 1], port).into()]);
-        let torrent = stage.torrent.with_tracker(&tracker.url());
+        let torrent = fixture.torrent.with_tracker(&tracker.url());
         let mut party = Party::start(&Part { torrent: &torrent, ..part.clone() }).await?;
-        return stage.complete(&mut party, cell).await;
+        return complete(fixture, &mut party, cell).await;
     }
     // It takes one connection from each address, so it is another client that dials it and us.
     let mut party = Party::start(part).await?;
@@ -230,18 +236,22 @@ async fn introduced(stage: &Stage, cell: &Cell, part: &Part<'_>) -> Result<()> {
         ..part.clone()
     };
     let introducer = Party::start(&introducer).await?;
-    stage.complete(&mut party, cell).await.with_context(|| introducer.log())
+    complete(fixture, &mut party, cell).await.with_context(|| introducer.log())
 }
 
 /// A client that gives nothing, and a giver that it is connected to.
-async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Result<(Party, Party)> {
+async fn acquainted(
+    fixture: &Fixture,
+    introducer: &Part<'_>,
+    address: &str,
+) -> Result<(Party, Party)> {
     let giver = |peers| Part {
         address,
         encrypted: introducer.encrypted,
         utp: introducer.utp,
         pex: true,
         peers,
-        ..Part::new(Client::Libtorrent, &stage.torrent, true)
+        ..Part::new(Client::Libtorrent, &fixture.torrent, true)
     };
     if introducer.client == Client::Transmission {
         // It dials nobody here.
@@ -252,7 +262,7 @@ async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Resu
     let giver = Party::start(&giver(&[])).await?;
     let tracker = Tracker::start().await?;
     tracker.name([giver.address()]);
-    let torrent = stage.torrent.with_tracker(&tracker.url());
+    let torrent = fixture.torrent.with_tracker(&tracker.url());
     let party = Party::start(&Part { torrent: &torrent, ..introducer.clone() }).await?;
     until("it to ask its tracker", Duration::from_secs(30), || async {
         Ok((tracker.announces() > 0).then_some(()))
@@ -262,10 +272,10 @@ async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Resu
 }
 
 /// What a web server has.
-async fn from_web_server(stage: &Stage, cell: &Cell) -> Result<()> {
-    let nginx = Nginx::start(&stage.torrent.folder).await?;
-    let torrent = stage.torrent.with_web_seed(&nginx.url(""));
-    Ours::get(stage, &file(stage, &torrent)?, cell, &[])?.complete(stage, cell).await
+async fn from_web_server(fixture: &Fixture, cell: &Cell) -> Result<()> {
+    let nginx = Nginx::start(&fixture.torrent.folder).await?;
+    let torrent = fixture.torrent.with_web_seed(&nginx.url(""));
+    Ours::get(fixture, &file(fixture, &torrent)?, cell, &[])?.complete(fixture, cell).await
 }
 
 fn in_dht(router: SocketAddr) -> [String; 3] {
@@ -273,8 +283,8 @@ fn in_dht(router: SocketAddr) -> [String; 3] {
 }
 
 /// The torrent as a file of its own, for us.
-fn file(stage: &Stage, torrent: &Torrent) -> Result<String> {
-    path_text(&torrent.write_to(&stage.scratch.dir("torrent")?)?)
+fn file(fixture: &Fixture, torrent: &Torrent) -> Result<String> {
+    path_text(&torrent.write_to(&fixture.scratch.dir("torrent")?)?)
 }
 
 fn path_text(path: &Path) -> Result<String> {
@@ -290,13 +300,13 @@ struct Known {
 }
 
 impl Known {
-    async fn new(stage: &Stage, source: Source) -> Result<Self> {
+    async fn new(fixture: &Fixture, source: Source) -> Result<Self> {
         let tracker =
             Tracker::open(if source == Source::Udp { Front::Udp } else { Front::Http }).await?;
         let url = tracker.url();
-        let torrent = stage.torrent.with_tracker(&url);
-        let file = file(stage, &torrent)?;
-        let link = format!("{}&tr={}", stage.link, jstorrent_tests::plain::encoded(&url));
+        let torrent = fixture.torrent.with_tracker(&url);
+        let file = file(fixture, &torrent)?;
+        let link = format!("{}&tr={}", fixture.magnet(), jstorrent_tests::plain::encoded(&url));
         Ok(Self { tracker, torrent, file, link })
     }
 

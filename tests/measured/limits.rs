@@ -2,12 +2,12 @@
 //! --test measured -- --nocapture` prints the figures.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::plain::Server;
-use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::torrent::{self, Recipe, Torrent};
 use jstorrent_tests::workspace::Scratch;
 use jstorrent_tests::{http, plain};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -235,17 +235,8 @@ async fn thirty_thousand_files_are_added() -> Result<()> {
 }
 
 /// A torrent file that names `count` files of ten bytes; their content does not exist.
-fn many_files(folder: &Path, count: usize) -> Result<std::path::PathBuf> {
-    let files: String = (0..count).map(|at| format!("d6:lengthi10e4:pathl9:{at:09}ee")).collect();
-    let name = format!("many-{count}");
-    let pieces = vec![7; (count * 10).div_ceil(16 << 10) * 20];
-    let head = format!(
-        "d4:infod5:filesl{files}e4:name{}:{name}12:piece lengthi16384e6:pieces{}:",
-        name.len(),
-        pieces.len()
-    );
-    let bytes = [head.as_bytes(), &pieces, b"ee"].concat();
-    let path = folder.join(format!("{name}.torrent"));
-    std::fs::write(&path, bytes)?;
-    Ok(path)
+fn many_files(folder: &Path, count: usize) -> Result<PathBuf> {
+    let names: Vec<String> = (0..count).map(|at| format!("{at:09}")).collect();
+    let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 10)).collect();
+    torrent::of_nobody(folder, &format!("many-{count}"), &files)
 }

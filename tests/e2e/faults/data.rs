@@ -14,14 +14,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures_util::{StreamExt as _, stream};
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::home::Home;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::tracker::Tracker;
-use jstorrent_tests::workspace::Scratch;
 use serde_json::{Value, json};
 
 const PIECE_LENGTH: usize = 64 << 10;
@@ -111,69 +111,41 @@ fn lines(fault: Fault, phase: Phase) -> String {
     accesses.iter().map(|access| format!("{access} {errno}\n")).collect()
 }
 
-/// A seeded film.
-struct World {
-    scratch: Scratch,
-    truth: Vec<u8>,
-    recipe: Recipe,
-    swarm: Swarm,
-}
-
 /// One cell: a server and a way to the seeder of its own, and what lies in its download folder.
 struct Cell {
-    world: Arc<World>,
+    world: Arc<Fixture>,
     fault: Fault,
     phase: Phase,
-    state: PathBuf,
-    dir: PathBuf,
+    home: Home,
     server: Server,
     file: PathBuf,
     line: Proxy,
     _tracker: Tracker,
 }
 
-impl World {
-    async fn new() -> Result<Self> {
-        let scratch = Scratch::new("faults")?;
-        let content = scratch.dir("content")?;
-        let mixed = |at: usize| (at ^ 0x5a5a_1234).wrapping_mul(0x85eb_ca6b).to_be_bytes()[5];
-        let truth: Vec<u8> = (0..LENGTH).map(mixed).collect();
-        std::fs::write(content.join("film.mp4"), &truth)?;
-        let recipe = Recipe::of_file(&content.join("film.mp4"), PIECE_LENGTH)?;
-        let swarm = Swarm::of(recipe.clone(), &[(Client::Libtorrent, Line::of_rate(0))]).await?;
-        Ok(Self { scratch, truth, recipe, swarm })
-    }
-}
-
 impl Cell {
-    async fn new(world: Arc<World>, fault: Fault, phase: Phase) -> Result<Self> {
+    async fn new(world: Arc<Fixture>, fault: Fault, phase: Phase) -> Result<Self> {
         let name = format!("{fault:?}-{phase:?}");
-        let own = world.scratch.dir(&name)?;
-        let (state, dir) = (
-            world.scratch.dir(&format!("{name}/state"))?,
-            world.scratch.dir(&format!("{name}/films"))?,
-        );
+        let (own, home) = (world.scratch.dir(&name)?, world.home(&name)?);
         let tracker = Tracker::start().await?;
-        let torrent =
-            Torrent::make(&Recipe { announce: Some(tracker.url()), ..world.recipe.clone() })?;
-        let file = torrent.write_to(&own)?;
-        let line = Proxy::start(world.swarm.lines[0].address(), Line::of_rate(0))?;
+        let file = world.torrent.with_tracker(&tracker.url()).write_to(&own)?;
+        let line = Proxy::start(world.lines[0].address(), Line::of_rate(0))?;
         tracker.name([line.address()]);
         if phase == Phase::Downloading {
             line.hold_at(HELD_AT);
         }
         // Foreign, in the same folder, and there from the beginning.
-        std::fs::write(dir.join("diary.txt"), DIARY)?;
-        let server = Server::start(&state, &dir, &[]).await?;
-        Ok(Self { world, fault, phase, state, dir, server, file, line, _tracker: tracker })
+        std::fs::write(home.downloads.join("diary.txt"), DIARY)?;
+        let server = home.serve(&[]).await?;
+        Ok(Self { world, fault, phase, home, server, file, line, _tracker: tracker })
     }
 
     fn film(&self) -> PathBuf {
-        self.dir.join("film.mp4")
+        self.home.downloads.join("film.mp4")
     }
 
     fn aside(&self, name: &str) -> PathBuf {
-        self.dir.with_file_name(name)
+        self.home.downloads.with_file_name(name)
     }
 
     /// Lets the fault happen.
@@ -186,8 +158,8 @@ impl Cell {
                 std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?;
                 std::fs::write(self.film(), DIARY)?;
             }
-            Fault::DiskGone => std::fs::rename(&self.dir, self.aside("away"))?,
-            _ => std::fs::write(self.state.join("faults"), lines(self.fault, self.phase))?,
+            Fault::DiskGone => std::fs::rename(&self.home.downloads, self.aside("away"))?,
+            _ => std::fs::write(self.home.state.join("faults"), lines(self.fault, self.phase))?,
         }
         Ok(())
     }
@@ -205,10 +177,10 @@ impl Cell {
                 std::fs::rename(self.aside("film"), self.film())?;
             }
             Fault::DiskGone => {
-                ensure!(!self.dir.exists(), "something was made in place of the disk");
-                std::fs::rename(self.aside("away"), &self.dir)?;
+                ensure!(!self.home.downloads.exists(), "something was made in place of the disk");
+                std::fs::rename(self.aside("away"), &self.home.downloads)?;
             }
-            _ => std::fs::remove_file(self.state.join("faults"))?,
+            _ => std::fs::remove_file(self.home.state.join("faults"))?,
         }
         Ok(())
     }
@@ -218,20 +190,11 @@ impl Cell {
     }
 
     fn path(&self) -> String {
-        format!("torrents/{}", self.world.swarm.torrent.info_hash)
+        format!("torrents/{}", self.world.torrent.info_hash)
     }
 
     async fn torrent(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
-        let last = std::sync::Mutex::new(Value::Null);
-        let look = || async {
-            let torrent = self.server.json(&self.path(), &[]).await?;
-            *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = torrent.clone();
-            Ok(is_so(&torrent).then_some(torrent))
-        };
-        let found = until(what, LIMIT, look).await;
-        found.with_context(|| {
-            format!("{}", last.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-        })
+        self.server.torrent_when(&self.world.torrent.info_hash, what, is_so).await
     }
 
     /// One sentence tells what is wrong.
@@ -254,11 +217,14 @@ impl Cell {
 
     /// Everything is as it should be at the end.
     fn holds(&self, dir: &Path) -> Result<()> {
-        ensure!(std::fs::read(self.dir.join("diary.txt"))? == DIARY, "the diary was changed");
+        ensure!(
+            std::fs::read(self.home.downloads.join("diary.txt"))? == DIARY,
+            "the diary was changed"
+        );
         let names: Vec<_> =
             std::fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
         let holds_film =
-            |name| std::fs::read(dir.join(name)).is_ok_and(|bytes| bytes == self.world.truth);
+            |name| std::fs::read(dir.join(name)).is_ok_and(|bytes| bytes == self.world.truth[0]);
         ensure!(names.iter().any(holds_film), "the film is not there: {names:?}");
         Ok(())
     }
@@ -278,14 +244,14 @@ impl Cell {
             // A folder that held files: one that never did may be made.
             self.add().await?;
             self.completes().await?;
-            self.server.remove(&self.world.swarm.torrent.info_hash).await?;
+            self.server.remove(&self.world.torrent.info_hash).await?;
         }
         self.strike()?;
         self.add().await?;
         let said = self.says_so().await?;
         self.mend()?;
         self.completes().await?;
-        self.holds(&self.dir)?;
+        self.holds(&self.home.downloads)?;
         Ok(said)
     }
 
@@ -308,7 +274,7 @@ impl Cell {
         };
         self.mend()?;
         self.completes().await?;
-        self.holds(&self.dir)?;
+        self.holds(&self.home.downloads)?;
         Ok(said)
     }
 
@@ -320,12 +286,12 @@ impl Cell {
         let reply = http::get(&url).await;
         let said = match (&reply, self.fault) {
             (Ok(reply), Fault::NoSpace | Fault::ReadOnly) => {
-                ensure!(reply.body == self.world.truth, "reading needs no writing");
+                ensure!(reply.body == self.world.truth[0], "reading needs no writing");
                 "it is served all the same".to_owned()
             }
             (Ok(reply), _) if reply.status == 200 => {
                 // What was sent before the fault was noticed is right, at least.
-                ensure!(self.world.truth.starts_with(&reply.body), "a wrong byte was served");
+                ensure!(self.world.truth[0].starts_with(&reply.body), "a wrong byte was served");
                 "the reply ends early".to_owned()
             }
             (Ok(reply), _) => format!("status {}", reply.status),
@@ -336,18 +302,17 @@ impl Cell {
         let served = || async {
             Ok(http::get(&url)
                 .await
-                .is_ok_and(|reply| reply.body == self.world.truth)
+                .is_ok_and(|reply| reply.body == self.world.truth[0])
                 .then_some(()))
         };
         until("the film to be served again", LIMIT, served).await?;
-        self.holds(&self.dir)?;
+        self.holds(&self.home.downloads)?;
         Ok(said)
     }
 
     async fn relocate(&self) -> Result<(u16, String)> {
-        let body = json!({ "folder": "new" }).to_string();
-        let put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", &body];
-        self.server.curl(&format!("{}/location", self.path()), &put).await
+        let body = json!({ "folder": "new" });
+        self.server.put(&self.world.torrent.info_hash, "location", &body).await
     }
 
     async fn moving(&self) -> Result<String> {
@@ -367,13 +332,14 @@ impl Cell {
                     std::fs::read(self.film())? == DIARY,
                     "the foreign file was moved or changed"
                 );
-                self.holds(&self.dir.join("new"))?;
+                self.holds(&self.home.downloads.join("new"))?;
                 return Ok("the foreign file stays, and the film is fetched again".to_owned());
             }
             Fault::Gone => {
                 let said = self.says_so().await?;
                 // It is put back where the torrent is said to lie now.
-                let place = self.dir.join(torrent["liesAt"].as_str().context("a place")?);
+                let place =
+                    self.home.downloads.join(torrent["liesAt"].as_str().context("a place")?);
                 std::fs::create_dir_all(place.parent().context("a folder")?)?;
                 std::fs::rename(self.aside("film"), &place)?;
                 self.completes().await?;
@@ -393,7 +359,7 @@ impl Cell {
                 && torrent["liesAt"].as_str().is_some_and(|at| at.starts_with("new/"))
         };
         self.torrent("it to lie there", is_there).await?;
-        self.holds(&self.dir.join("new"))?;
+        self.holds(&self.home.downloads.join("new"))?;
         Ok(said)
     }
 
@@ -410,24 +376,28 @@ impl Cell {
                 .context("nobody was told")?
                 .to_owned();
             self.mend()?;
-            self.holds(&self.dir)?;
+            self.holds(&self.home.downloads)?;
             return Ok(said);
         }
         ensure!(status == 409, "{status} {said}");
         let said = self.says_so().await?;
         self.mend()?;
-        self.holds(&self.dir)?;
+        self.holds(&self.home.downloads)?;
         let (status, last) = self.server.curl(&path, &["-X", "DELETE"]).await?;
         ensure!(status == 204, "{status} {last}");
         ensure!(!self.film().exists(), "the film is still there");
-        ensure!(std::fs::read(self.dir.join("diary.txt"))? == DIARY, "the diary was changed");
+        ensure!(
+            std::fs::read(self.home.downloads.join("diary.txt"))? == DIARY,
+            "the diary was changed"
+        );
         Ok(said)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_a_disk_harms_nothing_is_told_and_passes() -> Result<()> {
-    let world = Arc::new(World::new().await?);
+    let film = Fixture::random("film.mp4", LENGTH).pieces_of(PIECE_LENGTH).trackerless();
+    let world = Arc::new(film.seeded(Client::Libtorrent, 0).build().await?);
     let cells = FAULTS.iter().flat_map(|fault| PHASES.iter().map(move |phase| (*fault, *phase)));
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
     let run = |((fault, fault_name), (phase, phase_name)): (

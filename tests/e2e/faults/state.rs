@@ -18,19 +18,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::home::Home;
 use jstorrent_tests::http;
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::{Server, url_of};
-use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::{nothing_runs, output};
+use jstorrent_tests::torrent;
 use jstorrent_tests::workspace::{self, Scratch};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 const DEEDS: [&str; 5] = ["adding", "downloading", "serving", "moving", "removing"];
-const LENGTH: u32 = 1_500_000;
+const LENGTH: usize = 1_500_000;
 /// Slow enough that the download is under way when the disk breaks.
 const SLOW_BPS: u64 = 400_000;
 const MINE: &str = "this is mine";
@@ -56,26 +58,15 @@ const FAULTS: [(&str, Fault, &str); 7] = [
     ("disk gone and back", Fault::DiskGone, "its folder is not there"),
 ];
 
-fn film(seed: u32) -> Vec<u8> {
-    (0..LENGTH).map(|at| (at ^ seed).wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect()
+/// A film of its own, which one seeder has.
+async fn film(name: &str, dice: u64) -> Result<Fixture> {
+    let film = Fixture::random(name, LENGTH).dice(dice).pieces_of(32 << 10);
+    film.seeded(Client::Libtorrent, 0).build().await
 }
 
-async fn swarm(scratch: &Scratch, name: &str, seed: u32) -> Result<Swarm> {
-    let folder = scratch.dir(&format!("content-{name}"))?;
-    std::fs::write(folder.join(name), film(seed))?;
-    Swarm::of_file(&folder.join(name), 32 << 10, &[(Client::Libtorrent, Line::of_rate(0))]).await
-}
-
-/// A torrent that nobody gives.
+/// A torrent that nobody seeds.
 fn orphan(scratch: &Scratch, name: &str) -> Result<PathBuf> {
-    let info = format!(
-        "d6:lengthi9e4:name{}:{name}12:piece lengthi16384e6:pieces20:{}e",
-        name.len(),
-        "p".repeat(20)
-    );
-    let path = scratch.path().join(format!("{name}.torrent"));
-    std::fs::write(&path, format!("d4:info{info}e"))?;
-    Ok(path)
+    torrent::of_nobody(scratch.path(), name, &[(name, 9)])
 }
 
 async fn bind(disk: &Path, at: &Path) -> Result<()> {
@@ -86,25 +77,19 @@ async fn bind(disk: &Path, at: &Path) -> Result<()> {
 
 /// One server and what it is tried with.
 struct Session<'a> {
-    state: PathBuf,
+    home: Home,
     disk: PathBuf,
-    dir: PathBuf,
     scratch: &'a Scratch,
-    served: &'a Swarm,
-    slow: &'a Swarm,
+    served: &'a Fixture,
+    slow: &'a Fixture,
 }
 
 impl Session<'_> {
-    fn folder(&self) -> Result<PathBuf> {
-        let mut folders = std::fs::read_dir(&self.state)?.flatten().map(|entry| entry.path());
-        folders.find(|path| path.join("identity.json").exists()).context("a state folder")
-    }
-
     async fn break_it(&self, fault: Fault) -> Result<()> {
-        let path = self.folder()?.join("state.redb");
+        let path = self.home.server_state()?.join("state.redb");
         match fault {
             Fault::Errors(orders) => {
-                std::fs::write(self.folder()?.join("faults-for-tests"), orders)?
+                std::fs::write(self.home.server_state()?.join("faults-for-tests"), orders)?
             }
             Fault::FileGone => std::fs::remove_file(path)?,
             Fault::FileSwapped => {
@@ -114,7 +99,7 @@ impl Session<'_> {
             }
             Fault::DiskGone => {
                 let (status, _, errors) =
-                    output(Command::new("umount").arg("-l").arg(&self.state)).await?;
+                    output(Command::new("umount").arg("-l").arg(&self.home.state)).await?;
                 ensure!(status == 0, "{errors}");
             }
         }
@@ -123,38 +108,28 @@ impl Session<'_> {
 
     async fn mend_it(&self, fault: Fault) -> Result<()> {
         match fault {
-            Fault::Errors(_) => Ok(std::fs::remove_file(self.folder()?.join("faults-for-tests"))?),
+            Fault::Errors(_) => {
+                Ok(std::fs::remove_file(self.home.server_state()?.join("faults-for-tests"))?)
+            }
             // The daemon mends these by itself.
             Fault::FileGone | Fault::FileSwapped => Ok(()),
             Fault::DiskGone => {
                 ensure!(
-                    std::fs::read_dir(&self.state)?.next().is_none(),
+                    std::fs::read_dir(&self.home.state)?.next().is_none(),
                     "something was made where the disk was"
                 );
-                bind(&self.disk, &self.state).await
+                bind(&self.disk, &self.home.state).await
             }
         }
-    }
-
-    async fn torrent(
-        &self,
-        server: &Server,
-        swarm: &Swarm,
-        what: &str,
-        is_so: impl Fn(&Value) -> bool,
-    ) -> Result<()> {
-        let path = format!("torrents/{}", swarm.torrent.info_hash);
-        let look = || async {
-            let torrent = server.json(&path, &[]).await?;
-            Ok(is_so(&torrent).then_some(()))
-        };
-        until(what, LIMIT, look).await
     }
 
     async fn serves(&self, server: &Server) -> Result<()> {
         let torrent =
             server.json(&format!("torrents/{}", self.served.torrent.info_hash), &[]).await?;
-        ensure!(http::get(url_of(&torrent)?).await?.body == film(1), "other bytes were served");
+        ensure!(
+            http::get(url_of(&torrent)?).await?.body == self.served.truth[0],
+            "other bytes were served"
+        );
         Ok(())
     }
 
@@ -172,26 +147,28 @@ impl Session<'_> {
 
     /// Lives through one fault; what came of each deed.
     async fn run(&self, fault: Fault, words: &str) -> Result<BTreeMap<&'static str, Result<()>>> {
-        let mut server = Server::start(&self.state, &self.dir, &[]).await?;
-        let served = self.served.torrent.write_to(self.scratch.path())?;
+        let mut server = self.home.serve(&[]).await?;
+        let served = self.served.torrent_file()?;
         server.add_file(&served, "?keep=1").await?;
-        self.torrent(&server, self.served, "a complete film", |torrent| {
-            torrent["state"] == "complete"
-        })
-        .await?;
+        server
+            .torrent_when(&self.served.torrent.info_hash, "a complete film", |torrent| {
+                torrent["state"] == "complete"
+            })
+            .await?;
         let removed = server.add_file(&orphan(self.scratch, "removed")?, "?keep=1").await?;
         let removed = removed["infoHash"].as_str().context("an info hash")?.to_owned();
-        for folder in [&self.dir, &self.folder()?] {
+        for folder in [&self.home.downloads, &self.home.server_state()?] {
             std::fs::write(folder.join("mine.txt"), MINE)?;
         }
         let before = self.slow.passed();
         self.slow.set_rate(SLOW_BPS);
-        let slow = self.slow.torrent.write_to(self.scratch.path())?;
+        let slow = self.slow.torrent_file()?;
         server.add_file(&slow, "?keep=1").await?;
-        self.torrent(&server, self.slow, "a beginning", |torrent| {
-            torrent["verified"].as_u64() > Some(0)
-        })
-        .await?;
+        server
+            .torrent_when(&self.slow.torrent.info_hash, "a beginning", |torrent| {
+                torrent["verified"].as_u64() > Some(0)
+            })
+            .await?;
         self.break_it(fault).await?;
         // Everything is done while it is broken.
         let mut outcomes: BTreeMap<&'static str, Result<()>> = BTreeMap::new();
@@ -222,7 +199,10 @@ impl Session<'_> {
             |torrent: &Value| torrent["state"] == "complete" && torrent["moveProgress"].is_null();
         outcomes.insert(
             "downloading",
-            self.torrent(&server, self.slow, "the download to end", complete).await,
+            server
+                .torrent_when(&self.slow.torrent.info_hash, "the download to end", complete)
+                .await
+                .map(drop),
         );
         self.mend_it(fault).await?;
         if lasts {
@@ -236,10 +216,11 @@ impl Session<'_> {
                     .and_then(|has| if has { Ok(()) } else { bail!("it is still refused") }),
             );
         }
-        self.torrent(&server, self.served, "the move to end", |torrent| {
-            torrent["liesAt"] == "moved.bin" && complete(torrent)
-        })
-        .await?;
+        server
+            .torrent_when(&self.served.torrent.info_hash, "the move to end", |torrent| {
+                torrent["liesAt"] == "moved.bin" && complete(torrent)
+            })
+            .await?;
         let list = || async {
             let list = server.json("torrents", &[]).await?;
             let kinds = list["notices"]
@@ -254,8 +235,8 @@ impl Session<'_> {
         // A crash, and the next start.
         server.terminal.kill().await;
         drop(server);
-        nothing_runs(&self.state).await?;
-        let server = Server::start(&self.state, &self.dir, &[]).await?;
+        nothing_runs(&self.home.state).await?;
+        let server = self.home.serve(&[]).await?;
         let list = server.json("torrents", &[]).await?;
         let is_listed =
             |name: &str| list["torrents"].to_string().contains(&format!("\"name\":\"{name}\""));
@@ -269,27 +250,31 @@ impl Session<'_> {
         also("adding", checked(is_listed("added"), "it is lost"));
         also("removing", checked(!is_listed("removed"), "it is back"));
         also("serving", self.serves(&server).await);
-        let moved = std::fs::read(self.dir.join("moved.bin")).is_ok_and(|bytes| bytes == film(1));
+        let moved = std::fs::read(self.home.downloads.join("moved.bin"))
+            .is_ok_and(|bytes| bytes == self.served.truth[0]);
         also("moving", checked(moved, "it is not at its new place"));
         let downloading = async {
-            self.torrent(&server, self.slow, "it to be complete again", complete).await?;
+            server
+                .torrent_when(&self.slow.torrent.info_hash, "it to be complete again", complete)
+                .await?;
             ensure!(
-                std::fs::read(self.dir.join("slow.bin"))? == film(2),
+                std::fs::read(self.home.downloads.join("slow.bin"))? == self.slow.truth[0],
                 "other bytes are on the disk"
             );
             let passed = self.slow.passed() - before;
-            ensure!(passed < u64::from(LENGTH) * 3 / 2, "{passed} bytes came for {LENGTH}");
+            ensure!(passed < LENGTH as u64 * 3 / 2, "{passed} bytes came for {LENGTH}");
             Ok(())
         };
         also("downloading", downloading.await);
-        for folder in [&self.dir, &self.folder()?] {
+        for folder in [&self.home.downloads, &self.home.server_state()?] {
             ensure!(
                 std::fs::read_to_string(folder.join("mine.txt"))? == MINE,
                 "somebody else's file was changed"
             );
         }
         if fault == Fault::FileSwapped {
-            let aside = std::fs::read_to_string(self.folder()?.join("state.redb.corrupt-1"))?;
+            let aside =
+                std::fs::read_to_string(self.home.server_state()?.join("state.redb.corrupt-1"))?;
             ensure!(aside == MINE, "the other file was changed");
         }
         Ok(outcomes)
@@ -315,28 +300,22 @@ fn draw(table: &[(&str, BTreeMap<&'static str, Result<()>>)]) -> String {
 fn whatever_happens_to_the_state_in_the_middle_of_whatever() -> Result<()> {
     within(async {
         let scratch = Scratch::new("faults")?;
-        let served = swarm(&scratch, "served.bin", 1).await?;
-        let slow = swarm(&scratch, "slow.bin", 2).await?;
+        let served = film("served.bin", 1).await?;
+        let slow = film("slow.bin", 2).await?;
         let (mut table, mut failures) = (Vec::new(), Vec::new());
         for (at, (name, fault, words)) in FAULTS.into_iter().enumerate() {
             let dir = |what: &str| scratch.dir(&format!("{what}-{at}"));
             let (disk, state, downloads) = (dir("disk")?, dir("state")?, dir("downloads")?);
             let _disk = Disk::mount(&disk, "size=64m").await?;
             bind(&disk, &state).await?;
-            let session = Session {
-                state,
-                disk,
-                dir: downloads,
-                scratch: &scratch,
-                served: &served,
-                slow: &slow,
-            };
+            let home = Home { state, downloads };
+            let session = Session { home, disk, scratch: &scratch, served: &served, slow: &slow };
             let cells = session.run(fault, words).await.with_context(|| name.to_owned())?;
             failures.extend(cells.iter().filter_map(|(deed, outcome)| {
                 outcome.as_ref().err().map(|error| format!("{name}, {deed}: {error:#}"))
             }));
             table.push((name, cells));
-            let _ = output(Command::new("umount").arg("-l").arg(&session.state)).await?;
+            let _ = output(Command::new("umount").arg("-l").arg(&session.home.state)).await?;
         }
         let drawn = draw(&table);
         println!("{drawn}");

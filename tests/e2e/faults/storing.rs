@@ -6,63 +6,32 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::home::Home;
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::Server;
-use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal;
+use jstorrent_tests::torrent;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::Value;
 
 /// A store that says of itself that a later version wrote it.
 const NEWER: &[u8] = include_bytes!("../../../io-shim/tests/fixtures/state-newer.redb");
 
-/// Folders for a server, and torrents that nobody gives.
-struct Stage {
-    state: PathBuf,
-    dir: PathBuf,
-    scratch: Scratch,
+/// Folders for a server, and for torrents that nobody seeds.
+fn empty() -> Result<(Scratch, Home)> {
+    let scratch = Scratch::new("storing")?;
+    let home = Home::below(&scratch, "home")?;
+    Ok((scratch, home))
 }
 
-impl Stage {
-    fn new() -> Result<Self> {
-        let scratch = Scratch::new("storing")?;
-        Ok(Self { state: scratch.dir("state")?, dir: scratch.dir("downloads")?, scratch })
-    }
-
-    async fn serve(&self) -> Result<Server> {
-        Server::start(&self.state, &self.dir, &[]).await
-    }
-
-    /// A torrent whose description takes 200 KB.
-    fn torrent(&self, name: &str) -> Result<PathBuf> {
-        const PIECES: usize = 10_000;
-        const PIECE_LENGTH: usize = 16 << 10;
-        let mut bytes = format!(
-            "d4:infod6:lengthi{}e4:name{}:{name}12:piece lengthi{PIECE_LENGTH}e6:pieces{}:",
-            PIECES * PIECE_LENGTH,
-            name.len(),
-            PIECES * 20
-        )
-        .into_bytes();
-        bytes.resize(bytes.len() + PIECES * 20, 7);
-        bytes.extend(b"ee");
-        let path = self.scratch.path().join(format!("{name}.torrent"));
-        std::fs::write(&path, bytes)?;
-        Ok(path)
-    }
-
-    async fn add(&self, server: &Server, name: &str) -> Result<String> {
-        let added = server.add_file(&self.torrent(name)?, "?keep=1").await?;
-        Ok(added["infoHash"].as_str().context("an info hash")?.to_owned())
-    }
-
-    /// The state folder of the one server.
-    fn folder(&self) -> Result<PathBuf> {
-        let mut folders = std::fs::read_dir(&self.state)?.flatten().map(|entry| entry.path());
-        folders.find(|path| path.join("identity.json").exists()).context("a state folder")
-    }
+/// Adds a torrent that nobody seeds, whose description takes 200 KB; its info hash.
+async fn add(server: &Server, scratch: &Scratch, name: &str) -> Result<String> {
+    let file = torrent::of_nobody(scratch.path(), name, &[(name, 10_000 * (16 << 10))])?;
+    let added = server.add_file(&file, "?keep=1").await?;
+    Ok(added["infoHash"].as_str().context("an info hash")?.to_owned())
 }
 
 async fn names(server: &Server) -> Result<Vec<String>> {
@@ -110,15 +79,15 @@ async fn is_saved(server: &Server) -> Result<bool> {
 #[test]
 fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start() -> Result<()> {
     within(async {
-        let stage = Stage::new()?;
-        let _disk = Disk::mount(&stage.state, "size=8m").await?;
-        let mut server = stage.serve().await?;
-        stage.add(&server, "before").await?;
-        let removed = stage.add(&server, "removed").await?;
+        let (scratch, home) = empty()?;
+        let _disk = Disk::mount(&home.state, "size=8m").await?;
+        let mut server = home.serve(&[]).await?;
+        add(&server, &scratch, "before").await?;
+        let removed = add(&server, &scratch, "removed").await?;
         ensure!(is_saved(&server).await?);
-        let ballast = fill(&stage.state)?;
+        let ballast = fill(&home.state)?;
         for number in 0..4 {
-            stage.add(&server, &format!("added {number}")).await?;
+            add(&server, &scratch, &format!("added {number}")).await?;
         }
         server.remove(&removed).await?;
         let said = notices(&server, "a notice", |notices| !notices.is_empty()).await?;
@@ -139,8 +108,8 @@ fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start()
         // A crash: what is there afterwards was on the disk.
         server.terminal.kill().await;
         drop(server);
-        terminal::nothing_runs(&stage.state).await?;
-        let server = stage.serve().await?;
+        terminal::nothing_runs(&home.state).await?;
+        let server = home.serve(&[]).await?;
         let expected = ["added 0", "added 1", "added 2", "added 3", "before"];
         ensure!(names(&server).await? == expected, "{:?}", names(&server).await?);
         Ok(())
@@ -150,52 +119,38 @@ fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start()
 #[test]
 fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()> {
     within(async {
-        let stage = Stage::new()?;
-        let both = stage.scratch.dir("both")?;
-        let disk = Disk::mount(&both, "size=4m").await?;
-        let (state, dir) = (both.join("state"), both.join("downloads"));
-        std::fs::create_dir(&state)?;
-        std::fs::create_dir(&dir)?;
-        let content = stage.scratch.dir("content")?;
-        let film: Vec<u8> =
-            (0..6_000_000_u32).map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect();
-        std::fs::write(content.join("film.bin"), &film)?;
-        let seeders = [(Client::Libtorrent, Line::of_rate(0))];
-        let swarm = Swarm::of_file(&content.join("film.bin"), 64 << 10, &seeders).await?;
-        let file = swarm.torrent.write_to(stage.scratch.path())?;
-        let server = Server::start(&state, &dir, &[]).await?;
-        server.add_file(&file, "?keep=1").await?;
-        let look = |is_so: fn(&Value) -> bool| {
-            let (server, path) = (&server, format!("torrents/{}", swarm.torrent.info_hash));
-            move || {
-                let path = path.clone();
-                async move {
-                    let torrent = server.json(&path, &[]).await?;
-                    Ok(is_so(&torrent).then_some(torrent))
-                }
-            }
-        };
-        let stopped =
-            until("it to stop", LIMIT, look(|torrent| torrent["state"] == "error")).await?;
+        let film = Fixture::random("film.bin", 6_000_000).pieces_of(64 << 10);
+        let fixture = film.seeded(Client::Libtorrent, 0).build().await?;
+        // The state and the downloads lie on one disk.
+        let (state, downloads) = (&fixture.home.state, &fixture.home.downloads);
+        let both = state.parent().context("a folder of both")?;
+        let disk = Disk::mount(both, "size=4m").await?;
+        std::fs::create_dir(state)?;
+        std::fs::create_dir(downloads)?;
+        let server = fixture.serve(&[]).await?;
+        let hash = &fixture.torrent.info_hash;
+        server.add_file(&fixture.torrent_file()?, "?keep=1").await?;
+        let is_stopped = |torrent: &Value| torrent["state"] == "error";
+        let stopped = server.torrent_when(hash, "it to stop", is_stopped).await?;
         ensure!(
             stopped["message"].as_str().is_some_and(|words| words.contains("disk is full")),
             "{stopped}"
         );
-        stage.add(&server, "added").await?;
+        add(&server, &fixture.scratch, "added").await?;
         // That there is too little room for the torrent is said, too.
         let is_unsaved =
             |notices: &[Value]| notices.iter().any(|notice| notice["kind"] == "not_saved");
         notices(&server, "a notice", is_unsaved).await?;
         disk.change("size=64m").await?;
-        until("it to be complete", LIMIT, look(|torrent| torrent["state"] == "complete")).await?;
+        server.complete(hash).await?;
         notices(&server, "the notice to go", |notices| {
             notices.iter().all(|notice| notice["kind"] != "not_saved")
         })
         .await?;
-        ensure!(std::fs::read(dir.join("film.bin"))? == film, "it is not what was seeded");
+        fixture.is_in(downloads)?;
         drop(server);
-        terminal::nothing_runs(&state).await?;
-        let server = Server::start(&state, &dir, &[]).await?;
+        terminal::nothing_runs(state).await?;
+        let server = fixture.serve(&[]).await?;
         ensure!(names(&server).await? == ["added", "film.bin"], "{:?}", names(&server).await?);
         Ok(())
     })
@@ -203,13 +158,13 @@ fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_list_is_kept_and_named_and_a_newer_one_is_refused_untouched() -> Result<()> {
-    let stage = Stage::new()?;
-    let mut server = stage.serve().await?;
-    stage.add(&server, "before").await?;
+    let (scratch, home) = empty()?;
+    let mut server = home.serve(&[]).await?;
+    add(&server, &scratch, "before").await?;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    let path = stage.folder()?.join("state.redb");
+    let path = home.server_state()?.join("state.redb");
     std::fs::write(&path, "noise")?;
-    let mut server = stage.serve().await?;
+    let mut server = home.serve(&[]).await?;
     let aside = path.with_file_name("state.redb.corrupt-1");
     let said = notices(&server, "a notice", |notices| !notices.is_empty()).await?;
     ensure!(said[0]["kind"] == "set_aside", "{said:?}");
@@ -222,17 +177,17 @@ async fn a_damaged_list_is_kept_and_named_and_a_newer_one_is_refused_untouched()
         .event("the notice", |event| event["event"] == "notice" && event["kind"] == "set_aside")
         .await?;
     ensure!(std::fs::read(&aside)? == b"noise", "it was changed");
-    stage.add(&server, "after").await?;
+    add(&server, &scratch, "after").await?;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     std::fs::remove_file(aside)?;
-    let mut server = stage.serve().await?;
+    let mut server = home.serve(&[]).await?;
     ensure!(names(&server).await? == ["after"], "{:?}", names(&server).await?);
     notices(&server, "no notice", <[Value]>::is_empty).await?;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     std::fs::write(&path, NEWER)?;
-    let dir = stage.dir.to_str().context("a plain name")?;
+    let dir = home.downloads.to_str().context("a plain name")?;
     let (code, _, said) =
-        terminal::run(&stage.state, ["serve", "--listen", "127.0.0.1:0", "--dir", dir]).await?;
+        terminal::run(&home.state, ["serve", "--listen", "127.0.0.1:0", "--dir", dir]).await?;
     ensure!(code != 0 && said.contains("newer version of this program"), "{code} {said}");
     ensure!(std::fs::read(&path)? == NEWER, "it was changed");
     Ok(())

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::dice::Dice;
 use jstorrent_tests::http;
 use jstorrent_tests::made::{Made, Version};
 use jstorrent_tests::swarm::{Client, Seeder};
@@ -17,18 +18,14 @@ const EDGE: u64 = 1 << 32;
 const LENGTH: u64 = EDGE + (33 << 20) + 5;
 const PIECE_LENGTH: usize = 16 << 20;
 /// How much lies around each place that is read; between them the file is a hole.
-const NOISE: u64 = 64 << 10;
-
-fn noise(at: u64) -> Vec<u8> {
-    (at..at + NOISE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
-}
+const NOISE: usize = 64 << 10;
 
 /// The film, which takes hardly any room on the disk.
 fn film(path: &Path) -> Result<File> {
     let film = File::options().create_new(true).read(true).write(true).open(path)?;
     film.set_len(LENGTH)?;
-    for at in [0, EDGE - NOISE / 2, LENGTH - NOISE] {
-        film.write_all_at(&noise(at), at)?;
+    for at in [0, EDGE - NOISE as u64 / 2, LENGTH - NOISE as u64] {
+        film.write_all_at(&Dice::new(at).bytes(NOISE), at)?;
     }
     Ok(film)
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::swarm::Client;
 
 /// A line on which the whole film would come in a moment.
 const FAST_BPS: u64 = 64 << 20;
@@ -17,32 +17,27 @@ const FAST_BPS: u64 = 64 << 20;
 const WAITS: Duration = Duration::from_secs(6);
 
 /// A list in which a film was just added, and a person who does not decide by themselves.
-async fn added() -> Result<(Swarm, Browser, AppPage)> {
-    let line = Line::of_rate(FAST_BPS);
-    let swarm = Swarm::of_file(
-        &Film::Mp4MoovLast.file().await?,
-        PIECE_LENGTH,
-        &[(Client::Libtorrent, line)],
-    )
-    .await?;
+async fn added() -> Result<(Fixture, Browser, AppPage)> {
+    let film = Fixture::film(Film::Mp4MoovLast).seeded(Client::Libtorrent, FAST_BPS);
+    let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.session.evaluate("globalThis.decidesItself = true").await?;
     app.linked().await.with_context(|| browser.report())?;
-    app.drop_file("film.torrent", &swarm.torrent.metainfo).await?;
+    app.drop_file("film.torrent", &fixture.torrent.metainfo).await?;
     app.session
         .wait_for("byTestId('adding')?.closest('dialog').open", LIMIT)
         .await
         .with_context(|| browser.report())?;
-    Ok((swarm, browser, app))
+    Ok((fixture, browser, app))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it() -> Result<()> {
-    let (swarm, browser, app) = added().await?;
-    let hash = &swarm.torrent.info_hash;
+    let (fixture, browser, app) = added().await?;
+    let hash = &fixture.torrent.info_hash;
     let words = app.text_of("adding").await?;
-    ensure!(words.contains(&swarm.torrent.name), "no name in {words}");
+    ensure!(words.contains(&fixture.torrent.name), "no name in {words}");
     app.session.wait_for("/are free/.test(byTestId('adding-space').textContent)", LIMIT).await?;
     app.torrent_when(hash, "the beginning", LIMIT, |torrent| torrent.verified > 0).await?;
     tokio::time::sleep(WAITS).await;
@@ -64,8 +59,8 @@ async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Result<()> {
-    let (swarm, browser, app) = added().await?;
-    app.torrent_when(&swarm.torrent.info_hash, "the beginning", LIMIT, |torrent| {
+    let (fixture, browser, app) = added().await?;
+    app.torrent_when(&fixture.torrent.info_hash, "the beginning", LIMIT, |torrent| {
         torrent.verified > 0
     })
     .await?;
@@ -86,13 +81,8 @@ async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_no_question_is_not_asked() -> Result<()> {
-    let line = Line::of_rate(FAST_BPS);
-    let swarm = Swarm::of_file(
-        &Film::Mp4MoovLast.file().await?,
-        PIECE_LENGTH,
-        &[(Client::Libtorrent, line)],
-    )
-    .await?;
+    let film = Fixture::film(Film::Mp4MoovLast).seeded(Client::Libtorrent, FAST_BPS);
+    let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.session.evaluate("globalThis.decidesItself = true").await?;
@@ -103,8 +93,8 @@ async fn who_wants_no_question_is_not_asked() -> Result<()> {
     app.session.evaluate("byTestId('set-startAtOnce').click()").await?;
     app.session.evaluate("byTestId('settings-save').click()").await?;
     app.session.wait_for("!byTestId('settings-form')?.closest('dialog').open", LIMIT).await?;
-    app.drop_file("film.torrent", &swarm.torrent.metainfo).await?;
-    let hash = &swarm.torrent.info_hash;
+    app.drop_file("film.torrent", &fixture.torrent.metainfo).await?;
+    let hash = &fixture.torrent.info_hash;
     app.torrent_when(hash, "all of it", LIMIT, |torrent| torrent.state == "complete")
         .await
         .map(drop)

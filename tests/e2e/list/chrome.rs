@@ -5,11 +5,11 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 
 /// The service worker that runs now.
 async fn background(browser: &Browser) -> Result<Session> {
@@ -22,14 +22,8 @@ async fn background(browser: &Browser) -> Result<Session> {
 
 /// A film that comes slowly, in a browser with these options.
 async fn scene(options: Options) -> Result<Scene> {
-    let line = Line::of_rate(FILM_RATE_BPS);
-    let swarm = Swarm::of_file(
-        &Film::Mp4MoovFirst.file().await?,
-        PIECE_LENGTH,
-        &[(Client::Libtorrent, line)],
-    )
-    .await?;
-    Scene::with(swarm, options).await
+    let film = Fixture::film(Film::Mp4MoovFirst).seeded(Client::Libtorrent, FILM_RATE_BPS);
+    Scene::with(film.build().await?, options).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +72,7 @@ async fn told(scene: &Scene) -> Result<()> {
     scene.torrent_when("bytes to come in", |t| t.verified > 0).await?;
     ensure!(notifications(browser).await?.is_empty(), "nothing is complete yet");
     browser.cdp().close(page.target()).await?;
-    scene.swarm.set_rate(0);
+    scene.fixture.set_rate(0);
     until("the notification", LIMIT, || async {
         Ok((notifications(browser).await? == hash).then_some(()))
     })

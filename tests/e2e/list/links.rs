@@ -6,38 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
-use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Seeder, Swarm};
-use jstorrent_tests::torrent::Torrent;
+use jstorrent_tests::scene::LIMIT;
 use serde_json::{Value, json};
-
-/// A film that only a link leads to: a seeder behind a line, no tracker.
-struct Linked {
-    torrent: Torrent,
-    link: String,
-    _line: Proxy,
-    _seeder: Seeder,
-}
-
-impl Linked {
-    async fn new() -> Result<Self> {
-        let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, &[]).await?;
-        // Clients keep the description of a private torrent to themselves.
-        let torrent = swarm.torrent.public();
-        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
-        let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
-        let link =
-            format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
-        Ok(Self { torrent, link, _line: line, _seeder: seeder })
-    }
-
-    fn info_hash(&self) -> &str {
-        &self.torrent.info_hash
-    }
-}
 
 /// The service worker, awake, with its script run.
 async fn background(browser: &Browser) -> Result<Session> {
@@ -67,23 +40,24 @@ async fn app_tabs(background: &Session) -> Result<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
-    let linked = Linked::new().await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    let hash = &fixture.torrent.info_hash;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
-    app.add_link(&linked.link).await?;
+    app.add_link(&fixture.magnet()).await?;
     let described = app
-        .torrent_when(linked.info_hash(), "the description to come", LIMIT, |t| !t.files.is_empty())
+        .torrent_when(hash, "the description to come", LIMIT, |t| !t.files.is_empty())
         .await
         .with_context(|| browser.report())?;
-    ensure!(described.name == linked.torrent.name, "it is called {}", described.name);
+    ensure!(described.name == fixture.torrent.name, "it is called {}", described.name);
     app.session
         .wait_for("byTestId('file') && !byTestId('link-form')", LIMIT)
         .await
         .context("its files open")?;
-    let player = PlayerPage::open(&browser, linked.info_hash(), described.files[0].index).await?;
+    let player = PlayerPage::open(&browser, hash, described.files[0].index).await?;
     player.first_frame(LIMIT).await.with_context(|| browser.report())?;
-    let now = player.torrent(linked.info_hash()).await?.context("the torrent went away")?;
+    let now = player.torrent(hash).await?.context("the torrent went away")?;
     ensure!(
         now.verified < now.length * 9 / 10,
         "{} of {} bytes: nothing is proved",
@@ -137,7 +111,8 @@ async fn what_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Result<()> {
-    let linked = Linked::new().await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    let hash = &fixture.torrent.info_hash;
     let browser = Browser::headless().await?;
     let background = background(&browser).await?;
     let entry = "new Promise((done) => chrome.contextMenus.update('add-link', {}, () => done(chrome.runtime.lastError?.message ?? '')))";
@@ -147,9 +122,9 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
     .await
     .with_context(|| browser.report())?;
     choose_in_menu(&background, "javascript:alert(1)").await?;
-    choose_in_menu(&background, &linked.link).await?;
+    choose_in_menu(&background, &fixture.magnet()).await?;
     let app = AppPage::opened(&browser).await?;
-    app.torrent_when(linked.info_hash(), "the link's torrent", LIMIT, |t| !t.files.is_empty())
+    app.torrent_when(hash, "the link's torrent", LIMIT, |t| !t.files.is_empty())
         .await
         .with_context(|| browser.report())?;
     let other = "89abcdef0123456789abcdef0123456789abcdef";

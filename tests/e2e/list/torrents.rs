@@ -2,13 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, FileSnapshot, TorrentSnapshot};
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::torrent::Recipe;
-use jstorrent_tests::workspace::Scratch;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() -> Result<()> {
@@ -35,15 +33,13 @@ async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_is_dropped_on_the_page_is_added() -> Result<()> {
-    let line = Line::of_rate(FILM_RATE_BPS);
-    let swarm =
-        Swarm::of_file(&Film::Matroska.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)])
-            .await?;
+    let film = Fixture::film(Film::Matroska).seeded(Client::Libtorrent, FILM_RATE_BPS);
+    let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
-    app.drop_file("film.torrent", &swarm.torrent.metainfo).await?;
-    app.torrent_when(&swarm.torrent.info_hash, "the torrent to be in the list", LIMIT, |t| {
-        t.name == swarm.torrent.name
+    app.drop_file("film.torrent", &fixture.torrent.metainfo).await?;
+    app.torrent_when(&fixture.torrent.info_hash, "the torrent to be in the list", LIMIT, |t| {
+        t.name == fixture.torrent.name
     })
     .await
     .with_context(|| browser.report())
@@ -62,24 +58,6 @@ async fn a_file_that_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
     Ok(())
 }
 
-/// Three files that one slow seeder has.
-async fn several() -> Result<(Swarm, Scratch)> {
-    let scratch = Scratch::new("several")?;
-    let folder = scratch.dir("content")?;
-    std::fs::create_dir(folder.join("show"))?;
-    let files = ["one.bin", "two.bin", "three.bin"];
-    for (salt, name) in (1u32..).zip(files) {
-        let bytes: Vec<u8> = (0..500_000u32)
-            .flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes())
-            .collect();
-        std::fs::write(folder.join("show").join(name), bytes)?;
-    }
-    let files = files.map(str::to_owned).to_vec();
-    let recipe =
-        Recipe { folder, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
-    Ok((Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?, scratch))
-}
-
 /// A file by its place in the torrent; they are listed in the order of people.
 fn file_of(torrent: &TorrentSnapshot, index: u32) -> &FileSnapshot {
     torrent.files.iter().find(|file| file.index == index).expect("the torrent has such a file")
@@ -87,8 +65,9 @@ fn file_of(torrent: &TorrentSnapshot, index: u32) -> &FileSnapshot {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
-    let (swarm, _content) = several().await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let files = ["one.bin", "two.bin", "three.bin"].map(|name| (name, 2_000_000));
+    let show = Fixture::random_files("show", &files).seeded(Client::Libtorrent, FILM_RATE_BPS);
+    let scene = Scene::with(show.build().await?, Options::default()).await?;
     let page = &scene.app.session;
     let of = |file: u32, part: &str| {
         format!(
@@ -99,7 +78,7 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     for file in [0, 2] {
         page.evaluate(&format!("{}.click()", of(file, "want"))).await?;
     }
-    scene.swarm.set_rate(0);
+    scene.fixture.set_rate(0);
     let chosen = |torrent: &TorrentSnapshot| {
         torrent.state == "complete" && file_of(torrent, 1).verified == 2_000_000
     };
@@ -190,10 +169,10 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
     let slow =
         |t: &TorrentSnapshot| t.peers > 0 && (1..LIMIT_BPS * 3 / 2).contains(&t.down_rate_bps);
     scene.torrent_when("the limit to count", slow).await?;
-    let (before, since) = (scene.swarm.passed(), std::time::Instant::now());
+    let (before, since) = (scene.fixture.passed(), std::time::Instant::now());
     scene.torrent_when("some time to pass", |_| since.elapsed().as_secs() >= 4).await?;
     let (passed, allowed) =
-        (scene.swarm.passed() - before, LIMIT_BPS as f64 * since.elapsed().as_secs_f64());
+        (scene.fixture.passed() - before, LIMIT_BPS as f64 * since.elapsed().as_secs_f64());
     ensure!((passed as f64) < 1.5 * allowed, "{passed} bytes came where {allowed} may");
     scene.is_incomplete().await?;
     scene.browser.cdp().close(page.target()).await?;
@@ -220,9 +199,9 @@ async fn a_download_goes_on_without_any_page() -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     let before = scene.torrent_when("bytes to come in", |t| t.verified > 0).await?.verified;
     scene.browser.cdp().close(scene.app.session.target()).await?;
-    let carried = scene.swarm.passed();
+    let carried = scene.fixture.passed();
     jstorrent_tests::clock::until("a megabyte to come in unseen", LIMIT, || async {
-        Ok((scene.swarm.passed() > carried + (1 << 20)).then_some(()))
+        Ok((scene.fixture.passed() > carried + (1 << 20)).then_some(()))
     })
     .await?;
     let app = AppPage::open(&scene.browser).await?;

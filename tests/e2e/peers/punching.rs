@@ -10,13 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
-use jstorrent_tests::dice::Dice;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::party::{Part, Party};
 use jstorrent_tests::swarm::Client;
-use jstorrent_tests::terminal::Terminal;
-use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::wire;
-use jstorrent_tests::workspace::Scratch;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
@@ -36,36 +33,12 @@ const CONNECT: u8 = 1;
 const SYN: u8 = 0x41;
 
 /// A torrent of which nobody has anything, so that all stay.
-struct Stage {
-    torrent: Torrent,
-    scratch: Scratch,
+async fn nobodys(dice: u64) -> Result<Fixture> {
+    Fixture::random("film.bin", 100_000).dice(dice).pieces_of(16 << 10).linked().build().await
 }
 
-impl Stage {
-    fn new(seed: u64) -> Result<Self> {
-        let scratch = Scratch::new("punching")?;
-        let path = scratch.dir("content")?.join("film.bin");
-        std::fs::write(&path, Dice::new(seed).bytes(100_000))?;
-        let torrent = Torrent::make(&Recipe::of_file(&path, 16 << 10)?)?.public();
-        Ok(Self { torrent, scratch })
-    }
-
-    /// `jstorrent get`, and where it listens.
-    async fn get(&self, further: &[&str]) -> Result<(Terminal, SocketAddr)> {
-        let (file, folder) =
-            (self.torrent.write_to(self.scratch.path())?, self.scratch.dir("downloads")?);
-        let (file, folder) =
-            (file.to_str().context("a plain path")?, folder.to_str().context("a plain path")?);
-        let args =
-            [&["get", file, "--dir", folder, "--no-lsd", "--encryption", "off"], further].concat();
-        let mut terminal = Terminal::start(&self.scratch.dir("state")?, args)?;
-        let has_port =
-            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
-        let event = terminal.event("its port", has_port).await?;
-        let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
-        Ok((terminal, SocketAddr::from(([127, 0, 0, 1], port))))
-    }
-}
+/// How `jstorrent` is told to talk plainly, and to find nobody by itself.
+const PLAINLY: [&str; 3] = ["--no-lsd", "--encryption", "off"];
 
 type Callers = Arc<Mutex<Vec<(Instant, SocketAddr)>>>;
 
@@ -80,14 +53,16 @@ struct Stranger {
 
 impl Stranger {
     /// Connects as soon as the other end takes it: while that looks at its folder it takes nobody.
-    async fn taken_by(to: SocketAddr, stage: &Stage) -> Result<Self> {
-        until("the stranger to be taken", LIMIT, || async { Ok(Self::dial(stage, to).await.ok()) })
-            .await
+    async fn taken_by(to: SocketAddr, fixture: &Fixture) -> Result<Self> {
+        until("the stranger to be taken", LIMIT, || async {
+            Ok(Self::dial(fixture, to).await.ok())
+        })
+        .await
     }
 
     /// Connects from the port at which it says that it listens, and waits for the other end's
     /// extensions.
-    async fn dial(stage: &Stage, to: SocketAddr) -> Result<Self> {
+    async fn dial(fixture: &Fixture, to: SocketAddr) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = socket.local_addr()?;
@@ -98,7 +73,7 @@ impl Stranger {
         let hello = [
             b"\x13BitTorrent protocol",
             &extensions[..],
-            &stage.torrent.info_hash_bytes,
+            &fixture.torrent.info_hash_bytes,
             b"-TE0001-punchpunchpu",
         ];
         tokio::io::AsyncWriteExt::write_all(&mut stream, &hello.concat()).await?;
@@ -177,13 +152,15 @@ fn id_of(handshake: &[u8]) -> Option<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> Result<()> {
-    let stage = Stage::new(1)?;
+    let fixture = nobodys(1).await?;
     let hub =
-        Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, false) })
+        Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, false) })
             .await?;
-    let (_terminal, us) = stage.get(&["--peer", &hub.address().to_string()]).await?;
+    let peer = hub.address().to_string();
+    let mut terminal = fixture.get(&[&PLAINLY[..], &["--peer", &peer]].concat())?;
+    let us = terminal.address().await?;
     let mut stranger =
-        Stranger::taken_by(hub.address(), &stage).await.with_context(|| hub.log())?;
+        Stranger::taken_by(hub.address(), &fixture).await.with_context(|| hub.log())?;
     // We heard of it, found that nobody answers there, and asked.
     stranger.introduced().await.with_context(|| hub.log())?;
     stranger.is_dialled_by(us).await
@@ -191,11 +168,12 @@ async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<()> {
-    let stage = Stage::new(2)?;
-    let (_terminal, us) = stage.get(&[]).await?;
-    let mut stranger = Stranger::taken_by(us, &stage).await?;
+    let fixture = nobodys(2).await?;
+    let mut terminal = fixture.get(&PLAINLY)?;
+    let us = terminal.address().await?;
+    let mut stranger = Stranger::taken_by(us, &fixture).await?;
     let part =
-        Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &stage.torrent, false) };
+        Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &fixture.torrent, false) };
     let libtorrent = Party::start(&part).await?;
     // It may not be connected yet.
     let told = loop {

@@ -1,17 +1,14 @@
 //! How `jstorrent` and real clients come to talk: plainly or encrypted, over TCP or uTP, whoever
 //! dials, and what then passes is compared byte for byte.
 
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
-use jstorrent_tests::dice::Dice;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::party::{Part, Party};
 use jstorrent_tests::swarm::Client;
-use jstorrent_tests::terminal::Terminal;
-use jstorrent_tests::torrent::{Recipe, Torrent};
-use jstorrent_tests::workspace::Scratch;
+use jstorrent_tests::torrent::Torrent;
 
 /// Longest wait for a transfer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -50,88 +47,45 @@ impl Theirs {
     }
 }
 
-/// A torrent of one file, and where everybody has folders.
-struct Stage {
-    torrent: Torrent,
-    file: PathBuf,
-    truth: Vec<u8>,
-    scratch: Scratch,
+/// A torrent of one file, whose peers have to be named.
+async fn film() -> Result<Fixture> {
+    Fixture::random("film.bin", LENGTH).dice(7).pieces_of(64 << 10).trackerless().build().await
 }
 
-impl Stage {
-    fn new(length: usize) -> Result<Self> {
-        let scratch = Scratch::new("talking")?;
-        let truth = Dice::new(7).bytes(length);
-        let path = scratch.dir("content")?.join("film.bin");
-        std::fs::write(&path, &truth)?;
-        let torrent = Torrent::make(&Recipe::of_file(&path, 64 << 10)?)?;
-        let file = torrent.write_to(scratch.path())?;
-        Ok(Self { torrent, file, truth, scratch })
-    }
-
-    /// `jstorrent get`, here or where the file lies.
-    fn get(&self, name: &str, dir: &str, flags: &[&str]) -> Result<(Terminal, PathBuf)> {
-        let (state, dir) = (self.scratch.dir(name)?, self.scratch.dir(dir)?);
-        let file = self.file.to_str().context("a plain path")?;
-        let mut args = vec![
-            "get",
-            file,
-            "--dir",
-            dir.to_str().context("a plain path")?,
-            "--no-lsd",
-            "--no-pex",
-        ];
-        args.extend(flags);
-        let film = dir.join("film.bin");
-        Ok((Terminal::start(&state, args)?, film))
-    }
-
-    fn is_at(&self, path: &PathBuf) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| bytes == self.truth)
-    }
-}
+/// Nobody is found who was not named.
+const ALONE: [&str; 2] = ["--no-lsd", "--no-pex"];
 
 /// We download from a client that we dial.
 async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
-    let stage = Stage::new(LENGTH)?;
-    let seeder = Party::start(&theirs.part(&stage.torrent, true)).await?;
+    let fixture = film().await?;
+    let seeder = Party::start(&theirs.part(&fixture.torrent, true)).await?;
     let peer = seeder.address().to_string();
-    let (mut terminal, film) =
-        stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+    let mut terminal = fixture.get(&[&ALONE, flags, &["--peer", &peer]].concat())?;
     let status = terminal
         .ended()
         .await
         .with_context(|| format!("{theirs:?}, {flags:?}: {}", seeder.log()))?;
     ensure!(status.success(), "{theirs:?}, {flags:?}: {status}; {}", seeder.log());
-    ensure!(stage.is_at(&film), "{theirs:?}, {flags:?}: not what was seeded");
-    Ok(())
+    fixture.is_in(&fixture.home.downloads).with_context(|| format!("{theirs:?}, {flags:?}"))
 }
 
 /// We give to a client: libtorrent dials us, the others are dialled.
 async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
-    let stage = Stage::new(LENGTH)?;
-    let flags = [flags, &["--seed"]].concat();
+    let fixture = film().await?;
+    let flags = [&ALONE, flags].concat();
     let (_terminal, leecher) = if theirs.client == Client::Libtorrent {
-        let (mut terminal, _) = stage.get("state", "content", &flags)?;
-        let has_port =
-            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
-        let event = terminal.event("its port", has_port).await?;
-        let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
-        let us = [(theirs.address.parse::<std::net::IpAddr>()?, port).into()];
-        let part = Part { peers: &us, ..theirs.part(&stage.torrent, false) };
+        let mut terminal = fixture.give(&flags).await?;
+        let us = [(theirs.address.parse::<IpAddr>()?, terminal.port().await?).into()];
+        let part = Part { peers: &us, ..theirs.part(&fixture.torrent, false) };
         (terminal, Party::start(&part).await?)
     } else {
-        let leecher = Party::start(&theirs.part(&stage.torrent, false)).await?;
+        let leecher = Party::start(&theirs.part(&fixture.torrent, false)).await?;
         let peer = leecher.address().to_string();
-        let (terminal, _) =
-            stage.get("state", "content", &[&flags[..], &["--peer", &peer]].concat())?;
-        (terminal, leecher)
+        (fixture.give(&[&flags[..], &["--peer", &peer]].concat()).await?, leecher)
     };
-    let film = leecher.folder().join("film.bin");
-    let done = until("the client to have everything", LIMIT, || async {
-        Ok(stage.is_at(&film).then_some(()))
-    });
-    done.await.with_context(|| format!("{theirs:?}, {flags:?}: {}", leecher.log()))
+    let what = "the client to have everything";
+    let done = fixture.comes_to(leecher.folder(), what, LIMIT).await;
+    done.with_context(|| format!("{theirs:?}, {flags:?}: {}", leecher.log()))
 }
 
 /// Both at once: these clients mostly wait, Transmission for ten seconds before it gives anybody a
@@ -183,11 +137,10 @@ async fn nothing_passes_between_one_that_forces_encryption_and_one_that_has_none
     let (forced, plain) =
         (Theirs::new(Client::Libtorrent).encrypted(), Theirs::new(Client::Libtorrent));
     for (theirs, flags) in [(forced, OFF), (plain, FORCED)] {
-        let stage = Stage::new(LENGTH)?;
-        let seeder = Party::start(&theirs.part(&stage.torrent, true)).await?;
+        let fixture = film().await?;
+        let seeder = Party::start(&theirs.part(&fixture.torrent, true)).await?;
         let peer = seeder.address().to_string();
-        let (mut terminal, _) =
-            stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+        let mut terminal = fixture.get(&[&ALONE, flags, &["--peer", &peer]].concat())?;
         for _ in 0..4 {
             let event = terminal.event("progress", |event| event["event"] == "progress").await?;
             ensure!(event["verified"] == 0, "{theirs:?}, {flags:?}: {event}");
@@ -225,16 +178,12 @@ async fn libtorrent_is_talked_to_over_ipv6() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_us_talk_over_utp() -> Result<()> {
     for flags in [&["--no-tcp"][..], &["--no-tcp", "--encryption", "forced"]] {
-        let stage = Stage::new(LENGTH)?;
-        let (mut giving, _) = stage.get("giving", "content", &[flags, &["--seed"]].concat())?;
-        let has_port =
-            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
-        let event = giving.event("its port", has_port).await?;
-        let peer = format!("127.0.0.1:{}", event["port"]);
-        let (mut terminal, film) =
-            stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+        let fixture = film().await?;
+        let mut giving = fixture.give(&[&ALONE, flags].concat()).await?;
+        let peer = giving.address().await?.to_string();
+        let mut terminal = fixture.get(&[&ALONE, flags, &["--peer", &peer]].concat())?;
         ensure!(terminal.ended().await?.success());
-        ensure!(stage.is_at(&film), "not what was given");
+        fixture.is_in(&fixture.home.downloads)?;
     }
     Ok(())
 }

@@ -8,15 +8,15 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::daemon::{Daemon, Endpoint};
+use jstorrent_tests::dice::Dice;
+use jstorrent_tests::fixture::{Builder, Fixture};
 use jstorrent_tests::http;
 use jstorrent_tests::liar::{Liar, Lie};
 use jstorrent_tests::media::Film;
 use jstorrent_tests::plain::url_of;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::stage::Stage;
-use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::proxy::Proxy;
+use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::Scratch;
 use shared_proto::frame::{decode_control, encode_control};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, PROTOCOL_VERSION};
@@ -28,12 +28,14 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const WATCHED: Duration = Duration::from_secs(6);
 
 /// A film in a swarm of honest seeders and one liar.
-async fn swarm_with(lie: Lie, honest: &[(Client, Line)]) -> Result<(Swarm, Liar)> {
-    let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, honest).await?;
-    let liar = Liar::start(&swarm.torrent, lie).await?;
-    let honest = swarm.lines.iter().map(|line| line.address());
-    swarm.tracker.name(honest.chain([liar.address()]));
-    Ok((swarm, liar))
+async fn film_with(lie: Lie, honest_rate_bps: &[u64]) -> Result<(Fixture, Liar)> {
+    let film = Fixture::film(Film::Mp4MoovFirst);
+    let seeded = |film: Builder, rate: &u64| film.seeded(Client::Libtorrent, *rate);
+    let fixture = honest_rate_bps.iter().fold(film, seeded).build().await?;
+    let liar = Liar::start(&fixture.torrent, lie).await?;
+    let honest = fixture.lines.iter().map(Proxy::address);
+    fixture.tracker.name(honest.chain([liar.address()]));
+    Ok((fixture, liar))
 }
 
 async fn is_dropped(liar: &Liar) -> Result<()> {
@@ -45,8 +47,8 @@ async fn is_dropped(liar: &Liar) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_gets_not_one_byte_from_a_liar() -> Result<()> {
-    let (swarm, liar) = swarm_with(Lie::EveryBlock, &[]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let (fixture, liar) = film_with(Lie::EveryBlock, &[]).await?;
+    let scene = Scene::with(fixture, Options::default()).await?;
     let url = scene.stream_url().await?;
     let viewer = tokio::spawn(async move {
         tokio::time::timeout(WATCHED, http::get_range(&url, 0, 99_999)).await
@@ -70,13 +72,12 @@ async fn a_viewer_gets_not_one_byte_from_a_liar() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_dropped() -> Result<()>
 {
-    let (swarm, liar) =
-        swarm_with(Lie::EveryBlock, &[(Client::Libtorrent, Line::of_rate(2 << 20))]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let (fixture, liar) = film_with(Lie::EveryBlock, &[2 << 20]).await?;
+    let scene = Scene::with(fixture, Options::default()).await?;
     let url = scene.stream_url().await?;
     let whole = http::get(&url).await?;
     ensure!(
-        whole.whole && whole.body == scene.truth()?,
+        whole.whole && whole.body == scene.truth(),
         "the film that was served is not the film that was seeded"
     );
     is_dropped(&liar).await.with_context(|| scene.browser.report())?;
@@ -87,9 +88,8 @@ async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_drop
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seeder_that_never_answers_does_not_hold_a_film_up() -> Result<()> {
-    let (swarm, _silent) =
-        swarm_with(Lie::NoAnswer, &[(Client::Libtorrent, Line::of_rate(1 << 20))]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let (fixture, _silent) = film_with(Lie::NoAnswer, &[1 << 20]).await?;
+    let scene = Scene::with(fixture, Options::default()).await?;
     let player = scene.play().await?;
     player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
     player.plays_on(3.0, LIMIT).await.with_context(|| scene.browser.report())?;
@@ -113,7 +113,7 @@ async fn a_browser_that_vanishes_leaves_the_viewer_with_nothing_but_the_truth() 
     scene.browser.kill().await;
     let whole = viewer.read_to_end(&mut body).await?;
     ensure!(!whole, "an incomplete film was sent as whole");
-    let truth = scene.truth()?;
+    let truth = scene.truth();
     ensure!(
         body.len() < truth.len() && body == truth[..body.len()],
         "{} bytes came, and they differ",
@@ -126,7 +126,7 @@ async fn a_browser_that_vanishes_leaves_the_viewer_with_nothing_but_the_truth() 
 async fn not_one_byte_follows_the_last_grant_of_a_brain_that_disappears() -> Result<()> {
     let scratch = Scratch::new("brain")?;
     let (state, downloads) = (scratch.dir("state")?, scratch.dir("downloads")?);
-    let content: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
+    let content = Dice::new(1).bytes(4_000_000);
     std::fs::write(downloads.join("film.mp4"), &content)?;
     let daemon = Daemon::start(&state, &downloads).await?;
     let mut brain = Brain::connect(&daemon.endpoint, &content).await?;
@@ -157,19 +157,20 @@ async fn not_one_byte_follows_the_last_grant_of_a_brain_that_disappears() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent_to_its_end()
 -> Result<()> {
-    let scratch = Scratch::new("overwritten")?;
-    let source = scratch.dir("source")?.join("film.mp4");
     // More than fits into the buffers between the daemon and a viewer that takes nothing.
-    let content: Vec<u8> = (0..12_u32 << 20).flat_map(u32::to_be_bytes).collect();
-    std::fs::write(&source, &content)?;
-    let stage = Stage::of(&Recipe::of_file(&source, PIECE_LENGTH)?, 0, scratch).await?;
-    let liar = Liar::start(&stage.torrent, Lie::EveryBlock).await?;
-    let server = stage.serve(&[]).await?;
-    let added = server.add(&stage.magnet()).await?;
+    let fixture = Fixture::random("film.mp4", 48 << 20)
+        .linked()
+        .seeded(Client::Libtorrent, 0)
+        .build()
+        .await?;
+    let content = &fixture.truth[0];
+    let liar = Liar::start(&fixture.torrent, Lie::EveryBlock).await?;
+    let server = fixture.serve(&[]).await?;
+    let added = server.add(&fixture.magnet()).await?;
     let url = url_of(&added)?;
     ensure!(http::get(url).await?.whole, "the film does not come");
     // From this look on the daemon notices what other programs do.
-    let (hash, path) = (stage.torrent.info_hash.clone(), stage.downloaded());
+    let (hash, path) = (fixture.torrent.info_hash.clone(), fixture.downloaded());
     let recheck = format!("torrents/{hash}/recheck");
     ensure!(server.curl(&recheck, &["-X", "POST"]).await?.0 < 300, "it can't be checked");
     server.verified(&hash, content.len() as u64).await?;
@@ -183,7 +184,7 @@ async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent
             body.len()
         );
     }
-    drop(stage.line);
+    fixture.lines[0].cut();
     let modified = std::fs::metadata(&path)?.modified()?;
     let mut film = std::fs::OpenOptions::new().write(true).open(&path)?;
     film.write_all(&vec![0; content.len()])?;
@@ -195,7 +196,7 @@ async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent
 
     let whole = viewer.read_to_end(&mut body).await?;
     ensure!(viewer.status == 206 && !whole, "status {}, whole: {whole}", viewer.status);
-    let wrong = body.iter().zip(&content).filter(|(sent, right)| sent != right).count();
+    let wrong = body.iter().zip(content).filter(|(sent, right)| sent != right).count();
     ensure!(wrong == 0, "{wrong} wrong bytes of {}", body.len());
     Ok(())
 }

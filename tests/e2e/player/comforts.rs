@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::{self, H264};
 use jstorrent_tests::pages::{AppPage, PlayerPage};
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -55,10 +54,8 @@ async fn film(name: &str, seconds: u32, encoding: &[&str]) -> Result<PathBuf> {
 }
 
 async fn scene_of(path: &Path) -> Result<Scene> {
-    let swarm =
-        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))])
-            .await?;
-    Scene::with(swarm, Options::default()).await
+    let film = Fixture::of_file(path).seeded(Client::Libtorrent, FILM_RATE_BPS);
+    Scene::with(film.build().await?, Options::default()).await
 }
 
 /// Watches and hears a film while it is incomplete, with a seek there and back.
@@ -101,10 +98,10 @@ async fn an_mp4_whose_sound_the_browser_lacks_is_heard() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> Result<()> {
     let path = film("player.avi", SECONDS, AVI).await?;
-    let swarm =
-        Swarm::of_file(&path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let film = Fixture::of_file(&path).seeded(Client::Libtorrent, 0);
     let daemon_env = vec![("JSTORRENT_FFMPEG", "/nonexistent/ffmpeg".to_owned())];
-    let scene = Scene::with(swarm, Options { daemon_env, ..Options::default() }).await?;
+    let scene =
+        Scene::with(film.build().await?, Options { daemon_env, ..Options::default() }).await?;
     let page =
         scene.browser.open(&format!("player.html?torrent={}&file=0", scene.info_hash())).await?;
     let said = "document.querySelector('[data-testid=player-status]')?.innerText ?? ''";
@@ -126,9 +123,8 @@ async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> 
 /// Rests with the pointer over the bar at a place that was never played, and waits for the picture
 /// of it.
 async fn picture_over_the_bar(path: &Path) -> Result<()> {
-    let swarm =
-        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let film = Fixture::of_file(path).seeded(Client::Libtorrent, 0);
+    let scene = Scene::with(film.build().await?, Options::default()).await?;
     let seen = async {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
@@ -226,15 +222,9 @@ async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> 
     let set = folder.dir("Titled")?;
     std::fs::rename(titled(folder.path()).await?, set.join("film.mkv"))?;
     std::fs::write(set.join("film.fr.srt"), "1\n00:00:01,000 --> 00:00:39,000\nDe côté\n")?;
-    let recipe = Recipe {
-        folder: folder.path().to_owned(),
-        name: "Titled".into(),
-        files: vec!["film.mkv".into(), "film.fr.srt".into()],
-        piece_length: PIECE_LENGTH,
-        announce: None,
-    };
-    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let film = Fixture::of_files(folder.path(), "Titled", ["film.mkv", "film.fr.srt"]);
+    let fixture = film.seeded(Client::Libtorrent, FILM_RATE_BPS).build().await?;
+    let scene = Scene::with(fixture, Options::default()).await?;
     let seen = async {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
@@ -273,15 +263,9 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
     for name in &names {
         std::fs::copy(&episode, set.join(name))?;
     }
-    let recipe = Recipe {
-        folder: folder.path().to_owned(),
-        name: "A season".into(),
-        files: names.clone(),
-        piece_length: PIECE_LENGTH,
-        announce: None,
-    };
-    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
-    let scene = Scene::with(swarm, Options::default()).await?;
+    let files = names.iter().map(String::as_str);
+    let season = Fixture::of_files(folder.path(), "A season", files).seeded(Client::Libtorrent, 0);
+    let scene = Scene::with(season.build().await?, Options::default()).await?;
     let index = |number: usize| order.iter().position(|it| *it == number).context("an episode");
     let seen = async {
         let list = &scene.app.session;

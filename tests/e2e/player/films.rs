@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::Scratch;
 
 /// Watches a film from a client while it is incomplete, then compares every byte.
 async fn check(film: Film, client: Client) -> Result<()> {
     let scene = Scene::of(film, client).await?;
     watch(&scene).await.with_context(|| scene.browser.report())?;
-    scene.swarm.set_rate(0);
+    scene.fixture.set_rate(0);
     let whole = http::get(&scene.stream_url().await?).await?;
     ensure!(
         whole.status == 200 && whole.whole,
@@ -25,7 +24,7 @@ async fn check(film: Film, client: Client) -> Result<()> {
         whole.body.len()
     );
     ensure!(
-        whole.body == scene.truth()?,
+        whole.body == scene.truth(),
         "the film that was served is not the film that was seeded"
     );
     Ok(())
@@ -42,7 +41,7 @@ async fn watch(scene: &Scene) -> Result<()> {
     player.plays_on(1.0, LIMIT).await?;
     player.seek(5.0, LIMIT).await?;
     scene.is_incomplete().await.context("after the seek back")?;
-    let length = scene.truth()?.len();
+    let length = scene.truth().len();
     // One across the start, one across a border of pieces in the middle, one at the very end.
     scene.range_is_true(0, 70_000).await?;
     scene.range_is_true(length / 2 - 90_000, length / 2 + 90_000).await?;
@@ -107,15 +106,10 @@ async fn a_film_between_other_files_of_a_torrent_plays_and_seeks_while_incomplet
     std::fs::write(set.join("read me.txt"), vec![b'r'; 50_001])?;
     std::fs::copy(Film::Mp4MoovLast.file().await?, set.join("film.mp4"))?;
     std::fs::write(set.join("cover.jpg"), vec![b'c'; 300_003])?;
-    let recipe = Recipe {
-        folder: folder.path().to_owned(),
-        name: "A film, with extras".into(),
-        files: vec!["read me.txt".into(), "film.mp4".into(), "cover.jpg".into()],
-        piece_length: PIECE_LENGTH,
-        announce: None,
-    };
-    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
-    let mut scene = Scene::with(swarm, Options::default()).await?;
+    let files = ["read me.txt", "film.mp4", "cover.jpg"];
+    let film = Fixture::of_files(folder.path(), "A film, with extras", files);
+    let fixture = film.seeded(Client::Libtorrent, FILM_RATE_BPS).build().await?;
+    let mut scene = Scene::with(fixture, Options::default()).await?;
     scene.film = 1;
     watch(&scene).await.with_context(|| scene.browser.report())
 }
@@ -125,7 +119,7 @@ async fn a_second_viewer_far_away_does_not_stop_the_first() -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     let player = scene.play().await?;
     player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
-    let length = usize::try_from(scene.swarm.torrent.length)?;
+    let length = usize::try_from(scene.fixture.torrent.length)?;
     let far = length / 4 * 3;
     scene.range_is_true(far, far + 300_000).await?;
     scene.is_incomplete().await?;

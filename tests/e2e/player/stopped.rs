@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::{self, H264};
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::pages::PlayerPage;
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH, Scene};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 
 const SECONDS: u32 = 60;
@@ -38,13 +38,8 @@ async fn film() -> Result<PathBuf> {
 }
 
 async fn scene(options: Options) -> Result<Scene> {
-    let swarm = Swarm::of_file(
-        &film().await?,
-        PIECE_LENGTH,
-        &[(Client::Libtorrent, Line::of_rate(RATE_BPS))],
-    )
-    .await?;
-    Scene::with(swarm, options).await
+    let film = Fixture::of_file(&film().await?).seeded(Client::Libtorrent, RATE_BPS);
+    Scene::with(film.build().await?, options).await
 }
 
 /// Waits until the player says this of the film.

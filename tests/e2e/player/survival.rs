@@ -81,10 +81,10 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     ensure!(kept.as_bool() == Some(true), "the film was opened again");
     scene.is_incomplete().await?;
 
-    scene.swarm.set_rate(0);
+    scene.fixture.set_rate(0);
     scene.torrent_when("the film to be complete", |t| t.state == "complete").await?;
-    let length = scene.swarm.torrent.length;
-    let carried = scene.swarm.passed();
+    let length = scene.fixture.torrent.length;
+    let carried = scene.fixture.passed();
     ensure!(
         carried < length + length / 50 + FETCHED_AGAIN,
         "the line carried {carried} bytes for a film of {length}"

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
 use jstorrent_tests::clock::until;
-use jstorrent_tests::dice::Dice;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
@@ -15,27 +15,17 @@ use jstorrent_tests::plain::{Server, curl, encoded, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::stage::Stage;
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::output;
-use jstorrent_tests::torrent::Recipe;
-use jstorrent_tests::workspace::{self, Scratch};
+use jstorrent_tests::workspace;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// Folders, a name that is there twice, and one that addresses can't hold as it is.
-async fn series() -> Result<Stage> {
-    let scratch = Scratch::new("api")?;
-    let folder = scratch.dir("content")?;
-    let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(str::to_owned).to_vec();
-    let mut dice = Dice::new(3);
-    for file in &files {
-        let path = folder.join("Series").join(file);
-        std::fs::create_dir_all(path.parent().context("a folder")?)?;
-        std::fs::write(path, dice.bytes(100_000))?;
-    }
-    let recipe =
-        Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
-    Stage::of(&recipe, 0, scratch).await
+async fn series() -> Result<Fixture> {
+    let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(|path| (path, 100_000));
+    let series = Fixture::random_files("Series", &files).pieces_of(32 << 10);
+    series.linked().seeded(Client::Libtorrent, 0).build().await
 }
 
 async fn torrents(server: &Server) -> Result<Vec<Value>> {
@@ -45,11 +35,11 @@ async fn torrents(server: &Server) -> Result<Vec<Value>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovFirst).await?;
-    let server = stage.serve(&[]).await?;
-    let (status, added) = server.post(&json!({ "magnet": stage.magnet() })).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    let server = fixture.serve(&[]).await?;
+    let (status, added) = server.post(&json!({ "magnet": fixture.magnet() })).await?;
     ensure!(
-        status == 200 && added["infoHash"] == stage.torrent.info_hash.as_str(),
+        status == 200 && added["infoHash"] == fixture.torrent.info_hash.as_str(),
         "{status} {added}"
     );
     let file = &added["files"][0];
@@ -59,7 +49,7 @@ async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Resu
     );
     ensure!(file["type"] == "video/mp4" && file["playable"] == true, "{added}");
     ensure!(torrents(&server).await?[0]["temporary"] == true, "it is for as long as it is read");
-    let (status, again) = server.post(&json!({ "magnet": stage.magnet(), "keep": true })).await?;
+    let (status, again) = server.post(&json!({ "magnet": fixture.magnet(), "keep": true })).await?;
     ensure!(added["duplicate"] == false && again["duplicate"] == true, "{added} {again}");
     let same = |answer: &Value| (answer["infoHash"].clone(), answer["files"].clone());
     ensure!(
@@ -79,11 +69,11 @@ async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovFirst).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     // Nobody listens at a proxy that is gone.
-    let gone = Proxy::start(stage.line.address(), Line::of_rate(0))?.address();
-    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={gone}", stage.torrent.info_hash);
-    let mut server = stage.serve(&["--retries", "1", "--retry-delay", "0"]).await?;
+    let gone = Proxy::start(fixture.lines[0].address(), Line::of_rate(0))?.address();
+    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={gone}", fixture.torrent.info_hash);
+    let mut server = fixture.serve(&["--retries", "1", "--retry-delay", "0"]).await?;
     let first = json!({ "magnet": magnet });
     let second = json!({ "magnet": magnet, "keep": true });
     let is_there = || async { Ok((torrents(&server).await?.len() == 1).then_some(())) };
@@ -98,11 +88,14 @@ async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result
             "{answer}"
         );
     }
-    ensure!(torrents(&server).await?.is_empty() && stage.is_dir_empty()?, "something stays behind");
-    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    let server = stage.serve(&[]).await?;
     ensure!(
-        torrents(&server).await?.is_empty() && stage.is_dir_empty()?,
+        torrents(&server).await?.is_empty() && fixture.home.is_empty()?,
+        "something stays behind"
+    );
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    let server = fixture.serve(&[]).await?;
+    ensure!(
+        torrents(&server).await?.is_empty() && fixture.home.is_empty()?,
         "the next run knows nothing of it"
     );
     Ok(())
@@ -110,27 +103,27 @@ async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovFirst).await?;
-    let mut server = stage.serve(&[]).await?;
-    server.add(&stage.magnet()).await?;
-    let before = server.verified(&stage.torrent.info_hash, 300_000).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    let mut server = fixture.serve(&[]).await?;
+    server.add(&fixture.magnet()).await?;
+    let before = server.verified(&fixture.torrent.info_hash, 300_000).await?;
     process::terminate_pid(server.terminal.pid());
     ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
-    let server = stage.serve(&["--cleanup-delay", "3"]).await?;
-    let after = server.verified(&stage.torrent.info_hash, 1).await?;
+    let server = fixture.serve(&["--cleanup-delay", "3"]).await?;
+    let after = server.verified(&fixture.torrent.info_hash, 1).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");
     ensure!(torrents(&server).await?[0]["temporary"] == true, "nobody asked to keep it");
     until("it to go", LIMIT, || async { Ok(torrents(&server).await?.is_empty().then_some(())) })
         .await?;
-    until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await
+    until("its data to go", LIMIT, || async { Ok(fixture.home.is_empty()?.then_some(())) }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result<()> {
-    let stage = series().await?;
-    let server = stage.serve(&[]).await?;
-    let added = server.add(&stage.magnet()).await?;
-    let hash = &stage.torrent.info_hash;
+    let fixture = series().await?;
+    let server = fixture.serve(&[]).await?;
+    let added = server.add(&fixture.magnet()).await?;
+    let hash = &fixture.torrent.info_hash;
     let key_of = |index: usize| {
         let url = added["files"][index]["url"].as_str().context("a URL")?;
         Ok::<_, anyhow::Error>(url.split_once("key=").context("a key")?.1.to_owned())
@@ -145,7 +138,7 @@ async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result
         for shown in [format!("token={}", server.token), format!("key={}", key_of(index)?)] {
             let reply = http::get(&format!("{url}?{shown}")).await?;
             ensure!(
-                reply.status == 200 && reply.body == stage.truths[index],
+                reply.status == 200 && reply.body == fixture.truth[index],
                 "{name}: {} {shown}",
                 reply.status
             );
@@ -210,19 +203,19 @@ with open(sys.argv[4], "wb") as out:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_clients_are_served_too() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovFirst).await?;
-    stage.line.set_rate(0);
-    let server = stage.serve(&[]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    fixture.set_rate(0);
+    let server = fixture.serve(&[]).await?;
     let host = server.base.trim_start_matches("http://").trim_end_matches('/');
-    let copy = stage.scratch.path().join("python.mp4");
+    let copy = fixture.scratch.path().join("python.mp4");
     let mut python = Command::new(PYTHON);
-    python.args(["-c", OTHER_CLIENT, host, &server.token, &stage.magnet()]).arg(&copy);
+    python.args(["-c", OTHER_CLIENT, host, &server.token, &fixture.magnet()]).arg(&copy);
     let (status, _, errors) = output(&mut python).await?;
     ensure!(status == 0, "http.client: {errors}");
-    ensure!(std::fs::read(&copy)? == stage.truths[0], "http.client got other bytes");
-    server.remove(&stage.torrent.info_hash).await?;
+    ensure!(std::fs::read(&copy)? == fixture.truth[0], "http.client got other bytes");
+    server.remove(&fixture.torrent.info_hash).await?;
     // Four parts at once of what is not there yet.
-    let added = server.add(&stage.magnet()).await?;
+    let added = server.add(&fixture.magnet()).await?;
     let mut aria2 = Command::new("aria2c");
     aria2.args([
         "--no-conf",
@@ -235,11 +228,11 @@ async fn other_clients_are_served_too() -> Result<()> {
         "aria2.mp4",
         "-d",
     ]);
-    aria2.arg(stage.scratch.path()).arg(url_of(&added)?);
+    aria2.arg(fixture.scratch.path()).arg(url_of(&added)?);
     let (status, _, errors) = output(&mut aria2).await?;
     ensure!(status == 0, "aria2: {errors}");
     ensure!(
-        std::fs::read(stage.scratch.path().join("aria2.mp4"))? == stage.truths[0],
+        std::fs::read(fixture.scratch.path().join("aria2.mp4"))? == fixture.truth[0],
         "aria2 got other bytes"
     );
     Ok(())
@@ -254,15 +247,15 @@ fn picture() -> Result<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovFirst).await?;
-    let server = stage.serve(&[]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
+    let server = fixture.serve(&[]).await?;
     let browser = Browser::bare().await?;
     let page = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;
     page.bring_to_front().await?;
     let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
     let address = page.evaluate("location.href").await?;
     ensure!(!address.to_string().contains("token"), "the token stays in the address: {address}");
-    list.add_link(&stage.magnet()).await?;
+    list.add_link(&fixture.magnet()).await?;
     page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
     page.evaluate("byTestId('play').click()").await?;
     let player = PlayerPage::served(page.clone()).await.with_context(|| browser.report())?;
@@ -270,7 +263,7 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     // Far ahead of what is there.
     player.seek(50.0, LIMIT).await.with_context(|| browser.report())?;
     std::fs::write(picture()?, page.screenshot().await?)?;
-    let torrent = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
+    let torrent = server.json(&format!("torrents/{}", fixture.torrent.info_hash), &[]).await?;
     ensure!(torrent["streams"].as_array().is_some_and(|streams| !streams.is_empty()), "{torrent}");
     page.evaluate("document.querySelector('a[href=\"app.html\"]').click()").await?;
     page.wait_for("document.querySelector('[data-testid=torrent]')", LIMIT).await?;
@@ -279,7 +272,7 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     page.wait_for("byTestId('remove-delete')", LIMIT).await?;
     page.evaluate("byTestId('remove-delete').click()").await?;
     page.wait_for("!byTestId('torrent')", LIMIT).await?;
-    until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await?;
+    until("its data to go", LIMIT, || async { Ok(fixture.home.is_empty()?.then_some(())) }).await?;
     let console = browser.cdp().console();
     ensure!(!console.contains("Content Security Policy"), "{console}");
     // Without the token there is nothing to see.

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::process::{Group, is_alive};
-use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::output;
 use jstorrent_tests::workspace::Scratch;
 use jstorrent_tests::{media, process};
@@ -24,35 +24,29 @@ const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
 const AVI: &[&str] = &["-c:v", "mpeg4", "-q:v", "4", "-c:a", "libmp3lame", "-f", "avi"];
 
 /// A server with a film that is on its way.
-struct World {
-    scratch: Scratch,
-    swarm: Swarm,
+struct Converting {
+    fixture: Fixture,
     server: Server,
     /// The address of its conversion, with the key.
     convert: String,
-    stream: String,
 }
 
-impl World {
+impl Converting {
     /// `ffmpeg` is what the daemon is told to use, if not what it finds.
     async fn new(file: &Path, rate_bps: u64, ffmpeg: Option<&Path>) -> Result<Self> {
-        let scratch = Scratch::new("convert")?;
-        let swarm =
-            Swarm::of_file(file, 64 << 10, &[(Client::Libtorrent, Line::of_rate(rate_bps))])
-                .await?;
-        let (state, dir) = (scratch.dir("state")?, scratch.dir("films")?);
+        let film = Fixture::of_file(file).pieces_of(64 << 10);
+        let fixture = film.seeded(Client::Libtorrent, rate_bps).build().await?;
         let named = ffmpeg.map(|ffmpeg| ("JSTORRENT_FFMPEG", ffmpeg.as_os_str()));
-        let server = Server::start_with(&state, &dir, &[], named.as_slice()).await?;
-        let added = server.add_file(&swarm.torrent.write_to(scratch.path())?, "?keep=1").await?;
-        let stream = url_of(&added)?.to_owned();
-        let convert = stream.replace("/stream/", "/convert/");
-        Ok(Self { scratch, swarm, server, convert, stream })
+        let home = &fixture.home;
+        let server =
+            Server::start_with(&home.state, &home.downloads, &[], named.as_slice()).await?;
+        let added = server.add_file(&fixture.torrent_file()?, "?keep=1").await?;
+        let convert = url_of(&added)?.replace("/stream/", "/convert/");
+        Ok(Self { fixture, server, convert })
     }
 
     async fn verified(&self) -> Result<u64> {
-        let torrent =
-            self.server.json(&format!("torrents/{}", self.swarm.torrent.info_hash), &[]).await?;
-        torrent["verified"].as_u64().context("a number")
+        self.server.verified(&self.fixture.torrent.info_hash, 0).await
     }
 }
 
@@ -125,28 +119,28 @@ async fn probe(path: &Path) -> Result<(Vec<String>, f64, f64)> {
 async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> {
     let film = avi().await?;
     let length = std::fs::metadata(&film)?.len();
-    let world = World::new(&film, 400_000, None).await?;
-    let (status, said) = world.server.curl("convert", &[]).await?;
+    let converting = Converting::new(&film, 400_000, None).await?;
+    let (status, said) = converting.server.curl("convert", &[]).await?;
     let ability: Value = serde_json::from_str(&said)?;
     ensure!(status == 200 && ability["ffmpeg"]["version"].is_string(), "{status} {said}");
     println!("ffmpeg here: {}", ability["ffmpeg"]);
 
     // From the middle, while most of it is missing: its beginning comes at once.
     let begun = Viewer::begin(
-        &format!("{}&start=12&video=h264", world.convert),
-        world.scratch.path(),
+        &format!("{}&start=12&video=h264", converting.convert),
+        converting.fixture.scratch.path(),
         40_000,
     )
     .await?;
     ensure!(begun.got().get(4..8) == Some(b"ftyp"), "no MP4");
-    let there = world.verified().await?;
+    let there = converting.verified().await?;
     ensure!(there < length * 3 / 4, "{there} of {length} bytes were there already");
     drop(begun);
 
-    world.swarm.set_rate(0);
+    converting.fixture.set_rate(0);
     for (start, first) in [("0", 0.0), ("12", 12.0)] {
-        let path = world.scratch.path().join(format!("from-{start}.mp4"));
-        let url = format!("{}&start={start}&video=h264", world.convert);
+        let path = converting.fixture.scratch.path().join(format!("from-{start}.mp4"));
+        let url = format!("{}&start={start}&video=h264", converting.convert);
         let into = path.to_str().context("a plain name")?;
         let mut curl = Command::new("curl");
         curl.args(["-sS", "-m", "60", "-o", into, "-w", "%{http_code} %{content_type}", &url]);
@@ -170,22 +164,22 @@ async fn only_who_has_the_key_gets_a_film_and_only_a_film_is_read() -> Result<()
     let lines =
         "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n";
     std::fs::write(&list, lines.repeat(40))?;
-    let world = World::new(&list, 0, None).await?;
+    let converting = Converting::new(&list, 0, None).await?;
     let check = |url: String, status: u16| async move {
         let reply = http::get(&url).await?;
         let said = String::from_utf8_lossy(&reply.body).into_owned();
         ensure!(reply.status == status, "{url}: {} {said}", reply.status);
         anyhow::Ok(said)
     };
-    let said = check(world.convert.clone(), 502).await?;
+    let said = check(converting.convert.clone(), 502).await?;
     ensure!(said.starts_with("ffmpeg can't convert this film:"), "{said}");
-    let key = world.convert.split_once("key=").context("a key")?.1.to_owned();
+    let key = converting.convert.split_once("key=").context("a key")?.1.to_owned();
     ensure!(!said.contains(&key), "the key is told: {said}");
-    check(world.convert.replace(&key, "0123456789abcdef0123456789abcdef"), 403).await?;
+    check(converting.convert.replace(&key, "0123456789abcdef0123456789abcdef"), 403).await?;
     for query in ["start=-1", "start=x", "video=divx", "audio=9999"] {
-        check(format!("{}&{query}", world.convert), 400).await?;
+        check(format!("{}&{query}", converting.convert), 400).await?;
     }
-    check(world.convert.replace("/convert/", "/convert/x"), 403).await?;
+    check(converting.convert.replace("/convert/", "/convert/x"), 403).await?;
     Ok(())
 }
 
@@ -235,8 +229,8 @@ async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
                     path
                 }
             };
-            let world = World::new(&film, 0, Some(&program)).await?;
-            let reply = http::get(&world.convert).await?;
+            let converting = Converting::new(&film, 0, Some(&program)).await?;
+            let reply = http::get(&converting.convert).await?;
             let said = String::from_utf8_lossy(&reply.body).trim().to_owned();
             ensure!(
                 (reply.status, said.as_str()) == (status, words),
@@ -250,8 +244,8 @@ async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
         }
     };
     let absent = Path::new("/nonexistent/ffmpeg");
-    let world = World::new(&film, 0, Some(absent)).await?;
-    let reply = http::get(&world.convert).await?;
+    let converting = Converting::new(&film, 0, Some(absent)).await?;
+    let reply = http::get(&converting.convert).await?;
     ensure!(
         (reply.status, &reply.body[..]) == (501, b"There is no ffmpeg at /nonexistent/ffmpeg.\n"),
         "{}",
@@ -267,10 +261,10 @@ async fn two_run_at_once_and_each_ends_with_its_viewer_and_with_the_daemon() -> 
     let scratch = Scratch::new("pretended")?;
     // It gives a little and then nothing more, until somebody ends it.
     let program = pretend(scratch.path(), "7.1", "printf 0123456789; exec sleep 1000")?;
-    let world = World::new(&film, 0, Some(&program)).await?;
-    let begin = || Viewer::begin(&world.convert, scratch.path(), 10);
+    let converting = Converting::new(&film, 0, Some(&program)).await?;
+    let begin = || Viewer::begin(&converting.convert, scratch.path(), 10);
     let (first, second) = (begin().await?, begin().await?);
-    let third = http::get(&world.convert).await?;
+    let third = http::get(&converting.convert).await?;
     ensure!(third.status == 503 && third.header("retry-after").is_some(), "{}", third.status);
     let running = pids(scratch.path());
     ensure!(running.len() == 2 && running.iter().all(|pid| is_alive(*pid)), "{running:?}");
@@ -292,9 +286,9 @@ async fn two_run_at_once_and_each_ends_with_its_viewer_and_with_the_daemon() -> 
     ensure!(is_alive(running[1]), "the second ended, too");
     let third = begin().await?;
     let running = pids(scratch.path());
-    process::terminate_pid(world.server.terminal.pid());
+    process::terminate_pid(converting.server.terminal.pid());
     gone(running[1], "the second to end with the daemon").await?;
     gone(running[2], "the third to end with the daemon").await?;
-    drop((second, third, world.stream));
+    drop((second, third));
     Ok(())
 }

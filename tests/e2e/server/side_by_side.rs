@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::process::{Group, is_alive, log_to, terminate_pid};
-use jstorrent_tests::proxy::Line;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -86,39 +86,34 @@ impl Adapter {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_benchmark_gets_a_stream_at_once_and_hears_when_all_of_it_is_verified() -> Result<()> {
-    let film = Film::Mp4MoovFirst.file().await?;
-    let truth = std::fs::read(&film)?;
-    let line = Line::of_rate(FILM_RATE_BPS);
-    let swarm = Swarm::of_file(&film, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
-    let scratch = Scratch::new("side-by-side")?;
-    let (dir, torrent) = (scratch.dir("downloads")?, swarm.torrent.write_to(scratch.path())?);
-    let mut adapter = Adapter::start(&scratch, &dir).await?;
-    let url = adapter.add(&torrent, &dir, false).await?;
+    let film = Fixture::film(Film::Mp4MoovFirst).seeded(Client::Libtorrent, FILM_RATE_BPS);
+    let fixture = film.build().await?;
+    let (dir, truth) = (&fixture.home.downloads, &fixture.truth[0]);
+    let mut adapter = Adapter::start(&fixture.scratch, dir).await?;
+    let url = adapter.add(&fixture.torrent_file()?, dir, false).await?;
     let middle = truth.len() / 2;
     let part = http::get_range(&url, middle as u64, middle as u64 + 99_999).await?;
     ensure!(
         part.status == 206 && part.body == truth[middle..middle + 100_000],
         "the URL streams while it downloads"
     );
-    swarm.set_rate(0);
+    fixture.set_rate(0);
     adapter.said("done").await?;
-    ensure!(std::fs::read(dir.join(&swarm.torrent.name))? == truth, "what is done is the film");
+    fixture.is_in(dir)?;
     drop(adapter.input.take());
     adapter.ends().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_benchmark_gets_a_finished_file_served_where_it_lies() -> Result<()> {
-    let film = Film::Mp4MoovFirst.file().await?;
     // Nobody seeds it: what is served was there.
-    let swarm = Swarm::of_file(&film, PIECE_LENGTH, &[]).await?;
-    let scratch = Scratch::new("side-by-side")?;
-    let (dir, torrent) = (scratch.dir("downloads")?, swarm.torrent.write_to(scratch.path())?);
-    std::fs::hard_link(&film, dir.join(&swarm.torrent.name))?;
-    let mut adapter = Adapter::start(&scratch, &dir).await?;
-    let url = adapter.add(&torrent, &dir, true).await?;
-    ensure!(http::get(&url).await?.body == std::fs::read(&film)?, "the film is served");
-    ensure!(std::fs::read_dir(&dir)?.count() == 1, "nothing was copied");
+    let fixture = Fixture::film(Film::Mp4MoovFirst).build().await?;
+    let dir = &fixture.home.downloads;
+    std::fs::hard_link(&fixture.torrent.paths[0], fixture.downloaded())?;
+    let mut adapter = Adapter::start(&fixture.scratch, dir).await?;
+    let url = adapter.add(&fixture.torrent_file()?, dir, true).await?;
+    ensure!(http::get(&url).await?.body == fixture.truth[0], "the film is served");
+    ensure!(fixture.home.files()? == 1, "nothing was copied");
     terminate_pid(adapter.group.pid());
     adapter.ends().await
 }

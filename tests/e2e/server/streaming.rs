@@ -8,32 +8,32 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::scene::LIMIT;
-use jstorrent_tests::stage::Stage;
 use jstorrent_tests::terminal::{Terminal, nothing_runs, output, run};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
     let reach =
         server.terminal.event("where peers reach it", |event| event["event"] == "reach").await?;
-    let added = server.add(&stage.magnet()).await?;
-    ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
+    let added = server.add(&fixture.magnet()).await?;
+    ensure!(added["infoHash"] == fixture.torrent.info_hash.as_str(), "{added}");
     ensure!(
-        added["files"][0]["length"] == stage.truths[0].len()
+        added["files"][0]["length"] == fixture.truth[0].len()
             && added["files"][0]["playable"] == true,
         "{added}"
     );
     ensure!(added["duplicate"] == false, "{added}");
-    let mut again = server.add(&stage.magnet()).await?;
+    let mut again = server.add(&fixture.magnet()).await?;
     ensure!(again["duplicate"] == true, "{again}");
     again["duplicate"] = false.into();
     ensure!(again == added, "adding twice answers the same: {again}");
@@ -50,84 +50,84 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
         duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS),
         "ffprobe says {duration}"
     );
-    let (middle, part) = (stage.truths[0].len() / 2, stage.scratch.path().join("part"));
+    let (middle, part) = (fixture.truth[0].len() / 2, fixture.scratch.path().join("part"));
     let range = format!("{middle}-{}", middle + 99_999);
     let (status, _) =
         curl(url, &["-r", &range, "-o", part.to_str().context("a plain name")?]).await?;
     ensure!(
-        status == 206 && std::fs::read(part)? == stage.truths[0][middle..middle + 100_000],
+        status == 206 && std::fs::read(part)? == fixture.truth[0][middle..middle + 100_000],
         "wrong bytes"
     );
-    let info = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
+    let info = server.json(&format!("torrents/{}", fixture.torrent.info_hash), &[]).await?;
     ensure!(
         info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9),
         "{info}"
     );
     let (status, list) =
-        server.curl(&format!("torrents/{}/playlist.m3u", stage.torrent.info_hash), &[]).await?;
+        server.curl(&format!("torrents/{}/playlist.m3u", fixture.torrent.info_hash), &[]).await?;
     ensure!(status == 200 && list.starts_with("#EXTM3U") && list.contains(url), "{list}");
-    stage.line.set_rate(0);
+    fixture.set_rate(0);
     let whole = http::get(url).await?;
     ensure!(
-        whole.whole && whole.body == stage.truths[0],
+        whole.whole && whole.body == fixture.truth[0],
         "the film that was served is not the film that was seeded"
     );
     let by_name = format!(
         "{}stream/{}/{}?token={}",
-        server.base, stage.torrent.info_hash, stage.torrent.name, server.token
+        server.base, fixture.torrent.info_hash, fixture.torrent.name, server.token
     );
     ensure!(
-        http::get_range(&by_name, 0, 999).await?.body == stage.truths[0][..1000],
+        http::get_range(&by_name, 0, 999).await?.body == fixture.truth[0][..1000],
         "a file has a name, too"
     );
-    let path = format!("torrents/{}?data=1", stage.torrent.info_hash);
+    let path = format!("torrents/{}?data=1", fixture.torrent.info_hash);
     ensure!(server.curl(&path, &["-X", "DELETE"]).await?.0 == 204, "it can be removed");
     ensure!(server.curl(&path, &[]).await?.0 == 404, "it is gone");
-    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) })
+    until("the film to go", LIMIT, || async { Ok((!fixture.downloaded().exists()).then_some(())) })
         .await?;
     ensure!(
         server.terminal.interrupt().await?.code() == Some(0),
         "Ctrl+C is the way to end a server"
     );
-    nothing_runs(&stage.state).await
+    nothing_runs(&fixture.home.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    stage.line.set_rate(0);
-    std::fs::write(stage.dir.join("other.txt"), "mine")?;
-    let mut server = stage.serve(&["--cleanup-delay", "2"]).await?;
-    let added = server.add(&stage.magnet()).await?;
-    ensure!(http::get(url_of(&added)?).await?.body == stage.truths[0], "wrong bytes");
-    ensure!(stage.downloaded().exists(), "it is stored where it was told");
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    fixture.set_rate(0);
+    std::fs::write(fixture.home.downloads.join("other.txt"), "mine")?;
+    let mut server = fixture.serve(&["--cleanup-delay", "2"]).await?;
+    let added = server.add(&fixture.magnet()).await?;
+    ensure!(http::get(url_of(&added)?).await?.body == fixture.truth[0], "wrong bytes");
+    ensure!(fixture.downloaded().exists(), "it is stored where it was told");
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
-    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) })
+    until("the film to go", LIMIT, || async { Ok((!fixture.downloaded().exists()).then_some(())) })
         .await?;
-    std::fs::write(stage.downloaded(), &stage.truths[0])?;
-    server.add(&stage.magnet()).await?;
+    std::fs::write(fixture.downloaded(), &fixture.truth[0])?;
+    server.add(&fixture.magnet()).await?;
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
     // Whatever was to be deleted is deleted by the end.
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     ensure!(
-        std::fs::read(stage.downloaded())? == stage.truths[0],
+        std::fs::read(fixture.downloaded())? == fixture.truth[0],
         "a film that was there before is nobody's to remove"
     );
     ensure!(
-        std::fs::read_to_string(stage.dir.join("other.txt"))? == "mine",
+        std::fs::read_to_string(fixture.home.downloads.join("other.txt"))? == "mine",
         "nor is anything else"
     );
-    nothing_runs(&stage.state).await
+    nothing_runs(&fixture.home.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
-    let file = stage.torrent.write_to(stage.scratch.path())?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
+    let file = fixture.torrent_file()?;
     let added = server.add_file(&file, "?keep=1").await?;
     // The file names no tracker: the link names the peer.
-    let link = server.add(&stage.magnet()).await?;
+    let link = server.add(&fixture.magnet()).await?;
     ensure!(
         link["duplicate"] == true && link["files"] == added["files"],
         "a file and a link of one torrent are the same: {link}"
@@ -137,7 +137,7 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     while read.len() < 500_000 {
         ensure!(reader.read_some(&mut read).await? > 0, "the stream ended");
     }
-    let before = server.verified(&stage.torrent.info_hash, 500_000).await?;
+    let before = server.verified(&fixture.torrent.info_hash, 500_000).await?;
     process::terminate_pid(server.terminal.pid());
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
     until("new readers to be turned away", Duration::from_secs(3), refused).await?;
@@ -147,19 +147,19 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
         "who reads already has a grace"
     );
     ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
-    ensure!(stage.truths[0].starts_with(&read), "wrong bytes");
-    nothing_runs(&stage.state).await?;
-    let server = stage.serve(&["--no-token"]).await?;
-    let after = server.verified(&stage.torrent.info_hash, 1).await?;
+    ensure!(fixture.truth[0].starts_with(&read), "wrong bytes");
+    nothing_runs(&fixture.home.state).await?;
+    let server = fixture.serve(&["--no-token"]).await?;
+    let after = server.verified(&fixture.torrent.info_hash, 1).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
-    let added = server.add(&stage.magnet()).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
+    let added = server.add(&fixture.magnet()).await?;
     let _reader = http::open(url_of(&added)?, &[]).await?;
     process::terminate_pid(server.terminal.pid());
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
@@ -167,29 +167,29 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
     let began = std::time::Instant::now();
     ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end in order");
     ensure!(began.elapsed() < Duration::from_secs(3), "it took {:?}", began.elapsed());
-    nothing_runs(&stage.state).await
+    nothing_runs(&fixture.home.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
-    let added = server.add(&stage.magnet()).await?;
-    server.verified(&stage.torrent.info_hash, 500_000).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
+    let added = server.add(&fixture.magnet()).await?;
+    server.verified(&fixture.torrent.info_hash, 500_000).await?;
     server.terminal.daemon()?.kill();
     server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
-    stage.line.set_rate(0);
+    fixture.set_rate(0);
     let whole = http::get(url_of(&added)?).await?;
-    ensure!(whole.whole && whole.body == stage.truths[0], "the same URL serves the film again");
+    ensure!(whole.whole && whole.body == fixture.truth[0], "the same URL serves the film again");
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    nothing_runs(&stage.state).await
+    nothing_runs(&fixture.home.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_dies_again_and_again_is_started_again_each_time_and_one_that_can_not_start_is_tried_on()
 -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
     for _ in 0..6 {
         server.terminal.daemon()?.kill();
         server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
@@ -208,8 +208,8 @@ async fn a_daemon_that_dies_again_and_again_is_started_again_each_time_and_one_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let server = stage.serve(&["--token", "a-token-of-my-own"]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let server = fixture.serve(&["--token", "a-token-of-my-own"]).await?;
     ensure!(server.token == "a-token-of-my-own", "the user chooses");
     let torrents = format!("{}torrents", server.base);
     ensure!(curl(&torrents, &[]).await?.0 == 401, "no token");
@@ -227,8 +227,8 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
         );
     }
     let address = server.base.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let dir = stage.dir.to_str().context("a plain name")?;
-    let elsewhere = stage.scratch.dir("elsewhere")?;
+    let dir = fixture.home.downloads_text();
+    let elsewhere = fixture.scratch.dir("elsewhere")?;
     let elsewhere = elsewhere.to_str().context("a plain name")?;
     let table: &[(&[&str], &str)] = &[
         (&["--dir", dir], "another jstorrent serves in this folder"),
@@ -243,7 +243,7 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
     ];
     for (args, words) in table {
         let (status, _, errors) =
-            run(&stage.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
+            run(&fixture.home.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
         ensure!(status == 1 && errors.contains(words), "{args:?}: status {status}, {errors}");
     }
     Ok(())
@@ -251,12 +251,12 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut first = stage.serve(&[]).await?;
-    let second = Server::start(&stage.state, &stage.scratch.dir("other")?, &[]).await?;
-    let path = format!("torrents/{}", stage.torrent.info_hash);
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut first = fixture.serve(&[]).await?;
+    let second = Server::start(&fixture.home.state, &fixture.scratch.dir("other")?, &[]).await?;
+    let path = format!("torrents/{}", fixture.torrent.info_hash);
     for server in [&first, &second] {
-        server.add(&stage.magnet()).await?;
+        server.add(&fixture.magnet()).await?;
     }
     let watched = format!("{path}/files/0/watched");
     let put = |server: &Server, body: &'static str| {
@@ -281,11 +281,11 @@ async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user
     known(&second, 7.5, false).await?;
     ensure!(put(&second, "{\"watched\": true}").await?.0 == 204, "the other one may say so, too");
     known(&first, 0.0, true).await?;
-    let notes = std::fs::read_to_string(stage.state.join("notes/notes.json"))?;
-    ensure!(notes.contains(&stage.torrent.info_hash) && notes.contains("60000"), "{notes}");
+    let notes = std::fs::read_to_string(fixture.home.state.join("notes/notes.json"))?;
+    ensure!(notes.contains(&fixture.torrent.info_hash) && notes.contains("60000"), "{notes}");
     ensure!(first.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    let later = stage.serve(&[]).await?;
-    later.add(&stage.magnet()).await?;
+    let later = fixture.serve(&[]).await?;
+    later.add(&fixture.magnet()).await?;
     known(&later, 0.0, true).await
 }
 
@@ -300,8 +300,8 @@ async fn enter(page: &Session, typed: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back_with_it()
 -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let mut server = stage.serve(&[]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let mut server = fixture.serve(&[]).await?;
     let refused = http::get(&server.base).await?;
     let words: Value = serde_json::from_slice(&refused.body).context("programs get JSON")?;
     ensure!(refused.status == 401 && words["code"] == "token", "{words}");
@@ -313,7 +313,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     ensure!(page.evaluate("location.search").await? == "", "a wrong token stays in the address");
     enter(&page, &format!("{}?token={}", server.base, server.token)).await?;
     let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
-    list.add_link(&stage.magnet()).await?;
+    list.add_link(&fixture.magnet()).await?;
     page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
     let narrow = json!({ "width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": false });
     page.call("Emulation.setDeviceMetricsOverride", narrow).await?;
@@ -330,8 +330,9 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     page.wait_for(gone, LIMIT).await.with_context(|| browser.report())?;
     let width = page.evaluate("document.documentElement.scrollWidth").await?;
     ensure!(fits(&width), "it is {width} wide without a server");
-    let dir = stage.dir.to_str().context("a plain name")?;
-    let mut again = Terminal::start(&stage.state, ["serve", "--listen", &address, "--dir", dir])?;
+    let dir = fixture.home.downloads_text();
+    let mut again =
+        Terminal::start(&fixture.home.state, ["serve", "--listen", &address, "--dir", dir])?;
     again.event("the address", |event| event["event"] == "ready").await?;
     let back = "document.querySelector('[data-state=connected]') && !byTestId('notice') && byTestId('torrent')";
     page.wait_for(back, LIMIT).await.with_context(|| browser.report())?;
@@ -341,7 +342,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     again.kill().await;
     daemon.kill();
     let mut other = Terminal::start(
-        &stage.scratch.dir("other-state")?,
+        &fixture.scratch.dir("other-state")?,
         ["serve", "--listen", &address, "--dir", dir, "--token", "a-token-of-another"],
     )?;
     other.event("the address", |event| event["event"] == "ready").await?;
@@ -353,21 +354,22 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_says_what_runs_here_and_names_no_folder_of_a_person() -> Result<()> {
-    let stage = Stage::film(Film::Mp4MoovLast).await?;
-    let (status, text, errors) = run(&stage.state, [Path::new("report")]).await?;
+    let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
+    let (status, text, errors) = run(&fixture.home.state, [Path::new("report")]).await?;
     ensure!(status == 0, "{errors}");
     for there in ["jstorrent-io-daemon ", std::env::consts::ARCH, "Torrents: 0", "Settings: "] {
         ensure!(text.contains(there), "no {there} in {text}");
     }
-    ensure!(!text.contains(&stage.state.display().to_string()), "{text}");
-    let mut server = stage.serve(&[]).await?;
-    server.add(&stage.magnet()).await?;
+    ensure!(!text.contains(&fixture.home.state.display().to_string()), "{text}");
+    let mut server = fixture.serve(&[]).await?;
+    server.add(&fixture.magnet()).await?;
     let url = format!("{}?token={}", server.base, server.token);
-    let (status, text, errors) = run(&stage.state, [Path::new("report"), Path::new(&url)]).await?;
+    let (status, text, errors) =
+        run(&fixture.home.state, [Path::new("report"), Path::new(&url)]).await?;
     ensure!(status == 0 && text.contains("Torrents: 1"), "{text} {errors}");
-    for secret in [&stage.torrent.info_hash, &stage.torrent.name, &server.token] {
+    for secret in [&fixture.torrent.info_hash, &fixture.torrent.name, &server.token] {
         ensure!(!text.contains(secret.as_str()), "{secret} is in {text}");
     }
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    nothing_runs(&stage.state).await
+    nothing_runs(&fixture.home.state).await
 }
