@@ -1,7 +1,13 @@
 use std::sync::Arc;
 
 use super::*;
+
+use std::time::Duration;
+
 use crate::geometry::BLOCK_LENGTH;
+use crate::geometry::Geometry;
+use crate::pick::piece_map::PieceMap;
+use crate::torrent::watch::viewer::LINGER;
 
 const FILE: FileIndex = FileIndex(0);
 
