@@ -27,7 +27,6 @@ use crate::metainfo::{Identity, InfoHash};
 use crate::time::Instant;
 use crate::timers::TimerReason;
 use account::Account;
-use account::sharing;
 use content::Content;
 use fetch::Fetch;
 use ledger::Ledger;
@@ -37,7 +36,7 @@ use storage::Storage;
 use swarm::Swarm;
 use watch::Watch;
 
-pub use account::sharing::Goals;
+pub use account::seeding::Goals;
 pub(crate) use record::{METAINFO_PREFIX, Record, keys};
 pub(crate) use storage::mover::{Answer, Asker};
 pub(crate) use storage::place::Place;
@@ -47,6 +46,15 @@ pub(crate) use storage::removal::Parting;
 const TICK: Duration = Duration::from_secs(1);
 /// The same while a viewer waits: a late block must not stay unnoticed when nothing else happens.
 const TICK_AWAITED: Duration = Duration::from_millis(100);
+
+/// Why a torrent rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Other torrents are before it in the queue.
+    Queued,
+    /// It has seeded enough.
+    Sated,
+}
 
 /// What the torrent is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +66,7 @@ enum Status {
     /// At work.
     Running,
     /// It is not its turn, or it has given enough.
-    Resting(sharing::Rest),
+    Resting(Rest),
     /// Stopped by a person.
     Paused,
     /// Stopped by trouble of this kind, in plain words.
@@ -100,7 +108,7 @@ impl Torrent {
 
     /// When it has given enough, unless a person says otherwise for it.
     pub(crate) fn set_goals(&mut self, goals: Goals) {
-        self.account.goals = goals;
+        self.account.seeding.set_goals(goals);
     }
 
     /// Since when no request of a viewer is under way; `None` while one is.
@@ -209,7 +217,7 @@ impl Torrent {
         if matches!(self.life.status, Status::Running | Status::Looking | Status::Resting(_)) {
             self.life.status = Status::Unlinked;
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// A person stops it.
@@ -281,7 +289,9 @@ impl Torrent {
         self.ask_lsd(cx);
         self.tend_exchange(cx);
         self.dial(cx);
-        self.fetch.wants_are_stale |= self.swarm.web.is_due(cx.now) && self.lacks_something();
+        if self.swarm.web.is_due(cx.now) && self.lacks_something() {
+            self.fetch.invalidate();
+        }
         self.tend_viewers(cx);
         self.tend_pace(cx.now);
         let pause = if self.watch.desk().is_waited() { TICK_AWAITED } else { TICK };
@@ -292,7 +302,7 @@ impl Torrent {
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         self.settle_pins(cx);
         self.verify_delayed(cx);
-        if self.fetch.wants_are_stale {
+        if self.fetch.is_stale() {
             self.refresh_wants(cx.now);
             self.read_prepared(cx);
             self.ask_for_hashes(cx);

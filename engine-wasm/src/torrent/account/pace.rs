@@ -24,12 +24,12 @@ const STEADY_S: f64 = 25.0;
 /// How fast payload comes.
 #[derive(Debug)]
 pub(in crate::torrent) struct Pace {
-    pub(in crate::torrent) recent: RateMeter,
-    pub(in crate::torrent) steady: RateMeter,
+    recent: RateMeter,
+    steady: RateMeter,
     /// When the first payload came since it began to fetch.
-    pub(in crate::torrent) moving_since: Option<Instant>,
+    moving_since: Option<Instant>,
     /// Since when payload could come and none did; `None` while none could.
-    pub(in crate::torrent) awaited_since: Option<Instant>,
+    awaited_since: Option<Instant>,
 }
 
 impl Pace {

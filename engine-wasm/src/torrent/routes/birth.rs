@@ -14,16 +14,11 @@ use crate::hashes::asking::Asking;
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::peer::holepunch::seeking::Seeking;
-use crate::pick::availability::Availability;
-use crate::pick::picker::Picker;
 use crate::pick::piece_map::PieceState;
 use crate::torrent::Life;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::account::Account;
-use crate::torrent::account::pace::Pace;
-use crate::torrent::account::sharing;
-use crate::torrent::account::sharing::Goals;
 use crate::torrent::content::Content;
 use crate::torrent::fetch::Fetch;
 use crate::torrent::ledger::Ledger;
@@ -78,11 +73,10 @@ impl Torrent {
             record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
         let ledger = Ledger::new(&meta, Arc::clone(&geometry));
-        let mut availability = Availability::new(geometry.piece_count(), cx.rng);
-        let idle = |piece: &PieceIndex| {
-            ledger.pieces().is_sealed(*piece) || ledger.pieces().state(*piece) == PieceState::Have
+        let is_idle = |piece: PieceIndex| {
+            ledger.pieces().is_sealed(piece) || ledger.pieces().state(piece) == PieceState::Have
         };
-        geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
+        let fetch = Fetch::new(geometry.piece_count(), is_idle, cx.rng);
         let storage = Storage {
             place,
             adopts,
@@ -121,21 +115,10 @@ impl Torrent {
             selection: Selection::new(&meta),
             storage,
             ledger,
-            fetch: Fetch {
-                availability,
-                picker: Picker::default(),
-                wants_are_stale: true,
-                duplicated: 0,
-            },
+            fetch,
             watch,
             swarm,
-            account: Account {
-                downloaded: 0,
-                wasted: 0,
-                pace: Pace::new(cx.now),
-                sharing: sharing::Account::default(),
-                goals: Goals::default(),
-            },
+            account: Account::new(cx.now),
             record: Keeper::new(record.filter(|record| record.kept.is_some())),
             ops: BTreeMap::new(),
             life: Life {

@@ -23,8 +23,7 @@ impl Torrent {
         let ahead = self.film_ahead();
         let verified = self.ledger.verified(&self.content.geometry);
         let wants = self.watch.wants(ahead, verified, now);
-        self.fetch.picker.set_wants(wants, self.watch.desk().is_watched(), now);
-        self.fetch.wants_are_stale = false;
+        self.fetch.set_wants(wants, self.watch.desk().is_watched(), now);
     }
 
     /// Asks every peer with room, the soonest done first.
@@ -32,7 +31,7 @@ impl Torrent {
         if self.life.status != Status::Running {
             return;
         }
-        let mut queue = self.fetch.picker.queue(&self.swarm.peers, cx.now);
+        let mut queue = self.fetch.for_requests().0.queue(&self.swarm.peers, cx.now);
         while let Some(conn) = queue.next_peer() {
             if self.ask_next(conn, cx)
                 && let Some(peer) = self.swarm.peers.get(&conn)
@@ -60,11 +59,12 @@ impl Torrent {
     /// What knows who is asked for which block.
     pub(in crate::torrent) fn scheduler(&mut self) -> Scheduler<'_> {
         let (pieces, suspects) = self.ledger.for_requests();
+        let (picker, availability) = self.fetch.for_requests();
         Scheduler {
             geometry: &self.content.geometry,
-            picker: &mut self.fetch.picker,
+            picker,
             pieces,
-            availability: &mut self.fetch.availability,
+            availability,
             suspects,
             peers: &mut self.swarm.peers,
         }
@@ -78,7 +78,7 @@ impl Torrent {
             return false;
         }
         if duplicate {
-            self.fetch.duplicated += u64::from(self.content.geometry.block_range(block).1);
+            self.fetch.count_duplicate(self.content.geometry.block_range(block).1);
         }
         let geometry = std::sync::Arc::clone(&self.content.geometry);
         geometry.block_spans(block).for_each(|span| self.will_write(span.file, cx));
@@ -97,7 +97,7 @@ impl Torrent {
         if !self.storage.trouble.can_write && !self.try_to_write(block, cx) {
             return None;
         }
-        let is_wanted = self.fetch.picker.wants().iter().any(|want| want.piece == block.piece);
+        let is_wanted = self.fetch.wants().iter().any(|want| want.piece == block.piece);
         if !self.pin_for_blocks(block.piece, is_wanted, cx) {
             return None;
         }
@@ -127,14 +127,8 @@ impl Torrent {
     /// somebody: peers answer in order, and what is waited for must not stand behind it. Most of it
     /// is asked for again in the same turn, after that.
     pub(in crate::torrent) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
-        let wanted: std::collections::BTreeSet<PieceIndex> = self
-            .fetch
-            .picker
-            .wants()
-            .iter()
-            .filter(|want| want.awaited)
-            .map(|want| want.piece)
-            .collect();
+        let wanted: std::collections::BTreeSet<PieceIndex> =
+            self.fetch.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
         self.drop_runs_nobody_awaits(&wanted, cx);
         self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
     }
@@ -142,7 +136,7 @@ impl Torrent {
     /// Takes back what nobody wants any more: neither viewers nor the selection.
     pub(in crate::torrent) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
-            self.fetch.picker.wants().iter().map(|want| want.piece).collect();
+            self.fetch.wants().iter().map(|want| want.piece).collect();
         self.drop_runs_nobody_wants(&wanted, cx);
         let is_stray = |selection: &Availability, Block { piece, .. }: Block| {
             !wanted.contains(&piece) && !selection.is_wanted(piece)
@@ -170,8 +164,8 @@ impl Torrent {
             }
         }
         pieces.into_iter().for_each(|piece| self.tidy(piece));
-        self.fetch.picker.freed();
-        self.fetch.wants_are_stale = true;
+        self.fetch.freed();
+        self.fetch.invalidate();
     }
 
     /// `stored`: a block is on disk.
@@ -197,7 +191,7 @@ impl Torrent {
     ) {
         self.count(length, cx.now);
         match self.scheduler().store(block, conn, by, cx.now) {
-            None => self.account.wasted += u64::from(length),
+            None => self.account.discard(u64::from(length)),
             Some(stored) => {
                 for other in stored.disarm {
                     if !self.disarm_web(other, block, cx) {
@@ -222,7 +216,7 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         self.count(length, cx.now);
-        self.account.wasted += u64::from(length);
+        self.account.discard(u64::from(length));
         match reason {
             // It crossed with our taking it back, or nobody asked: the former is no fault.
             NotStored::Unarmed => {
@@ -254,7 +248,7 @@ impl Torrent {
             cx.order(IoCommand::Disarm { conn, key: key_of(block) });
         }
         self.scheduler().take_back(conn, blocks);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// A piece that is no longer begun can be picked again.
@@ -263,8 +257,7 @@ impl Torrent {
     }
 
     fn count(&mut self, length: u32, now: Instant) {
-        self.account.downloaded += u64::from(length);
-        self.account.pace.add(u64::from(length), now);
+        self.account.received(u64::from(length), now);
     }
 
     /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them

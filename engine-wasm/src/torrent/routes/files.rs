@@ -132,8 +132,9 @@ impl Torrent {
                     ) {
                         self.made(file, &output, cx);
                     }
-                    self.fetch.wants_are_stale |=
-                        !std::mem::replace(&mut self.storage.trouble.can_write, true);
+                    if !std::mem::replace(&mut self.storage.trouble.can_write, true) {
+                        self.fetch.invalidate();
+                    }
                 }
                 self.storage.files[file.as_usize()].is_there = true;
                 return;
@@ -255,7 +256,7 @@ impl Torrent {
             }
         }
         if freed && self.storage.files.len() > cx.shared.handles.most() {
-            self.fetch.wants_are_stale = true;
+            self.fetch.invalidate();
         }
     }
 

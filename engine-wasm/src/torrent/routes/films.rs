@@ -100,7 +100,7 @@ impl Torrent {
         self.drop_what_nobody_wants(cx);
         self.check_next(cx);
         self.refresh_all_interest(cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Which films are made ready: the one that a click on play opens, and the one after a watched
@@ -160,7 +160,7 @@ impl Torrent {
             Err(_) => None,
         };
         self.watch.preparations().read(file, range, bytes, verified);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Whether all of a file is verified.

@@ -277,11 +277,8 @@ impl Torrent {
         self.swarm.giving.tended = cx.now;
         self.choose(cx);
         let have = self.ledger.pieces().have();
-        let unneeded = if self.fetch.picker.wants().is_empty() {
-            self.ledger.pieces().unneeded()
-        } else {
-            have
-        };
+        let unneeded =
+            if self.fetch.wants().is_empty() { self.ledger.pieces().unneeded() } else { have };
         for peer in self.swarm.peers.values_mut() {
             peer.give_metadata(&self.content.meta.info, limits::METADATA_PER_SECOND, cx.now);
             if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(unneeded)) {

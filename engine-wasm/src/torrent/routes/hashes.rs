@@ -45,13 +45,8 @@ impl Torrent {
         }
         peers.sort_by_key(|(conn, peer)| (peer.eta(cx.now), **conn));
         let peers: Vec<ConnId> = peers.into_iter().map(|(&conn, _)| conn).collect();
-        let wants = self
-            .fetch
-            .picker
-            .wants()
-            .iter()
-            .take(JUDGED_BY_BLOCK)
-            .map(|want| (want.piece, want.first));
+        let wants =
+            self.fetch.wants().iter().take(JUDGED_BY_BLOCK).map(|want| (want.piece, want.first));
         let doubted = self.ledger.suspects().pieces().map(|piece| (piece, BlockIndex(0)));
         let (trees, geometry) = (self.ledger.trees(), &self.content.geometry);
         let urgent = wants.chain(doubted).flat_map(|(piece, first)| {
@@ -89,7 +84,7 @@ impl Torrent {
             return;
         };
         for piece in learned.unsealed {
-            self.fetch.availability.put_back(piece);
+            self.fetch.put_back(piece);
         }
         for block in learned.blocks {
             self.verify_block(block, cx);
@@ -98,7 +93,7 @@ impl Torrent {
             self.keep_layers(cx);
         }
         self.check_next(cx);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// A peer will not give hashes.
@@ -109,7 +104,7 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         self.swarm.asking.rejected(conn, request, cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// A peer wants hashes: those of pieces are at hand, those of blocks are computed from what is

@@ -123,7 +123,7 @@ impl Torrent {
         }
         self.record.forget_recorded();
         self.record.touch(cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.next_tick = cx.now;
         self.create_empty(cx);
         if self.is_done() {
@@ -383,7 +383,7 @@ impl Torrent {
         if stat.is_some() {
             self.wants_stamp(file, cx.now);
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.record.touch(cx.now);
         self.refresh_all_interest(cx.now);
         self.next_tick = cx.now;

@@ -144,7 +144,7 @@ impl Torrent {
         let slot = &mut self.storage.files[file.as_usize()];
         (slot.origin, slot.stamp, slot.known) = (Origin::Nothing, None, None);
         (slot.is_there, slot.is_stamping) = (false, false);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.record.touch(cx.now);
     }
 
@@ -182,7 +182,7 @@ impl Torrent {
         if self.content.geometry.file_len(file) == 0 {
             self.storage.empties.push_back(file);
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.record.touch(cx.now);
         cx.changed();
     }
@@ -227,7 +227,7 @@ impl Torrent {
             }
         }
         self.suspect_donated(file);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.create_empty(cx);
         self.check_next(cx);
     }

@@ -47,7 +47,7 @@ impl Torrent {
         }
         self.end_of_check(cx);
         self.confirm(cx);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.next_tick = cx.now;
         cx.changed();
     }

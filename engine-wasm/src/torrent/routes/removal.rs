@@ -15,7 +15,7 @@ use crate::geometry::FileIndex;
 use crate::handles::Access;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::torrent::account::sharing;
+use crate::torrent::account::seeding;
 use crate::torrent::ops::Op;
 use crate::torrent::record;
 use crate::torrent::storage::mover::Asker;
@@ -167,7 +167,7 @@ impl Torrent {
         }
         for key in record::keys(self.content.meta.info_hash)
             .into_iter()
-            .chain([sharing::key(self.content.meta.info_hash)])
+            .chain([seeding::key(self.content.meta.info_hash)])
         {
             cx.write(key, None);
         }

@@ -17,9 +17,9 @@ impl Torrent {
             slot.verified = slot.verified.saturating_sub(u64::from(span.length));
         }
         self.storage.is_confirmed = false;
-        self.ledger.lose(piece, self.fetch.availability.is_wanted(piece));
+        self.ledger.lose(piece, self.fetch.is_wanted(piece));
         self.put_back(piece);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.revoke(piece, cx);
     }
 
@@ -31,7 +31,7 @@ impl Torrent {
         }
         self.storage.copies.forget(piece);
         self.put_back(piece);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Takes back what was granted of a piece.

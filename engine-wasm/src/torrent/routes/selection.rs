@@ -109,14 +109,14 @@ impl Torrent {
         for piece in pieces.collect::<BTreeSet<PieceIndex>>() {
             let is_idle = self.ledger.pieces().state(piece) == PieceState::Missing
                 && !self.ledger.pieces().is_sealed(piece);
-            self.fetch.availability.set_priority(
+            self.fetch.set_priority(
                 piece,
                 self.selection.of_piece(&self.content.geometry, piece),
                 is_idle,
             );
         }
-        let availability = &self.fetch.availability;
-        self.ledger.set_wanted(|piece| availability.is_wanted(piece));
+        let fetch = &self.fetch;
+        self.ledger.set_wanted(|piece| fetch.is_wanted(piece));
     }
 
     /// What is no longer wanted is no longer asked for; what is wanted now is.
@@ -124,7 +124,7 @@ impl Torrent {
         self.watch.preparations().selection_changed();
         self.drop_what_nobody_wants(cx);
         self.refresh_all_interest(cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.next_tick = cx.now;
         self.record.touch(cx.now);
         self.confirm(cx);
@@ -153,7 +153,6 @@ impl Torrent {
         !self.ledger.pieces().is_done()
             || self
                 .fetch
-                .picker
                 .wants()
                 .iter()
                 .any(|want| self.ledger.pieces().state(want.piece) != PieceState::Have)

@@ -6,7 +6,7 @@ use shared_proto::ConnId;
 
 use crate::context::Context;
 use crate::torrent::Torrent;
-use crate::torrent::account::sharing::Goals;
+use crate::torrent::account::seeding::Goals;
 use crate::torrent::routes::exchange;
 
 impl Torrent {

@@ -4,9 +4,9 @@ use crate::geometry::{FileIndex, PieceIndex};
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
+use crate::torrent::Rest;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::torrent::account::sharing::Rest;
 use crate::torrent::watch::films::seconds;
 use crate::view::{
     FileView, Giving, PiecesView, Sentence, StreamView, TorrentState, TorrentView, TrackerView,
@@ -49,9 +49,9 @@ impl Torrent {
             trouble: self.trouble_kind(),
             length: self.content.geometry.total_length(),
             verified: self.ledger.pieces().verified_bytes(),
-            downloaded: self.account.downloaded,
+            downloaded: self.account.downloaded(),
             uploaded: self.uploaded(),
-            wasted: self.account.wasted,
+            wasted: self.account.wasted(),
             piece_length: self.content.geometry.piece_length(),
             piece_count: self.content.geometry.piece_count(),
             down_rate_bps: if self.fetches() { self.account.pace.rate_bps(now) } else { 0 },

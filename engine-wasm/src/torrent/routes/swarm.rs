@@ -173,8 +173,9 @@ impl Torrent {
                     self.swarm.seeking.found(peer.addr());
                     self.record.touch(cx.now);
                 }
-                self.fetch.wants_are_stale |=
-                    self.swarm.peers.get(&conn).is_some_and(Peer::speaks_v2);
+                if self.swarm.peers.get(&conn).is_some_and(Peer::speaks_v2) {
+                    self.fetch.invalidate();
+                }
                 self.greet(conn, cx);
                 self.tell_dht_port(conn, cx);
                 cx.changed();
@@ -191,21 +192,21 @@ impl Torrent {
             PeerEvent::Names(peers) => self.add_peers(peers.into_iter(), Source::Pex, cx),
             PeerEvent::Punch(message) => self.heard_of_punching(conn, message, cx),
             PeerEvent::HasAll => {
-                self.fetch.availability.add_everyone();
+                self.fetch.add_seed();
                 self.learned(conn, cx);
             }
             PeerEvent::HasSome => {
                 if let Some(pieces) = self.swarm.peers.get(&conn).and_then(Peer::pieces) {
-                    self.fetch.availability.add_all(pieces);
+                    self.fetch.add_all(pieces);
                 }
                 self.learned(conn, cx);
             }
             PeerEvent::Has(piece) => {
-                self.fetch.availability.add(piece);
+                self.fetch.add(piece);
                 self.learned(conn, cx);
             }
             PeerEvent::HasMore(pieces) => {
-                pieces.into_iter().for_each(|piece| self.fetch.availability.add(piece));
+                pieces.into_iter().for_each(|piece| self.fetch.add(piece));
                 self.learned(conn, cx);
             }
             PeerEvent::Choked(dropped) => {
@@ -221,9 +222,9 @@ impl Torrent {
             }
             PeerEvent::Agreed => {
                 self.part_from_seeds(cx);
-                self.fetch.wants_are_stale = true;
+                self.fetch.invalidate();
             }
-            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.fetch.wants_are_stale = true,
+            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.fetch.invalidate(),
             PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
             PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
             PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
@@ -238,7 +239,7 @@ impl Torrent {
     fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         self.refresh_interest_in(conn, cx.now);
         self.part_from_seeds(cx);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Tells every peer that it has nothing that we lack, once that is so.
@@ -257,12 +258,12 @@ impl Torrent {
     fn refresh_interest_in(&mut self, conn: ConnId, now: Instant) {
         let needs_peers = self.needs_peers();
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        let for_viewers =
-            || {
-                self.fetch.picker.wants().iter().any(|want| {
-                    peer.has(want.piece) && !self.ledger.pieces().have().get(want.piece.0)
-                })
-            };
+        let for_viewers = || {
+            self.fetch
+                .wants()
+                .iter()
+                .any(|want| peer.has(want.piece) && !self.ledger.pieces().have().get(want.piece.0))
+        };
         let has_news = if peer.has_all() {
             needs_peers
         } else {
@@ -351,16 +352,16 @@ impl Torrent {
         self.ledger.release(conn);
         self.swarm.asking.leave(conn);
         self.lose(peer);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         cx.changed();
     }
 
     /// What a peer had is no longer within reach.
     pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
         if peer.has_all() {
-            self.fetch.availability.remove_everyone();
+            self.fetch.remove_seed();
         } else if let Some(pieces) = peer.pieces() {
-            self.fetch.availability.remove_all(pieces);
+            self.fetch.remove_all(pieces);
         }
     }
 
@@ -388,7 +389,7 @@ impl Torrent {
         }
         for conn in snubbing {
             self.scheduler().snubbed(conn, cx.now);
-            self.fetch.wants_are_stale = true;
+            self.fetch.invalidate();
         }
     }
 
@@ -445,7 +446,7 @@ impl Torrent {
         let left = self.content.geometry.total_length() - self.ledger.pieces().verified_bytes();
         AnnounceParams {
             uploaded: self.swarm.giving.uploaded(),
-            downloaded: self.account.downloaded,
+            downloaded: self.account.downloaded(),
             ..AnnounceParams::new(self.content.meta.info_hash, left, self.swarm.max_connections, cx)
         }
     }
@@ -468,7 +469,7 @@ impl Torrent {
     /// too.
     pub(in crate::torrent) fn completed(&mut self, cx: &mut Context<'_>) {
         // What lay on the disk was completed some other time.
-        if self.account.downloaded > 0 {
+        if self.account.downloaded() > 0 {
             self.swarm.trackers.completed();
         }
         self.refresh_interest(cx.now);

@@ -17,8 +17,7 @@ impl Torrent {
         if !self.life.linked || self.storage.looking.is_some() {
             return;
         }
-        let wanted: Vec<PieceIndex> =
-            self.fetch.picker.wants().iter().map(|want| want.piece).collect();
+        let wanted: Vec<PieceIndex> = self.fetch.wants().iter().map(|want| want.piece).collect();
         for piece in wanted {
             if self.ledger.checks_underway() < limits::CHECKS
                 && self.ledger.can_check(piece)
@@ -220,7 +219,7 @@ impl Torrent {
         let was_done = self.is_done();
         self.believe(piece, cx);
         self.record.touch(cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.tell_have(piece, cx.now);
         if !self.ledger.wants_proof(piece) || !self.digest_blocks(Purpose::Proof(piece), cx) {
             self.ledger.drop_suspicion(piece);
@@ -237,7 +236,7 @@ impl Torrent {
     /// since one did.
     pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.ledger.believe(piece);
-        self.fetch.availability.take(piece);
+        self.fetch.take(piece);
         for span in self.content.geometry.piece_spans(piece) {
             self.storage.files[span.file.as_usize()].verified += u64::from(span.length);
         }
@@ -251,7 +250,7 @@ impl Torrent {
         }
         let failure = self.ledger.failed(piece);
         if failure != Failure::ByBlock {
-            self.account.wasted += u64::from(self.content.geometry.piece_len(piece));
+            self.account.discard(u64::from(self.content.geometry.piece_len(piece)));
         }
         match failure {
             Failure::ByBlock => {}
@@ -275,10 +274,10 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         let (_, length) = self.content.geometry.block_range(block);
-        self.account.wasted += u64::from(length);
+        self.account.discard(u64::from(length));
         self.tidy(block.piece);
-        self.fetch.picker.freed();
-        self.fetch.wants_are_stale = true;
+        self.fetch.freed();
+        self.fetch.invalidate();
         if let Some(guilty) = guilty {
             self.ban(guilty, cx);
         }
@@ -287,20 +286,20 @@ impl Torrent {
     /// The disk may hold a piece: it is checked before it is requested.
     pub(in crate::torrent) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
         self.ledger.suspect(piece, is_likely);
-        self.fetch.availability.take(piece);
+        self.fetch.take(piece);
     }
 
     /// A piece is missing again and can be picked.
     pub(in crate::torrent) fn reset(&mut self, piece: PieceIndex) {
         self.ledger.reset(piece);
-        self.fetch.availability.put_back(piece);
-        self.fetch.wants_are_stale = true;
+        self.fetch.put_back(piece);
+        self.fetch.invalidate();
     }
 
     /// A missing piece can be picked, if its hash is known.
     pub(in crate::torrent) fn put_back(&mut self, piece: PieceIndex) {
         if !self.ledger.pieces().is_sealed(piece) {
-            self.fetch.availability.put_back(piece);
+            self.fetch.put_back(piece);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Torrent {
         self.check_next(cx);
         self.glance(file, cx);
         self.refresh_all_interest(cx.now);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         cx.changed();
     }
 
@@ -109,7 +109,7 @@ impl Torrent {
     pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
         self.watch.desk_mut().progress(id, position, cx.now);
         self.hint_ahead(id, cx);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// The daemon reads ahead from the disk what a viewer will ask for soon.
@@ -139,7 +139,7 @@ impl Torrent {
             // twice, since a peer sends what it has begun to send.
             self.drop_what_nobody_wants(cx);
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         cx.changed();
     }
 
@@ -154,7 +154,7 @@ impl Torrent {
     /// Once a tick: viewers that did not come back are forgotten, those who wait are told why.
     pub(in crate::torrent) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
         if self.watch.desk_mut().expire(cx.now) {
-            self.fetch.wants_are_stale = true;
+            self.fetch.invalidate();
         }
         self.expire_preparations(cx);
         let hopeless: Vec<RequestId> = self
@@ -181,7 +181,7 @@ impl Torrent {
             self.remind(id, cx);
         }
         if self.watch.desk().is_waited() {
-            self.fetch.wants_are_stale = true;
+            self.fetch.invalidate();
         }
     }
 

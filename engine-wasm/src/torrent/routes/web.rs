@@ -18,7 +18,6 @@ use crate::context::Context;
 use crate::discover::web_seed::{Failure, WebSeed, host_of};
 use crate::geometry::{Block, BlockIndex, FileIndex, PieceIndex};
 use crate::limits;
-use crate::pick::picker;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 use crate::torrent::Status;
@@ -44,7 +43,7 @@ impl Torrent {
         let fresh = self.new_web_seeds(urls);
         if !fresh.is_empty() {
             self.swarm.web.fresh.extend(fresh);
-            self.fetch.wants_are_stale = true;
+            self.fetch.invalidate();
             self.next_tick = cx.now;
         }
     }
@@ -55,7 +54,7 @@ impl Torrent {
             self.end_runs(cx);
         }
         self.swarm.web.allowed = allowed;
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Asks every web seed that has time.
@@ -100,7 +99,7 @@ impl Torrent {
     /// nobody else has.
     fn choose_run(&mut self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
         let wanted: Vec<(PieceIndex, bool)> =
-            self.fetch.picker.wants().iter().map(|want| (want.piece, want.awaited)).collect();
+            self.fetch.wants().iter().map(|want| (want.piece, want.awaited)).collect();
         let pieces: BTreeSet<PieceIndex> = wanted.iter().map(|(piece, _)| *piece).collect();
         for &(piece, awaited) in &wanted {
             let late = awaited && self.may_duplicate();
@@ -109,12 +108,11 @@ impl Torrent {
                 return run;
             }
         }
-        let is_wanted = |piece: &PieceIndex| self.fetch.availability.is_wanted(*piece);
+        let is_wanted = |piece: &PieceIndex| self.fetch.is_wanted(*piece);
         let begun: Vec<PieceIndex> =
             self.ledger.pieces().begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
-        let idle: Vec<PieceIndex> =
-            self.fetch.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
-        let meant = |torrent: &Self, piece| torrent.fetch.availability.is_wanted(piece);
+        let idle: Vec<PieceIndex> = self.fetch.rarest().take(limits::RAREST_SCAN).collect();
+        let meant = |torrent: &Self, piece| torrent.fetch.is_wanted(piece);
         begun
             .into_iter()
             .chain(idle)
@@ -131,7 +129,7 @@ impl Torrent {
         is_meant: impl Fn(&Self, PieceIndex) -> bool,
         now: Instant,
     ) -> Option<Vec<Block>> {
-        let most = self.swarm.web.seeds.get(&conn)?.run_bytes(self.fetch.picker.is_watched(now));
+        let most = self.swarm.web.seeds.get(&conn)?.run_bytes(self.fetch.is_watched(now));
         let first = match self.ledger.for_requests().0.first_free(piece) {
             Some(first) => first,
             None if late => self.late_block(conn, piece, now)?,
@@ -215,7 +213,7 @@ impl Torrent {
             };
             bytes += u64::from(length);
             if !self.ledger.pieces().is_free(block) {
-                self.fetch.duplicated += u64::from(length);
+                self.fetch.count_duplicate(length);
             }
             self.scheduler().begin(block, conn);
             let geometry = std::sync::Arc::clone(&self.content.geometry);
@@ -302,7 +300,7 @@ impl Torrent {
             let (_, length) = self.content.geometry.block_range(block);
             self.block_came(block, run.conn, identity, length, cx);
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// A run ends before all of it came: its fetches are cancelled, its blocks are free again.
@@ -313,7 +311,7 @@ impl Torrent {
         }
         self.ledger.release(run.conn);
         self.scheduler().take_back(run.conn, &run.blocks);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
     }
 
     /// Somebody else stored a block that a web seed may be writing. False when it is none of a web
@@ -355,9 +353,8 @@ impl Torrent {
         wanted: &BTreeSet<PieceIndex>,
         cx: &mut Context<'_>,
     ) {
-        let is_stray = |block: &Block| {
-            !wanted.contains(&block.piece) && !self.fetch.availability.is_wanted(block.piece)
-        };
+        let is_stray =
+            |block: &Block| !wanted.contains(&block.piece) && !self.fetch.is_wanted(block.piece);
         let stray = self.swarm.web.runs.iter().filter(|(_, run)| run.blocks.iter().all(is_stray));
         let stray: Vec<u64> = stray.map(|(&number, _)| number).collect();
         stray.into_iter().for_each(|number| self.end_run(number, cx));
@@ -412,7 +409,7 @@ impl Torrent {
 
     /// Whether one more block may be asked for twice.
     pub(in crate::torrent) fn may_duplicate(&self) -> bool {
-        picker::may_duplicate(self.fetch.duplicated, self.account.downloaded)
+        self.fetch.may_duplicate(self.account.downloaded())
     }
 
     /// Whether a piece is missing and comes from the web if it comes at all.

@@ -140,7 +140,7 @@ impl Torrent {
             }
             Err(error) => self.turn_round(file, was_moved, &error, cx),
         }
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.check_next(cx);
         self.move_next(cx);
     }
@@ -195,7 +195,7 @@ impl Torrent {
         self.find_films();
         self.create_empty(cx);
         self.confirm(cx);
-        self.fetch.wants_are_stale = true;
+        self.fetch.invalidate();
         self.next_tick = cx.now;
         self.record.touch(cx.now);
         self.check_next(cx);
