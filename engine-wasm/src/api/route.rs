@@ -387,7 +387,7 @@ fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     let body: AddBody = serde_json::from_slice(&call.content).map_err(|error| {
-        malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}"))
+        malformed(format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}"))
     })?;
     let stay = Stay { keep: stay.keep || body.keep, hold: stay.hold || body.hold };
     Ok(Action::AddMagnet { link: body.magnet, stay })
@@ -403,7 +403,7 @@ fn settings<T: serde::de::DeserializeOwned>(
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     serde_json::from_slice(&call.content)
-        .map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
+        .map_err(|error| malformed(format!("the body does not say {what}: {error}")))
 }
 
 /// Topics to follow, from the query: `topic=` as often as there are some.
@@ -416,7 +416,7 @@ fn topics(query: &[(String, String)]) -> Result<Vec<String>, Failure> {
 /// A value of the query that has to be there.
 fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result<T, Failure> {
     let found = query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
-    found.ok_or_else(|| malformed(&format!("“{name}” is missing, or is none")))
+    found.ok_or_else(|| malformed(format!("“{name}” is missing, or is none")))
 }
 
 /// Where a file was left: no body is nowhere.
@@ -437,7 +437,7 @@ fn flag(query: &[(String, String)], name: &str) -> Result<bool, Failure> {
     match query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true" | "") => Ok(true),
-        Some(_) => Err(malformed(&format!("“{name}” is 0 or 1"))),
+        Some(_) => Err(malformed(format!("“{name}” is 0 or 1"))),
     }
 }
 

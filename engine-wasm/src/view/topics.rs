@@ -111,6 +111,7 @@ pub enum Change {
 
 /// A topic's state.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one list, and few topics are followed")]
 enum State {
     List { torrents: Vec<TorrentView>, world: World },
     Torrent { files: Vec<FileView>, trackers: Vec<TrackerView> },
