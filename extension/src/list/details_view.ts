@@ -12,6 +12,7 @@ import type { ContentsState, TorrentRow } from "../model/topics";
 import { percent, size, splitPath } from "../text/format";
 import { number, t } from "../text/messages";
 import { meter } from "../ui/meter";
+import type { FormWords } from "./forms";
 import { submitted, wordsView } from "./forms";
 import { limitsOf } from "./limits_form";
 import { peersView } from "./peers_view";
@@ -30,7 +31,7 @@ export interface DetailsUi {
   /** What was just copied. */
   copied: string | undefined;
   /** What came of each form. */
-  words: Readonly<Partial<Record<FormName, string>>>;
+  words: Readonly<Partial<Record<FormName, FormWords>>>;
 }
 
 /** The forms of the details, each of which says what came of it. */

@@ -12,6 +12,12 @@ export function submitted(take: (form: HTMLFormElement) => void): (event: Submit
 }
 
 /** What came of a form. */
-export function wordsView(words: string | undefined): TemplateResult {
-  return html`<p class="details-words" role="status">${words ?? ""}</p>`;
+export interface FormWords {
+  text: string;
+  /** Whether it was refused. */
+  isWrong: boolean;
+}
+
+export function wordsView(words: FormWords | undefined): TemplateResult {
+  return html`<p class="details-words" role="status" ?data-wrong=${words?.isWrong}>${words?.text ?? ""}</p>`;
 }

@@ -6,6 +6,7 @@
 
 import type { Sort } from "./arrange";
 import type { FormName } from "./details_view";
+import type { FormWords } from "./forms";
 import type { Shown } from "./lines";
 import { Newcomers } from "./newcomers";
 import { Selection } from "./selection";
@@ -27,7 +28,7 @@ export class ListState implements Shown {
   private readonly details: Set<string>;
   private readonly collapsed: Map<string, Set<string>>;
   private readonly searches = new Map<string, string>();
-  private readonly words = new Map<string, Partial<Record<FormName, string>>>();
+  private readonly words = new Map<string, Partial<Record<FormName, FormWords>>>();
 
   constructor(
     left: ViewState,
@@ -82,11 +83,11 @@ export class ListState implements Shown {
     this.searches.set(infoHash, search);
   }
 
-  wordsOf(infoHash: string): Readonly<Partial<Record<FormName, string>>> {
+  wordsOf(infoHash: string): Readonly<Partial<Record<FormName, FormWords>>> {
     return this.words.get(infoHash) ?? NO_WORDS;
   }
 
-  setWords(infoHash: string, form: FormName, words: string): void {
+  setWords(infoHash: string, form: FormName, words: FormWords): void {
     this.words.set(infoHash, { ...this.wordsOf(infoHash), [form]: words });
   }
 

@@ -182,12 +182,12 @@ export class TorrentActions {
 
   async announce(infoHash: string): Promise<void> {
     const failure = failureOf(await this.host.intent({ kind: "announce", infoHash }));
-    this.say(infoHash, "trackers", failure ?? t("torrentAnnounced"));
+    this.say(infoHash, "trackers", failure, t("torrentAnnounced"));
   }
 
   async removeTracker(infoHash: string, url: string): Promise<void> {
     const failure = failureOf(await this.host.intent({ kind: "remove_tracker", infoHash, url }));
-    this.say(infoHash, "trackers", failure ?? "");
+    this.say(infoHash, "trackers", failure);
   }
 
   async copyMagnet(infoHash: string): Promise<void> {
@@ -223,7 +223,7 @@ export class TorrentActions {
       folder: field("folder"),
       name: field("name"),
     };
-    this.say(infoHash, "move", failureOf(await this.host.intent(intent)) ?? "");
+    this.say(infoHash, "move", failureOf(await this.host.intent(intent)));
   }
 
   async limit(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -239,7 +239,7 @@ export class TorrentActions {
       "words" in sharing
         ? sharing.words
         : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
-    this.say(infoHash, "limits", words ?? t("torrentLimitsSaved"));
+    this.say(infoHash, "limits", words, t("torrentLimitsSaved"));
   }
 
   async addTrackers(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -249,7 +249,7 @@ export class TorrentActions {
         ? failureOf(await this.host.intent({ kind: "add_trackers", infoHash, trackers }))
         : "";
     if (failure === undefined) form.reset();
-    this.say(infoHash, "trackers", failure ?? "");
+    this.say(infoHash, "trackers", failure);
   }
 
   async addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -262,7 +262,7 @@ export class TorrentActions {
       await this.host.intent({ kind: "add_peers", infoHash, peers: parsed.peers }),
     );
     if (failure === undefined) form.reset();
-    this.say(infoHash, "peers", failure ?? tn("torrentPeersAdded", parsed.peers.length));
+    this.say(infoHash, "peers", failure, tn("torrentPeersAdded", parsed.peers.length));
   }
 
   async copyAddress(infoHash: string, file: FileView): Promise<void> {
@@ -311,8 +311,9 @@ export class TorrentActions {
     return this.page.shown().map(({ infoHash }) => infoHash);
   }
 
-  private say(infoHash: string, form: FormName, words: string): void {
-    this.state.setWords(infoHash, form, words);
+  /** Says beside a form why it was refused, or else what was done. */
+  private say(infoHash: string, form: FormName, failure: string | undefined, done = ""): void {
+    this.state.setWords(infoHash, form, { text: failure ?? done, isWrong: failure !== undefined });
     this.page.update();
   }
 }

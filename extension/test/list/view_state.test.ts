@@ -44,8 +44,9 @@ test("what can't be read is as if nobody had been here", () => {
 test("nothing is remembered of a torrent that is removed", () => {
   const state = new ListState(viewIn(store()), sortIn(store()));
   state.setOpen(HASH, true);
-  state.setWords(HASH, "move", "no");
-  expect([state.isOpen(HASH), state.wordsOf(HASH)]).toEqual([true, { move: "no" }]);
+  const words = { text: "no", isWrong: true };
+  state.setWords(HASH, "move", words);
+  expect([state.isOpen(HASH), state.wordsOf(HASH)]).toEqual([true, { move: words }]);
   state.forget(HASH);
   expect([state.isOpen(HASH), state.wordsOf(HASH)]).toEqual([false, {}]);
 });
