@@ -44,7 +44,7 @@ impl Pending {
         }
         let params = self.announce_params(cx);
         self.trackers.remove(removed, &params, cx);
-        self.trackers.add(tiers(added), cx);
+        self.trackers.add_by_hand(tiers(added), cx);
         self.unsaved = true;
         self.next_tick = cx.now;
         cx.changed();

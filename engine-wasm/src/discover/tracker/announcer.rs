@@ -117,6 +117,11 @@ impl Announcer {
         self.schedule.add(tiers, cx.now);
     }
 
+    /// More tiers that a person named: their trackers are asked at once.
+    pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) {
+        self.schedule.add_by_hand(tiers, cx.now);
+    }
+
     /// These trackers are asked no more: those of them that know us hear that we stop.
     pub(crate) fn remove(
         &mut self,

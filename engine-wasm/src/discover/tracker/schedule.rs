@@ -158,16 +158,22 @@ impl TrackerSchedule {
         self.tiers.is_empty()
     }
 
-    /// Adds tiers behind those that are there, without trackers that are known. All new trackers
-    /// are asked at once if another one works, else a round begins at once.
+    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if
+    /// no tracker answered yet.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
-        let (first, works) = (self.count, self.all().any(|tracker| tracker.started));
         tiers.into_iter().for_each(|tier| self.push(tier));
-        if !works {
+        if self.all().all(|tracker| !tracker.started) {
             self.due = now;
-            return;
         }
-        self.all_mut().filter(|tracker| tracker.id.0 >= first).for_each(|it| it.asked_for = true);
+    }
+
+    /// Adds tiers that a person named. Each new tracker is asked at once, also when another one
+    /// works.
+    pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
+        let (first, works) = (self.count, self.all().any(|tracker| tracker.started));
+        self.add(tiers, now);
+        let new = self.all_mut().filter(|tracker| works && tracker.id.0 >= first);
+        new.for_each(|tracker| tracker.asked_for = true);
     }
 
     /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.

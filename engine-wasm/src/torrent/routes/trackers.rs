@@ -39,7 +39,9 @@ impl Torrent {
         let params = self.announce_params(cx);
         self.swarm.trackers.remove(removed, &params, cx);
         if !self.content.meta.private {
-            self.swarm.trackers.add(added.iter().map(|url| vec![url.clone()]).collect(), cx);
+            self.swarm
+                .trackers
+                .add_by_hand(added.iter().map(|url| vec![url.clone()]).collect(), cx);
         }
         self.next_tick = cx.now;
         cx.changed();

@@ -318,7 +318,7 @@ fn what_a_person_asks_for_is_asked_although_another_one_works() {
     bench.poll(0);
     bench.succeeds('a', 1);
     assert_eq!(bench.poll(1), "-");
-    bench.schedule.add(vec![vec!["http://c/announce".into()]], at(1));
+    bench.schedule.add_by_hand(vec![vec!["http://c/announce".into()]], at(1));
     assert!(bench.schedule.next_announce() <= Some(at(1)), "it does not wait for the next round");
     assert_eq!((bench.poll(1), bench.poll(1)), ("c started".into(), "-".into()));
     bench.succeeds('c', 1);
