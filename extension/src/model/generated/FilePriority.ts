@@ -2,14 +2,14 @@
 import type { Priority } from "./Priority";
 
 /**
- * How much a file is wanted.
+ * A file and its priority.
  */
 export type FilePriority = { 
 /**
- * Its place in the torrent's list of files.
+ * The file's index in the torrent.
  */
 index: number, 
 /**
- * How much.
+ * Its priority.
  */
 priority: Priority, };

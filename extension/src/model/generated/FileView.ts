@@ -23,19 +23,19 @@ length: number,
  */
 verified: number, 
 /**
- * How much it is wanted.
+ * Its priority.
  */
 priority: Priority, 
 /**
- * Media type by its name.
+ * Its media type, guessed from its name.
  */
 contentType: string, 
 /**
- * Whether it is to be watched or listened to. A player looks into it to see what that takes.
+ * Whether its name is that of a film or music.
  */
 playable: boolean, 
 /**
- * Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
+ * Its URL below the daemon's base URL: `/stream/<fileId>?key=…`.
  */
 url: string, 
 /**
@@ -44,15 +44,15 @@ url: string,
  */
 displaced: boolean, 
 /**
- * Where to go on with it, seconds; 0 for its beginning.
+ * Where to continue watching, seconds; 0 for the beginning.
  */
 positionS: number, 
 /**
- * Its length, seconds, where a player has said it.
+ * Its length, seconds, if a player reported it.
  */
 durationS: number | null, 
 /**
- * Whether it was watched.
+ * Whether it counts as watched.
  */
 watched: boolean, 
 /**

@@ -7,7 +7,7 @@ import type { Settings } from "./Settings";
 import type { Sharing } from "./Sharing";
 
 /**
- * What a page asks of the engine.
+ * A request of a page, the terminal or the HTTP API to the engine.
  */
 export type Intent = { "kind": "add_torrent", 
 /**
@@ -27,7 +27,7 @@ url: string, } | { "kind": "add_peers",
  */
 infoHash: string, 
 /**
- * Addresses.
+ * Their addresses, each `address:port`.
  */
 peers: Array<string>, } | { "kind": "set_sharing", 
 /**
@@ -35,11 +35,11 @@ peers: Array<string>, } | { "kind": "set_sharing",
  */
 infoHash: string, 
 /**
- * How.
+ * The limits and goals.
  */
 sharing: Sharing, } | { "kind": "configure", 
 /**
- * How it is to be.
+ * The new settings.
  */
 settings: Settings, } | { "kind": "pause", 
 /**
@@ -55,7 +55,7 @@ infoHash: string, } | { "kind": "set_priorities",
  */
 infoHash: string, 
 /**
- * Which files, and how much.
+ * The files and their new priorities.
  */
 files: Array<FilePriority>, } | { "kind": "decide", 
 /**
@@ -63,15 +63,15 @@ files: Array<FilePriority>, } | { "kind": "decide",
  */
 infoHash: string, 
 /**
- * Whether it is to be watched now, or downloaded.
+ * Whether to watch it or to download it.
  */
 choice: Choice, 
 /**
- * How much files are wanted, where that is to be other than before.
+ * Files whose priority changes.
  */
 files: Array<FilePriority>, 
 /**
- * Into which of the daemon's folders it goes; `None` for where it is.
+ * The download folder to move it to; `None` for where it lies.
  */
 root: string | null, } | { "kind": "move_in_queue", 
 /**
@@ -79,7 +79,7 @@ root: string | null, } | { "kind": "move_in_queue",
  */
 infoHash: string, 
 /**
- * Where to.
+ * The new place.
  */
 to: QueueMove, } | { "kind": "announce", 
 /**
@@ -91,7 +91,7 @@ infoHash: string, } | { "kind": "add_trackers",
  */
 infoHash: string, 
 /**
- * URLs, each a tier of its own behind those that are there.
+ * Their URLs. Each becomes a tier of its own behind the present ones.
  */
 trackers: Array<string>, } | { "kind": "remove_tracker", 
 /**
@@ -111,7 +111,7 @@ infoHash: string, } | { "kind": "torrent_file",
  */
 infoHash: string, } | { "kind": "report", 
 /**
- * What the page knows, such as versions, a line each.
+ * Lines that the page adds, such as versions.
  */
 about: Array<string>, } | { "kind": "recheck", 
 /**
@@ -131,15 +131,15 @@ infoHash: string, } | { "kind": "move",
  */
 infoHash: string, 
 /**
- * To which of the daemon's folders.
+ * The download folder.
  */
 root: string | null, 
 /**
- * Into which folder below it, with `/`; empty for none.
+ * The folder below it, with `/`; empty for none.
  */
 folder: string | null, 
 /**
- * What its file or folder is called there.
+ * The new name of its file or folder.
  */
 name: string | null, } | { "kind": "rename_file", 
 /**
@@ -163,15 +163,15 @@ infoHash: string,
  */
 file: number, 
 /**
- * Where its player is, seconds.
+ * The player's position, seconds.
  */
 positionS: number, 
 /**
- * Its length, seconds, where that is known.
+ * The file's length, seconds, if known.
  */
 durationS: number | null, 
 /**
- * Whether it counts as watched from now on; `None` for what follows from the position.
+ * Whether it counts as watched; `None` for what the position implies.
  */
 watched: boolean | null, } | { "kind": "set_watched", 
 /**
@@ -183,7 +183,7 @@ infoHash: string,
  */
 files: Array<number>, 
 /**
- * Whether.
+ * Whether they count as watched.
  */
 watched: boolean, } | { "kind": "choose", 
 /**
@@ -191,7 +191,7 @@ watched: boolean, } | { "kind": "choose",
  */
 infoHash: string, 
 /**
- * Names and values of the pages' own.
+ * Names and values, which only pages understand.
  */
 choices: Record<string, string>, } | { "kind": "prepare", 
 /**
@@ -199,11 +199,11 @@ choices: Record<string, string>, } | { "kind": "prepare",
  */
 infoHash: string, 
 /**
- * Which file: its place in the torrent's list of files.
+ * The file's index in the torrent.
  */
 file: number, 
 /**
- * Where the file was left; `None` for nowhere.
+ * Where the user stopped watching; `None` for nowhere.
  */
 position: Position | null, } | { "kind": "remove", 
 /**
@@ -211,11 +211,11 @@ position: Position | null, } | { "kind": "remove",
  */
 infoHash: string, 
 /**
- * Delete what it downloaded, too.
+ * Whether to delete its files, too.
  */
 deleteData: boolean, 
 /**
- * Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all
+ * Whether [`Intent::UndoRemove`] can bring it back for ten seconds. The torrent leaves all
  * views at once, and the intent is answered at once.
  */
 undo: boolean, } | { "kind": "undo_remove", 

@@ -6,63 +6,63 @@ import type { PeerTransport } from "./PeerTransport";
  */
 export type PeerView = { 
 /**
- * Where it is, `address:port`.
+ * Its address, `address:port`.
  */
 address: string, 
 /**
- * What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does
- * not say.
+ * The client name that it sent, such as `Transmission 4.0.5`. Untrusted text; `None` if it
+ * sent none.
  */
 client: string | null, 
 /**
- * How it is connected.
+ * The transport of its connection.
  */
 transport: PeerTransport, 
 /**
- * Whether what is said is encrypted.
+ * Whether the connection is encrypted.
  */
 encrypted: boolean, 
 /**
- * Whether it connected to us, and not we to it.
+ * Whether it connected to us.
  */
 incoming: boolean, 
 /**
- * How much of the torrent it has, 0 to 1.
+ * Its share of the torrent, 0 to 1.
  */
 progress: number, 
 /**
- * Payload that comes from it, bytes a second.
+ * Download rate from it, bytes of payload per second.
  */
 downRateBps: number, 
 /**
- * Payload that it gets of us, bytes a second.
+ * Upload rate to it, bytes of payload per second.
  */
 upRateBps: number, 
 /**
- * Payload that came from it, bytes.
+ * Bytes of payload downloaded from it.
  */
 downloaded: number, 
 /**
- * Payload that it got of us, bytes.
+ * Bytes of payload uploaded to it.
  */
 uploaded: number, 
 /**
- * We want something of it.
+ * We are interested in it.
  */
 weWant: boolean, 
 /**
- * It lets us have something.
+ * It has unchoked us.
  */
 itGives: boolean, 
 /**
- * It wants something of us.
+ * It is interested in us.
  */
 itWants: boolean, 
 /**
- * We let it have something.
+ * We have unchoked it.
  */
 weGive: boolean, 
 /**
- * It owes blocks, and sends none.
+ * It owes blocks and sends none (snubbing).
  */
 snubbing: boolean, };

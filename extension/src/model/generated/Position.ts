@@ -9,6 +9,6 @@ export type Position = {
  */
 seconds: number, 
 /**
- * Seconds that the whole film takes.
+ * Length of the whole film, seconds.
  */
 durationS: number, };

@@ -2,65 +2,65 @@
 import type { Encryption } from "./Encryption";
 
 /**
- * What a person sets for all torrents.
+ * Settings for all torrents.
  */
 export type Settings = { 
 /**
- * Bytes a second from all peers and web servers together; `None` for no limit.
+ * Download limit of all torrents together, bytes per second; `None` for no limit.
  */
 downLimitBps: number | null, 
 /**
- * Bytes a second to all peers together; `None` for no limit.
+ * Upload limit of all torrents together, bytes per second; `None` for no limit.
  */
 upLimitBps: number | null, 
 /**
- * Connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
+ * Most connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
  */
 maxConnections: number, 
 /**
- * How new connections are encrypted.
+ * Encryption of new connections.
  */
 encryption: Encryption, 
 /**
- * Whether new connections, both ways, may be over TCP.
+ * Whether new connections may use TCP, in both directions.
  */
 tcp: boolean, 
 /**
- * Whether they may be over uTP (BEP 29). One of both is needed.
+ * Whether new connections may use uTP (BEP 29). TCP or uTP has to be on.
  */
 utp: boolean, 
 /**
- * Whether the DHT is asked for peers, and answers others (BEP 5).
+ * Whether the engine takes part in the DHT (BEP 5).
  */
 dht: boolean, 
 /**
- * Whether trackers are asked for peers (BEP 3, 15).
+ * Whether trackers are used (BEP 3, 15).
  */
 trackers: boolean, 
 /**
- * Whether peers are asked for further ones, and told of them (BEP 11).
+ * Whether peers are exchanged with peers (BEP 11).
  */
 pex: boolean, 
 /**
- * Whether web servers that a torrent names are fetched from (BEP 19).
+ * Whether web seeds are used (BEP 19).
  */
 webSeeds: boolean, 
 /**
- * A torrent rests when it has given so many bytes for each hundred that it has; `None` for
- * never. What is set for one torrent goes before.
+ * Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for never. A
+ * torrent's own setting goes before.
  */
 ratioPercent: number | null, 
 /**
- * A torrent rests when it has offered everything for so many seconds; `None` for never. What
- * is set for one torrent goes before.
+ * Seeding stops after this time, seconds; `None` for never. A torrent's own setting goes
+ * before.
  */
 seedS: number | null, 
 /**
- * Torrents that fetch at once; `None` for all.
+ * Most torrents that download at once; `None` for no limit.
  */
 maxDownloads: number | null, 
 /**
- * Complete torrents that give at once; `None` for all.
+ * Most complete torrents that seed at once; `None` for no limit.
  */
 maxSeeds: number | null, 
 /**
@@ -69,6 +69,6 @@ maxSeeds: number | null,
  */
 startAtOnce: boolean, 
 /**
- * Whether a person has read that watching also uploads.
+ * Whether the user was told that watching also uploads.
  */
 sharingTold: boolean, };

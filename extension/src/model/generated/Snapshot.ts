@@ -16,31 +16,31 @@ export type Snapshot = {
  */
 torrents: Array<TorrentView>, 
 /**
- * The folders that the daemon lets torrents lie in.
+ * The download folders, the default first.
  */
 roots: Array<RootView>, 
 /**
- * All requests of viewers that are under way.
+ * All requests of viewers.
  */
 streams: Array<StreamView>, 
 /**
- * The port at which peers connect; `None` when they don't.
+ * The port on which the engine listens; `None` when it does not.
  */
 listenPort: number | null, 
 /**
- * Whether the router lets them in; `None` where it is not asked.
+ * The router's port mapping; `None` where the router is not asked.
  */
 portMapping: PortMappingView | null, 
 /**
- * What counts for all torrents; `None` where it can't be changed, or is not known yet.
+ * Settings for all torrents; `None` where they can't be changed or are not loaded yet.
  */
 settings: Settings | null, 
 /**
- * What a person has to know about the engine as a whole, while it is so.
+ * Notices about the engine as a whole.
  */
 notices: Array<NoticeView>, 
 /**
- * Torrents that were just removed and can be brought back, newest first.
+ * Torrents just removed that can be brought back, newest first.
  */
 removed: Array<RemovedView>, 
 /**

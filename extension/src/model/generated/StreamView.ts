@@ -2,7 +2,7 @@
 import type { WaitView } from "./WaitView";
 
 /**
- * One viewer's request.
+ * One HTTP request of a viewer.
  */
 export type StreamView = { 
 /**
@@ -14,18 +14,18 @@ infoHash: string,
  */
 fileIndex: number, 
 /**
- * First byte asked for.
+ * First byte requested.
  */
 start: number, 
 /**
- * Last byte asked for.
+ * Last byte requested.
  */
 end: number, 
 /**
- * First byte that the viewer has not drained.
+ * First byte that the viewer has not read.
  */
 position: number, 
 /**
- * What it waits for; `None` while it is fed.
+ * What it waits for; `None` while bytes flow.
  */
 waiting: WaitView | null, };

@@ -9,10 +9,10 @@ export type SubtitleView = {
  */
 index: number, 
 /**
- * Its language, a BCP 47 tag, where its name says it.
+ * Its language, a BCP 47 tag, if its name says it.
  */
 language: string | null, 
 /**
- * What to call it in front of a person.
+ * Its title in front of the user.
  */
 title: string, };

@@ -2,6 +2,7 @@
 import type { FileView } from "./FileView";
 import type { Giving } from "./Giving";
 import type { NextFilm } from "./NextFilm";
+import type { Sentence } from "./Sentence";
 import type { Sharing } from "./Sharing";
 import type { TorrentState } from "./TorrentState";
 import type { TorrentVersion } from "./TorrentVersion";
@@ -43,11 +44,15 @@ queuePosition: number,
  */
 private: boolean, 
 /**
- * Plain words about a state that wants them: what is wrong and what to do.
+ * English words about a state that needs them: what is wrong and what to do.
  */
 message: string | null, 
 /**
- * What stopped it, if it is in [`TorrentState::Error`]; `message` says more.
+ * The same as a code, for pages to translate.
+ */
+says?: Sentence, 
+/**
+ * What stopped it in [`TorrentState::Error`]; `message` has details.
  */
 trouble: Trouble | null, 
 /**
@@ -59,27 +64,27 @@ length: number,
  */
 verified: number, 
 /**
- * Bytes of the files that are wanted: these are what it is complete with.
+ * Bytes of the selected files. With these the torrent is complete.
  */
 wanted: number, 
 /**
- * How many of these are verified.
+ * Verified bytes of the selected files.
  */
 wantedVerified: number, 
 /**
- * How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+ * Progress of a check, 0 to 1; `None` while nothing is hashed.
  */
 checkProgress: number | null, 
 /**
- * How much of it has moved to where it is going, 0 to 1; `None` while it stays.
+ * Progress of a move, 0 to 1; `None` while nothing moves.
  */
 moveProgress: number | null, 
 /**
- * Which of the daemon's folders it lies in.
+ * The key of the download folder in which it lies.
  */
 root: string, 
 /**
- * The path of its file or folder below that, with `/`.
+ * The path of its file or folder below the download folder, with `/`.
  */
 liesAt: string, 
 /**
@@ -92,11 +97,11 @@ path: string,
  */
 downloaded: number, 
 /**
- * Bytes of payload given to others, those of earlier sessions included.
+ * Bytes of payload uploaded, earlier sessions included.
  */
 uploaded: number, 
 /**
- * Bytes received that were of no use: failed a hash, or came twice.
+ * Bytes received in vain: they failed a hash or came twice.
  */
 wasted: number, 
 /**
@@ -108,11 +113,11 @@ pieceLength: number,
  */
 pieceCount: number, 
 /**
- * Payload per second now, bytes; 0 for a torrent that fetches nothing.
+ * Download rate, bytes of payload per second; 0 while nothing is downloaded.
  */
 downRateBps: number, 
 /**
- * Payload given per second now, bytes; 0 for a torrent that gives nothing.
+ * Upload rate, bytes of payload per second; 0 while nothing is uploaded.
  */
 upRateBps: number, 
 /**
@@ -125,11 +130,11 @@ etaS: number | null,
  */
 stalled: boolean, 
 /**
- * How it shares.
+ * Its own limits and seeding goals.
  */
 sharing: Sharing, 
 /**
- * Whether others get something of it.
+ * Whether it is seeded.
  */
 giving: Giving, 
 /**
@@ -145,7 +150,7 @@ knownPeers: number,
  */
 trackers: Array<TrackerView>, 
 /**
- * Number of its files, padding left out.
+ * Number of its files, without padding.
  */
 fileCount: number, 
 /**

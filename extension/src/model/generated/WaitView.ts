@@ -10,15 +10,15 @@ export type WaitView = {
  */
 reason: WaitReason, 
 /**
- * Pieces of the rest of this request that are there.
+ * Verified pieces in the rest of this request.
  */
 havePieces: number, 
 /**
- * Pieces of the rest of this request.
+ * All pieces in the rest of this request.
  */
 needPieces: number, 
 /**
- * When the next byte is expected, milliseconds.
+ * Milliseconds until the next byte is expected.
  */
 etaMs: number | null, 
 /**
