@@ -57,7 +57,7 @@ test.each(sentences)("$code is said in every language, with its values", (senten
 });
 
 test("one thing has a sentence of its own", () => {
-  expect(wordsOf({ code: "announcing", count: 1 })).toBe("One tracker can be asked, and is.");
+  expect(wordsOf({ code: "announcing", count: 1 })).toBe("One tracker is being asked.");
   expect(wordsOf({ code: "spared", name: "a.mkv", others: 0 })).toContain("“a.mkv” was left alone");
   expect(wordsOf({ code: "spared", name: "a.mkv", others: 2 })).toContain("“a.mkv” and 2 more");
 });

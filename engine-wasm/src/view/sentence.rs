@@ -334,10 +334,8 @@ impl From<Sentence> for String {
 
 fn announcing(count: u32) -> String {
     match count {
-        1 => "One tracker can be asked, and is.".to_owned(),
-        _ => format!(
-            "{count} trackers can be asked; they are, one after the other until one names peers."
-        ),
+        1 => "One tracker is being asked.".to_owned(),
+        _ => format!("{count} trackers are being asked."),
     }
 }
 

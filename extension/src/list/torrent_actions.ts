@@ -181,8 +181,9 @@ export class TorrentActions {
   }
 
   async announce(infoHash: string): Promise<void> {
-    const failure = failureOf(await this.host.intent({ kind: "announce", infoHash }));
-    this.say(infoHash, "trackers", failure, t("torrentAnnounced"));
+    const reply = await this.host.intent({ kind: "announce", infoHash });
+    const done = reply.kind === "done" ? saidWords(reply) : "";
+    this.say(infoHash, "trackers", failureOf(reply), done);
   }
 
   async removeTracker(infoHash: string, url: string): Promise<void> {
