@@ -1,9 +1,9 @@
-//! Whom to ask for which hashes, and what is being asked.
+//! Decides which peer to ask for which hashes of a torrent's trees.
 //!
-//! Owns the requests under way and who refused which; it proves nothing and sends nothing.
-//! Invariant: a request is under way to one peer at a time, and to no peer more than
-//! [`limits::HASH_REQUESTS`] are. It never gives up by itself: who refused is asked again after
-//! [`FORGIVE_AFTER`], others before that.
+//! This module owns the outstanding requests and the recent refusals. It verifies nothing and sends
+//! nothing. Invariant: at most one peer has a given request at a time, and no peer has more than
+//! [`limits::HASH_REQUESTS`] requests. Requests are repeated without end: a peer that refused is
+//! asked again after [`FORGIVE_AFTER`], other peers at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::request::HashRequest;
 use crate::limits;
 use crate::time::Instant;
 
-/// A peer that does not answer in this time is taken to refuse.
+/// A request without an answer for this long counts as refused.
 const LATE_AFTER: Duration = Duration::from_secs(5);
-/// A refusal is forgotten after this: the peer may have got what it lacked.
+/// A refusal is forgotten after this time; the peer may have received the hashes meanwhile.
 const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 
-/// What is being asked of whom.
+/// The outstanding hash requests of one torrent.
 #[derive(Debug, Default)]
 pub struct Asking {
     underway: BTreeMap<HashRequest, (ConnId, Instant)>,
@@ -27,7 +27,9 @@ pub struct Asking {
 }
 
 impl Asking {
-    /// What to ask of whom, now: the first needs first, of the first peers first.
+    /// Assigns needed requests to peers, and returns the new assignments.
+    ///
+    /// Earlier needs and earlier peers come first.
     pub fn plan(
         &mut self,
         needs: impl Iterator<Item = HashRequest>,
@@ -57,7 +59,7 @@ impl Asking {
         plan
     }
 
-    /// A peer answered. False when it was not asked.
+    /// Handles an answer. Returns false if this peer was not asked.
     pub fn answered(&mut self, conn: ConnId, request: &HashRequest) -> bool {
         let is_asked = self.underway.get(request).is_some_and(|(asked, _)| *asked == conn);
         if is_asked {
@@ -66,20 +68,20 @@ impl Asking {
         is_asked
     }
 
-    /// A peer will not answer.
+    /// Handles a reject: the peer will not answer.
     pub fn rejected(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
         if self.answered(conn, request) {
             self.refuse(conn, *request, now);
         }
     }
 
-    /// A peer is gone.
+    /// Handles a closed connection.
     pub fn leave(&mut self, conn: ConnId) {
         self.underway.retain(|_, (asked, _)| *asked != conn);
         self.refused.retain(|(refused, _), _| *refused != conn);
     }
 
-    /// When to plan again although nothing happens.
+    /// Returns when to call [`Self::plan`] again if nothing else happens.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.underway.values().map(|(_, at)| *at + LATE_AFTER).min()
     }
@@ -119,7 +121,7 @@ mod tests {
         HashRequest { root: [0; 32], base: 0, index, length: 2, proof_layers: 0 }
     }
 
-    /// What is planned for so many needs, as `peer:index`.
+    /// Checks the plan for this many needs, printed as `peer:index`.
     fn check(asking: &mut Asking, needs: u32, seconds: u64, expected: &str) {
         let plan = asking.plan((0..needs).map(need), &[A, B], Instant(seconds * 1_000_000));
         let plan: Vec<String> =

@@ -1,5 +1,7 @@
-//! The hash trees of one torrent of v2 (BEP 52): what of them is known ([`trees`]), how peers are
-//! asked for the rest ([`request`]), and whom to ask for what ([`asking`]).
+//! Hash trees of one v2 torrent (BEP 52).
+//!
+//! [`trees`] holds the known hashes, [`request`] is the message with which peers ask for others,
+//! and [`asking`] decides which peer to ask.
 
 pub mod asking;
 pub mod request;

@@ -1,36 +1,35 @@
-//! The messages by which peers give each other parts of hash trees (BEP 52): their body and what a
-//! valid one may ask.
+//! The body of the messages `hash request`, `hashes` and `hash reject` (BEP 52).
 //!
-//! Owns the form and the arithmetic of a request; it knows no torrent. Invariant: what is parsed
-//! and written again is the same, and a request that [`HashRequest::fits`] a tree names hashes that
-//! the tree has.
+//! This module owns the encoding and the arithmetic of a request; it knows no torrent. Invariant:
+//! parsing and encoding are inverse, and every hash named by a request that [`HashRequest::fits`] a
+//! tree exists in that tree.
 
 use crate::metainfo::merkle::{HASH_LENGTH, Hash, Shape};
 
-/// Bytes of a request: root, base layer, index, length, proof layers.
+/// Length of a request in bytes: root, base layer, index, length, proof layers.
 pub const REQUEST_LENGTH: usize = HASH_LENGTH + 16;
-/// Most hashes asked for in one go (BEP 52: no more than 512).
+/// Most hashes that we request at once (BEP 52 allows 512).
 pub const CHUNK: u32 = 512;
-/// Most hashes given in one go: what libtorrent asks for, a piece of 64 MiB whole.
+/// Most hashes that we send at once: libtorrent requests a 64 MiB piece as a whole.
 pub const MOST_GIVEN: u32 = 4_096;
 
-/// Asks for hashes of one layer of a file's tree, and for the uncles that prove them.
+/// Requests hashes of one layer of a file's tree, and the uncles that prove them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HashRequest {
-    /// Which file, by its root.
+    /// Root of the file's tree; it identifies the file.
     pub root: Hash,
-    /// Height of the layer, from the leaves.
+    /// Height of the layer above the leaves.
     pub base: u32,
-    /// First hash.
+    /// Index of the first hash in its layer; a multiple of `length`.
     pub index: u32,
-    /// How many, a power of two.
+    /// Number of hashes, a power of two.
     pub length: u32,
-    /// Layers above the base whose uncles are wanted.
+    /// Number of layers above the base for which uncles are requested.
     pub proof_layers: u32,
 }
 
 impl HashRequest {
-    /// Reads the body of a message; what follows are the hashes, if it carries any.
+    /// Parses a message body. Returns the request and the bytes after it, which are the hashes.
     pub fn parse(body: &[u8]) -> Option<(Self, &[u8])> {
         let (&root, rest) = body.split_first_chunk()?;
         let (numbers, hashes) = rest.split_at_checked(16)?;
@@ -41,7 +40,7 @@ impl HashRequest {
         Some((Self { root, base, index, length, proof_layers }, hashes))
     }
 
-    /// Appends the body of a message.
+    /// Appends the message body to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.root);
         for number in [self.base, self.index, self.length, self.proof_layers] {
@@ -49,18 +48,19 @@ impl HashRequest {
         }
     }
 
-    /// Height of the hashes' common ancestor above the base.
+    /// Returns how many layers above the base the hashes' common ancestor lies.
     pub fn span(&self) -> u32 {
         self.length.max(1).ilog2()
     }
 
-    /// Number of uncles that belong to the answer: those below the common ancestor follow from the
-    /// hashes themselves.
+    /// Returns the number of uncles in the answer.
+    ///
+    /// Uncles below the common ancestor are left out because they follow from the hashes.
     pub fn uncles(&self) -> u32 {
         self.proof_layers.saturating_add(1).saturating_sub(self.span())
     }
 
-    /// Whether it names hashes of such a tree, in the way that BEP 52 allows, and not too many.
+    /// Returns whether the request is valid (BEP 52) and names hashes that this tree has.
     pub fn fits(&self, shape: &Shape) -> bool {
         self.length.is_power_of_two()
             && self.length <= MOST_GIVEN
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// Checks how many uncles come with so many hashes and proof layers.
+    /// Checks the number of uncles for a number of hashes and of proof layers.
     fn check_uncles(length: u32, proof_layers: u32, expected: u32) {
         assert_eq!(
             HashRequest { root: [0; 32], base: 0, index: 0, length, proof_layers }.uncles(),

@@ -1,10 +1,9 @@
-//! What is known of a torrent's hash trees: the hashes of its pieces, and of some pieces those of
-//! their blocks.
+//! The known hashes of a torrent's trees: piece hashes, and block hashes of some pieces.
 //!
-//! Owns only what is proved: by the `.torrent` file, whose layers were checked when it was read, or
-//! by a proof that leads to a hash that is known. It asks nobody. Invariant: every hash that comes
-//! out is one that the torrent's info hash vouches for. Memory is bounded by the pieces' hashes and
-//! by [`limits::LEAF_PIECES`].
+//! This module holds verified hashes only: from the `.torrent` file, whose layers the parser
+//! verified, or from a peer's answer with a proof that leads to a known hash. It sends no requests.
+//! Invariant: every hash that it returns follows from the torrent's info hash. Memory is bounded by
+//! the number of pieces and by [`limits::LEAF_PIECES`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +17,7 @@ use crate::metainfo::merkle::{self, HASH_LENGTH, Hash, Shape};
 use crate::metainfo::torrent::PieceLayers;
 use crate::metainfo::{Metainfo, Version};
 
-/// Hashes of one layer that come chunk by chunk.
+/// Hashes of one layer, received in chunks of [`CHUNK`].
 #[derive(Clone, Debug)]
 struct Row {
     hashes: Vec<Hash>,
@@ -40,7 +39,7 @@ impl Row {
         self.known.get(at / CHUNK as usize)?.then(|| self.hashes[at])
     }
 
-    /// Puts a chunk in; which places it filled.
+    /// Stores a chunk. Returns the positions that are newly known.
     fn fill(&mut self, chunk: usize, hashes: &[Hash]) -> Range<usize> {
         let start = chunk * CHUNK as usize;
         let end = (start + CHUNK as usize).min(self.hashes.len());
@@ -67,8 +66,10 @@ struct Tree {
 }
 
 impl Tree {
-    /// What a chunk of a row is proved by: from hashes at `base`, of which the row's whole has its
-    /// top at `top`.
+    /// Returns the request for a chunk of a row.
+    ///
+    /// The row's hashes have height `base`, start at `offset` in their layer, and have their common
+    /// ancestor at height `top`.
     fn request(&self, base: u32, top: u32, offset: u32, chunk: u32) -> HashRequest {
         let whole = 1u32 << (top - base).min(30);
         let index = chunk * CHUNK;
@@ -82,21 +83,21 @@ impl Tree {
     }
 }
 
-/// What an answer brought for one file.
+/// What an answer taught about one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gain {
-    /// The hashes of these pieces are known.
+    /// Pieces whose hashes became known.
     pub pieces: Range<u32>,
-    /// More of the blocks of this piece can be judged.
+    /// A piece of which more blocks can be verified.
     pub blocks_of: Option<PieceIndex>,
 }
 
-/// An answer that its proof does not bear out.
+/// The error for an answer whose proof does not lead to a known hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("hashes without a proof")]
+#[error("the proof leads to no known hash")]
 pub struct Unproved;
 
-/// The trees of one torrent; none of one that has only a v1 part.
+/// The hash trees of one torrent; empty for a torrent without a v2 part.
 #[derive(Debug, Default)]
 pub struct Trees {
     files: Vec<Tree>,
@@ -105,7 +106,7 @@ pub struct Trees {
 }
 
 impl Trees {
-    /// What a `.torrent` file knows.
+    /// Creates the trees from the layers that the `.torrent` file contains.
     pub fn new(meta: &Metainfo, geometry: &Geometry) -> Self {
         let tree = |(file, root): (_, Hash)| {
             let shape = Shape::new(geometry.file_len(file), meta.piece_length);
@@ -130,13 +131,13 @@ impl Trees {
         }
     }
 
-    /// The SHA-256 that a piece is held against, if it is known.
+    /// Returns the SHA-256 of a piece, if it is known.
     pub fn piece(&self, piece: PieceIndex) -> Option<Hash> {
         let (tree, at) = self.tree_of(piece)?;
         tree.layer.get(at)
     }
 
-    /// Whether these blocks' digests are the piece's. `None` when that is not known.
+    /// Returns whether these block digests hash to the piece; `None` if its hash is unknown.
     pub fn is_right(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
         let (tree, at) = self.tree_of(piece)?;
         let expected = tree.layer.get(at)?;
@@ -144,18 +145,19 @@ impl Trees {
         Some(fits && tree.shape.piece(blocks) == expected)
     }
 
-    /// Whether a piece can't be judged before its hash is known: nothing but the v2 part vouches
-    /// for it.
+    /// Returns whether the piece cannot be verified yet.
+    ///
+    /// That is so in a torrent without v1 hashes while the piece's v2 hash is unknown.
     pub fn is_sealed(&self, piece: PieceIndex) -> bool {
         self.needed && self.tree_of(piece).is_some_and(|(tree, at)| tree.layer.get(at).is_none())
     }
 
-    /// Whether a whole layer of pieces is still to be asked for.
+    /// Returns whether the piece layer of any file is incomplete.
     pub fn lacks_layers(&self) -> bool {
         self.files.iter().any(|tree| tree.layer.missing > 0)
     }
 
-    /// The digest that a block is held against, if it is known.
+    /// Returns the digest of a block, if it is known.
     pub fn block(&self, block: Block) -> Option<Hash> {
         let (tree, at) = self.tree_of(block.piece)?;
         if tree.shape.piece_height == 0 {
@@ -164,7 +166,7 @@ impl Trees {
         self.leaves.get(&block.piece)?.get(block.index.0 as usize)
     }
 
-    /// What to ask for so that a piece can be judged; `None` when it can, or never will.
+    /// Returns the request that makes the piece verifiable; `None` if it is, or never will be.
     pub fn request_for_piece(&self, piece: PieceIndex) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(piece)?;
         if tree.layer.chunk_is_known(at) {
@@ -174,8 +176,9 @@ impl Trees {
         Some(tree.request(tree.shape.piece_height, tree.shape.height, 0, chunk))
     }
 
-    /// What to ask for so that a block can be judged alone; `None` when it can, or its piece can't
-    /// be judged yet.
+    /// Returns the request that makes a single block verifiable.
+    ///
+    /// `None` if the block is verifiable already, or if its piece's hash is unknown.
     pub fn request_for_block(&self, block: Block) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(block.piece)?;
         let height = tree.shape.piece_height;
@@ -190,7 +193,7 @@ impl Trees {
         Some(tree.request(0, height, offset, block.index.0 / CHUNK))
     }
 
-    /// Requests for all layers that lack, file by file.
+    /// Returns requests for all missing parts of piece layers, file by file.
     pub fn layer_requests(&self) -> impl Iterator<Item = HashRequest> + '_ {
         self.files.iter().filter(|tree| tree.layer.missing > 0).flat_map(|tree| {
             let chunks = (0u32..).zip(&tree.layer.known).filter(|(_, known)| !**known);
@@ -200,12 +203,13 @@ impl Trees {
         })
     }
 
-    /// An answer came to a request of ours.
+    /// Stores the hashes of an answer to one of our requests.
     ///
     /// # Errors
-    /// [`Unproved`]: its giver lies.
+    /// [`Unproved`]: the peer sent false hashes.
     pub fn learn(&mut self, request: &HashRequest, hashes: &[u8]) -> Result<Vec<Gain>, Unproved> {
-        // What was never asked for may name any height and any number: it is not even computed.
+        // A request that we never sent may name any height and any number of hashes, so nothing is
+        // computed for it.
         if !self.files.iter().any(|tree| tree.root == request.root && tree.is_ours(request)) {
             return Ok(Vec::new());
         }
@@ -219,31 +223,31 @@ impl Trees {
             u64::from(request.index >> request.span()),
             uncles,
         );
-        // Files of the same bytes have the same root.
+        // Files with equal contents have equal roots.
         let Self { files, leaves, .. } = self;
         let same =
             files.iter_mut().filter(|tree| tree.root == request.root && tree.is_ours(request));
         same.map(|tree| tree.learn(request, hashes, top, leaves)).collect()
     }
 
-    /// The blocks of a piece need no proof any more.
+    /// Drops the block digests of a piece, once its blocks need no verification.
     pub fn forget_blocks(&mut self, piece: PieceIndex) {
         self.leaves.remove(&piece);
     }
 
-    /// Pieces whose blocks' digests are kept.
+    /// Returns the pieces whose block digests are in memory.
     pub fn pieces_with_leaves(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.leaves.keys().copied()
     }
 
-    /// All layers that are whole, as a `.torrent` file has them.
+    /// Returns all complete piece layers, in the form of a `.torrent` file.
     pub fn layers(&self) -> PieceLayers {
         let whole =
             self.files.iter().filter(|tree| tree.shape.has_layer() && tree.layer.missing == 0);
         whole.map(|tree| (tree.root, Bytes::from(tree.layer.hashes.concat()))).collect()
     }
 
-    /// How a request of a peer's is to be answered.
+    /// Decides how to answer a peer's request.
     pub fn answer(&self, request: &HashRequest) -> Answer {
         let asked =
             self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
@@ -260,7 +264,7 @@ impl Trees {
         if is_in_one_piece { Answer::Blocks(PieceIndex(tree.first.0 + at)) } else { Answer::Reject }
     }
 
-    /// The answer to a request for digests of blocks, now that those of the whole piece are there.
+    /// Answers a request for block digests, given the digests of the whole piece.
     pub fn answer_with(&self, request: &HashRequest, blocks: &[Hash]) -> Answer {
         let asked =
             self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
@@ -285,7 +289,8 @@ impl Trees {
 }
 
 impl Tree {
-    /// Whether a request is one of ours: of the layer of pieces, or of the blocks of one piece.
+    /// Returns whether the request is one that we send: for a piece layer, or for one piece's
+    /// blocks.
     fn is_ours(&self, request: &HashRequest) -> bool {
         let height = self.shape.piece_height;
         if !request.fits(&self.shape) {
@@ -300,7 +305,7 @@ impl Tree {
         }
     }
 
-    /// Takes in an answer that leads to `top`.
+    /// Stores an answer whose proof leads to the hash `top`.
     fn learn(
         &mut self,
         request: &HashRequest,
@@ -338,24 +343,24 @@ impl Tree {
     }
 }
 
-/// What to say to a peer that asks for hashes.
+/// How to answer a peer that requests hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// These hashes.
+    /// Send these hashes and uncles.
     Hashes(Vec<u8>),
-    /// The digests of this piece's blocks have to be computed first.
+    /// First compute the digests of this piece's blocks, then call [`Trees::answer_with`].
     Blocks(PieceIndex),
-    /// No.
+    /// Send `hash reject`.
     Reject,
 }
 
-/// The hashes of `row`, which begins at `offset` of its layer, and the uncles that are wanted.
+/// Returns the requested hashes and uncles. `row` starts at `offset` in its layer.
 fn give(request: &HashRequest, row: &[Hash], offset: u32, tree: &Tree) -> Answer {
     let beyond = merkle::zero(request.base);
     let first = (request.index - offset) as usize;
     let wanted = (first..first + request.length as usize).map(|at| *row.get(at).unwrap_or(&beyond));
     let mut out: Vec<Hash> = wanted.collect();
-    // Uncles within the row, then those above it, of the layer of pieces.
+    // First the uncles within the row, then those above it, from the piece layer.
     let height = if request.base == tree.shape.piece_height {
         tree.shape.height
     } else {

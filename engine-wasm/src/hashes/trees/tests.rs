@@ -1,4 +1,4 @@
-//! Trees of made up torrents: what is asked for, taken and refused.
+//! Trees of sample torrents: which hashes are requested, accepted and refused.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::geometry::{BLOCK_LENGTH, BlockIndex};
 use crate::metainfo::testing::{Sample, torrent_of};
 
-/// Trees of a sample, with its layers or without.
+/// Creates the trees of a sample, with or without its piece layers.
 fn trees(sample: &Sample, with_layers: bool) -> Trees {
     let mut meta = sample.metainfo.clone();
     if !with_layers {
@@ -19,7 +19,7 @@ fn block(piece: u32, index: u32) -> Block {
     Block { piece: PieceIndex(piece), index: BlockIndex(index) }
 }
 
-/// What one that has everything says.
+/// Returns the answer of a peer that has all hashes.
 fn said(sample: &Sample, request: &HashRequest) -> Vec<u8> {
     let all = trees(sample, true);
     let answer = match all.answer(request) {
@@ -36,7 +36,7 @@ fn digests(sample: &Sample, piece: PieceIndex) -> Vec<Hash> {
     merkle::leaves(&sample.content[start..start + geometry.piece_len(piece) as usize])
 }
 
-/// Every piece's and every block's hash is asked for, and is the right one.
+/// Checks that the hash of every piece and block can be requested and is correct.
 fn check(piece_length: u32, files: &[(&str, usize)]) {
     let sample = torrent_of(Version::V2, piece_length, files);
     let geometry = sample.metainfo.geometry();
