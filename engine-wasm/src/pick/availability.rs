@@ -1,9 +1,9 @@
-//! How many peers have each piece, and which of the pieces not yet begun is to be fetched first.
+//! Counts how many peers have each piece, and orders pieces by rarity.
 //!
-//! Owns the counts, each piece's priority, and an order of the *idle* pieces (missing, wanted and
-//! not begun): by priority, then by count; never knows peers or blocks. Every change of one count
-//! costs one swap, so that a `have` costs the same with ten pieces as with 2²⁰. Peers that have
-//! everything are counted apart: they change no order.
+//! This module owns the counts, each piece's priority, and the order of *idle* pieces (missing,
+//! wanted and not begun): by priority, then by count. It knows neither peers nor blocks. Changing
+//! one count costs one swap, so a `have` message costs the same with ten pieces as with 2²⁰. Seeds
+//! are counted separately because they do not change the order.
 
 use rand::{Rng, RngExt};
 
@@ -11,14 +11,16 @@ use crate::bitfield::Bitfield;
 use crate::geometry::PieceIndex;
 use crate::pick::priority::Priority;
 
-/// Counts that are told apart in the order; a piece that more peers have is not rare.
+/// Number of counts that the order distinguishes; pieces with more peers are not rare.
 const LEVELS: usize = 64;
-/// Priorities that are fetched.
+/// Number of priorities that are downloaded.
 const CLASSES: usize = 3;
 const BUCKETS: usize = CLASSES * LEVELS;
 
-/// Counts and order. The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not
-/// idle]`; `ends[b]` is where bucket `b` ends.
+/// Piece counts and the order of idle pieces.
+///
+/// The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not idle]`; `ends[b]`
+/// is the end of bucket `b`.
 #[derive(Debug)]
 pub struct Availability {
     everyone: u32,
@@ -30,7 +32,7 @@ pub struct Availability {
 }
 
 impl Availability {
-    /// `pieces` idle pieces of normal priority that nobody has, in a random order.
+    /// Creates `pieces` idle pieces with normal priority and count 0, in random order.
     pub fn new(pieces: u32, rng: &mut impl Rng) -> Self {
         let mut order: Vec<u32> = (0..pieces).collect();
         for at in (1..order.len()).rev() {
@@ -47,18 +49,17 @@ impl Availability {
         Self { everyone: 0, counts, priorities, ends, order, place }
     }
 
-    /// How many peers have the piece.
+    /// Returns how many peers have the piece.
     pub fn count(&self, piece: PieceIndex) -> u32 {
         self.everyone + u32::from(self.counts[piece.0 as usize])
     }
 
-    /// Whether the piece is to be fetched without anybody asking for it.
+    /// Returns whether the piece is downloaded even without a viewer.
     pub fn is_wanted(&self, piece: PieceIndex) -> bool {
         self.priorities[piece.0 as usize] != Priority::Skip
     }
 
-    /// The piece is to be fetched sooner or later than others, or not at all. Whether it is idle
-    /// only its ledger knows.
+    /// Changes the priority of a piece. The caller says whether the piece is idle.
     pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
         self.take(piece);
         self.priorities[piece.0 as usize] = priority;
@@ -67,17 +68,17 @@ impl Availability {
         }
     }
 
-    /// A peer that has everything came.
+    /// Counts a seed that connected.
     pub fn add_everyone(&mut self) {
         self.everyone += 1;
     }
 
-    /// A peer that has everything went.
+    /// Removes a seed that disconnected.
     pub fn remove_everyone(&mut self) {
         self.everyone -= 1;
     }
 
-    /// One more peer has the piece.
+    /// Counts one more peer that has the piece.
     pub fn add(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(more) = count.checked_add(1) else { return };
@@ -88,7 +89,7 @@ impl Availability {
         self.counts[piece.0 as usize] = more;
     }
 
-    /// One peer less has the piece.
+    /// Removes one peer that has the piece.
     pub fn remove(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(fewer) = count.checked_sub(1) else { return };
@@ -99,18 +100,19 @@ impl Availability {
         self.counts[piece.0 as usize] = fewer;
     }
 
-    /// A peer with these pieces came.
+    /// Counts a peer that connected with these pieces.
     pub fn add_all(&mut self, pieces: &Bitfield) {
         pieces.iter_ones().for_each(|piece| self.add(PieceIndex(piece)));
     }
 
-    /// A peer with these pieces went.
+    /// Removes a peer that disconnected and had these pieces.
     pub fn remove_all(&mut self, pieces: &Bitfield) {
         pieces.iter_ones().for_each(|piece| self.remove(PieceIndex(piece)));
     }
 
-    /// The piece is begun, being checked or there: it is not to be picked. Cost: at most one swap
-    /// for each bucket.
+    /// Removes a piece from the order: it is begun, being checked, or verified.
+    ///
+    /// Costs at most one swap per bucket.
     pub fn take(&mut self, piece: PieceIndex) {
         if self.is_idle(piece) {
             for bucket in self.bucket(piece)..BUCKETS {
@@ -119,7 +121,7 @@ impl Availability {
         }
     }
 
-    /// The piece is missing and not begun. One that nobody wants stays out of the order.
+    /// Returns a piece to the order: it is missing and not begun. Does nothing if it is not wanted.
     pub fn put_back(&mut self, piece: PieceIndex) {
         if !self.is_idle(piece) && self.is_wanted(piece) {
             for bucket in (self.bucket(piece)..BUCKETS).rev() {
@@ -128,7 +130,8 @@ impl Availability {
         }
     }
 
-    /// Idle pieces, those of high priority first, and of each priority the rarest first.
+    /// Returns the idle pieces, by priority and then the rarest first; skips pieces that no peer
+    /// has.
     pub fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let has_seeds = self.everyone > 0;
         let of_class = move |class: usize| {
@@ -143,7 +146,7 @@ impl Availability {
         (0..CLASSES).flat_map(of_class).map(|&piece| PieceIndex(piece))
     }
 
-    /// Idle pieces, the rarest first, and before them those that no peer has.
+    /// Returns the idle pieces, starting with those that no peer has, then the rarest first.
     pub fn rarest_of_all(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let idle = *self.ends.last().expect("there is always the bucket of count 0") as usize;
         self.order[..idle].iter().map(|&piece| PieceIndex(piece))
@@ -153,19 +156,19 @@ impl Availability {
         self.place[piece.0 as usize] < self.ends[BUCKETS - 1]
     }
 
-    /// Where a wanted piece belongs.
+    /// Returns the bucket of a wanted piece.
     fn bucket(&self, piece: PieceIndex) -> usize {
         let level = usize::from(self.counts[piece.0 as usize]).min(LEVELS - 1);
         class(self.priorities[piece.0 as usize]).unwrap_or(CLASSES - 1) * LEVELS + level
     }
 
-    /// From `bucket`, where it is, to the one above.
+    /// Moves a piece from its bucket to the next higher one.
     fn move_up(&mut self, piece: PieceIndex, bucket: usize) {
         self.ends[bucket] -= 1;
         self.swap(self.place[piece.0 as usize], self.ends[bucket]);
     }
 
-    /// Into `bucket`, from the one above.
+    /// Moves a piece into `bucket` from the next higher one.
     fn move_down(&mut self, piece: PieceIndex, bucket: usize) {
         self.swap(self.place[piece.0 as usize], self.ends[bucket]);
         self.ends[bucket] += 1;
@@ -178,7 +181,7 @@ impl Availability {
     }
 }
 
-/// The place of a priority in the order; `None` for what is not fetched.
+/// Returns the position of a priority in the order; `None` if it is not downloaded.
 fn class(priority: Priority) -> Option<usize> {
     match priority {
         Priority::High => Some(0),

@@ -1,12 +1,12 @@
-//! Whom to give to (BEP 3, “choking”).
+//! Chooses the peers to unchoke (BEP 3, “choking”).
 //!
-//! Every ten seconds the slots go to those who gave most, while we want something; to everybody in
-//! turn, when we have all. One slot is *optimistic*: for thirty seconds somebody has it who did
-//! nothing for it, the new ones thrice as likely, and whoever then gives well stays. Slots that
-//! nobody else wants are given at once. It knows numbers of bytes, and neither pieces nor messages:
-//! its owner tells the peers.
+//! Every ten seconds the upload slots go to the peers that sent most while we download, and to all
+//! peers in turn while we seed. One slot is *optimistic*: it goes for thirty seconds to a peer that
+//! earned no slot, three times as likely to a new one; a peer that then sends enough keeps a slot.
+//! Free slots are assigned at once. This module knows byte counts only; its owner sends the
+//! messages.
 //!
-//! Invariant: of those who are interested at most `slots` have one after a round.
+//! Invariant: after a round at most `slots` interested peers have a slot.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,30 +19,31 @@ use crate::time::Instant;
 
 /// Time between two rounds (BEP 3).
 pub const ROUND: Duration = Duration::from_secs(10);
-/// How long somebody has the optimistic slot (BEP 3).
+/// How long a peer keeps the optimistic slot (BEP 3).
 pub const OPTIMISTIC: Duration = Duration::from_secs(30);
-/// Who has just come is likelier to get the optimistic slot, for so long.
+/// How long a peer counts as new in the draw for the optimistic slot.
 const NEW_FOR: Duration = Duration::from_secs(60);
-/// How much likelier (BEP 3).
+/// How much likelier a new peer wins the draw (BEP 3).
 const NEW_WEIGHT: u32 = 3;
-/// Rates are means over so many rounds: twenty seconds (BEP 3).
+/// Number of rounds over which rates are averaged: twenty seconds (BEP 3).
 const MEAN_ROUNDS: usize = 2;
-/// Whose giving is below this, bytes a second, gives nothing worth a slot.
+/// Download rate below which a peer earns no slot, in bytes per second.
 const LEAST_BPS: u64 = 512;
-/// A turn of somebody who gave nothing, when others wait.
+/// How long a peer that sends nothing keeps a slot while others wait.
 const TURN: Duration = Duration::from_secs(60);
-/// Who has taken nothing for so long does not need the slot.
+/// How long a peer that takes nothing keeps a slot while others wait.
 const IDLE_TURN: Duration = Duration::from_secs(20);
 
-/// Slots without a limit of the rate: a line is rarely so wide that ten streams don't fill it.
+/// Slots without a rate limit: ten uploads saturate most connections.
 const FREE_SLOTS: usize = 10;
-/// Fewest slots: one that is earned, and the optimistic one.
+/// Fewest slots: one earned and one optimistic.
 const LEAST_SLOTS: usize = 2;
 /// Most slots.
 const MOST_SLOTS: usize = 50;
 
-/// How many peers to give to at once when this many bytes a second may go up: each is to get a rate
-/// that is worth it. The rule is that of the first client.
+/// Returns the number of upload slots for a rate limit in bytes per second.
+///
+/// The limit is divided so that each peer gets a useful rate, by the rule of the original client.
 pub fn slots(limit_bps: Option<u64>) -> usize {
     let Some(limit) = limit_bps else { return FREE_SLOTS };
     let earned = (limit / 1024).saturating_mul(6) / 10;
@@ -52,31 +53,31 @@ pub fn slots(limit_bps: Option<u64>) -> usize {
         .clamp(LEAST_SLOTS, MOST_SLOTS)
 }
 
-/// What decides.
+/// How the choker ranks peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// We want something: who gives is given to.
+    /// We download: peers that send most come first.
     Trading,
-    /// We want nothing: everybody has a turn.
+    /// We seed: all peers get a slot in turn.
     Giving,
 }
 
-/// Somebody who may get a slot.
+/// The facts about one peer that the choker ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contender {
-    /// Who.
+    /// The peer's connection.
     pub conn: ConnId,
-    /// Whether it wants something of us.
+    /// Whether the peer is interested in our pieces.
     pub interested: bool,
-    /// Whether it owes us blocks and sends none.
+    /// Whether the peer owes us blocks and sends none.
     pub snubs: bool,
-    /// Bytes that it gave us so far.
+    /// Bytes received from the peer so far.
     pub received: u64,
-    /// Bytes that we gave it so far.
+    /// Bytes sent to the peer so far.
     pub given: u64,
 }
 
-/// Bytes at the beginning of a round.
+/// Byte counts at the start of a round.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     at: Instant,
@@ -84,20 +85,20 @@ struct Mark {
     given: u64,
 }
 
-/// What is remembered of somebody.
+/// What the choker remembers about one peer.
 #[derive(Debug)]
 struct Standing {
     came: Instant,
-    /// The last rounds, the oldest first.
+    /// Byte counts of the last rounds, the oldest first.
     marks: VecDeque<Mark>,
-    /// Since when it has a slot.
+    /// Since when the peer has had a slot.
     serving: Option<Instant>,
-    /// Since when it has none.
+    /// Since when the peer has had no slot.
     waiting: Instant,
 }
 
 impl Standing {
-    /// Bytes a second that it gave and took lately.
+    /// Returns the recent rates received from and sent to the peer, in bytes per second.
     fn rates(&self, contender: &Contender, now: Instant) -> (u64, u64) {
         let Some(mark) = self.marks.front() else { return (0, 0) };
         let millis =
@@ -109,19 +110,20 @@ impl Standing {
         )
     }
 
-    /// Whether its turn is over.
+    /// Returns whether the peer has had its slot long enough.
     fn has_had_its_turn(&self, taken_bps: u64, now: Instant) -> bool {
         let served = self.serving.map_or(Duration::ZERO, |since| now.saturating_since(since));
         served >= TURN || served >= IDLE_TURN && taken_bps == 0
     }
 }
 
-/// Where somebody stands among those who gave nothing, or all of them when we want nothing: first
-/// whose turn is not over, then those who wait, the longest first, then those whose turn is over,
-/// the fastest first.
+/// The rank of a peer that earned no slot; while we seed, of every peer.
+///
+/// First the peers whose turn is not over; then the waiting peers, the longest first; then the
+/// peers whose turn is over, the fastest first.
 type Place = (u8, Instant, Reverse<u64>, ConnId);
 
-/// Who has a slot in one torrent.
+/// The upload slots of one torrent.
 #[derive(Debug)]
 pub struct Choker {
     standings: BTreeMap<ConnId, Standing>,
@@ -131,13 +133,15 @@ pub struct Choker {
 }
 
 impl Choker {
-    /// Nobody has a slot. The first round is due at once.
+    /// Creates a choker without unchoked peers. The first round is due at once.
     pub fn new(now: Instant) -> Self {
         Self { standings: BTreeMap::new(), next_round: now, optimistic: None, next_optimistic: now }
     }
 
-    /// Who has a slot from now on. Between two rounds nobody loses one, and free ones are given to
-    /// those who wait longest.
+    /// Returns the peers that have a slot from now on.
+    ///
+    /// Between two rounds no peer loses its slot, and free slots go to the peers that have waited
+    /// longest.
     pub fn choose(
         &mut self,
         mood: Mood,
@@ -159,7 +163,7 @@ impl Choker {
         chosen
     }
 
-    /// Takes note of who is there.
+    /// Adds new peers and drops those that are gone.
     fn meet(&mut self, contenders: &[Contender], now: Instant) {
         let present: BTreeSet<ConnId> = contenders.iter().map(|contender| contender.conn).collect();
         self.standings.retain(|conn, _| present.contains(conn));
@@ -175,7 +179,7 @@ impl Choker {
         }
     }
 
-    /// Free slots are given away.
+    /// Assigns free slots.
     fn fill(&self, slots: usize, contenders: &[Contender]) -> BTreeSet<ConnId> {
         let serves = |contender: &Contender| self.standings[&contender.conn].serving.is_some();
         let mut chosen: BTreeSet<ConnId> =
@@ -230,7 +234,8 @@ impl Choker {
         (Reverse(earns), place)
     }
 
-    /// Who has the optimistic slot: whoever had it, for its time, unless it earns another one now.
+    /// Draws the peer for the optimistic slot. The previous one keeps it for its time, unless it
+    /// has now earned a slot.
     fn draw(
         &mut self,
         contenders: &[Contender],

@@ -1,4 +1,4 @@
-//! What to ask for, and whom.
+//! Decides which blocks to request from which peers, and which peers to unchoke.
 
 pub mod availability;
 pub mod choker;

@@ -1,9 +1,9 @@
-//! What next, and from whom.
+//! Picks the next block to request, and the peer to request it from.
 //!
-//! It runs when something happened (a block arrived, a choke, a reject, a peer gone, demand
-//! changed), never on a clock. It reads peers and the ledger and returns one block at a time; it
-//! never sends. What viewers need comes first, in order of its deadlines, spread block by block
-//! over all peers; then the rarest piece.
+//! The picker runs after an event (a block arrived, a choke, a reject, a disconnect, a change of
+//! demand), never on a timer. It reads peers and the piece map, returns one block at a time, and
+//! sends nothing. Blocks that viewers need come first, in deadline order, spread over all peers;
+//! then come the rarest pieces.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -20,66 +20,65 @@ use crate::pick::suspects::Suspects;
 use crate::pick::want::Want;
 use crate::time::Instant;
 
-/// How long after the last viewer left the torrent still counts as watched: a player that seeks
-/// leaves first and comes back.
+/// How long the torrent counts as watched after the last viewer left. A player that seeks closes
+/// its connection and opens another.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
-/// A peer that would take this much longer than twice the best is not given the piece that somebody
-/// waits for.
+/// A peer whose estimate exceeds twice the best by this much is not given an urgent piece.
 const TOO_SLOW: Duration = Duration::from_millis(100);
-/// Peers asked for one block at the cursor, and when its viewer already waits.
+/// Most peers asked for the block at a cursor.
 const HOLDERS: usize = 2;
+/// Most peers asked for it while its viewer waits.
 const HOLDERS_AWAITED: usize = 3;
-/// Wanted pieces that are looked through for a late block.
+/// Number of wanted pieces searched for a late block.
 const LATE_SCAN: usize = 4;
 
-/// Whether one more block may be asked for twice, after so many bytes that were and so many that
-/// came.
+/// Returns whether another duplicate request is allowed; both arguments are bytes.
 pub fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
     duplicated < limits::DUPLICATE_FLOOR + downloaded / 100 * limits::DUPLICATE_PERCENT
 }
 
-/// A decision.
+/// A picked block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
-    /// Whom to ask.
+    /// The peer to ask.
     pub conn: ConnId,
-    /// For what.
+    /// The block to request.
     pub block: Block,
-    /// How long it should take.
+    /// The expected time until the block arrives.
     pub eta: Duration,
-    /// Whether somebody else was asked already.
+    /// Whether another peer was asked for the block already.
     pub duplicate: bool,
 }
 
-/// What a decision is made from.
+/// The state from which the picker decides.
 pub struct Scene<'a> {
-    /// The peers.
+    /// The connected peers.
     pub peers: &'a BTreeMap<ConnId, Peer>,
-    /// The ledger.
+    /// The state of all pieces.
     pub pieces: &'a mut PieceMap,
-    /// Who has how much.
+    /// How many peers have each piece.
     pub availability: &'a Availability,
-    /// Pieces that failed.
+    /// Pieces that failed verification.
     pub suspects: &'a Suspects,
-    /// When connections that are no peers should be done: web seeds.
+    /// When each web seed is expected to finish its requests.
     pub web: &'a BTreeMap<ConnId, Instant>,
-    /// Whether one more block may be asked for twice.
+    /// Whether a duplicate request is allowed ([`may_duplicate`]).
     pub may_duplicate: bool,
-    /// Now.
+    /// The current time.
     pub now: Instant,
 }
 
-/// The picker of one torrent: the wants, in order.
+/// The picker of one torrent: the pieces that viewers need, in order.
 #[derive(Debug, Default)]
 pub struct Picker {
     wants: Vec<Want>,
-    /// No want before this one has a free block.
+    /// No entry of `wants` before this index has a free block.
     exhausted: usize,
     watched_until: Instant,
 }
 
 impl Picker {
-    /// Demand changed.
+    /// Replaces the pieces that viewers need. `watched` tells whether a viewer is present.
     pub fn set_wants(&mut self, wants: Vec<Want>, watched: bool, now: Instant) {
         self.wants = wants;
         self.exhausted = 0;
@@ -88,22 +87,22 @@ impl Picker {
         }
     }
 
-    /// A block became free that was not.
+    /// Notes that a requested block is free again.
     pub fn freed(&mut self) {
         self.exhausted = 0;
     }
 
-    /// Whether somebody watches, or did a moment ago.
+    /// Returns whether a viewer is present or left within [`WATCHED_FOR`].
     pub fn is_watched(&self, now: Instant) -> bool {
         now < self.watched_until
     }
 
-    /// What viewers need, in order.
+    /// Returns the pieces that viewers need, in order.
     pub fn wants(&self) -> &[Want] {
         &self.wants
     }
 
-    /// How many more blocks a peer may be asked for.
+    /// Returns how many more blocks may be requested from a peer.
     pub fn room(&self, peer: &Peer, now: Instant) -> u32 {
         if !peer.is_open() {
             return 0;
@@ -111,8 +110,9 @@ impl Picker {
         peer.room(now < self.watched_until, now)
     }
 
-    /// The peers with room, to be asked the soonest done first. Feed every [`Pick`] back with
-    /// [`Queue::again`].
+    /// Returns the peers with room for requests, the soonest to finish first.
+    ///
+    /// Return each peer after its [`Pick`] with [`Queue::again`].
     pub fn queue(&self, peers: &BTreeMap<ConnId, Peer>, now: Instant) -> Queue {
         let heap = peers
             .iter()
@@ -122,7 +122,7 @@ impl Picker {
         Queue { heap }
     }
 
-    /// What to ask this peer for, `None` when there is nothing.
+    /// Returns the block to request from this peer; `None` if there is none.
     pub fn pick(&mut self, conn: ConnId, scene: &mut Scene<'_>) -> Option<Pick> {
         let peer = scene.peers.get(&conn).filter(|peer| self.room(peer, scene.now) > 0)?;
         let eta = peer.eta(scene.now);
@@ -135,7 +135,7 @@ impl Picker {
         spare(conn, peer, scene).map(|block| Pick { conn, block, eta, duplicate: false })
     }
 
-    /// A block that a viewer needs and nobody is asked for.
+    /// Finds a block that a viewer needs and that no peer was asked for.
     fn wanted(
         &mut self,
         conn: ConnId,
@@ -163,8 +163,8 @@ impl Picker {
         None
     }
 
-    /// A block at a cursor that somebody else was asked for and is late with, or would be twice as
-    /// slow.
+    /// Finds a block at a cursor whose peer is late, or is expected to take twice as long as this
+    /// peer.
     fn late(&self, conn: ConnId, peer: &Peer, eta: Duration, scene: &Scene<'_>) -> Option<Block> {
         if !scene.may_duplicate {
             return None;
@@ -203,8 +203,7 @@ impl Picker {
     }
 }
 
-/// Whether another peer would be so much sooner with a block of this piece that it is better left
-/// to it.
+/// Returns whether another peer is expected to deliver a block of this piece much sooner.
 fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
     if eta < TOO_SLOW || !scene.suspects.is_free(piece) {
         return false;
@@ -218,8 +217,7 @@ fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>
     best.is_some_and(|best| eta > 2 * best + TOO_SLOW)
 }
 
-/// What nobody watches and somebody wants to have: begun pieces first, so that they get done, then
-/// by priority the rarest.
+/// Finds a block that no viewer needs: begun pieces first, then by priority and rarity.
 fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
     let begun: Vec<PieceIndex> = scene
         .pieces
@@ -246,19 +244,19 @@ fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
     scene.pieces.first_free(piece)
 }
 
-/// Peers with room, the soonest done first.
+/// Peers with room for requests, the soonest to finish first.
 #[derive(Debug)]
 pub struct Queue {
     heap: BinaryHeap<Reverse<(Duration, ConnId)>>,
 }
 
 impl Queue {
-    /// Whom to ask next.
+    /// Takes the next peer.
     pub fn next_peer(&mut self) -> Option<ConnId> {
         self.heap.pop().map(|Reverse((_, conn))| conn)
     }
 
-    /// It was asked, and may have room for more.
+    /// Returns a peer that was asked, if it has room for more.
     pub fn again(&mut self, conn: ConnId, peer: &Peer, now: Instant) {
         self.heap.push(Reverse((peer.eta(now), conn)));
     }

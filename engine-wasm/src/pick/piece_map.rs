@@ -1,8 +1,7 @@
-//! Where every piece and every block of it stands: the ledger of one torrent.
+//! The state of every piece and block of one torrent.
 //!
-//! Only begun pieces have an entry of their own, so that memory follows what is under way and not
-//! what there is. It never knows who is worth asking; its invariant: a piece is `Have` only after
-//! [`PieceMap::verified`].
+//! Only begun pieces have an entry of their own, so memory depends on the number of begun pieces.
+//! The map does not choose peers. Invariant: a piece is `Have` only after [`PieceMap::verified`].
 
 mod open_piece;
 
@@ -16,53 +15,54 @@ use crate::bitfield::Bitfield;
 use crate::geometry::{Block, BlockIndex, Geometry, PieceIndex};
 use open_piece::OpenPiece;
 
-/// Where a piece stands.
+/// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceState {
-    /// Nothing of it is there or asked for.
+    /// No block is requested or stored.
     Missing,
-    /// The disk may have it; nobody looked yet.
+    /// The disk may contain the piece; it has not been checked.
     Unchecked,
-    /// Some blocks are asked for or stored.
+    /// Some blocks are requested or stored.
     Open,
-    /// All of it is on disk and its hash is being computed.
+    /// All blocks are on disk, and the hash is being computed.
     Hashing,
     /// Verified.
     Have,
 }
 
-/// What a stored block led to.
+/// The consequences of a stored block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Connections that may still send the same block: to be disarmed before anything is hashed.
+    /// Connections that may still send the same block. Their requests must be disarmed before the
+    /// piece is hashed.
     pub disarm: Vec<ConnId>,
-    /// Whether the piece is now all there.
+    /// Whether all blocks of the piece are now stored.
     pub piece_is_full: bool,
 }
 
-/// The ledger.
+/// The states of all pieces of one torrent.
 #[derive(Debug)]
 pub struct PieceMap {
     geometry: Arc<Geometry>,
     have: Bitfield,
     unchecked: Bitfield,
-    /// Pieces whose hash is not known yet; `None` when there are none.
+    /// Pieces whose hash is unknown; `None` if every hash is known.
     sealed: Option<Bitfield>,
     by_block: bool,
-    /// Pieces that are there or that nobody wants.
+    /// Pieces that are verified or not wanted.
     unneeded: Bitfield,
     open: BTreeMap<PieceIndex, OpenPiece>,
-    /// Pieces that may have been armed or disarmed since somebody looked.
+    /// Pieces whose armed state may have changed since the last [`PieceMap::take_armed_news`].
     armed_news: Vec<PieceIndex>,
     verified_bytes: u64,
 }
 
 impl PieceMap {
-    /// Nothing is there.
+    /// Creates a map in which every piece is missing.
     pub fn new(geometry: Arc<Geometry>) -> Self {
         let pieces = geometry.piece_count();
         let mut have = Bitfield::new(pieces);
-        // Of a piece that is padding only there is nothing to fetch.
+        // A piece that consists of padding only is not downloaded.
         geometry
             .pieces()
             .filter(|&piece| geometry.piece_len(piece) == 0)
@@ -81,22 +81,22 @@ impl PieceMap {
         }
     }
 
-    /// Blocks may be proved one by one: who reads from the middle of a piece is served from there.
+    /// Allows single blocks to be verified, so that viewers can read from the middle of a piece.
     pub fn judge_by_block(&mut self) {
         self.by_block = true;
     }
 
-    /// Whether blocks may be proved one by one.
+    /// Returns whether single blocks may be verified.
     pub fn is_by_block(&self) -> bool {
         self.by_block
     }
 
-    /// The hash of a piece is not known: it is not asked for until it is.
+    /// Marks the hash of a piece as unknown; the piece is not requested until it is known.
     pub fn seal(&mut self, piece: PieceIndex) {
         self.sealed.get_or_insert_with(|| Bitfield::new(self.geometry.piece_count())).set(piece.0);
     }
 
-    /// The hash of a piece is known.
+    /// Marks the hash of a piece as known.
     pub fn unseal(&mut self, piece: PieceIndex) {
         if let Some(sealed) = &mut self.sealed {
             sealed.clear(piece.0);
@@ -104,12 +104,12 @@ impl PieceMap {
         self.sealed.take_if(|sealed| sealed.is_clear());
     }
 
-    /// Whether the hash of a piece is not known yet.
+    /// Returns whether the hash of a piece is unknown.
     pub fn is_sealed(&self, piece: PieceIndex) -> bool {
         self.sealed.as_ref().is_some_and(|sealed| sealed.get(piece.0))
     }
 
-    /// Where a piece stands.
+    /// Returns the state of a piece.
     pub fn state(&self, piece: PieceIndex) -> PieceState {
         if self.have.get(piece.0) {
             PieceState::Have
@@ -124,37 +124,37 @@ impl PieceMap {
         }
     }
 
-    /// The verified pieces.
+    /// Returns the verified pieces.
     pub fn have(&self) -> &Bitfield {
         &self.have
     }
 
-    /// The pieces that the disk may have.
+    /// Returns the pieces that the disk may contain.
     pub fn unchecked(&self) -> &Bitfield {
         &self.unchecked
     }
 
-    /// Pieces begun and not yet verified, in order.
+    /// Returns the pieces that are begun and not verified, in order.
     pub fn begun(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.open.keys().copied()
     }
 
-    /// Number of pieces begun.
+    /// Returns the number of begun pieces.
     pub fn begun_count(&self) -> usize {
         self.open.len()
     }
 
-    /// Bytes verified.
+    /// Returns the number of verified bytes.
     pub fn verified_bytes(&self) -> u64 {
         self.verified_bytes
     }
 
-    /// Whether everything is verified.
+    /// Returns whether every piece is verified.
     pub fn is_complete(&self) -> bool {
         self.have.is_full()
     }
 
-    /// Which pieces somebody wants to have; in the beginning all.
+    /// Sets which pieces are wanted; initially all are.
     pub fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
         let mut unneeded = self.have.clone();
         self.geometry
@@ -164,46 +164,46 @@ impl PieceMap {
         self.unneeded = unneeded;
     }
 
-    /// Pieces that are verified or that nobody wants.
+    /// Returns the pieces that are verified or not wanted.
     pub fn unneeded(&self) -> &Bitfield {
         &self.unneeded
     }
 
-    /// Whether all that is wanted is verified.
+    /// Returns whether every wanted piece is verified.
     pub fn is_done(&self) -> bool {
         self.unneeded.is_full()
     }
 
-    /// Whether a connection may yet write to the piece.
+    /// Returns whether any connection may still write to the piece.
     pub fn has_armed(&self, piece: PieceIndex) -> bool {
         self.open.get(&piece).is_some_and(OpenPiece::has_armed)
     }
 
-    /// Pieces of which [`PieceMap::has_armed`] may have changed since the last call.
+    /// Takes the pieces whose [`PieceMap::has_armed`] may have changed since the last call.
     pub fn take_armed_news(&mut self) -> Vec<PieceIndex> {
         std::mem::take(&mut self.armed_news)
     }
 
-    /// How many blocks of a begun piece are stored; 0 for any other piece.
+    /// Returns the number of stored blocks of a begun piece; 0 for any other piece.
     pub fn stored_blocks(&self, piece: PieceIndex) -> u32 {
         self.open.get(&piece).map_or(0, OpenPiece::stored)
     }
 
-    /// Share of a begun piece's blocks that are asked for or stored, 0–255; 0 for any other piece.
+    /// Returns the share of a begun piece's blocks that are requested or stored, 0–255.
+    ///
+    /// 0 for any other piece.
     pub fn underway(&self, piece: PieceIndex) -> u8 {
         self.open.get(&piece).map_or(0, OpenPiece::underway)
     }
 
-    /// The disk may have this piece: it is to be hashed before it is fetched. Only for a missing
-    /// piece.
+    /// Marks a missing piece as possibly on disk; it is checked before it is downloaded.
     pub fn suspect(&mut self, piece: PieceIndex) {
         if self.state(piece) == PieceState::Missing {
             self.unchecked.set(piece.0);
         }
     }
 
-    /// An unchecked piece is not to be hashed after all: it is missing. False when it was not
-    /// unchecked.
+    /// Marks an unchecked piece as missing. Returns false if it was not unchecked.
     pub fn unsuspect(&mut self, piece: PieceIndex) -> bool {
         let was = self.unchecked.get(piece.0);
         if was {
@@ -212,14 +212,13 @@ impl PieceMap {
         was
     }
 
-    /// Hashing of an unchecked piece begins.
+    /// Starts the hash check of an unchecked piece.
     pub fn begin_check(&mut self, piece: PieceIndex) {
         self.unchecked.clear(piece.0);
         self.open.insert(piece, OpenPiece::found());
     }
 
-    /// First block of the piece from this one on that nobody is asked for, or else the first before
-    /// it.
+    /// Finds the first free block from `from` on, or else before it.
     pub fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
         let first = self.first_free(piece)?;
         if from <= first.index {
@@ -232,8 +231,9 @@ impl PieceMap {
         Some(later.unwrap_or(first))
     }
 
-    /// First block of the piece that nobody is asked for. An untouched piece gives its block 0; one
-    /// that is there, or may be, none.
+    /// Finds the first free block of the piece.
+    ///
+    /// This is block 0 of an untouched piece, and `None` for a piece that is or may be on disk.
     pub fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
         match self.state(piece) {
             _ if self.is_sealed(piece) => None,
@@ -246,7 +246,7 @@ impl PieceMap {
         }
     }
 
-    /// Whether nobody is asked for a block of a missing or open piece.
+    /// Returns whether no peer was asked for this block of a missing or open piece.
     pub fn is_free(&self, block: Block) -> bool {
         match self.state(block.piece) {
             PieceState::Missing => !self.is_sealed(block.piece),
@@ -257,24 +257,24 @@ impl PieceMap {
         }
     }
 
-    /// Blocks of a begun piece that are asked for, with those that were asked.
+    /// Returns the requested blocks of a begun piece, each with the connections that were asked.
     pub fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
         let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::asked);
         blocks.map(move |(index, asked)| (Block { piece, index }, asked))
     }
 
-    /// Blocks of a begun piece that are on disk and not proved.
+    /// Returns the blocks of a begun piece that are stored and not verified.
     pub fn unproved(&self, piece: PieceIndex) -> impl Iterator<Item = Block> {
         let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::unproved);
         blocks.map(move |index| Block { piece, index })
     }
 
-    /// A block that is on disk is what it should be. True when with it the whole piece is.
+    /// Marks a stored block as verified. Returns whether the whole piece is now verified.
     pub fn prove(&mut self, block: Block) -> bool {
         self.open.get_mut(&block.piece).is_some_and(|open| open.prove(block.index))
     }
 
-    /// A block that is on disk is not what it should be: nobody is asked for it. Who gave it.
+    /// Frees a stored block that failed verification. Returns the addresses that sent it.
     pub fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
         let by = self
             .open
@@ -285,18 +285,19 @@ impl PieceMap {
         by
     }
 
-    /// The first block of a begun piece from this one on that is not proved; `None` when all are.
-    /// Of another piece it is this one.
+    /// Finds the first block of a begun piece, from `from` on, that is not verified.
+    ///
+    /// `None` if all are verified. For a piece that is not begun it is `from`.
     pub fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
         self.open.get(&piece).map_or(Some(from), |open| open.first_unproved(from))
     }
 
-    /// Whether `conn` may still send this block.
+    /// Returns whether `conn` may still send this block.
     pub fn is_armed(&self, block: Block, conn: ConnId) -> bool {
         self.open.get(&block.piece).is_some_and(|open| open.is_armed(block.index, conn))
     }
 
-    /// `conn` is asked for a block of a missing or open piece.
+    /// Notes that `conn` was asked for a block of a missing or open piece.
     pub fn ask(&mut self, block: Block, conn: ConnId) {
         let count = self.geometry.block_count(block.piece);
         let open = self.open.entry(block.piece).or_insert_with(|| OpenPiece::new(count));
@@ -306,8 +307,9 @@ impl PieceMap {
         open.ask(block.index, conn);
     }
 
-    /// `conn` is no longer counted on for a block; with `gone` it can't send it any more either.
-    /// True when nobody is now asked for it.
+    /// Withdraws a request. With `gone` the connection can no longer send the block either.
+    ///
+    /// Returns whether the block is now free.
     pub fn unask(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
         let Some(open) = self.open.get_mut(&block.piece) else { return false };
         if gone && open.disarm(block.index, conn) {
@@ -318,15 +320,16 @@ impl PieceMap {
         is_freed
     }
 
-    /// `conn` at address `by` wrote a block. `None`: nobody counted on it (its piece is done or was
-    /// given up).
+    /// Stores a block that `conn` at address `by` wrote.
+    ///
+    /// Returns `None` if the block was not expected because its piece is done or was given up.
     pub fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
         let stored = self.open.get_mut(&block.piece)?.store(block.index, conn, by)?;
         self.armed_news.push(block.piece);
         Some(stored)
     }
 
-    /// The piece's hash is right.
+    /// Marks a piece as verified.
     pub fn verified(&mut self, piece: PieceIndex) {
         self.open.remove(&piece);
         self.unchecked.clear(piece.0);
@@ -337,7 +340,7 @@ impl PieceMap {
         }
     }
 
-    /// A verified piece is no longer there: it is missing.
+    /// Marks a verified piece as missing: it is no longer on disk.
     pub fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
         if self.have.get(piece.0) {
             self.have.clear(piece.0);
@@ -348,21 +351,22 @@ impl PieceMap {
         }
     }
 
-    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it.
-    /// Whether it had proved blocks.
+    /// Marks a begun piece as missing, including its verified blocks.
+    ///
+    /// No connection may be able to write to it. Returns whether it had verified blocks.
     pub fn lose_begun(&mut self, piece: PieceIndex) -> bool {
         self.armed_news.push(piece);
         self.open.remove(&piece).is_some_and(|open| open.has_proved())
     }
 
-    /// Who gave each block of a piece that is being hashed, in order of its blocks; empty for a
-    /// piece found on disk.
+    /// Returns the senders of each block of a piece that is being hashed, in block order.
+    ///
+    /// Empty for a piece found on disk.
     pub fn givers(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
         self.open.get(&piece).map(OpenPiece::givers).unwrap_or_default()
     }
 
-    /// The piece is given up: it is missing again, but for blocks that are proved: somebody may be
-    /// reading them.
+    /// Gives up a piece: frees its blocks, except for verified ones, which viewers may be reading.
     pub fn reset(&mut self, piece: PieceIndex) {
         self.armed_news.push(piece);
         if self.open.get_mut(&piece).is_some_and(|open| !open.reset()) {
@@ -370,8 +374,9 @@ impl PieceMap {
         }
     }
 
-    /// The link is gone: nobody is asked for anything. Stored blocks stay; a piece that was being
-    /// hashed is to be checked again.
+    /// Withdraws all requests after the connection to the daemon was lost.
+    ///
+    /// Stored blocks stay; a piece that was being hashed must be checked again.
     pub fn unlink(&mut self) {
         let unchecked = &mut self.unchecked;
         self.open.retain(|piece, open| {
@@ -384,7 +389,7 @@ impl PieceMap {
         });
     }
 
-    /// A piece with nothing stored and nobody who may send anything is missing again.
+    /// Marks a piece as missing if nothing is stored and no connection may write to it.
     fn close_if_untouched(&mut self, piece: PieceIndex) {
         if self.open.get(&piece).is_some_and(OpenPiece::is_untouched) {
             self.open.remove(&piece);

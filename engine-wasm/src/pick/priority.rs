@@ -1,26 +1,26 @@
-//! How much a file, or a piece, is wanted.
+//! Download priorities of files and pieces.
 
 use serde::{Deserialize, Serialize};
 
-/// How much somebody wants a file.
+/// The download priority of a file or piece.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Not at all: it is fetched only where a viewer asks for it.
+    /// Not downloaded, except what a viewer asks for.
     Skip,
-    /// After all others.
+    /// After all other files.
     Low,
-    /// Like most.
+    /// The default.
     #[default]
     Normal,
-    /// Before all others.
+    /// Before all other files.
     High,
 }
 
 impl Priority {
-    /// All of them, the least first.
+    /// All priorities, the lowest first.
     pub const ALL: [Self; 4] = [Self::Skip, Self::Low, Self::Normal, Self::High];
 }

@@ -1,9 +1,9 @@
-//! Who is asked for which block: the steps in which all that knows it changes together.
+//! Keeps all records of block requests consistent.
 //!
-//! The ledger, the rarest-first order, the suspects and the peers each hold their share of that; a
-//! torrent lends them for one step. It never sends, and decides nothing itself: what next is the
-//! picker's word. Invariant: a piece of which a block is asked for is out of the order of pieces to
-//! begin.
+//! The piece map, the availability order, the suspects and the peers each record part of a request;
+//! a torrent lends them to the scheduler for one step. The scheduler sends nothing, and the picker
+//! decides what to request. Invariant: a piece with a requested block is not in the order of idle
+//! pieces.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,25 +18,26 @@ use crate::pick::piece_map::{PieceMap, PieceState, Stored};
 use crate::pick::suspects::Suspects;
 use crate::time::Instant;
 
-/// What a torrent lends for a step.
+/// The parts of a torrent that a step changes.
 pub struct Scheduler<'a> {
-    /// Where blocks lie.
+    /// The layout of pieces and blocks.
     pub geometry: &'a Geometry,
-    /// What next.
+    /// Chooses the next block.
     pub picker: &'a mut Picker,
-    /// The ledger.
+    /// The state of all pieces.
     pub pieces: &'a mut PieceMap,
-    /// The order of pieces that are not begun.
+    /// The order of idle pieces.
     pub availability: &'a mut Availability,
-    /// Pieces that failed.
+    /// Pieces that failed verification.
     pub suspects: &'a mut Suspects,
-    /// The peers.
+    /// The connected peers.
     pub peers: &'a mut BTreeMap<ConnId, Peer>,
 }
 
 impl Scheduler<'_> {
-    /// What to ask a peer for, `None` when there is nothing. `web` is when connections that are no
-    /// peers should be done.
+    /// Picks a block for a peer; `None` if there is none.
+    ///
+    /// `web` is when each web seed is expected to finish its requests.
     pub fn pick(
         &mut self,
         conn: ConnId,
@@ -56,7 +57,7 @@ impl Scheduler<'_> {
         self.picker.pick(conn, &mut scene)
     }
 
-    /// A peer is asked for what was picked. False when it is gone.
+    /// Records that a peer is asked for a picked block. Returns false if the peer is gone.
     pub fn ask(&mut self, Pick { conn, block, eta, .. }: Pick, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         peer.ask(block, self.geometry, eta, now);
@@ -64,14 +65,14 @@ impl Scheduler<'_> {
         true
     }
 
-    /// A connection, be it a peer's or not, is counted on for a block.
+    /// Records that a connection (a peer or a web seed) is expected to send a block.
     pub fn begin(&mut self, block: Block, conn: ConnId) {
         self.pieces.ask(block, conn);
         self.availability.take(block.piece);
         self.suspects.asked(block.piece, conn);
     }
 
-    /// These blocks will not come from this connection.
+    /// Records that these blocks will not come from this connection.
     pub fn take_back(&mut self, conn: ConnId, blocks: &[Block]) {
         for &block in blocks {
             self.pieces.unask(block, conn, true);
@@ -80,8 +81,9 @@ impl Scheduler<'_> {
         self.picker.freed();
     }
 
-    /// Peers are no longer counted on for blocks that are stray. One that crosses with its `cancel`
-    /// is used nevertheless.
+    /// Withdraws the requests for blocks that are no longer needed.
+    ///
+    /// A block that crosses its `cancel` message is still stored.
     pub fn cancel(&mut self, is_stray: impl Fn(&Availability, Block) -> bool, now: Instant) {
         for (&conn, peer) in self.peers.iter_mut() {
             let stray: Vec<Block> =
@@ -95,7 +97,7 @@ impl Scheduler<'_> {
         }
     }
 
-    /// A peer owes for too long: others are asked for all of it.
+    /// Frees all blocks requested from a peer that has been silent for too long.
     pub fn snubbed(&mut self, conn: ConnId, now: Instant) {
         self.suspects.release(conn);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
@@ -106,8 +108,9 @@ impl Scheduler<'_> {
         self.picker.freed();
     }
 
-    /// A block is on disk: nobody else is counted on for it. `None` when it was there before, or
-    /// nobody was to write it.
+    /// Records a block that is on disk, and withdraws its other requests.
+    ///
+    /// `None` if the block was stored before, or was not expected.
     pub fn store(
         &mut self,
         block: Block,
@@ -125,7 +128,7 @@ impl Scheduler<'_> {
         Some(stored)
     }
 
-    /// A piece that is no longer begun can be picked again.
+    /// Returns a piece to the idle order if it is no longer begun.
     pub fn tidy(&mut self, piece: PieceIndex) {
         if self.pieces.state(piece) == PieceState::Missing {
             self.availability.put_back(piece);

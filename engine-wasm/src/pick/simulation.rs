@@ -1,17 +1,17 @@
-//! The picker in random swarms, on a virtual clock, from one seed: at every single pick the rules
-//! are checked against a ledger of the simulation's own.
+//! Runs the picker in random swarms on a virtual clock and checks every pick against rules.
 //!
-//! A failure prints `SIM_SEED=…`; with that in the environment the same run comes again.
+//! The rules use records that the simulation keeps itself. A failure prints `SIM_SEED=…`; the same
+//! variable in the environment repeats the run.
 
 mod rules;
 mod world;
 
 use world::World;
 
-/// Runs of each story.
+/// Number of runs of each scenario.
 const RUNS: u64 = 100;
 
-/// Runs a story with many seeds, or with that of `SIM_SEED`.
+/// Runs a scenario with many seeds, or with `SIM_SEED` only.
 fn simulate(mut story: impl FnMut(u64)) {
     let given = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     for seed in given.map_or(0..RUNS, |seed| seed..seed + 1) {

@@ -1,9 +1,9 @@
-//! Pieces that failed their hash, and who is guilty.
+//! Finds the peers that caused pieces to fail verification.
 //!
-//! A piece made of blocks from many peers says nothing about any one of them. So the digest of
-//! every block of the failure is kept, the piece is fetched again from one peer alone, and the
-//! comparison tells: a lone giver of a bad piece is guilty; and so is everyone whose block differs
-//! from the one that passed.
+//! A failed piece with blocks from several peers does not show which peer sent bad data. So the
+//! digest of every block of the failure is kept, and the piece is downloaded again from one peer
+//! alone. A single sender of a failed piece is guilty; once the piece passes, so is every single
+//! sender of a block that differs from the verified one.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,55 +14,56 @@ use shared_proto::ConnId;
 use crate::geometry::PieceIndex;
 use crate::limits;
 
-/// One block of a failure: its digest and who wrote it.
+/// One block of a failed piece: its digest and the addresses that sent it.
 type Exhibit = (Bytes, Vec<SocketAddr>);
 
 #[derive(Debug, Default)]
 struct Suspect {
-    /// The only connection that may be asked, once one was.
+    /// The only connection that may be asked for the piece, once one was asked.
     only: Option<ConnId>,
-    /// Failures with more than one giver, block by block.
+    /// Failures with more than one sender, block by block.
     failures: Vec<Vec<Exhibit>>,
 }
 
-/// All suspect pieces of one torrent.
+/// The suspect pieces of one torrent.
 #[derive(Debug, Default)]
 pub struct Suspects {
     pieces: BTreeMap<PieceIndex, Suspect>,
 }
 
 impl Suspects {
-    /// Whether this connection may be asked for blocks of the piece.
+    /// Returns whether this connection may be asked for blocks of the piece.
     pub fn may_ask(&self, piece: PieceIndex, conn: ConnId) -> bool {
         self.pieces.get(&piece).and_then(|suspect| suspect.only).is_none_or(|only| only == conn)
     }
 
-    /// The pieces that failed and did not pass since.
+    /// Returns the pieces that failed and have not passed since.
     pub fn pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.pieces.keys().copied()
     }
 
-    /// Whether the piece may be asked of everybody.
+    /// Returns whether every peer may be asked for the piece.
     pub fn is_free(&self, piece: PieceIndex) -> bool {
         !self.pieces.contains_key(&piece)
     }
 
-    /// A connection is asked for a block: if the piece is suspect, it is the only one from now on.
+    /// Records a request: a suspect piece then belongs to this connection alone.
     pub fn asked(&mut self, piece: PieceIndex, conn: ConnId) {
         if let Some(suspect) = self.pieces.get_mut(&piece) {
             suspect.only.get_or_insert(conn);
         }
     }
 
-    /// A connection is gone, chokes or snubs: others may be asked.
+    /// Releases the pieces of a connection that closed, choked or went silent.
     pub fn release(&mut self, conn: ConnId) {
         for suspect in self.pieces.values_mut().filter(|suspect| suspect.only == Some(conn)) {
             suspect.only = None;
         }
     }
 
-    /// A piece failed: who is guilty beyond doubt. When nobody is, its blocks are to be digested
-    /// and told to [`Self::exhibit`].
+    /// Records a failed piece. Returns the guilty peer if the piece had a single sender.
+    ///
+    /// Otherwise the caller digests its blocks and passes them to [`Self::exhibit`].
     pub fn failed(&mut self, piece: PieceIndex, givers: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
         let lone = lone_giver(givers);
         if self.pieces.len() < limits::SUSPECT_PIECES || self.pieces.contains_key(&piece) {
@@ -71,7 +72,7 @@ impl Suspects {
         lone
     }
 
-    /// The blocks of a failure that had several givers.
+    /// Stores the blocks of a failure that had several senders.
     pub fn exhibit(&mut self, piece: PieceIndex, blocks: Vec<Exhibit>) {
         const FAILURES: usize = 4;
         if let Some(suspect) =
@@ -81,13 +82,14 @@ impl Suspects {
         }
     }
 
-    /// Whether the blocks of a piece that passed are to be digested, to convict those who gave
-    /// others.
+    /// Returns whether the blocks of a verified piece should be digested, to find guilty peers.
     pub fn wants_proof(&self, piece: PieceIndex) -> bool {
         self.pieces.get(&piece).is_some_and(|suspect| !suspect.failures.is_empty())
     }
 
-    /// The piece passed with these blocks: everyone who alone gave a block that differs.
+    /// Compares a verified piece with its failures.
+    ///
+    /// Returns every address that was the only sender of a block that differs.
     pub fn passed(&mut self, piece: PieceIndex, proof: &[Bytes]) -> Vec<SocketAddr> {
         let Some(suspect) = self.pieces.remove(&piece) else { return Vec::new() };
         let mut guilty: Vec<SocketAddr> = suspect

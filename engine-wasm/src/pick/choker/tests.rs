@@ -11,7 +11,7 @@ fn contender(conn: u64, received: u64, given: u64) -> Contender {
     Contender { conn: ConnId(conn), interested: true, snubs: false, received, given }
 }
 
-/// Has the choker choose at this time, and expects these.
+/// Runs the choker at this time and checks the peers that it chooses.
 fn check(
     choker: &mut Choker,
     mood: Mood,
@@ -126,13 +126,12 @@ fn who_takes_nothing_makes_room_early() {
     check(&mut choker, Mood::Giving, 2, &all(20), 20, &[2, 3]);
 }
 
-/// A swarm of chokers that want everything of each other: who may send how many bytes a second, and
-/// what everybody got.
+/// A swarm of chokers in which every peer wants everything: upload rates and bytes received.
 struct Model {
     up_bps: Vec<u64>,
     chokers: Vec<Choker>,
     came: Vec<u64>,
-    /// From whom, to whom.
+    /// Bytes sent, by sender and receiver.
     given: Vec<Vec<u64>>,
     rng: ChaCha8Rng,
     slots: usize,
@@ -153,7 +152,7 @@ impl Model {
         }
     }
 
-    /// Whom one gives to now.
+    /// Returns the peers that `who` has unchoked.
     fn chosen(&mut self, who: usize) -> Vec<usize> {
         let others = (0..self.up_bps.len())
             .filter(|other| *other != who && self.came[*other] <= self.second);
@@ -185,14 +184,14 @@ impl Model {
         self.given.iter().map(|given| given[who]).sum()
     }
 
-    /// The mean of what these got.
+    /// Returns the mean of the bytes that these peers received.
     fn mean(&self, who: std::ops::Range<usize>) -> u64 {
         let count = who.len() as u64;
         who.map(|who| self.got(who)).sum::<u64>() / count
     }
 }
 
-/// Runs a story with many seeds, or with that of `SIM_SEED`.
+/// Runs a scenario with many seeds, or with `SIM_SEED` only.
 fn simulate(story: impl Fn(u64)) {
     let seeds = std::env::var("SIM_SEED")
         .ok()

@@ -1,5 +1,5 @@
-//! Who is asked for what, as pictures: `1.0` is block 0 of piece 1, with a `*` when somebody else
-//! was asked for it before.
+//! Which peer is asked for which block, as text: `1.0` is block 0 of piece 1, followed by `*` for a
+//! duplicate request.
 
 use bytes::Bytes;
 use rand::SeedableRng as _;
@@ -14,8 +14,7 @@ use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
 use crate::pick::scheduler::Scheduler;
 
-/// Peers 1, 2, 3 … that nothing is known of, each of which takes four requests and should answer in
-/// 131 ms.
+/// Peers 1, 2, 3 … without history; each takes four requests and should answer within 131 ms.
 struct Table {
     geometry: Geometry,
     picker: Picker,
@@ -28,7 +27,7 @@ struct Table {
 }
 
 impl Table {
-    /// Pieces of so many blocks each; of a peer it is said which it has, as in `x.x`.
+    /// Creates pieces of `blocks` blocks each. `peers` has one picture per peer, such as `x.x`.
     fn new(blocks: u32, peers: &[&str]) -> Self {
         let (length, count) = (blocks * BLOCK_LENGTH, peers[0].len() as u64);
         let geometry = Geometry::new(length, &[u64::from(length) * count]).unwrap();
@@ -74,7 +73,7 @@ impl Table {
         self.peers.insert(ConnId(number), peer);
     }
 
-    /// A viewer needs these pieces in this order, and waits for the first.
+    /// A viewer needs these pieces in this order and waits for the first.
     fn want(&mut self, pieces: &[u32]) {
         let want = |(at, &piece): (usize, &u32)| Want {
             piece: PieceIndex(piece),
@@ -101,7 +100,7 @@ impl Table {
         }
     }
 
-    /// What a peer is asked for next.
+    /// Returns the next block for a peer.
     fn next(&mut self, peer: u64) -> Option<String> {
         let (now, may_duplicate) = (self.now, self.may_duplicate);
         let pick = self.scheduler().pick(ConnId(peer), &BTreeMap::new(), may_duplicate, now)?;
@@ -110,14 +109,14 @@ impl Table {
         Some(format!("{}.{}{star}", pick.block.piece.0, pick.block.index.0))
     }
 
-    /// What a peer is asked for until it has no room, or there is nothing.
+    /// Checks the blocks requested from a peer until it has no room or nothing is left.
     #[track_caller]
     fn check(&mut self, peer: u64, expected: &str) {
         let asked: Vec<String> = std::iter::from_fn(|| self.next(peer)).collect();
         assert_eq!(asked.join(" "), expected);
     }
 
-    /// A peer was asked for a block that it will take so long with.
+    /// Asks a peer for a block that is expected to take `ms` milliseconds.
     fn ask(&mut self, peer: u64, block: Block, ms: u64) {
         let now = self.now;
         let pick =

@@ -1,7 +1,7 @@
-//! One begun piece: where each of its blocks stands.
+//! The state of each block of one begun piece.
 //!
-//! It knows neither the other pieces nor how long a block is. Invariant: `free`, `stored` and
-//! `armed` count what `blocks` says.
+//! It knows neither other pieces nor block lengths. Invariant: `free`, `stored` and `armed` equal
+//! the counts in `blocks`.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,17 @@ use shared_proto::ConnId;
 use super::Stored;
 use crate::geometry::BlockIndex;
 
-/// Who was asked for a block, or who gave it.
+/// The state of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BlockState {
-    /// Nobody is being asked. Connections that were asked once and may yet send it stay listed.
+    /// Not requested. Connections that were asked earlier and may still send the block are in
+    /// `armed`.
     Free { armed: Vec<ConnId> },
-    /// These were asked; `armed` are all that may send it, the asked ones included.
+    /// Requested from `asked`; `armed` holds every connection that may send it, including these.
     Asked { asked: Vec<ConnId>, armed: Vec<ConnId> },
-    /// It is on disk, from these addresses (more than one wrote it when two sent it at once).
+    /// On disk. Several addresses are listed if several sent the block at once.
     Stored { by: Vec<SocketAddr> },
-    /// It is on disk, and a hash of its own vouches for it.
+    /// On disk and verified by its own hash.
     Proved,
 }
 
@@ -29,19 +30,19 @@ impl BlockState {
 
 #[derive(Debug)]
 pub(super) struct OpenPiece {
-    /// None of a piece that was found on disk.
+    /// Empty for a piece that was found on disk.
     blocks: Vec<BlockState>,
     free: u32,
     stored: u32,
     hashing: bool,
-    /// Nothing before this block is free.
+    /// No block before this one is free.
     first_free: u32,
-    /// Connections that may send a block, one for each block.
+    /// Number of connections that may send a block, summed over all blocks.
     armed: usize,
 }
 
 impl OpenPiece {
-    /// A piece of so many blocks for which nobody is asked.
+    /// Creates a piece of this many free blocks.
     pub(super) fn new(blocks: u32) -> Self {
         Self {
             blocks: vec![BlockState::UNTOUCHED; blocks as usize],
@@ -53,38 +54,38 @@ impl OpenPiece {
         }
     }
 
-    /// A piece that was found on disk, and whose hash is being computed.
+    /// Creates a piece that was found on disk and is being hashed.
     pub(super) fn found() -> Self {
         Self { hashing: true, ..Self::new(0) }
     }
 
-    /// Whether its hash is being computed.
+    /// Returns whether the piece's hash is being computed.
     pub(super) fn is_hashing(&self) -> bool {
         self.hashing
     }
 
-    /// Whether a connection may yet write to it.
+    /// Returns whether any connection may still write to the piece.
     pub(super) fn has_armed(&self) -> bool {
         self.armed > 0
     }
 
-    /// Whether nothing is stored and nobody may send anything.
+    /// Returns whether nothing is stored and no connection may send a block.
     pub(super) fn is_untouched(&self) -> bool {
         !self.hashing && self.stored == 0 && self.armed == 0
     }
 
-    /// How many of its blocks are stored.
+    /// Returns the number of stored blocks.
     pub(super) fn stored(&self) -> u32 {
         self.stored
     }
 
-    /// Share of its blocks that are asked for or stored, 0–255.
+    /// Returns the share of blocks that are requested or stored, 0–255.
     pub(super) fn underway(&self) -> u8 {
         let total = count(self.blocks.iter()).max(1);
         u8::try_from((total - self.free) * 255 / total).unwrap_or(255)
     }
 
-    /// The first block that nobody is asked for.
+    /// Finds the first free block.
     pub(super) fn first_free(&mut self) -> Option<BlockIndex> {
         if self.free == 0 {
             return None;
@@ -95,19 +96,19 @@ impl OpenPiece {
         Some(BlockIndex(self.first_free))
     }
 
-    /// The first block from this one on that nobody is asked for.
+    /// Finds the first free block from `from` on.
     pub(super) fn free_from(&self, from: BlockIndex) -> Option<BlockIndex> {
         self.from(from)
             .find(|(_, state)| matches!(state, BlockState::Free { .. }))
             .map(|(index, _)| index)
     }
 
-    /// Whether nobody is asked for a block.
+    /// Returns whether a block is free.
     pub(super) fn is_free(&self, index: BlockIndex) -> bool {
         matches!(self.blocks.get(index.0 as usize), Some(BlockState::Free { .. }))
     }
 
-    /// Blocks that are asked for, with those that were asked.
+    /// Returns the requested blocks, each with the connections that were asked.
     pub(super) fn asked(&self) -> impl Iterator<Item = (BlockIndex, &[ConnId])> {
         self.from(BlockIndex(0)).filter_map(|(index, state)| match state {
             BlockState::Asked { asked, .. } => Some((index, &asked[..])),
@@ -115,7 +116,7 @@ impl OpenPiece {
         })
     }
 
-    /// Whether a connection may still send a block.
+    /// Returns whether a connection may still send a block.
     pub(super) fn is_armed(&self, index: BlockIndex, conn: ConnId) -> bool {
         match self.blocks.get(index.0 as usize) {
             Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => {
@@ -125,7 +126,7 @@ impl OpenPiece {
         }
     }
 
-    /// A connection is asked for a block.
+    /// Notes that a connection was asked for a block.
     pub(super) fn ask(&mut self, index: BlockIndex, conn: ConnId) {
         let state = &mut self.blocks[index.0 as usize];
         let (BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else { return };
@@ -143,7 +144,7 @@ impl OpenPiece {
         }
     }
 
-    /// A connection is no longer counted on for a block. True when nobody is now asked for it.
+    /// Withdraws a request. Returns whether the block is now free.
     pub(super) fn unask(&mut self, index: BlockIndex, conn: ConnId) -> bool {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return false };
         let BlockState::Asked { asked, armed } = state else { return false };
@@ -157,7 +158,7 @@ impl OpenPiece {
         is_freed
     }
 
-    /// A connection can't send a block any more. False when it could not before.
+    /// Notes that a connection can no longer send a block. Returns false if it could not before.
     pub(super) fn disarm(&mut self, index: BlockIndex, conn: ConnId) -> bool {
         let state = self.blocks.get_mut(index.0 as usize);
         let Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else {
@@ -169,8 +170,7 @@ impl OpenPiece {
         armed.len() < before
     }
 
-    /// A connection at this address wrote a block. `None` when it was there before, or nobody
-    /// counted on it.
+    /// Stores a block from this address. `None` if it was stored before or was not expected.
     pub(super) fn store(
         &mut self,
         index: BlockIndex,
@@ -201,7 +201,7 @@ impl OpenPiece {
         })
     }
 
-    /// Who gave each block, in order.
+    /// Returns the senders of each block, in order.
     pub(super) fn givers(&self) -> Vec<Vec<SocketAddr>> {
         let givers = |state: &BlockState| {
             if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }
@@ -209,7 +209,7 @@ impl OpenPiece {
         self.blocks.iter().map(givers).collect()
     }
 
-    /// Blocks that are on disk and not proved.
+    /// Returns the blocks that are stored and not verified.
     pub(super) fn unproved(&self) -> impl Iterator<Item = BlockIndex> {
         let stored = self
             .from(BlockIndex(0))
@@ -217,8 +217,9 @@ impl OpenPiece {
         stored.map(|(index, _)| index)
     }
 
-    /// The first block from this one on that is not proved; `None` when all are. Of a piece that
-    /// was found it is this one.
+    /// Finds the first block from `from` on that is not verified; `None` if all are.
+    ///
+    /// For a piece found on disk it is `from`.
     pub(super) fn first_unproved(&self, from: BlockIndex) -> Option<BlockIndex> {
         if self.blocks.is_empty() {
             return Some(from);
@@ -226,7 +227,7 @@ impl OpenPiece {
         self.from(from).find(|(_, state)| **state != BlockState::Proved).map(|(index, _)| index)
     }
 
-    /// A block that is on disk is what it should be. True when with it the whole piece is.
+    /// Marks a stored block as verified. Returns whether all blocks now are.
     pub(super) fn prove(&mut self, index: BlockIndex) -> bool {
         if let Some(state @ BlockState::Stored { .. }) = self.blocks.get_mut(index.0 as usize) {
             *state = BlockState::Proved;
@@ -234,12 +235,12 @@ impl OpenPiece {
         !self.blocks.is_empty() && self.blocks.iter().all(|state| *state == BlockState::Proved)
     }
 
-    /// Whether a hash of its own vouches for any of its blocks.
+    /// Returns whether any block is verified by its own hash.
     pub(super) fn has_proved(&self) -> bool {
         self.blocks.contains(&BlockState::Proved)
     }
 
-    /// A block that is on disk is not what it should be: nobody is asked for it. Who gave it.
+    /// Frees a stored block that failed verification. Returns the addresses that sent it.
     pub(super) fn refute(&mut self, index: BlockIndex) -> Vec<SocketAddr> {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return Vec::new() };
         let BlockState::Stored { by } = state else { return Vec::new() };
@@ -250,13 +251,13 @@ impl OpenPiece {
         by
     }
 
-    /// It is given up, but for blocks that are proved. False when there are none.
+    /// Frees all blocks except verified ones. Returns whether any verified block remains.
     pub(super) fn reset(&mut self) -> bool {
         self.free_all(|state| *state == BlockState::Proved);
         self.stored > 0
     }
 
-    /// Nobody is asked for anything any more; stored blocks stay.
+    /// Withdraws all requests; stored blocks stay.
     pub(super) fn unlink(&mut self) {
         self.free_all(|state| matches!(state, BlockState::Stored { .. } | BlockState::Proved));
     }
@@ -274,7 +275,7 @@ impl OpenPiece {
         (from.0..).map(BlockIndex).zip(self.blocks.iter().skip(from.0 as usize))
     }
 
-    /// One letter a block: `.` free, `a` asked, `#` stored, `=` proved.
+    /// Prints one character per block: `.` free, `a` requested, `#` stored, `=` verified.
     #[cfg(test)]
     pub(super) fn picture(&self) -> String {
         let letter = |state: &BlockState| match state {

@@ -1,4 +1,4 @@
-//! Pictures of pieces with their blocks: `.` free, `a` asked, `#` stored, `=` proved.
+//! Pieces as pictures of their blocks: `.` free, `a` requested, `#` stored, `=` verified.
 
 use super::*;
 use crate::geometry::BLOCK_LENGTH;
@@ -19,7 +19,8 @@ fn by(conn: ConnId) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], u16::try_from(conn.0).unwrap()))
 }
 
-/// Open pieces block by block, others `-` missing, `?` unchecked, `%` hashing, `H` have.
+/// Checks the map: open pieces block by block, others `-` missing, `?` unchecked, `%` hashing, `H`
+/// verified.
 fn check(map: &PieceMap, expected: &str) {
     let pieces: Vec<String> = (0..map.geometry.piece_count())
         .map(|piece| match map.state(PieceIndex(piece)) {
@@ -51,7 +52,7 @@ fn a_piece_goes_from_missing_to_have() {
     assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
 }
 
-/// Asked of A and stored.
+/// Requests a block from A and stores it.
 fn store(map: &mut PieceMap, block: Block) {
     map.ask(block, A);
     map.store(block, A, by(A));

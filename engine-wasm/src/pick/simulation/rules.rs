@@ -1,4 +1,4 @@
-//! What holds at every pick, by a ledger that the simulation keeps for itself.
+//! Rules that hold at every pick, checked against records that the simulation keeps itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::limits;
 use crate::pick::picker::Pick;
 use crate::pick::piece_map::PieceState;
 
-/// A peer as quick as this is never held back for a quicker one.
+/// A peer that is expected to answer this fast is never passed over for a faster one.
 const QUICK: Duration = Duration::from_millis(100);
 
-/// What the simulation itself knows of blocks.
+/// The simulation's own record of blocks.
 #[derive(Default)]
 pub(super) struct Ledger {
-    /// Who is counted on for a block.
+    /// The connections that are expected to send each block.
     pub(super) asked: BTreeMap<Block, BTreeSet<ConnId>>,
     pub(super) stored: BTreeSet<Block>,
 }
@@ -34,15 +34,15 @@ impl Ledger {
 }
 
 impl World {
-    /// Whether a block can be asked of somebody: nobody is asked for it, it is not here, and this
-    /// one would give it.
+    /// Returns whether a block may be requested from a peer: free, not stored, and offered by the
+    /// peer.
     fn is_free_for(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
         self.peers[&conn].serves(piece)
             && self.suspects.may_ask(piece, conn)
             && self.free_blocks(piece) > 0
     }
 
-    /// Counted by the simulation's own ledger.
+    /// Returns the number of free blocks, from the simulation's own records.
     fn free_blocks(&self, piece: PieceIndex) -> usize {
         if matches!(self.pieces.state(piece), PieceState::Have | PieceState::Hashing) {
             return 0;
@@ -55,7 +55,7 @@ impl World {
         blocks.filter(is_free).count()
     }
 
-    /// The rules.
+    /// Checks a pick against all rules.
     pub(super) fn check(&mut self, pick: &Pick) {
         let Pick { conn, block, eta, duplicate } = *pick;
         let peer = &self.peers[&conn];
@@ -80,8 +80,7 @@ impl World {
         } else {
             assert_eq!(holders, 0, "somebody is asked for {block:?}");
         }
-        // Nothing goes before what is needed sooner, but for what would come too late from this
-        // one.
+        // No earlier need is passed over, unless this peer would deliver it too late.
         let sooner = &wants[..if duplicate { 0 } else { want.unwrap_or(wants.len()) }];
         for want in sooner {
             let held_back = want.awaited && eta >= QUICK;
@@ -96,7 +95,7 @@ impl World {
         }
     }
 
-    /// A piece that nobody watches is begun: none that is begun could go on, and none is rarer.
+    /// Checks a newly begun, unwatched piece: no begun piece could continue, and none is rarer.
     fn check_rarest(&mut self, piece: PieceIndex, conn: ConnId) {
         for other in self.geometry.pieces().filter(|&other| other != piece) {
             if !self.is_free_for(other, conn)
@@ -115,7 +114,7 @@ impl World {
         self.peers.values().filter(|peer| peer.has(piece)).count()
     }
 
-    /// Nobody is left idle who could be asked.
+    /// Checks that no peer stays idle that could be asked for a block.
     pub(super) fn check_refusal(&mut self, conn: ConnId) {
         let is_held_back = self.picker.wants().iter().any(|want| want.awaited);
         let is_busy = self.pieces.begun_count()

@@ -1,7 +1,6 @@
-//! A swarm at random: peers that choke, stall, reject, come and go, pieces that fail, viewers that
-//! read and seek.
+//! A random swarm: peers choke, stall, reject, come and go; pieces fail; viewers read and seek.
 //!
-//! Blocks are asked for and taken back by what a torrent does it with ([`Scheduler`]).
+//! Blocks are requested and taken back through the torrent's own [`Scheduler`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,9 +28,9 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 
 const KEY: InfoHash = InfoHash([7; 20]);
-/// The clock goes in steps of this length.
+/// Length of a clock step.
 const STEP: Duration = Duration::from_millis(20);
-/// The one that has everything, is honest, and stays: with it everything can be had.
+/// The honest seed that stays connected, so that the download can always finish.
 const FAITHFUL: ConnId = ConnId(0);
 
 pub(super) struct World {
@@ -45,12 +44,12 @@ pub(super) struct World {
     pub(super) peers: BTreeMap<ConnId, Peer>,
     remotes: BTreeMap<ConnId, Remote>,
     pub(super) next_conn: u64,
-    /// Pieces being hashed, and when that is done.
+    /// Pieces that are being hashed, and when each hash is done.
     hashing: Vec<(PieceIndex, Instant)>,
-    /// Where viewers are, as pieces.
+    /// The positions of the viewers, as pieces.
     cursors: Vec<u32>,
     has_viewers: bool,
-    /// All but the faithful one take requests and send nothing.
+    /// Whether all peers except the faithful seed accept requests and send nothing.
     others_stall: bool,
     failures_left: u32,
     pub(super) downloaded: u64,
@@ -58,15 +57,15 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
 }
 
-/// What somebody on the other side does.
+/// The behaviour of a remote peer.
 struct Remote {
     rate_bps: u64,
     latency: Duration,
-    /// It forgets what it was asked for, now and then.
+    /// Whether the peer occasionally forgets its requests.
     forgets: bool,
     chokes: bool,
     fast: bool,
-    /// What it will send, and when it will be here.
+    /// Blocks that the peer will send, each with its time of arrival.
     queue: VecDeque<(Block, Instant)>,
     line_free: Instant,
 }
@@ -107,12 +106,12 @@ impl World {
         world
     }
 
-    /// All but the faithful one will take requests and send nothing.
+    /// Makes all peers except the faithful seed accept requests and send nothing.
     pub(super) fn stall_others(&mut self) {
         self.others_stall = true;
     }
 
-    /// Somebody new, or at first the faithful one.
+    /// Connects a new peer; the first one is the faithful seed.
     fn come(&mut self) {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
@@ -154,7 +153,7 @@ impl World {
         self.tell(conn, &Message::Unchoke);
     }
 
-    /// A message of a remote's, and what a torrent makes of it.
+    /// Delivers a message of a remote peer, and handles it as a torrent does.
     fn tell(&mut self, conn: ConnId, message: &Message<'_>) {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
@@ -207,7 +206,7 @@ impl World {
         self.take_back(conn, &armed);
     }
 
-    /// Something happens to somebody.
+    /// Changes the behaviour of a random peer.
     fn happen(&mut self) {
         let others: Vec<ConnId> =
             self.peers.keys().copied().filter(|&conn| conn != FAITHFUL).collect();
@@ -231,7 +230,7 @@ impl World {
         }
     }
 
-    /// It has one more piece.
+    /// Gives a remote peer one more piece.
     fn learn(&mut self, conn: ConnId) {
         let piece = self.rng.random_range(0..self.geometry.piece_count());
         if !self.peers[&conn].has(PieceIndex(piece)) {
@@ -256,7 +255,7 @@ impl World {
         }
     }
 
-    /// Blocks that are here by now.
+    /// Delivers the blocks that have arrived by now.
     fn deliver(&mut self) {
         for conn in self.remotes.keys().copied().collect::<Vec<_>>() {
             while let Some(remote) = self.remotes.get_mut(&conn)
@@ -310,7 +309,7 @@ impl World {
         }
     }
 
-    /// Once a second: what is owed for too long is asked of others.
+    /// Once a second: frees the requests of silent peers.
     fn tick(&mut self) {
         for conn in self.peers.keys().copied().collect::<Vec<_>>() {
             let peer = self.peers.get_mut(&conn).unwrap();
@@ -325,7 +324,7 @@ impl World {
         }
     }
 
-    /// Viewers go on, seek, come and go; what they want is said anew.
+    /// Moves viewers: they read on, seek, come and go. Updates what they need.
     fn watch(&mut self) {
         let count = self.geometry.piece_count();
         if self.has_viewers && self.rng.random_bool(0.05) {
@@ -363,7 +362,7 @@ impl World {
         self.picker.set_wants(wants, !self.cursors.is_empty(), self.now);
     }
 
-    /// Everybody with room is asked, as a torrent does it.
+    /// Requests blocks from every peer with room, as a torrent does.
     fn fill(&mut self) {
         let mut queue = self.picker.queue(&self.peers, self.now);
         while let Some(conn) = queue.next_peer() {
@@ -398,7 +397,7 @@ impl World {
         remote.queue.push_back((block, remote.line_free));
     }
 
-    /// Runs until everything is there.
+    /// Runs until everything is downloaded.
     pub(super) fn run(&mut self) {
         let start = self.now;
         let mut next_tick = self.now;
