@@ -1,9 +1,9 @@
-//! A row of bits with a known length: which pieces a peer has, which we have, which blocks of a
-//! piece are here.
+//! A bitfield of fixed length.
 //!
-//! Owns the bits, their count and the wire form (BEP 3: the first bit is the highest bit of the
-//! first byte). It knows nothing of pieces or peers. Invariant: bits at and beyond `len` are zero,
-//! and `ones` is the number of set bits.
+//! Bitfields hold which pieces a peer has, which pieces we have, and which blocks of a piece are
+//! stored. This module owns the bits, their count and the wire format (BEP 3: the first bit is the
+//! highest bit of the first byte). It knows nothing of pieces or peers. Invariant: bits at and
+//! beyond `len` are zero, and `ones` is the number of set bits.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ const WORD: u32 = u64::BITS;
 /// A fixed number of bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitfield {
-    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that words in big-endian order are the
-    /// wire form.
+    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that the words in big-endian order are the
+    /// wire format.
     words: Vec<u64>,
     len: u32,
     ones: u32,
@@ -24,26 +24,26 @@ pub struct Bitfield {
 /// Why bytes are not a bitfield of the expected length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BitfieldError {
-    /// Not exactly as many bytes as the bits need.
+    /// The number of bytes is not what the bits need.
     #[error("a bitfield of {expected} bytes was expected, {got} came")]
     Length {
-        /// Bytes needed.
+        /// Number of bytes needed.
         expected: usize,
-        /// Bytes given.
+        /// Number of bytes given.
         got: usize,
     },
-    /// A bit after the last is set.
+    /// A bit beyond the last is set.
     #[error("a spare bit of the bitfield is set")]
     SpareBit,
 }
 
 impl Bitfield {
-    /// `len` bits, none set.
+    /// Creates `len` clear bits.
     pub fn new(len: u32) -> Self {
         Self { words: vec![0; words_for(len)], len, ones: 0 }
     }
 
-    /// `len` bits, all set.
+    /// Creates `len` set bits.
     pub fn full(len: u32) -> Self {
         let mut words = vec![u64::MAX; words_for(len)];
         if let Some(last) = words.last_mut() {
@@ -52,11 +52,11 @@ impl Bitfield {
         Self { words, len, ones: len }
     }
 
-    /// Bits from their wire form.
+    /// Parses `len` bits from the wire format.
     ///
     /// # Errors
-    /// When the bytes are more or fewer than `len` bits need, or a spare bit is set (BEP 3: drop
-    /// the connection).
+    /// If the number of bytes is wrong or a spare bit is set; the connection must then be closed
+    /// (BEP 3).
     pub fn from_wire(bytes: &[u8], len: u32) -> Result<Self, BitfieldError> {
         let expected = bytes_for(len);
         if bytes.len() != expected {
@@ -70,39 +70,39 @@ impl Bitfield {
         Ok(Self { words, len, ones })
     }
 
-    /// The wire form.
+    /// Returns the wire format.
     pub fn to_wire(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_be_bytes()).collect();
         bytes.truncate(bytes_for(self.len));
         bytes
     }
 
-    /// Number of bits.
+    /// Returns the number of bits.
     pub fn len(&self) -> u32 {
         self.len
     }
 
-    /// Whether there are no bits at all.
+    /// Returns whether the bitfield has length zero.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Number of set bits; constant time.
+    /// Returns the number of set bits, in constant time.
     pub fn count(&self) -> u32 {
         self.ones
     }
 
-    /// Whether every bit is set; constant time.
+    /// Returns whether every bit is set, in constant time.
     pub fn is_full(&self) -> bool {
         self.ones == self.len
     }
 
-    /// Whether no bit is set; constant time.
+    /// Returns whether no bit is set, in constant time.
     pub fn is_clear(&self) -> bool {
         self.ones == 0
     }
 
-    /// Whether the bit is set; beyond the end none is.
+    /// Returns whether the bit is set; false beyond the end.
     pub fn get(&self, index: u32) -> bool {
         index < self.len && self.words[word_of(index)] & mask_of(index) != 0
     }
@@ -110,8 +110,7 @@ impl Bitfield {
     /// Sets a bit.
     ///
     /// # Panics
-    /// When the index is not below [`Bitfield::len`]: a stranger's index is checked before it comes
-    /// here.
+    /// If `index` is not below [`Bitfield::len`]; check indexes from peers first.
     pub fn set(&mut self, index: u32) {
         assert!(index < self.len, "bit {index} of a bitfield of {} bits", self.len);
         let word = &mut self.words[word_of(index)];
@@ -122,7 +121,7 @@ impl Bitfield {
     /// Clears a bit.
     ///
     /// # Panics
-    /// When the index is not below [`Bitfield::len`].
+    /// If `index` is not below [`Bitfield::len`].
     pub fn clear(&mut self, index: u32) {
         assert!(index < self.len, "bit {index} of a bitfield of {} bits", self.len);
         let word = &mut self.words[word_of(index)];
@@ -138,7 +137,7 @@ impl Bitfield {
     /// Sets every bit that is set in `other`.
     ///
     /// # Panics
-    /// When the lengths differ.
+    /// If the lengths differ.
     pub fn or(&mut self, other: &Bitfield) {
         assert_eq!(self.len, other.len, "bitfields of one torrent have one length");
         for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
@@ -147,25 +146,25 @@ impl Bitfield {
         self.ones = self.words.iter().map(|word| word.count_ones()).sum();
     }
 
-    /// The first set bit.
+    /// Returns the first set bit.
     pub fn first_set(&self) -> Option<u32> {
         self.next_set(0)
     }
 
-    /// The first set bit at or after `from`.
+    /// Returns the first set bit at or after `from`.
     pub fn next_set(&self, from: u32) -> Option<u32> {
         self.next_matching(from, |word| word)
     }
 
-    /// The first clear bit at or after `from`.
+    /// Returns the first clear bit at or after `from`.
     pub fn next_unset(&self, from: u32) -> Option<u32> {
         self.next_matching(from, |word| !word)
     }
 
-    /// The first bit at or after `from` that is set here and clear in `other`.
+    /// Returns the first bit at or after `from` that is set here and clear in `other`.
     ///
     /// # Panics
-    /// When the lengths differ.
+    /// If the lengths differ.
     pub fn next_set_missing_in(&self, other: &Bitfield, from: u32) -> Option<u32> {
         assert_eq!(self.len, other.len, "bitfields of one torrent have one length");
         let mut at = word_of(from);
@@ -181,16 +180,17 @@ impl Bitfield {
         None
     }
 
-    /// Whether any bit is set here that is clear in `other`: with a peer's bits and ours, whether
-    /// it interests us.
+    /// Returns whether any bit is set here and clear in `other`.
+    ///
+    /// With a peer's pieces and ours: whether we are interested in the peer.
     ///
     /// # Panics
-    /// When the lengths differ.
+    /// If the lengths differ.
     pub fn has_any_missing_in(&self, other: &Bitfield) -> bool {
         self.next_set_missing_in(other, 0).is_some()
     }
 
-    /// Number of set bits in `first..=last`, cut to the length.
+    /// Returns the number of set bits in `first..=last`, clipped to the length.
     pub fn count_in(&self, first: u32, last: u32) -> u32 {
         let Some(end) = self.len.checked_sub(1) else { return 0 };
         let last = last.min(end);
@@ -207,12 +207,12 @@ impl Bitfield {
         (self.words[low] & head).count_ones() + between + (self.words[high] & tail).count_ones()
     }
 
-    /// Indexes of the set bits, ascending.
+    /// Iterates over the indexes of the set bits in ascending order.
     pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
         successive(move |from| self.next_set(from))
     }
 
-    /// Indexes of the clear bits, ascending.
+    /// Iterates over the indexes of the clear bits in ascending order.
     pub fn iter_zeros(&self) -> impl Iterator<Item = u32> + '_ {
         successive(move |from| self.next_unset(from))
     }
@@ -224,7 +224,7 @@ impl Bitfield {
             let found = view(self.words[at]) & mask;
             if found != 0 {
                 let index = index_at(at, found);
-                // Spare bits look clear, and they are the last.
+                // Spare bits look clear; they come last.
                 return (index < self.len).then_some(index);
             }
             mask = u64::MAX;
@@ -257,12 +257,12 @@ fn mask_of(index: u32) -> u64 {
     1 << (WORD - 1 - index % WORD)
 }
 
-/// The bits of a word from `index` on.
+/// Returns a mask of the bits of a word from `index` on.
 fn tail_mask(index: u32) -> u64 {
     u64::MAX >> (index % WORD)
 }
 
-/// The bits after the last in the last word.
+/// Returns a mask of the spare bits of the last word.
 fn spare_mask(len: u32) -> u64 {
     if len.is_multiple_of(WORD) { 0 } else { tail_mask(len) }
 }
@@ -292,7 +292,7 @@ mod tests {
 
     use super::*;
 
-    /// Builds a bitfield from a picture: `x` is set, `.` is clear.
+    /// Creates a bitfield from text: `x` is set, `.` is clear.
     fn picture(text: &str) -> Bitfield {
         let mut bits = Bitfield::new(u32::try_from(text.len()).unwrap());
         for (index, _) in text.bytes().enumerate().filter(|(_, byte)| *byte == b'x') {

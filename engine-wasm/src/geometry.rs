@@ -1,31 +1,32 @@
-//! Where everything lies: the one place that converts between bytes, files, pieces and blocks.
+//! The layout of a torrent: converts between bytes, files, pieces and blocks.
 //!
-//! Owns the lengths of a torrent's files and of its pieces, nothing else: not which of them are
-//! there, not their names. Invariant: the files lie in one row of bytes, the pieces cut the same
-//! row into equal parts. In a torrent of v1 they lie end to end, in one of v2 (BEP 52) each begins
-//! with a piece. What fills the row up behind the last file of a piece, be it nothing or a padding
-//! file (BEP 47), is no part of the piece: it is neither asked for nor stored, and zeros stand for
-//! it in a hash of v1. Offsets in a file and offsets in the torrent are `u64`, offsets in a piece
-//! `u32`; `end` and `last` are inclusive, as in HTTP. Indexes that come from our own parts are
-//! trusted (a wrong one panics); those of a stranger go through [`Geometry::piece`] and
-//! [`Geometry::validate`].
+//! This module owns the lengths of files and pieces, but neither their names nor which are stored.
+//! Invariant: all files lie in one sequence of bytes, and the pieces divide it into equal parts. In
+//! a v1 torrent the files are adjacent; in a v2 torrent (BEP 52) each file begins with a piece. The
+//! gap behind the last file of a piece, which may be a padding file (BEP 47), is not part of the
+//! piece: it is neither requested nor stored, and counts as zeros in a v1 hash. Offsets in a file
+//! and in the torrent are `u64`, offsets in a piece `u32`; `end` and `last` are inclusive, as in
+//! HTTP. Indexes from our own code are trusted (an invalid one panics); numbers from a peer go
+//! through [`Geometry::piece`] and [`Geometry::validate`].
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-/// Length of every block but the last of a piece, bytes. What all clients request; larger ones are
-/// dropped by many.
+/// Length in bytes of every block except the last of a piece.
+///
+/// All clients request this length; many refuse longer requests.
 pub const BLOCK_LENGTH: u32 = 16 << 10;
-/// Longest piece, bytes. The largest in the wild are 32 MiB or 64 MiB; a viewer could not wait for
-/// more.
+/// Longest piece in bytes.
+///
+/// The largest in existing torrents are 32 MiB or 64 MiB; longer ones would delay viewers too much.
 pub const MAX_PIECE_LENGTH: u32 = 64 << 20;
-/// Most pieces of a torrent: its hashes are 20 MiB, its bitfield 128 KiB.
+/// Most pieces of a torrent. Their hashes take 20 MiB, a bitfield 128 KiB.
 pub const MAX_PIECES: u32 = 1 << 20;
 /// Most files of a torrent.
 pub const MAX_FILES: usize = 100_000;
-/// Most bytes of a torrent, so that every offset is exact in JavaScript's numbers.
+/// Most bytes of a torrent: every offset is an exact JavaScript number.
 pub const MAX_TOTAL_LENGTH: u64 = (1 << 53) - 1;
 
 macro_rules! index {
@@ -35,7 +36,7 @@ macro_rules! index {
         pub struct $name(pub u32);
 
         impl $name {
-            /// As an index into a slice.
+            /// Returns the index as a `usize`.
             pub fn as_usize(self) -> usize {
                 self.0 as usize
             }
@@ -50,46 +51,46 @@ macro_rules! index {
 }
 
 index! {
-    /// A piece of a torrent: the unit that a hash verifies.
+    /// A piece of a torrent: the unit of verification.
     PieceIndex
 }
 index! {
-    /// A block within its piece: the unit that is requested.
+    /// A block within its piece: the unit of requests.
     BlockIndex
 }
 index! {
-    /// A file of a torrent, in the order of its metainfo.
+    /// A file of a torrent, numbered in metainfo order.
     FileIndex
 }
 
-/// A block that exists. A stranger's numbers become one through [`Geometry::validate`] only.
+/// A block that exists. [`Geometry::validate`] makes one from a peer's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
-    /// Its piece.
+    /// The block's piece.
     pub piece: PieceIndex,
-    /// Its place in the piece.
+    /// The block's index in its piece.
     pub index: BlockIndex,
 }
 
 impl Block {
-    /// Its first byte in the piece.
+    /// Returns the offset of the block's first byte in its piece.
     pub fn begin(self) -> u32 {
         self.index.0 * BLOCK_LENGTH
     }
 }
 
-/// Bytes of one file.
+/// A range of bytes in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileSpan {
     /// The file.
     pub file: FileIndex,
-    /// First byte in the file.
+    /// Offset of the first byte in the file.
     pub offset: u64,
     /// Number of bytes, never zero.
     pub length: u32,
 }
 
-/// Why lengths do not make a torrent.
+/// Why lengths are not valid for a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GeometryError {
     /// The piece length is zero or above [`MAX_PIECE_LENGTH`].
@@ -111,43 +112,41 @@ pub enum GeometryError {
 pub struct Geometry {
     piece_length: u32,
     piece_count: u32,
-    /// Where each file starts in the row.
+    /// Start offset of each file in the sequence.
     starts: Vec<u64>,
-    /// Where each file ends in the row.
+    /// End offset of each file in the sequence.
     ends: Vec<u64>,
-    /// Length of the row.
+    /// Length of the sequence.
     row: u64,
-    /// Bytes of all files that are no padding.
+    /// Total length of all files that are not padding.
     total: u64,
-    /// Where the files lie that have bytes and are no padding, if there is anything else in the
-    /// row.
+    /// The ranges of files that are neither empty nor padding; `None` if they fill the sequence.
     solid: Option<Vec<(u64, u64)>>,
     padding: Vec<FileIndex>,
 }
 
 impl Geometry {
-    /// A layout of pieces of this length over files of these lengths, any of which may be zero, end
-    /// to end.
+    /// Creates the layout of adjacent files (BEP 3); lengths in bytes, zero allowed.
     ///
     /// # Errors
-    /// When a length or a count is beyond its bound.
+    /// [`GeometryError`] if a length or a count exceeds its limit.
     pub fn new(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
         Self::padded(piece_length, &files)
     }
 
-    /// The same, where some files are padding (BEP 47).
+    /// Creates the layout of adjacent files, some of which are padding (BEP 47).
     ///
     /// # Errors
-    /// When a length or a count is beyond its bound.
+    /// [`GeometryError`] if a length or a count exceeds its limit.
     pub fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
         Self::lay(piece_length, files, 1)
     }
 
-    /// A layout in which every file begins with a piece (BEP 52).
+    /// Creates the layout of files that each begin with a piece (BEP 52).
     ///
     /// # Errors
-    /// When a length or a count is beyond its bound.
+    /// [`GeometryError`] if a length or a count exceeds its limit.
     pub fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
         Self::lay(piece_length, &files, piece_length)
@@ -164,7 +163,7 @@ impl Geometry {
             (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
         let (mut row, mut total) = (0u64, 0u64);
         for &(length, is_padding) in files {
-            // An empty file has no place: it stands where the one before it ends.
+            // An empty file takes no space: its position is the end of the file before it.
             let start = if length > 0 { row.next_multiple_of(u64::from(align)) } else { row };
             row = start
                 .checked_add(length)
@@ -191,38 +190,40 @@ impl Geometry {
         Ok(Self { piece_length, piece_count, starts, ends, row, total, solid, padding })
     }
 
-    /// Length of every piece but the last, bytes.
+    /// Returns the length in bytes of every piece except the last.
     pub fn piece_length(&self) -> u32 {
         self.piece_length
     }
 
-    /// Number of pieces.
+    /// Returns the number of pieces.
     pub fn piece_count(&self) -> u32 {
         self.piece_count
     }
 
-    /// Bytes in all, without padding.
+    /// Returns the total length in bytes, without padding.
     pub fn total_length(&self) -> u64 {
         self.total
     }
 
-    /// The piece of this number, if there is one.
+    /// Returns the piece with this index, if it exists.
     pub fn piece(&self, index: u32) -> Option<PieceIndex> {
         (index < self.piece_count).then_some(PieceIndex(index))
     }
 
-    /// All pieces.
+    /// Iterates over all pieces.
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
         (0..self.piece_count).map(PieceIndex)
     }
 
-    /// Offset of a piece's first byte in the torrent.
+    /// Returns the offset of a piece's first byte in the torrent.
     pub fn piece_start(&self, piece: PieceIndex) -> u64 {
         assert!(piece.0 < self.piece_count, "piece {piece} of {}", self.piece_count);
         u64::from(piece.0) * u64::from(self.piece_length)
     }
 
-    /// Length of a piece, bytes, without what fills it up. Zero for one that is padding only.
+    /// Returns the length of a piece in bytes, without the gap behind its last file.
+    ///
+    /// Zero for a piece that is padding only.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
         let start = self.piece_start(piece);
         let end = (start + u64::from(self.piece_length)).min(self.row);
@@ -236,19 +237,18 @@ impl Geometry {
         u32::try_from(end - start).expect("a piece is no longer than the piece length")
     }
 
-    /// Zeros behind a piece that a hash of v1 counts: what padding files fill it up with.
+    /// Returns the number of zeros after a piece that its v1 hash includes (padding files).
     pub fn zeros_after(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
     }
 
-    /// Length of a piece with what fills it up, be it a padding file or, in v2, nothing but the
-    /// beginning of the next file.
+    /// Returns the length of a piece including the gap behind its last file.
     pub fn filled_len(&self, piece: PieceIndex) -> u32 {
         let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
         u32::try_from(whole).expect("a piece is no longer than the piece length")
     }
 
-    /// Bytes of a piece that are no padding, neither behind nor between files.
+    /// Returns the number of bytes in a piece that are not padding.
     pub fn content_len(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() {
             return self.piece_len(piece);
@@ -259,94 +259,98 @@ impl Geometry {
             .sum()
     }
 
-    /// Whether a file is padding.
+    /// Returns whether a file is padding.
     pub fn is_padding(&self, file: FileIndex) -> bool {
         self.padding.binary_search(&file).is_ok()
     }
 
-    /// Number of blocks of a piece, zero only for one that is padding only.
+    /// Returns the number of blocks in a piece; zero only for a piece that is padding only.
     pub fn block_count(&self, piece: PieceIndex) -> u32 {
         self.piece_len(piece).div_ceil(BLOCK_LENGTH)
     }
 
-    /// The block of this number, if there is one.
+    /// Returns the block with this index, if it exists.
     pub fn block(&self, piece: PieceIndex, index: BlockIndex) -> Option<Block> {
         let piece = self.piece(piece.0)?;
         (index.0 < self.block_count(piece)).then_some(Block { piece, index })
     }
 
-    /// All blocks of a piece.
+    /// Iterates over all blocks of a piece.
     pub fn blocks(&self, piece: PieceIndex) -> impl DoubleEndedIterator<Item = Block> + use<> {
         (0..self.block_count(piece)).map(move |index| Block { piece, index: BlockIndex(index) })
     }
 
-    /// Where a block lies in its piece: first byte and length.
+    /// Returns a block's offset in its piece and its length, in bytes.
     pub fn block_range(&self, block: Block) -> (u32, u32) {
         let begin = block.begin();
         (begin, (self.piece_len(block.piece) - begin).min(BLOCK_LENGTH))
     }
 
-    /// The block that a stranger's numbers name exactly: not a part of one, not two.
+    /// Returns the block that a peer's numbers name, if they name exactly one block.
     pub fn validate(&self, piece: u32, begin: u32, length: u32) -> Option<Block> {
         let block = self.block(self.piece(piece)?, BlockIndex(begin / BLOCK_LENGTH))?;
         (self.block_range(block) == (begin, length)).then_some(block)
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     pub fn file_count(&self) -> u32 {
         u32::try_from(self.starts.len()).expect("files are bounded by MAX_FILES")
     }
 
-    /// The file of this number, if there is one.
+    /// Returns the file with this index, if it exists.
     pub fn file(&self, index: u32) -> Option<FileIndex> {
         (index < self.file_count()).then_some(FileIndex(index))
     }
 
-    /// All files.
+    /// Iterates over all files.
     pub fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + use<> {
         (0..self.file_count()).map(FileIndex)
     }
 
-    /// Offset of a file's first byte in the torrent.
+    /// Returns the offset of a file's first byte in the torrent.
     pub fn file_start(&self, file: FileIndex) -> u64 {
         self.file_bounds(file).0
     }
 
-    /// Length of a file, bytes.
+    /// Returns the length of a file in bytes.
     pub fn file_len(&self, file: FileIndex) -> u64 {
         let (start, end) = self.file_bounds(file);
         end - start
     }
 
-    /// The offset in the torrent of a byte of a file, if the file has it.
+    /// Converts an offset in a file to an offset in the torrent; `None` beyond the end of the file.
     pub fn torrent_offset(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (start, end) = self.file_bounds(file);
         start.checked_add(offset).filter(|at| *at < end)
     }
 
-    /// The file and the offset in it of a byte of the torrent, if there is one.
+    /// Converts an offset in the torrent to a file and an offset in it; `None` if no file is there.
     pub fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
-        // The last file that starts here or before: the ones of length zero at the same place come
-        // before it.
+        // The last file that starts at or before the offset; empty files with the same start
+        // precede it.
         let at = self.starts.partition_point(|start| *start <= torrent_offset).checked_sub(1)?;
         let file = FileIndex(u32::try_from(at).expect("files are bounded by MAX_FILES"));
         (torrent_offset < self.ends[at]).then(|| (file, torrent_offset - self.starts[at]))
     }
 
-    /// The piece of a byte of a file and the byte's offset in it, if the file has it.
+    /// Returns the piece of a byte of a file, and the byte's offset in the piece.
+    ///
+    /// `None` beyond the end of the file.
     pub fn locate(&self, file: FileIndex, offset: u64) -> Option<(PieceIndex, u32)> {
         let at = self.torrent_offset(file, offset)?;
         Some((self.piece_at(at), self.offset_in_piece(at)))
     }
 
-    /// The block of a byte of a file, if the file has it.
+    /// Returns the block of a byte of a file; `None` beyond the end of the file.
     pub fn block_at(&self, file: FileIndex, offset: u64) -> Option<Block> {
         let (piece, begin) = self.locate(file, offset)?;
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
     }
 
-    /// The spans of `length` bytes of a piece from `begin`, in order, without files of length zero.
-    /// Cut to the piece. Padding between files has spans, too.
+    /// Returns the file spans of `length` bytes of a piece from `begin`, in order.
+    ///
+    /// The range is clipped to the piece. Empty files have no span; padding files between others
+    /// do.
     pub fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
         let whole = self.piece_len(piece);
         let begin = begin.min(whole);
@@ -357,24 +361,25 @@ impl Geometry {
         }
     }
 
-    /// The spans of a block.
+    /// Returns the file spans of a block.
     pub fn block_spans(&self, block: Block) -> FileSpans<'_> {
         let (begin, length) = self.block_range(block);
         self.file_spans(block.piece, begin, length)
     }
 
-    /// The spans of a whole piece.
+    /// Returns the file spans of a whole piece.
     pub fn piece_spans(&self, piece: PieceIndex) -> FileSpans<'_> {
         self.file_spans(piece, 0, self.piece_len(piece))
     }
 
-    /// The files that have bytes in a piece, in order.
+    /// Iterates over the files that have bytes in a piece, in order.
     pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
         self.piece_spans(piece).map(|span| span.file)
     }
 
-    /// The pieces that hold the bytes `first..=last` of a file; the range is cut to the file.
-    /// `None` when no byte is left.
+    /// Returns the pieces with the bytes `first..=last` of a file.
+    ///
+    /// The range is clipped to the file; `None` if nothing of it remains.
     pub fn pieces_of(
         &self,
         file: FileIndex,
@@ -389,12 +394,12 @@ impl Geometry {
         Some(self.piece_at(start + first)..=self.piece_at(start + last))
     }
 
-    /// The pieces that hold a whole file; `None` for an empty one.
+    /// Returns the pieces of a file; `None` for an empty file.
     pub fn pieces_of_file(&self, file: FileIndex) -> Option<RangeInclusive<PieceIndex>> {
         self.pieces_of(file, 0, u64::MAX)
     }
 
-    /// The bytes of a file that lie in a piece; `None` when there are none.
+    /// Returns the part of a file that lies in a piece; `None` if there is none.
     pub fn range_in_file(&self, piece: PieceIndex, file: FileIndex) -> Option<RangeInclusive<u64>> {
         let (start, end) = self.file_bounds(file);
         let piece_start = self.piece_start(piece);
@@ -403,14 +408,16 @@ impl Geometry {
         (first < after).then(|| first - start..=after - 1 - start)
     }
 
-    /// Where a piece begins in a file: zero when it begins before the file.
+    /// Returns the start of a piece as an offset in a file; zero if the piece starts before the
+    /// file.
     pub fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> u64 {
         self.piece_start(piece).saturating_sub(self.file_start(file))
     }
 
-    /// The last byte of a file that lies in the same piece as the byte at `offset`: with that piece
-    /// verified, everything up to here can be granted. `None` when the file has no byte at
-    /// `offset`.
+    /// Returns the last byte of a file that lies in the same piece as the byte at `offset`.
+    ///
+    /// Once that piece is verified, everything up to this byte can be granted. `None` if `offset`
+    /// is beyond the end of the file.
     pub fn piece_end_in_file(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (piece, _) = self.locate(file, offset)?;
         self.range_in_file(piece, file).map(|range| *range.end())
@@ -421,7 +428,7 @@ impl Geometry {
         (self.starts[file.as_usize()], self.ends[file.as_usize()])
     }
 
-    /// The piece of a byte that the torrent has.
+    /// Returns the piece of a byte of the torrent.
     fn piece_at(&self, torrent_offset: u64) -> PieceIndex {
         let index = torrent_offset / u64::from(self.piece_length);
         PieceIndex(
@@ -435,7 +442,7 @@ impl Geometry {
     }
 }
 
-/// The pieces of a range, one by one.
+/// Iterates over a range of pieces.
 pub fn each_piece(
     range: RangeInclusive<PieceIndex>,
 ) -> impl DoubleEndedIterator<Item = PieceIndex> {
@@ -447,13 +454,13 @@ std::thread_local! {
     static WALKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// How many spans this thread has walked over: what work costs that goes from pieces to files.
+/// Returns how many spans this thread has visited: the cost of work that maps pieces to files.
 #[cfg(test)]
 pub(crate) fn spans_walked() -> u64 {
     WALKED.get()
 }
 
-/// What [`Geometry::file_spans`] yields.
+/// The iterator of [`Geometry::file_spans`].
 #[derive(Clone, Debug)]
 pub struct FileSpans<'a> {
     geometry: &'a Geometry,

@@ -1,13 +1,13 @@
-//! What a person has watched: marks of files, and which film comes next.
+//! Watch marks: how far the user watched each file, and which film to play next.
 //!
-//! Owns the rules and the form in which marks are kept; [`crate::notebook`] keeps them. Pure: it
-//! knows no time but the order of marks.
+//! This module owns the rules and the stored format of marks; [`crate::notebook`] stores them. It
+//! reads no clock.
 //!
 //! - A film is *watched* at 95 % of its length, or, if it is at least 20 minutes long, in its last
-//!   two minutes: then credits run. A person may say so, too.
-//! - A film that is watched begins anew next time: its position is 0. It stays watched while
-//!   somebody watches it again.
-//! - A film *resumes* from where it was left, unless that is within its first five seconds.
+//!   two minutes, where credits run. The user may also mark it as watched.
+//! - A watched film starts from the beginning next time: its position is 0. It stays watched while
+//!   the user watches it again.
+//! - A film *resumes* at its position, unless that lies within the first five seconds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,38 +18,38 @@ use crate::media;
 use crate::time::Instant;
 use crate::view::Sentence;
 
-/// Share of a film after which it is watched, percent.
+/// Part of a film after which it counts as watched, percent.
 const WATCHED_PERCENT: u64 = 95;
-/// What is left of a long film when it is watched, milliseconds.
+/// Remaining time at which a long film counts as watched, milliseconds.
 const CREDITS_MS: u64 = 120_000;
-/// A film of this length is a long one, milliseconds.
+/// Length from which a film counts as long, milliseconds.
 const LONG_MS: u64 = 20 * 60_000;
-/// Who left a film so soon has not begun with it, milliseconds.
+/// Position below which a film counts as not started, milliseconds.
 const BEGUN_MS: u64 = 5_000;
-/// Longest position that makes sense, seconds: a hundred days.
+/// Largest accepted position, seconds: a hundred days.
 const LONGEST_S: f64 = 8_640_000.0;
-/// A film that is so many times smaller than the largest one beside it is a sample or a trailer.
+/// A film smaller than the largest one by this factor is a sample or a trailer.
 const MUCH_SMALLER: u64 = 20;
-/// Names of folders, and words in names of files, of what comes with a film.
+/// Folder names, and words in file names, that mark extras.
 const EXTRAS: &[&str] =
     &["sample", "samples", "trailer", "trailers", "extras", "featurettes", "bonus"];
 
-/// Most choices of one torrent, and the longest name and value of one, bytes.
+/// Most choices per torrent, and the longest name and value of a choice in bytes.
 pub(crate) const CHOICES: (usize, usize, usize) = (16, 32, 128);
 
-/// How far a file was watched.
+/// How far the user watched a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Mark {
-    /// Where to go on, milliseconds.
+    /// Position at which to resume, milliseconds.
     pub(crate) position_ms: u64,
-    /// Length, milliseconds; 0 while it is not known.
+    /// Length, milliseconds; 0 if unknown.
     pub(crate) duration_ms: u64,
-    /// Whether it was watched to its end.
+    /// Whether the file was watched to its end.
     pub(crate) watched: bool,
 }
 
-/// What somebody says of a file that is being watched.
+/// A report about a file that is being watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     position_ms: Option<u64>,
@@ -58,10 +58,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Times in seconds; what is not given stays as it is.
+    /// Creates a report from times in seconds; a missing time leaves the mark's value unchanged.
     ///
     /// # Errors
-    /// A time is negative, not finite or longer than a hundred days.
+    /// If a time is negative, not finite or longer than a hundred days.
     pub(crate) fn new(
         position_s: Option<f64>,
         duration_s: Option<f64>,
@@ -75,19 +75,19 @@ impl Report {
         Ok(Self { position_ms: ms(position_s)?, duration_ms: ms(duration_s)?, watched })
     }
 
-    /// A person says whether it was watched.
+    /// Creates a report with which the user marks the file as watched or unwatched.
     pub(crate) fn watched(watched: bool) -> Self {
         Self { watched: Some(watched), ..Self::default() }
     }
 
-    /// Whether a person says so, and not a player by the way.
+    /// Returns whether the report comes from the user, not from a player.
     pub(crate) fn is_word(self) -> bool {
         self.watched.is_some()
     }
 }
 
 impl Mark {
-    /// The mark after a report.
+    /// Returns the mark after a report.
     pub(crate) fn after(self, report: Report) -> Self {
         let duration_ms =
             report.duration_ms.filter(|&length| length > 0).unwrap_or(self.duration_ms);
@@ -104,7 +104,7 @@ impl Mark {
         }
     }
 
-    /// Whether somebody left it in the middle.
+    /// Returns whether playback resumes in the middle.
     pub(crate) fn resumes(self) -> bool {
         self.position_ms >= BEGUN_MS
     }
@@ -117,43 +117,44 @@ fn is_over(position_ms: u64, duration_ms: u64) -> bool {
     duration_ms > 0 && (is_at_the_end || (duration_ms >= LONG_MS && left <= CREDITS_MS))
 }
 
-/// When something was noted. What is not kept yet is newer than all that is.
+/// When a note was made. Notes that are not stored yet are newer than all stored ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum When {
-    /// Milliseconds since 1970.
+    /// Stored: milliseconds since 1970.
     At(u64),
-    /// The engine's own time.
+    /// Not stored yet: the engine's own time.
     Fresh(Instant),
 }
 
-/// Something, and when it was noted.
+/// A value and the time when it was noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dated<T> {
     pub(crate) value: T,
     pub(crate) when: When,
 }
 
-/// What a person chose for a torrent, such as languages: names and values of the pages' own.
+/// The user's choices for a torrent, such as languages; the pages define names and values.
 pub(crate) type Choices = BTreeMap<String, String>;
 
-/// What is noted of one torrent.
+/// The marks and choices of one torrent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watching {
-    /// By the files' indices.
+    /// Marks by file index.
     pub(crate) marks: BTreeMap<u32, Dated<Mark>>,
     pub(crate) choices: Option<Dated<Choices>>,
 }
 
 impl Watching {
-    /// The mark of a file; an empty one if it has none.
+    /// Returns the mark of a file; the default if it has none.
     pub(crate) fn mark(&self, file: u32) -> Mark {
         self.marks.get(&file).map(|dated| dated.value).unwrap_or_default()
     }
 
-    /// What the next click on play is for, out of films in their order: the film that was watched
-    /// last if it was left in the middle; else the first unwatched one after it; else the first
-    /// unwatched one; when all are watched, the first. `is_there` says which files of the torrent
-    /// are still wanted.
+    /// Returns the film to play next, from `films` in their order.
+    ///
+    /// This is the last watched film if it resumes; else the first unwatched film after it; else
+    /// the first unwatched film; else the first film. `is_wanted` tells which files are still
+    /// wanted.
     pub(crate) fn next(&self, films: &[u32], is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let last = self
             .marks
@@ -178,9 +179,10 @@ impl Watching {
     }
 }
 
-/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its
-/// videos, or its sounds where there are none. Of videos, samples, trailers and extras are left out
-/// where something else is there.
+/// Returns the main files of a torrent, given the index, path and length in bytes of all files.
+///
+/// These are its videos, or its audio files if it has no video. Samples, trailers and extras are
+/// left out unless the torrent has nothing else.
 pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + Clone) -> Vec<u32> {
     let name = |path: &'a [String]| path.last().map_or("", String::as_str);
     let has_video = files.clone().any(|(_, path, _)| media::is_video(name(path)));
@@ -201,11 +203,11 @@ pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + 
     if main.is_empty() { films.map(|(file, ..)| file).collect() } else { main }
 }
 
-/// Whether a file is a sample, a trailer or the like, by its path.
+/// Returns whether a path names a sample, a trailer or another extra.
 pub(crate) fn is_extra(path: &[String]) -> bool {
     let is_word = |word: &str| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra));
     let Some((name, folders)) = path.split_last() else { return false };
-    // The torrent's own folder is called as its maker likes.
+    // The torrent's own folder may have any name.
     folders.iter().skip(1).any(|folder| is_word(folder))
         || name
             .split(|letter: char| !letter.is_alphanumeric())
@@ -262,8 +264,10 @@ mod tests {
         }
     }
 
-    /// Films 0 to 4 from a picture: `-` unwatched, `w` watched, `m` left in the middle, `.` just
-    /// begun, in upper case the one that was noted last.
+    /// Checks the next film of a picture of films 0 to 4.
+    ///
+    /// `-` is unwatched, `w` watched, `m` stopped in the middle, `.` just started; the last watched
+    /// one is in upper case.
     fn check(picture: &str, wanted: &str, expected: Option<u32>) {
         let mut watching = Watching::default();
         for (file, letter) in (0..).zip(picture.chars()).filter(|(_, letter)| *letter != '-') {

@@ -1,12 +1,13 @@
-//! The order in which people count: one order for files in views, answers, playlists and at the
-//! terminal.
+//! Natural sort order: numbers in names sort by value, and case does not matter.
 //!
-//! Pure text comparison. It never knows what a file holds.
+//! Views, answers, playlists and the terminal all sort files with it.
 
 use std::cmp::Ordering;
 
-/// How people order paths, component by component: digits by their value, letters whatever their
-/// case. Paths that differ in nothing else are ordered by their bytes.
+/// Compares paths in natural order, component by component.
+///
+/// Digits compare by value and letters without case. Paths that are equal otherwise compare by
+/// bytes.
 pub fn natural(a: &[String], b: &[String]) -> Ordering {
     let parts = a.iter().zip(b).map(|(a, b)| component(a, b)).find(|order| order.is_ne());
     parts.unwrap_or_else(|| a.len().cmp(&b.len())).then_with(|| a.cmp(b))
@@ -23,7 +24,7 @@ fn component(mut a: &str, mut b: &str) -> Ordering {
                 let (number_a, number_b);
                 (number_a, a) = number(a);
                 (number_b, b) = number(b);
-                // The one of fewer digits is smaller, zeros in front left out.
+                // The number with fewer digits is smaller, not counting leading zeros.
                 number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b))
             }
             (first, second) => {
@@ -46,7 +47,7 @@ fn lower(letter: char) -> char {
     }
 }
 
-/// The digits that a text begins with, without zeros in front, and the rest of the text.
+/// Splits off the leading digits, without leading zeros; returns them and the rest of the text.
 fn number(text: &str) -> (&str, &str) {
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     (text[..end].trim_start_matches('0'), &text[end..])

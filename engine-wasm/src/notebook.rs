@@ -1,10 +1,10 @@
-//! What a person has watched, in all torrents: kept as notes in the daemon's file that all programs
-//! of the user share.
+//! Stores watch marks and choices as notes in the daemon.
 //!
-//! Owns the notes as far as they are known here, what of them is not durable yet, and when it is
-//! sent again. It decides nothing about films; that is [`crate::marks`]. Invariants: a change stays
-//! here until the daemon has said which note is kept; of a note that others wrote meanwhile the
-//! newer one counts. A position goes down at most every five seconds, everything else at once.
+//! All programs of the user share the daemon's notes. This module owns the known notes, the changes
+//! that are not durable yet, and the time of their next write. The rules about films are in
+//! [`crate::marks`]. Invariants: a change stays here until the daemon has answered which note it
+//! stores; of two notes with the same key the newer one counts. Positions are written at most every
+//! five seconds, everything else at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,19 +17,19 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::{NoticeKind, NoticeView, Sentence};
 
-/// Positions gather for so long: each write costs the disk a sync.
+/// How long positions are collected before a write; each write costs a disk sync.
 const GATHER: Duration = Duration::from_secs(5);
-/// What failed is tried again after this.
+/// Delay before the first retry after a failure.
 const FIRST: Duration = Duration::from_secs(5);
-/// Each further time after twice as long, and never after longer than this.
+/// Longest delay between retries; each delay is twice the one before.
 const LAST: Duration = Duration::from_secs(60);
 
-/// What a note is about.
+/// The subject of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// How far a file was watched.
     Film(InfoHash, u32),
-    /// What was chosen for a torrent.
+    /// The choices for a torrent.
     Choices(InfoHash),
 }
 
@@ -60,45 +60,45 @@ impl Subject {
 
 #[derive(Clone, Debug)]
 struct Change {
-    /// When it happened.
+    /// When the change was made.
     since: Instant,
-    /// When it is to be written down.
+    /// When to write the change.
     due: Instant,
-    /// The command that is under way.
+    /// The write in progress.
     op: Option<OpId>,
-    /// Whether it changed again since that was sent.
+    /// Whether the value changed again after the write in progress was sent.
     is_newer: bool,
     wait: Duration,
 }
 
-/// Something to order of the daemon.
+/// A command that the notebook needs sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errand {
-    /// All notes.
+    /// Read all notes.
     Read,
-    /// One note to be kept.
+    /// Store one note.
     Put(Subject),
 }
 
-/// All that is known.
+/// All known notes and unwritten changes.
 #[derive(Debug, Default)]
 pub(crate) struct Notebook {
     torrents: BTreeMap<InfoHash, Watching>,
     changes: BTreeMap<Subject, Change>,
     underway: BTreeMap<OpId, Errand>,
-    /// When everything is read; `None` when it was.
+    /// When to read all notes; `None` when they have been read.
     read_at: Option<Instant>,
     trouble: Option<String>,
     set_aside: Vec<String>,
 }
 
 impl Notebook {
-    /// A daemon is there.
+    /// Handles a new connection to the daemon.
     pub(crate) fn link(&mut self, now: Instant) {
         self.read_at = Some(now);
     }
 
-    /// It is gone, and nobody knows what of this it wrote.
+    /// Handles a lost connection: writes in progress may or may not have happened.
     pub(crate) fn unlink(&mut self) {
         self.underway.clear();
         (self.read_at, self.trouble) = (None, None);
@@ -107,12 +107,12 @@ impl Notebook {
         }
     }
 
-    /// What is noted of a torrent.
+    /// Returns the marks and choices of a torrent.
     pub(crate) fn of(&self, info_hash: InfoHash) -> Watching {
         self.torrents.get(&info_hash).cloned().unwrap_or_default()
     }
 
-    /// A file was watched so far. Written down at once, or when some time has passed.
+    /// Updates the mark of a file; writes it at once or after [`GATHER`].
     pub(crate) fn mark(
         &mut self,
         (info_hash, file): (InfoHash, u32),
@@ -125,7 +125,7 @@ impl Notebook {
         self.change(Subject::Film(info_hash, file), at_once, now);
     }
 
-    /// These are the choices for a torrent.
+    /// Sets the choices for a torrent.
     pub(crate) fn choose(&mut self, info_hash: InfoHash, choices: Choices, now: Instant) {
         let dated = Dated { value: choices, when: When::Fresh(now) };
         self.torrents.entry(info_hash).or_default().choices = Some(dated);
@@ -136,20 +136,20 @@ impl Notebook {
         let due = if at_once { now } else { now + GATHER };
         let fresh = Change { since: now, due, op: None, is_newer: false, wait: FIRST };
         let change = self.changes.entry(subject).or_insert(fresh);
-        // What is under way was due before; what comes after it waits anew.
+        // The write in progress was due earlier; a change after it waits anew.
         let is_first_since = change.op.is_some() && !change.is_newer;
         change.due = if is_first_since { due } else { change.due.min(due) };
         (change.since, change.is_newer) = (now, change.op.is_some());
     }
 
-    /// When there is something to do.
+    /// Returns when the next command is due.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         let waiting =
             self.changes.values().filter(|change| change.op.is_none()).map(|change| change.due);
         waiting.chain(self.read_at).min()
     }
 
-    /// What is due.
+    /// Returns the commands that are due.
     pub(crate) fn due(&self, now: Instant) -> Vec<Errand> {
         let read = self.read_at.filter(|&at| at <= now).map(|_| Errand::Read);
         let due =
@@ -157,8 +157,7 @@ impl Notebook {
         read.into_iter().chain(due.map(|(&subject, _)| Errand::Put(subject))).collect()
     }
 
-    /// The command for an errand, which is under way from now on. `None` when there is nothing to
-    /// write.
+    /// Creates the command and marks it as in progress; `None` if there is nothing to write.
     pub(crate) fn command(&mut self, errand: Errand, op: OpId, now: Instant) -> Option<IoCommand> {
         let command = match errand {
             Errand::Read => {
@@ -178,8 +177,9 @@ impl Notebook {
         Some(command)
     }
 
-    /// The daemon answered; the torrents of which something else is noted now. `None` when it is no
-    /// answer to this.
+    /// Handles the daemon's answer; `None` if `op` is not one of ours.
+    ///
+    /// Returns the torrents whose notes changed.
     pub(crate) fn answered(
         &mut self,
         op: OpId,
@@ -217,8 +217,9 @@ impl Notebook {
         Some(notes.map(|notes| self.told(notes)).unwrap_or_default())
     }
 
-    /// Notes as the daemon keeps them; the torrents of which something else is noted now. What is
-    /// not written down here is newer.
+    /// Takes notes that the daemon stores. Returns the torrents whose notes changed.
+    ///
+    /// Changes that are not written yet are newer and stay.
     pub(crate) fn told(&mut self, told: &Notes) -> BTreeSet<InfoHash> {
         self.set_aside.clone_from(&told.set_aside);
         let taken = told.notes.iter().filter_map(|note| self.take(note));
@@ -255,7 +256,7 @@ impl Notebook {
         Some(value.expect("a note is plain JSON"))
     }
 
-    /// What a person has to know.
+    /// Returns the notices to show to the user.
     pub(crate) fn notices(&self) -> impl Iterator<Item = NoticeView> + '_ {
         let trouble = self.trouble.as_ref().map(|reason| {
             let says = Sentence::WatchedNotSaved { detail: reason.clone() };
@@ -270,7 +271,7 @@ impl Notebook {
     }
 }
 
-/// Whether choices are as few and as short as they have to be.
+/// Returns whether choices are within their limits.
 pub(crate) fn are_fit(choices: &Choices) -> bool {
     let (count, name, value) = CHOICES;
     choices.len() <= count
@@ -303,7 +304,7 @@ mod tests {
         book.of(hash()).mark(3).position_ms
     }
 
-    /// Sends what is due; the age of the one note that is.
+    /// Sends the one command that is due; returns the note's age.
     fn send(book: &mut Notebook, op: u64, now: Instant) -> u64 {
         let [errand] = book.due(now)[..] else { panic!("{:?}", book.due(now)) };
         match book.command(errand, OpId(op), now) {

@@ -1,30 +1,30 @@
-//! The stored form of what the user decided about a torrent or magnet link, beside its own record.
+//! The stored user decisions about one torrent or magnet link.
 //!
-//! One JSON value for each torrent about which anything was decided or learned. A plan outlives
-//! the step from a magnet link to its torrent, and belongs to neither. Invariant: an empty plan is
-//! not written down.
+//! A plan is one JSON value for each torrent that has decisions. It is separate from the torrent's
+//! record because it survives the step from magnet link to torrent. Invariant: an empty plan is not
+//! stored.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metainfo::InfoHash;
 use crate::metainfo::torrent::MAX_URLS;
 
-/// Where plans lie in the daemon's state.
+/// Key prefix of plans in the daemon's state.
 pub(crate) const PREFIX: &str = "plan/";
-/// The form of a plan; another one is not read.
+/// Version of the format; other versions are ignored.
 const VERSION: u64 = 1;
 
-/// What was decided about one torrent.
+/// The decisions about one torrent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Plan {
-    /// Whether the torrent still waits for the user's decision.
+    /// Whether the user still has to decide about the torrent.
     pub(crate) undecided: bool,
-    /// Trackers that the user added, or that the torrent named when it was added again.
+    /// Trackers added by the user or by adding the torrent again.
     pub(crate) added: Vec<String>,
     /// Trackers that the user removed.
     pub(crate) removed: Vec<String>,
-    /// Web seeds that the torrent named when it was added again.
+    /// Web seeds added by adding the torrent again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) web_seeds: Vec<String>,
 }
@@ -36,25 +36,25 @@ struct Wire {
     plan: Plan,
 }
 
-/// The key of a torrent's plan.
+/// Returns the key under which the plan is stored.
 pub(crate) fn key(info_hash: InfoHash) -> String {
     format!("{PREFIX}{info_hash}")
 }
 
 impl Plan {
-    /// What is written down; `None` for a plan that says nothing.
+    /// Encodes the plan; `None` if it is empty.
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
         let wire = Wire { version: VERSION, plan: self.clone() };
         (*self != Self::default()).then(|| serde_json::to_vec(&wire).expect("a plan is plain JSON"))
     }
 
-    /// A plan from bytes; `None` when they are none.
+    /// Decodes a plan; `None` if the bytes are not valid.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(bytes).ok()?;
         (wire.version == VERSION).then_some(wire.plan)
     }
 
-    /// A tracker is to be asked, whatever was said of it before.
+    /// Adds a tracker, even if it was removed before.
     pub(crate) fn add_tracker(&mut self, url: &str) {
         self.removed.retain(|removed| removed != url);
         if !self.added.iter().any(|added| added == url) {
@@ -62,11 +62,12 @@ impl Plan {
         }
     }
 
-    /// A tracker is to be asked no more.
+    /// Removes a tracker.
     pub(crate) fn remove_tracker(&mut self, url: &str) {
         self.added.retain(|added| added != url);
         if !self.removed.iter().any(|removed| removed == url) {
-            // Of more than any torrent names the oldest are ones that it no longer has.
+            // When the list exceeds what any torrent names, the oldest entries are trackers that
+            // the torrent no longer has.
             if self.removed.len() >= 2 * MAX_URLS {
                 self.removed.remove(0);
             }

@@ -1,52 +1,52 @@
-//! Which torrents are at work, when not all may be at once: in the order that they are given in,
-//! and those that somebody watches always.
+//! The torrent queue: chooses which torrents run when not all may run at once.
 //!
-//! It knows what each torrent wants, and nothing else of it. Invariant: the same torrents in the
-//! same states come to the same order, so nobody has to remember whose turn it was.
+//! Torrents run in queue order; watched torrents always run. This module knows what each torrent
+//! needs to do and nothing else about it. Invariant: the result depends only on the given entries,
+//! so no state is kept between calls.
 
 use std::collections::BTreeSet;
 
 use crate::metainfo::InfoHash;
 
-/// How many torrents may be at work at once.
+/// Limits on the number of torrents that run at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueConfig {
-    /// Torrents that fetch; `None` for all.
+    /// Most torrents that download; `None` for no limit.
     pub max_downloads: Option<usize>,
-    /// Torrents that only give; `None` for all.
+    /// Most torrents that only seed; `None` for no limit.
     pub max_seeds: Option<usize>,
 }
 
 impl QueueConfig {
-    /// Whether a torrent may ever have to wait.
+    /// Returns whether any limit is set.
     pub(crate) fn is_limited(self) -> bool {
         self.max_downloads.is_some() || self.max_seeds.is_some()
     }
 }
 
-/// What a torrent that has work wants.
+/// What a torrent in the queue would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// To fetch.
+    /// Download.
     Fetch,
-    /// To give.
+    /// Seed.
     Give,
 }
 
-/// A torrent that has work.
+/// A torrent that has work to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its place in the order: the lowest goes first.
+    /// Position in the queue; the lowest runs first.
     pub(crate) rank: u64,
-    /// Which.
+    /// The torrent.
     pub(crate) torrent: InfoHash,
-    /// What it would do.
+    /// What the torrent would do.
     pub(crate) work: Work,
-    /// Whether somebody waits for its bytes.
+    /// Whether a viewer is present.
     pub(crate) watched: bool,
 }
 
-/// Whose turn it is. The watched take their share of the room first.
+/// Returns the torrents that run. Watched torrents count towards the limits first.
 pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<InfoHash> {
     entries.sort_unstable_by_key(|entry| (!entry.watched, entry.rank, entry.torrent));
     let mut room = [config.max_downloads, config.max_seeds];
@@ -65,8 +65,10 @@ pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<In
 mod tests {
     use super::*;
 
-    /// Torrents from a picture, in their order: `f` fetches, `g` gives; a capital is watched. Those
-    /// whose turn it is are kept in the expected picture, the others are `.`.
+    /// Checks a queue given as text, in queue order.
+    ///
+    /// `f` downloads, `g` seeds; a capital letter is watched. The expected text has `.` for each
+    /// torrent that waits.
     fn check(
         max_downloads: Option<usize>,
         max_seeds: Option<usize>,

@@ -1,4 +1,4 @@
-//! Each case says what it is about; the property compares with a map of every single byte.
+//! Layouts by example, and a property that compares with a map of every byte.
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 
 use proptest::prelude::*;
@@ -201,7 +201,7 @@ fn a_piece_that_does_not_exist_is_a_bug_of_ours() {
     geometry(4, &[8]).piece_len(PieceIndex(2));
 }
 
-/// Every byte of a torrent: its file, its offset there.
+/// Maps every byte of a torrent to its file and the offset in it.
 fn naive(files: &[u64]) -> Vec<(u32, u64)> {
     (0..)
         .zip(files)
@@ -209,7 +209,7 @@ fn naive(files: &[u64]) -> Vec<(u32, u64)> {
         .collect()
 }
 
-/// The model's bytes of spans.
+/// Maps every byte of the spans to its file and the offset in it.
 fn bytes_of(spans: impl Iterator<Item = FileSpan>) -> Vec<(u32, u64)> {
     spans
         .flat_map(|span| (0..u64::from(span.length)).map(move |i| (span.file.0, span.offset + i)))
@@ -278,7 +278,7 @@ proptest! {
         } else {
             (Geometry::padded(piece_length, &files).unwrap(), files)
         };
-        // Each byte of the row: file, offset and whether it is content; `None` where nothing lies.
+        // Each byte of the sequence: file, offset, and whether it is content; `None` in gaps.
         let mut row: Vec<Option<(u32, u64, bool)>> = Vec::new();
         for (file, &(length, padding)) in (0u32..).zip(&files) {
             if align && length > 0 {

@@ -1,28 +1,27 @@
-//! Where the index of a film lies, found in the film's own bytes.
+//! Finds the index of a media file by reading its container structure.
 //!
-//! Owns the layout of three containers as far as the way to the index: MP4 (`moov`; ISO/IEC
-//! 14496-12 §4.2), Matroska and WebM (`Cues`; RFC 9559 §5.1.5) and AVI (`idx1`). A player reads the
-//! index before it shows a picture or seeks, and the index often lies at the end of the file. It
-//! never knows who reads the bytes or how. A stranger wrote them. Invariant: whatever they say,
-//! every range lies within the file, and a search ends after [`READS`] reads.
+//! Supports MP4 (`moov`; ISO/IEC 14496-12
+//! 4.2), Matroska and WebM (`Cues`; RFC 9559
+//! 5.1.5) and AVI (`idx1`). A player reads the index before it shows a picture or seeks, and the
+//! index often lies at the end of the file. This module performs no reads itself. File contents are
+//! untrusted. Invariant: whatever they contain, every range lies within the file, and a search ends
+//! after [`READS`] reads.
 
-/// The first and the last byte of a part of a file.
+/// The offsets of the first and the last byte of a range.
 pub type Bytes = (u64, u64);
 
-/// Bytes of one read: the boxes of a film's head lie within them, unless one of them is large
-/// itself.
+/// Length of one read in bytes. The boxes at the start of a film fit, unless a single box is large.
 const READ: u64 = 4 << 10;
-/// Reads of one search. An honest film takes two or three.
+/// Most reads of one search. A valid film needs two or three.
 pub const READS: u8 = 16;
-/// Most bytes of an index in MP4 or AVI: a film of three hours has 5 MiB of it.
+/// Longest index in an MP4 or AVI file, in bytes. A film of three hours has about 5 MiB.
 const MOST: u64 = 16 << 20;
-/// Most bytes of Matroska's index. It names key frames only, so that of a film is rarely longer
-/// than 1 MiB.
+/// Longest index in a Matroska file, in bytes. It lists key frames only and rarely exceeds 1 MiB.
 const MOST_CUES: u64 = 4 << 20;
 
 const MOOV: u32 = u32::from_be_bytes(*b"moov");
 const IDX1: u32 = u32::from_be_bytes(*b"idx1");
-/// Boxes that an MP4 file may begin with.
+/// Box types that may come first in an MP4 file.
 const FIRST_BOXES: [&[u8; 4]; 7] = [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide"];
 
 const EBML: u32 = 0x1A45_DFA3;
@@ -34,8 +33,10 @@ const SEEK_POSITION: u32 = 0x53AC;
 const CUES: u32 = 0x1C53_BB6B;
 const CLUSTER: u32 = 0x1F43_B675;
 
-/// A search for the index of one file: read what [`Search::reads`] names, hand it to
-/// [`Search::feed`], and again until there is nothing to read.
+/// A search for the index of one file.
+///
+/// Read the range that [`Search::reads`] names and pass its bytes to [`Search::feed`], until there
+/// is nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     length: u64,
@@ -44,7 +45,7 @@ pub struct Search {
     index: Option<Bytes>,
 }
 
-/// How far a search is.
+/// The state of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// At the first byte of the file.
@@ -53,21 +54,21 @@ enum At {
     Box(u64),
     /// At a chunk of an AVI file.
     Chunk(u64),
-    /// At a child of Matroska's segment, whose content begins at `segment`.
+    /// At an element of Matroska's segment, whose content begins at `segment`.
     Child { segment: u64, at: u64 },
-    /// Where the index of a Matroska file is said to begin.
+    /// At the offset of a Matroska file where the index should begin.
     Cues(u64),
-    /// Nothing more is to be read.
+    /// The search has ended.
     Over,
 }
 
 impl Search {
-    /// Begins the search in a file of this length, bytes.
+    /// Starts a search in a file of this length in bytes.
     pub fn new(length: u64) -> Self {
         Self { length, at: At::Start, reads: 0, index: None }
     }
 
-    /// The bytes to read next; `None` when the search is over.
+    /// Returns the range to read next; `None` when the search has ended.
     pub fn reads(&self) -> Option<Bytes> {
         let at = match self.at {
             At::Start => 0,
@@ -78,13 +79,16 @@ impl Search {
         Some((at, last.min(at.saturating_add(READ - 1))))
     }
 
-    /// The bytes of the index; `None` while it is not found, or when the file has none that this
-    /// module knows.
+    /// Returns the range of the index.
+    ///
+    /// `None` until it is found, and if the file has no index that this module supports.
     pub fn index(&self) -> Option<Bytes> {
         self.index
     }
 
-    /// Takes the bytes that [`Search::reads`] named. Fewer are taken for the end of the file.
+    /// Takes the bytes of the range from [`Search::reads`].
+    ///
+    /// Fewer bytes mean that the file ends there.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.reads += 1;
         let next = match self.at {
@@ -105,7 +109,7 @@ impl Search {
         self.at = if self.reads < READS { next } else { At::Over };
     }
 
-    /// Ends the search: the file can't be read.
+    /// Ends the search because the file cannot be read.
     pub fn give_up(&mut self) {
         self.at = At::Over;
     }
@@ -143,8 +147,7 @@ impl Search {
     fn children(&mut self, segment: u64, from: u64, bytes: &[u8]) -> At {
         let child = |at| At::Child { segment, at };
         self.walk((from, bytes), ebml, child, |search, at, element, content| match element.id {
-            // A table of contents that is cut off by the end of the read is read again from its
-            // beginning.
+            // A seek head that extends beyond this read is read again from its start.
             SEEK_HEAD
                 if at > from && element.size.is_some_and(|size| (content.len() as u64) < size) =>
             {
@@ -165,9 +168,10 @@ impl Search {
         })
     }
 
-    /// Goes from element to element through `bytes`, which begin at `from` in the file, until
-    /// `visit` says where the search goes on. It goes on at the first element that does not begin
-    /// within them, by itself.
+    /// Visits the elements in `bytes`, which begin at offset `from`, until `visit` returns a new
+    /// state.
+    ///
+    /// Otherwise the search continues at the first element that does not begin within `bytes`.
     fn walk(
         &mut self,
         (from, bytes): (u64, &[u8]),
@@ -204,7 +208,7 @@ impl Search {
         }
     }
 
-    /// The index begins at `at`.
+    /// Sets the index, which begins at `at` and is at most `most` bytes long.
     fn found(&mut self, at: u64, element: &Element, most: u64) {
         let size =
             element.size.unwrap_or(most).saturating_add(u64::from(element.header)).clamp(1, most);
@@ -214,26 +218,27 @@ impl Search {
     }
 }
 
-/// The head of a box, an element or a chunk.
+/// The header of a box, a chunk or an element.
 #[derive(Clone, Copy, Debug)]
 struct Element {
     id: u32,
-    /// Bytes of the head.
+    /// Length of the header in bytes.
     header: u8,
-    /// Bytes of the content; `None` when it goes to the end, or is of unknown size.
+    /// Length of the content in bytes; `None` if it extends to the end or is unknown.
     size: Option<u64>,
 }
 
-/// Why there is no element.
+/// Why no header could be parsed.
 #[derive(Clone, Copy, Debug)]
 enum Unread {
-    /// Its head lies beyond the bytes.
+    /// The header extends beyond the available bytes.
     Short,
-    /// These bytes are no head.
+    /// The bytes are not a valid header.
     Broken,
 }
 
-/// A box: size and type, and a longer size where 32 bits are too few (ISO/IEC 14496-12 §4.2).
+/// Parses an MP4 box header: size, type, and a 64-bit size if needed (ISO/IEC 14496-12
+/// 4.2).
 fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
     let (size, id) = (number_be(bytes, 0)?, number_be(bytes, 4)?);
     is_text(id)?;
@@ -251,14 +256,16 @@ fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
     Ok(Element { id, header, size })
 }
 
-/// A chunk: type and size, little-endian, and a byte more where the size is odd.
+/// Parses an AVI chunk header: type and little-endian size; odd sizes have one byte of padding.
 fn riff(bytes: &[u8]) -> Result<Element, Unread> {
     let (id, size) = (number_be(bytes, 0)?, number_be(bytes, 4)?.swap_bytes());
     is_text(id)?;
     Ok(Element { id, header: 8, size: Some(u64::from(size) + u64::from(size % 2)) })
 }
 
-/// An element: its id and its size, both as numbers of variable length (RFC 8794 §4, §5, §6).
+/// Parses a Matroska element header: ID and size, both of variable length (RFC 8794
+/// 4–
+/// 6).
 fn ebml(bytes: &[u8]) -> Result<Element, Unread> {
     let (id_length, id) = variable(bytes)?;
     let id = u32::try_from(id).map_err(|_| Unread::Broken)?;
@@ -268,7 +275,7 @@ fn ebml(bytes: &[u8]) -> Result<Element, Unread> {
     Ok(Element { id, header: id_length + size_length, size })
 }
 
-/// A number of variable length, its marker included, and how many bytes it takes.
+/// Parses a variable-length number, including its marker. Returns its length and value.
 fn variable(bytes: &[u8]) -> Result<(u8, u64), Unread> {
     let first = *bytes.first().ok_or(Unread::Short)?;
     let length = u8::try_from(first.leading_zeros() + 1).unwrap_or(u8::MAX);
@@ -279,7 +286,7 @@ fn variable(bytes: &[u8]) -> Result<(u8, u64), Unread> {
     Ok((length, big_endian(digits)))
 }
 
-/// Where the content of the segment begins, from the first bytes of a Matroska file.
+/// Finds the start of the segment's content in the first bytes of a Matroska file.
 fn segment(bytes: &[u8]) -> Option<u64> {
     let head = ebml(bytes).ok().filter(|head| head.id == EBML)?;
     let at = u64::from(head.header).checked_add(head.size?)?;
@@ -289,8 +296,10 @@ fn segment(bytes: &[u8]) -> Option<u64> {
     at.checked_add(u64::from(segment.header))
 }
 
-/// What a table of contents says: where the index begins, and where another table does, both
-/// counted from the segment's content (RFC 9559 §5.1.1).
+/// Parses a seek head (RFC 9559
+/// 5.1.1).
+///
+/// Returns the offsets of the index and of another seek head, relative to the segment's content.
 fn seek_head(content: &[u8]) -> (Option<u64>, Option<u64>) {
     let (mut cues, mut next) = (None, None);
     for (_, seek) in elements(content).filter(|(id, _)| *id == SEEK) {
@@ -307,7 +316,7 @@ fn seek_head(content: &[u8]) -> (Option<u64>, Option<u64>) {
     (cues, next)
 }
 
-/// The elements that lie in these bytes as a whole: id and content.
+/// Iterates over the complete elements in `bytes`, as ID and content.
 fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let element = ebml(bytes).ok()?;
@@ -328,7 +337,7 @@ fn number_be(bytes: &[u8], at: usize) -> Result<u32, Unread> {
     Ok(u32::from_be_bytes(*four))
 }
 
-/// Types are four letters, or begin with the © of `QuickTime`.
+/// Checks that a type consists of four printable characters; QuickTime's begin with ©.
 fn is_text(id: u32) -> Result<(), Unread> {
     let is_letter = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == 0xa9;
     if id.to_be_bytes().iter().all(is_letter) { Ok(()) } else { Err(Unread::Broken) }

@@ -1,14 +1,14 @@
-//! What a file is, by the extension of its name.
+//! Classifies files by the extension of their names.
 //!
-//! Owns the table of content types, none of which a browser would run. What films contain is
-//! found by [`container_index`].
+//! This module owns the table of content types; a browser executes none of them.
+//! [`container_index`] reads the contents of media files.
 
 pub mod container_index;
 
-/// Content type of what is not in the table.
+/// The content type of files that are not in the table.
 pub const UNKNOWN: &str = "application/octet-stream";
 
-/// Extension and content type.
+/// Extensions and content types.
 const TYPES: &[(&str, &str)] = &[
     ("mp4", "video/mp4"),
     ("m4v", "video/mp4"),
@@ -70,26 +70,25 @@ const TYPES: &[(&str, &str)] = &[
     ("nfo", "text/plain; charset=utf-8"),
 ];
 
-/// Extensions of subtitles that are text.
+/// Extensions of text subtitles.
 const SUBTITLES: &[&str] = &["vtt", "srt", "ass", "ssa"];
 
-/// The content type of a file of this name.
+/// Returns the content type for a file name.
 pub fn content_type(name: &str) -> &'static str {
     entry(name).map_or(UNKNOWN, |(_, content_type)| content_type)
 }
 
-/// Whether a file of this name is one to watch or to listen to. A player looks into it to see what
-/// that takes.
+/// Returns whether the name is that of a video or audio file.
 pub fn is_film(name: &str) -> bool {
     is_video(name) || content_type(name).starts_with("audio/")
 }
 
-/// Whether a file of this name is one to watch.
+/// Returns whether the name is that of a video file.
 pub fn is_video(name: &str) -> bool {
     content_type(name).starts_with("video/")
 }
 
-/// Whether a file of this name holds subtitles as text.
+/// Returns whether the name is that of a text subtitle file.
 pub fn is_subtitle(name: &str) -> bool {
     extension(name).is_some_and(|extension| {
         SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known))
@@ -101,7 +100,7 @@ fn entry(name: &str) -> Option<&'static (&'static str, &'static str)> {
     TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known))
 }
 
-/// What comes after the last dot of a name that has something before it.
+/// Returns the part after the last dot; `None` for a name that starts with its only dot.
 fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
 }

@@ -1,17 +1,17 @@
-//! Files for tests that are films as far as their containers go. What is not container is noise.
+//! Media files for tests: valid containers filled with noise.
 
-/// Bytes that say nothing, and tell each position from its neighbours.
+/// Returns bytes that differ from position to position.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect()
 }
 
-/// A box of an MP4 file.
+/// Returns an MP4 box.
 pub(crate) fn mp4_box(kind: &str, content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len() + 8).expect("a test's box is small");
     [&size.to_be_bytes(), kind.as_bytes(), content].concat()
 }
 
-/// An MP4 film whose index lies at the end, and where it begins.
+/// Returns an MP4 file whose index is at the end, and the index's offset.
 pub(crate) fn mp4_with_index_last(media: usize, index: usize) -> (Vec<u8>, u64) {
     let mut film = [
         mp4_box("ftyp", b"isom\0\0\x02\0isomiso2"),
@@ -24,7 +24,7 @@ pub(crate) fn mp4_with_index_last(media: usize, index: usize) -> (Vec<u8>, u64) 
     (film, at)
 }
 
-/// An element of a Matroska file, its size in eight bytes.
+/// Returns a Matroska element with a size field of eight bytes.
 pub(crate) fn element(id: u32, content: &[u8]) -> Vec<u8> {
     let id = id.to_be_bytes();
     let id = &id[id.iter().take_while(|byte| **byte == 0).count()..];
@@ -32,7 +32,7 @@ pub(crate) fn element(id: u32, content: &[u8]) -> Vec<u8> {
     [id, &size, content].concat()
 }
 
-/// A table of contents with one entry.
+/// Returns a Matroska seek head with one entry.
 pub(crate) fn seek_head(target: u32, position: u64) -> Vec<u8> {
     let seek = [
         element(super::SEEK_ID, &target.to_be_bytes()),
@@ -41,7 +41,7 @@ pub(crate) fn seek_head(target: u32, position: u64) -> Vec<u8> {
     element(super::SEEK_HEAD, &element(super::SEEK, &seek.concat()))
 }
 
-/// A Matroska film whose index lies behind its clusters, and where it begins.
+/// Returns a Matroska file whose index follows its clusters, and the index's offset.
 pub(crate) fn matroska(media: usize, index: usize) -> (Vec<u8>, u64) {
     let info = element(0x1549_A966, &noise(90));
     let cluster = element(super::CLUSTER, &noise(media));
@@ -60,17 +60,17 @@ pub(crate) fn matroska(media: usize, index: usize) -> (Vec<u8>, u64) {
     ([head, element(super::SEGMENT, &segment)].concat(), at as u64)
 }
 
-/// A chunk of an AVI film.
+/// Returns an AVI chunk.
 pub(crate) fn chunk(kind: &str, content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len()).expect("a test's chunk is small");
     let padding = &b"\0"[..content.len() % 2];
     [kind.as_bytes(), &size.to_le_bytes(), content, padding].concat()
 }
 
-/// An AVI film, and where its index begins.
+/// Returns an AVI file and the offset of its index.
 pub(crate) fn avi(media: usize, index: usize) -> (Vec<u8>, u64) {
     let movi = [b"movi", &noise(media)[..]].concat();
-    // Its headers are longer than one read.
+    // The headers are longer than one read.
     let before = [chunk("LIST", &noise(9_001)), chunk("JUNK", b"x"), chunk("LIST", &movi)].concat();
     let at = 12 + before.len() as u64;
     let content = [b"AVI ", &before[..], &chunk("idx1", &noise(index))].concat();

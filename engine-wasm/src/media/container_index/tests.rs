@@ -5,7 +5,7 @@ use super::samples::{
 };
 use super::*;
 
-/// The index that is found in a film, and the first bytes of all reads that it took.
+/// Searches a file. Returns the index and the offsets of all reads.
 fn search(film: &[u8]) -> (Option<Bytes>, Vec<u64>) {
     let mut search = Search::new(film.len() as u64);
     let mut reads = Vec::new();
@@ -24,7 +24,7 @@ fn search(film: &[u8]) -> (Option<Bytes>, Vec<u64>) {
     (search.index(), reads)
 }
 
-/// A film's index is where it was put.
+/// Checks where the index of a file is found, and with how many reads.
 fn check((film, at): (Vec<u8>, u64), length: u64, reads: usize) {
     let (index, took) = search(&film);
     assert_eq!((index, took.len()), (Some((at, at + length - 1)), reads), "{took:?}");
@@ -86,9 +86,9 @@ fn what_leads_nowhere_ends_the_search() {
         noise(10_000),
         b"RIFF\0\0\0\0WAVE".to_vec(),
         mp4_box("ftyp", b""),
-        // A box that is shorter than its own head.
+        // A box that is shorter than its own header.
         [mp4_box("ftyp", b"isom"), b"\0\0\0\x04free".to_vec(), noise(10_000)].concat(),
-        // The index is said to lie where something else does, or beyond the file.
+        // The seek head points at another element, or beyond the end of the file.
         [element(EBML, b""), element(SEGMENT, &[seek_head(CUES, 0), noise(9_000)].concat())]
             .concat(),
         [
@@ -96,7 +96,7 @@ fn what_leads_nowhere_ends_the_search() {
             element(SEGMENT, &[seek_head(CUES, u64::MAX - 4), noise(9_000)].concat()),
         ]
         .concat(),
-        // Without a table of contents nothing is known before the pictures begin.
+        // Without a seek head the index is unknown before the first cluster.
         [element(EBML, b""), element(SEGMENT, &element(CLUSTER, &noise(9_000)))].concat(),
         chunk("RIFF", &[b"AVI ", &chunk("LIST", &noise(10_000))[..]].concat()),
     ] {
@@ -153,7 +153,7 @@ proptest! {
             film[at] = byte;
         }
         search(&film);
-        // The same bytes whatever is read, of a file of any length.
+        // Every read returns the same bytes, in a file of any length.
         let mut search = Search::new(length);
         while let Some((first, last)) = search.reads() {
             prop_assert!(first <= last && last < length);
