@@ -1,9 +1,9 @@
-//! Connections that others opened, until they say whose they are.
+//! Incoming connections that have not named a torrent yet.
 //!
-//! An arrival belongs to nobody: it is read byte by exact byte until it names a torrent, plainly or
-//! behind an encrypted handshake, and handed over with what was read. Invariant: arrivals are
-//! bounded in number and time, one that speaks another protocol is read no further than
-//! [`mse::MOST_READ`], and what it said is neither lost nor decrypted twice.
+//! An arrival is read in exact byte counts until it names a torrent, in plain text or in an
+//! encrypted handshake; then the torrent receives it with all bytes read. Invariants: the number of
+//! arrivals and their time are limited; an arrival that uses another protocol is read no further
+//! than [`mse::MOST_READ`] bytes; no byte is lost or decrypted twice.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,59 +20,59 @@ use crate::peer::mse::{self, Encryption, Outcome};
 use crate::peer::way::Transport;
 use crate::time::Instant;
 
-/// Somebody who connected.
+/// An incoming connection.
 #[derive(Debug)]
 struct Arrival {
     addr: SocketAddr,
     over: Transport,
     since: Instant,
     received: Vec<u8>,
-    /// Bytes that are being read and have not come.
+    /// Number of bytes requested and not received yet.
     coming: usize,
     secret: Secret,
 }
 
-/// Whether an arrival is encrypted.
+/// The encryption state of an arrival.
 #[derive(Debug)]
 enum Secret {
-    /// It is plain, or has not said.
+    /// Plain, or not known yet.
     No,
-    /// Its handshake is under way.
+    /// The encrypted handshake is in progress.
     Shaking(Box<mse::Handshake>),
-    /// Its handshake is done.
+    /// The encrypted handshake is done.
     Yes,
 }
 
-/// An arrival that says what it wants.
+/// An arrival that named its torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// Who.
+    /// The peer's address.
     pub(crate) addr: SocketAddr,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub(crate) over: Transport,
-    /// Which torrent.
+    /// The torrent.
     pub(crate) info_hash: InfoHash,
-    /// The bytes that were read: a handshake, or the most of it.
+    /// The decrypted bytes received so far: the BitTorrent handshake or most of it.
     pub(crate) received: Vec<u8>,
 }
 
-/// What is to be done about an arrival.
+/// What to do with an arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Read so many bytes.
+    /// Read this many more bytes.
     Read(usize),
-    /// Send these.
+    /// Send these bytes.
     Say(Vec<u8>),
-    /// Encrypt from here on, in the directions that are named.
+    /// Encrypt from here on, in each direction that has a cipher.
     Transform {
-        /// What is read.
+        /// The cipher for received bytes.
         read: Option<Rc4Start>,
-        /// What is sent.
+        /// The cipher for sent bytes.
         write: Option<Rc4Start>,
     },
-    /// It is a torrent's now.
+    /// Give the connection to its torrent.
     Named(Named),
-    /// Close it.
+    /// Close the connection.
     Refuse,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    /// Somebody connected. Its first bytes decide what it speaks.
+    /// Handles a new incoming connection. Its first bytes determine the protocol.
     pub(crate) fn accepted(
         &mut self,
         conn: ConnId,
@@ -101,8 +101,9 @@ impl Arrivals {
         step
     }
 
-    /// Bytes came; `None` when the connection is no arrival. `torrents` are those that an encrypted
-    /// handshake may mean.
+    /// Handles received bytes; `None` if the connection is no arrival.
+    ///
+    /// `torrents` are those that an encrypted handshake may name.
     pub(crate) fn data(
         &mut self,
         conn: ConnId,
@@ -119,22 +120,22 @@ impl Arrivals {
         Some(steps)
     }
 
-    /// It is gone; false when the connection is no arrival.
+    /// Handles a closed connection. Returns false if it is no arrival.
     pub(crate) fn closed(&mut self, conn: ConnId) -> bool {
         self.waiting.remove(&conn).is_some()
     }
 
-    /// All are gone.
+    /// Removes all arrivals.
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }
 
-    /// When the first of them has been silent for too long.
+    /// Returns when the first arrival times out.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         self.waiting.values().map(|arrival| arrival.since + HANDSHAKE_TIMEOUT).min()
     }
 
-    /// Those who have been silent for too long, to be closed.
+    /// Removes the arrivals that timed out, and returns them to be closed.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<ConnId> {
         let late =
             self.waiting.iter().filter(|(_, arrival)| arrival.since + HANDSHAKE_TIMEOUT <= now);
@@ -172,8 +173,8 @@ impl Arrival {
         }
     }
 
-    /// The first twenty bytes are the protocol's name (BEP 3), or those of an encrypted handshake,
-    /// which are any others.
+    /// Examines the first 20 bytes: the plain protocol name (BEP 3), or else an encrypted
+    /// handshake.
     fn go_on(&mut self) -> Vec<Step> {
         if self.received.len() < PROTOCOL.len() {
             return self.read_up_to(PROTOCOL.len());
@@ -195,7 +196,7 @@ impl Arrival {
         let step = match handshake.handle_data(data, torrents) {
             Ok(step) => step,
             Err(error) => {
-                tracing::debug!(addr = %self.addr, %error, "no arrival of ours");
+                tracing::debug!(addr = %self.addr, %error, "refused an incoming connection");
                 return vec![Step::Refuse];
             }
         };
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(hear(&hello()[48..]), None, "it is somebody's now");
     }
 
-    /// What becomes of first bytes under a policy.
+    /// Checks the reaction to the first bytes under an encryption policy.
     fn check_first(bytes: &[u8; 20], encryption: Encryption, expected: Step) {
         let mut arrivals = Arrivals::default();
         arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0));
@@ -292,9 +293,10 @@ mod tests {
         check_first(other, Encryption::Forced, Step::Read(76));
     }
 
-    /// Somebody dials with an encrypted handshake and says `early` with it, `later` when it is
-    /// done. Both lines hand over at most `at_once` bytes at a time, and never more than was
-    /// ordered. What the arrival came to, and what follows it, decrypted.
+    /// Runs an encrypted handshake that sends `early` with it and `later` after it.
+    ///
+    /// Both directions deliver at most `at_once` bytes at a time and never more than requested.
+    /// Returns the final step and the decrypted bytes after it.
     fn shake(
         called: InfoHash,
         early: &[u8],
@@ -362,7 +364,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// However much of the handshake is said early, and however the lines cut what they carry.
+        /// For any split between early and late bytes, and any fragmentation.
         #[test]
         fn not_a_byte_of_an_encrypted_arrival_is_lost_or_decrypted_twice(
             early in 0usize..=148, at_once in 1usize..200, seed: u8,

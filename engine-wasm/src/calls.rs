@@ -1,8 +1,8 @@
-//! The connections of torrents and magnet links: whose they are, which are encrypted, and the
-//! encrypted handshakes of those that we dialled.
+//! The connections of torrents and magnet links, and the encrypted handshakes of outgoing ones.
 //!
-//! Knows no peer: what follows the handshake is its owner's. Invariant: whoever takes a connection
-//! out takes its handshake out, too.
+//! This module owns which torrent a connection belongs to and whether it is encrypted. It knows no
+//! peers; the torrent handles what follows the handshake. Invariant: removing a connection also
+//! removes its handshake.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,16 @@ use shared_proto::ConnId;
 use crate::metainfo::InfoHash;
 use crate::peer::mse::{Handshake, MseError, Step};
 
-/// How a handshake goes on.
+/// How a handshake continues.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// What is to be sent first.
+    /// Bytes to send first.
     pub(crate) say: Vec<u8>,
-    /// Then: so many more bytes than are on their way already are to be read, or it is over.
+    /// Then: how many more bytes to read, or that the handshake has ended.
     pub(crate) then: Step,
 }
 
-/// All connections that belong to somebody.
+/// All connections that belong to a torrent or magnet link.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     owners: BTreeMap<ConnId, InfoHash>,
@@ -29,49 +29,48 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// A connection is somebody's.
+    /// Assigns a connection to a torrent.
     pub(crate) fn insert(&mut self, conn: ConnId, owner: InfoHash) {
         self.owners.insert(conn, owner);
     }
 
-    /// Whose it is.
+    /// Returns the torrent to which a connection belongs.
     pub(crate) fn get(&self, conn: &ConnId) -> Option<&InfoHash> {
         self.owners.get(conn)
     }
 
-    /// It is gone.
+    /// Removes a closed connection.
     pub(crate) fn remove(&mut self, conn: &ConnId) {
         self.owners.remove(conn);
         self.handshakes.remove(conn);
         self.encrypted.remove(conn);
     }
 
-    /// What is said on it is encrypted from here on.
+    /// Marks a connection as encrypted from here on.
     pub(crate) fn encrypt(&mut self, conn: ConnId) {
         self.encrypted.insert(conn);
     }
 
-    /// Whether what is said on it is encrypted.
+    /// Returns whether a connection is encrypted.
     pub(crate) fn is_encrypted(&self, conn: ConnId) -> bool {
         self.encrypted.contains(&conn)
     }
 
-    /// All are gone.
+    /// Removes all connections.
     pub(crate) fn clear(&mut self) {
         self.owners.clear();
         self.handshakes.clear();
         self.encrypted.clear();
     }
 
-    /// A connection that is open begins with this handshake: what is to be sent, and how many bytes
-    /// are to be read.
+    /// Starts a handshake on an open connection. Returns the bytes to send and the number to read.
     pub(crate) fn shake(&mut self, conn: ConnId, mut handshake: Handshake) -> (Vec<u8>, usize) {
         let first = (handshake.take_out(), handshake.to_read());
         self.handshakes.insert(conn, handshake);
         first
     }
 
-    /// Bytes came; `None` when no handshake waits for them.
+    /// Handles received bytes; `None` if the connection has no handshake in progress.
     pub(crate) fn data(&mut self, conn: ConnId, data: &[u8]) -> Option<Result<Progress, MseError>> {
         let handshake = self.handshakes.get_mut(&conn)?;
         let step = handshake.handle_data(data, std::iter::empty());

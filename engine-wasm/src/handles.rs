@@ -1,10 +1,9 @@
-//! The open files of all torrents: which are open, which of them may be closed, and how many there
-//! may be.
+//! The open files of all torrents.
 //!
-//! A torrent may have more files than a process may hold open, so a file is opened when it is
-//! needed and closed when its place is, the least recently used first. It never knows paths or
-//! pieces. Invariant: a file that is *pinned* is not closed, because somebody may yet write to it
-//! or is hashing it; and there are never more open than the daemon allows.
+//! A torrent may have more files than a process may hold open, so files are opened when they are
+//! needed, and the least recently used one is closed to make room. This module knows neither paths
+//! nor pieces. Invariants: a *pinned* file stays open, because it is being written or hashed; and
+//! no more files are open than the daemon allows.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +13,24 @@ use crate::geometry::FileIndex;
 use crate::limits;
 use crate::metainfo::InfoHash;
 
-/// Which of the files that a torrent's file has to do with.
+/// Which of the two files on disk that belong to a torrent's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Which {
-    /// The one at its path.
+    /// The file at the torrent's own path.
     Own,
-    /// The one that had its name, which it is copied from.
+    /// The existing file with the same name, from which the torrent's file is copied.
     Found,
 }
 
-/// A file of a torrent.
+/// Identifies an open file.
 pub(crate) type Key = (InfoHash, FileIndex, Which);
 
-/// What a file is opened for.
+/// Why a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Access {
-    /// Reading what is there.
+    /// To read it.
     Read,
-    /// Writing, too: it is made if it is not there.
+    /// To read and write it; the file is created if it does not exist.
     Write,
 }
 
@@ -42,11 +41,11 @@ struct Entry {
     used: u64,
 }
 
-/// What is open, and what must stay so.
+/// The open and pinned files.
 #[derive(Debug)]
 pub(crate) struct Handles {
     open: BTreeMap<Key, Entry>,
-    /// Open files by when they were used last.
+    /// Open files in order of their last use.
     by_use: BTreeMap<u64, Key>,
     pins: BTreeMap<Key, u32>,
     uses: u64,
@@ -66,39 +65,39 @@ impl Default for Handles {
 }
 
 impl Handles {
-    /// A daemon is there that lets so many be open.
+    /// Sets how many files the daemon allows to be open.
     pub(crate) fn set_most(&mut self, most: u32) {
         self.most = usize::try_from(most).unwrap_or(usize::MAX).clamp(1, limits::OPEN_FILES);
     }
 
-    /// How many may be open.
+    /// Returns how many files may be open.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// How many must stay open if they are.
+    /// Returns the number of pinned files.
     pub(crate) fn pinned(&self) -> usize {
         self.pins.len()
     }
 
-    /// Whether a file must stay open if it is.
+    /// Returns whether a file is pinned.
     pub(crate) fn is_pinned(&self, key: Key) -> bool {
         self.pins.contains_key(&key)
     }
 
-    /// Whether a file is open, or being opened.
+    /// Returns whether a file is open or being opened.
     pub(crate) fn is_open(&self, key: Key) -> bool {
         self.open.contains_key(&key)
     }
 
-    /// The daemon is gone, and with it all that was open.
+    /// Forgets all files after the connection to the daemon was lost.
     pub(crate) fn clear(&mut self) {
         self.open.clear();
         self.by_use.clear();
         self.pins.clear();
     }
 
-    /// The number of a file that is open for this, or for more.
+    /// Returns the handle of a file that is open with at least this access, and marks it as used.
     pub(crate) fn find(&mut self, key: Key, access: Access) -> Option<FileRef> {
         let entry = self.open.get_mut(&key).filter(|entry| entry.access >= access)?;
         self.by_use.remove(&entry.used);
@@ -108,8 +107,9 @@ impl Handles {
         Some(entry.handle)
     }
 
-    /// Makes room for one more: what is to be closed for it, or `Err` when all that is open is
-    /// pinned.
+    /// Makes room for one more file. Returns the file to close, if one must be closed.
+    ///
+    /// `Err` if every open file is pinned.
     pub(crate) fn make_room(&mut self) -> Result<Option<FileRef>, ()> {
         if self.open.len() < self.most {
             return Ok(None);
@@ -118,22 +118,21 @@ impl Handles {
         idle.and_then(|key| self.close(key)).map(Some).ok_or(())
     }
 
-    /// A file is being opened.
+    /// Records that a file is being opened.
     pub(crate) fn insert(&mut self, key: Key, handle: FileRef, access: Access) {
         self.uses += 1;
         self.by_use.insert(self.uses, key);
         self.open.insert(key, Entry { handle, access, used: self.uses });
     }
 
-    /// A file is no longer open: the number to close, if it was.
+    /// Removes a file. Returns its handle, which must be closed, if it was open.
     pub(crate) fn close(&mut self, key: Key) -> Option<FileRef> {
         let entry = self.open.remove(&key)?;
         self.by_use.remove(&entry.used);
         Some(entry.handle)
     }
 
-    /// Opening failed. False when the file was closed or opened anew meanwhile: then nothing of it
-    /// is left.
+    /// Handles a failed open. Returns false if the file was closed or reopened meanwhile.
     pub(crate) fn failed(&mut self, key: Key, handle: FileRef) -> bool {
         let is_same = self.open.get(&key).is_some_and(|entry| entry.handle == handle);
         if is_same {
@@ -142,7 +141,7 @@ impl Handles {
         is_same
     }
 
-    /// All files of a torrent: the numbers to close. Its pins are gone, too.
+    /// Removes all files of a torrent and their pins. Returns the handles to close.
     pub(crate) fn close_all_of(&mut self, torrent: InfoHash) -> Vec<FileRef> {
         let all =
             (torrent, FileIndex(0), Which::Own)..=(torrent, FileIndex(u32::MAX), Which::Found);
@@ -154,12 +153,12 @@ impl Handles {
         keys.into_iter().filter_map(|key| self.close(key)).collect()
     }
 
-    /// A file must stay open, once more.
+    /// Adds a pin to a file.
     pub(crate) fn pin(&mut self, key: Key) {
         *self.pins.entry(key).or_default() += 1;
     }
 
-    /// A file need not stay open, once less.
+    /// Removes a pin from a file.
     pub(crate) fn unpin(&mut self, key: Key) {
         if let Some(pins) = self.pins.get_mut(&key) {
             *pins -= 1;
@@ -178,8 +177,8 @@ mod tests {
         (InfoHash([7; 20]), FileIndex(file), Which::Own)
     }
 
-    /// Opens files one after the other; which numbers had to be closed for them. The number of a
-    /// file is its index.
+    /// Opens files one after the other; the handle of each is its index. Returns the closed
+    /// handles.
     fn open(handles: &mut Handles, files: &[u32]) -> Vec<Result<Option<u32>, ()>> {
         let one = |&file: &u32| {
             let closed = handles.make_room()?;

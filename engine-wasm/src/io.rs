@@ -1,53 +1,52 @@
-//! What goes into the engine and what comes out: facts and intents, comparable and printable.
+//! The engine's inputs and outputs: comparable, printable values without callbacks.
 
 use shared_proto::{DaemonMessage, EngineMessage, IoCommand, IoEvent, Limits, Root};
 
 use crate::view::{Intent, IntentReply};
 
-/// A fact, told to [`crate::Engine::handle_input`].
+/// An input to [`crate::Engine::handle_input`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A daemon accepted this engine.
+    /// The daemon accepted this engine.
     Linked {
-        /// This engine's term.
+        /// The engine's term at the daemon.
         epoch: u64,
-        /// Folders that may be used; the first is the default.
+        /// The folders that may be used; the first is the default.
         roots: Vec<Root>,
-        /// What may be asked for.
+        /// The daemon's limits.
         limits: Limits,
     },
-    /// The daemon is gone, and with it every socket, open file and command under way.
+    /// The connection to the daemon was lost, and with it every socket, open file and command.
     Unlinked,
-    /// A control message of the daemon, other than `welcome`.
+    /// A control message from the daemon other than `welcome`.
     Control(DaemonMessage),
-    /// An I/O event of the daemon, other than credit.
+    /// An I/O event from the daemon other than credit.
     Io(IoEvent),
-    /// A person wants something; answered by [`Output::Reply`] with the same number.
+    /// A request of the user, answered by [`Output::Reply`] with the same id.
     Intent {
-        /// The host's number for it.
+        /// The host's id for the request.
         id: u64,
-        /// What.
+        /// The request.
         intent: Intent,
     },
-    /// The moment named by [`crate::Engine::poll_timeout`] has come. Too early or too often does no
-    /// harm.
+    /// The time that [`crate::Engine::poll_timeout`] returned has come. Extra calls do no harm.
     Timeout,
 }
 
-/// An intent of the engine, for its host to carry out.
+/// An action that the host must carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Send this control message.
+    /// Send this control message to the daemon.
     Control(EngineMessage),
-    /// Send this I/O command.
+    /// Send this I/O command to the daemon.
     Io(IoCommand),
-    /// What came of an [`Input::Intent`].
+    /// The result of an [`Input::Intent`].
     Reply {
-        /// Its number.
+        /// The id of the intent.
         id: u64,
-        /// What came of it.
+        /// The result.
         reply: IntentReply,
     },
-    /// A snapshot would differ from the last one in more than numbers.
+    /// The next snapshot differs from the last one in more than numbers.
     Changed,
 }

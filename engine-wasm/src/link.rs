@@ -1,8 +1,7 @@
-//! One WebSocket to the daemon, seen from the engine: frames in and out, the opening handshake, and
-//! credit.
+//! The WebSocket connection to the daemon: frames, opening handshake and flow control.
 //!
-//! It owns no socket: its host moves the frames. What the engine says stays in order; I/O commands
-//! are gathered into batches and wait while the daemon's credit is used up. It knows no torrent.
+//! The host moves the frames. Control messages stay in order; I/O commands are collected into
+//! batches and wait while the daemon's credit is used up. This module knows no torrent.
 
 use std::collections::VecDeque;
 
@@ -13,10 +12,9 @@ use shared_proto::{
 
 use crate::io::Input;
 
-/// Credit before `welcome` has told the window: enough for nothing, since nothing is sent before
-/// it.
+/// Credit before `welcome` announces the window; no I/O command is sent before that.
 const NO_WINDOW: i64 = 0;
-/// The share of the window that may be worked off before credit is returned, as a divisor.
+/// Divisor: credit is returned once this fraction of the window has been processed.
 const CREDIT_SHARE: i64 = 4;
 
 /// A WebSocket frame to send.
@@ -28,23 +26,23 @@ pub enum Frame {
     Binary(Vec<u8>),
 }
 
-/// What the daemon did that ends the link.
+/// A violation of the protocol by the daemon; it ends the connection.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// A frame that is not of this protocol.
+    /// The frame is malformed.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// Something came before `welcome`, or a second one.
-    #[error("the daemon spoke out of turn")]
+    /// A message before `welcome`, or a second `welcome`.
+    #[error("the daemon sent a message out of turn")]
     OutOfTurn,
-    /// The daemon speaks another version.
+    /// The daemon uses another protocol version.
     #[error(
         "the daemon speaks version {0} of the protocol, this engine {PROTOCOL_VERSION}: update the older one"
     )]
     Version(u32),
 }
 
-/// One attempt at a link, from the open socket to its end.
+/// One connection to the daemon.
 #[derive(Debug)]
 pub struct Link {
     welcomed: bool,
@@ -56,7 +54,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The socket is open: says `hello`.
+    /// Starts the handshake with `hello`, once the socket is open.
     pub fn open(token: &str, engine: &str, session: &str) -> Self {
         let hello = EngineMessage::Hello {
             protocol: PROTOCOL_VERSION,
@@ -74,10 +72,10 @@ impl Link {
         }
     }
 
-    /// A text frame came.
+    /// Handles a text frame.
     ///
     /// # Errors
-    /// [`LinkError`]: close the socket.
+    /// [`LinkError`]; the caller must close the socket.
     pub fn handle_text(&mut self, text: &str) -> Result<Input, LinkError> {
         let message: DaemonMessage = frame::decode_control(text)?;
         match (self.welcomed, message) {
@@ -97,10 +95,10 @@ impl Link {
         }
     }
 
-    /// A binary frame came: the events for the engine, in order.
+    /// Handles a binary frame; returns its events in order.
     ///
     /// # Errors
-    /// [`LinkError`]: close the socket.
+    /// [`LinkError`]; the caller must close the socket.
     pub fn handle_binary(&mut self, data: &[u8]) -> Result<Vec<Input>, LinkError> {
         if !self.welcomed {
             return Err(LinkError::OutOfTurn);
@@ -117,23 +115,23 @@ impl Link {
             }
         }
         if !only_credit {
-            self.owed += i64::try_from(data.len()).expect("a frame is within its limit");
+            self.owed += i64::try_from(data.len()).expect("the frame decoder limits the length");
         }
         Ok(inputs)
     }
 
-    /// The engine orders I/O.
+    /// Queues an I/O command.
     pub fn command(&mut self, command: IoCommand) {
         self.batch.push(command);
     }
 
-    /// The engine says something on the control plane. What it ordered before goes first.
+    /// Queues a control message, behind all earlier commands.
     pub fn control(&mut self, message: &EngineMessage) {
         self.seal();
         self.waiting.push_back(Frame::Text(frame::encode_control(message)));
     }
 
-    /// The next frame to send, `None` when there is none, or none that the credit allows.
+    /// Returns the next frame to send; `None` if there is none or if the credit is used up.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.owed > 0 && self.owed >= self.window / CREDIT_SHARE {
             let bytes = u32::try_from(self.owed).unwrap_or(u32::MAX);
@@ -145,12 +143,12 @@ impl Link {
             if self.credit <= 0 {
                 return None;
             }
-            self.credit -= i64::try_from(data.len()).expect("a frame is within its limit");
+            self.credit -= i64::try_from(data.len()).expect("batches are about BATCH_TARGET long");
         }
         self.waiting.pop_front()
     }
 
-    /// Turns the commands gathered so far into frames of about [`BATCH_TARGET`].
+    /// Encodes the collected commands into frames of about [`BATCH_TARGET`] bytes.
     fn seal(&mut self) {
         if self.batch.is_empty() {
             return;

@@ -1,10 +1,9 @@
-//! The last lines that the engine logged, kept in memory for a report: in a browser nothing else
-//! keeps them.
+//! Keeps the engine's last log lines in memory, for a problem report.
 //!
-//! A host makes one, subscribes it, and gives it to its engine, which reads it and nothing else.
-//! Lines bear the engine's own time. What is below `info` is not kept: there strangers' addresses
-//! and names may be. Nor is a field called `message`: that holds a sentence for a person, and
-//! names.
+//! In a browser nothing else stores them. The host creates one [`LogTail`], installs its
+//! subscriber, and passes it to the engine. Lines carry the engine's time. Lines below `info` are
+//! not kept, because they may contain addresses and names; neither is a field called `message`,
+//! which holds a sentence for the user, possibly with names.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -16,12 +15,12 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::time::Instant;
 
-/// Lines that are kept.
+/// Number of lines to keep.
 const KEPT: usize = 200;
 /// Longest line, bytes.
 const LINE_MAX: usize = 1 << 10;
 
-/// The last lines. Clones share them.
+/// The last log lines. Clones share the same lines.
 #[derive(Clone, Default)]
 pub struct LogTail(Arc<Mutex<Tail>>);
 
@@ -33,19 +32,19 @@ struct Tail {
 }
 
 impl LogTail {
-    /// What keeps lines as they are logged: the process's subscriber.
+    /// Returns a subscriber that stores the lines; install it as the process's subscriber.
     pub fn subscriber(&self) -> impl Subscriber + use<> {
         Keeper(self.clone())
     }
 
-    /// The engine's time, for the lines that follow.
+    /// Sets the engine's time for the following lines.
     pub(crate) fn set_now(&self, now: Instant) {
         let mut tail = self.lock();
         tail.began.get_or_insert(now);
         tail.now = now;
     }
 
-    /// The lines, the oldest first.
+    /// Returns the lines, the oldest first.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lock().lines.iter().cloned().collect()
     }
@@ -58,7 +57,8 @@ impl LogTail {
         }
         let mut line = format!("{seconds} s {words}");
         if line.len() > LINE_MAX {
-            // Half an address or hash would not be known for one.
+            // A truncated address or hash would not be recognised as one, so the last word is
+            // dropped.
             let end = line.floor_char_boundary(LINE_MAX);
             line.truncate(line[..end].rfind(' ').unwrap_or(0));
         }
@@ -84,7 +84,7 @@ impl PartialEq for LogTail {
 
 impl Eq for LogTail {}
 
-/// Keeps events, and knows no spans.
+/// A subscriber that stores events and ignores spans.
 struct Keeper(LogTail);
 
 impl Subscriber for Keeper {
@@ -114,13 +114,13 @@ impl Subscriber for Keeper {
 
 struct Words {
     text: String,
-    /// Whether what happened is said: that comes before any field.
+    /// Whether the event's message has been written; it comes before the fields.
     is_said: bool,
 }
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A line of text is written in any case.
+        // Writing to a `String` never fails.
         let _ = match field.name() {
             "message" if self.is_said => Ok(()),
             "message" => {

@@ -1,8 +1,8 @@
-//! What the router lets in for the engine's own sockets, as the daemon tells.
+//! Port mappings of the engine's sockets at the router, as the daemon reports them.
 //!
-//! Owns which sockets it is asked for and what came of that. It asks nobody: the daemon speaks to
-//! the router, renews, and asks again by itself. Invariant: what is told of a socket that is not
-//! open counts for nothing.
+//! This module owns the requested mappings and their results. The daemon talks to the router,
+//! renews mappings and retries by itself. Invariant: a report about a socket that is not open is
+//! ignored.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,8 +12,7 @@ use shared_proto::{IoCommand, SocketId};
 
 use crate::view::{MappingState, PortMappingView};
 
-/// The answers about the sockets of one link. Bounded by the number of sockets, of which the engine
-/// opens four.
+/// The mappings of one connection to the daemon. The engine requests at most four.
 #[derive(Debug, Default)]
 pub(crate) struct Mappings {
     to_ask: Vec<SocketId>,
@@ -21,36 +20,35 @@ pub(crate) struct Mappings {
 }
 
 impl Mappings {
-    /// A socket is open that others should reach.
+    /// Requests a mapping for an open socket.
     pub(crate) fn want(&mut self, socket: SocketId) {
         self.to_ask.push(socket);
         self.told.insert(socket, None);
     }
 
-    /// The daemon is gone, and the sockets with it.
+    /// Forgets all mappings after the connection to the daemon was lost.
     pub(crate) fn unlink(&mut self) {
         *self = Self::default();
     }
 
-    /// What to order next.
+    /// Returns the next command.
     pub(crate) fn next_command(&mut self) -> Option<IoCommand> {
         Some(IoCommand::PortMap { socket: self.to_ask.pop()? })
     }
 
-    /// The daemon tells what the router lets in.
+    /// Handles a report of the daemon.
     pub(crate) fn hear(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
         if let Some(told) = self.told.get_mut(&socket) {
             *told = Some(result);
         }
     }
 
-    /// What the router lets in for a socket.
+    /// Returns the mapping of a socket.
     pub(crate) fn of(&self, socket: SocketId) -> Option<Mapping> {
         self.told.get(&socket)?.as_ref()?.as_ref().ok().copied()
     }
 
-    /// The state of things for a socket that peers connect to; `None` where the router is not
-    /// asked.
+    /// Returns the mapping's state for the user; `None` if no mapping was requested.
     pub(crate) fn view(&self, socket: SocketId) -> Option<PortMappingView> {
         let told = self.told.get(&socket)?;
         let mut view = PortMappingView {

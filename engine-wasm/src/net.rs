@@ -1,9 +1,8 @@
-//! The engine's own sockets: where others reach it, and where its datagrams come and go.
+//! The engine's own sockets: for incoming connections and for datagrams.
 //!
-//! Owns which sockets are wanted, which are open, and on which port; it never looks into what they
-//! carry: the engine hands that to whom it belongs to. Invariant: TCP and UDP share one port in
-//! both families where they can, so that one number is true for trackers, DHT, peers over both
-//! transports, and routers.
+//! This module owns which sockets are wanted, which are open, and their ports. It does not inspect
+//! what they carry. Invariant: TCP and UDP use the same port in both address families if possible,
+//! so that one number is right for trackers, the DHT, peers and routers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,26 +15,27 @@ use crate::mapping::Mappings;
 use crate::peer::way::Ways;
 use crate::view::PortMappingView;
 
-/// What sockets the engine opens.
+/// Which sockets the engine opens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetConfig {
-    /// Where peers can connect: 0 for any port; `None` to listen nowhere. A port that is taken is
-    /// replaced by any other.
+    /// Port for incoming connections: 0 for any port, `None` for no incoming connections.
+    ///
+    /// If the port is taken, another one is used.
     pub listen_port: Option<u16>,
-    /// Whether datagrams are sent and received: UDP trackers, DHT and uTP need them.
+    /// Whether to send and receive datagrams; UDP trackers, the DHT and uTP need them.
     pub udp: bool,
-    /// Whether the router is asked to let in who wants to reach us.
+    /// Whether to ask the router for port mappings.
     pub port_mapping: bool,
 }
 
-/// What a socket is for.
+/// The purpose of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Peers connect to it.
+    /// Accepts TCP connections.
     Listen,
-    /// Datagrams of all kinds.
+    /// Sends and receives all unicast datagrams.
     Datagrams,
-    /// Datagrams to everybody in the local network (BEP 14).
+    /// Sends and receives datagrams of a multicast group in the local network (BEP 14).
     Group,
 }
 
@@ -47,51 +47,51 @@ struct Opening {
     port: u16,
 }
 
-/// What is to be opened next.
+/// The next socket to open.
 #[derive(Clone, Copy, Debug)]
 enum Todo {
     Open(Role, Family, u16),
-    /// Connections over this socket for datagrams.
+    /// Enable uTP on this datagram socket.
     Utp(SocketId),
 }
 
-/// The sockets of one link.
+/// The sockets of one connection to the daemon.
 #[derive(Debug, Default)]
 pub(crate) struct Net {
     config: NetConfig,
-    /// Whether peers connect over TCP, and over uTP.
+    /// Whether peers may connect over TCP and over uTP.
     transports: (bool, bool),
     next: u32,
     opening: BTreeMap<OpId, Opening>,
-    /// Sockets that are about to speak uTP, too.
+    /// Datagram sockets for which uTP is being enabled.
     learning: BTreeMap<OpId, SocketId>,
     open: BTreeMap<SocketId, (Role, Family, u16)>,
-    /// Those of them that speak uTP.
+    /// Datagram sockets with uTP enabled.
     utp: BTreeSet<SocketId>,
     todo: Vec<Todo>,
-    /// Whether the groups of the local network are wanted, too.
+    /// Whether to join the multicast groups of the local network.
     joins_groups: bool,
-    /// What the router lets in.
+    /// The port mappings at the router.
     mappings: Mappings,
 }
 
 impl Net {
-    /// Sockets as configured, none of them open.
+    /// Creates the configured sockets, none of them open.
     pub(crate) fn new(config: NetConfig, ways: Ways) -> Self {
         Self { config, transports: (ways.tcp, ways.utp && config.udp), ..Self::default() }
     }
 
-    /// The groups of the local network are wanted, too, if others may connect and datagrams may be
-    /// sent.
+    /// Joins multicast groups as well, if incoming connections and datagrams are enabled.
     pub(crate) fn join_groups(&mut self) {
         self.joins_groups = self.config.udp && self.config.listen_port.is_some();
     }
 
-    /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the
-    /// others follow it.
+    /// Handles a new connection to the daemon: queues the sockets to open.
+    ///
+    /// The first socket determines the port of the others.
     pub(crate) fn link(&mut self) {
         self.unlink();
-        // The last of the list is the first to be opened.
+        // The list is a stack: the last entry is opened first.
         if self.joins_groups {
             self.todo.extend(
                 [Family::V6, Family::V4].map(|family| Todo::Open(Role::Group, family, lsd::PORT)),
@@ -108,12 +108,12 @@ impl Net {
         }
     }
 
-    /// Whether the sockets for datagrams come first, and not after one that listens.
+    /// Returns whether datagram sockets are opened before the TCP listener.
     fn begins_with_datagrams(&self) -> bool {
         self.config.listen_port.is_none() || !self.transports.0
     }
 
-    /// The daemon is gone, and the sockets with it.
+    /// Forgets all sockets after the connection to the daemon was lost.
     pub(crate) fn unlink(&mut self) {
         self.opening.clear();
         self.learning.clear();
@@ -123,7 +123,7 @@ impl Net {
         self.mappings.unlink();
     }
 
-    /// The next socket to open; `None` for now.
+    /// Returns the command that opens the next socket; `None` if there is none at the moment.
     pub(crate) fn next_command(&mut self, op: OpId) -> Option<IoCommand> {
         let (role, family, port) = match self.todo.pop()? {
             Todo::Open(role, family, port) => (role, family, port),
@@ -148,17 +148,17 @@ impl Net {
         })
     }
 
-    /// Whether [`Net::next_command`] has one.
+    /// Returns whether [`Net::next_command`] would return a command.
     pub(crate) fn has_command(&self) -> bool {
         !self.todo.is_empty()
     }
 
-    /// An answer; false when it is to nothing that was asked here.
+    /// Handles the daemon's answer. Returns false if `op` is not a command of this module.
     pub(crate) fn answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
         if let Some(socket) = self.learning.remove(&op) {
             match result {
                 Ok(_) => drop(self.utp.insert(socket)),
-                Err(error) => tracing::debug!(%socket, ?error, "no uTP"),
+                Err(error) => tracing::debug!(%socket, ?error, "uTP is not available"),
             }
             return true;
         }
@@ -179,7 +179,7 @@ impl Net {
                         self.todo.push(Todo::Open(Role::Listen, Family::V6, bound));
                         self.datagrams(bound);
                     }
-                    // Without IPv4 this one settles the port.
+                    // Without an IPv4 socket this one determines the port.
                     (Role::Listen, Family::V6) if !self.listens_at(Family::V4) => {
                         self.datagrams(bound)
                     }
@@ -192,12 +192,12 @@ impl Net {
                     }
                 }
             }
-            // Who may speak to no network joins no group.
-            _ if role == Role::Group => tracing::debug!(?family, ?result, "no group"),
+            // A machine without a network cannot join a group; that is not an error.
+            _ if role == Role::Group => tracing::debug!(?family, ?result, "cannot join the group"),
             _ if port != 0 && (role, family) != (Role::Listen, Family::V6) => {
                 self.todo.push(Todo::Open(role, family, 0));
             }
-            // A machine may well lack a family.
+            // Many machines lack one address family, so a failure of IPv6 alone is not an error.
             _ if (role, family) == (Role::Listen, Family::V4) => {
                 let port = self.config.listen_port.unwrap_or(0);
                 self.todo.push(Todo::Open(Role::Listen, Family::V6, port));
@@ -214,39 +214,40 @@ impl Net {
                     self.config.listen_port.unwrap_or(0),
                 ));
             }
-            _ => tracing::debug!(?role, ?family, ?result, "no such socket"),
+            _ => tracing::debug!(?role, ?family, ?result, "cannot open the socket"),
         }
         true
     }
 
-    /// Whether sockets are being opened.
+    /// Returns whether sockets are being opened.
     pub(crate) fn is_opening(&self) -> bool {
         self.has_command() || !self.opening.is_empty() || !self.learning.is_empty()
     }
 
-    /// The next thing to ask the router for.
+    /// Returns the next port mapping command.
     pub(crate) fn next_to_map(&mut self) -> Option<IoCommand> {
         self.mappings.next_command()
     }
 
-    /// The daemon tells what the router lets in.
+    /// Handles the daemon's report about a port mapping.
     pub(crate) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
         self.mappings.hear(socket, result);
     }
 
-    /// What the router lets in for those who connect; `None` where it is not asked.
+    /// Returns the state of the port mapping for peers; `None` if none was requested.
     pub(crate) fn mapping_view(&self) -> Option<PortMappingView> {
         self.mappings.view(self.listener()?)
     }
 
-    /// The port at which those reach us who are not in our network: the router's, if it let one in.
-    /// `None` when they can't.
+    /// Returns the port at which peers outside the local network can connect.
+    ///
+    /// This is the router's port if a mapping exists; `None` if peers cannot connect.
     pub(crate) fn public_port(&self) -> Option<u16> {
         let mapped = self.listener().and_then(|socket| self.mappings.of(socket));
         mapped.map(|mapping| mapping.port).or_else(|| self.listen_port())
     }
 
-    /// The port at which peers connect here; `None` when they can't.
+    /// Returns the local port for incoming connections; `None` if there is none.
     pub(crate) fn listen_port(&self) -> Option<u16> {
         let over_utp = || {
             self.port_of(Role::Datagrams).filter(|_| self.takes_arrivals() && !self.utp.is_empty())
@@ -254,17 +255,17 @@ impl Net {
         self.port_of(Role::Listen).or_else(over_utp)
     }
 
-    /// Whether peers may connect at all.
+    /// Returns whether incoming connections are enabled.
     pub(crate) fn takes_arrivals(&self) -> bool {
         self.config.listen_port.is_some()
     }
 
-    /// The port of our datagrams.
+    /// Returns the port of the datagram socket.
     pub(crate) fn udp_port(&self) -> Option<u16> {
         self.port_of(Role::Datagrams)
     }
 
-    /// The socket from which a datagram reaches this address.
+    /// Returns the datagram socket for this address.
     pub(crate) fn udp_towards(&self, to: SocketAddr) -> Option<SocketId> {
         let wanted = if to.is_ipv4() { Family::V4 } else { Family::V6 };
         let mut open = self.open.iter();
@@ -272,28 +273,28 @@ impl Net {
             .map(|(&socket, _)| socket)
     }
 
-    /// The socket by which this address can be reached over uTP.
+    /// Returns the socket for uTP connections to this address.
     pub(crate) fn utp_towards(&self, to: SocketAddr) -> Option<SocketId> {
         self.udp_towards(to).filter(|socket| self.utp.contains(socket))
     }
 
-    /// Whether uTP is spoken at all.
+    /// Returns whether uTP is enabled on any socket.
     pub(crate) fn speaks_utp(&self) -> bool {
         !self.utp.is_empty()
     }
 
-    /// Whether datagrams of a family can be sent.
+    /// Returns whether datagrams of this family can be sent.
     pub(crate) fn has_udp(&self, wanted: Family) -> bool {
         self.open.values().any(|(role, family, _)| *role == Role::Datagrams && *family == wanted)
     }
 
-    /// The sockets of groups.
+    /// Returns the multicast sockets.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (SocketId, Family)> + '_ {
         let groups = self.open.iter().filter(|(_, (role, ..))| *role == Role::Group);
         groups.map(|(&socket, &(_, family, _))| (socket, family))
     }
 
-    /// What an open socket is for.
+    /// Returns the purpose of an open socket.
     pub(crate) fn role(&self, socket: SocketId) -> Option<Role> {
         self.open.get(&socket).map(|&(role, ..)| role)
     }
@@ -332,8 +333,9 @@ mod tests {
     const TAKEN: u16 = 6881;
     const FREE: u16 = 40_000;
 
-    /// What is asked for, when only IPv4 works (or both do) and one port is taken; and the net
-    /// afterwards.
+    /// Opens all sockets while port [`TAKEN`] is taken, with or without IPv6.
+    ///
+    /// Returns the commands and the resulting state.
     fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
         run_with(config, Ways::default(), has_v6)
     }

@@ -1,28 +1,28 @@
-//! What a report must not tell, taken out of any text: addresses, hosts, names, paths, keys,
-//! hashes.
+//! Removes private data from the text of a problem report.
 //!
-//! Pure text. It would rather take out too much: whatever looks like a secret is one. Invariant:
-//! what comes out holds no address, no dotted name of a host or a file, no path below its first
-//! folder, no URL beyond its scheme, and no word of 32 letters or more.
+//! It removes addresses, host names, file names, paths, keys and hashes, and removes too much
+//! rather than too little. Invariant: the result contains no address, no host or file name with a
+//! dot, no path below its first folder, no URL beyond its scheme, and no word of 32 or more
+//! characters.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A word at least this long is taken for a key, a token or a hash, characters.
+/// Length from which a word counts as a key, a token or a hash, characters.
 const SECRET_LENGTH: usize = 32;
-/// Shorter names than this are common words, and are left.
+/// Length below which a name counts as a common word and is kept, characters.
 const NAME_LENGTH: usize = 4;
 
-/// What is known to be secret, and what stands for it.
+/// Known private texts and their replacements.
 #[derive(Debug, Default)]
 pub(crate) struct Scrubber {
-    /// By their first characters, so that a line costs the same however many there are; the longest
-    /// first.
+    /// Texts and replacements by the text's first characters, the longest first. The cost per line
+    /// does not depend on the number of texts.
     known: HashMap<String, Vec<(String, String)>>,
 }
 
 impl Scrubber {
-    /// These texts are replaced wherever they are found.
+    /// Creates a scrubber that replaces these texts wherever they occur.
     pub(crate) fn new(known: BTreeMap<String, String>) -> Self {
         let mut by_head: HashMap<_, Vec<_>> = HashMap::new();
         for (text, instead) in known {
@@ -36,7 +36,7 @@ impl Scrubber {
         Self { known: by_head }
     }
 
-    /// A line without what it must not tell.
+    /// Returns the line without private data.
     pub(crate) fn line(&self, line: &str) -> String {
         words(&without_paths(&self.without_known(line)))
     }
@@ -54,7 +54,7 @@ impl Scrubber {
             out.push_str(instead);
             rest = &rest[text.len()..];
             if rest.starts_with(['/', '\\']) {
-                // What lies in a known folder.
+                // The rest of the path, below a known folder.
                 out.push_str("/…");
                 rest = &rest[path_end(rest, is_quoted)..];
             }
@@ -62,20 +62,22 @@ impl Scrubber {
         out
     }
 
-    /// The longest known text with which this one begins.
+    /// Returns the longest known text at the start of `text`.
     fn known_at(&self, text: &str) -> Option<&(String, String)> {
         self.known.get(head(text)?)?.iter().find(|(known, _)| text.starts_with(known.as_str()))
     }
 }
 
-/// The first characters of a text; `None` when it is shorter than any name.
+/// Returns the first characters of a text; `None` if it is shorter than any name.
 fn head(text: &str) -> Option<&str> {
     let (last, c) = text.char_indices().nth(NAME_LENGTH - 1)?;
     text.get(..last + c.len_utf8())
 }
 
-/// Nobody can tell where in a line a path ends: it takes all that follows with it, or all that is
-/// in its quotation marks.
+/// Removes paths.
+///
+/// The end of a path cannot be determined, so everything after its start is removed, or everything
+/// inside its quotation marks.
 fn without_paths(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -90,8 +92,7 @@ fn without_paths(line: &str) -> String {
     out
 }
 
-/// Where a path begins: a slash or a drive letter at the beginning of a word, with something behind
-/// it.
+/// Finds the start of a path: a slash or a drive letter at the start of a word, with text after it.
 fn path_begin(text: &str) -> Option<usize> {
     let mut before = None;
     for (at, c) in text.char_indices() {
@@ -99,7 +100,7 @@ fn path_begin(text: &str) -> Option<usize> {
         let rest = &text[at..];
         let second = rest.chars().nth(1);
         let is_unix = c == '/' && second.is_some_and(|c| !c.is_whitespace() && c != '/');
-        // Of a server, and no URL.
+        // A path on a server (`//host/…`), not a URL.
         let is_remote = before != Some(':') && c == '/' && second == Some('/');
         let is_here =
             ["~/", "./", "../", "\\\\", "file:"].iter().any(|begin| rest.starts_with(begin));
@@ -116,14 +117,13 @@ fn path_begin(text: &str) -> Option<usize> {
     None
 }
 
-/// Names may hold quotation marks: only the last one of the line ends a path that stands in such
-/// marks.
+/// Finds the end of a path. A quoted path ends at the last quotation mark of the line, because
+/// names may contain such marks.
 fn path_end(path: &str, is_quoted: bool) -> usize {
     path.rfind(['"', '”']).filter(|_| is_quoted).unwrap_or(path.len())
 }
 
-/// A path as far as it may be told: the home folder is `~`, and of all else only the first folder
-/// is named.
+/// Shortens a path: the home folder becomes `~`, and below the first folder nothing remains.
 fn shown(path: &str) -> String {
     let is_home = ["/home/", "/Users/", "/root", "~"].iter().any(|home| path.starts_with(home));
     let is_windows_home =
@@ -133,7 +133,7 @@ fn shown(path: &str) -> String {
     }
     let separator = if path.contains('\\') { '\\' } else { '/' };
     let first = path.split(separator).find(|part| !part.is_empty()).unwrap_or_default();
-    // The folders of a system are no secret; a drive's letter isn't, either.
+    // System folders and drive letters are not private.
     let is_common =
         ["var", "usr", "opt", "etc", "tmp", "run", "mnt", "media", "srv", "dev", "proc"]
             .contains(&first)
@@ -141,12 +141,12 @@ fn shown(path: &str) -> String {
     if is_common { format!("/{first}/…") } else { "/…".to_owned() }
 }
 
-/// Each word that is an address, a URL or a secret is replaced.
+/// Replaces each word that is an address, a URL or a secret.
 fn words(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut word = String::new();
     for c in line.chars() {
-        // Whatever is written on without a space belongs to a URL.
+        // A URL extends to the next space.
         let is_url = word.contains("://") || is_magnet(&word);
         let is_mark = matches!(
             c,
@@ -184,7 +184,7 @@ fn scrubbed(word: &str) -> String {
     if parts.any(is_long) {
         return format!("‹secret›{tail}");
     }
-    // What is left of a path that has no beginning.
+    // The rest of a path whose start was removed.
     let has_slash = core.contains('/') && core.chars().any(char::is_alphabetic);
     let is_relative_path = has_slash && !is_rate(core) && !core.ends_with("/…");
     let is_name = !is_product(core) && !is_time(core) && (is_relative_path || is_dotted(core));
@@ -195,7 +195,7 @@ fn is_magnet(word: &str) -> bool {
     word.to_ascii_lowercase().contains("magnet:")
 }
 
-/// Whether an address is anywhere in it, whatever stands around it.
+/// Returns whether the word contains an address anywhere.
 fn holds_address(word: &str) -> bool {
     if word.parse::<SocketAddr>().is_ok() {
         return true;
@@ -210,7 +210,7 @@ fn holds_address(word: &str) -> bool {
         let run = run.trim_end_matches('.');
         let bare = run.strip_suffix(':').filter(|bare| !bare.ends_with(':')).unwrap_or(run);
         let has_digit = run.contains(|c: char| c.is_ascii_digit());
-        // Module names have double colons as well, and the time of day has single ones.
+        // Module names also have double colons, and the time of day single ones.
         let looks_so = has_digit && (run.contains("::") || run.matches(':').count() >= 4);
         looks_so || (has_digit && bare.parse::<Ipv6Addr>().is_ok())
     };
@@ -223,19 +223,19 @@ fn holds_address(word: &str) -> bool {
             .is_some_and(|ip| ip.contains(':') && ip.parse::<IpAddr>().is_ok())
 }
 
-/// `MB/s` and the like.
+/// Returns whether the word is a rate such as `MB/s`.
 fn is_rate(word: &str) -> bool {
     word.split_once('/').is_some_and(|(_, per)| matches!(per, "s" | "h" | "min"))
 }
 
-/// `Chrome/150.0`
+/// Returns whether the word is a product such as `Chrome/150.0`.
 fn is_product(word: &str) -> bool {
     let Some((name, version)) = word.split_once('/') else { return false };
     let is_version = !version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.');
     is_version && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// `2026-01-31T12:34:56.789Z`, as the daemon's log has it.
+/// Returns whether the word is a timestamp of the daemon's log, `2026-01-31T12:34:56.789Z`.
 fn is_time(word: &str) -> bool {
     let Some((day, time)) = word.split_once('T') else { return false };
     let is_made_of =
@@ -245,7 +245,9 @@ fn is_time(word: &str) -> bool {
         && is_made_of(time.trim_end_matches('Z'), &[':', '.'])
 }
 
-/// `tracker.example.org`, `film.mkv`; no versions, as `6.1.0-21-amd64`, and no numbers with a unit.
+/// Returns whether the word is a host or file name with a dot (`tracker.example.org`, `film.mkv`).
+///
+/// Versions such as `6.1.0-21-amd64` and numbers with a unit are not.
 fn is_dotted(word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace() && c != '.');
     let has_dot = word.match_indices('.').any(|(at, _)| {
@@ -331,7 +333,7 @@ mod tests {
     }
 
     proptest! {
-        /// A mark within a path or URL is followed by more of what is secret.
+        /// A marker within a path or URL is followed by more private text.
         #[test]
         fn no_secret_survives_whatever_stands_around_and_in_it(
             before in "([a-z ]{0,8}[ =(:,;'|@\\[])?", after in "([ \"'),:;.\\]|/][a-z ]{0,8})?", mark in "[ \"'),:;.|=”-]{0,3}",
@@ -342,7 +344,7 @@ mod tests {
                 "https://t.example/passkey/announce", "https://t.example/+passkey/announce",
             ]),
         ) {
-            // Of a URL, a space is the end.
+            // A URL ends at a space.
             let no_space = mark.replace(' ', "");
             let secret = secret.replace('*', &mark).replace('+', &no_space);
             let line = scrubber().line(&format!("{before}{secret}{after}"));

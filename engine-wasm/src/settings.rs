@@ -1,8 +1,8 @@
-//! What a person sets for all torrents, where that can be changed while the engine runs: which
-//! values make sense, how they are written down, and what of an engine's configuration they are.
+//! The global settings that can change while the engine runs.
 //!
-//! It knows no torrent and changes none. Invariant: what [`check`] accepts can be carried out at
-//! once, and a record that was decoded has passed it.
+//! This module owns their validation, their stored format, and their place in an engine's
+//! [`Config`]. It knows no torrent and changes none. Invariant: settings that [`check`] accepts can
+//! be applied at once, and [`decode`] returns only such settings.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::engine::Config;
 use crate::limits;
 use crate::view::{Sentence, Settings};
 
-/// State key of what is written down.
+/// State key of the stored settings.
 pub(crate) const KEY: &str = "settings";
-/// The form of what is written down; another one is not read.
+/// Version of the format; other versions are ignored.
 const VERSION: u64 = 1;
-/// Most bytes given for each hundred that makes sense: a million times the whole.
+/// Largest accepted ratio in percent: a million times the torrent's size.
 const MAX_RATIO_PERCENT: u32 = 100_000_000;
 
-/// Whether they make sense.
+/// Validates settings.
 ///
 /// # Errors
-/// Why not, in plain words.
+/// The sentence to show to the user.
 pub(crate) fn check(settings: &Settings) -> Result<(), Sentence> {
     let is_too_low = |limit: Option<u64>| limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT);
     if is_too_low(settings.down_limit_bps) {
@@ -50,14 +50,15 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Sentence> {
     Ok(())
 }
 
-/// What is written down.
+/// Encodes settings for storage.
 pub(crate) fn encode(settings: &Settings) -> Vec<u8> {
     json!({ "version": VERSION, "settings": settings }).to_string().into_bytes()
 }
 
-/// What an earlier engine wrote down; `None` when that can't be read, or makes no sense. What it
-/// does not say is as usual, and what it says beyond what is known here is passed over: engines of
-/// other ages wrote it, too.
+/// Decodes stored settings; `None` if they cannot be read or are invalid.
+///
+/// Missing fields keep their value from `usual`, and unknown fields are ignored, because older and
+/// newer engines write the same key.
 pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
     let mut record: Value = serde_json::from_slice(bytes).ok()?;
     if record.get("version")?.as_u64()? != VERSION {
@@ -74,7 +75,7 @@ pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
     Some(mended(settings, usual)).filter(|settings| check(settings).is_ok())
 }
 
-/// What earlier engines took and this one refuses is as usual; the rest counts.
+/// Replaces values that older engines accepted and this one refuses by those of `usual`.
 fn mended(settings: Settings, usual: &Settings) -> Settings {
     let has_source = settings.trackers || settings.dht || settings.pex || settings.web_seeds;
     let Settings { dht, trackers, pex, web_seeds, .. } =
@@ -83,7 +84,7 @@ fn mended(settings: Settings, usual: &Settings) -> Settings {
     Settings { dht, trackers, pex, web_seeds, max_downloads, ..settings }
 }
 
-/// What of a configuration can be changed.
+/// Returns the changeable settings of a configuration.
 pub(crate) fn of(config: &Config) -> Settings {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let (sources, ways, queue) = (config.sources, config.ways, config.queue);
@@ -110,7 +111,7 @@ pub(crate) fn of(config: &Config) -> Settings {
     }
 }
 
-/// Makes them part of a configuration.
+/// Copies settings into a configuration.
 pub(crate) fn put_into(settings: &Settings, config: &mut Config) {
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     config.download_limit_bps = settings.down_limit_bps;
@@ -161,7 +162,7 @@ mod tests {
         check_refused(|it| it.ratio_percent = Some(u32::MAX), "ratio");
     }
 
-    /// What a record in JSON is read as.
+    /// Checks how a JSON record is decoded.
     fn check_read(record: &str, expected: Option<Settings>) {
         assert_eq!(decode(record.as_bytes(), &usual()), expected, "{record}");
     }

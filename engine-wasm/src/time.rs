@@ -1,14 +1,14 @@
-//! Time as the engine knows it: a number that its host hands in. Nothing in here reads a clock.
+//! The engine's time: a number that the host passes in. The engine never reads a clock.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment, in microseconds since a start of the host's choice.
+/// A point in time, in microseconds since an epoch that the host chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(pub u64);
 
 impl Instant {
-    /// Time since `earlier`, zero if that is in the future.
+    /// Returns the time since `earlier`, or zero if `earlier` is in the future.
     pub fn saturating_since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

@@ -1,9 +1,9 @@
-//! What the engine writes down in the daemon's state, until the daemon says that it is durable.
+//! Changes to the daemon's state that are not durable yet.
 //!
-//! Owns the last change of each key that is not durable yet, and when it is sent again. Invariant:
-//! a change leaves here only when the daemon has confirmed it or a later change of the same key
-//! takes its place; so neither a full disk nor a daemon that dies loses one. It never looks into a
-//! value.
+//! This module owns the last such change of each key, and the time of its next attempt. Invariant:
+//! a change leaves this module only when the daemon has confirmed it, or when a later change of the
+//! same key replaces it. So neither a full disk nor a crash of the daemon loses a change. Values
+//! are opaque.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,17 +13,16 @@ use shared_proto::{IoCommand, OpId};
 
 use crate::time::Instant;
 
-/// A change that failed is sent again after this.
+/// Delay before the first retry of a failed change.
 const FIRST: Duration = Duration::from_secs(5);
-/// Each further time after twice as long, and never after longer than this: the daemon tries by
-/// itself, too.
+/// Longest delay between retries; each delay is twice the one before. The daemon retries, too.
 const LAST: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 struct Change {
     /// The value; `None` to delete the key.
     value: Option<Bytes>,
-    /// The command that is under way.
+    /// The command in progress.
     op: Option<OpId>,
     again: Instant,
     wait: Duration,
@@ -37,7 +36,7 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
-    /// A new change, and the command that carries it out.
+    /// Records a change, and returns the command that carries it out.
     pub(crate) fn begin(
         &mut self,
         key: String,
@@ -51,10 +50,10 @@ impl Writes {
         command(op, key, value)
     }
 
-    /// The daemon answered a command. Commands of others change nothing here.
+    /// Handles the daemon's answer to a command; ignores commands of other modules.
     pub(crate) fn answered(&mut self, op: OpId, is_durable: bool, now: Instant) {
         let Some(key) = self.underway.remove(&op) else { return };
-        // A later change of the same key has a command of its own.
+        // A later change of the same key has its own command.
         let Some(change) = self.changes.get_mut(&key).filter(|change| change.op == Some(op)) else {
             return;
         };
@@ -66,7 +65,7 @@ impl Writes {
         }
     }
 
-    /// The daemon is gone, and nobody knows what of this it wrote.
+    /// Handles a lost connection: commands in progress may or may not have been carried out.
     pub(crate) fn unlink(&mut self) {
         self.underway.clear();
         for change in self.changes.values_mut() {
@@ -74,19 +73,19 @@ impl Writes {
         }
     }
 
-    /// When a change is sent again.
+    /// Returns when the next retry is due.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         self.changes.values().filter(|change| change.op.is_none()).map(|change| change.again).min()
     }
 
-    /// The keys of changes that are due.
+    /// Returns the keys of changes that are due.
     pub(crate) fn due(&self, now: Instant) -> Vec<String> {
         let due =
             self.changes.iter().filter(|(_, change)| change.op.is_none() && change.again <= now);
         due.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Sends a change again; `None` when there is none of this key.
+    /// Returns the command that repeats a change; `None` if the key has none.
     pub(crate) fn send_again(&mut self, key: &str, op: OpId) -> Option<IoCommand> {
         let change = self.changes.get_mut(key)?;
         change.op = Some(op);
