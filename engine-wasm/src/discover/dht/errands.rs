@@ -1,7 +1,8 @@
-//! What torrents ask of the DHT, and when it is done: the list between them and [`super::Dht`].
+//! The torrents' requests to the DHT, and when each is repeated.
 //!
-//! Knows no node and no packet. Invariant: a torrent is looked for at most every [`FIRST_AGAIN`],
-//! and forgotten when it no longer asks.
+//! This list stands between the torrents and [`super::Dht`]. It knows neither nodes nor packets.
+//! Invariant: a torrent is searched for at most every [`FIRST_AGAIN`], and removed when it stops
+//! asking.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -11,27 +12,26 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// A torrent whose search found nobody is looked for again after so long; each further time doubles
-/// it, up to [`AGAIN`].
+/// Delay before a search that found no peers is repeated; it doubles each time, up to [`AGAIN`].
 pub const FIRST_AGAIN: Duration = Duration::from_secs(15);
-/// A torrent that wants peers is looked for again after so long.
+/// Delay between searches for a torrent that wants peers.
 pub const AGAIN: Duration = Duration::from_secs(5 * 60);
-/// One that only wants to be found is announced again after so long: what others keep expires after
-/// half an hour.
+/// Delay between announces of a torrent that only wants to be found. Other nodes expire an announce
+/// after half an hour.
 pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(15 * 60);
-/// Who has not asked for so long no longer wants anything.
+/// A torrent that has not asked for this long is removed.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
-/// Nodes named by peers that wait to be asked.
+/// Most nodes named by peers that wait to be contacted.
 const MAX_NODES: usize = 64;
-/// Names of nodes that wait to be looked up.
+/// Most host names that wait to be resolved.
 const MAX_HOSTS: usize = 16;
 
-/// What a torrent wants.
+/// What a torrent wants from the DHT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wish {
-    /// That others find it.
+    /// To be found by others.
     BeFound,
-    /// Peers, and that others find it.
+    /// To find peers and be found by others.
     Peers,
 }
 
@@ -40,22 +40,22 @@ struct Errand {
     wish: Wish,
     asked: Instant,
     due: Instant,
-    /// Searches in a row that found nobody.
+    /// Number of consecutive searches that found no peers.
     in_vain: u32,
 }
 
-/// What is asked of the DHT.
+/// The torrents' requests to the DHT.
 #[derive(Clone, Debug, Default)]
 pub struct Errands {
     errands: BTreeMap<InfoHash, Errand>,
     nodes: BTreeSet<SocketAddr>,
     hosts: BTreeSet<(String, u16)>,
-    /// Whether there is a node, and the port at which it answers others.
+    /// `None` if there is no node; else the port at which the node answers, if it does.
     node: Option<Option<u16>>,
 }
 
 impl Errands {
-    /// A torrent says what it wants, and says it again at least twice a minute while it wants it.
+    /// Records what a torrent wants. The torrent repeats this at least twice a minute.
     pub fn ask(&mut self, info_hash: InfoHash, wish: Wish, now: Instant) {
         if !self.errands.contains_key(&info_hash) && self.errands.len() >= limits::TORRENTS {
             return;
@@ -68,14 +68,14 @@ impl Errands {
         (errand.wish, errand.asked) = (wish, now);
     }
 
-    /// A peer, or a torrent file, names an address where a node is.
+    /// Adds a node's address that a peer or a `.torrent` file named.
     pub fn name_node(&mut self, addr: SocketAddr) {
         if self.nodes.len() < MAX_NODES {
             self.nodes.insert(addr);
         }
     }
 
-    /// The same with a host's name, or an address as text.
+    /// Adds a node by host name, or by IP address as text.
     pub fn name_host(&mut self, host: &str, port: u16) {
         if let Ok(ip) = host.parse::<IpAddr>() {
             self.name_node(SocketAddr::new(ip, port));
@@ -84,33 +84,34 @@ impl Errands {
         }
     }
 
-    /// The next name.
+    /// Takes the next host name to resolve.
     pub fn poll_host(&mut self) -> Option<(String, u16)> {
         self.hosts.pop_first()
     }
 
-    /// There is a node, which answers others at this port, if at any; or there is none.
+    /// Sets whether a node exists, and the port at which it answers queries, if it does.
     pub fn set_node(&mut self, node: Option<Option<u16>>) {
         self.node = node;
     }
 
-    /// Whether there is a node.
+    /// Returns whether a node exists.
     pub fn has_node(&self) -> bool {
         self.node.is_some()
     }
 
-    /// Where it answers others.
+    /// Returns the port at which the node answers queries.
     pub fn node_port(&self) -> Option<u16> {
         self.node.flatten()
     }
 
-    /// The next address that was named.
+    /// Takes the next node address to contact.
     pub fn poll_node(&mut self) -> Option<SocketAddr> {
         self.nodes.pop_first()
     }
 
-    /// The next torrent to look for. Those that only want to be found are passed over when we can't
-    /// be.
+    /// Takes the next torrent to search for.
+    ///
+    /// Torrents that only want to be found are skipped if `may_be_found` is false.
     pub fn poll(&mut self, may_be_found: bool, now: Instant) -> Option<InfoHash> {
         let is_due =
             |errand: &Errand| errand.due <= now && (may_be_found || errand.wish == Wish::Peers);
@@ -119,12 +120,12 @@ impl Errands {
         Some(info_hash)
     }
 
-    /// Others reach us elsewhere: all that is wanted is due again.
+    /// Makes all requests due at once, because our address changed.
     pub fn hurry(&mut self, now: Instant) {
         self.errands.values_mut().for_each(|errand| errand.due = errand.due.min(now));
     }
 
-    /// A search ended.
+    /// Handles the end of a search.
     pub fn searched(&mut self, info_hash: InfoHash, peers: usize, now: Instant) {
         let Some(errand) = self.errands.get_mut(&info_hash) else { return };
         if peers > 0 {
@@ -136,7 +137,7 @@ impl Errands {
         }
     }
 
-    /// The next torrent that no longer wants anything. It is forgotten.
+    /// Removes and returns the next torrent that no longer wants anything.
     pub fn poll_forgotten(&mut self, now: Instant) -> Option<InfoHash> {
         let mut errands = self.errands.iter();
         let (&info_hash, _) =
@@ -145,7 +146,7 @@ impl Errands {
         Some(info_hash)
     }
 
-    /// When there is something to do.
+    /// Returns when the next request is due.
     pub fn next_due(&self, may_be_found: bool) -> Option<Instant> {
         let errands =
             self.errands.values().filter(|errand| may_be_found || errand.wish == Wish::Peers);
@@ -164,7 +165,7 @@ mod tests {
         Instant(0) + Duration::from_secs(seconds)
     }
 
-    /// Torrents to look for at this time, all of which go on asking.
+    /// Checks which torrents are due at this time; all of them keep asking.
     fn check(errands: &mut Errands, seconds: u64, expected: &[InfoHash]) {
         let due: Vec<InfoHash> = std::iter::from_fn(|| errands.poll(true, at(seconds))).collect();
         assert_eq!(due, expected, "at {seconds} s");

@@ -1,6 +1,6 @@
-//! What of the DHT outlives an engine: our names, and nodes to begin with next time.
+//! The part of the DHT's state that is stored between sessions: our node IDs, and nodes.
 //!
-//! Knows no table. Invariant: what was written reads the same, and what can't be read is nothing.
+//! Invariant: decoding returns what was encoded, and `None` for anything else.
 
 use shared_proto::io::Family;
 
@@ -9,22 +9,22 @@ use super::node_id::NodeId;
 use crate::metainfo::bencode::{self, Value};
 use crate::metainfo::encode::Dict;
 
-/// Nodes kept of each family.
+/// Most nodes stored per address family.
 pub(super) const MAX_KEPT: usize = 200;
 
-/// One family's part.
+/// The stored state of one address family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Our name.
+    /// Our node ID.
     pub(super) own: NodeId,
-    /// Nodes that were there.
+    /// Nodes that were in the table.
     pub(super) nodes: Vec<Contact>,
 }
 
 const KEYS: [(Family, &str, &str, usize); 2] =
     [(Family::V4, "id4", "nodes4", 26), (Family::V6, "id6", "nodes6", 38)];
 
-/// Writes both down.
+/// Encodes the state of both families.
 pub(super) fn encode(kept: [&Kept; 2]) -> Vec<u8> {
     let mut dict = Dict::new();
     for ((family, id, nodes, _), kept) in KEYS.into_iter().zip(kept) {
@@ -35,7 +35,7 @@ pub(super) fn encode(kept: [&Kept; 2]) -> Vec<u8> {
     dict.encode()
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes what [`encode`] returned.
 pub(super) fn decode(bytes: &[u8]) -> Option<[Kept; 2]> {
     let document = bencode::parse(bytes).ok()?;
     let read = |at: usize| {

@@ -1,12 +1,12 @@
-//! One search through the network (BEP 5, "get_peers", "find_node"): ask those nearest to a name
-//! for who is nearer, until nobody is.
+//! An iterative lookup (BEP 5, `get_peers` and `find_node`).
 //!
-//! Owns who was heard of and what came of asking; it sends nothing and reads no clock. Invariant:
-//! it ends, whatever others answer: at most [`MAX_QUERIES`] questions, each answered or given up,
-//! and at most [`MAX_HEARD`] nodes are remembered of each kind.
+//! A lookup asks the known nodes nearest to a target for nearer ones, until none is left. This
+//! module owns the nodes of one lookup and their state; it sends nothing and reads no clock.
+//! Invariant: a lookup ends whatever others answer. It sends at most [`MAX_QUERIES`] queries, each
+//! of which is answered or times out, and remembers at most [`MAX_HEARD`] nodes of each kind.
 //!
-//! Nodes with proven names (BEP 42) and others stand in two rows that are walked side by side:
-//! liars who name themselves after the target crowd each other out, and nobody else.
+//! Nodes with proven IDs (BEP 42) and other nodes are kept in two rows that advance side by side.
+//! So attackers who choose IDs near the target displace only each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -16,13 +16,13 @@ use super::node_id::{Distance, NodeId};
 use super::table::BUCKET;
 use crate::addresses::{is_local, machine};
 
-/// Questions of one search under way: *α* of Kademlia. One that is slow counts no longer.
+/// Most outstanding queries of one lookup (Kademlia's *α*). A slow query does not count.
 pub const PARALLEL: usize = 4;
-/// Nodes remembered in each of the two rows.
+/// Most nodes remembered in each of the two rows.
 pub const MAX_HEARD: usize = 100;
-/// Questions of one search. A network of millions takes some 20 to 40.
+/// Most queries of one lookup. A network with millions of nodes needs 20 to 40.
 pub const MAX_QUERIES: usize = 150;
-/// Of them, those to nodes with unproven names.
+/// Most queries to nodes with unproven IDs.
 const MAX_UNPROVEN_QUERIES: usize = 32;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,17 +39,17 @@ struct Candidate {
     state: State,
 }
 
-/// Nodes by their distance.
+/// Nodes ordered by their distance from the target.
 #[derive(Clone, Debug, Default)]
 struct Row {
     candidates: BTreeMap<Distance, Candidate>,
-    /// Machines that have a place, as long as they don't fail.
+    /// IP addresses of the row's nodes that have not failed.
     machines: BTreeSet<IpAddr>,
     queries: usize,
 }
 
 impl Row {
-    /// A node comes in, by hearsay or by its own answer.
+    /// Adds a node that another node named, or that answered.
     fn add(&mut self, distance: Distance, contact: Contact, state: State) {
         let machine = machine(contact.addr.ip());
         let is_known =
@@ -58,7 +58,7 @@ impl Row {
         {
             return;
         }
-        // Who did not answer there under one name is not asked there under another.
+        // A node that failed to answer under one ID is not asked under another.
         let hides = |known: &Candidate| state == State::Heard || known.state != State::Failed;
         if self.candidates.values().any(|known| known.contact.addr == contact.addr && hides(known))
         {
@@ -85,14 +85,16 @@ impl Row {
         }
     }
 
-    /// The nearest that have not failed and are not slow: those who have the last word. A slow one
-    /// that answers in time has it again.
+    /// The nearest nodes that have neither failed nor are slow.
+    ///
+    /// Once all of them have answered, the lookup is done. A slow node that answers in time is
+    /// included again.
     fn front(&self) -> impl Iterator<Item = (&Distance, &Candidate)> {
         let counts = |state: &State| !matches!(state, State::Failed | State::Asked { slow: true });
         self.candidates.iter().filter(move |(_, candidate)| counts(&candidate.state)).take(BUCKET)
     }
 
-    /// The nearest of them that was not asked.
+    /// The nearest of these nodes that has not been asked.
     fn next(&self) -> Option<Distance> {
         self.front()
             .find(|(_, candidate)| candidate.state == State::Heard)
@@ -103,7 +105,7 @@ impl Row {
         self.front().all(|(_, candidate)| matches!(candidate.state, State::Answered { .. }))
     }
 
-    /// The nearest that answered.
+    /// The nearest nodes that answered.
     fn answered(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
         let answered = self.candidates.values().filter_map(|candidate| match &candidate.state {
             State::Answered { token } => Some((candidate.contact, token.as_deref())),
@@ -127,19 +129,19 @@ impl Row {
     }
 }
 
-/// A search.
+/// A lookup.
 #[derive(Clone, Debug)]
 pub struct Lookup {
     target: NodeId,
     proven: Row,
     unproven: Row,
-    /// Where to begin when nobody is known: addresses without names.
+    /// Addresses without a known ID, to start from when no node is known.
     strangers: Vec<SocketAddr>,
     strangers_asked: BTreeMap<SocketAddr, bool>,
 }
 
 impl Lookup {
-    /// A search that begins with these nodes, and with addresses of which no name is known.
+    /// Starts a lookup from these nodes and from addresses with unknown IDs.
     pub fn new(
         target: NodeId,
         nodes: impl IntoIterator<Item = Contact>,
@@ -152,19 +154,20 @@ impl Lookup {
         lookup
     }
 
-    /// What is looked for.
+    /// Returns the target.
     pub fn target(&self) -> NodeId {
         self.target
     }
 
-    /// Somebody named a node.
+    /// Adds a node that another node named.
     pub fn add(&mut self, contact: Contact) {
         let distance = contact.id.distance(self.target);
         self.row(contact).add(distance, contact, State::Heard);
     }
 
-    /// Whom to ask now, and what name is expected there. [`Lookup::answered`] or [`Lookup::failed`]
-    /// must follow.
+    /// Returns the next node to ask, with the expected ID.
+    ///
+    /// Call [`Lookup::answered`] or [`Lookup::failed`] for each.
     pub fn poll_query(&mut self) -> Option<(SocketAddr, Option<NodeId>)> {
         if self.under_way() >= PARALLEL || self.queries() >= MAX_QUERIES {
             return None;
@@ -173,14 +176,14 @@ impl Lookup {
         let unproven =
             || self.unproven.next().filter(|_| is_open).map(|distance| (distance, false));
         let proven = || self.proven.next().map(|distance| (distance, true));
-        // The rows take turns, the proven one two of three.
+        // Two of three queries go to the proven row.
         let favours_proven = self.proven.queries <= 2 * self.unproven.queries;
         let next =
             if favours_proven { proven().or_else(unproven) } else { unproven().or_else(proven) };
         if let Some((distance, is_proven)) = next {
             let row = if is_proven { &mut self.proven } else { &mut self.unproven };
             row.queries += 1;
-            let candidate = row.candidates.get_mut(&distance).expect("it was just found there");
+            let candidate = row.candidates.get_mut(&distance).expect("next() found it there");
             candidate.state = State::Asked { slow: false };
             return Some((candidate.contact.addr, Some(candidate.contact.id)));
         }
@@ -189,7 +192,7 @@ impl Lookup {
         Some((stranger, None))
     }
 
-    /// A question has been under way for long: another one may be asked beside it.
+    /// Notes that a query is slow; another one may then be sent in addition.
     pub fn slow(&mut self, addr: SocketAddr, id: Option<NodeId>) {
         if let Some(slow) = self.strangers_asked.get_mut(&addr) {
             *slow = true;
@@ -198,8 +201,7 @@ impl Lookup {
         }
     }
 
-    /// A node answered with names of others. `expected` is the name that [`Lookup::poll_query`]
-    /// gave.
+    /// Handles an answer with nodes. `expected` is the ID from [`Lookup::poll_query`].
     pub fn answered(
         &mut self,
         contact: Contact,
@@ -214,7 +216,8 @@ impl Lookup {
                 return;
             }
         } else {
-            // A stranger, or somebody else than was promised: who promised it may lie, or be late.
+            // The node has no known ID or another one than expected: whoever named it may have lied
+            // or may have old data.
             if let Some(id) = expected {
                 self.set(Contact { id, ..contact }, State::Failed);
             }
@@ -224,7 +227,7 @@ impl Lookup {
         nodes.into_iter().for_each(|node| self.add(node));
     }
 
-    /// A node did not answer.
+    /// Handles a query without an answer.
     pub fn failed(&mut self, addr: SocketAddr, expected: Option<NodeId>) {
         self.strangers_asked.remove(&addr);
         if let Some(id) = expected {
@@ -232,7 +235,7 @@ impl Lookup {
         }
     }
 
-    /// Whether there is nobody left to ask or to wait for.
+    /// Returns whether no node is left to ask or to wait for.
     pub fn is_done(&self) -> bool {
         let waits = || self.under_way() > 0;
         if self.queries() >= MAX_QUERIES {
@@ -246,12 +249,12 @@ impl Lookup {
             && self.strangers_asked.is_empty()
     }
 
-    /// The nearest that answered, of each row, with what they want to see again in an announce.
+    /// Returns the nearest nodes that answered, of each row, with their tokens for an announce.
     pub fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
         [&self.proven, &self.unproven].into_iter().flat_map(Row::answered)
     }
 
-    /// Questions that wait for an answer and are not slow.
+    /// The number of outstanding queries that are not slow.
     fn under_way(&self) -> usize {
         let is_quick = |candidate: &&Candidate| candidate.state == State::Asked { slow: false };
         let named = self
@@ -286,14 +289,14 @@ mod tests {
 
     const TARGET: NodeId = NodeId([0; 20]);
 
-    /// A node at this distance, on a local address: its name is proven.
+    /// Returns a node at this distance with a local address, so that its ID counts as proven.
     fn near(distance: u8) -> Contact {
         let mut id = [0; 20];
         id[19] = distance;
         Contact { id: NodeId(id), addr: SocketAddr::from(([10, 0, 0, distance], 6881)) }
     }
 
-    /// The same with a name that does not fit its address.
+    /// Returns a node at this distance whose ID does not fit its address.
     fn unproven(distance: u8) -> Contact {
         let contact =
             Contact { addr: SocketAddr::from(([1, 2, 3, distance], 6881)), ..near(distance) };
@@ -312,7 +315,7 @@ mod tests {
         }
     }
 
-    /// Expects questions to these now, and no more.
+    /// Checks which nodes are asked now.
     fn check(lookup: &mut Lookup, expected: &[u8]) {
         let asked: Vec<u8> =
             std::iter::from_fn(|| lookup.poll_query()).map(|(addr, _)| last_byte(addr)).collect();
@@ -412,7 +415,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever others answer, it ends, and never remembers more than it may.
+        /// Whatever others answer, a lookup ends and stays within its limits.
         #[test]
         fn it_ends(seed in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>()), 1..50)) {
             let mut deeds = seed.iter().cycle();

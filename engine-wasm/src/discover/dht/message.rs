@@ -1,10 +1,11 @@
-//! KRPC, the messages of the DHT (BEP 5, 32, 42, 43): bytes to values and back.
+//! KRPC, the messages of the DHT (BEP 5, 32, 42, 43): parsing and encoding.
 //!
-//! Knows no table and no time. Invariant: what it gives out is bounded by the packet's length,
-//! addresses come canonical, and a message that it wrote reads as the same message.
+//! This module knows neither the table nor the time. Invariant: the size of a parsed message is
+//! bounded by the packet's length, addresses are canonical, and an encoded message parses to the
+//! same message.
 //!
-//! Lenient about what others leave out or add, strict about names and transactions: without these a
-//! message is of no use.
+//! The parser tolerates missing and extra fields, but not malformed node IDs and transaction IDs,
+//! without which a message is useless.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -17,87 +18,87 @@ use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::{self, Dict};
 
-/// Longest packet that is read, bytes: what fits an Ethernet frame with room to spare.
+/// Longest packet parsed, bytes: more than fits into an Ethernet frame.
 pub const MAX_PACKET: usize = 2_048;
-/// Longest transaction number of others, bytes. Two are usual.
+/// Longest transaction ID of other nodes, bytes. Two are usual.
 const MAX_TRANSACTION: usize = 32;
-/// Longest token of others, bytes. Eight are usual.
+/// Longest token of other nodes, bytes. Eight are usual.
 const MAX_TOKEN: usize = 128;
-/// Our name and version in each message: `JS` and two bytes (BEP 5).
+/// Our client version in each message: `JS` and two bytes (BEP 5).
 const VERSION: &[u8; 4] = b"JS\x01\x00";
 
-/// The family of an address. Each has its own network of nodes (BEP 32).
+/// Returns the family of an address. Each family has its own network of nodes (BEP 32).
 pub fn family_of(addr: SocketAddr) -> Family {
     if addr.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
-/// A node and where it is.
+/// A node's ID and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Contact {
-    /// Its name.
+    /// The node's ID.
     pub id: NodeId,
-    /// Its address.
+    /// The node's address.
     pub addr: SocketAddr,
 }
 
-/// Which nodes the asker wants to hear of (BEP 32).
+/// Which nodes a querying node wants to receive (BEP 32).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
-    /// Those of IPv4.
+    /// IPv4 nodes.
     pub v4: bool,
-    /// Those of IPv6.
+    /// IPv6 nodes.
     pub v6: bool,
 }
 
-/// A question.
+/// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// Are you there?
+    /// `ping`: checks that the node is alive.
     Ping,
-    /// Who is near this name?
+    /// `find_node`: asks for the nodes nearest to an ID.
     FindNode {
-        /// The name.
+        /// The ID.
         target: NodeId,
     },
-    /// Who has this torrent, or is near it?
+    /// `get_peers`: asks for peers of a torrent, and for the nodes nearest to it.
     GetPeers {
         /// The torrent.
         info_hash: InfoHash,
     },
-    /// I have this torrent.
+    /// `announce_peer`: tells the node that the sender has the torrent.
     AnnouncePeer {
         /// The torrent.
         info_hash: InfoHash,
-        /// Where the asker listens; `None` for the port that the packet came from.
+        /// The sender's listen port; `None` for the source port of the packet.
         port: Option<u16>,
-        /// What an earlier answer gave to prove the asker's address.
+        /// The token from the node's earlier response.
         token: Vec<u8>,
     },
 }
 
-/// An answer. Which fields it has depends on the question.
+/// A response. Its fields depend on the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Who answers.
+    /// The responding node's ID.
     pub id: NodeId,
-    /// Nodes that it names, of both families.
+    /// Nodes of both families.
     pub nodes: Vec<Contact>,
     /// Peers of the torrent.
     pub peers: Vec<SocketAddr>,
-    /// What an announce must bring along.
+    /// The token that an announce must contain.
     pub token: Option<Vec<u8>>,
 }
 
-/// The kinds of refusal (BEP 5).
+/// The kinds of errors (BEP 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// 201.
+    /// 201: generic error.
     Generic,
-    /// 202.
+    /// 202: server error.
     Server,
-    /// 203: malformed, or a bad token.
+    /// 203: protocol error, such as a malformed packet or an invalid token.
     Protocol,
-    /// 204.
+    /// 204: unknown method.
     MethodUnknown,
 }
 
@@ -121,64 +122,64 @@ impl ErrorCode {
     }
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A question.
     Query {
-        /// Who asks.
+        /// The querying node's ID.
         id: NodeId,
-        /// What.
+        /// The query.
         query: Query,
-        /// Which nodes it wants to hear of; the family of its packet if it doesn't say.
+        /// Which nodes the sender wants; `None` for the family of the packet.
         want: Option<Want>,
-        /// It answers nobody, so nobody should remember it (BEP 43).
+        /// Whether the sender answers no queries, so that nodes should not remember it (BEP 43).
         read_only: bool,
     },
-    /// An answer.
+    /// A response.
     Response(Response),
-    /// A refusal.
+    /// An error.
     Error(ErrorCode),
 }
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The asker's number for the question, which the answer repeats.
+    /// The transaction ID, which the response repeats.
     pub transaction: Vec<u8>,
-    /// In an answer: the asker's address as the answerer sees it (BEP 42).
+    /// In a response: the querying node's address as the responding node sees it (BEP 42).
     pub seen_as: Option<SocketAddr>,
-    /// What it says.
+    /// The content.
     pub body: Body,
 }
 
-/// Why a packet is no message.
+/// Why a packet is not a valid message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MessageError {
     /// Longer than [`MAX_PACKET`].
-    #[error("a packet of {0} bytes")]
+    #[error("the packet is too long: {0} bytes")]
     TooLong(usize),
-    /// Not bencoding.
-    #[error("a packet that can't be read: {0}")]
+    /// The packet is not valid bencoding.
+    #[error("the packet is not valid bencoding: {0}")]
     Bencode(#[from] BencodeError),
-    /// Bencoding, but no message.
-    #[error("a packet that is no message")]
+    /// The packet is bencoding, but not a message.
+    #[error("the packet is not a DHT message")]
     NotAMessage,
-    /// A question that can't be answered but with this refusal.
-    #[error("a question that can't be answered: {code:?}")]
+    /// A query that can only be answered with this error.
+    #[error("invalid query: {code:?}")]
     BadQuery {
-        /// The asker's number.
+        /// The transaction ID.
         transaction: Vec<u8>,
-        /// What is wrong with it.
+        /// The error to send.
         code: ErrorCode,
     },
 }
 
 impl Message {
-    /// Reads a packet.
+    /// Parses a packet.
     ///
     /// # Errors
-    /// [`MessageError`] says what is wrong with it.
+    /// [`MessageError`].
     pub fn parse(packet: &[u8]) -> Result<Self, MessageError> {
         if packet.len() > MAX_PACKET {
             return Err(MessageError::TooLong(packet.len()));
@@ -201,7 +202,7 @@ impl Message {
         Ok(Self { transaction, seen_as, body })
     }
 
-    /// The packet.
+    /// Encodes the message as a packet.
     pub fn encode(&self) -> Bytes {
         let mut dict = Dict::new().bytes("t", &self.transaction).bytes("v", VERSION);
         if let Some(addr) = self.seen_as {
@@ -240,8 +241,8 @@ fn query(root: Value<'_>) -> Result<Body, ErrorCode> {
         b"find_node" => Query::FindNode { target: target()? },
         b"get_peers" => Query::GetPeers { info_hash: info_hash()? },
         b"announce_peer" => announce(arguments, info_hash()?)?,
-        // What later BEPs ask of nodes near something is answered with such nodes: who asks gets
-        // nearer to those who know more.
+        // Other queries with a target (from later BEPs) are answered with the nodes nearest to it,
+        // which may know more.
         _ => {
             let target = target()
                 .or_else(|_| info_hash().map(NodeId::from))
@@ -295,7 +296,7 @@ fn info_hash(bytes: Option<&[u8]>) -> Option<InfoHash> {
     bytes?.try_into().ok().map(InfoHash)
 }
 
-/// Nodes of `size` bytes each; what is left over at the end is no node.
+/// Splits compact node information into nodes of `size` bytes; ignores an incomplete last one.
 pub(super) fn compact_nodes(bytes: Option<&[u8]>, size: usize) -> impl Iterator<Item = Contact> {
     bytes.unwrap_or_default().chunks_exact(size).filter_map(|node| {
         let (id, addr) = node.split_at(20);
@@ -303,7 +304,7 @@ pub(super) fn compact_nodes(bytes: Option<&[u8]>, size: usize) -> impl Iterator<
     })
 }
 
-/// Nodes of one family in a row.
+/// Encodes nodes of one family as compact node information.
 pub(super) fn write_nodes<'a>(
     nodes: impl IntoIterator<Item = &'a Contact>,
     family: Family,
@@ -312,7 +313,7 @@ pub(super) fn write_nodes<'a>(
     of_family.flat_map(|node| [&node.id.0[..], &compact(node.addr)].concat()).collect()
 }
 
-/// An address of 6 or 18 bytes.
+/// Parses an address of 6 or 18 bytes.
 pub(super) fn address(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_last_chunk::<2>()?;
     let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
@@ -323,7 +324,7 @@ pub(super) fn address(bytes: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
 }
 
-/// An address in 6 or 18 bytes.
+/// Encodes an address in 6 or 18 bytes.
 pub(super) fn compact(addr: SocketAddr) -> Vec<u8> {
     let mut bytes = match addr {
         SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
@@ -342,7 +343,7 @@ fn query_arguments(id: NodeId, query: &Query, want: Option<Want>) -> (&'static s
         Query::AnnouncePeer { info_hash, port, token } => {
             let dict = dict.bytes("info_hash", info_hash.0).bytes("token", token);
             let implied = i64::from(port.is_none());
-            // BEP 5 wants a port also where it is implied.
+            // BEP 5 requires a port even if `implied_port` is set.
             let port = i64::from(port.unwrap_or(1));
             ("announce_peer", dict.int("implied_port", implied).int("port", port))
         }

@@ -1,12 +1,12 @@
-//! The distributed hash table (BEP 5) over IPv4 and IPv6 (BEP 32): peers of a torrent without a
-//! tracker.
+//! The distributed hash table (BEP 5) over IPv4 and IPv6 (BEP 32): finds peers without a tracker.
 //!
-//! [`Dht`] is a state machine for both networks: it is told of packets and of times, and says what
-//! to send and whom it found. It opens no socket, resolves no name, reads no clock. Names are tied
-//! to addresses (BEP 42), and a node that can't be reached says so and answers nobody (BEP 43).
+//! [`Dht`] is a state machine for both networks: it takes packets and times, and returns packets to
+//! send and peers that it found. It opens no socket, resolves no name and reads no clock. Node IDs
+//! depend on IP addresses (BEP 42). A node that others cannot reach says so and answers no queries
+//! (BEP 43).
 //!
-//! Invariant: whatever strangers send, its memory is bounded, it sends no more than a few packets
-//! for each that comes, and it asks nobody whom a stranger may not name.
+//! Invariant: whatever others send, memory is bounded, each received packet causes only a few
+//! packets, and no packet goes to an address that others must not make us contact.
 
 pub mod errands;
 mod kept;
@@ -37,19 +37,19 @@ use node_id::NodeId;
 use overlay::{Overlay, Turn, is_askable};
 use server::Server;
 
-/// Searches that wait for their turn: all torrents that there may be.
+/// Most searches that wait for their turn: one per torrent.
 pub const MAX_WAITING: usize = crate::limits::TORRENTS;
-/// How often what is kept for others is looked after.
+/// How often expired data of other nodes is removed.
 const TEND_SERVER: Duration = Duration::from_secs(60);
 
-/// Where a node begins that knows nobody: the usual ones, kept by the makers of clients.
+/// Well-known bootstrap nodes, run by the makers of other clients.
 const ROUTERS: [&str; 3] =
     ["router.bittorrent.com:6881", "dht.transmissionbt.com:6881", "dht.libtorrent.org:25401"];
 
-/// What a user may set.
+/// The settings of the DHT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DhtConfig {
-    /// Nodes to begin with, each `host:port`, an IPv6 address in brackets.
+    /// Bootstrap nodes, each `host:port`; IPv6 addresses in brackets.
     pub bootstrap: Vec<String>,
 }
 
@@ -59,23 +59,23 @@ impl Default for DhtConfig {
     }
 }
 
-/// What the DHT has to tell.
+/// An event of the DHT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Peers of a torrent, none of them told twice in one search.
+    /// Peers of a torrent. One search returns no peer twice.
     Peers {
         /// The torrent.
         info_hash: InfoHash,
-        /// Where they are.
+        /// The peers' addresses.
         peers: Vec<SocketAddr>,
     },
-    /// A search ended in one of the networks.
+    /// A search ended in one of the two networks.
     Searched {
         /// The torrent.
         info_hash: InfoHash,
-        /// Which network.
+        /// The network.
         family: Family,
-        /// How many peers it found.
+        /// The number of peers that it found.
         peers: usize,
     },
 }
@@ -93,7 +93,7 @@ pub struct Dht {
 }
 
 impl Dht {
-    /// A node that knows nobody, has no socket, and answers nobody.
+    /// Creates a node without sockets that knows no other nodes and answers no queries.
     pub fn new(rng: &mut ChaCha8Rng, now: Instant) -> Self {
         Self {
             v4: Overlay::new(Family::V4, NodeId::random(rng)),
@@ -106,8 +106,9 @@ impl Dht {
         }
     }
 
-    /// Takes up where [`Dht::export`] of an earlier node left off; false if that can't be read. To
-    /// be called before [`Dht::open`].
+    /// Restores the state from [`Dht::export`]; returns false if it is malformed.
+    ///
+    /// Call it before [`Dht::open`].
     pub fn import(&mut self, bytes: &[u8]) -> bool {
         let Some([v4, v6]) = kept::decode(bytes) else { return false };
         self.v4.restore(v4);
@@ -115,23 +116,23 @@ impl Dht {
         true
     }
 
-    /// What the next node is to begin with: our names, and nodes.
+    /// Returns the state to store for the next session: our IDs, and nodes.
     pub fn export(&self) -> Vec<u8> {
         kept::encode([&self.v4.keep(), &self.v6.keep()])
     }
 
-    /// There is a socket for this family.
+    /// Handles a new socket of this family.
     pub fn open(&mut self, family: Family, now: Instant) {
         self.overlay(family).open(now);
     }
 
-    /// There is none any more.
+    /// Handles a closed socket of this family.
     pub fn close(&mut self, family: Family) {
         self.overlay(family).close();
         self.packets.retain(|(to, _)| family_of(*to) != family);
     }
 
-    /// Whether there is a socket for this family.
+    /// Returns whether this family has a socket.
     pub fn is_open(&self, family: Family) -> bool {
         match family {
             Family::V4 => self.v4.is_open(),
@@ -139,40 +140,42 @@ impl Dht {
         }
     }
 
-    /// Whether we answer others: only a node that can be reached should (BEP 43). It does not in
-    /// the beginning.
+    /// Sets whether we answer queries; only a node that others can reach should (BEP 43).
+    ///
+    /// Initially we do not.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
     }
 
-    /// An address to begin with when nobody else is known.
+    /// Adds a bootstrap address, to use if no other node is known.
     pub fn add_router(&mut self, addr: SocketAddr, now: Instant) {
         self.overlay(family_of(addr)).add_router(addr, now);
     }
 
-    /// An address where a node is said to be: it is asked, and remembered if it answers.
+    /// Adds an address that may belong to a node; it is queried, and stored if it answers.
     pub fn add_node(&mut self, addr: SocketAddr, now: Instant, rng: &mut ChaCha8Rng) {
         self.act(family_of(addr), now, rng, |overlay, turn| overlay.add_node(addr, turn));
     }
 
-    /// Looks for peers of a torrent in both networks. It begins when there is a socket and somebody
-    /// is known.
+    /// Searches both networks for peers of a torrent.
+    ///
+    /// The search starts once there is a socket and a known node.
     pub fn search(&mut self, info_hash: InfoHash, now: Instant, rng: &mut ChaCha8Rng) {
         self.look_for(info_hash, None, now, rng);
     }
 
-    /// The same, and tells the nodes near it that we are a peer of it, at this TCP port.
+    /// Searches for peers, and announces us at this TCP port to the nodes nearest to the torrent.
     pub fn announce(&mut self, info_hash: InfoHash, port: u16, now: Instant, rng: &mut ChaCha8Rng) {
         self.look_for(info_hash, Some(port), now, rng);
     }
 
-    /// Nobody wants to know any more.
+    /// Cancels the searches for a torrent.
     pub fn cancel(&mut self, info_hash: InfoHash) {
         self.v4.cancel(info_hash);
         self.v6.cancel(info_hash);
     }
 
-    /// A packet came.
+    /// Handles a received packet.
     pub fn handle_packet(
         &mut self,
         from: SocketAddr,
@@ -189,7 +192,7 @@ impl Dht {
             Err(MessageError::BadQuery { transaction, code }) => {
                 return self.reply(from, transaction, Body::Error(code), now);
             }
-            Err(error) => return tracing::debug!(%error, "a packet in the DHT"),
+            Err(error) => return tracing::debug!(%error, "malformed DHT packet"),
         };
         match message.body.clone() {
             Body::Query { id, query, want, read_only } => {
@@ -221,7 +224,7 @@ impl Dht {
         }
     }
 
-    /// The moment of [`Dht::poll_timeout`] has come. Too early or too often does no harm.
+    /// Handles the time that [`Dht::poll_timeout`] returned. Extra calls do no harm.
     pub fn handle_timeout(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
         if self.tend_server_at <= now {
             self.tend_server_at = now + TEND_SERVER;
@@ -232,34 +235,34 @@ impl Dht {
         }
     }
 
-    /// When to call [`Dht::handle_timeout`].
+    /// Returns when to call [`Dht::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         let overlays = self.v4.next_wakeup().into_iter().chain(self.v6.next_wakeup());
         let is_open = self.v4.is_open() || self.v6.is_open();
         overlays.chain(is_open.then_some(self.tend_server_at)).min()
     }
 
-    /// The next packet to send, and where.
+    /// Returns the next packet to send, and its destination.
     pub fn poll_packet(&mut self) -> Option<(SocketAddr, Bytes)> {
         self.packets.pop_front()
     }
 
-    /// The next thing to tell.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Nodes remembered, of both families.
+    /// Returns the number of nodes in the tables of both families.
     pub fn nodes(&self) -> usize {
         self.v4.table().len() + self.v6.table().len()
     }
 
-    /// Whether there is nobody to begin with.
+    /// Returns whether no node is known to start from.
     pub fn knows_nobody(&self) -> bool {
         self.v4.knows_nobody() && self.v6.knows_nobody()
     }
 
-    /// Whether a search for peers is under way or waits.
+    /// Returns whether a search for peers is running or waiting.
     pub fn is_searching(&self) -> bool {
         self.v4.is_searching() || self.v6.is_searching()
     }
@@ -289,7 +292,8 @@ impl Dht {
         }
     }
 
-    /// Lets one network act; what it hears of the other is told there.
+    /// Runs `act` on one network; passes the other family's nodes that it learns to the other
+    /// network.
     fn act(
         &mut self,
         family: Family,

@@ -1,10 +1,11 @@
-//! Names of nodes: how far apart they are (BEP 5), and which of them an address may bear (BEP 42).
+//! Node IDs: their distance (BEP 5), and which IDs an IP address may have (BEP 42).
 //!
-//! Knows no table and no message. Invariant: a name made for an address fits that address.
+//! Invariant: an ID made for an address fits that address.
 //!
-//! A name that anybody may choose lets one machine sit beside every torrent. BEP 42 ties the first
-//! 21 bits to the address; a name that does not fit its address is called *unproven* here.
-//! Addresses of a local network fit every name, since nobody outside sees them.
+//! If nodes chose their IDs freely, one machine could place itself next to every torrent. BEP 42
+//! derives the first 21 bits from the IP address; an ID that does not fit its address is called
+//! *unproven* here. Every ID fits an address of a local network, because nodes elsewhere never see
+//! it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,39 +15,39 @@ use rand::Rng;
 use crate::addresses::is_local;
 use crate::metainfo::InfoHash;
 
-/// Which bits of an IPv4 address count (BEP 42).
+/// The bits of an IPv4 address that determine the ID (BEP 42).
 const V4_MASK: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];
-/// Which bits of the first half of an IPv6 address count (BEP 42).
+/// The bits of an IPv6 address's first half that determine the ID (BEP 42).
 const V6_MASK: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
-/// CRC-32C (Castagnoli), its polynomial reflected.
+/// The reflected polynomial of CRC-32C (Castagnoli).
 const CASTAGNOLI: u32 = 0x82f6_3b78;
 
-/// The name of a node, or of what is looked for: both lie in one space.
+/// The ID of a node, or the target of a lookup; both share one space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 20]);
 
-/// How far two names are apart: the bits in which they differ, as a number.
+/// The XOR distance between two IDs, as a big-endian number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Distance([u8; 20]);
 
 impl Distance {
-    /// Number of leading bits that are the same, at most 160.
+    /// Returns the number of leading bits that both IDs share, at most 160.
     pub fn common_bits(self) -> u32 {
         let whole = self.0.iter().take_while(|byte| **byte == 0).count();
         let part = self.0.get(whole).map_or(0, |byte| byte.leading_zeros());
-        u32::try_from(whole).expect("at most 20") * 8 + part
+        u32::try_from(whole).expect("an ID has 20 bytes") * 8 + part
     }
 }
 
 impl NodeId {
-    /// Any name.
+    /// Returns a random ID.
     pub fn random(rng: &mut impl Rng) -> Self {
         let mut id = [0; 20];
         rng.fill_bytes(&mut id);
         Self(id)
     }
 
-    /// Any name that fits an address (BEP 42).
+    /// Returns a random ID that fits an address (BEP 42).
     pub fn for_address(ip: IpAddr, rng: &mut impl Rng) -> Self {
         let mut id = Self::random(rng);
         if !is_local(ip) {
@@ -57,8 +58,7 @@ impl NodeId {
         id
     }
 
-    /// Any name whose first `bits` bits are this one's and whose next one is not; `bits` is below
-    /// 160.
+    /// Returns a random ID that shares exactly the first `bits` bits; `bits` is below 160.
     pub fn with_common_bits(self, bits: u32, rng: &mut impl Rng) -> Self {
         let (whole, part) = ((bits / 8) as usize, bits % 8);
         let mut id = Self::random(rng);
@@ -70,13 +70,13 @@ impl NodeId {
         id
     }
 
-    /// Whether a node at this address may bear the name (BEP 42).
+    /// Returns whether a node at this address may have the ID (BEP 42).
     pub fn fits(self, ip: IpAddr) -> bool {
         let prefix = prefix(ip, self.0[19]);
         is_local(ip) || (self.0[..2] == prefix[..2] && (self.0[2] ^ prefix[2]) & 0xf8 == 0)
     }
 
-    /// How far away another one is.
+    /// Returns the distance to another ID.
     pub fn distance(self, other: NodeId) -> Distance {
         Distance(std::array::from_fn(|at| self.0[at] ^ other.0[at]))
     }
@@ -102,7 +102,7 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// The bytes of which a name's first 21 bits must be the first 21 bits.
+/// Returns the bytes whose first 21 bits must equal the ID's first 21 bits.
 fn prefix(ip: IpAddr, last_byte: u8) -> [u8; 4] {
     let salt = (last_byte & 0x07) << 5;
     let crc = match ip {
@@ -137,8 +137,7 @@ mod tests {
         NodeId(hex.replace(' ', "").parse::<InfoHash>().unwrap().0)
     }
 
-    /// A vector of BEP 42: the name fits the address, and no longer when a bit that counts is
-    /// another.
+    /// Checks a vector of BEP 42: the ID fits the address, and not if a relevant bit differs.
     fn check(ip: &str, hex: &str) {
         let (ip, id) = (ip.parse().unwrap(), id(hex));
         assert!(id.fits(ip), "{hex} at {ip}");

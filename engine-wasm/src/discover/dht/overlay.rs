@@ -1,9 +1,8 @@
-//! One network of nodes, IPv4's or IPv6's, as one node sees it: its table, its searches, and the
-//! questions under way.
+//! One of the two networks (IPv4 or IPv6): routing table, searches and outstanding queries.
 //!
-//! Owns when to ask whom; what it answers to others is `server`'s. It reads no clock and opens no
-//! socket. Invariant: a node comes into the table only by answering us, addresses that nobody
-//! should be sent to are never asked, and every collection is bounded.
+//! This module decides which nodes to query and when; `server` answers the queries of others. It
+//! reads no clock and opens no socket. Invariant: a node enters the table only by answering us,
+//! packets go only to permitted addresses, and every collection is bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -25,43 +24,43 @@ use crate::addresses::is_local;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Searches at once; others wait.
+/// Most searches at once; others wait.
 const SEARCHES: usize = 8;
-/// Peers that one search finds.
+/// Most peers that one search finds.
 const MAX_FOUND: usize = 2_000;
-/// Nodes asked at once whether they are there.
+/// Most outstanding pings.
 const PINGS: usize = 16;
-/// How often the table is looked after.
+/// How often the table is maintained.
 const TICK: Duration = Duration::from_secs(10);
-/// A table with fewer nodes looks for more.
+/// A table with fewer nodes searches for more.
 const FEW: usize = 4 * BUCKET;
-/// First wait before looking for nodes again; each further one doubles it.
+/// First delay before a bootstrap is repeated; it doubles each time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// Longest such wait.
+/// Longest such delay.
 const MAX_RETRY: Duration = Duration::from_secs(15 * 60);
-/// Our name changes no more often, however often our address seems to.
+/// Shortest time between two changes of our ID, however often our address seems to change.
 const RENAME_AFTER: Duration = Duration::from_secs(10 * 60);
-/// Addresses without names to begin with.
+/// Most bootstrap addresses.
 const MAX_ROUTERS: usize = 32;
 
-/// One turn: the time, chance, and where what comes of it gathers.
+/// The context of one call: time, randomness, and the collected outputs.
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) rng: &'a mut ChaCha8Rng,
     pub(super) read_only: bool,
-    /// Both networks are open: each may hear of nodes of the other.
+    /// Whether both networks have a socket, so that each may learn nodes of the other.
     pub(super) both: bool,
     pub(super) packets: &'a mut VecDeque<(SocketAddr, Bytes)>,
     pub(super) events: &'a mut VecDeque<Event>,
-    /// Nodes of the other family that somebody named.
+    /// Nodes of the other family that were named.
     pub(super) foreign: &'a mut Vec<Contact>,
 }
 
 #[derive(Clone, Debug)]
 enum Goal {
-    /// Nodes near a name.
+    /// Find the nodes near an ID.
     Nodes,
-    /// Peers of a torrent; with a port, others are to hear that we are one.
+    /// Find peers of a torrent; with a port, also announce us to the nearest nodes.
     Peers { info_hash: InfoHash, announce: Option<u16>, found: BTreeSet<SocketAddr> },
 }
 
@@ -81,13 +80,14 @@ pub(super) struct Overlay {
     searches: BTreeMap<u64, Search>,
     started: u64,
     waiting: VecDeque<(InfoHash, Option<u16>)>,
-    /// Nodes of an earlier engine, or named by somebody, that were not asked yet.
+    /// Nodes from an earlier session or named by others that have not been queried yet.
     remembered: Vec<Contact>,
     routers: Vec<SocketAddr>,
     votes: Votes,
     renamed: Option<Instant>,
-    /// The search for nodes near ourselves that is under way, and when the next is due.
+    /// The running search for nodes near our own ID.
     bootstrap: Option<u64>,
+    /// When the next such search is due.
     bootstrap_due: Instant,
     retry: Duration,
     next_tick: Instant,
@@ -135,12 +135,12 @@ impl Overlay {
         waits || self.searches.values().any(|search| matches!(search.goal, Goal::Peers { .. }))
     }
 
-    /// There is a socket.
+    /// Handles a new socket.
     pub(super) fn open(&mut self, now: Instant) {
         (self.open, self.next_tick, self.bootstrap_due, self.retry) = (true, now, now, FIRST_RETRY);
     }
 
-    /// There is none any more: what was under way is due again when there is.
+    /// Handles a closed socket: running searches become due again.
     pub(super) fn close(&mut self) {
         self.open = false;
         self.transactions.clear();
@@ -152,19 +152,19 @@ impl Overlay {
         }
     }
 
-    /// Takes up where an earlier engine left off.
+    /// Restores the state of an earlier session.
     pub(super) fn restore(&mut self, kept: Kept) {
         self.table = Table::new(kept.own);
         self.remembered = kept.nodes;
     }
 
-    /// What the next engine is to begin with.
+    /// Returns the state to store for the next session.
     pub(super) fn keep(&self) -> Kept {
         let nodes = self.table.contacts().chain(self.remembered.iter().copied());
         Kept { own: self.own(), nodes: nodes.take(MAX_KEPT).collect() }
     }
 
-    /// An address where a node is said to be.
+    /// Adds a bootstrap address.
     pub(super) fn add_router(&mut self, addr: SocketAddr, now: Instant) {
         if is_askable(addr) && !self.routers.contains(&addr) && self.routers.len() < MAX_ROUTERS {
             self.routers.push(addr);
@@ -173,21 +173,21 @@ impl Overlay {
         }
     }
 
-    /// An address where a node is, of which nothing else is known: asked at once.
+    /// Queries an address that may belong to a node.
     pub(super) fn add_node(&mut self, addr: SocketAddr, turn: &mut Turn<'_>) {
         if self.open && is_askable(addr) && self.may_ping(addr) {
             self.ask(addr, None, Purpose::Ping, Query::Ping, turn);
         }
     }
 
-    /// Somebody of the other network names a node of this one.
+    /// Adds a node that a node of the other network named.
     pub(super) fn hear_of(&mut self, contact: Contact, turn: &mut Turn<'_>) {
         if self.open && is_askable(contact.addr) && !is_local(contact.addr.ip()) {
             self.ping(contact, turn);
         }
     }
 
-    /// Looks for peers of a torrent. One that is looked for already is not looked for twice.
+    /// Searches for peers of a torrent, unless such a search exists.
     pub(super) fn search(
         &mut self,
         info_hash: InfoHash,
@@ -210,19 +210,19 @@ impl Overlay {
         self.advance(turn);
     }
 
-    /// Nobody wants to know any more.
+    /// Cancels the searches for a torrent.
     pub(super) fn cancel(&mut self, info_hash: InfoHash) {
         self.waiting.retain(|(waiting, _)| *waiting != info_hash);
         self.searches.retain(|_, search| !matches!(search.goal, Goal::Peers { info_hash: it, .. } if it == info_hash));
     }
 
-    /// Somebody asked us something: if it may be of use, it is asked back.
+    /// Handles a query of another node: pings it if the table has use for it.
     pub(super) fn was_asked(&mut self, contact: Contact, turn: &mut Turn<'_>) {
         self.table.asked(contact, turn.now);
         self.ping(contact, turn);
     }
 
-    /// An answer came.
+    /// Handles a response.
     pub(super) fn response(
         &mut self,
         from: SocketAddr,
@@ -245,7 +245,7 @@ impl Overlay {
         self.advance(turn);
     }
 
-    /// A refusal came: as good as no answer.
+    /// Handles an error, which counts as no answer.
     pub(super) fn refused(&mut self, from: SocketAddr, message: &Message, turn: &mut Turn<'_>) {
         if let Some(pending) = self.transactions.end(from, &message.transaction) {
             self.lost(pending);
@@ -278,7 +278,7 @@ impl Overlay {
         self.advance(turn);
     }
 
-    /// Looks after the table.
+    /// Maintains the table.
     fn tend(&mut self, turn: &mut Turn<'_>) {
         while self.may_ping_more()
             && let Some(contact) = self.table.poll_questionable(turn.now)
@@ -303,7 +303,7 @@ impl Overlay {
         }
     }
 
-    /// Sends what searches want to ask, ends those that are done, and begins those that waited.
+    /// Sends the queries of running searches, ends finished ones, and starts waiting ones.
     fn advance(&mut self, turn: &mut Turn<'_>) {
         if !self.open {
             return;
@@ -407,7 +407,7 @@ impl Overlay {
             }
         }
         let (nodes, peers) = (search.lookup.closest().count(), found.len());
-        tracing::debug!(%info_hash, family = ?self.family, nodes, peers, "search in the DHT ended");
+        tracing::debug!(%info_hash, family = ?self.family, nodes, peers, "DHT search ended");
         turn.events.push_back(Event::Searched { info_hash, family: self.family, peers });
     }
 
@@ -441,7 +441,7 @@ impl Overlay {
         self.may_ping_more() && !self.transactions.is_asking(addr)
     }
 
-    /// Asks a node whether it is there, if it would be remembered.
+    /// Pings a node if the table would store it.
     fn ping(&mut self, contact: Contact, turn: &mut Turn<'_>) {
         if is_askable(contact.addr)
             && self.table.has_use_for(contact)
@@ -471,7 +471,7 @@ impl Overlay {
     }
 }
 
-/// Whether a packet may be sent there at all.
+/// Returns whether packets may be sent to this address at all.
 pub(super) fn is_askable(addr: SocketAddr) -> bool {
     let ip = addr.ip();
     let is_odd = match ip {
@@ -481,8 +481,9 @@ pub(super) fn is_askable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_odd
 }
 
-/// Whether somebody at `from` may send us to an address: nobody outside knows a local network, and
-/// none should be searched at a stranger's word.
+/// Returns whether a node at `from` may make us contact `addr`.
+///
+/// A node on the internet must not make us scan the local network.
 fn is_plausible(addr: SocketAddr, from: SocketAddr) -> bool {
     is_askable(addr) && (is_local(from.ip()) || !is_local(addr.ip()))
 }

@@ -1,10 +1,10 @@
-//! What a node does for others: answers their questions, but not more of them than it can afford.
+//! Answers the queries of other nodes, within limits.
 //!
-//! Owns what was announced to it and the measure of what each machine may ask; the nodes that it
-//! names come from its caller. Invariant: an answer is never longer than [`MAX_ANSWER`], nobody is
-//! answered more than [`PER_MACHINE`] times in a [`WINDOW`], and all together not more than
-//! [`IN_ALL`] times. An asker's address is forged easily, so that an answer may reach somebody who
-//! asked nothing: hence the measure for each.
+//! This module owns the announces received from others and the rate limits; its caller provides the
+//! nodes to name. Invariant: an answer is at most [`MAX_ANSWER`] bytes long, a machine receives at
+//! most [`PER_MACHINE`] answers per [`WINDOW`], and all machines together at most [`IN_ALL`].
+//! Source addresses are easy to forge, so answers may be aimed at a victim: hence the limit per
+//! machine.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,18 +20,19 @@ use super::table::BUCKET;
 use crate::addresses::machine;
 use crate::time::Instant;
 
-/// Longest answer, bytes: fits a packet of any network (RFC 8200, §5) with its headers.
+/// Longest answer, bytes: fits with its headers into a packet of any network (RFC 8200
+/// 5).
 pub const MAX_ANSWER: usize = 1_200;
-/// The measure is taken over this time.
+/// The time window of the rate limits.
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// Answers to one machine in that time.
+/// Most answers to one machine per window.
 pub const PER_MACHINE: u32 = 50;
-/// Answers to all in that time: 60 KiB/s, if all are as long as may be.
+/// Most answers per window in total: 60 KiB/s if all are as long as possible.
 pub const IN_ALL: u32 = 500;
-/// Peers in one answer, by family: with 16 nodes and all else, [`MAX_ANSWER`].
+/// Most peers in one answer, by family; with 16 nodes they fit into [`MAX_ANSWER`].
 const MAX_PEERS: [usize; 2] = [60, 25];
 
-/// How often each machine was answered in the window that runs.
+/// Number of answers to each machine in the current window.
 #[derive(Clone, Debug, Default)]
 struct Gate {
     since: Instant,
@@ -66,18 +67,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// One to whom nothing was announced.
+    /// Creates a server without announces.
     pub fn new(rng: &mut impl Rng, now: Instant) -> Self {
         Self { storage: Storage::default(), tokens: Tokens::new(rng, now), gate: Gate::default() }
     }
 
-    /// Whether a machine may be answered once more; counts it.
+    /// Returns whether a machine may receive another answer, and counts it.
     pub fn admits(&mut self, from: SocketAddr, now: Instant) -> bool {
         self.gate.admits(from.ip(), now)
     }
 
-    /// The answer to a question. `own` is our name in the asker's family, and `closest` gives the
-    /// nodes nearest to a name in a family.
+    /// Answers a query. `own` is our ID in the sender's family.
+    ///
+    /// `closest` returns the nodes nearest to an ID in a family.
     pub fn answer(
         &mut self,
         (query, want): (&Query, Option<Want>),
@@ -115,24 +117,24 @@ impl Server {
         Body::Response(response)
     }
 
-    /// What time brings: peers expire, secrets change.
+    /// Expires old announces and changes the token secret.
     pub fn tend(&mut self, rng: &mut impl Rng, now: Instant) {
         self.storage.expire(now);
         self.tokens.rotate(rng, now);
     }
 
-    /// Torrents and peers that are kept for others.
+    /// Returns the number of torrents and of peers that are stored for others.
     pub fn stored(&self) -> (usize, usize) {
         self.storage.len()
     }
 }
 
-/// A message that answers a question from this address.
+/// Creates a message that answers a query from this address.
 pub fn reply(transaction: Vec<u8>, to: SocketAddr, body: Body) -> Message {
     Message { transaction, seen_as: Some(to), body }
 }
 
-/// How many nodes of each family an answer names.
+/// Number of nodes of each family in an answer.
 pub const NAMED: usize = BUCKET;
 
 #[cfg(test)]
@@ -154,7 +156,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// As many nodes as may be.
+    /// Returns as many nodes as an answer may contain.
     fn crowd(_: NodeId, family: Family) -> Vec<Contact> {
         let ip = |n: u8| match family {
             Family::V4 => IpAddr::from([1, 1, 1, n]),

@@ -1,9 +1,8 @@
-//! What a node keeps for others (BEP 5): who announced which torrent, for half an hour, and tokens
-//! that prove an asker's address.
+//! Announces received from other nodes (BEP 5), and tokens that prove a sender's address.
 //!
-//! Knows no message. Invariant: at most [`MAX_TORRENTS`] torrents, [`MAX_PEERS`] peers of each, and
-//! [`MAX_PER_MACHINE`] of them from one machine; a token is good for one address and one torrent,
-//! for five to ten minutes.
+//! Announces are kept for half an hour. Invariant: at most [`MAX_TORRENTS`] torrents, [`MAX_PEERS`]
+//! peers of each, and [`MAX_PER_MACHINE`] of these from one machine; a token is valid for one
+//! address and one torrent, for five to ten minutes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,26 +17,28 @@ use crate::addresses::machine;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Torrents of which peers are kept.
+/// Most torrents with stored peers.
 pub const MAX_TORRENTS: usize = 1_000;
-/// Peers kept of one torrent: several answers full.
+/// Most peers stored per torrent: enough for several answers.
 pub const MAX_PEERS: usize = 200;
-/// Peers of one torrent at one machine: some share an address behind a router.
+/// Most peers of one torrent from one machine; some share an address behind a router.
 pub const MAX_PER_MACHINE: usize = 4;
-/// An announce counts for so long. Clients announce each quarter of an hour.
+/// How long an announce is valid. Clients announce every 15 minutes.
 pub const EXPIRY: Duration = Duration::from_secs(30 * 60);
-/// The secret of the tokens changes so often; the one before counts, too.
+/// How often the token secret changes; the previous secret stays valid, too.
 pub const SECRET_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// Announced peers.
+/// The announced peers.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     torrents: BTreeMap<InfoHash, BTreeMap<SocketAddr, Instant>>,
 }
 
 impl Storage {
-    /// A peer says that it has a torrent. When there is no room, the oldest of the torrent's peers
-    /// gives way, and the torrent with the fewest.
+    /// Stores a peer of a torrent.
+    ///
+    /// If there is no room, it replaces the oldest peer of the torrent, or the torrent with the
+    /// fewest peers.
     pub fn announce(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         if !self.torrents.contains_key(&info_hash) && self.torrents.len() >= MAX_TORRENTS {
             let fewest = self
@@ -65,7 +66,7 @@ impl Storage {
         peers.insert(peer, now);
     }
 
-    /// Peers of a torrent in one family, at most so many, picked by chance.
+    /// Returns at most `most` random peers of a torrent in one family.
     pub fn peers(
         &self,
         info_hash: InfoHash,
@@ -83,7 +84,7 @@ impl Storage {
         peers
     }
 
-    /// Forgets what is too old.
+    /// Removes expired announces.
     pub fn expire(&mut self, now: Instant) {
         self.torrents.retain(|_, peers| {
             peers.retain(|_, at| now.saturating_since(*at) < EXPIRY);
@@ -91,13 +92,13 @@ impl Storage {
         });
     }
 
-    /// Torrents, and peers of all of them.
+    /// Returns the number of torrents and of peers.
     pub fn len(&self) -> (usize, usize) {
         (self.torrents.len(), self.torrents.values().map(BTreeMap::len).sum())
     }
 }
 
-/// Makes tokens and knows them again, without keeping them.
+/// Creates and verifies tokens without storing them.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     secret: [u8; 16],
@@ -106,12 +107,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// With secrets of its own.
+    /// Creates random secrets.
     pub fn new(rng: &mut impl Rng, now: Instant) -> Self {
         Self { secret: rng.random(), former: rng.random(), changed: now }
     }
 
-    /// Changes the secret if it is time to.
+    /// Changes the secret if it is due.
     pub fn rotate(&mut self, rng: &mut impl Rng, now: Instant) {
         if now.saturating_since(self.changed) >= SECRET_LIFE {
             self.former = std::mem::replace(&mut self.secret, rng.random());
@@ -119,12 +120,12 @@ impl Tokens {
         }
     }
 
-    /// What an announce from this address must bring along.
+    /// Returns the token that an announce from this address must contain.
     pub fn token(&self, ip: IpAddr, info_hash: InfoHash) -> Vec<u8> {
         make(&self.secret, ip, info_hash)
     }
 
-    /// Whether an announce brings the right one.
+    /// Returns whether an announce contains a valid token.
     pub fn is_valid(&self, token: &[u8], ip: IpAddr, info_hash: InfoHash) -> bool {
         [&self.secret, &self.former].into_iter().any(|secret| make(secret, ip, info_hash) == token)
     }

@@ -1,14 +1,13 @@
-//! The nodes that one node remembers (BEP 5, "Routing Table"): many that are near it, few that are
-//! far.
+//! The routing table (BEP 5): many nodes near our own ID, few far from it.
 //!
-//! Owns buckets and what is known of their nodes; it sends nothing. Invariant: each node in it has
-//! answered us from its address, there are at most [`BUCKET`] nodes and as many in reserve for each
-//! number of bits that a name has in common with ours, and from each machine outside the local
-//! network there is one.
+//! This module owns the buckets and the state of their nodes; it sends nothing. Invariant: each
+//! node has answered us from its address; each bucket (the number of leading bits shared with our
+//! ID) has at most [`BUCKET`] nodes and as many in reserve; and each machine outside the local
+//! network has at most one node.
 //!
-//! A node is *good* while it answered or asked something in the last 15 minutes, *questionable*
-//! when it was silent longer, and *bad* when it did not answer twice in a row. A bad one gives way
-//! to a newcomer, and so does one whose name is unproven (BEP 42) to one whose name isn't.
+//! A node is *good* if it answered or queried us within the last 15 minutes, *questionable* if it
+//! was silent for longer, and *bad* after two queries in a row without an answer. A new node
+//! replaces a bad one, and a proven node (BEP 42) replaces an unproven one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -21,25 +20,24 @@ use super::node_id::NodeId;
 use crate::addresses::{is_local, machine};
 use crate::time::Instant;
 
-/// Nodes of a bucket, in an answer, and asked for the last word in a search: *k* of Kademlia.
+/// Nodes per bucket, per answer, and in the final stage of a lookup (Kademlia's *k*).
 pub const BUCKET: usize = 8;
-/// A node that was silent for so long is asked whether it is there, and a bucket where nothing
-/// happened for so long is looked into.
+/// How long a node stays good without contact; also how often each bucket is refreshed.
 pub const FRESH: Duration = Duration::from_secs(15 * 60);
-/// So many questions in a row without an answer make a node bad.
+/// Number of unanswered queries in a row that make a node bad.
 const BAD_AFTER: u32 = 2;
-/// So many make it forgotten, newcomer or not. When the whole network is gone for a while, so is
-/// not the whole table.
+/// Number of unanswered queries after which a node is removed without a replacement. It is higher
+/// than [`BAD_AFTER`], so that a network outage does not empty the table.
 const FORGOTTEN_AFTER: u32 = 6;
-/// A questionable node is not asked again sooner than this.
+/// Shortest time between two queries to a questionable node.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 struct Node {
     contact: Contact,
-    /// When it answered, or asked something.
+    /// When it last answered or queried us.
     heard: Instant,
-    /// When it was last asked by [`Table::poll_questionable`].
+    /// When [`Table::poll_questionable`] last returned it.
     asked: Instant,
     failures: u32,
 }
@@ -53,7 +51,7 @@ impl Node {
         self.contact.id.fits(self.contact.addr.ip())
     }
 
-    /// What goes first is to go first.
+    /// The order of replacement: the node with the smallest value is replaced first.
     fn worth(&self) -> (bool, bool, Instant) {
         (!self.is_bad(), self.is_proven(), self.heard)
     }
@@ -62,15 +60,15 @@ impl Node {
 #[derive(Clone, Debug, Default)]
 struct Bucket {
     nodes: Vec<Node>,
-    /// They would be in `nodes` if there was room.
+    /// Replacements for nodes that leave the bucket.
     reserve: Vec<Node>,
-    /// When a node last came or answered.
+    /// When a node was last added or answered.
     touched: Instant,
 }
 
 impl Bucket {
-    /// Puts a node where there is room or somebody gives way; says whom that leaves without a
-    /// place: maybe the node itself.
+    /// Adds a node if there is room or a node to replace. Returns the node left without a place,
+    /// which may be the added one.
     fn place(&mut self, node: Node) -> Option<Node> {
         if self.nodes.len() < BUCKET {
             self.nodes.push(node);
@@ -104,7 +102,7 @@ impl Bucket {
         None
     }
 
-    /// Those in reserve move up when there is room.
+    /// Moves nodes from the reserve into free places.
     fn refill(&mut self) {
         while self.nodes.len() < BUCKET
             && let Some((at, _)) =
@@ -116,46 +114,46 @@ impl Bucket {
     }
 }
 
-/// The table of one node in one network.
+/// The routing table of one network.
 #[derive(Clone, Debug)]
 pub struct Table {
     own: NodeId,
-    /// By the number of leading bits in common with `own`.
+    /// Buckets by the number of leading bits shared with `own`.
     buckets: BTreeMap<u32, Bucket>,
-    /// Where each node is.
+    /// The bucket of each node.
     places: BTreeMap<SocketAddr, u32>,
-    /// Machines outside the local network that have a place.
+    /// Machines outside the local network that have a node.
     machines: BTreeSet<IpAddr>,
 }
 
 impl Table {
-    /// An empty one.
+    /// Creates an empty table.
     pub fn new(own: NodeId) -> Self {
         Self { own, buckets: BTreeMap::new(), places: BTreeMap::new(), machines: BTreeSet::new() }
     }
 
-    /// Whose table it is.
+    /// Returns our own node ID.
     pub fn own(&self) -> NodeId {
         self.own
     }
 
-    /// Nodes in it, those in reserve not counted.
+    /// Returns the number of nodes, without the reserve.
     pub fn len(&self) -> usize {
         self.buckets.values().map(|bucket| bucket.nodes.len()).sum()
     }
 
-    /// Whether there is none.
+    /// Returns whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// All nodes that are not bad, those in reserve excepted.
+    /// Iterates over all nodes that are not bad, without the reserve.
     pub fn contacts(&self) -> impl Iterator<Item = Contact> {
         let nodes = self.buckets.values().flat_map(|bucket| &bucket.nodes);
         nodes.filter(|node| !node.is_bad()).map(|node| node.contact)
     }
 
-    /// The nodes nearest to a name, at most so many, nearest first. None of them is bad.
+    /// Returns up to `most` nodes nearest to a target that are not bad, nearest first.
     pub fn closest(&self, target: NodeId, most: usize) -> Vec<Contact> {
         let mut all: Vec<Contact> = self.contacts().collect();
         all.sort_unstable_by_key(|contact| contact.id.distance(target));
@@ -163,11 +161,11 @@ impl Table {
         all
     }
 
-    /// A node answered us: it is remembered if there is room for it.
+    /// Handles an answer: adds the node if there is room.
     pub fn answered(&mut self, contact: Contact, now: Instant) {
         let Some(bits) = self.bucket_of(contact.id) else { return };
         if let Some(&place) = self.places.get(&contact.addr) {
-            let bucket = self.buckets.get_mut(&place).expect("a place is a bucket's");
+            let bucket = self.buckets.get_mut(&place).expect("places names existing buckets");
             if let Some(node) = bucket.find(contact.addr)
                 && node.contact.id == contact.id
             {
@@ -175,7 +173,7 @@ impl Table {
                 bucket.touched = now;
                 return;
             }
-            // It calls itself something else now.
+            // The node changed its ID.
             self.remove(contact.addr);
         }
         if !self.is_free(contact.addr.ip()) || self.has_other(bits, contact) {
@@ -193,22 +191,22 @@ impl Table {
         }
     }
 
-    /// A node asked us something.
+    /// Handles a query from a node.
     pub fn asked(&mut self, contact: Contact, now: Instant) {
         let bucket = self.places.get(&contact.addr).and_then(|bits| self.buckets.get_mut(bits));
         if let Some(node) = bucket.and_then(|bucket| bucket.find(contact.addr))
             && node.contact.id == contact.id
-            // A bad one shows by answers that it is there.
+            // A bad node must answer a query to become good again.
             && !node.is_bad()
         {
             node.heard = now;
         }
     }
 
-    /// A node did not answer.
+    /// Handles a query that the node did not answer.
     pub fn failed(&mut self, addr: SocketAddr) {
         let Some(bits) = self.places.get(&addr) else { return };
-        let bucket = self.buckets.get_mut(bits).expect("a place is a bucket's");
+        let bucket = self.buckets.get_mut(bits).expect("places names existing buckets");
         let has_reserve = !bucket.reserve.is_empty();
         let Some(node) = bucket.find(addr) else { return };
         node.failures += 1;
@@ -217,7 +215,7 @@ impl Table {
         }
     }
 
-    /// Whether a node that we know by hearsay would be remembered if it answered.
+    /// Returns whether a node named by others would be added if it answered.
     pub fn has_use_for(&self, contact: Contact) -> bool {
         let Some(bits) = self.bucket_of(contact.id) else { return false };
         if self.places.contains_key(&contact.addr) || !self.is_free(contact.addr.ip()) {
@@ -230,8 +228,9 @@ impl Table {
             || bucket.nodes.iter().any(gives_way)
     }
 
-    /// The node that was silent longest, if that is long enough to ask it. It is not named again
-    /// for a while.
+    /// Returns the questionable node that was silent longest.
+    ///
+    /// The same node is not returned again for [`ASK_AGAIN`].
     pub fn poll_questionable(&mut self, now: Instant) -> Option<Contact> {
         let nodes = self.buckets.values_mut().flat_map(|bucket| &mut bucket.nodes);
         let silent = |node: &&mut Node| {
@@ -243,8 +242,9 @@ impl Table {
         Some(node.contact)
     }
 
-    /// A name to look for in a bucket where nothing happened for long. The same bucket is not named
-    /// again for as long.
+    /// Returns a target in a bucket that needs a refresh.
+    ///
+    /// The same bucket is not returned again for [`FRESH`].
     pub fn poll_stale(&mut self, rng: &mut impl Rng, now: Instant) -> Option<NodeId> {
         let own = self.own;
         let is_stale = |bucket: &Bucket| now.saturating_since(bucket.touched) >= FRESH;
@@ -253,7 +253,7 @@ impl Table {
         Some(own.with_common_bits(bits, rng))
     }
 
-    /// We are called something else from now on: the nodes find their new places.
+    /// Changes our own ID and moves the nodes to their new buckets.
     pub fn rename(&mut self, own: NodeId, now: Instant) {
         let old = std::mem::replace(self, Self::new(own));
         old.buckets
@@ -262,7 +262,7 @@ impl Table {
             .for_each(|node| self.answered(node.contact, now));
     }
 
-    /// `None` for our own name.
+    /// Returns the bucket of an ID; `None` for our own ID.
     fn bucket_of(&self, id: NodeId) -> Option<u32> {
         Some(self.own.distance(id).common_bits()).filter(|bits| *bits < 160)
     }
@@ -271,7 +271,7 @@ impl Table {
         is_local(ip) || !self.machines.contains(&machine(ip))
     }
 
-    /// Whether a node with this name is there at another address and not bad.
+    /// Returns whether another address has a node with this ID that is not bad.
     fn has_other(&self, bits: u32, contact: Contact) -> bool {
         let mut nodes = self
             .buckets
@@ -313,14 +313,14 @@ mod tests {
         Instant(1) + Duration::from_secs(seconds)
     }
 
-    /// Node `number` of the farthest bucket, on a local address: its name is proven.
+    /// Returns node `number` of the farthest bucket, with a local address and so a proven ID.
     fn far(number: u8) -> Contact {
         let mut id = [number; 20];
         id[0] = 0x80;
         Contact { id: NodeId(id), addr: SocketAddr::from(([10, 0, 0, number], 6881)) }
     }
 
-    /// The same, outside the local network, with a name that does not fit.
+    /// Returns such a node outside the local network with an unproven ID.
     fn unproven(number: u8) -> Contact {
         let contact = Contact { addr: SocketAddr::from(([1, 2, 3, number], 6881)), ..far(number) };
         assert!(!contact.id.fits(contact.addr.ip()));
@@ -333,7 +333,7 @@ mod tests {
         table
     }
 
-    /// Last bytes of the addresses of all nodes, in order.
+    /// Checks the last bytes of all nodes' addresses, in order.
     fn check(table: &Table, expected: &[u8]) {
         let last = |addr: SocketAddr| match addr.ip() {
             IpAddr::V4(ip) => ip.octets()[3],
@@ -461,13 +461,13 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: places, buckets and machines agree, and the bounds hold.
+        /// After any sequence of events: places, buckets and machines agree, and the limits hold.
         #[test]
         fn the_table_agrees_with_itself(deeds in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>(), 1u16..3), 0..300)) {
             let mut table = Table::new(OWN);
             for (time, (deed, name, host, port)) in deeds.into_iter().enumerate() {
                 let now = at(time as u64 * 20);
-                // Names are crowded into few buckets, and machines are few.
+                // IDs share few buckets, and there are few machines.
                 let id = NodeId([name & 0xc7, name, name, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, name]);
                 let contact = Contact { id, addr: SocketAddr::from(([10 + (host & 1), 0, 0, host & 63], port)) };
                 match deed {

@@ -1,4 +1,4 @@
-//! One node among made-up others, and whole networks ([`network`]).
+//! One node among simulated others, and whole networks ([`network`]).
 
 mod network;
 
@@ -18,7 +18,7 @@ fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// One node, and what it sends.
+/// A node and the packets that it sends.
 struct Bench {
     dht: Dht,
     rng: ChaCha8Rng,
@@ -26,7 +26,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// With a socket of each family, answering others.
+    /// Creates a node with a socket of each family that answers queries.
     fn new() -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut dht = Dht::new(&mut rng, Instant(0));
@@ -54,25 +54,28 @@ impl Bench {
         self.hear(from, &Message { transaction: b"tt".to_vec(), seen_as: None, body });
     }
 
-    /// What it sends now.
+    /// Returns the packets that it sends now.
     fn sent(&mut self) -> Vec<(SocketAddr, Message)> {
         let packets = std::iter::from_fn(|| self.dht.poll_packet());
         packets
-            .map(|(to, packet)| (to, Message::parse(&packet).expect("it writes what can be read")))
+            .map(|(to, packet)| {
+                (to, Message::parse(&packet).expect("the node sends valid messages"))
+            })
             .collect()
     }
 
-    /// To whom it sends what now, in a few letters each.
+    /// Checks what it sends now, in short notation.
     fn check(&mut self, expected: &[&str]) {
         let sent: Vec<String> =
             self.sent().iter().map(|(to, message)| format!("{to} {}", show(message))).collect();
         assert_eq!(sent, expected);
     }
 
-    /// Answers what it sent to this address last.
+    /// Answers the last query that it sent to this address.
     fn answer(&mut self, from: &str, id: NodeId, nodes: &[Contact], peers: &[&str]) {
         let sent = self.sent();
-        let (_, asked) = sent.iter().rev().find(|(to, _)| *to == addr(from)).expect("it was asked");
+        let (_, asked) =
+            sent.iter().rev().find(|(to, _)| *to == addr(from)).expect("it sent a query");
         let peers = peers.iter().map(|peer| addr(peer)).collect();
         let response =
             Response { id, nodes: nodes.to_vec(), peers, token: Some(b"token".to_vec()) };

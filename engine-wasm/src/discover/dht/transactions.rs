@@ -1,7 +1,7 @@
-//! Questions under way: which answer belongs to which, and when one is late.
+//! Outstanding queries: matches responses to queries and detects late ones.
 //!
-//! Knows no message. Invariant: an answer counts only if it comes from the address that was asked,
-//! with the number of that question, which nobody can guess; at most [`MAX_PENDING`] are under way.
+//! Invariant: a response counts only if it comes from the queried address with the query's
+//! transaction ID, which is random; at most [`MAX_PENDING`] queries are outstanding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,32 +12,32 @@ use rand::{Rng, RngExt};
 use super::node_id::NodeId;
 use crate::time::Instant;
 
-/// Questions of one network under way at once.
+/// Most outstanding queries of one network.
 pub const MAX_PENDING: usize = 512;
-/// A question without answer for so long is slow: others need not wait for it.
+/// A query without a response for this long is slow; the search continues without it.
 pub const SLOW_AFTER: Duration = Duration::from_secs(2);
-/// A question without answer for so long is lost.
+/// A query without a response for this long is lost.
 pub const LOST_AFTER: Duration = Duration::from_secs(8);
 
-/// What an answer is for.
+/// The purpose of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To know that a node is there.
+    /// Check that a node is alive.
     Ping,
-    /// For the search of this number.
+    /// The search with this number.
     Search(u64),
-    /// To leave word with a node.
+    /// Announce us to a node.
     Announce,
 }
 
-/// A question under way.
+/// An outstanding query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// Whom it went to.
+    /// The queried address.
     pub to: SocketAddr,
-    /// The name that is expected there.
+    /// The node ID that is expected there.
     pub expected: Option<NodeId>,
-    /// What it is for.
+    /// The purpose.
     pub purpose: Purpose,
     sent: Instant,
     slow: bool,
@@ -49,16 +49,16 @@ impl Pending {
     }
 }
 
-/// What became of a question whose time has come.
+/// A query that has exceeded a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Late {
-    /// It may still be answered.
+    /// The query may still be answered.
     Slow(Pending),
-    /// It is forgotten.
+    /// The query was removed.
     Lost(Pending),
 }
 
-/// The questions under way in one network.
+/// The outstanding queries of one network.
 #[derive(Clone, Debug, Default)]
 pub struct Transactions {
     pending: BTreeMap<u16, Pending>,
@@ -66,22 +66,22 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// Whether there is room for one more.
+    /// Returns whether another query may be sent.
     pub fn has_room(&self) -> bool {
         self.pending.len() < MAX_PENDING
     }
 
-    /// How many are under way for a purpose.
+    /// Returns the number of outstanding queries for a purpose.
     pub fn count(&self, purpose: Purpose) -> usize {
         self.pending.values().filter(|pending| pending.purpose == purpose).count()
     }
 
-    /// Whether this address is being asked something.
+    /// Returns whether this address has an outstanding query.
     pub fn is_asking(&self, addr: SocketAddr) -> bool {
         self.pending.values().any(|pending| pending.to == addr)
     }
 
-    /// The number of a new question; `None` when there is no room.
+    /// Adds a query and returns its transaction ID; `None` if there is no room.
     pub fn begin(
         &mut self,
         to: SocketAddr,
@@ -101,7 +101,7 @@ impl Transactions {
         Some(number.to_be_bytes())
     }
 
-    /// An answer came: the question it belongs to, if it belongs to one.
+    /// Removes and returns the query that a response belongs to, if there is one.
     pub fn end(&mut self, from: SocketAddr, number: &[u8]) -> Option<Pending> {
         let number = u16::from_be_bytes(number.try_into().ok()?);
         self.pending.get(&number).filter(|pending| pending.to == from)?;
@@ -110,12 +110,12 @@ impl Transactions {
         Some(pending)
     }
 
-    /// The next one that is late.
+    /// Returns the next late query.
     pub fn poll_late(&mut self, now: Instant) -> Option<Late> {
         let &(deadline, number) =
             self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
         self.deadlines.remove(&(deadline, number));
-        let pending = self.pending.get_mut(&number).expect("each deadline is a question's");
+        let pending = self.pending.get_mut(&number).expect("each deadline belongs to a query");
         if pending.slow {
             return self.pending.remove(&number).map(Late::Lost);
         }
@@ -124,12 +124,12 @@ impl Transactions {
         Some(Late::Slow(*pending))
     }
 
-    /// When the next one is late.
+    /// Returns when the next query becomes late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Forgets all: no answer can come any more.
+    /// Removes all queries.
     pub fn clear(&mut self) {
         self.pending.clear();
         self.deadlines.clear();

@@ -1,27 +1,26 @@
-//! Our address as others see it (BEP 42): each answer says, and what many say is believed.
+//! Determines our public IP address from what other nodes report (BEP 42).
 //!
-//! Invariant: each machine has one voice, and at most [`VOICES`] are heard at once.
+//! Invariant: each machine has one vote, and at most [`VOICES`] votes count at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::addresses::{is_local, machine};
 
-/// Voices heard at once, the latest.
+/// Number of votes that count at once: the latest.
 const VOICES: usize = 32;
-/// So many must agree, and be more than half.
+/// Number of votes that must agree; they must also be the majority.
 const ENOUGH: usize = 8;
 
-/// What was said.
+/// The votes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
-    /// Who said what, the oldest first.
+    /// Voter and reported address, the oldest first.
     voices: VecDeque<(IpAddr, IpAddr)>,
 }
 
 impl Votes {
-    /// Somebody says where we are. Local addresses say nothing, and whoever is in the local network
-    /// sees no other.
+    /// Counts a vote. Votes for local addresses and from local nodes are ignored.
     pub(super) fn hear(&mut self, from: SocketAddr, seen_as: SocketAddr) {
         if is_local(from.ip()) || is_local(seen_as.ip()) || from.is_ipv4() != seen_as.is_ipv4() {
             return;
@@ -34,7 +33,7 @@ impl Votes {
         }
     }
 
-    /// What enough say.
+    /// Returns the address that enough votes agree on.
     pub(super) fn result(&self) -> Option<IpAddr> {
         let mut counts = BTreeMap::new();
         self.voices.iter().for_each(|(_, ip)| *counts.entry(*ip).or_insert(0) += 1);
@@ -42,7 +41,7 @@ impl Votes {
         (count >= ENOUGH && 2 * count > self.voices.len()).then_some(ip)
     }
 
-    /// Asks anew.
+    /// Removes all votes.
     pub(super) fn clear(&mut self) {
         self.voices.clear();
     }
@@ -52,7 +51,7 @@ impl Votes {
 mod tests {
     use super::*;
 
-    /// Voters by their last byte, each with the last byte of what it says.
+    /// Checks the result of these votes: last byte of the voter, last byte of the reported address.
     fn check(votes: impl IntoIterator<Item = (u8, u8)>, expected: Option<u8>) {
         let mut result = Votes::default();
         for (from, seen) in votes {

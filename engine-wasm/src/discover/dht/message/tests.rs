@@ -1,4 +1,4 @@
-//! Messages as others write them, and as we do.
+//! Messages as other clients write them, and as we do.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -18,7 +18,7 @@ fn answers(id: NodeId, nodes: &[Contact], peers: &[&str], token: Option<&[u8]>) 
     Body::Response(Response { id, nodes: nodes.to_vec(), peers, token: token.map(<[u8]>::to_vec) })
 }
 
-/// The packet reads as this, with transaction `aa`.
+/// Checks that the packet parses to this body with transaction ID `aa`.
 fn check(packet: &[u8], expected: Body) {
     let message =
         Message::parse(packet).unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
@@ -103,7 +103,7 @@ fn what_is_unknown_is_taken_for_a_question_about_nodes_if_it_can_be() {
     );
     check_refused(
         b"d1:ad2:id20:abcdefghij0123456789e1:q4:vote1:t2:aa1:y1:qe",
-        "a question that can't be answered: MethodUnknown",
+        "invalid query: MethodUnknown",
     );
 }
 
@@ -117,14 +117,14 @@ fn questions_without_what_they_need_are_refused() {
         b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti0e5:token1:ae1:q13:announce_peer1:t2:aa1:y1:qe",
         b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti1ee1:q13:announce_peer1:t2:aa1:y1:qe",
     ] {
-        check_refused(packet, "a question that can't be answered: Protocol");
+        check_refused(packet, "invalid query: Protocol");
     }
 }
 
 #[test]
 fn what_is_no_message_is_refused() {
-    check_refused(b"hello", "a packet that can't be read: unexpected byte at 0");
-    check_refused(&vec![b'd'; MAX_PACKET + 1], "a packet of 2049 bytes");
+    check_refused(b"hello", "the packet is not valid bencoding: unexpected byte at 0");
+    check_refused(&vec![b'd'; MAX_PACKET + 1], "the packet is too long: 2049 bytes");
     for packet in [
         &b"de"[..],
         b"d1:y1:qe",
@@ -133,7 +133,7 @@ fn what_is_no_message_is_refused() {
         b"d1:rd2:id2:xxe1:t2:aa1:y1:re",
         b"i1e",
     ] {
-        check_refused(packet, "a packet that is no message");
+        check_refused(packet, "the packet is not a DHT message");
     }
 }
 

@@ -1,8 +1,7 @@
-//! Whole networks on a virtual clock, from one seed: honest nodes as they are, dead ones, liars,
-//! and lines that lose and delay packets.
+//! Whole networks on a virtual clock: honest, dead and lying nodes, with packet loss and delay.
 //!
-//! The same seed gives the same run. A failure prints `SIM_SEED=…`; with that in the environment
-//! the same run comes again.
+//! The same seed gives the same run. A failure prints `SIM_SEED=…`; the same variable in the
+//! environment repeats the run.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -17,9 +16,9 @@ use super::super::message::{Query, Response};
 use super::super::table::BUCKET;
 use super::super::*;
 
-/// Packets lost, percent.
+/// Packet loss, percent.
 const LOSS: u32 = 5;
-/// Where everybody begins: an honest node.
+/// The bootstrap node, which is honest.
 const ROUTER: usize = 0;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +30,10 @@ enum Deed {
 
 enum Who {
     Honest(Box<Dht>),
-    /// Its address is known and nobody is there.
+    /// Its address is known, but no node is there.
     Dead,
-    /// Answers each question with nodes that don't exist beside what is looked for, peers that
-    /// don't exist, and a wrong word about the asker's address.
+    /// Answers each query with invented nodes near the target, invented peers, and a false report
+    /// of the sender's address.
     Liar,
 }
 
@@ -49,7 +48,7 @@ struct Network {
     count: u64,
 }
 
-/// The address of node `at`: outside the local network, each in a network of its own.
+/// Returns the address of node `at`: public, each in its own network.
 fn addr(at: usize, family: Family) -> SocketAddr {
     let [.., high, low] = at.to_be_bytes();
     let ip: IpAddr = match family {
@@ -60,7 +59,7 @@ fn addr(at: usize, family: Family) -> SocketAddr {
 }
 
 impl Network {
-    /// Of so many honest nodes, dead ones, and liars, who begin within the first minute.
+    /// Creates a network of honest, dead and lying nodes that start within the first minute.
     fn new(seed: u64, honest: usize, dead: usize, liars: usize, families: &[Family]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut nodes = Vec::new();
@@ -124,14 +123,14 @@ impl Network {
             families.iter().for_each(|family| dht.open(*family, now));
             if node != ROUTER {
                 dht.add_router(addr(ROUTER, families[0]), now);
-                // Half of them have to find the second network by way of the first.
+                // Half of the nodes must find the second network through the first.
                 let known = if node.is_multiple_of(2) { &families[..] } else { &[] };
                 known.iter().for_each(|family| dht.add_router(addr(ROUTER, *family), now));
             }
             dht.handle_timeout(now, rng);
         });
         if matches!(self.nodes[node], Who::Liar) {
-            // It makes itself known.
+            // The node announces itself.
             let body = Body::Query {
                 id: NodeId([7; 20]),
                 query: Query::Ping,
@@ -206,7 +205,7 @@ impl Network {
         let family = family_of(from);
         let nodes: Vec<Contact> = (0..8)
             .map(|_| {
-                // Half of those that it names are itself and its like.
+                // Half of the nodes that it names are itself and other liars.
                 let like = if self.rng.random() { liar } else { self.rng.random_range(0..60_000) };
                 Contact { id: beside(&mut self.rng), addr: addr(like, family) }
             })
@@ -218,7 +217,7 @@ impl Network {
         self.send(addr(liar, family), from, packet);
     }
 
-    /// Whether somebody who looks for a torrent finds this peer within so many seconds.
+    /// Returns whether a search for a torrent finds this peer within `seconds`.
     fn finds(&mut self, node: usize, info_hash: InfoHash, peer: SocketAddr, seconds: u64) -> bool {
         self.events[node].clear();
         self.with(node, |dht, now, rng| dht.search(info_hash, now, rng));
@@ -229,7 +228,7 @@ impl Network {
         )
     }
 
-    /// Honest nodes whose names fit their addresses.
+    /// Returns the number of honest nodes with proven IDs.
     fn proven(&self) -> usize {
         let fits = |(at, who): &(usize, &Who)| match who {
             Who::Honest(dht) => dht.v4.own().fits(addr(*at, Family::V4).ip()),
@@ -238,7 +237,7 @@ impl Network {
         self.nodes.iter().enumerate().filter(fits).count()
     }
 
-    /// Nodes that each honest one remembers: the fewest, and the most.
+    /// Returns the smallest and the largest table of the honest nodes.
     fn tables(&self) -> (usize, usize) {
         let sizes = self.nodes.iter().filter_map(|who| match who {
             Who::Honest(dht) => Some(dht.nodes()),
@@ -248,8 +247,7 @@ impl Network {
     }
 }
 
-/// Runs a simulation for several seeds, or for that of the environment; tells the seed before what
-/// may fail.
+/// Runs a simulation for several seeds or for `SIM_SEED`; prints the seed first.
 fn for_seeds(run: impl Fn(u64)) {
     let given = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in given.map_or(0..3, |seed| seed..seed + 1) {
@@ -258,7 +256,7 @@ fn for_seeds(run: impl Fn(u64)) {
     }
 }
 
-/// How many of so many announced peers are found, each by somebody else.
+/// Returns how many of `torrents` announced peers are found, each by another node.
 fn found(network: &mut Network, torrents: u8, family: Family) -> usize {
     let honest = network.honest();
     let found = (1..=torrents).filter(|torrent| {
