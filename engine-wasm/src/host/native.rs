@@ -1,9 +1,8 @@
-//! The native host: a WebSocket, a timer and a clock, in a task. The only file of the library that
-//! knows tokio.
+//! The native host: a WebSocket, a timer and a clock in one task.
 //!
-//! It mirrors the browser's host: one [`Host::connect`] is one attempt, [`HostEvent::Disconnected`]
-//! says that it ended, and whether there is another one is for the owner to decide. The task ends
-//! when the last [`Host`] is dropped.
+//! This is the library's only file that uses tokio. It works like the browser's host: each
+//! [`Host::connect`] is one attempt, [`HostEvent::Disconnected`] reports its end, and the owner
+//! decides whether to try again. The task ends when the last [`Host`] is dropped.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -27,43 +26,44 @@ use crate::view::{Intent, IntentReply, Snapshot};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Close code of a connection that ended without one (RFC 6455 §7.1.5).
+/// Close code for a connection that ended without one (RFC 6455
+/// 7.1.5).
 const ABNORMAL: u16 = 1006;
 
-/// Something that happened.
+/// An event for the owner of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostEvent {
-    /// A daemon accepted this engine.
+    /// The daemon accepted this engine.
     Connected {
-        /// This engine's term.
+        /// The engine's term at the daemon.
         epoch: u64,
     },
-    /// The link is gone.
+    /// The connection to the daemon ended.
     Disconnected {
         /// Close code.
         code: u16,
-        /// What the daemon said, or what is wrong.
+        /// The daemon's reason, or the local error.
         reason: String,
     },
-    /// A snapshot would differ from the last one in more than numbers.
+    /// The next snapshot differs from the last one in more than numbers.
     Changed,
 }
 
-/// Why the host can't do what it is asked.
+/// Why a request to the host failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// The operating system has no randomness to give.
+    /// The operating system provides no random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    /// Nobody answers at the daemon's address.
+    /// No WebSocket could be opened at the daemon's address.
     #[error("the daemon does not answer: {0}")]
     Unreachable(#[source] Box<tungstenite::Error>),
-    /// The task that carries the engine is gone: it panicked.
+    /// The engine's task ended because it panicked.
     #[error("the engine has failed")]
     Gone,
 }
 
-/// An engine in a task of the current tokio runtime.
+/// A handle to an engine in a task of the current tokio runtime.
 #[derive(Clone, Debug)]
 pub struct Host {
     orders: mpsc::UnboundedSender<Order>,
@@ -77,7 +77,7 @@ enum Order {
 }
 
 impl Host {
-    /// Starts an engine without a link; what happens to it comes through the receiver.
+    /// Starts a disconnected engine. Its events arrive at the receiver.
     ///
     /// # Errors
     /// [`HostError::Random`].
@@ -98,10 +98,10 @@ impl Host {
         Ok((Self { orders }, happened))
     }
 
-    /// One attempt at a link; it replaces the former one.
+    /// Tries once to connect to the daemon; replaces the previous connection.
     ///
     /// # Errors
-    /// [`HostError::Unreachable`] when no WebSocket can be opened.
+    /// [`HostError::Unreachable`] if no WebSocket can be opened.
     pub async fn connect(&self, url: &str, token: String) -> Result<(), HostError> {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_TEXT.max(MAX_BINARY)))
@@ -112,8 +112,9 @@ impl Host {
         self.order(Order::Attach(Box::new(socket), token))
     }
 
-    /// Asks the engine for something. The answer waits until the engine has read what an earlier
-    /// one wrote down, which takes a link.
+    /// Passes an intent to the engine and waits for the result.
+    ///
+    /// The engine answers only once it is connected and has read its stored state.
     ///
     /// # Errors
     /// [`HostError::Gone`].
@@ -123,7 +124,7 @@ impl Host {
         answer.await.map_err(|_| HostError::Gone)
     }
 
-    /// Everything.
+    /// Returns the state of the whole engine.
     ///
     /// # Errors
     /// [`HostError::Gone`].
@@ -138,8 +139,8 @@ impl Host {
     }
 }
 
-/// One socket: what comes is read by the carrier, what goes is written by a task, so that reading
-/// never waits for writing. What waits to be written is bounded by the daemon's credit.
+/// An open socket. A separate task writes, so that reading never waits for writing. The daemon's
+/// credit limits the amount of unwritten data.
 struct Open {
     incoming: SplitStream<Socket>,
     outgoing: mpsc::UnboundedSender<Message>,
@@ -193,7 +194,7 @@ impl Carrier {
                 self.replies.insert(self.intents, reply);
                 self.brain.intent(self.intents, intent, now);
             }
-            // Whoever asked may have gone.
+            // The receiver may have been dropped.
             Order::Snapshot(reply) => drop(reply.send(self.brain.snapshot(now))),
         }
     }
@@ -225,14 +226,14 @@ impl Carrier {
         self.tell(HostEvent::Disconnected { code, reason });
     }
 
-    /// Sends what is to be sent and tells what is to be told.
+    /// Sends pending frames and events.
     fn flush(&mut self) {
         while let Some(frame) = self.brain.poll_frame() {
             let message = match frame {
                 Frame::Text(text) => Message::text(text),
                 Frame::Binary(data) => Message::binary(data),
             };
-            // A writer that has ended leaves a socket whose end is about to be read.
+            // If the writer has ended, the next read reports the end of the connection.
             let _ = self.link.as_ref().map(|link| link.outgoing.send(message));
         }
         while let Some(notice) = self.brain.poll_notice() {
@@ -240,7 +241,7 @@ impl Carrier {
                 Notice::Connected { epoch } => self.tell(HostEvent::Connected { epoch }),
                 Notice::Changed => self.tell(HostEvent::Changed),
                 Notice::Reply { id, reply } => {
-                    // Whoever asked may have gone.
+                    // The receiver may have been dropped.
                     let _ = self.replies.remove(&id).map(|waiting| waiting.send(reply));
                 }
             }
@@ -248,7 +249,7 @@ impl Carrier {
     }
 
     fn tell(&self, event: HostEvent) {
-        // An owner that has stopped listening wants to hear nothing.
+        // The owner may have dropped the receiver.
         let _ = self.events.send(event);
     }
 }
@@ -267,7 +268,7 @@ async fn sleep_until(moment: Option<Clock>) {
     }
 }
 
-/// Writes until the socket breaks or the carrier lets go of it, then says goodbye.
+/// Writes frames until the socket fails or the sender is dropped, then closes the socket.
 async fn write(mut sink: SplitSink<Socket, Message>, mut frames: mpsc::UnboundedReceiver<Message>) {
     while let Some(frame) = frames.recv().await {
         if sink.feed(frame).await.is_err() {
@@ -277,7 +278,7 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut frames: mpsc::Unbounded
             return;
         }
     }
-    // The other end may be gone already.
+    // The peer may have closed the socket already.
     let _ = sink.close().await;
 }
 
@@ -291,7 +292,7 @@ mod tests {
 
     type Daemon = WebSocketStream<TcpStream>;
 
-    /// A host that is linked to a daemon of the test's own making.
+    /// Returns a host that is connected to a daemon played by the test.
     async fn linked() -> (Host, mpsc::UnboundedReceiver<HostEvent>, Daemon) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/control", listener.local_addr().unwrap());

@@ -1,8 +1,7 @@
-//! The browser's host: a WebSocket, a timer and a clock, inside a dedicated worker. The only file
-//! that knows `wasm_bindgen`.
+//! The browser's host: a WebSocket, a timer and a clock in a dedicated worker.
 //!
-//! It reconnects by nobody's leave but its owner's: one `connect` is one attempt, and
-//! `disconnected` says that it ended.
+//! This is the only file that uses `wasm_bindgen`. The owner decides when to connect: each
+//! `connect` is one attempt, and `disconnected` reports its end.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,7 +22,8 @@ use crate::peer::way::Ways;
 use crate::time::Instant;
 use crate::view::Intent;
 
-/// Close code for a daemon that breaks the protocol (RFC 6455 §7.4.2).
+/// Close code after a protocol violation by the daemon (RFC 6455
+/// 7.4.2).
 const PROTOCOL_BROKEN: u16 = 4400;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -42,8 +42,8 @@ enum HostEvent<'a> {
     Changed,
 }
 
-/// One socket with the closures that the browser calls; dropping it closes the socket and silences
-/// them.
+/// A socket with the closures that the browser calls. Dropping it closes the socket and detaches
+/// the closures.
 struct Socket {
     socket: WebSocket,
     _on_open: Closure<dyn FnMut()>,
@@ -56,7 +56,7 @@ impl Drop for Socket {
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        // A socket that is closed already may be closed again.
+        // Closing a closed socket has no effect.
         let _ = self.socket.close();
     }
 }
@@ -72,10 +72,9 @@ struct Inner {
     on_timer: Option<Closure<dyn FnMut()>>,
 }
 
-/// The settings that the extension's engine begins with; a person may change them.
+/// Returns the extension's initial settings; the user may change them.
 fn config() -> Config {
-    // Two browsers of one machine can't have the same port, and nobody remembers one for an
-    // extension.
+    // Two browsers on one machine cannot share a port, so any port is used.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     let ways = Ways { utp: true, ..Ways::default() };
     Config {
@@ -97,7 +96,7 @@ pub struct EngineHost {
 
 #[wasm_bindgen]
 impl EngineHost {
-    /// An engine without a link; `on_event` gets a `HostEvent` for everything that happens.
+    /// Creates a disconnected engine; it passes each `HostEvent` to `on_event`.
     ///
     /// # Errors
     /// Outside a dedicated worker, or without a source of random numbers.
@@ -112,7 +111,7 @@ impl EngineHost {
         getrandom::fill(&mut seed).map_err(|error| JsError::new(&error.to_string()))?;
         let now = clock(&scope);
         let log = LogTail::default();
-        // A worker has one engine. Were there a second one, its lines would go to the first.
+        // A worker has one engine. A second engine would share the first one's log.
         let _ = tracing::subscriber::set_global_default(log.subscriber());
         let inner = Rc::new(RefCell::new(Inner {
             brain: Brain::with_config(Config { log, ..config() }, seed, now),
@@ -135,10 +134,10 @@ impl EngineHost {
         Ok(Self { inner })
     }
 
-    /// One attempt at a link; it replaces the former one.
+    /// Tries once to connect to the daemon; replaces the previous connection.
     ///
     /// # Errors
-    /// When `url` is not the URL of a WebSocket.
+    /// If `url` is not a WebSocket URL.
     pub fn connect(&self, url: &str, token: String) -> Result<(), JsError> {
         let socket = WebSocket::new(url).map_err(|_| JsError::new("not the URL of a WebSocket"))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
@@ -174,10 +173,10 @@ impl EngineHost {
         Ok(())
     }
 
-    /// Asks the engine for something; the promise holds an `IntentReply`.
+    /// Passes an intent to the engine; the promise resolves to an `IntentReply`.
     ///
     /// # Errors
-    /// When `intent` is not an `Intent`.
+    /// If `intent` is not an `Intent`.
     #[wasm_bindgen(unchecked_return_type = "Promise<any>")]
     pub fn intent(&self, intent: JsValue) -> Result<Promise, JsError> {
         let intent: Intent = serde_wasm_bindgen::from_value(intent)
@@ -194,21 +193,22 @@ impl EngineHost {
         }))
     }
 
-    /// Everything, as a `Snapshot`.
+    /// Returns the state of the whole engine as a `Snapshot`.
     ///
     /// # Errors
-    /// Never: every snapshot has a form in JavaScript.
+    /// Never: every snapshot converts to JavaScript.
     #[wasm_bindgen(unchecked_return_type = "any")]
     pub fn snapshot(&self) -> Result<JsValue, JsError> {
         let inner = self.inner.borrow();
         to_js(&inner.brain.snapshot(clock(&inner.scope)))
     }
 
-    /// What changed of these topics since the last call, as a list of `TopicUpdate`; all of a topic
-    /// that was not among them then.
+    /// Returns the changes of these topics since the last call, as a list of `TopicUpdate`.
+    ///
+    /// A topic that the last call did not name is returned as a whole.
     ///
     /// # Errors
-    /// When a topic is not a string; every update has a form in JavaScript.
+    /// If a topic is not a string; every update converts to JavaScript.
     #[wasm_bindgen(unchecked_return_type = "any")]
     pub fn updates(&self, topics: JsValue) -> Result<JsValue, JsError> {
         let topics: Vec<String> = serde_wasm_bindgen::from_value(topics)
@@ -218,20 +218,21 @@ impl EngineHost {
         to_js(&inner.brain.updates(&topics, now))
     }
 
-    /// All of a topic as it was last told, as a `TopicUpdate`; `undefined` if the last call to
-    /// `updates` did not name it.
+    /// Returns a whole topic as last sent, as a `TopicUpdate`.
+    ///
+    /// `undefined` if the last call to `updates` did not name the topic.
     ///
     /// # Errors
-    /// Never: every update has a form in JavaScript.
+    /// Never: every update converts to JavaScript.
     #[wasm_bindgen(unchecked_return_type = "any")]
     pub fn whole(&self, topic: &str) -> Result<JsValue, JsError> {
         to_js(&self.inner.borrow().brain.whole(topic))
     }
 
-    /// One file's pieces as a `PiecesView`; `undefined` when there is no such file.
+    /// Returns a file's pieces as a `PiecesView`; `undefined` if the file does not exist.
     ///
     /// # Errors
-    /// Never: every view has a form in JavaScript.
+    /// Never: every view converts to JavaScript.
     #[wasm_bindgen(unchecked_return_type = "any")]
     pub fn pieces(&self, info_hash: &str, file_index: u32, cells: u32) -> Result<JsValue, JsError> {
         to_js(&self.inner.borrow().brain.pieces(info_hash, file_index, cells))
@@ -261,11 +262,11 @@ impl Inner {
         self.tell(&HostEvent::Disconnected { code, reason });
     }
 
-    /// Sends what is to be sent, tells what is to be told, and sets the timer.
+    /// Sends pending frames and events, and sets the timer.
     fn flush(&mut self) {
         while let Some(frame) = self.brain.poll_frame() {
             let Some(socket) = &self.socket else { continue };
-            // A socket that is closing refuses; its close event follows.
+            // A socket that is closing refuses frames; its close event follows.
             let _ = match frame {
                 Frame::Text(text) => socket.socket.send_with_str(&text),
                 Frame::Binary(data) => socket.socket.send_with_u8_array(&data),
@@ -308,13 +309,13 @@ impl Inner {
 
     fn tell(&self, event: &HostEvent<'_>) {
         if let Ok(event) = to_js(event) {
-            // The owner's errors are the owner's.
+            // Errors that the callback throws are ignored here.
             let _ = self.on_event.call1(&JsValue::UNDEFINED, &event);
         }
     }
 }
 
-/// Does something with the host, if it is still there, and then all that follows from it.
+/// Runs `act` on the host if it still exists, then sends what results.
 fn with(inner: &Weak<RefCell<Inner>>, act: impl FnOnce(&mut Inner)) {
     if let Some(inner) = inner.upgrade() {
         let mut inner = inner.borrow_mut();
