@@ -1,7 +1,7 @@
-//! Calls that wait until a magnet link is described.
+//! API calls that wait for the metadata of magnet links.
 //!
-//! Owns who waits for which torrent, and until when; it looks for nobody. Invariant: at most
-//! [`limits::API_WAITING`] callers in all.
+//! This module owns which calls wait for which torrent, and until when; it does not fetch metadata.
+//! Invariant: at most [`limits::API_WAITING`] calls wait in total.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Callers' patience is renewed this often: the daemon's may be shorter than the waiting.
+/// How often waiting calls are kept alive; the daemon times out calls without a sign of life.
 const REMIND: Duration = Duration::from_secs(5);
 
-/// Those who wait for one torrent.
+/// The calls that wait for one torrent.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    /// When they are told that it did not come.
+    /// When the calls fail.
     pub(crate) deadline: Instant,
-    /// It came with the first of these calls: when it fails it goes.
+    /// Whether these calls added the torrent; it is then removed if they fail.
     pub(crate) is_ours: bool,
-    /// The calls, each with what begins URLs in its answer.
+    /// The calls, each with the base URL of its answer.
     pub(crate) callers: Vec<(RequestId, String)>,
 }
 
-/// All who wait.
+/// All waiting calls.
 #[derive(Debug, Default)]
 pub(crate) struct Adding {
     waits: BTreeMap<InfoHash, Wait>,
@@ -35,7 +35,7 @@ pub(crate) struct Adding {
 }
 
 impl Adding {
-    /// Whether one more may wait.
+    /// Checks that one more call may wait.
     pub(crate) fn check_room(&self) -> Result<(), Failure> {
         let callers: usize = self.waits.values().map(|wait| wait.callers.len()).sum();
         if callers + self.waits.len() < limits::API_WAITING {
@@ -44,7 +44,7 @@ impl Adding {
         Err(Failure::new(Code::Busy, "too many magnet links are being looked up already"))
     }
 
-    /// One more waits. A later caller waits no longer than the first.
+    /// Adds a waiting call. A later call has the deadline of the first.
     pub(crate) fn join(
         &mut self,
         info_hash: InfoHash,
@@ -60,43 +60,44 @@ impl Adding {
         wait.callers.push(caller);
     }
 
-    /// When to renew the callers' patience; `None` while nobody waits.
+    /// Returns when to keep the calls alive again; `None` if none is waiting.
     pub(crate) fn next_reminder(&self) -> Option<Instant> {
         (!self.waits.is_empty()).then(|| self.reminded + REMIND)
     }
 
-    /// All callers, whose patience is renewed now.
+    /// Returns the calls to keep alive now.
     pub(crate) fn remind(&mut self, now: Instant) -> Vec<RequestId> {
         self.reminded = now;
         self.waits.values().flat_map(|wait| wait.callers.iter().map(|(id, _)| *id)).collect()
     }
 
-    /// A caller is gone. The torrent is looked for until the deadline all the same: it may come
-    /// back and ask again.
+    /// Removes a call whose client disconnected.
+    ///
+    /// The metadata is fetched until the deadline anyway, because the client may repeat the call.
     pub(crate) fn leave(&mut self, request_id: RequestId) {
         for wait in self.waits.values_mut() {
             wait.callers.retain(|(id, _)| *id != request_id);
         }
     }
 
-    /// Somebody else wants the torrent, too: it stays, whatever comes of these calls.
+    /// Keeps the torrent even if these calls fail, because someone else added it, too.
     pub(crate) fn disown(&mut self, info_hash: InfoHash) {
         if let Some(wait) = self.waits.get_mut(&info_hash) {
             wait.is_ours = false;
         }
     }
 
-    /// Whether a torrent is waited for.
+    /// Returns whether calls wait for this torrent.
     pub(crate) fn has(&self, info_hash: InfoHash) -> bool {
         self.waits.contains_key(&info_hash)
     }
 
-    /// What is waited for, and until when.
+    /// Returns the torrents that are waited for, with their deadlines.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
         self.waits.iter().map(|(&info_hash, wait)| (info_hash, wait.deadline))
     }
 
-    /// The waiting is over.
+    /// Ends the wait for a torrent.
     pub(crate) fn take(&mut self, info_hash: InfoHash) -> Option<Wait> {
         self.waits.remove(&info_hash)
     }

@@ -1,49 +1,48 @@
-//! What goes wrong in a call, as status, code and plain words.
+//! API errors: status, code and message.
 //!
-//! Owns the table of codes: programs read the code, people the words. It never knows why something
-//! failed beyond what it is told.
+//! This module owns the table of codes. Programs read the code, people the message.
 
 use serde::Serialize;
 use shared_proto::{EngineMessage, RequestId};
 
 use super::Reply;
 
-/// A kind of failure, one word for programs.
+/// The kind of an error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Code {
-    /// The call makes no sense.
+    /// The call is malformed.
     Malformed,
-    /// What was sent is no torrent or magnet link that can be used.
+    /// The content is not a usable torrent or magnet link.
     Unusable,
-    /// Nothing is there.
+    /// The torrent, file or path does not exist.
     NotFound,
-    /// Another method is wanted.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// A name fits several files.
+    /// A name matches several files.
     Ambiguous,
-    /// The torrent's description is not there yet.
+    /// The torrent's metadata has not arrived yet.
     NotReady,
-    /// What is there is in the way.
+    /// The call conflicts with the current state.
     Conflict,
     /// The torrent was removed while the call waited.
     Removed,
-    /// The body, or the answer, is too long.
+    /// The body or the response is too long.
     TooLarge,
     /// The path or the query is too long.
     UriTooLong,
-    /// The body is of a type that is not taken.
+    /// The body's content type is not supported.
     UnsupportedMediaType,
-    /// There are as many torrents as there may be.
+    /// The limit on the number of torrents is reached.
     Full,
-    /// Too many calls wait already.
+    /// Too many calls are waiting.
     Busy,
-    /// Nobody described the magnet link in time.
+    /// No peer sent the magnet link's metadata in time.
     MetadataTimeout,
 }
 
 impl Code {
-    /// All of them.
+    /// All codes.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 14] = [
         Self::Malformed,
@@ -62,7 +61,9 @@ impl Code {
         Self::MetadataTimeout,
     ];
 
-    /// HTTP status (RFC 9110 §15, RFC 6585 §4).
+    /// Returns the HTTP status (RFC 9110
+    /// 15, RFC 6585
+    /// 4).
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::Unusable => 400,
@@ -79,7 +80,7 @@ impl Code {
         }
     }
 
-    /// When to try again, seconds, where that may help.
+    /// Returns after how many seconds a retry may succeed, if at all.
     fn retry_after(self) -> Option<u32> {
         match self {
             Self::NotReady => Some(1),
@@ -90,7 +91,7 @@ impl Code {
     }
 }
 
-/// A call that failed.
+/// An API call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: Code,
@@ -99,7 +100,9 @@ pub(crate) struct Failure {
     files: Vec<Choice>,
 }
 
-/// One of the files that a name fits. Without its URL: whoever asked has shown no key yet.
+/// One of several files that match a name.
+///
+/// It has no URL, because the caller has not proved access to the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Choice {
     pub(crate) index: u32,
@@ -115,18 +118,18 @@ struct Body<'a> {
 }
 
 impl Failure {
-    /// A failure in plain words.
+    /// Creates an error with a message for people.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), allow: None, files: Vec::new() }
     }
 
-    /// Another method is wanted: one of these.
+    /// Creates an error for an unsupported method; `allow` lists the supported ones.
     pub(crate) fn method(allow: String) -> Self {
         let message = format!("this path takes {allow}");
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, message) }
     }
 
-    /// A name fits all of these files.
+    /// Creates an error for a name that matches several files.
     pub(crate) fn ambiguous(name: &str, files: Vec<Choice>) -> Self {
         let message =
             format!("“{name}” is the name of {} files: say which by its path", files.len());
@@ -138,7 +141,7 @@ impl Failure {
         serde_json::to_string(&body).expect("a failure is plain JSON")
     }
 
-    /// As an answer.
+    /// Returns the HTTP response.
     pub(crate) fn reply(&self) -> Reply {
         let mut reply = Reply::new(self.code.status(), "application/json", self.body());
         if let Some(allow) = &self.allow {
@@ -150,7 +153,7 @@ impl Failure {
         reply
     }
 
-    /// As the answer to a `file_resolve`.
+    /// Returns the response to a `file_resolve` message.
     pub(crate) fn unresolved(&self, request_id: RequestId) -> EngineMessage {
         let (status, body) = (Some(self.code.status()), Some(self.body()));
         EngineMessage::FileResolved { request_id, file_id: None, status, body }

@@ -1,8 +1,9 @@
-//! Followers of `/events`: who they are, and when they hear what (server-sent events, HTML Living
-//! Standard §9.2).
+//! Subscribers of `/events` (server-sent events, HTML Living Standard
+//! 9.2).
 //!
-//! Owns times and the last status told; it makes no status. Invariant: a follower hears at most one
-//! status each [`PACE`], and never nothing for longer than [`QUIET`].
+//! This module owns the subscribers, the time of their next event, and the last status sent; it
+//! does not compute the status. Invariant: a subscriber receives at most one status per [`PACE`],
+//! and something at least every [`QUIET`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,17 +15,17 @@ use super::error::{Code, Failure};
 use crate::limits;
 use crate::time::Instant;
 
-/// Shortest time between two statuses.
+/// Shortest time between two events.
 const PACE: Duration = Duration::from_millis(500);
-/// Longest silence: proxies and browsers take a connection for dead after a minute or so.
+/// Longest time without data; proxies and browsers close silent connections after about a minute.
 const QUIET: Duration = Duration::from_secs(15);
-/// How long a browser waits before it connects again, milliseconds.
+/// How long a browser waits before it reconnects, milliseconds.
 const RECONNECT_MS: u32 = 2_000;
 
-/// What is said when there is nothing to say.
+/// A comment that keeps the connection alive.
 pub(crate) const STILL_HERE: &str = ": still here\n\n";
 
-/// All followers.
+/// The subscribers of `/events`.
 #[derive(Debug, Default)]
 pub(crate) struct Followers {
     ids: BTreeSet<RequestId>,
@@ -34,7 +35,7 @@ pub(crate) struct Followers {
 }
 
 impl Followers {
-    /// One more follows; it hears the status at once.
+    /// Adds a subscriber; it receives the status at once.
     pub(crate) fn follow(
         &mut self,
         id: RequestId,
@@ -56,17 +57,17 @@ impl Followers {
         Ok(preview().with_body(begin).opens(id))
     }
 
-    /// One is gone.
+    /// Removes a subscriber that disconnected.
     pub(crate) fn leave(&mut self, id: RequestId) {
         self.ids.remove(&id);
     }
 
-    /// When to look whether something changed; `None` while nobody follows.
+    /// Returns when to compute the status again; `None` without subscribers.
     pub(crate) fn next(&self) -> Option<Instant> {
         (!self.ids.is_empty()).then_some(self.next)
     }
 
-    /// It was looked: this is the status. What followers are told.
+    /// Returns the messages for all subscribers, given the current status.
     pub(crate) fn tell(&mut self, status: String, now: Instant) -> Vec<EngineMessage> {
         self.next = now + PACE;
         let part = if status != self.last {
@@ -89,17 +90,17 @@ impl Followers {
     }
 }
 
-/// The head of the stream, without a body.
+/// Returns the head of the stream, without a body.
 pub(crate) fn preview() -> Reply {
     Reply::ok("text/event-stream", String::new())
 }
 
-/// How a stream begins; an empty line, or an event, has to follow.
+/// Returns the start of the stream; an empty line or an event must follow.
 pub(crate) fn beginning() -> String {
     format!("retry: {RECONNECT_MS}\n")
 }
 
-/// JSON has no line breaks of its own.
+/// Returns an event with the status; JSON contains no line breaks.
 pub(crate) fn event(status: &str) -> String {
     format!("data: {status}\n\n")
 }

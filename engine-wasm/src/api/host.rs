@@ -1,10 +1,9 @@
-//! What the server's own page says and hears: the same intents and topics as the extension's pages,
-//! over HTTP.
+//! The API of the daemon's own pages: the intents and topics of the extension's pages, over HTTP.
 //!
-//! Its forms are those of [`crate::view`], and change with them: other programs have the documented
-//! paths. Owns who follows which topics, and which call waits for which intent. Invariant: a
-//! follower hears of each topic first the whole, then every change, at most once each [`PACE`], and
-//! never nothing for longer than [`QUIET`].
+//! Its JSON is that of [`crate::view`] and changes with it; other programs use the documented
+//! paths. This module owns which page follows which topics, and which call waits for which intent.
+//! Invariant: a subscriber first receives each topic as a whole, then every change, at most once
+//! per [`PACE`], and something at least every [`QUIET`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,22 +17,21 @@ use crate::limits;
 use crate::time::Instant;
 use crate::view::topics::Topics;
 
-/// Shortest time between two tellings.
+/// Shortest time between two updates.
 const PACE: Duration = Duration::from_millis(500);
-/// Longest silence of a stream, and longest time in which a call that waits is not renewed.
+/// Longest time without data on a stream, and longest time before a waiting call is kept alive.
 const QUIET: Duration = Duration::from_secs(10);
-/// Intents of pages that are asked over HTTP have numbers from here on: those of a host of its own
-/// count from 0.
+/// First intent id for calls over HTTP; the ids of a host's own intents count from 0.
 const FIRST_INTENT: u64 = 1 << 52;
 
-/// One stream of news.
+/// A page that follows topics.
 #[derive(Debug)]
 struct Follower {
     names: Vec<String>,
     topics: Topics,
 }
 
-/// Pages that are served over HTTP.
+/// The pages that are served over HTTP.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     followers: BTreeMap<RequestId, Follower>,
@@ -45,7 +43,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// One more follows these topics; what they are is told at the next turn, which is now.
+    /// Adds a subscriber of these topics. They are sent at the next update, which is due now.
     pub(crate) fn follow(
         &mut self,
         id: RequestId,
@@ -60,7 +58,7 @@ impl Pages {
         Ok(events::preview().with_body(format!("{}\n", events::beginning())).opens(id))
     }
 
-    /// A call waits for what comes of an intent; the intent's number.
+    /// Adds a call that waits for an intent; returns the intent's id.
     pub(crate) fn expect(&mut self, id: RequestId, now: Instant) -> u64 {
         if self.intents.is_empty() {
             self.renew = now + QUIET;
@@ -71,24 +69,24 @@ impl Pages {
         number
     }
 
-    /// The call that waits for this intent, if one does.
+    /// Removes and returns the call that waits for this intent, if there is one.
     pub(crate) fn settle(&mut self, intent: u64) -> Option<RequestId> {
         self.intents.remove(&intent)
     }
 
-    /// One is gone.
+    /// Removes a page or call that disconnected.
     pub(crate) fn leave(&mut self, id: RequestId) {
         self.followers.remove(&id);
         self.intents.retain(|_, waiting| *waiting != id);
     }
 
-    /// When there is something to say; `None` while nobody listens.
+    /// Returns when the next update is due; `None` without subscribers and waiting calls.
     pub(crate) fn next(&self) -> Option<Instant> {
         let news = (!self.followers.is_empty()).then_some(self.next);
         news.into_iter().chain((!self.intents.is_empty()).then_some(self.renew)).min()
     }
 
-    /// What is to be said now.
+    /// Returns the messages that are due.
     pub(crate) fn tell(&mut self, engine: &Engine, now: Instant) -> Vec<EngineMessage> {
         let mut said = Vec::new();
         if !self.intents.is_empty() && self.renew <= now {
@@ -125,8 +123,8 @@ impl Pages {
                 if json.len() <= limits::API_REPLY {
                     said.push(part(events::event(&json)));
                 } else {
-                    // It would be longer than an answer may be: the page shows the rest, and hears
-                    // no more of this.
+                    // The topic exceeds the longest response. The page shows its other topics and
+                    // receives no more updates of this one.
                     names.retain(|name| *name != update.topic);
                 }
             }

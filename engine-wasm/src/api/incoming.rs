@@ -1,14 +1,14 @@
-//! Calls whose content is still coming, part by part.
+//! API calls whose content has not arrived completely.
 //!
-//! Owns the parts until a call is whole. It never knows what a call asks for. The daemon bounds all
-//! contents together; here each is bounded by what its call announced.
+//! This module owns the received parts until a call is complete; it does not interpret calls. The
+//! daemon limits the total size of all contents; here each call is limited to its announced length.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use shared_proto::{DaemonMessage, RequestId};
 
-/// All such calls.
+/// The incomplete calls.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     calls: BTreeMap<RequestId, Call>,
@@ -22,19 +22,19 @@ struct Call {
 }
 
 impl Incoming {
-    /// A call with a content of this length was announced.
+    /// Adds a call whose content of this length will follow.
     pub(crate) fn expect(&mut self, request_id: RequestId, call: DaemonMessage, length: usize) {
         self.calls.insert(request_id, Call { call, length, content: Vec::new() });
     }
 
-    /// More of a content came. The call, when that was the last part.
+    /// Adds a part of the content. Returns the call with its content once complete.
     pub(crate) fn push(
         &mut self,
         request_id: RequestId,
         data: &[u8],
     ) -> Option<(DaemonMessage, Bytes)> {
         let call = self.calls.get_mut(&request_id)?;
-        // What is more than announced does not belong to it.
+        // Bytes beyond the announced length are ignored.
         let room = call.length - call.content.len();
         call.content.extend_from_slice(&data[..data.len().min(room)]);
         if call.content.len() < call.length {
@@ -43,7 +43,7 @@ impl Incoming {
         self.calls.remove(&request_id).map(|whole| (whole.call, whole.content.into()))
     }
 
-    /// Nobody waits for the answer any more.
+    /// Removes a call whose client disconnected.
     pub(crate) fn leave(&mut self, request_id: RequestId) {
         self.calls.remove(&request_id);
     }

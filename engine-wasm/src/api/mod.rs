@@ -1,11 +1,11 @@
-//! The plain HTTP API: what a call means, and what an answer looks like.
+//! The HTTP API: the meaning of calls and the form of answers.
 //!
-//! Owns routes ([`route`]), errors ([`error`]), JSON forms ([`view`]), documents, and what outlives
-//! a call: replies that wait for a magnet link ([`adding`]), calls whose content is still coming
-//! ([`incoming`]), followers of `/events` ([`events`]), the server's own page ([`host`]), and
-//! torrents that are here only while somebody reads them ([`temporary`]). It never knows sockets or
-//! HTTP's framing: a call is one [`Call`], an answer one [`Reply`]. [`crate::engine`] carries the
-//! [`Action`]s out.
+//! It consists of routes ([`route`]), errors ([`error`]), JSON forms ([`view`]) and documents, and
+//! of state that outlives a call: calls that wait for magnet links ([`adding`]), incomplete calls
+//! ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages ([`host`]), and
+//! torrents that exist only while they are read ([`temporary`]). It knows neither sockets nor HTTP
+//! framing: a call is a [`Call`], an answer a [`Reply`]. [`crate::engine`] carries out the
+//! [`Action`]s.
 
 pub(crate) mod adding;
 pub(crate) mod error;
@@ -31,18 +31,18 @@ pub(crate) use route::{Action, Call, Stay, route};
 
 use crate::limits;
 
-/// How the API behaves.
+/// The settings of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// How often a magnet link is tried, at least once.
+    /// How many times the metadata of a magnet link is requested; at least once.
     pub retries: u32,
-    /// Rest between two of these.
+    /// Pause between two attempts.
     pub retry_delay: Duration,
-    /// How long each may take.
+    /// Time limit of each attempt.
     pub metadata_timeout: Duration,
-    /// A temporary torrent that nobody reads for so long is removed with its data.
+    /// How long a temporary torrent without readers is kept; then it is removed with its data.
     pub cleanup_delay: Duration,
-    /// With so many torrents the API takes no further one.
+    /// Number of torrents from which the API refuses to add others.
     pub max_torrents: usize,
 }
 
@@ -59,32 +59,32 @@ impl Default for ApiConfig {
 }
 
 impl ApiConfig {
-    /// How long a magnet link may take in all.
+    /// Returns the total time limit for the metadata of a magnet link.
     pub(crate) fn patience(&self) -> Duration {
         let attempts = self.retries.max(1);
         self.metadata_timeout * attempts + self.retry_delay * (attempts - 1)
     }
 }
 
-/// What outlives a call.
+/// The state that outlives an API call.
 #[derive(Debug, Default)]
 pub(crate) struct Api {
-    /// Calls that wait for a magnet link's description.
+    /// Calls that wait for the metadata of a magnet link.
     pub(crate) adding: adding::Adding,
-    /// Followers of `/events`.
+    /// Subscribers of `/events`.
     pub(crate) events: events::Followers,
-    /// The server's own page, wherever it is open.
+    /// The daemon's own pages.
     pub(crate) pages: host::Pages,
-    /// Torrents that stay only while they are read.
+    /// Torrents that exist only while they are read.
     pub(crate) temporary: temporary::Temporary,
-    /// Calls whose content is still coming.
+    /// Calls whose content has not arrived completely.
     pub(crate) incoming: incoming::Incoming,
-    /// Questions that came before the engine knew what is there, with their content.
+    /// Calls that arrived before the engine had read its stored state, with their content.
     pub(crate) early: Vec<(DaemonMessage, Bytes)>,
 }
 
 impl Api {
-    /// The daemon is gone, and with it everybody who asked.
+    /// Forgets all calls after the connection to the daemon was lost.
     pub(crate) fn unlink(&mut self) {
         self.adding = adding::Adding::default();
         self.events = events::Followers::default();
@@ -103,12 +103,12 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// 200 with a body of this type, never kept by a cache.
+    /// Returns a response with status 200 that caches must not store.
     pub(crate) fn ok(content_type: &str, body: String) -> Self {
         Self::new(200, content_type, body)
     }
 
-    /// 200 with JSON.
+    /// Returns a response with status 200 and JSON.
     pub(crate) fn json(value: &impl Serialize) -> Self {
         let body = serde_json::to_string(value).expect("the API's forms are plain JSON");
         if body.len() > limits::API_REPLY {
@@ -117,7 +117,7 @@ impl Reply {
         Self::ok("application/json", body)
     }
 
-    /// 204.
+    /// Returns a response with status 204.
     pub(crate) fn nothing() -> Self {
         Self {
             status: 204,
@@ -141,13 +141,13 @@ impl Reply {
         Self { body, ..self }
     }
 
-    /// The whole answer to a call.
+    /// Returns the message with the whole response to a call.
     pub(crate) fn to(self, request_id: RequestId) -> EngineMessage {
         let Self { status, headers, body } = self;
         EngineMessage::HttpReply { request_id, status, headers, body, more: false }
     }
 
-    /// The beginning of an answer that goes on.
+    /// Returns the message with the start of a streamed response.
     pub(crate) fn opens(self, request_id: RequestId) -> EngineMessage {
         let Self { status, headers, body } = self;
         EngineMessage::HttpReply { request_id, status, headers, body, more: true }

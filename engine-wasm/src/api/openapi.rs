@@ -1,5 +1,4 @@
-//! The document of the API. It is written by hand; a test compares every path, method and field
-//! with what the API does.
+//! The OpenAPI document. It is written by hand; a test compares it with the API.
 
-/// `openapi.json`.
+/// The contents of `openapi.json`.
 pub(crate) const DOCUMENT: &str = include_str!("openapi.json");

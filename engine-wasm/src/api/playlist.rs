@@ -1,7 +1,6 @@
-//! Films as a playlist (extended M3U), for players.
+//! Writes playlists (extended M3U) of a torrent's media files.
 //!
-//! Owns its form only. Names are strangers' words: a line break in one must not become a line of
-//! the list.
+//! Names come from the torrent: a line break in a name must not become a line of the playlist.
 
 use std::collections::HashMap;
 
@@ -9,17 +8,18 @@ use super::view;
 use crate::media;
 use crate::view::FileView;
 
-/// What it is.
+/// The content type of a playlist.
 pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
 
-/// All films and all music of a torrent, in the order of its files, or one of its files, with
-/// titles, lengths where they are known, and subtitles in the words of VLC. (VLC 3 itself reads
-/// only what lies on a disk there, and passes over a URL.) `base` begins the URLs. `None` when
-/// there is no such file.
+/// Returns a playlist of all media files of a torrent, or of one file.
+///
+/// It contains titles, durations if known, and subtitles as VLC options. (VLC 3 reads subtitles
+/// from local disks only and ignores URLs.) `base` starts each URL. `None` if the file does not
+/// exist.
 pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Option<String> {
     let named: HashMap<u32, &FileView> = files.iter().map(|file| (file.index, file)).collect();
     let mut list = String::from("#EXTM3U\n");
-    // A browser's player may take fewer of them than this one.
+    // A single file may be of any type; the browser plays fewer types than VLC does.
     let is_meant = |file: &&FileView| {
         only.map_or_else(|| media::is_film(&file.path), |only| file.index == only)
     };
@@ -34,7 +34,7 @@ pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Opt
             .collect();
         let seconds = file.duration_s.map_or("-1".to_owned(), |seconds| format!("{seconds:.0}"));
         list.push_str(&format!("#EXTINF:{seconds},{title}\n"));
-        // Of several options of one name the last counts.
+        // VLC uses the last of several options of the same name.
         for subtitle in
             file.subtitles.iter().rev().filter_map(|subtitle| named.get(&subtitle.index))
         {

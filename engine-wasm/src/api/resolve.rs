@@ -1,14 +1,14 @@
-//! Which file of a torrent a name in a URL means.
+//! Resolves a name in a URL to a file of a torrent.
 //!
-//! A path names one file, with or without the torrent's own folder. A bare name does if only one
-//! file is called so, whatever folder it lies in. What is no name at all may be an index.
+//! A path names one file, with or without the torrent's own folder. A bare file name works if only
+//! one file has it, in whatever folder. A number that is not a file name is a file index.
 
 use super::error::{Choice, Code, Failure};
 use super::{url, view};
 use crate::metainfo::InfoHash;
 use crate::view::{FileView, TorrentView};
 
-/// What follows `/stream/`: a torrent, and a name that is still to be looked up.
+/// Splits what follows `/stream/` into the torrent and the decoded name.
 pub(crate) fn split(path: &str) -> Result<(InfoHash, String), Failure> {
     let malformed = |message: &str| Failure::new(Code::Malformed, message);
     let (hash, name) = path
@@ -20,7 +20,7 @@ pub(crate) fn split(path: &str) -> Result<(InfoHash, String), Failure> {
     Ok((info_hash, name))
 }
 
-/// The file that a name means.
+/// Returns the file that a name refers to.
 pub(crate) fn file<'a>(torrent: &'a TorrentView, name: &str) -> Result<&'a FileView, Failure> {
     let files = &torrent.files;
     let by = |fits: &dyn Fn(&FileView) -> bool| files.iter().find(|file| fits(file));

@@ -1,7 +1,7 @@
-//! From a call to what it asks for.
+//! Parses API calls.
 //!
-//! Owns paths, methods and the forms of parameters and bodies. It never knows what is there: an
-//! [`Action`] that comes out is well formed, and nothing more.
+//! This module owns paths, methods, and the forms of parameters and bodies. An [`Action`] is
+//! well-formed, but what it names may not exist.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -14,13 +14,14 @@ use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::view::{Choice, FilePriority, Intent, Position, Sharing};
 
-/// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in
-/// no document.
+/// Paths of the daemon's own pages ([`super::host`]). They may change with every version and are
+/// not documented.
 const PAGE_ROUTES: &[(&str, &[&str])] =
     &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (TORRENT_FILES, &["POST"]), (PIECES, &["GET"])];
 
-/// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET`
-/// goes, but to `/add/{magnet}`.
+/// All documented paths with their methods.
+///
+/// `HEAD` is allowed where `GET` is, except for `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (OPENAPI, &["GET"]),
     (EVENTS, &["GET"]),
@@ -47,7 +48,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
 
 const TOPICS: &str = "/host/topics";
 const INTENTS: &str = "/host/intents";
-/// A `.torrent` file as a page adds it.
+/// Adds a `.torrent` file from a page.
 const TORRENT_FILES: &str = "/host/torrents";
 const PIECES: &str = "/host/pieces";
 const OPENAPI: &str = "/openapi.json";
@@ -57,7 +58,7 @@ const ADD_LINK: &str = "/add/{magnet}";
 const TORRENTS: &str = "/torrents";
 const TORRENT: &str = "/torrents/{infoHash}";
 const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u";
-/// The same: some programs want this ending, and VLC takes it for a stream.
+/// An alias for players that expect this extension; VLC treats it as a stream.
 const PLAYLIST_ALIAS: &str = "/torrents/{infoHash}/playlist.m3u8";
 const FILE_PLAYLIST: &str = "/torrents/{infoHash}/files/{index}/playlist.m3u";
 const SHARING: &str = "/torrents/{infoHash}/sharing";
@@ -74,19 +75,19 @@ const RESUME: &str = "/torrents/{infoHash}/resume";
 const DECISION: &str = "/torrents/{infoHash}/decision";
 const REPORT: &str = "/report";
 
-/// Longest body that says how to share, bytes.
+/// Longest body with settings, bytes.
 const MAX_SETTINGS: usize = 3 << 10;
-/// Longest body that says how much files are wanted, bytes: a hundred thousand files.
+/// Longest body with file priorities, bytes: enough for a hundred thousand files.
 const MAX_PRIORITIES: usize = 6 << 20;
 
-/// Most topics that one page follows.
+/// Most topics that one page may follow.
 const MAX_TOPICS: usize = 100;
 
-/// A `.torrent` file as a body.
+/// The content type of a `.torrent` file.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
 const JSON_TYPE: &str = "application/json";
 
-/// A call as it came.
+/// An API call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
@@ -99,21 +100,21 @@ pub(crate) struct Call<'a> {
 /// What a call asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
-    /// Follow these topics; with `HEAD` only to see whether one could.
+    /// Follow these topics; `HEAD` only checks that this is possible.
     Topics {
         follow: bool,
         names: Vec<String>,
     },
-    /// What a page asks for.
+    /// An intent of a page.
     Intent(Intent),
-    /// Which pieces of a file are there.
+    /// Return the state of a file's pieces.
     Pieces {
         info_hash: InfoHash,
         index: u32,
         cells: u32,
     },
     OpenApi,
-    /// Follow what happens; with `HEAD` only to see whether one could.
+    /// Follow the status; `HEAD` only checks that this is possible.
     Events {
         follow: bool,
     },
@@ -123,7 +124,7 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         delete_data: bool,
     },
-    /// All films, or one file.
+    /// Return a playlist of all media files or of one file.
     Playlist {
         info_hash: InfoHash,
         file: Option<u32>,
@@ -132,47 +133,47 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         sharing: Sharing,
     },
-    /// Want files more or less.
+    /// Change file priorities.
     Want {
         info_hash: InfoHash,
         files: Vec<FilePriority>,
     },
-    /// Hash everything again, or call that off.
+    /// Check all files for errors, or stop doing so.
     Recheck {
         info_hash: InfoHash,
         begin: bool,
     },
-    /// Go on in the files that were there before.
+    /// Continue with the files that were there before.
     Adopt(InfoHash),
-    /// Move it, or give it another name.
+    /// Move or rename the torrent.
     Move {
         info_hash: InfoHash,
         target: Target,
     },
-    /// Give a file another name.
+    /// Rename a file.
     RenameFile {
         info_hash: InfoHash,
         index: u32,
         name: String,
     },
-    /// Say how far a file was watched.
+    /// Set how far a file was watched.
     Watched {
         info_hash: InfoHash,
         index: u32,
         report: Report,
     },
-    /// Make a file ready for a viewer who is likely to come.
+    /// Prepare a file for a viewer that will probably come.
     Prepare {
         info_hash: InfoHash,
         index: u32,
         position: Option<Position>,
     },
-    /// Stop it, or let it go on.
+    /// Pause or resume the torrent.
     Pause {
         info_hash: InfoHash,
         paused: bool,
     },
-    /// Say what becomes of one that waits for that.
+    /// Decide about a torrent that waits for the user's decision.
     Decide {
         info_hash: InfoHash,
         decision: Decision,
@@ -188,26 +189,29 @@ pub(crate) enum Action {
     },
 }
 
-/// How a torrent that is added stays.
+/// How long an added torrent stays and what it downloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stay {
-    /// For good, and not only while it is read.
+    /// Whether to keep the torrent permanently, not only while it is read.
     pub(crate) keep: bool,
-    /// Only what viewers need is fetched until somebody decides.
+    /// Whether to download only what viewers need until the user decides.
     pub(crate) hold: bool,
 }
 
-/// What becomes of a torrent.
+/// The user's decision about a torrent.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
     pub(crate) choice: Choice,
-    /// Files that are wanted more or less than before.
+    /// Files whose priority changes.
     #[serde(default)]
     pub(crate) files: Vec<FilePriority>,
 }
 
-/// What a call asks for, or why it makes no sense.
+/// Parses a call.
+///
+/// # Errors
+/// [`Failure`] if the path, method, query or body is not valid.
 pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
     if call.path.len() > limits::API_URI || call.query.len() > limits::API_URI {
         return Err(Failure::new(Code::UriTooLong, "this address is too long"));
@@ -286,7 +290,7 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
     }
 }
 
-/// The path of [`ROUTES`] that this is one of.
+/// Returns the pattern of [`ROUTES`] that matches a path.
 fn pattern(path: &str) -> Option<&'static str> {
     if let Some((fixed, _)) =
         ROUTES.iter().chain(PAGE_ROUTES).find(|(fixed, _)| *fixed == path && !fixed.contains('{'))
@@ -339,7 +343,8 @@ fn index(path: &str) -> Result<u32, Failure> {
     index.parse().map_err(|_| malformed("a file's index is a number"))
 }
 
-/// The link as one encoded segment, or as it stands: then the query is its own.
+/// Parses `/add/{magnet}`. The link is one encoded segment, or stands as it is, and then owns the
+/// query.
 fn add_link(call: Call<'_>, query: &[(String, String)]) -> Result<Action, Failure> {
     let encoded = call.path.strip_prefix("/add/").unwrap_or_default();
     let link =
@@ -363,7 +368,7 @@ struct AddBody {
     hold: bool,
 }
 
-/// What is not given stays as it is.
+/// A missing field leaves the mark's value unchanged.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WatchedBody {
@@ -393,7 +398,7 @@ fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
     Ok(Action::AddMagnet { link: body.magnet, stay })
 }
 
-/// A body that says something about a torrent; a longer one than `most` bytes is refused.
+/// Parses a JSON body of at most `most` bytes.
 fn settings<T: serde::de::DeserializeOwned>(
     call: Call<'_>,
     most: usize,
@@ -406,20 +411,20 @@ fn settings<T: serde::de::DeserializeOwned>(
         .map_err(|error| malformed(format!("the body does not say {what}: {error}")))
 }
 
-/// Topics to follow, from the query: `topic=` as often as there are some.
+/// Returns the topics from the query; `topic=` may be repeated.
 fn topics(query: &[(String, String)]) -> Result<Vec<String>, Failure> {
     let named = query.iter().filter(|(key, _)| key == "topic").map(|(_, name)| name.clone());
     let names: Vec<String> = named.take(MAX_TOPICS + 1).collect();
     if names.len() > MAX_TOPICS { Err(malformed("a page follows fewer topics")) } else { Ok(names) }
 }
 
-/// A value of the query that has to be there.
+/// Returns a required value from the query.
 fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result<T, Failure> {
     let found = query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
     found.ok_or_else(|| malformed(format!("“{name}” is missing, or is none")))
 }
 
-/// Where a file was left: no body is nowhere.
+/// Parses where a file was stopped; `None` without a body.
 fn position(call: Call<'_>) -> Result<Option<Position>, Failure> {
     if call.content.is_empty() {
         Ok(None)
@@ -432,7 +437,7 @@ fn stay(query: &[(String, String)]) -> Result<Stay, Failure> {
     Ok(Stay { keep: flag(query, "keep")?, hold: flag(query, "hold")? })
 }
 
-/// A switch in the query: absent is off.
+/// Parses a flag in the query; false if it is missing.
 fn flag(query: &[(String, String)], name: &str) -> Result<bool, Failure> {
     match query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) {
         None | Some("0" | "false") => Ok(false),

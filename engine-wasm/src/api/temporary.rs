@@ -1,40 +1,40 @@
-//! Torrents that are here only while somebody reads them.
+//! Torrents that exist only while they are read.
 //!
-//! Owns which ones, and since when nobody may have wanted them; whether somebody reads is the
-//! torrent's to say. It is written down under a key of its own for each, before the torrent is:
-//! whatever dies in between, nothing stays that nobody asked to keep.
+//! This module owns which torrents are temporary, and when each was last requested; the torrent
+//! itself knows its readers. Each is stored under its own key before the torrent is stored, so that
+//! no crash turns a temporary torrent into a permanent one.
 
 use std::collections::BTreeMap;
 
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Where in the daemon's state they are named.
+/// Key prefix of temporary torrents in the daemon's state.
 pub(crate) const PREFIX: &str = "temporary/";
 
-/// The key that names one.
+/// Returns the key of a temporary torrent.
 pub(crate) fn key(info_hash: InfoHash) -> String {
     format!("{PREFIX}{info_hash}")
 }
 
-/// All of them.
+/// The temporary torrents.
 #[derive(Debug, Default)]
 pub(crate) struct Temporary {
     wanted: BTreeMap<InfoHash, Instant>,
 }
 
 impl Temporary {
-    /// One more, or one that is wanted again.
+    /// Adds a torrent, or notes that it was requested again.
     pub(crate) fn touch(&mut self, info_hash: InfoHash, now: Instant) {
         self.wanted.insert(info_hash, now);
     }
 
-    /// All are wanted again: a daemon came, and readers may come back with it.
+    /// Notes a request for all of them: after a reconnect, readers may come back.
     pub(crate) fn touch_all(&mut self, now: Instant) {
         self.wanted.values_mut().for_each(|since| *since = now);
     }
 
-    /// It stays, or is gone. True when it was temporary.
+    /// Removes a torrent that becomes permanent or is deleted. Returns whether it was temporary.
     pub(crate) fn forget(&mut self, info_hash: InfoHash) -> bool {
         self.wanted.remove(&info_hash).is_some()
     }
@@ -43,7 +43,7 @@ impl Temporary {
         self.wanted.contains_key(&info_hash)
     }
 
-    /// Each with the last moment at which somebody asked for it.
+    /// Returns each torrent with the time when it was last requested.
     pub(crate) fn all(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
         self.wanted.iter().map(|(&info_hash, &since)| (info_hash, since))
     }

@@ -1,7 +1,7 @@
-//! The API's JSON: torrents, files and streams as programs see them.
+//! The API's JSON: torrents, files and streams.
 //!
-//! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from
-//! [`crate::view`], so both tell the same.
+//! This module owns the field names, which `openapi.json` describes and a test compares. Its values
+//! come from [`crate::view`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,16 +12,16 @@ use crate::view::{
     TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView,
 };
 
-/// The answer to an added torrent.
+/// The response after a torrent was added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Added {
     info_hash: String,
     name: String,
-    /// Whether it was there already.
+    /// Whether the torrent existed already.
     duplicate: bool,
     file_count: usize,
-    /// All files, or none where the list would be longer than an answer may be.
+    /// All files; empty if the list would exceed the longest response.
     files: Vec<AddedFile>,
 }
 
@@ -36,7 +36,7 @@ struct AddedFile {
     url: String,
 }
 
-/// All torrents, and where peers reach them.
+/// All torrents, and where peers can connect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct List {
@@ -46,7 +46,7 @@ pub(crate) struct List {
     pub(crate) notices: Vec<NoticeView>,
 }
 
-/// What a torrent is doing.
+/// The state of a torrent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
@@ -73,7 +73,7 @@ pub(crate) struct Status {
     streams: Vec<Stream>,
 }
 
-/// The same, with its files.
+/// The state of a torrent with its files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Detail {
@@ -105,7 +105,7 @@ struct StatusFile {
     subtitles: Vec<Subtitle>,
 }
 
-/// A subtitle file of a film.
+/// A subtitle file of a video.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Subtitle {
     index: u32,
@@ -125,7 +125,7 @@ struct Stream {
 }
 
 impl Added {
-    /// `base` begins its URLs.
+    /// Creates the response; `base` starts its URLs.
     pub(crate) fn new(torrent: &TorrentView, base: &str, duplicate: bool) -> Self {
         Self {
             info_hash: torrent.info_hash.clone(),
@@ -136,14 +136,14 @@ impl Added {
         }
     }
 
-    /// The same without the list of files.
+    /// Returns the same without the list of files.
     pub(crate) fn without_files(self) -> Self {
         Self { files: Vec::new(), ..self }
     }
 }
 
 impl Status {
-    /// A torrent and those of all streams that are its own.
+    /// Creates the state of a torrent; `streams` may include those of other torrents.
     pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool) -> Self {
         let own = streams.iter().filter(|stream| stream.info_hash == torrent.info_hash);
         Self {
@@ -173,7 +173,7 @@ impl Status {
 }
 
 impl Detail {
-    /// The same with its files; `base` begins their URLs.
+    /// Creates the state with files; `base` starts their URLs.
     pub(crate) fn new(
         torrent: &TorrentView,
         streams: &[StreamView],
@@ -217,13 +217,12 @@ impl Detail {
     }
 }
 
-/// Where a file is served. The key in it opens that file and no other, so any player can be given
-/// it.
+/// Returns the URL of a file. Its key opens this file only, so any player may have it.
 pub(crate) fn stream_url(file: &FileView, base: &str) -> String {
     format!("{base}{}", file.url)
 }
 
-/// What follows the last slash of a path.
+/// Returns the last component of a path.
 pub(crate) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -250,7 +249,7 @@ fn stream(stream: &StreamView) -> Stream {
     }
 }
 
-/// 0 to 1, and 1 only when nothing is missing.
+/// Returns `part / whole` from 0 to 1; it is 1 only if nothing is missing.
 fn share(part: u64, whole: u64) -> f64 {
     const STEPS: u64 = 1_000_000;
     if whole == 0 {
