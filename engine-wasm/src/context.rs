@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId};
@@ -75,7 +76,7 @@ impl Shared {
     /// The key that opens one file: a leaked URL leaks that file and no other.
     pub(crate) fn capability(&self, id: &FileId) -> String {
         let digest = Sha256::new().chain_update(&self.secret).chain_update(id.as_str()).finalize();
-        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&digest[..16])
     }
 }
 

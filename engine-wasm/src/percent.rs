@@ -1,16 +1,16 @@
 //! Percent-encoding of bytes in URLs (RFC 3986 §2.1).
 
-use std::fmt::Write;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// Appends bytes to a URL, all but the unreserved characters of RFC 3986 §2.3 as `%XX`.
+/// Every ASCII character that a URL component must escape: all but the unreserved ones (§2.3).
+pub(crate) const COMPONENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for a path, whose slashes stay.
+pub(crate) const PATH: &AsciiSet = &COMPONENT.remove(b'/');
+
+/// Appends bytes to a URL; escapes all but the unreserved characters.
 pub(crate) fn percent_encode(bytes: &[u8], out: &mut String) {
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("a string takes everything");
-        }
-    }
+    out.extend(percent_encoding::percent_encode(bytes, COMPONENT));
 }
 
 #[cfg(test)]

@@ -1,41 +1,27 @@
-//! Percent-encoding, queries and hosts: the text of URLs.
+//! Parses and writes parts of URLs: paths, queries and hosts.
 //!
-//! It knows no route. Decoding is strict: what is not UTF-8 after it, and a `%` without two hex
-//! digits, is nothing.
+//! It knows no route. Decoding is strict: it refuses text that is not UTF-8 after decoding, and a
+//! `%` without two hex digits.
 
-/// A text without its percent-encoding; `None` when that is broken or what it hides is not UTF-8.
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
+use crate::percent::PATH;
+
+/// Decodes percent-encoded text; `None` if an escape is malformed or the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first != b'%' {
-            bytes.push(first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        let [high, low] = [digits[0], digits[1]].map(|digit| char::from(digit).to_digit(16));
-        bytes.push(u8::try_from(high? << 4 | low?).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    let is_escape = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    text.split('%').skip(1).all(is_escape).then(|| decoded.into_owned())
 }
 
-/// A path with its components percent-encoded (RFC 3986 §2.3), its slashes left as they are.
+/// Percent-encodes the components of a path (RFC 3986 §2.3) and keeps its slashes.
 pub(crate) fn encode(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for &byte in path.as_bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'/' => encoded.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    utf8_percent_encode(path, PATH).to_string()
 }
 
-/// The parameters of a query, decoded: `+` is a space, and one without `=` has an empty value.
-/// `None` when one is broken.
+/// Parses the parameters of a query; `None` if one of them is malformed.
+///
+/// `+` means a space. A parameter without `=` has an empty value.
 pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
     let text = |text: &str| decode(&text.replace('+', " "));
     query
@@ -48,8 +34,9 @@ pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// What URLs in an answer begin with: the scheme and the host that was asked, or nothing when none
-/// was named that could be one.
+/// Returns the scheme and host for URLs in an answer, from the request's `Host` header.
+///
+/// Empty if the header is missing or is not a valid host; the URLs are then relative.
 pub(crate) fn base(host: &str) -> String {
     let is_host =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'[' | b']');

@@ -1,8 +1,8 @@
-//! What hosts share: an engine and its link to the daemon, driven by frames and times.
+//! The part that all hosts share: an engine and its connection to the daemon.
 //!
-//! A host moves bytes and numbers and decides nothing. This part owns the engine and the link of
-//! the moment and passes one's outputs to the other; what is left for the host are frames to send,
-//! notices for whoever watches, and one timer.
+//! A host moves frames and reads the clock; it makes no decisions. This module owns the engine and
+//! the current [`Link`] and passes outputs between them. The host sends frames, delivers notices to
+//! its owner, and runs one timer.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
@@ -10,6 +10,8 @@ pub mod native;
 mod wasm;
 
 use std::collections::VecDeque;
+
+use data_encoding::HEXLOWER;
 
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
@@ -19,29 +21,29 @@ use crate::time::Instant;
 use crate::view::topics::{TopicUpdate, Topics};
 use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
 
-/// How this engine calls itself to the daemon.
+/// The engine's name in the handshake with the daemon.
 const ENGINE_NAME: &str = concat!("jstorrent-engine/", env!("CARGO_PKG_VERSION"));
 
-/// Something for whoever watches.
+/// A notice for the owner of the host.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// A daemon accepted this engine.
+    /// The daemon accepted this engine.
     Connected {
-        /// This engine's term.
+        /// The engine's term at the daemon.
         epoch: u64,
     },
-    /// What came of an intent.
+    /// The result of an intent.
     Reply {
-        /// Its number.
+        /// The intent's id.
         id: u64,
-        /// What came of it.
+        /// The result.
         reply: IntentReply,
     },
-    /// A snapshot would differ in more than numbers.
+    /// The next snapshot differs from the last one in more than numbers.
     Changed,
 }
 
-/// An engine with its link.
+/// An engine and its connection to the daemon.
 #[derive(Debug)]
 pub struct Brain {
     engine: Engine,
@@ -53,16 +55,17 @@ pub struct Brain {
 }
 
 impl Brain {
-    /// A brain without a link, with the usual settings and sockets for datagrams. `seed` is all the
-    /// chance that it gets.
+    /// Creates a disconnected engine with default settings and datagram sockets.
+    ///
+    /// `seed` is its only source of randomness.
     pub fn new(seed: [u8; 32], now: Instant) -> Self {
         let net = NetConfig { udp: true, ..NetConfig::default() };
         Self::with_config(Config { net, ..Config::default() }, seed, now)
     }
 
-    /// The same, with other settings than the usual ones.
+    /// Creates a disconnected engine with these settings.
     pub fn with_config(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let session = seed[..8].iter().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect();
+        let session = HEXLOWER.encode(&std::array::from_fn::<u8, 8, _>(|at| seed[at] ^ 0x5a));
         Self {
             engine: Engine::new(config, seed, now),
             link: None,
@@ -73,16 +76,16 @@ impl Brain {
         }
     }
 
-    /// A socket to the daemon is open.
+    /// Handles a new WebSocket to the daemon.
     pub fn socket_opened(&mut self, token: &str, now: Instant) {
         self.socket_closed(now);
         self.link = Some(Link::open(token, ENGINE_NAME, &self.session));
     }
 
-    /// A text frame came.
+    /// Handles a text frame.
     ///
     /// # Errors
-    /// [`LinkError`]: close the socket.
+    /// [`LinkError`]; the caller must close the socket.
     pub fn socket_text(&mut self, text: &str, now: Instant) -> Result<(), LinkError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let input = link.handle_text(text)?;
@@ -95,10 +98,10 @@ impl Brain {
         Ok(())
     }
 
-    /// A binary frame came.
+    /// Handles a binary frame.
     ///
     /// # Errors
-    /// [`LinkError`]: close the socket.
+    /// [`LinkError`]; the caller must close the socket.
     pub fn socket_binary(&mut self, data: &[u8], now: Instant) -> Result<(), LinkError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         for input in link.handle_binary(data)? {
@@ -108,7 +111,7 @@ impl Brain {
         Ok(())
     }
 
-    /// The socket is gone.
+    /// Handles a closed socket.
     pub fn socket_closed(&mut self, now: Instant) {
         self.link = None;
         if std::mem::take(&mut self.linked) {
@@ -117,50 +120,49 @@ impl Brain {
         }
     }
 
-    /// Somebody wants something.
+    /// Passes an intent of the user to the engine.
     pub fn intent(&mut self, id: u64, intent: Intent, now: Instant) {
         self.engine.handle_input(now, Input::Intent { id, intent });
         self.pump();
     }
 
-    /// The moment of [`Brain::poll_timeout`] has come.
+    /// Handles the time that [`Brain::poll_timeout`] returned.
     pub fn timeout(&mut self, now: Instant) {
         self.engine.handle_input(now, Input::Timeout);
         self.pump();
     }
 
-    /// The next frame to send.
+    /// Returns the next frame to send.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         self.link.as_mut()?.poll_frame()
     }
 
-    /// The next notice.
+    /// Returns the next notice.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
-    /// When to call [`Brain::timeout`].
+    /// Returns when to call [`Brain::timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.engine.poll_timeout().map(|timeout| timeout.at)
     }
 
-    /// Everything, for a page.
+    /// Returns the state of the whole engine.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         self.engine.snapshot(now)
     }
 
-    /// What changed of these topics since the last call: see [`Topics::poll`].
+    /// Returns the changes of these topics since the last call ([`Topics::poll`]).
     pub fn updates(&mut self, topics: &[String], now: Instant) -> Vec<TopicUpdate> {
         self.topics.poll(&self.engine, topics, now)
     }
 
-    /// All of a topic as it was last told; `None` if the last call to [`Brain::updates`] did not
-    /// name it.
+    /// Returns a whole topic as last sent; `None` if the last [`Brain::updates`] did not name it.
     pub fn whole(&self, topic: &str) -> Option<TopicUpdate> {
         self.topics.whole(topic)
     }
 
-    /// The pieces of one file.
+    /// Returns the state of a file's pieces.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
         self.engine.pieces(info_hash, file, cells)
     }
@@ -170,7 +172,8 @@ impl Brain {
             match (output, &mut self.link) {
                 (Output::Control(message), Some(link)) => link.control(&message),
                 (Output::Io(command), Some(link)) => link.command(command),
-                // Without a link there is nobody to tell; the engine starts over with the next one.
+                // Without a connection these outputs are dropped; the engine starts over with the
+                // next one.
                 (Output::Control(_) | Output::Io(_), None) => {}
                 (Output::Reply { id, reply }, _) => {
                     self.notices.push_back(Notice::Reply { id, reply })

@@ -1,40 +1,43 @@
-//! Bencoding (BEP 3) as spans of the input: a flat list of tokens, no copy, no recursion.
+//! Bencoding (BEP 3): a parser without copies and without recursion.
 //!
-//! Owns the tokens and the cursors into them; it knows no key of any format. Invariant: every
+//! The parser turns the input into a flat list of tokens that refer to spans of the input. This
+//! module knows the syntax only; the keys of each format belong to its callers. Invariant: every
 //! offset in a token lies inside the input, a container's children follow it directly, and its
-//! `next` is the token after the last of them. Work and memory are bounded by the input's length
-//! and by [`MAX_TOKENS`] and [`MAX_DEPTH`]; a length that the input does not have costs nothing.
+//! `next` is the token after the last of them. Work and memory are bounded by the input's length,
+//! by [`MAX_TOKENS`] and by [`MAX_DEPTH`]; a string length beyond the end of the input allocates
+//! nothing.
 //!
-//! Strict about what could be read in two ways (numbers with leading zeros, bytes after the end),
-//! lenient about what exists in the wild: the keys of a dictionary may be unsorted, and of two
-//! equal keys the first counts.
+//! The parser is strict where an encoding would be ambiguous (numbers with leading zeros, bytes
+//! after the end). It accepts what exists in the wild: dictionaries with unsorted keys, and with
+//! duplicate keys, of which the first counts.
 
 use thiserror::Error;
 
-/// Deepest nesting: what libtorrent takes, too.
+/// Deepest nesting accepted; libtorrent has the same limit.
 pub const MAX_DEPTH: usize = 100;
-/// Most values of one input: a torrent of [`crate::geometry::MAX_FILES`] files, each with a dozen
-/// values.
+/// Most values in one input.
+///
+/// Enough for a torrent of [`crate::geometry::MAX_FILES`] files with a dozen values each.
 pub const MAX_TOKENS: usize = 2_000_000;
-/// Digits of the longest length of a byte string that could fit.
+/// Most digits in a string length; more cannot fit into the input.
 const MAX_LENGTH_DIGITS: usize = 10;
 
-/// Why bytes are not bencoding. Offsets are those of the offending byte.
+/// Why an input is not valid bencoding. Offsets point at the offending byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BencodeError {
     /// The input ends inside a value.
     #[error("the data ends in the middle of a value")]
     UnexpectedEnd,
-    /// A byte that begins no value, or ends nothing.
+    /// A byte that starts no value, or an `e` that closes no container.
     #[error("unexpected byte at {0}")]
     UnexpectedByte(usize),
-    /// Not a number, one with leading zeros, or one that does not fit.
+    /// Not a number, a number with leading zeros, or one that does not fit into 64 bits.
     #[error("bad number at {0}")]
     BadNumber(usize),
-    /// A key of a dictionary that is not a byte string.
+    /// A dictionary key that is not a byte string.
     #[error("a key that is not a string at {0}")]
     BadKey(usize),
-    /// A key without value.
+    /// A dictionary key without a value.
     #[error("a key without a value at {0}")]
     MissingValue(usize),
     /// Nested more than [`MAX_DEPTH`] deep.
@@ -43,10 +46,10 @@ pub enum BencodeError {
     /// More than [`MAX_TOKENS`] values.
     #[error("too many values")]
     TooManyTokens,
-    /// More than 4 GiB.
+    /// The input is longer than 4 GiB.
     #[error("too long")]
     TooLong,
-    /// Bytes after the value.
+    /// Bytes follow the value.
     #[error("trailing bytes at {0}")]
     Trailing(usize),
 }
@@ -54,7 +57,7 @@ pub enum BencodeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Int(i64),
-    /// Where the string's own bytes begin; they end where the token ends.
+    /// Offset of the string's first byte; the string ends where the token ends.
     Bytes {
         start: u32,
     },
@@ -68,11 +71,11 @@ struct Token {
     start: u32,
     /// Offset of the byte after the value.
     end: u32,
-    /// Index of the token after this value and all in it.
+    /// Index of the token after this value and all of its descendants.
     next: u32,
 }
 
-/// A parsed input.
+/// A parsed input. [`Document::root`] is its outermost value.
 #[derive(Clone, Debug)]
 pub struct Document<'a> {
     input: &'a [u8],
@@ -86,10 +89,10 @@ pub struct Value<'d> {
     index: usize,
 }
 
-/// Parses an input that is one value.
+/// Parses an input that consists of exactly one value.
 ///
 /// # Errors
-/// [`BencodeError`], with the offset of what is wrong.
+/// [`BencodeError`], with the offset of the offending byte.
 pub fn parse(input: &[u8]) -> Result<Document<'_>, BencodeError> {
     let document = parse_prefix(input)?;
     match document.end() {
@@ -98,11 +101,12 @@ pub fn parse(input: &[u8]) -> Result<Document<'_>, BencodeError> {
     }
 }
 
-/// Parses the value at the beginning of an input, where something else may follow
-/// ([`Document::end`]).
+/// Parses the value at the start of an input; other bytes may follow.
+///
+/// [`Document::end`] is where they start.
 ///
 /// # Errors
-/// [`BencodeError`], with the offset of what is wrong.
+/// [`BencodeError`], with the offset of the offending byte.
 pub fn parse_prefix(input: &[u8]) -> Result<Document<'_>, BencodeError> {
     if u32::try_from(input.len()).is_err() {
         return Err(BencodeError::TooLong);
@@ -112,19 +116,19 @@ pub fn parse_prefix(input: &[u8]) -> Result<Document<'_>, BencodeError> {
 }
 
 impl Document<'_> {
-    /// The outermost value.
+    /// Returns the outermost value.
     pub fn root(&self) -> Value<'_> {
         Value { document: self, index: 0 }
     }
 
-    /// Offset of the byte after the outermost value.
+    /// Returns the offset of the byte after the outermost value.
     pub fn end(&self) -> usize {
         self.tokens[0].end as usize
     }
 }
 
 impl<'d> Value<'d> {
-    /// The number, if it is one.
+    /// Returns the number, if the value is one.
     pub fn int(self) -> Option<i64> {
         match self.token().kind {
             Kind::Int(number) => Some(number),
@@ -132,12 +136,12 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The number, if it is one that is not negative.
+    /// Returns the number, if the value is one and not negative.
     pub fn uint(self) -> Option<u64> {
         self.int().and_then(|number| u64::try_from(number).ok())
     }
 
-    /// The string's bytes, if it is one.
+    /// Returns the string's bytes, if the value is a string.
     pub fn bytes(self) -> Option<&'d [u8]> {
         let token = self.token();
         match token.kind {
@@ -146,28 +150,30 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The string, if it is one and is UTF-8.
+    /// Returns the string, if the value is one and valid UTF-8.
     pub fn text(self) -> Option<&'d str> {
         self.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    /// The elements, if it is a list.
+    /// Returns the elements, if the value is a list.
     pub fn list(self) -> Option<impl Iterator<Item = Value<'d>>> {
         matches!(self.token().kind, Kind::List).then(|| self.children())
     }
 
-    /// Keys and values in their order in the input, if it is a dictionary.
+    /// Returns keys and values in input order, if the value is a dictionary.
     pub fn dict(self) -> Option<impl Iterator<Item = (&'d [u8], Value<'d>)>> {
         let mut children = matches!(self.token().kind, Kind::Dict).then(|| self.children())?;
         Some(std::iter::from_fn(move || Some((children.next()?.bytes()?, children.next()?))))
     }
 
-    /// The value of a key, if it is a dictionary and has it: the first, if there are several.
+    /// Returns the value of a key, if the value is a dictionary that has it.
+    ///
+    /// Of duplicate keys the first counts.
     pub fn get(self, key: &str) -> Option<Value<'d>> {
         self.dict()?.find(|(name, _)| *name == key.as_bytes()).map(|(_, value)| value)
     }
 
-    /// The value as it stands in the input: what an info hash is made of.
+    /// Returns the value's encoding as it stands in the input (what an info hash is computed from).
     pub fn raw(self) -> &'d [u8] {
         let token = self.token();
         &self.document.input[token.start as usize..token.end as usize]
@@ -190,11 +196,11 @@ impl<'d> Value<'d> {
     }
 }
 
-/// A container that has not ended yet.
+/// A container whose end has not been read yet.
 struct Open {
     token: usize,
     is_dict: bool,
-    /// In a dictionary: a key was read and its value was not.
+    /// In a dictionary: a key was read, and its value was not.
     has_key: bool,
 }
 
@@ -232,7 +238,7 @@ impl Tokenizer<'_> {
         self.input.get(self.at).copied().ok_or(BencodeError::UnexpectedEnd)
     }
 
-    /// In a dictionary keys and values take turns, and keys are strings.
+    /// In a dictionary, keys (strings) and values alternate.
     fn expect_key_or_value(&mut self, byte: u8) -> Result<(), BencodeError> {
         let Some(open) = self.open.last_mut().filter(|open| open.is_dict) else { return Ok(()) };
         if !open.has_key && !byte.is_ascii_digit() {
@@ -314,7 +320,7 @@ impl Tokenizer<'_> {
         Ok(())
     }
 
-    /// A token that ends here; a container's end is set when it closes.
+    /// Adds a token that ends at the current offset; [`Self::close`] corrects it for a container.
     fn push(&mut self, kind: Kind, start: usize) -> Result<(), BencodeError> {
         if self.tokens.len() >= MAX_TOKENS {
             return Err(BencodeError::TooManyTokens);
@@ -325,7 +331,7 @@ impl Tokenizer<'_> {
     }
 }
 
-/// A decimal number as BEP 3 has it: no leading zeros, no `-0`, no `+`.
+/// Parses a decimal number as BEP 3 allows it: no leading zeros, no `-0`, no `+`.
 fn parse_number(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = match digits {
@@ -338,7 +344,7 @@ fn parse_number(text: &[u8]) -> Option<i64> {
 
 fn offset(at: usize) -> u32 {
     u32::try_from(at)
-        .expect("the input is no longer than u32 says, and has no more tokens than bytes")
+        .expect("parse_prefix refuses longer inputs, and there are no more tokens than bytes")
 }
 
 #[cfg(test)]
@@ -347,7 +353,7 @@ mod tests {
 
     use super::*;
 
-    /// A value as text, `<bytes>` for strings; errors as they print.
+    /// Prints a value, strings as `<bytes>`; errors as they display.
     fn show(value: Value<'_>) -> String {
         if let Some(number) = value.int() {
             return number.to_string();

@@ -1,16 +1,17 @@
-//! Writing bencoding (BEP 3): values as the bytes that they become.
+//! Writes bencoding (BEP 3).
 //!
-//! Knows no format's keys. Invariant: what it writes is canonical, since a [`Dict`] sorts its keys
-//! by itself.
+//! Each function returns the encoded bytes of one value. This module knows the syntax only; the
+//! keys of each format belong to its callers. Invariant: the output is canonical, because [`Dict`]
+//! sorts its keys.
 
 use std::collections::BTreeMap;
 
-/// A number.
+/// Encodes a number.
 pub fn int(number: i64) -> Vec<u8> {
     format!("i{number}e").into_bytes()
 }
 
-/// A byte string.
+/// Encodes a byte string.
 pub fn bytes(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = bytes.as_ref();
     let mut out = format!("{}:", bytes.len()).into_bytes();
@@ -18,7 +19,7 @@ pub fn bytes(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     out
 }
 
-/// A list of encoded values.
+/// Encodes a list of values that are encoded already.
 pub fn list(values: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut out = vec![b'l'];
     values.into_iter().for_each(|value| out.extend_from_slice(&value));
@@ -26,12 +27,12 @@ pub fn list(values: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     out
 }
 
-/// A dictionary that grows key by key, in any order.
+/// A dictionary under construction. Keys may be added in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dict(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Dict {
-    /// One without keys.
+    /// Creates an empty dictionary.
     pub fn new() -> Self {
         Self::default()
     }
@@ -48,14 +49,14 @@ impl Dict {
         self.raw(key, bytes(value))
     }
 
-    /// Adds a value that is encoded already. A key that is there is replaced.
+    /// Adds a value that is encoded already, and replaces the key if it exists.
     #[must_use]
     pub fn raw(mut self, key: impl AsRef<[u8]>, encoded: Vec<u8>) -> Self {
         self.0.insert(key.as_ref().to_vec(), encoded);
         self
     }
 
-    /// The dictionary's encoding.
+    /// Returns the dictionary's encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![b'd'];
         for (key, value) in &self.0 {

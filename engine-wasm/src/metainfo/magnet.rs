@@ -1,78 +1,81 @@
-//! Magnet links (BEP 9): a torrent's name in the world, and where to ask about it.
+//! Magnet links (BEP 9): parsing and writing.
 //!
-//! Owns the link's form and its bounds; it asks nobody. Invariant: whatever the link says, what
-//! comes out is small, and writing it ([`Magnet`]'s `Display`) and reading it again gives the same.
-//! Keys are taken in any case, with or without a number (`tr.1`).
+//! This module owns the link's syntax and the limits on what is taken from it; it contacts nothing
+//! that the link names. Invariant: a [`Magnet`] is small whatever the link says, and writing it
+//! ([`Magnet`]'s `Display`) and parsing the result yields the same value. Keys are matched in any
+//! case, with or without a number (`tr.1`).
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use data_encoding::{BASE32, HEXLOWER_PERMISSIVE};
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::torrent::{MAX_URL_LENGTH, MAX_URLS};
 use super::{Identity, InfoHash, InfoHashV2, sanitise};
 use crate::percent::percent_encode;
 
-/// Longest link taken, bytes: a hundred trackers and as many peers are far shorter.
+/// Longest accepted link, in bytes. A link with a hundred trackers and as many peers is far
+/// shorter.
 pub const MAX_LENGTH: usize = 64 << 10;
-/// Most peers taken of one link.
+/// Most peers taken from one link.
 pub const MAX_PEERS: usize = 200;
-/// Most ranges of files taken of one link.
+/// Most file ranges taken from one link.
 pub const MAX_RANGES: usize = 1_000;
-/// Most parameters looked at.
+/// Most parameters parsed; the rest is ignored.
 const MAX_PARAMETERS: usize = 2_000;
 
 const SCHEME: &str = "magnet:";
 const V1: &str = "urn:btih:";
 const V2: &str = "urn:btmh:";
-/// What a multihash begins with that is a SHA-256: its number and its 32 bytes, in hex.
+/// Prefix of a multihash in hex that is a SHA-256: its code (`12`) and its length (`20`, 32 bytes).
 const SHA256: &str = "1220";
 
-/// What a magnet link says.
+/// The contents of a magnet link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
-    /// The torrent, by what it is known here: its v1 hash if the link has it, else the v2 hash, cut
-    /// short.
+    /// The torrent's key: the v1 hash if the link has one, else the truncated v2 hash.
     pub info_hash: InfoHash,
-    /// Its v2 hash (BEP 52), if the link has it.
+    /// The v2 hash (BEP 52), if the link has one.
     pub info_hash_v2: Option<InfoHashV2>,
-    /// What to call it until its own name is known, safe as that is.
+    /// The name to show until the metadata arrives; safe as a file name ([`sanitise::component`]).
     pub name: Option<String>,
-    /// Announce URLs, distinct, in their order.
+    /// Announce URLs, distinct, in link order.
     pub trackers: Vec<String>,
-    /// Peers that the link names by address.
+    /// Peers that the link gives as IP address and port.
     pub peers: Vec<SocketAddr>,
-    /// Number of peers that the link names by host, which nobody looks up.
+    /// Number of peers that the link gives by host name. Host names are not resolved.
     pub hosts: usize,
     /// URLs of web seeds (BEP 19).
     pub web_seeds: Vec<String>,
-    /// Which files are meant (BEP 53), by index; empty for all.
+    /// The selected files (BEP 53), by index; empty for all.
     pub files: Vec<RangeInclusive<u32>>,
 }
 
-/// Why a text is not a magnet link that can be taken. The texts are for people.
+/// Why a text is not an acceptable magnet link. The messages are shown to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MagnetError {
-    /// Another scheme, or none.
+    /// The scheme is not `magnet:`.
     #[error("this is not a magnet link: it does not begin with “magnet:?”")]
     Scheme,
     /// Longer than [`MAX_LENGTH`].
     #[error("this magnet link is longer than {} KiB", MAX_LENGTH >> 10)]
     TooLong,
-    /// No `xt` with an info hash.
+    /// No `xt` parameter with an info hash.
     #[error("this magnet link names no torrent: it has no “xt=urn:btih:…”")]
     NoHash,
-    /// An info hash that is none.
+    /// The v1 info hash is malformed.
     #[error("the info hash in this magnet link is neither 40 hex digits nor 32 letters of base32")]
     BadHash,
-    /// A hash of v2 that is none.
+    /// The v2 info hash is malformed.
     #[error("the v2 info hash in this magnet link is not “1220” and 64 hex digits")]
     BadHashV2,
 }
 
 impl Magnet {
-    /// A link that says nothing but which torrent.
+    /// Creates a link that contains nothing but the torrent's hashes.
     pub fn new(identity: impl Into<Identity>) -> Self {
         let Identity { key, v2 } = identity.into();
         Self {
@@ -87,10 +90,10 @@ impl Magnet {
         }
     }
 
-    /// Reads a link. Parameters that can't be used are passed over, as are those beyond the bounds.
+    /// Parses a link. Ignores parameters that are malformed or beyond the limits.
     ///
     /// # Errors
-    /// [`MagnetError`], with a text for people.
+    /// [`MagnetError`], whose message is shown to the user.
     pub fn parse(link: &str) -> Result<Self, MagnetError> {
         let link = link.trim();
         if link.len() > MAX_LENGTH {
@@ -106,12 +109,14 @@ impl Magnet {
         Ok(magnet)
     }
 
-    /// All that the link says of the torrent's name.
+    /// Returns the torrent's hashes.
     pub fn identity(&self) -> Identity {
         Identity { key: self.info_hash, v2: self.info_hash_v2 }
     }
 
-    /// Adds what another link for the same torrent knows of trackers, peers and web seeds.
+    /// Adds the trackers, peers and web seeds of another link to the same torrent.
+    ///
+    /// Name and v2 hash are taken where this link has none.
     pub fn merge(&mut self, other: &Self) {
         other.trackers.iter().for_each(|url| add(&mut self.trackers, url.clone(), MAX_URLS));
         other.web_seeds.iter().for_each(|url| add(&mut self.web_seeds, url.clone(), MAX_URLS));
@@ -178,7 +183,7 @@ impl fmt::Display for Magnet {
     }
 }
 
-/// The first v1 hash and the first v2 hash among the exact topics: a hybrid torrent has both.
+/// Finds the first v1 hash and the first v2 hash among the `xt` parameters; hybrids have both.
 fn identity(parameters: &[(String, Vec<u8>)]) -> Result<Identity, MagnetError> {
     let (mut v1, mut v2) = (None, None);
     let mut otherwise = MagnetError::NoHash;
@@ -197,19 +202,15 @@ fn identity(parameters: &[(String, Vec<u8>)]) -> Result<Identity, MagnetError> {
     Ok(Identity { key, v2 })
 }
 
-/// A SHA-256 as a multihash in hex; there is no other kind in links.
+/// Parses a multihash in hex; only SHA-256 exists in magnet links.
 fn multihash(text: &str) -> Option<InfoHashV2> {
-    let digits = without_prefix(text, SHA256)?.as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let bytes: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|&[high, low]| Some(super::hex_digit(high)? << 4 | super::hex_digit(low)?))
-        .collect();
-    bytes?.try_into().ok().map(InfoHashV2)
+    let bytes = HEXLOWER_PERMISSIVE.decode(without_prefix(text, SHA256)?.as_bytes()).ok()?;
+    bytes.try_into().ok().map(InfoHashV2)
 }
 
-/// Key and value of `key=value`, the key in lower case and without a number. Links out of web pages
-/// may be escaped as HTML.
+/// Splits `key=value`; lowers the key and drops its number.
+///
+/// Links copied from web pages may be HTML-escaped, hence the `amp;`.
 fn parameter(text: &str) -> Option<(String, Vec<u8>)> {
     let (key, value) = text.split_once('=')?;
     let mut key = key.to_ascii_lowercase();
@@ -222,50 +223,13 @@ fn parameter(text: &str) -> Option<(String, Vec<u8>)> {
     {
         key = plain.to_owned();
     }
-    Some((key, percent_decode(value)))
+    Some((key, percent_decode_str(value).collect()))
 }
 
-/// A `%` that begins no escape stands for itself.
-fn percent_decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = match after {
-            [high, low, ..] if byte == b'%' => super::hex_digit(*high).zip(super::hex_digit(*low)),
-            _ => None,
-        };
-        if let Some((high, low)) = escaped {
-            out.push(high << 4 | low);
-            rest = &after[2..];
-        } else {
-            out.push(byte);
-            rest = after;
-        }
-    }
-    out
-}
-
-/// 32 letters of base32 (RFC 4648 §6), in any case.
+/// Parses 32 letters of base32 (RFC 4648 §6), in any case.
 fn base32(text: &str) -> Option<InfoHash> {
-    if text.len() != 32 {
-        return None;
-    }
-    let mut bits: u64 = 0;
-    let mut hash = Vec::with_capacity(20);
-    for (at, letter) in text.bytes().enumerate() {
-        let five = match letter.to_ascii_uppercase() {
-            letter @ b'A'..=b'Z' => letter - b'A',
-            digit @ b'2'..=b'7' => digit - b'2' + 26,
-            _ => return None,
-        };
-        bits = bits << 5 | u64::from(five);
-        // Eight letters are five bytes.
-        if at % 8 == 7 {
-            hash.extend_from_slice(&bits.to_be_bytes()[3..]);
-            bits = 0;
-        }
-    }
-    hash.try_into().ok().map(InfoHash)
+    let bytes = BASE32.decode(text.to_ascii_uppercase().as_bytes()).ok()?;
+    bytes.try_into().ok().map(InfoHash)
 }
 
 fn url(value: &[u8]) -> Option<String> {
@@ -276,7 +240,7 @@ fn url(value: &[u8]) -> Option<String> {
     plausible.then(|| url.to_owned())
 }
 
-/// `3` or `3-7`.
+/// Parses `3` or `3-7`.
 fn range(text: &[u8]) -> Option<RangeInclusive<u32>> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -290,7 +254,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T, most: usize) {
     }
 }
 
-/// What follows a prefix that is matched in any case.
+/// Strips a prefix, compared without case.
 fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)

@@ -1,40 +1,42 @@
-//! The hash trees of BitTorrent v2 (BEP 52): one for each file, over SHA-256 of its blocks of 16
-//! KiB.
+//! The hash trees of BitTorrent v2 (BEP 52): one per file, over the SHA-256 of its 16 KiB blocks.
 //!
-//! Owns the arithmetic of layers, roots and proofs; it reads no file and believes nobody. Heights
-//! count from the leaves, which are at 0. Invariant: a tree has 2ʰ leaves, of which those beyond
-//! the file's end are zero, so that every missing node of a layer is known ([`zero`]).
+//! This module owns the arithmetic of layers, roots and proofs. It reads no files and holds no
+//! hashes. Heights count from the leaves, which have height 0. Invariant: a tree has 2ʰ leaves, and
+//! the leaves beyond the end of the file are zero, so every missing node of a layer is known
+//! ([`zero`]).
 
 use sha2::{Digest, Sha256};
 
 use crate::geometry::BLOCK_LENGTH;
 
-/// A node: SHA-256, 32 bytes.
+/// A node of a tree: a SHA-256 digest, 32 bytes.
 pub type Hash = [u8; 32];
 
-/// Length of a [`Hash`], bytes.
+/// Length of a [`Hash`] in bytes.
 pub const HASH_LENGTH: usize = 32;
 
-/// The node above two others.
+/// Returns the parent of two nodes.
 pub fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }
 
-/// The node at this height above leaves that are all beyond the file's end.
+/// Returns the node at this height whose leaves all lie beyond the end of the file.
 pub fn zero(height: u32) -> Hash {
     (0..height).fold([0; HASH_LENGTH], |below, _| parent(&below, &below))
 }
 
-/// How many layers lie above so many nodes, up to the single one at the top.
+/// Returns the number of layers above a layer of this many nodes, up to the root.
 pub fn layers_above(nodes: u64) -> u32 {
     nodes.max(1).next_power_of_two().trailing_zeros()
 }
 
-/// The node `layers` above nodes of this height, the first of its 2^`layers` being these and the
-/// rest beyond the file's end.
+/// Returns the node `layers` above a run of nodes of this height.
+///
+/// The run is the beginning of the node's 2^`layers` descendants at this height; the rest of them
+/// lies beyond the end of the file.
 ///
 /// # Panics
-/// When there are more than 2^`layers` of them, or none.
+/// If `nodes` is empty or longer than 2^`layers`.
 pub fn root(nodes: &[Hash], height: u32, layers: u32) -> Hash {
     assert!(
         !nodes.is_empty() && nodes.len() as u64 <= 1 << layers,
@@ -50,8 +52,10 @@ pub fn root(nodes: &[Hash], height: u32, layers: u32) -> Hash {
     row[0]
 }
 
-/// The node that a proof leads to: from `node`, the `index`-th of its layer, past one uncle a
-/// layer, the lowest first.
+/// Returns the node that a proof leads to.
+///
+/// `index` is the position of `node` in its layer. `uncles` has one hash per layer, the lowest
+/// first.
 pub fn climb(node: Hash, index: u64, uncles: &[Hash]) -> Hash {
     let step = |(node, index): (Hash, u64), uncle: &Hash| {
         let above = if index % 2 == 0 { parent(&node, uncle) } else { parent(uncle, &node) };
@@ -60,8 +64,10 @@ pub fn climb(node: Hash, index: u64, uncles: &[Hash]) -> Hash {
     uncles.iter().fold((node, index), step).0
 }
 
-/// The uncles of a node in a layer of a tree, up to the root: what [`climb`] takes. `layer` are the
-/// known nodes of that layer, at this height; the rest are beyond the file's end.
+/// Returns the uncles of a node up to the root, the lowest first: the proof for [`climb`].
+///
+/// `layer` holds the known nodes of the node's layer, which has this height; the rest of the layer
+/// lies beyond the end of the file.
 pub fn uncles(layer: &[Hash], height: u32, index: u64, layers: u32) -> Vec<Hash> {
     let mut row = layer.to_vec();
     let mut beyond = zero(height);
@@ -76,26 +82,26 @@ pub fn uncles(layer: &[Hash], height: u32, index: u64, layers: u32) -> Vec<Hash>
     uncles
 }
 
-/// Hashes that lie one after the other, as they do in a `.torrent` file and on the wire.
+/// Splits concatenated hashes, as they appear in a `.torrent` file and on the wire.
 pub fn split(bytes: &[u8]) -> Vec<Hash> {
     bytes.as_chunks().0.to_vec()
 }
 
-/// How high the tree of a file is, and where its pieces lie in it.
+/// The dimensions of a file's tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Blocks of the file.
+    /// Number of blocks in the file.
     pub blocks: u64,
-    /// Pieces of the file.
+    /// Number of pieces in the file.
     pub pieces: u32,
     /// Height of the root.
     pub height: u32,
-    /// Height of the nodes that stand for pieces; the root's where the file is one piece or less.
+    /// Height of the nodes that stand for pieces; the root's height if the file has only one piece.
     pub piece_height: u32,
 }
 
 impl Shape {
-    /// The tree of a file that is not empty, in pieces of this length.
+    /// Returns the dimensions for a file that is not empty; lengths in bytes.
     pub fn new(length: u64, piece_length: u32) -> Self {
         let blocks = length.div_ceil(u64::from(BLOCK_LENGTH));
         let height = layers_above(blocks);
@@ -107,30 +113,30 @@ impl Shape {
         }
     }
 
-    /// Whether there is a layer of pieces below the root.
+    /// Returns whether a layer of pieces exists below the root.
     pub fn has_layer(&self) -> bool {
         self.pieces > 1
     }
 
-    /// The root over the hashes of all pieces.
+    /// Computes the root from the hashes of all pieces.
     ///
     /// # Panics
-    /// When it is not given one hash a piece.
+    /// If the number of hashes is not the number of pieces.
     pub fn root(&self, pieces: &[Hash]) -> Hash {
         assert_eq!(pieces.len(), self.pieces as usize, "one hash a piece");
         root(pieces, self.piece_height, self.height - self.piece_height)
     }
 
-    /// The hash of a piece over the digests of its blocks.
+    /// Computes the hash of a piece from the digests of its blocks.
     ///
     /// # Panics
-    /// When it is given none, or more than a piece has.
+    /// If there are no digests, or more than a piece has blocks.
     pub fn piece(&self, blocks: &[Hash]) -> Hash {
         root(blocks, 0, self.piece_height)
     }
 }
 
-/// The digests of the blocks of some bytes.
+/// Returns the digests of the 16 KiB blocks of `bytes`.
 pub fn leaves(bytes: &[u8]) -> Vec<Hash> {
     bytes.chunks(BLOCK_LENGTH as usize).map(|block| Sha256::digest(block).into()).collect()
 }
@@ -143,7 +149,7 @@ mod tests {
 
     const BLOCK: usize = BLOCK_LENGTH as usize;
 
-    /// The model: the whole tree, by recursion over a row of a power of two.
+    /// The model: computes the whole tree by recursion over a power of two of leaves.
     fn model(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => unreachable!("a row has a leaf"),
@@ -155,7 +161,7 @@ mod tests {
         }
     }
 
-    /// A row of leaves, filled up with zeros.
+    /// Pads leaves with zeros to `length`.
     fn row(leaves: &[Hash], length: usize) -> Vec<Hash> {
         let mut row = leaves.to_vec();
         row.resize(length, [0; 32]);
@@ -166,7 +172,7 @@ mod tests {
         (0..count).map(|at| Sha256::digest(at.to_le_bytes()).into()).collect()
     }
 
-    /// Checks a file's shape: blocks, pieces, height, height of its pieces.
+    /// Checks a file's dimensions: blocks, pieces, height, height of its pieces.
     fn check_shape(length: u64, piece_length: u32, expected: (u64, u32, u32, u32)) {
         let shape = Shape::new(length, piece_length);
         assert_eq!(

@@ -1,6 +1,8 @@
-//! What a `.torrent` file says: bencoding in ([`bencode`]) and out ([`encode`]), the fields
-//! ([`torrent`]), links to torrents ([`magnet`]), hash trees ([`merkle`]), and names that are safe
-//! to write to a disk ([`sanitise`]).
+//! The metadata of torrents: `.torrent` files, magnet links and info hashes.
+//!
+//! [`bencode`] and [`encode`] read and write the syntax, [`torrent`] reads `.torrent` files,
+//! [`magnet`] reads magnet links, [`merkle`] computes hash trees (BEP 52), and [`sanitise`] turns
+//! names into safe file names.
 
 pub mod bencode;
 pub mod encode;
@@ -14,20 +16,23 @@ pub mod torrent;
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 pub use magnet::{Magnet, MagnetError};
 pub use torrent::{File, Metainfo, MetainfoError, Version};
 
-/// A torrent's name in the world: the SHA-1 of its info dictionary (BEP 3), or the first 20 bytes
-/// of the SHA-256 where it is known by that alone (BEP 52).
+/// A torrent's 20-byte identifier.
+///
+/// The SHA-1 of the info dictionary (BEP 3), or the first 20 bytes of its SHA-256 for a torrent
+/// that is known by its v2 hash only (BEP 52).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHash(pub [u8; 20]);
 
 impl fmt::Display for InfoHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -37,7 +42,7 @@ impl fmt::Debug for InfoHash {
     }
 }
 
-/// A text that is not 40 hex digits.
+/// The error for a text that is not 40 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an info hash is 40 hex digits")]
 pub struct BadInfoHash;
@@ -46,9 +51,8 @@ impl FromStr for InfoHash {
     type Err = BadInfoHash;
 
     fn from_str(text: &str) -> Result<Self, BadInfoHash> {
-        let digits: Option<Vec<u8>> = text.bytes().map(hex_digit).collect();
-        let digits = digits.filter(|digits| digits.len() == 40).ok_or(BadInfoHash)?;
-        Ok(Self(std::array::from_fn(|at| digits[2 * at] << 4 | digits[2 * at + 1])))
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(BadInfoHash)
     }
 }
 
@@ -57,15 +61,15 @@ impl FromStr for InfoHash {
 pub struct InfoHashV2(pub merkle::Hash);
 
 impl InfoHashV2 {
-    /// What stands for it where there are 20 bytes: in handshakes, at trackers and in the DHT.
+    /// Returns the first 20 bytes, which handshakes, trackers and the DHT use (BEP 52).
     pub fn truncated(&self) -> InfoHash {
-        InfoHash(*self.0.first_chunk().expect("32 bytes have 20"))
+        InfoHash(*self.0.first_chunk().expect("32 bytes are more than 20"))
     }
 }
 
 impl fmt::Display for InfoHashV2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -75,18 +79,17 @@ impl fmt::Debug for InfoHashV2 {
     }
 }
 
-/// All that is known of a torrent's name: at least one of its two hashes, and under which of them
-/// it is known here.
+/// The known hashes of one torrent, and the key that the engine uses for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The one that it is known by.
+    /// The hash by which the engine identifies the torrent.
     pub key: InfoHash,
-    /// The SHA-256, if that is known.
+    /// The v2 hash, if it is known.
     pub v2: Option<InfoHashV2>,
 }
 
 impl Identity {
-    /// Whether this is the info dictionary of that name.
+    /// Returns whether this info dictionary has all of these hashes.
     pub fn names(&self, info: &[u8]) -> bool {
         let v2 = self.v2.map(|v2| (v2, InfoHashV2(Sha256::digest(info).into())));
         let is_keyed = match v2 {
@@ -96,8 +99,9 @@ impl Identity {
         is_keyed && v2.is_none_or(|(named, is)| named == is)
     }
 
-    /// Whether a handshake with this hash is one for this torrent: a peer may answer with the hash
-    /// of v2 (BEP 52).
+    /// Returns whether a handshake with this hash is for this torrent.
+    ///
+    /// A peer may answer with the truncated v2 hash of a hybrid (BEP 52).
     pub fn answers_to(&self, info_hash: InfoHash) -> bool {
         self.key == info_hash || self.v2.is_some_and(|v2| v2.truncated() == info_hash)
     }
@@ -106,15 +110,6 @@ impl Identity {
 impl From<InfoHash> for Identity {
     fn from(key: InfoHash) -> Self {
         Self { key, v2: None }
-    }
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }
 

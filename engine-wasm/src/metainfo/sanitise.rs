@@ -1,33 +1,34 @@
-//! Names from a stranger made into names of files: component by component, and distinct as paths.
+//! Makes safe, distinct file paths from the names in a torrent.
 //!
-//! Owns the rules and the paths given so far; it touches no disk and knows no root. There are two
-//! rules ([`Rule`]): names as they stand in the torrent, changed only where no disk of ours could
-//! take them, and names that every disk takes, for disks that refuse the former. Invariant:
-//! whatever comes in, every component that goes out is 1 to [`MAX_COMPONENT`] bytes without `/` and
-//! control characters, none is `.` or `..`, and no two files have equal paths, nor is one the
-//! folder of another. Under [`Rule::Anywhere`] no component has what Windows reserves, and paths
-//! differ also on a disk that ignores case. The same input gives the same paths, so that a torrent
-//! added again finds its files.
+//! This module owns the rules for names and the set of paths assigned so far. It touches no disk.
+//! Two rules exist ([`Rule`]): names as they stand in the torrent, changed only where no supported
+//! disk could store them, and names that every disk accepts, for disks that refuse the former.
+//! Invariant: every component that this module returns is 1 to [`MAX_COMPONENT`] bytes long, has no
+//! `/` and no control characters, and is neither `.` nor `..`. No two files have equal paths, and
+//! no file's path is the folder of another file. Under [`Rule::Anywhere`] no component is reserved
+//! on Windows, and paths also differ on a disk that ignores case. Equal input gives equal paths, so
+//! a torrent that is added again finds its files.
 //!
-//! The daemon checks again what it opens (its own guard, its own rules).
+//! The daemon checks every path again with its own rules.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// Longest component, bytes: what Linux and macOS take.
+/// Longest component in bytes: the limit of Linux and macOS.
 pub const MAX_COMPONENT: usize = shared_proto::path::MAX_COMPONENT_BYTES;
-/// Longest extension that survives the cutting of a long name, bytes, its dot included.
+/// Longest extension kept when a long name is shortened, in bytes, including the dot.
 const MAX_EXTENSION: usize = 32;
-/// Room for ` (4294967295)`.
+/// Bytes to reserve for ` (4294967295)`.
 const SUFFIX_ROOM: usize = 13;
 
-/// A safe component that is as near to the name as can be. Bytes that are not UTF-8 become
-/// `U+FFFD`, characters that some system does not take in a name become `_`.
+/// Returns the closest safe component on every system.
+///
+/// Bytes that are not UTF-8 become `U+FFFD`; characters that any system refuses become `_`.
 pub fn component(name: &[u8]) -> String {
     let name: String =
         String::from_utf8_lossy(name).chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
-    // Windows drops dots and spaces at the end, so that two names would be one; `.` and `..` go
-    // this way, too.
+    // Windows drops dots and spaces at the end, so two names could collide there. This also removes
+    // `.` and `..`.
     let name = name.trim_end_matches(['.', ' ']);
     let (stem, extension) = split_extension(name);
     let mut safe = with_extension(stem, extension, MAX_COMPONENT - 1);
@@ -41,19 +42,20 @@ pub fn component(name: &[u8]) -> String {
     }
 }
 
-/// How much of a name is changed.
+/// Which characters of a name are replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
-    /// Only what cannot be in a name on Linux, and characters that hide what a name says.
+    /// Only what Linux refuses, and characters that disguise a name.
     AsNamed,
-    /// What any system does not take.
+    /// Everything that any system refuses.
     #[default]
     Anywhere,
 }
 
-/// The name as it stands in the torrent, as far as it can be a component of a path: no `/`, no
-/// control characters, none that turn the direction of text, at most [`MAX_COMPONENT`] bytes. Bytes
-/// that are not UTF-8 become `U+FFFD`.
+/// Returns the name as it stands in the torrent, if a path can contain it.
+///
+/// Replaces `/`, control characters and characters that change the direction of text, and shortens
+/// the name to [`MAX_COMPONENT`] bytes. Bytes that are not UTF-8 become `U+FFFD`.
 pub fn as_named(name: &[u8]) -> String {
     let replaced = |c: char| if c == '/' || is_hidden(c) { '_' } else { c };
     let name: String = String::from_utf8_lossy(name).chars().map(replaced).collect();
@@ -64,30 +66,30 @@ pub fn as_named(name: &[u8]) -> String {
     with_extension(stem, extension, MAX_COMPONENT)
 }
 
-/// A safe name with a number: `film (2).mp4` for a file, `Film. (2)` for a folder. It is safe, too.
+/// Adds a number to a safe name: `film (2).mp4` for a file, `Film. (2)` for a folder.
 pub fn numbered(name: &str, number: u32, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     with_extension(stem, &format!(" ({number}){extension}"), MAX_COMPONENT)
 }
 
-/// A name cut between characters to at most `most` bytes; a file keeps its extension.
+/// Shortens a name to at most `most` bytes, between characters. A file keeps its extension.
 pub fn shortened(name: &str, most: usize, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     if name.len() <= most { name.to_owned() } else { with_extension(stem, extension, most) }
 }
 
-/// Separators, characters that Windows reserves, and [`is_hidden`].
+/// Path separators, characters that Windows reserves, and hidden characters ([`is_hidden`]).
 fn is_unsafe(c: char) -> bool {
     matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') || is_hidden(c)
 }
 
-/// Control characters, and those that turn the direction of text and so hide an extension.
+/// Control characters, and characters that change the direction of text to disguise an extension.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Names of devices on Windows, with any extension.
+/// Device names on Windows, with any extension.
 fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ').to_ascii_uppercase();
     if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
@@ -100,7 +102,7 @@ fn is_reserved(name: &str) -> bool {
     })
 }
 
-/// A name in two parts, the second with its dot, or empty.
+/// Splits a name into stem and extension; the extension includes its dot and may be empty.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION => name.split_at(dot),
@@ -108,18 +110,18 @@ fn split_extension(name: &str) -> (&str, &str) {
     }
 }
 
-/// The name, its stem cut so that it is at most `most` bytes.
+/// Joins stem and extension, and shortens the stem so that the result fits into `most` bytes.
 fn with_extension(stem: &str, extension: &str, most: usize) -> String {
     let room = most.saturating_sub(extension.len());
     format!("{}{extension}", &stem[..stem.floor_char_boundary(room)])
 }
 
-/// How a disk that ignores case sees a name.
+/// Folds case as a disk that ignores case does.
 fn fold(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-/// A folder that was given a path.
+/// A folder whose name is assigned.
 #[derive(Clone, Debug)]
 struct Folder {
     id: u32,
@@ -132,21 +134,21 @@ enum Taken {
     Folder(Folder),
 }
 
-/// Hands out paths, file by file.
+/// Assigns a distinct path to each file of a torrent.
 #[derive(Debug, Default)]
 pub struct Paths {
     rule: Rule,
-    /// By folder and folded name. Folder 0 is the root.
+    /// Assigned names, by parent folder and folded name. Folder 0 is the root.
     taken: BTreeMap<(u32, String), Taken>,
-    /// Folders that had to take another name, by the one that they wanted.
+    /// Folders that were renamed, by parent folder and the name in the torrent.
     renamed: BTreeMap<(u32, String), Folder>,
-    /// The number to try next, by folder and folded name with room for a number.
+    /// The next number to try, by parent folder and folded name without the number.
     numbers: BTreeMap<(u32, String), u32>,
     folders: u32,
 }
 
 impl Paths {
-    /// None given yet.
+    /// Creates an empty set of paths.
     pub fn new(rule: Rule) -> Self {
         Self { rule, ..Self::default() }
     }
@@ -158,7 +160,7 @@ impl Paths {
         }
     }
 
-    /// How names are compared.
+    /// Folds a name for comparison.
     fn fold(&self, name: &str) -> String {
         match self.rule {
             Rule::AsNamed => name.to_owned(),
@@ -166,8 +168,9 @@ impl Paths {
         }
     }
 
-    /// A safe path for a file, distinct from all that were given before. Nothing at all is a file
-    /// `_`.
+    /// Returns a safe path for a file, distinct from all earlier ones.
+    ///
+    /// A file without components becomes `_`.
     pub fn file<'a>(&mut self, components: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         let mut names: Vec<String> = components.into_iter().map(|name| self.name(name)).collect();
         let name = names.pop().unwrap_or_else(|| self.name(b""));
@@ -180,7 +183,7 @@ impl Paths {
         names
     }
 
-    /// The folder of this name, which may have to be called otherwise where a file has it.
+    /// Returns the folder of this name; renames it if a file has the name already.
     fn folder(&mut self, parent: u32, name: String) -> Folder {
         let wanted = (parent, self.fold(&name));
         if let Some(Taken::Folder(folder)) = self.taken.get(&wanted) {
@@ -201,7 +204,7 @@ impl Paths {
         folder
     }
 
-    /// Takes the name in the folder, or the next free one made from it.
+    /// Assigns the name in the folder, or the next free name with a number.
     fn claim(&mut self, parent: u32, name: String, taken: Taken) -> String {
         let folded = self.fold(&name);
         if let Entry::Vacant(free) = self.taken.entry((parent, folded)) {
@@ -210,8 +213,8 @@ impl Paths {
         }
         let (stem, extension) = split_extension(&name);
         let stem = &stem[..stem.floor_char_boundary(MAX_COMPONENT - SUFFIX_ROOM - extension.len())];
-        // Names that are equal up to their cut share a number, so that many of them are not tried
-        // again and again.
+        // Names that are equal after shortening share one counter, so that many equal names do not
+        // each try every number.
         let shape = (parent, self.fold(&format!("{stem}/{extension}")));
         let mut number = self.numbers.remove(&shape).unwrap_or(2);
         loop {
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(component(name.as_ref()), expected, "{}", name.as_ref().escape_ascii());
     }
 
-    /// Gives a path to each file and joins them with `/`.
+    /// Assigns a path to each file and compares them, joined with `/`.
     fn check_paths(files: &[&str], expected: &[&str]) {
         let mut paths = Paths::default();
         let got: Vec<String> = files

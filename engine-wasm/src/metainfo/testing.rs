@@ -1,4 +1,4 @@
-//! Valid `.torrent` files for tests, with contents that can be made again at will.
+//! Valid `.torrent` files for tests, with reproducible contents.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::geometry::FileIndex;
 /// A torrent made for a test.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
-    /// The `.torrent` file.
+    /// The `.torrent` file's bytes.
     pub(crate) torrent: Vec<u8>,
-    /// The same, parsed.
+    /// The parsed `.torrent` file.
     pub(crate) metainfo: Metainfo,
-    /// The bytes of the row that the files lie in, zeros where there is nothing.
+    /// The concatenated files, with zeros in padding files.
     pub(crate) content: Vec<u8>,
 }
 
 impl Sample {
-    /// The bytes of a file.
+    /// Returns the contents of a file.
     pub(crate) fn file(&self, file: usize) -> &[u8] {
         let index = FileIndex(u32::try_from(file).expect("a test has few files"));
         let start = self.metainfo.geometry().file_start(index);
@@ -32,13 +32,15 @@ impl Sample {
     }
 }
 
-/// A torrent without trackers. Paths are separated by `/`; a single one without `/` makes a torrent
-/// of a single file, anything else one in a folder `Sample`.
+/// Creates a torrent without trackers.
+///
+/// Paths are separated by `/`. A single path without `/` makes a single-file torrent; anything else
+/// is put into the folder `Sample`.
 pub(crate) fn torrent(piece_length: u32, files: &[(&str, usize)]) -> Sample {
     torrent_with_trackers(piece_length, files, &[])
 }
 
-/// A torrent with these trackers, each in a tier of its own.
+/// Creates a torrent with these trackers, each in its own tier.
 pub(crate) fn torrent_with_trackers(
     piece_length: u32,
     files: &[(&str, usize)],
@@ -52,7 +54,7 @@ pub(crate) fn torrent_with_trackers(
     Sample { torrent, metainfo, content }
 }
 
-/// A torrent without trackers whose files hold these bytes.
+/// Creates a torrent without trackers whose files have these contents.
 pub(crate) fn torrent_holding(piece_length: u32, files: &[(&str, &[u8])]) -> Sample {
     let content: Vec<u8> = files.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     let files: Vec<(&str, usize)> =
@@ -62,7 +64,7 @@ pub(crate) fn torrent_holding(piece_length: u32, files: &[(&str, &[u8])]) -> Sam
     Sample { torrent, metainfo, content }
 }
 
-/// The same torrent, but private (BEP 27).
+/// Creates a private torrent (BEP 27).
 pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&str]) -> Sample {
     let content = content(files.iter().map(|(_, length)| length).sum());
     let info = info(piece_length, files, &content).int("private", 1).encode();
@@ -72,8 +74,7 @@ pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&s
     Sample { torrent, metainfo, content }
 }
 
-/// A torrent with a v2 part, its files in the order of their paths; a hybrid has padding files
-/// between them.
+/// Creates a torrent with a v2 part, its files in path order; a hybrid gets padding files.
 pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Sample {
     let piece = piece_length as usize;
     let all = content(files.iter().map(|(_, length)| length).sum());
@@ -122,7 +123,7 @@ pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, us
     Sample { torrent, metainfo, content: row }
 }
 
-/// The root of a file, and the hashes of its pieces.
+/// Returns a file's root and the concatenated hashes of its pieces.
 pub(crate) fn trees(bytes: &[u8], piece_length: u32) -> (merkle::Hash, Vec<u8>) {
     let shape = Shape::new(bytes.len() as u64, piece_length);
     let pieces: Vec<merkle::Hash> = bytes
@@ -132,7 +133,7 @@ pub(crate) fn trees(bytes: &[u8], piece_length: u32) -> (merkle::Hash, Vec<u8>) 
     (shape.root(&pieces), pieces.concat())
 }
 
-/// A tree of files while it is made.
+/// A file tree (BEP 52) under construction.
 #[derive(Default)]
 struct Tree {
     folders: BTreeMap<String, Tree>,
@@ -160,7 +161,7 @@ impl Tree {
     }
 }
 
-/// The info dictionary of a torrent.
+/// Returns the info dictionary of a v1 torrent.
 pub(crate) fn info(piece_length: u32, files: &[(&str, usize)], content: &[u8]) -> Dict {
     let pieces: Vec<u8> = content.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
     let info = Dict::new().int("piece length", i64::from(piece_length)).bytes("pieces", pieces);
@@ -181,7 +182,7 @@ fn file_dict(path: &str, length: usize) -> Dict {
     Dict::new().int("length", number(length)).raw("path", path)
 }
 
-/// Bytes that look random, are the same every time, and differ from block to block.
+/// Returns pseudo-random bytes that are equal in every run and differ from block to block.
 pub(crate) fn content(length: usize) -> Vec<u8> {
     let words = (0u64..).map(|at| {
         let mixed = (at ^ (at >> 7)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

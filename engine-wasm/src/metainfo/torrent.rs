@@ -1,10 +1,10 @@
-//! The `.torrent` file: BEP 3, with BEP 12 (tiers of trackers), 19 (web seeds), 27 (private), 47
-//! (padding files) and 52 (v2 and hybrids, in [`v2`]).
+//! Parses `.torrent` files.
 //!
-//! Owns which fields are taken and within which bounds; it fetches nothing and asks nobody.
-//! Invariant: a [`Metainfo`] that exists has at least one file, safe and distinct paths, exactly
-//! one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, a root for each file that is
-//! not empty if it has a v2 part, and both parts say the same.
+//! Supports BEP 3 with BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private), BEP 47
+//! (padding files) and BEP 52 (v2 and hybrids, in [`v2`]). This module owns which fields are read
+//! and the limits on them. Invariant: a [`Metainfo`] has at least one file; its paths are safe and
+//! distinct; it has exactly one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, and a
+//! root for each file that is not empty if it has a v2 part; and both parts agree.
 
 mod v2;
 
@@ -21,60 +21,61 @@ use super::sanitise::{self, Paths, Rule};
 use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
 
-/// Longest path of a file, components, without the torrent's name.
+/// Most components in a file's path, without the torrent's name.
 pub const MAX_PATH_DEPTH: usize = shared_proto::path::MAX_COMPONENTS - 1;
-/// Most trackers taken, and most web seeds.
+/// Most trackers, and most web seeds, taken from one torrent.
 pub const MAX_URLS: usize = 100;
-/// Longest URL taken, bytes.
+/// Longest accepted URL in bytes.
 pub const MAX_URL_LENGTH: usize = 2_000;
-/// Most nodes of the DHT taken.
+/// Most DHT nodes taken from one torrent.
 pub const MAX_NODES: usize = 16;
-/// Longest name of a host (RFC 1035, §2.3.4), bytes.
+/// Longest host name in bytes (RFC 1035
+/// 2.3.4).
 const MAX_HOST_LENGTH: usize = 255;
 
 const HASH_LENGTH: usize = 20;
 
 pub(crate) use v2::with_layers;
 
-/// Hashes of a file's pieces one after the other, by the root of the file.
+/// The concatenated piece hashes of each file, by the file's root (BEP 52).
 pub type PieceLayers = BTreeMap<Hash, Bytes>;
 
-/// Which of the two protocols' hashes a torrent has.
+/// Which protocol version's hashes a torrent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// SHA-1 of its pieces.
+    /// SHA-1 of its pieces (BEP 3).
     V1,
-    /// Both.
+    /// Both kinds of hashes.
     Hybrid,
-    /// SHA-256 of its files' blocks.
+    /// SHA-256 trees of its files (BEP 52).
     V2,
 }
 
-/// What a `.torrent` file says.
+/// The contents of a `.torrent` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// What it is known by: SHA-1 of the info dictionary as it stands in the file, or of a torrent
-    /// without a v1 part the SHA-256, cut short.
+    /// The torrent's key: the SHA-1 of its info dictionary as it stands in the file, or the
+    /// truncated SHA-256 if it has no v1 part.
     pub info_hash: InfoHash,
-    /// SHA-256 of the info dictionary, if it has a v2 part.
+    /// The SHA-256 of the info dictionary, if the torrent has a v2 part.
     pub info_hash_v2: Option<InfoHashV2>,
-    /// Its name, safe as a component of a path.
+    /// The torrent's name, safe as a path component.
     pub name: String,
-    /// Length of every piece but the last, bytes.
+    /// Length in bytes of every piece except the last.
     pub piece_length: u32,
-    /// SHA-1 of each piece, none of a torrent without a v1 part.
+    /// The SHA-1 of each piece; empty if the torrent has no v1 part.
     pub pieces: Vec<[u8; HASH_LENGTH]>,
-    /// The files in their order; those of length zero and padding included.
+    /// The files in torrent order, including empty files and padding files.
     pub files: Vec<File>,
-    /// Tiers of announce URLs (BEP 12), each distinct and not empty.
+    /// Tiers of announce URLs (BEP 12). URLs are distinct, and no tier is empty.
     pub trackers: Vec<Vec<String>>,
     /// URLs of web seeds (BEP 19).
     pub web_seeds: Vec<String>,
-    /// Nodes of the DHT that the maker names, host and port (BEP 5).
+    /// DHT nodes listed in the torrent, host and port (BEP 5).
     pub nodes: Vec<(String, u16)>,
-    /// Whether peers may come from trackers only (BEP 27).
+    /// Whether peers may come only from trackers (BEP 27).
     pub private: bool,
-    /// The layers of pieces that are known, each proved by its root.
+    /// The known piece layers, each verified against its root.
     pub layers: PieceLayers,
     has_v1: bool,
     /// The info dictionary as it stands in the file.
@@ -84,86 +85,87 @@ pub struct Metainfo {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its path as the torrent has it, component by component, distinct within the torrent. In a
-    /// torrent of several files the first component is the torrent's name.
+    /// The path as the torrent has it, distinct within the torrent.
+    ///
+    /// In a torrent with several files the first component is the torrent's name.
     pub path: Vec<String>,
-    /// A path that every disk takes, where that is another one.
+    /// A path that every disk accepts, if `path` is not such a path.
     pub safe_path: Option<Vec<String>>,
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
-    /// Whether it only fills up a piece (BEP 47): zeros that nobody wants to see.
+    /// Whether the file is padding (BEP 47): zeros that align the next file, never shown.
     pub padding: bool,
-    /// The root of its hash tree (BEP 52), if the torrent has a v2 part and it is not empty.
+    /// The root of the file's hash tree (BEP 52); `None` without a v2 part and for an empty file.
     pub root: Option<Hash>,
 }
 
-/// A file as it stands in either list.
+/// A file's entry in the v1 list or the v2 tree.
 struct Entry<'d> {
-    /// Component by component, without the torrent's name.
+    /// The path's components, without the torrent's name.
     path: Vec<&'d [u8]>,
     length: u64,
     padding: bool,
     root: Option<Hash>,
 }
 
-/// Why a file is not a torrent that can be taken. The texts are for people.
+/// Why a file is not an acceptable torrent. The messages are shown to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MetainfoError {
-    /// Not bencoding.
+    /// The file is not valid bencoding.
     #[error("not a torrent file: {0}")]
     Bencode(#[from] BencodeError),
-    /// A field that must be there is not.
+    /// A required field is missing.
     #[error("the torrent file lacks {0:?}")]
     Missing(&'static str),
-    /// A field is of the wrong kind or out of bounds.
+    /// A field has the wrong type or a value out of range.
     #[error("the torrent file has a bad {0:?}")]
     Bad(&'static str),
-    /// A version of the future.
+    /// An unknown `meta version`.
     #[error("torrents of version {0} are not supported")]
     Version(i64),
-    /// Pieces that no tree of blocks fits.
+    /// A piece length that v2 does not allow.
     #[error("pieces of {0} bytes are not allowed in a v2 torrent")]
     PieceLength(u64),
-    /// A hybrid whose parts are of different torrents.
+    /// The v1 and v2 parts of a hybrid describe different files.
     #[error("the v1 and v2 parts of the torrent differ in the {0}")]
     Inconsistent(&'static str),
-    /// A layer of pieces with too few hashes, or too many.
+    /// A piece layer with the wrong number of hashes.
     #[error("a piece layer has {got} bytes where {expected} are due")]
     LayerLength {
-        /// Bytes that its file's pieces make.
+        /// Length in bytes that the file's pieces require.
         expected: usize,
-        /// Bytes that it has.
+        /// Actual length in bytes.
         got: usize,
     },
-    /// A layer of pieces of another file.
+    /// A piece layer that does not hash to its file's root.
     #[error("a piece layer does not fit its file")]
     LayerRoot,
-    /// A path that no disk takes, even after its names were shortened.
+    /// A path that is too long for every disk, even after its names were shortened.
     #[error("a file's path is too long: {0}")]
     Path(#[from] shared_proto::path::TooLong),
-    /// Not one file.
+    /// The torrent has no file.
     #[error("the torrent has no content")]
     Empty,
-    /// Lengths or counts out of bounds.
+    /// Lengths or counts out of range.
     #[error("the torrent is out of bounds: {0}")]
     Geometry(#[from] GeometryError),
-    /// The number of hashes is not that of pieces.
+    /// The number of piece hashes is not the number of pieces.
     #[error("the torrent has {got} piece hashes for {expected} pieces")]
     PieceCount {
-        /// Pieces that its files make.
+        /// Number of pieces that the files require.
         expected: u32,
-        /// Hashes that it has.
+        /// Number of hashes in the torrent.
         got: usize,
     },
 }
 
 impl Metainfo {
-    /// Reads a `.torrent` file.
+    /// Parses a `.torrent` file.
     ///
     /// # Errors
-    /// [`MetainfoError`], with a text for people.
+    /// [`MetainfoError`], whose message is shown to the user.
     pub fn parse(input: &[u8]) -> Result<Self, MetainfoError> {
-        // Some makers end the file like a text.
+        // Some programs append a newline.
         let document = bencode::parse(input.trim_ascii_end())?;
         let root = document.root();
         let info = root.get("info").ok_or(MetainfoError::Missing("info"))?;
@@ -218,7 +220,7 @@ impl Metainfo {
         Ok(metainfo)
     }
 
-    /// Which hashes it has.
+    /// Returns which protocol version's hashes the torrent has.
     pub fn version(&self) -> Version {
         match self.info_hash_v2 {
             None => Version::V1,
@@ -227,28 +229,29 @@ impl Metainfo {
         }
     }
 
-    /// All that is known of its name.
+    /// Returns the torrent's hashes.
     pub fn identity(&self) -> Identity {
         Identity { key: self.info_hash, v2: self.info_hash_v2 }
     }
 
-    /// It is known by the hash of its v2 part, if that is this one: to those who know only that, a
-    /// hybrid is a v2 torrent.
+    /// Uses the truncated v2 hash as the key, if `key` is that hash.
+    ///
+    /// A swarm that knows only the v2 hash treats a hybrid as a v2 torrent.
     pub fn know_as(&mut self, key: InfoHash) {
         if self.info_hash_v2.is_some_and(|v2| v2.truncated() == key) {
             self.info_hash = key;
         }
     }
 
-    /// Where its bytes lie.
+    /// Returns the layout of the files and pieces.
     ///
     /// # Panics
-    /// When its fields were changed to something that [`Metainfo::parse`] refuses.
+    /// If fields were changed to values that [`Metainfo::parse`] refuses.
     pub fn geometry(&self) -> Geometry {
         self.layout().expect("the lengths were checked when the torrent was parsed")
     }
 
-    /// Bytes in all, without padding.
+    /// Returns the total length in bytes, without padding.
     pub fn total_length(&self) -> u64 {
         self.files.iter().filter(|file| !file.padding).map(|file| file.length).sum()
     }
@@ -288,13 +291,13 @@ fn hashes(pieces: Value<'_>) -> Result<Vec<[u8; HASH_LENGTH]>, MetainfoError> {
     }
 }
 
-/// The files of either form of a v1 list, and whether it is that of a single file.
+/// Returns the files of a v1 list, and whether the torrent is a single-file torrent.
 fn files<'d>(info: Value<'d>, name: &'d [u8]) -> Result<(Vec<Entry<'d>>, bool), MetainfoError> {
     match (info.get("files"), info.get("length")) {
         (Some(_), Some(_)) => Err(MetainfoError::Bad("files")),
         (Some(files), None) => {
             let files = files.list().ok_or(MetainfoError::Bad("files"))?;
-            // One more than allowed is enough to see that there are too many.
+            // One more than the limit is enough to detect too many files.
             let entries: Result<_, _> = files.take(MAX_FILES + 1).map(file_of_several).collect();
             Ok((entries?, false))
         }
@@ -320,7 +323,7 @@ fn file_of_several(entry: Value<'_>) -> Result<Entry<'_>, MetainfoError> {
     Ok(Entry { path, length, padding, root: None })
 }
 
-/// Gives each file its paths, in this folder if there is one.
+/// Assigns paths to the files, below `folder` if there is one.
 fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
     let (mut named, mut safe) = (Paths::new(Rule::AsNamed), Paths::new(Rule::Anywhere));
     let place = |Entry { path, length, padding, root }: Entry<'_>| {
@@ -332,7 +335,7 @@ fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
     entries.into_iter().map(place).collect()
 }
 
-/// The components of a path that has some, and not too many.
+/// Returns a path's components, unless it has none or too many.
 fn path_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
     let components: Option<Vec<&[u8]>> =
         path.list()?.take(MAX_PATH_DEPTH + 1).map(Value::bytes).collect();
@@ -385,7 +388,7 @@ fn web_seeds(root: Value<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The URLs of a list, or the one that is not in a list: both exist, for trackers as for web seeds.
+/// Returns the URLs of a list, or a single URL; both forms exist for trackers and web seeds.
 fn urls<'d>(value: Value<'d>) -> impl Iterator<Item = String> + use<'d> {
     let list = value.list().into_iter().flatten();
     let single = value.bytes().is_some().then_some(value);
@@ -406,7 +409,7 @@ fn required<'d, T>(
     read(dict.get(key).ok_or(MetainfoError::Missing(key))?).ok_or(MetainfoError::Bad(key))
 }
 
-/// A name from its UTF-8 form, which older makers add, or else from the ordinary one.
+/// Reads the `.utf-8` variant of a field, which old programs add, or else the plain field.
 fn localised<'d, T>(
     dict: Value<'d>,
     utf8: &str,

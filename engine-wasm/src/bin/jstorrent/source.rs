@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use engine_wasm::limits;
 use engine_wasm::metainfo::Metainfo;
 use engine_wasm::metainfo::magnet::Magnet;
@@ -75,7 +76,7 @@ pub(crate) fn key_of(work: &str, dir: &Path) -> String {
     digest.update(work);
     digest.update([0]);
     digest.update(dir.as_os_str().as_encoded_bytes());
-    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest.finalize()[..8])
 }
 
 #[cfg(test)]

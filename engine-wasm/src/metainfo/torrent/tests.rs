@@ -1,4 +1,4 @@
-//! Real dictionaries in, fields or the exact error out.
+//! Parses dictionaries and compares the fields or the exact error.
 
 use proptest::prelude::*;
 
@@ -14,12 +14,12 @@ fn single() -> Dict {
     testing::info(32768, &[("film.mp4", 100_000)], &testing::content(100_000))
 }
 
-/// Parses a torrent of this info dictionary.
+/// Parses a torrent with this info dictionary.
 fn parse(info: &Dict) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(&Dict::new().raw("info", info.encode()).encode())
 }
 
-/// Parses a torrent of the single file and these other fields.
+/// Parses a torrent with a single file and these additional fields.
 fn parse_with(fields: Dict) -> Metainfo {
     Metainfo::parse(&fields.raw("info", single().encode()).encode()).unwrap()
 }
@@ -28,7 +28,7 @@ fn check_error(info: &Dict, expected: MetainfoError) {
     assert_eq!(parse(info), Err(expected));
 }
 
-/// A file's entry in a list of files.
+/// Creates an entry of the file list.
 fn entry(length: i64, path: &[&str]) -> Dict {
     Dict::new().int("length", length).raw("path", encode::list(path.iter().map(encode::bytes)))
 }

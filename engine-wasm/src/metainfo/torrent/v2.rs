@@ -1,8 +1,7 @@
-//! The part of a `.torrent` file that BitTorrent v2 adds (BEP 52): the tree of files, the layers of
-//! pieces, and what a hybrid must hold to.
+//! The BitTorrent v2 part of a `.torrent` file (BEP 52): file tree, piece layers, hybrids.
 //!
-//! Owns which of it is taken; it knows neither trackers nor disks. Invariant: a layer that comes
-//! out of [`layers`] has the root that it is kept under.
+//! This module owns which of these fields are read and how a hybrid's two parts must agree.
+//! Invariant: every layer that [`layers`] returns hashes to the root that is its key.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +16,7 @@ use crate::metainfo::merkle::{self, HASH_LENGTH, Hash, Shape};
 const LAYERS: &str = "piece layers";
 const TREE: MetainfoError = MetainfoError::Bad("file tree");
 
-/// The version that an info dictionary states, 1 where it states none.
+/// Returns the `meta version` of an info dictionary; 1 if it has none.
 pub(super) fn meta_version(info: Value<'_>) -> Result<i64, MetainfoError> {
     match info.get("meta version") {
         None => Ok(1),
@@ -29,13 +28,13 @@ pub(super) fn meta_version(info: Value<'_>) -> Result<i64, MetainfoError> {
     }
 }
 
-/// Pieces of v2 must hold whole blocks, and as many as a tree has leaves.
+/// Checks that a v2 piece length is a power of two and at least one block.
 pub(super) fn check_piece_length(piece_length: u64) -> Result<(), MetainfoError> {
     let is_whole = piece_length.is_power_of_two() && piece_length >= u64::from(BLOCK_LENGTH);
     if is_whole { Ok(()) } else { Err(MetainfoError::PieceLength(piece_length)) }
 }
 
-/// The files of a tree, in its order, and whether it is a single file without a folder.
+/// Returns the files in tree order, and whether the torrent is a single-file torrent.
 pub(super) fn files<'d>(info: Value<'d>) -> Result<(Vec<Entry<'d>>, bool), MetainfoError> {
     let tree = info.get("file tree").ok_or(MetainfoError::Missing("file tree"))?;
     let mut entries = Vec::new();
@@ -50,7 +49,7 @@ fn walk<'d>(
     out: &mut Vec<Entry<'d>>,
 ) -> Result<(), MetainfoError> {
     for (name, child) in folder.dict().ok_or(TREE)? {
-        // One more than allowed is enough to see that there are too many.
+        // One more than the limit is enough to detect too many files.
         if out.len() > MAX_FILES {
             return Ok(());
         }
@@ -86,8 +85,9 @@ fn entry<'d>(file: Value<'d>, path: &[&'d [u8]]) -> Result<Entry<'d>, MetainfoEr
     Ok(Entry { path: path.to_vec(), length, padding: false, root })
 }
 
-/// Checks that both lists of a hybrid name the same files at the same places, and gives those of
-/// the first the roots of the second.
+/// Checks that both lists of a hybrid describe the same files at the same offsets.
+///
+/// Copies the roots of the v2 files to the v1 files.
 pub(super) fn unite(
     v1: &mut [Entry<'_>],
     v2: &[Entry<'_>],
@@ -118,7 +118,7 @@ pub(super) fn unite(
     }
 }
 
-/// Checks that a hybrid has as many pieces in its v1 part as in its v2 part.
+/// Checks that both parts of a hybrid have the same number of pieces.
 pub(super) fn check_pieces(v1: &Geometry, files: &[super::File]) -> Result<(), MetainfoError> {
     let lengths: Vec<u64> =
         files.iter().filter(|file| !file.padding).map(|file| file.length).collect();
@@ -130,8 +130,9 @@ pub(super) fn check_pieces(v1: &Geometry, files: &[super::File]) -> Result<(), M
     }
 }
 
-/// The layers of a `.torrent` file, each checked against its root. Those of no file are passed
-/// over; those that lack are to be asked of peers, as after a magnet link.
+/// Returns the piece layers of a `.torrent` file, each verified against its root.
+///
+/// Ignores layers that belong to no file. Missing layers are requested from peers later.
 pub(super) fn layers(
     root: Value<'_>,
     files: &[super::File],
@@ -157,12 +158,12 @@ pub(super) fn layers(
     Ok(layers)
 }
 
-/// The same `.torrent` file with these layers in the place of its own.
+/// Returns the `.torrent` file with its piece layers replaced.
 ///
 /// # Panics
-/// When it is no `.torrent` file.
+/// If `torrent` is not a valid `.torrent` file.
 pub(crate) fn with_layers(torrent: &[u8], layers: &PieceLayers) -> Vec<u8> {
-    let document = bencode::parse(torrent.trim_ascii_end()).expect("it was parsed before");
+    let document = bencode::parse(torrent.trim_ascii_end()).expect("the torrent was parsed before");
     let fields = document.root().dict().into_iter().flatten();
     let file = fields.fold(Dict::new(), |file, (key, value)| file.raw(key, value.raw().to_vec()));
     let layers =
@@ -170,7 +171,7 @@ pub(crate) fn with_layers(torrent: &[u8], layers: &PieceLayers) -> Vec<u8> {
     file.raw(LAYERS, layers.encode()).encode()
 }
 
-/// Checks a layer, hash after hash, against the root of its file.
+/// Verifies a layer against the root of its file.
 pub(super) fn check_layer(shape: &Shape, root: &Hash, layer: &[u8]) -> Result<(), MetainfoError> {
     let expected = shape.pieces as usize * HASH_LENGTH;
     if layer.len() != expected {

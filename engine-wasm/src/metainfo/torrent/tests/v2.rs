@@ -1,4 +1,4 @@
-//! Torrents of v2 and hybrids: what is taken, and every way to be wrong.
+//! V2 and hybrid torrents: what is accepted, and each way to be invalid.
 
 use proptest::prelude::*;
 
@@ -17,12 +17,12 @@ fn paths(meta: &Metainfo) -> Vec<String> {
     visible.map(|file| format!("{} {}", file.path.join("/"), file.length)).collect()
 }
 
-/// A file as it stands in a tree.
+/// Creates a file's entry in a tree.
 fn leaf(length: i64) -> Dict {
     Dict::new().raw("", Dict::new().int("length", length).bytes("pieces root", [1; 32]).encode())
 }
 
-/// An info dictionary of v2 with this tree.
+/// Creates a v2 info dictionary with this tree.
 fn v2(tree: &Dict) -> Dict {
     Dict::new()
         .bytes("name", "x")
@@ -35,8 +35,9 @@ fn check_error(info: &Dict, expected: MetainfoError) {
     assert_eq!(parse(info), Err(expected));
 }
 
-/// A hybrid of these v1 files and a tree of `a` (40,000 bytes) and `b` (5 bytes), or why it is
-/// none.
+/// Checks a hybrid of these v1 files and a tree of `a` (40,000 bytes) and `b` (5 bytes).
+///
+/// `expected` names the part that differs, if any.
 fn check_hybrid(files: &[Dict], pieces: usize, expected: Option<&'static str>) {
     let info = v2(&Dict::new().raw("a", leaf(40_000).encode()).raw("b", leaf(5).encode()));
     let info = info
@@ -50,7 +51,7 @@ fn padding(length: i64) -> Dict {
     entry(length, &[".pad", "x"]).bytes("attr", "p")
 }
 
-/// The torrent with this in the place of its layers.
+/// Parses the sample with its piece layers replaced.
 fn with_layers(sample: &Sample, layers: &Dict) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(
         &Dict::new()

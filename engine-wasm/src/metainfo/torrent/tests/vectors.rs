@@ -1,5 +1,6 @@
-//! The two torrents that came with BEP 52, as its authors published them: what the BEP's own
-//! implementation reads in them is what we read.
+//! The two torrents published with BEP 52, compared with what the BEP's own implementation reads.
+
+use data_encoding::HEXLOWER;
 
 use crate::hashes::trees::Trees;
 use crate::metainfo::torrent::{Metainfo, Version};
@@ -11,7 +12,7 @@ const V2_HASH: &str = "caf1e1c30e81cb361b9ee167c4aa64228a7fa4fa9f6105232b28ad099
 const HYBRID_HASH: &str = "631a31dd0a46257d5078c0dee4e66e26f73e42ac";
 const HYBRID_HASH_V2: &str = "d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134efabb";
 
-/// What a torrent is expected to say.
+/// The expected contents of a torrent.
 struct Expected {
     version: Version,
     name: &'static str,
@@ -35,8 +36,7 @@ fn check(torrent: &[u8], expected: &Expected) {
         (expected.piece_length, expected.pieces)
     );
     assert_eq!(meta.total_length(), expected.length);
-    let hex =
-        |hash: merkle::Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |hash: merkle::Hash| HEXLOWER.encode(&hash);
     let visible: Vec<(String, u64, String)> = meta
         .files
         .iter()
@@ -50,7 +50,7 @@ fn check(torrent: &[u8], expected: &Expected) {
         assert_eq!((name.as_str(), length), (*expected_name, expected_length));
         assert!(root.starts_with(beginning), "{name}: {root}");
     }
-    // Every layer is there, and leads to its root.
+    // Every layer is present and hashes to its root.
     let trees = Trees::new(&meta, &geometry);
     assert!(!trees.lacks_layers() && geometry.pieces().all(|piece| trees.piece(piece).is_some()));
 }
@@ -122,7 +122,7 @@ fn the_links_of_the_bep_name_its_torrents() {
 #[test]
 fn one_wrong_bit_in_a_layer_is_noticed() {
     let mut torrent = V2.to_vec();
-    // The layers are the last thing in the file.
+    // The piece layers are the last thing in the file.
     let at = torrent.len() - 100;
     torrent[at] ^= 1;
     let sealed =
