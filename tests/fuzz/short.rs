@@ -54,6 +54,16 @@ fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
     input
 }
 
+/// `cargo xtask fuzz` knows the targets by their corpora.
+#[test]
+fn each_corpus_belongs_to_a_target() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for entry in std::fs::read_dir(folder).expect("the corpora") {
+        let name = entry.expect("an entry").file_name();
+        assert!(TARGETS.iter().any(|target| name == target.name), "{name:?} is no target");
+    }
+}
+
 #[test]
 fn no_bytes_of_a_stranger_panic() {
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);

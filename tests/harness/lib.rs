@@ -35,6 +35,8 @@ pub mod plain;
 pub mod process;
 pub mod proxy;
 pub mod scene;
+pub mod signals;
+pub mod steps;
 pub mod swarm;
 pub mod terminal;
 pub mod torrent;

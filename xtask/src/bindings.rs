@@ -1,4 +1,4 @@
-//! The TypeScript types of what pages see, generated from the engine's views.
+//! `cargo xtask bindings`: the TypeScript types of what pages see, made from the engine's views.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use jstorrent_tests::workspace::{self, Scratch};
 
 use crate::{build, shell};
 
-/// Writes them into the extension.
+/// Writes the types into the extension.
 ///
 /// # Errors
 /// The engine does not compile.
@@ -16,7 +16,7 @@ pub(crate) async fn write() -> Result<()> {
     generate(&folder()).await
 }
 
-/// Makes sure that those in the extension are those of the engine.
+/// Checks that the types in the extension are the engine's.
 ///
 /// # Errors
 /// They differ; the message names the files and the command that mends them.
@@ -42,8 +42,8 @@ fn folder() -> PathBuf {
 
 async fn generate(into: &Path) -> Result<()> {
     let mut command = shell::cargo();
-    // Of the workspace, as the tests are: one package alone would have its dependencies built once
-    // more, with other features.
+    // Of the whole workspace, as the tests are: for one package alone, cargo would build the
+    // dependencies once more with other features.
     command.args(["test", "--workspace", "--lib", "export_bindings"]);
     command.env("TS_RS_EXPORT_DIR", into).current_dir(workspace::root());
     shell::step("TypeScript types", &mut command).await

@@ -1,13 +1,13 @@
-//! What `cargo xtask build` and the tests need: the engine, the extension, and the native programs,
+//! `cargo xtask build`, and what the tests need: the engine, the extension, and the native programs,
 //! in that order, each only if it is not up to date.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::workspace;
 
-use crate::install::Consent;
-use crate::ui::Step;
+use crate::consent::Consent;
 use crate::{shell, wasm};
 
 /// Builds everything that the browser and the terminal load.
@@ -29,9 +29,10 @@ pub(crate) async fn all(consent: Consent) -> Result<()> {
     shell::step("daemon and terminal", &mut native).await
 }
 
-/// Builds everything that the tests load, and the tests. The native programs come with the checks
-/// that a release leaves out (overflows, assertions), and share what they are made of with the
-/// tests.
+/// Builds the tests and everything that they load.
+///
+/// The native programs are debug builds: they check for overflows and assertions, and share their
+/// dependencies with the tests.
 ///
 /// # Errors
 /// As [`all`].
@@ -44,7 +45,7 @@ pub(crate) async fn for_tests(consent: Consent) -> Result<()> {
     .await
 }
 
-/// The extension, ready to be loaded, with its engine.
+/// Builds the extension with its engine, ready to be loaded.
 async fn unpacked_extension(consent: Consent) -> Result<()> {
     wasm::build(consent).await?;
     extension(consent).await
@@ -56,7 +57,7 @@ async fn extension(consent: Consent) -> Result<()> {
         .await
 }
 
-/// Installs the extension's npm packages, unless they are those of the lock file already.
+/// Installs the extension's npm packages, unless they are the lock file's already.
 ///
 /// # Errors
 /// npm fails, or nothing may be installed.
@@ -70,7 +71,8 @@ async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
     }
     if consent == Consent::Never {
         bail!(
-            "the npm packages of extension/package-lock.json are not installed: run `cargo xtask build`"
+            "the npm packages of extension/package-lock.json are not installed: \
+             run `cargo xtask build`"
         );
     }
     let mut command = shell::command("npm");
@@ -79,7 +81,7 @@ async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
     Ok(std::fs::write(stamp, lock)?)
 }
 
-/// Where the extension lies.
+/// The folder of the extension.
 pub(crate) fn folder() -> std::path::PathBuf {
     workspace::root().join("extension")
 }

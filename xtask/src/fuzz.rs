@@ -1,32 +1,32 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz` under libFuzzer, for as long as one likes.
+//! `cargo xtask fuzz`: runs the targets of `tests/fuzz` under libFuzzer.
 //!
-//! Of what covers more than the corpora of the repository a few inputs are added to them, as long
-//! as they stay small; the rest is kept in the target folder for the next run. An input that panics
-//! is kept beside the corpora and ends the run. The instrumentation is the compiler's own and needs
-//! no nightly one; no sanitizer runs, since the engine has no unsafe code.
+//! A few inputs that cover more than the corpora of the repository are added to the corpora, as
+//! long as these stay small; the others are kept in the target folder for the next run. An input
+//! that makes a target panic is kept beside the corpora and ends the run. A stable compiler does
+//! the instrumentation. No sanitizer runs, since the engine has no unsafe code.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use jstorrent_fuzz::TARGETS;
+use jstorrent_tests::steps::heading;
 use jstorrent_tests::workspace;
 
 use crate::shell;
-use crate::ui::heading;
 
-/// What counts coverage, as cargo-fuzz sets it.
+/// The compiler's flags that count coverage, as cargo-fuzz sets them.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks";
-/// Longest input, bytes.
+     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 \
+     -Cdebug-assertions -Coverflow-checks";
+/// The longest input, in bytes.
 const LONGEST: u32 = 4 << 10;
 
-/// Bytes that the corpus of one target may grow to by itself.
+/// Bytes that the fuzzer lets the corpus of one target grow to.
 const CORPUS_BYTES: u64 = 32 << 10;
-/// Inputs added to it in one run.
+/// Inputs that one run adds to a corpus.
 const MOST_ADDED: usize = 48;
 
-/// How to run.
+/// What the user asked for.
 pub(crate) struct Options {
     /// Only targets whose name contains this.
     pub(crate) filter: Option<String>,
@@ -34,19 +34,17 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
 }
 
-/// Runs them one after the other.
+/// Runs the chosen targets one after the other.
 ///
 /// # Errors
 /// A target panics; the message names the input.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let chosen: Vec<&str> = TARGETS
-        .iter()
-        .map(|target| target.name)
-        .filter(|name| options.filter.as_deref().is_none_or(|filter| name.contains(filter)))
-        .collect();
+    let all = targets()?;
+    let filter = options.filter.as_deref();
+    let wanted = |name: &&String| filter.is_none_or(|filter| name.contains(filter));
+    let chosen: Vec<&String> = all.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-        bail!("no such target; there are: {}", all.join(", "));
+        bail!("there is no such target; there are: {}", all.join(", "));
     }
     let program = build().await?;
     let each = options.seconds / u64::try_from(chosen.len())?;
@@ -58,8 +56,21 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program with instrumentation, in a folder of its own; naming the machine keeps build
-/// scripts without it.
+/// The names of all targets: each has a corpus, as `tests/fuzz/short.rs` makes sure.
+fn targets() -> Result<Vec<String>> {
+    let folder = workspace::root().join("tests/fuzz/corpus");
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let name = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name());
+    let names = entries.map(name).collect::<std::io::Result<Vec<_>>>()?;
+    let mut names: Vec<String> =
+        names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Builds the program with instrumentation, in a folder of its own.
+///
+/// Because the target is named, cargo leaves build scripts without instrumentation.
 async fn build() -> Result<PathBuf> {
     let machine = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let folder = workspace::target().join("fuzz");
@@ -133,8 +144,8 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Copies some of the inputs that are new, of all lengths, the shortest first, while the corpus
-/// stays within [`CORPUS_BYTES`]; how many.
+/// Copies new inputs of all lengths into a corpus while it stays within [`CORPUS_BYTES`]; returns
+/// how many.
 fn adopt(chosen: &Path, corpus: &Path) -> Result<usize> {
     let inputs = |folder: &Path| -> Result<Vec<(u64, PathBuf)>> {
         let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;

@@ -1,7 +1,7 @@
-//! `cargo xtask run`: the product in a real browser, with a torrent of the user's or the demo's.
+//! `cargo xtask run`: the product in a real browser, with the user's torrent or the demo's.
 //!
-//! With a display there is a window, which stays until it is closed or Ctrl+C. Without one the
-//! story is told as a timeline, with pictures of the pages.
+//! With a display a window opens and stays until the user closes it or presses Ctrl+C. Without a
+//! display the command prints a timeline and takes pictures of the pages.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,10 +11,11 @@ use jstorrent_tests::browser::{Browser, Options as BrowserOptions};
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::pages::{AppPage, PlayerPage, TorrentSnapshot};
+use jstorrent_tests::steps::{Step, heading};
 use jstorrent_tests::swarm::Swarm;
 
-use crate::install::{Consent, For, ensure};
-use crate::ui::{Step, heading};
+use crate::consent::Consent;
+use crate::install::{For, ensure};
 use crate::{build, demo};
 
 /// Longest wait for each event of the story.
@@ -22,11 +23,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the user asked for.
 pub(crate) struct Options {
-    /// A torrent to play; none: the demo.
+    /// The torrent to play; without one, the demo's.
     pub(crate) torrent: Option<PathBuf>,
     /// Install nothing.
     pub(crate) no_install: bool,
-    /// No window.
+    /// Open no window.
     pub(crate) headless: bool,
     /// Install without asking.
     pub(crate) yes: bool,
@@ -103,7 +104,7 @@ async fn show(browser: &mut Browser, file: &Path) -> Result<()> {
     let torrent = add(browser, &app, file).await?;
     PlayerPage::open(browser, &torrent.info_hash, film_of(&torrent)?).await?;
     println!(
-        "\n“{}” plays. Close the window or press Ctrl+C to end; everything downloaded is deleted then.",
+        "\n“{}” plays. Close the window or press Ctrl+C to end; then all downloads are deleted.",
         torrent.name
     );
     browser.closed().await

@@ -1,21 +1,18 @@
-//! Runs other programs: as a step with a spinner whose output is shown only if it fails, or with
-//! their output passed on.
+//! Runs other programs: as a step whose output is shown only if it fails, or line by line.
 //!
-//! Programs get no input and a process group of their own, so that nothing is left when this one is
-//! stopped.
+//! Each program gets no input and a process group of its own, so that none is left when this
+//! process ends.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use jstorrent_tests::process::Group;
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::workspace;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
-
-use crate::ui::Step;
 
 /// A command in the checkout, without input.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -24,15 +21,17 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// The cargo that this was started by, without the settings that it gave to this process alone.
+/// The cargo that started this process, without the settings meant for this process alone.
 pub(crate) fn cargo() -> Command {
     let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     clear_cargo_env(&mut command);
     command
 }
 
-/// Takes out what `cargo run` puts into the environment: it would make later builds look different
-/// to cargo and lead another compiler to the wrong libraries.
+/// Removes from a command's environment what `cargo run` has put into it.
+///
+/// With these variables, later builds would look different to cargo, and another compiler would
+/// find the wrong libraries.
 pub(crate) fn clear_cargo_env(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -72,7 +71,7 @@ pub(crate) async fn step(what: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command, hands each line of its output over as it comes, and says whether it succeeded.
+/// Runs a command and calls back with each line of its output; returns whether it succeeded.
 ///
 /// # Errors
 /// It cannot be started.
@@ -102,8 +101,7 @@ fn forward(from: impl AsyncRead + Unpin + Send + 'static, to: mpsc::Sender<Strin
     });
 }
 
-/// Runs a command and gives back what it wrote to its standard output, if it succeeds within a
-/// limit.
+/// Runs a command and returns its standard output, if it succeeds within a limit.
 pub(crate) async fn ask(command: &mut Command, limit: Duration) -> Option<String> {
     let start = Instant::now();
     command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -122,13 +120,4 @@ pub(crate) async fn ask(command: &mut Command, limit: Duration) -> Option<String
         .ok()?
         .ok()?;
     status.success().then(|| output.trim().to_owned())
-}
-
-/// Whether a program can be found.
-pub(crate) fn is_there(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

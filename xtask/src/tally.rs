@@ -1,22 +1,26 @@
-//! Counts what passed and what failed, out of what cargo and vitest write.
+//! Counts what passed and what failed, from the output of `cargo test` and vitest's report.
+//!
+//! `cargo test` has no report in a stable format, so its lines are counted. A runner that has one,
+//! such as nextest, runs no examples in documentation, would have to be compiled on each fresh
+//! machine, and starts each test in a process of its own, where tests share nothing.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// What passed, and the names of what failed.
+/// How many checks passed and failed, and the names of failed ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// How many passed.
     pub(crate) passed: u64,
     /// How many failed.
     pub(crate) failed: u64,
-    /// Names of failed ones, as far as they are known.
+    /// The names of failed ones, as far as they are known.
     pub(crate) names: Vec<String>,
 }
 
 impl Tally {
-    /// One check that passes or fails as a whole.
+    /// Counts a check that passes or fails as a whole.
     pub(crate) fn check(&mut self, name: &str, passed: bool) {
         if passed {
             self.passed += 1;
@@ -26,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// A line of cargo's or a test binary's output.
+    /// Reads a line of the output of cargo or of a test binary.
     pub(crate) fn cargo_line(&mut self, line: &str) {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += count(result, " passed");
@@ -38,10 +42,10 @@ impl Tally {
         }
     }
 
-    /// Vitest's JSON report.
+    /// Adds vitest's JSON report.
     ///
     /// # Errors
-    /// It is not there or not JSON.
+    /// The report is not there or is no JSON.
     pub(crate) fn vitest_report(&mut self, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path).context("vitest wrote no report")?;
         let report: serde_json::Value = serde_json::from_str(&text)?;
@@ -85,8 +89,8 @@ mod tests {
     fn results_of_several_test_binaries_add_up() {
         check(
             "test a::b ... ok\ntest c::d ... FAILED\n\
-             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
-             test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; finished in 1.20s",
+             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; finished in 0.00s\n\
+             test result: ok. 40 passed; 0 failed; 0 ignored; 2 filtered out; finished in 1.20s",
             41,
             1,
             &["c::d"],

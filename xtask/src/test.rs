@@ -1,20 +1,21 @@
-//! `cargo xtask test`: everything that proves the project, on a fresh machine as on an old one.
+//! `cargo xtask test`: everything that CI runs, on a fresh machine as on an old one.
 //!
-//! It goes on after a failure, so that the summary is complete. The last line is the summary,
-//! alone.
+//! The command goes on after a failure, so that its summary is complete. The summary is the last
+//! line.
 
 use anyhow::Result;
+use jstorrent_tests::steps::heading;
 use jstorrent_tests::workspace;
 
-use crate::install::{Consent, For, ensure};
+use crate::consent::Consent;
+use crate::install::{For, ensure};
 use crate::tally::Tally;
-use crate::ui::heading;
 use crate::{bindings, build, shell, tidy};
 
 /// Installs, builds, checks and tests; whether all of it passed.
 ///
 /// # Errors
-/// Something that is needed is missing and cannot be installed.
+/// A program that is needed is missing and can't be installed.
 pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> {
     let consent = if no_install { Consent::Never } else { Consent::Given };
     ensure(For::Tests, consent).await?;
@@ -75,12 +76,11 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs one of the extension's scripts that try the pages in a real browser: the list, the
-/// controls, accessibility in each state, a film of each kind. Whether all of it held.
+/// Runs one of the extension's scripts that try the pages in a real browser; whether it passed.
 async fn in_browser(script: &str) -> Result<bool> {
     let mut command = shell::command("npm");
     command.args(["run", script]).current_dir(build::folder());
-    // Its films are made once.
+    // Here the script finds the films of earlier runs.
     command.env("MEDIA_SCRATCH", workspace::target().join("test-media/table"));
     shell::each_line(&mut command, |line| println!("{line}")).await
 }
@@ -106,8 +106,7 @@ async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {
     Ok(tally)
 }
 
-/// A command that failed without a failed test (it did not compile, it crashed) is a failure of its
-/// own.
+/// Counts a command that failed without a failed test: it did not compile, or it crashed.
 fn blame(tally: &mut Tally, command: &str, succeeded: bool) {
     if !succeeded && tally.failed == 0 {
         tally.check(command, false);

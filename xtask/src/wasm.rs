@@ -1,33 +1,33 @@
-//! The engine as WebAssembly: which compiler builds it on this machine, and the glue that lets the
-//! extension load it.
+//! Builds the engine as WebAssembly, and the JavaScript that lets the extension load it.
 //!
-//! rustup's compiler with the wasm target is used where it is or can be had. Debian's `rustc-web`
-//! with the standard library's source is the way on machines that reach package registries alone.
+//! rustup's compiler does it where rustup has, or can fetch, the WebAssembly target. Debian's
+//! `rustc-web` does it on machines that reach package registries alone; it compiles the standard
+//! library from source.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::workspace;
 use tokio::process::Command;
 
-use crate::install::Consent;
-use crate::shell;
-use crate::ui::Step;
+use crate::consent::Consent;
+use crate::{apt, shell};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// Debian's packages for the recipe without rustup's target.
+/// Debian's packages for machines where rustup can't fetch the target.
 pub(crate) const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// Builds the engine and its glue into the extension.
+/// Builds the engine into the extension.
 ///
 /// # Errors
-/// No compiler here can, the engine does not compile, or the glue does not fit.
+/// No compiler here builds WebAssembly, or the engine does not compile.
 pub(crate) async fn build(consent: Consent) -> Result<()> {
     let toolchain = Toolchain::choose(consent).await?;
-    // A folder of its own: two compilers in one would rebuild everything in turns.
+    // A folder of its own: two compilers that share one rebuild everything in turns.
     let folder = workspace::target().join("wasm");
     let mut command = toolchain.cargo().await?;
     command.args([
@@ -51,7 +51,7 @@ pub(crate) async fn build(consent: Consent) -> Result<()> {
     )
 }
 
-/// Whether building needs Debian's compiler, which then has to be installed.
+/// Whether the build needs Debian's compiler, because rustup can't fetch the target.
 pub(crate) async fn needs_debian_packages(consent: Consent) -> bool {
     !rustup_target_is_there().await && !add_rustup_target(consent).await
 }
@@ -75,8 +75,9 @@ impl Toolchain {
         }
         if Path::new("/etc/debian_version").exists() {
             bail!(
-                "the WebAssembly target is missing; run `rustup target add {TARGET}`, or install Debian's compiler:\n  {}",
-                crate::install::apt_command(DEBIAN_PACKAGES)
+                "the WebAssembly target is missing; run `rustup target add {TARGET}`, \
+                 or install Debian's compiler:\n  {}",
+                apt::install_command(DEBIAN_PACKAGES)
             );
         }
         bail!("the WebAssembly target is missing; run:\n  rustup target add {TARGET}")
@@ -130,8 +131,7 @@ async fn rustup_target_is_there() -> bool {
     sysroot().await.is_some_and(|root| root.join("lib/rustlib").join(TARGET).join("lib").exists())
 }
 
-/// Tries once a toolchain; a machine that cannot reach rustup's server is not asked again on every
-/// build.
+/// Adds rustup's target; a toolchain for which this failed is not tried again on every build.
 async fn add_rustup_target(consent: Consent) -> bool {
     if consent == Consent::Never {
         return false;

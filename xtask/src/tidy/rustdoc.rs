@@ -1,11 +1,11 @@
 //! `cargo doc` has nothing to say, about private items either.
 
 use anyhow::{Result, ensure};
+use jstorrent_tests::steps::Step;
 use serde::Deserialize;
 
 use super::finding::{Finding, Rule};
 use crate::shell;
-use crate::ui::Step;
 
 /// A line of cargo's JSON that holds a message of rustdoc.
 #[derive(Deserialize)]

@@ -1,5 +1,5 @@
-//! As fast as it can: one unlimited seeder, from adding the torrent to its last piece verified,
-//! beside libtorrent as the leecher of the same file from the same seeder.
+//! Download at full speed from one unlimited seeder, beside libtorrent as the leecher of the same
+//! file from the same seeder.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -7,16 +7,17 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use jstorrent_tests::process::{Group, log_to, ready_line};
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::swarm::Seeder;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::tracker::Tracker;
 use jstorrent_tests::workspace::Scratch;
 use jstorrent_tests::{cpu, peers};
 
-use super::path::{Finished, Warm};
-use super::report::{Report, Unit};
-use super::{MIB, PIECE_LENGTH, Plan, film};
-use crate::ui::Step;
+use crate::film;
+use crate::path::{Finished, Warm};
+use crate::plan::{MIB, PIECE_LENGTH, Plan};
+use crate::report::{Report, Unit};
 
 #[derive(Default)]
 struct Samples {
@@ -29,8 +30,8 @@ struct Samples {
     other_cpu: Vec<f64>,
 }
 
-/// Measures both in turns; the last of ours is left running, finished.
-pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<Finished> {
+/// Measures both clients in turns; returns the last finished download, still served.
+pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<Finished> {
     let step = Step::start(format!("{} MiB and an unlimited seeder", plan.payload_mib));
     let mut recipe = Recipe::of_file(&film::payload(plan.payload_mib).await?, PIECE_LENGTH)?;
     let tracker = Tracker::start().await?;
@@ -48,7 +49,7 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<Finished
         step.done();
         let step =
             Step::start(format!("download, Chrome’s engine: {} of {}", round + 1, plan.downloads));
-        // The one before goes first, with its files.
+        // The files of the download before are deleted first.
         drop(finished.take());
         finished = Some(ours(&torrent, &mut samples).await?);
         step.done();
@@ -77,10 +78,11 @@ async fn ours(torrent: &Torrent, samples: &mut Samples) -> Result<Finished> {
     let (browser_before, daemon_before) = (cpu::of_group(warm.browser.pid()), cpu::of(daemon.pid));
     let start = Instant::now();
     let added = warm.add(torrent).await?;
-    // Asked in the page: from outside the asking would cost more than the engine.
+    // The page itself polls: a poll from outside would cost more than the engine.
     let complete = format!(
         "(async () => {{ for (;;) {{ \
-         const torrent = jstorrent.snapshot()?.snapshot?.torrents?.find((t) => t.infoHash === '{}'); \
+         const torrents = jstorrent.snapshot()?.snapshot?.torrents; \
+         const torrent = torrents?.find((t) => t.infoHash === '{}'); \
          if (torrent && torrent.verified === torrent.length) return true; \
          await new Promise((done) => setTimeout(done, 20)); }} }})()",
         torrent.info_hash
@@ -92,8 +94,7 @@ async fn ours(torrent: &Torrent, samples: &mut Samples) -> Result<Finished> {
     if let (Some(before), Some(after)) = (daemon_before, cpu::of(daemon.pid)) {
         samples.daemon_cpu.push(after - before);
         samples.browser_cpu.push(grown.iter().sum());
-        // The extension's pages and its engine share a process, and nothing else in this browser
-        // works.
+        // The extension's pages and its engine share a process, the busiest of this browser.
         samples.engine_cpu.push(grown.iter().copied().fold(0.0, f64::max));
     }
     let crossed = control_bytes(&daemon.metrics().await?) - crossed_before;

@@ -1,23 +1,23 @@
-//! Files that lie there already: how fast everything of them is hashed at the start, beside
-//! libtorrent with the same files.
+//! How fast a file that is complete on disk is checked at the start, beside libtorrent.
 //!
-//! Both are whole programs, from their start to all of it verified, with the file in the page
-//! cache.
+//! Both are whole programs, from their start until the whole file is verified. The file is in the
+//! page cache.
 
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::swarm::Seeder;
 use jstorrent_tests::terminal;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::workspace::Scratch;
 
-use super::report::{Report, Unit};
-use super::{MIB, PIECE_LENGTH, Plan, film};
-use crate::ui::Step;
+use crate::film;
+use crate::plan::{MIB, PIECE_LENGTH, Plan};
+use crate::report::{Report, Unit};
 
-/// Measures both in turns.
-pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+/// Measures both programs in turns.
+pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let step = Step::start(format!(
         "checking {} MiB that lie there, and libtorrent doing so",
         plan.payload_mib

@@ -1,5 +1,5 @@
-//! A finished file in the page cache: one big GET from the daemon, then small ranges here and
-//! there, beside nginx with the same file.
+//! Serving a finished file from the page cache: one big GET, then small ranges, beside nginx with
+//! the same file.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::nginx::Nginx;
+use jstorrent_tests::steps::Step;
 
-use super::path::Finished;
-use super::report::{Report, Unit};
-use super::{MIB, Plan};
-use crate::ui::Step;
+use crate::path::Finished;
+use crate::plan::{MIB, Plan};
+use crate::report::{Report, Unit};
 
-/// Read at once: the client should cost as little as it can.
+/// Bytes that the client reads at once: many, so that it costs little itself.
 const CHUNK: usize = 256 << 10;
-/// Length of a small range.
+/// Bytes of a small range.
 const SMALL: u64 = 64 << 10;
 
-/// Measures both in turns.
-pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Report) -> Result<()> {
+/// Measures both servers in turns.
+pub(crate) async fn measure(finished: &Finished, plan: &Plan, report: &mut Report) -> Result<()> {
     let step = Step::start("serving the finished file, and nginx doing so");
     let folder = finished.file.parent().context("a file lies in a folder")?;
     let name =
@@ -27,7 +27,7 @@ pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Repor
     let length = finished.file.metadata()?.len();
     let nginx = Nginx::start(folder).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The first of each is for the page cache.
+    // The first turn only fills the page cache.
     for turn in 0..=plan.serves {
         let other = drain(nginx.url(name), length).await?;
         let own = drain(finished.url.clone(), length)
@@ -44,8 +44,9 @@ pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Repor
     small_ranges(&nginx.url(name), finished, length, plan, report).await
 }
 
-/// Small ranges, one after the other on one connection, as a player asks that looks for an index;
-/// each turn's first ones against its last ones show whether they cost more the more there were.
+/// Measures small ranges, one after the other on one connection, as a player reads an index.
+///
+/// The first ranges beside the last ones show whether a range costs more after many others.
 async fn small_ranges(
     other: &str,
     finished: &Finished,
@@ -71,7 +72,7 @@ async fn small_ranges(
     Ok(())
 }
 
-/// Milliseconds from asking to the last byte, of each.
+/// Requests small ranges; returns for each the milliseconds until its last byte.
 async fn ask(url: String, length: u64, count: usize, seed: u64) -> Result<Vec<f64>> {
     tokio::task::spawn_blocking(move || ask_blocking(&url, length, count, seed)).await?
 }
@@ -84,8 +85,7 @@ fn ask_blocking(url: &str, length: u64, count: usize, seed: u64) -> Result<Vec<f
     let (mut chunk, mut took) = (vec![0; CHUNK], Vec::with_capacity(count));
     let mut state = seed.wrapping_add(1);
     for _ in 0..count {
-        // A generator of chance that is good enough to hop about with (Knuth's constants for 64
-        // bits).
+        // A linear congruential generator with Knuth's constants (MMIX).
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let from = (state >> 16) % length.saturating_sub(SMALL).max(1);
@@ -117,13 +117,13 @@ fn ask_blocking(url: &str, length: u64, count: usize, seed: u64) -> Result<Vec<f
     Ok(took)
 }
 
-/// Host and port, and the path without its slash.
+/// Splits a URL into host with port, and the path without its slash.
 fn parts(url: &str) -> Result<(&str, &str)> {
     let rest = url.strip_prefix("http://").context("an http URL")?;
     rest.split_once('/').context("a path")
 }
 
-/// Reads a whole resource and forgets it; MiB per second.
+/// Reads a whole resource and drops it; returns MiB per second.
 async fn drain(url: String, length: u64) -> Result<f64> {
     let seconds = tokio::task::spawn_blocking(move || drain_blocking(&url, length)).await??;
     Ok(length as f64 / MIB as f64 / seconds)

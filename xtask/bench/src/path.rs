@@ -1,8 +1,8 @@
 //! The data path alone: a plain HTTP client in place of the `<video>`, at places that were not
 //! downloaded.
 //!
-//! This is what compares with the floor: the same swarm, the same bytes, through engine, daemon,
-//! disk and hash.
+//! These figures compare with the floor: the same bytes from the same swarm, but through engine,
+//! daemon, disk and hash.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -13,50 +13,52 @@ use jstorrent_tests::browser::{Browser, Options};
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::http;
 use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::swarm::Swarm;
 use jstorrent_tests::torrent::Torrent;
 use serde::Deserialize;
 
-use super::film::{Chance, untouched};
-use super::report::{Report, Unit};
-use super::{Floor, MIB, Plan};
-use crate::ui::Step;
+use crate::film::{Chance, untouched};
+use crate::floor::Floor;
+use crate::plan::{MIB, Plan};
+use crate::report::{Report, Unit};
 
-/// Between two seeks: as quick as a person drags.
-pub(super) const PAUSE: Duration = Duration::from_millis(300);
+/// The pause between two seeks: as short as a person's who drags.
+pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 
 /// A browser whose extension is linked with its daemon, without a torrent.
-pub(super) struct Warm {
-    pub(super) browser: Browser,
-    pub(super) app: AppPage,
+pub(crate) struct Warm {
+    pub(crate) browser: Browser,
+    pub(crate) app: AppPage,
 }
 
-/// What came of adding a torrent.
+/// A torrent that the page shows.
 #[derive(Deserialize)]
-pub(super) struct Added {
-    /// From dropping the file on the page until it is in the list.
-    pub(super) seconds: f64,
-    /// The largest file at the daemon.
-    pub(super) url: String,
+pub(crate) struct Added {
+    /// Seconds from dropping the file on the page until it is in the list.
+    pub(crate) seconds: f64,
+    /// The URL of its first file at the daemon.
+    pub(crate) url: String,
 }
 
 impl Warm {
-    /// Starts it.
-    pub(super) async fn start() -> Result<Self> {
+    /// Starts a browser and waits for the link.
+    pub(crate) async fn start() -> Result<Self> {
         let browser = Browser::start(Options::default()).await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
         Ok(Self { browser, app })
     }
 
-    /// Drops a torrent on the page; returns as soon as the page has heard of it.
-    pub(super) async fn add(&self, torrent: &Torrent) -> Result<Added> {
+    /// Drops a torrent on the page; returns as soon as the page has its URL.
+    pub(crate) async fn add(&self, torrent: &Torrent) -> Result<Added> {
         let start = Instant::now();
         self.app.drop_file(&format!("{}.torrent", torrent.name), &torrent.metainfo).await?;
-        // Asked in the page, closely: from outside the waiting itself would show in the figure.
+        // The page itself polls: a poll from outside would lengthen the figure.
         let script = format!(
             "(async () => {{ for (;;) {{ const state = jstorrent.snapshot(); \
-             const url = state?.snapshot?.torrents?.find((t) => t.infoHash === '{}')?.files?.[0]?.url; \
+             const torrents = state?.snapshot?.torrents; \
+             const url = torrents?.find((t) => t.infoHash === '{}')?.files?.[0]?.url; \
              if (url && state.link.baseUrl) return state.link.baseUrl + url; \
              await new Promise((done) => setTimeout(done, 4)); }} }})()",
             torrent.info_hash
@@ -69,9 +71,9 @@ impl Warm {
         })
     }
 
-    /// Makes sure that what was measured was measured on an incomplete torrent; the share of bytes
-    /// that were of no use.
-    pub(super) async fn wasted_while_incomplete(
+    /// Checks that the torrent is still incomplete, since the figures would mean nothing else;
+    /// returns wasted bytes in percent of downloaded ones.
+    pub(crate) async fn wasted_while_incomplete(
         &self,
         page: &Session,
         torrent: &Torrent,
@@ -101,8 +103,8 @@ struct Samples {
     wasted: Vec<f64>,
 }
 
-/// Measures it in as many browsers as there are rounds.
-pub(super) async fn measure(
+/// Measures the data path, with a new browser in each round.
+pub(crate) async fn measure(
     swarm: &Swarm,
     plan: &Plan,
     floor: &Floor,
@@ -179,8 +181,7 @@ async fn measure_round(
     Ok(())
 }
 
-/// GET from an offset on; when the first byte came, and the first MiB, whose bytes have to be
-/// right. Then it hangs up.
+/// Gets the first MiB from an offset on and hangs up; returns the times to its first and last byte.
 async fn fetch(url: &str, truth: &std::fs::File, offset: u64) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut reply = http::open(url, &[("Range", &format!("bytes={offset}-"))]).await?;
@@ -199,9 +200,9 @@ async fn fetch(url: &str, truth: &std::fs::File, offset: u64) -> Result<(Duratio
     Ok((first.unwrap_or(all), all))
 }
 
-/// A finished file, what serves it, and what it was downloaded to.
-pub(super) struct Finished {
-    pub(super) warm: Warm,
-    pub(super) url: String,
-    pub(super) file: PathBuf,
+/// A finished file: the browser that serves it, its URL, and its path on disk.
+pub(crate) struct Finished {
+    pub(crate) warm: Warm,
+    pub(crate) url: String,
+    pub(crate) file: PathBuf,
 }

@@ -1,18 +1,18 @@
-//! The figures: collected while they are measured, printed at the end as one table or one line of
-//! JSON.
+//! Collects the figures, and prints them at the end as a table or as one line of JSON.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use jstorrent_tests::{browser, workspace};
 use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
 
-use crate::shell;
-
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     /// Less is better.
     Seconds,
     /// Less is better.
@@ -54,12 +54,12 @@ struct Figure {
     n: usize,
     median: f64,
     p90: f64,
-    /// What it is held against, and that one's median.
+    /// The name and the median of the figure to compare with.
     against: Option<(&'static str, f64)>,
 }
 
-/// All figures of a run, and what the machine was like.
-pub(super) struct Report {
+/// All figures of a run, and a description of the machine.
+pub(crate) struct Report {
     start: Instant,
     machine: String,
     load: Vec<f64>,
@@ -68,15 +68,12 @@ pub(super) struct Report {
 
 impl Report {
     /// Begins a run.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let limit = Duration::from_secs(10);
-        let commit =
-            shell::ask(shell::command("git").args(["describe", "--always", "--dirty"]), limit)
-                .await;
+        let commit = output("git", &["describe", "--always", "--dirty"]).await;
         let commit = commit.unwrap_or_else(|| "no commit".into());
         let browser = match browser::find() {
-            Ok(path) => shell::ask(shell::command(path).arg("--version"), limit).await,
+            Ok(path) => output(path, &["--version"]).await,
             Err(_) => None,
         };
         let browser =
@@ -89,8 +86,8 @@ impl Report {
         }
     }
 
-    /// Adds a figure and gives back its median. Nothing is added of nothing.
-    pub(super) fn add(
+    /// Adds a figure, unless there are no samples, and returns its median.
+    pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
         unit: Unit,
@@ -113,16 +110,12 @@ impl Report {
         median
     }
 
-    /// Adds what has to be loaded before the first torrent.
-    pub(super) async fn size_of_engine(&mut self) -> Result<()> {
+    /// Adds the size of the engine, which Chrome loads before the first torrent.
+    pub(crate) async fn size_of_engine(&mut self) -> Result<()> {
         let path = workspace::extension()?.join("engine/engine_wasm_bg.wasm");
         let raw = path.metadata()?.len() as f64 / 1024.0;
-        let output = shell::command("gzip")
-            .args(["-9", "-c"])
-            .arg(&path)
-            .stdout(Stdio::piped())
-            .output()
-            .await;
+        let output =
+            command("gzip").args(["-9", "-c"]).arg(&path).stdout(Stdio::piped()).output().await;
         let packed = output.context("gzip")?.stdout.len() as f64 / 1024.0;
         self.add("engine as WebAssembly", Unit::Kib, &[raw], None);
         self.add("engine as WebAssembly, gzip -9", Unit::Kib, &[packed], Some(("raw", raw)));
@@ -130,12 +123,12 @@ impl Report {
     }
 
     /// Ends a run.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.load.push(load());
     }
 
     /// Prints the figures for people.
-    pub(super) fn table(&self) {
+    pub(crate) fn table(&self) {
         println!(
             "\n{:<46} {:>3} {:>9} {:>9}  {:<6} {:>26} {:>6}",
             "", "n", "median", "p90", "", "against", "ratio"
@@ -167,7 +160,7 @@ impl Report {
     }
 
     /// The figures for programs.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let figure = |figure: &Figure| {
             let mut value = json!({ "what": figure.what, "unit": figure.unit.sign(), "n": figure.n,
                 "median": figure.median, "p90": figure.p90 });
@@ -177,8 +170,13 @@ impl Report {
             }
             value
         };
-        json!({ "machine": self.machine, "load": { "least": self.least_load(), "most": self.most_load() },
-            "seconds": self.seconds(), "figures": self.figures.iter().map(figure).collect::<Vec<_>>() })
+        let figures: Vec<Value> = self.figures.iter().map(figure).collect();
+        json!({
+            "machine": self.machine,
+            "load": { "least": self.least_load(), "most": self.most_load() },
+            "seconds": self.seconds(),
+            "figures": figures,
+        })
     }
 
     fn least_load(&self) -> f64 {
@@ -194,14 +192,30 @@ impl Report {
     }
 }
 
-/// The load average of the last minute, as far as the system tells.
+/// A command in the checkout, without input, that ends with this process.
+fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// The output of a program that succeeds within ten seconds.
+async fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
+    let mut command = command(program);
+    let ended = timeout(Duration::from_secs(10), command.args(arguments).output()).await;
+    let ended = ended.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
+    ended.status.success().then_some(text)
+}
+
+/// The load average of the last minute; zero where the system does not tell.
 fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
 }
 
-/// The middle one; between the middle two.
-pub(super) fn median(samples: &[f64]) -> f64 {
+/// The middle sample, or the mean of the middle two.
+pub(crate) fn median(samples: &[f64]) -> f64 {
     let sorted = sorted(samples);
     match sorted.len() {
         0 => f64::NAN,
@@ -210,7 +224,7 @@ pub(super) fn median(samples: &[f64]) -> f64 {
     }
 }
 
-/// What nine in ten are as good as, or better.
+/// The sample that nine in ten are as good as, or better than.
 fn worst_tenth(samples: &[f64], unit: Unit) -> f64 {
     let mut sorted = sorted(samples);
     if unit == Unit::MibPerSecond {

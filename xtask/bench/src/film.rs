@@ -1,5 +1,5 @@
-//! What is downloaded: a film that Chrome plays, long enough to stay incomplete, and bytes by
-//! chance. Each is made once.
+//! The files that are downloaded: a film that stays incomplete, and random bytes. Each is made
+//! once.
 
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use jstorrent_tests::media;
 
-use super::{MIB, folder};
+use crate::plan::{MIB, folder};
 
-/// Noise does not compress: the film has the rate that it is given.
+/// A picture with noise, which does not compress: the film has exactly the rate below.
 const PICTURE: &str = "testsrc2=size=1280x720:rate=24,noise=alls=12:allf=t";
 const RATE: &[&str] =
     &["-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "2M", "-f", "mp4"];
 const CLIP_SECONDS: u32 = 30;
 
-/// An MP4 with its index first: a clip of 30 s and some 15 MiB, repeated.
+/// Makes an MP4 with its index first: a clip of 30 s and some 15 MiB, repeated.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.
-pub(super) async fn film(repeats: u32) -> Result<PathBuf> {
+pub(crate) async fn film(repeats: u32) -> Result<PathBuf> {
     let path = folder().join(format!("film-{repeats}.mp4"));
     if path.exists() {
         return Ok(path);
@@ -33,11 +33,11 @@ pub(super) async fn film(repeats: u32) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A file of bytes by chance.
+/// Makes a file of random bytes.
 ///
 /// # Errors
-/// It cannot be written.
-pub(super) async fn payload(mib: u64) -> Result<PathBuf> {
+/// The file can't be written.
+pub(crate) async fn payload(mib: u64) -> Result<PathBuf> {
     let path = folder().join(format!("payload-{mib}-mib.bin"));
     if path.metadata().is_ok_and(|meta| meta.len() == mib * MIB) {
         return Ok(path);
@@ -53,11 +53,11 @@ pub(super) async fn payload(mib: u64) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A place in a film, as an offset, around which nothing was downloaded yet.
+/// Picks an offset in a film around which nothing is downloaded yet.
 ///
 /// # Errors
-/// There is none: the film is nearly complete, and nothing can be measured in it.
-pub(super) fn untouched(
+/// There is no such offset: the film is nearly complete, and nothing can be measured in it.
+pub(crate) fn untouched(
     downloads: &Path,
     name: &str,
     chance: &mut Chance,
@@ -75,8 +75,7 @@ pub(super) fn untouched(
     bail!("the film is nearly complete: no place in it is untouched")
 }
 
-/// Whether a piece has nothing on disk: what was not written yet reads as zeros, which a film has
-/// not.
+/// Whether nothing of a piece is on disk: unwritten bytes read as zeros, which a film hardly has.
 fn is_empty(file: &std::fs::File, at: u64) -> bool {
     let mut block = [0; 64];
     (0..64).all(|turn| match file.read_at(&mut block, at + turn * (16 << 10)) {
@@ -85,17 +84,17 @@ fn is_empty(file: &std::fs::File, at: u64) -> bool {
     })
 }
 
-/// Numbers that look like chance and are the same in each run (xorshift).
-pub(super) struct Chance(u64);
+/// Pseudo-random numbers that are the same in each run (xorshift).
+pub(crate) struct Chance(u64);
 
 impl Chance {
     /// The numbers of a round.
-    pub(super) fn of(round: usize) -> Self {
+    pub(crate) fn of(round: usize) -> Self {
         Self(0x9e37_79b9_7f4a_7c15 ^ ((round as u64 + 1) << 17))
     }
 
     /// The next number, smaller than `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,8 +1,8 @@
-//! What a person feels: from dropping a torrent on the page to the first picture, and from a seek
-//! to the picture there.
+//! What a person feels: the time from dropping a torrent on the page to the first picture, and
+//! from a seek to the picture there.
 //!
-//! Times are taken inside the pages, by the events of the `<video>` and by the frames that Chrome
-//! presents.
+//! The pages themselves take the times, from the events of the `<video>` and the frames that
+//! Chrome presents.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,23 +10,23 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::extension_url;
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::daemon::Endpoint;
+use jstorrent_tests::steps::Step;
 use jstorrent_tests::swarm::Swarm;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::film::{Chance, untouched};
-use super::path::{PAUSE, Warm};
-use super::report::{Report, Unit};
-use super::{Floor, Plan};
-use crate::ui::Step;
+use crate::film::{Chance, untouched};
+use crate::floor::Floor;
+use crate::path::{PAUSE, Warm};
+use crate::plan::Plan;
+use crate::report::{Report, Unit};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Apart from the film's own clock, a picture shows that a seek has arrived if it lies so near,
-/// seconds.
+/// A frame at most this many seconds from the place sought shows that the seek has arrived.
 const NEAR_S: f64 = 3.0;
 
-/// Runs in a page before its own scripts: when the first `<video>` got to what. Media events do not
-/// bubble, hence capture.
+/// A script that runs before the page's own and notes when the first `<video>` had which event.
+/// It captures the events, since media events don't bubble.
 const WATCH: &str = r#"(() => {
   const seen = (globalThis.bench = {});
   const now = () => performance.timeOrigin + performance.now();
@@ -41,7 +41,7 @@ const WATCH: &str = r#"(() => {
     }, true);
 })()"#;
 
-/// Milliseconds of the epoch.
+/// When the `<video>` had which event, in milliseconds since 1970.
 #[derive(Deserialize)]
 struct Seen {
     loadstart: f64,
@@ -49,7 +49,7 @@ struct Seen {
     frame: f64,
 }
 
-/// Seconds from setting the time.
+/// When a seek arrived, in seconds since the page set the time.
 #[derive(Deserialize)]
 struct Sought {
     seeked: f64,
@@ -67,8 +67,8 @@ struct Samples {
     wasted: Vec<f64>,
 }
 
-/// Measures it in as many browsers as there are rounds.
-pub(super) async fn measure(
+/// Measures watching, with a new browser in each round.
+pub(crate) async fn measure(
     swarm: &Swarm,
     plan: &Plan,
     floor: &Floor,
@@ -115,7 +115,7 @@ async fn measure_round(
     let daemon = warm.browser.daemon().await?;
     let start_ms = epoch_ms();
     warm.add(torrent).await?;
-    // The link in the list leads there, in the same tab.
+    // The player's link in the list leads there, in the same tab.
     let player = extension_url(&format!("player.html?torrent={}&file=0", torrent.info_hash));
     let byte = tokio::spawn(first_byte_ms(daemon));
     page.call("Page.navigate", json!({ "url": player })).await?;
@@ -132,7 +132,7 @@ async fn measure_round(
     for _ in 0..plan.seeks {
         tokio::time::sleep(PAUSE).await;
         let offset = untouched(warm.browser.downloads(), &torrent.name, &mut chance, false)?;
-        // The rate of the film is constant: time and place go together.
+        // The film has a constant rate, so an offset is a time.
         let to_s = duration_s * offset as f64 / torrent.length as f64;
         let sought = seek(page, to_s).await?;
         samples.seeked.push(sought.seeked);
@@ -148,16 +148,21 @@ async fn seek(page: &Session, to_s: f64) -> Result<Sought> {
           const video = document.querySelector("video");
           const start = performance.now();
           const since = () => (performance.now() - start) / 1000;
-          const seeked = new Promise((done) => video.addEventListener("seeked", () => done(since()), {{ once: true }}));
+          const seeked = new Promise((done) =>
+            video.addEventListener("seeked", () => done(since()), {{ once: true }}));
           const frame = new Promise((done) => {{
-            const look = (_, shown) =>
-              Math.abs(shown.mediaTime - {to_s}) < {NEAR_S} ? done(since()) : video.requestVideoFrameCallback(look);
+            const look = (_, shown) => {{
+              if (Math.abs(shown.mediaTime - {to_s}) < {NEAR_S}) done(since());
+              else video.requestVideoFrameCallback(look);
+            }};
             video.requestVideoFrameCallback(look);
           }});
           video.currentTime = {to_s};
           void video.play().catch(() => {{}});
-          const limit = new Promise((_, fail) => setTimeout(() => fail(new Error("no picture in 50 s")), 50_000));
-          return Promise.race([limit, (async () => ({{ seeked: await seeked, frame: await frame }}))()]);
+          const limit = new Promise((_, fail) =>
+            setTimeout(() => fail(new Error("no picture in 50 s")), 50_000));
+          const both = async () => ({{ seeked: await seeked, frame: await frame }});
+          return Promise.race([limit, both()]);
         }})()"#
     );
     let sought: Sought = serde_json::from_value(page.evaluate(&script).await?)?;
@@ -165,7 +170,7 @@ async fn seek(page: &Session, to_s: f64) -> Result<Sought> {
     Ok(sought)
 }
 
-/// When the daemon has handed out the first byte of a file.
+/// Waits until the daemon has served the first byte of a file; returns that time.
 async fn first_byte_ms(daemon: Endpoint) -> Result<f64> {
     let end = tokio::time::Instant::now() + LIMIT;
     while tokio::time::Instant::now() < end {

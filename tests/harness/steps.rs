@@ -1,12 +1,12 @@
-//! What a person sees while they wait: one line a step, with a spinner and the time on a terminal,
-//! plain lines elsewhere.
+//! Steps of a long command: a line for each, with a spinner and the time on a terminal.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A step under way. Finish it with [`Step::done`] or [`Step::failed`].
-pub(crate) struct Step {
+/// A step under way; [`Step::done`] or [`Step::failed`] ends it.
+#[derive(Debug)]
+pub struct Step {
     what: String,
     start: Instant,
     bar: ProgressBar,
@@ -14,39 +14,41 @@ pub(crate) struct Step {
 
 impl Step {
     /// Announces a step.
-    pub(crate) fn start(what: impl Into<String>) -> Self {
+    ///
+    /// # Panics
+    /// Never: the spinner's template is valid.
+    pub fn start(what: impl Into<String>) -> Self {
         let what = what.into();
         let bar = ProgressBar::new_spinner();
         if bar.is_hidden() {
             println!("· {what} …");
         } else {
-            bar.set_style(
-                ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}")
-                    .expect("a valid template"),
-            );
+            let template = "{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}";
+            let style = ProgressStyle::with_template(template).expect("a valid template");
+            bar.set_style(style);
             bar.set_prefix(what.clone());
             bar.enable_steady_tick(Duration::from_millis(120));
         }
         Self { what, start: Instant::now(), bar }
     }
 
-    /// What it is busy with right now.
-    pub(crate) fn note(&self, line: &str) {
+    /// Shows what the step is busy with right now.
+    pub fn note(&self, line: &str) {
         self.bar.set_message(line.trim().to_owned());
     }
 
-    /// It is done.
-    pub(crate) fn done(self) {
+    /// Ends a step that succeeded.
+    pub fn done(self) {
         self.end("✓", "");
     }
 
-    /// There was nothing to do.
-    pub(crate) fn up_to_date(self) {
+    /// Ends a step that had nothing to do.
+    pub fn up_to_date(self) {
         self.end("✓", " (up to date)");
     }
 
-    /// It failed; what the command wrote follows.
-    pub(crate) fn failed(self, output: &str) {
+    /// Ends a step that failed, and shows the output of its command.
+    pub fn failed(self, output: &str) {
         self.end("✗", " failed");
         if !output.is_empty() {
             eprintln!("{}", output.trim_end());
@@ -59,7 +61,7 @@ impl Step {
     }
 }
 
-/// A heading between groups of steps.
-pub(crate) fn heading(text: &str) {
+/// Prints a heading between groups of steps.
+pub fn heading(text: &str) {
     println!("\n── {text} ──");
 }
