@@ -27,7 +27,11 @@ mod formats {
 mod list {
     mod adding;
     mod chrome;
+    mod details;
+    mod hand;
+    mod keyboard;
     mod links;
+    mod several;
     mod torrents;
 }
 

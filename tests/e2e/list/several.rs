@@ -1,0 +1,238 @@
+//! Several torrents: their queue and order, those that are looked for, selected, removed, and brought
+//! back.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::Browser;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::fixture::PIECE_LENGTH;
+use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::swarm::Seeder;
+use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::tracker::Tracker;
+use jstorrent_tests::workspace::Scratch;
+use serde_json::json;
+
+use super::hand::{CTRL, Hand, SHIFT, by_id, content, dialog};
+
+/// Four torrents of one file each, the largest added last, and one seeder of all of them.
+struct Four {
+    names: [&'static str; 4],
+    torrents: Vec<Torrent>,
+    line: Proxy,
+    browser: Browser,
+    app: AppPage,
+    _seeder: Seeder,
+    _tracker: Tracker,
+    _scratch: Scratch,
+}
+
+impl Four {
+    async fn come(rate_bps: u64) -> Result<Self> {
+        let scratch = Scratch::new("controls")?;
+        let folder = scratch.dir("content")?;
+        let tracker = Tracker::start().await?;
+        let names = ["delta.bin", "alpha.bin", "charlie.bin", "bravo.bin"];
+        let mut torrents = Vec::new();
+        for (salt, name) in (1..).zip(names) {
+            std::fs::write(folder.join(name), content(3_000_000 * salt as usize, salt))?;
+            let recipe = Recipe {
+                announce: Some(tracker.url()),
+                ..Recipe::of_file(&folder.join(name), PIECE_LENGTH)?
+            };
+            torrents.push(Torrent::make(&recipe)?);
+        }
+        let seeder = Seeder::start_several(&torrents).await?;
+        let line = Proxy::start(seeder.address(), Line::of_rate(rate_bps))?;
+        tracker.name([line.address()]);
+        let browser = Browser::headless().await?;
+        let app = AppPage::open(&browser).await?;
+        app.linked().await.with_context(|| browser.report())?;
+        for torrent in &torrents {
+            app.choose(&torrent.write_to(scratch.path())?).await?;
+            app.torrent_when(&torrent.info_hash, "it to be added", LIMIT, |_| true).await?;
+        }
+        dialog(&app.session, false).await?;
+        Ok(Self {
+            names,
+            torrents,
+            line,
+            browser,
+            app,
+            _seeder: seeder,
+            _tracker: tracker,
+            _scratch: scratch,
+        })
+    }
+
+    fn row(&self, at: usize) -> String {
+        format!("[data-info-hash='{}']", self.torrents[at].info_hash)
+    }
+
+    fn file(&self, at: usize) -> PathBuf {
+        self.browser.downloads().join(self.names[at])
+    }
+
+    async fn state(&self, at: usize) -> Result<String> {
+        let torrent = self.app.torrent(&self.torrents[at].info_hash).await?;
+        Ok(torrent.map_or_else(|| "gone".to_owned(), |torrent| torrent.state))
+    }
+
+    async fn states_are(&self, wanted: [&str; 4]) -> Result<()> {
+        let last = std::sync::Mutex::new(Vec::new());
+        let seen = &last;
+        let waited = until("the torrents' states", LIMIT, || async move {
+            let mut states = Vec::new();
+            for at in 0..4 {
+                states.push(self.state(at).await?);
+            }
+            let is_so = states.iter().zip(wanted).all(|(is, wanted)| is == wanted);
+            *seen.lock().expect("nobody panics while holding it") = states;
+            Ok(is_so.then_some(()))
+        });
+        let waited = waited.await;
+        waited.with_context(|| format!("wanted {wanted:?}, they are {last:?}"))
+    }
+
+    /// The rows' names from top to bottom.
+    async fn shows(&self, wanted: &[&str]) -> Result<()> {
+        let names = "[...document.querySelectorAll('.line:has(.torrent)')] \
+            .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top) \
+            .map((line) => line.querySelector('.torrent-name').title).join()";
+        let is_so = format!("{names} === {}", json!(wanted.join(",")));
+        let shown = self.app.session.wait_for(&is_so, LIMIT).await;
+        shown.with_context(|| format!("wanted {wanted:?}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_is_in_the_order_that_a_person_gives_it() -> Result<()> {
+    let four = Four::come(100_000).await?;
+    queue(&four).await.with_context(|| four.browser.report())
+}
+
+async fn queue(four: &Four) -> Result<()> {
+    let (page, hand) = (&four.app.session, Hand(&four.app.session));
+    hand.click(&by_id("settings")).await?;
+    hand.fill(&by_id("set-downloads"), "1").await?;
+    hand.press("Enter").await?;
+    dialog(page, false).await?;
+    four.states_are(["downloading", "queued", "queued", "queued"]).await?;
+    // Each that was added is open.
+    for at in [3, 1, 0] {
+        hand.click(&format!("{} [data-testid=toggle]", four.row(at))).await?;
+    }
+    page.wait_for("document.querySelectorAll('[data-testid=details]').length === 1", LIMIT).await?;
+    hand.click(&by_id("details")).await?;
+    hand.click(&by_id("queue-top")).await?;
+    four.states_are(["queued", "queued", "downloading", "queued"]).await?;
+    hand.reads(&by_id("queue"), |text| text.starts_with('1')).await?;
+    hand.click(&by_id("queue-down")).await?;
+    four.states_are(["downloading", "queued", "queued", "queued"]).await?;
+    hand.reads(&by_id("queue"), |text| text.starts_with('2')).await?;
+    hand.click(&by_id("queue-up")).await?;
+    four.states_are(["queued", "queued", "downloading", "queued"]).await?;
+    hand.click(&by_id("queue-bottom")).await?;
+    hand.reads(&by_id("queue"), |text| text.starts_with('4')).await?;
+    four.states_are(["downloading", "queued", "queued", "queued"]).await?;
+    hand.click(&by_id("pause-all")).await?;
+    four.states_are(["paused"; 4]).await?;
+    // What was under way when it was pressed comes, and then nothing more does.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let passed = four.line.passed();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ensure!(four.line.passed() - passed < 10_000, "bytes come to paused torrents");
+    hand.click(&by_id("resume-all")).await?;
+    four.states_are(["downloading", "queued", "queued", "queued"]).await?;
+    until("bytes to come again", LIMIT, || async {
+        Ok((four.line.passed() > passed + 100_000).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn torrents_are_sorted_looked_for_selected_removed_and_brought_back() -> Result<()> {
+    let four = Four::come(0).await?;
+    four.states_are(["complete"; 4]).await?;
+    let then = |result: Result<()>| result.with_context(|| four.browser.report());
+    then(sorted(&four).await)?;
+    then(removed_and_brought_back(&four).await)?;
+    then(removed_for_good(&four).await)
+}
+
+async fn sorted(four: &Four) -> Result<()> {
+    let (page, hand) = (&four.app.session, Hand(&four.app.session));
+    four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
+    hand.click(&by_id("search")).await?;
+    hand.press("Tab").await?;
+    // The list of ways to sort is the next thing on the way; its second entry is the name.
+    hand.press("ArrowDown").await?;
+    four.shows(&["alpha.bin", "bravo.bin", "charlie.bin", "delta.bin"]).await?;
+    hand.press("ArrowDown").await?;
+    four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
+    hand.click(&by_id("sort-reverse")).await?;
+    four.shows(&["delta.bin", "alpha.bin", "charlie.bin", "bravo.bin"]).await?;
+    hand.click(&by_id("sort-reverse")).await?;
+    hand.press_with("f", CTRL).await?;
+    hand.type_text("ALPH").await?;
+    four.shows(&["alpha.bin"]).await?;
+    hand.press_with("a", CTRL).await?;
+    hand.type_text("nothing like it").await?;
+    hand.reads(&by_id("none-found"), |text| text.contains("nothing like it")).await?;
+    hand.press("Escape").await?;
+    four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
+    page.wait_for("document.querySelector('[data-testid=search]').value === ''", LIMIT).await
+}
+
+/// Two are selected, and go with their files; one click each brings both back within ten seconds.
+async fn removed_and_brought_back(four: &Four) -> Result<()> {
+    let (page, hand) = (&four.app.session, Hand(&four.app.session));
+    hand.click_with(&format!("{} .torrent-state", four.row(3)), CTRL).await?;
+    hand.click_with(&format!("{} .torrent-state", four.row(1)), SHIFT).await?;
+    hand.reads(".selection-count", |text| text.contains('3')).await?;
+    hand.click(&format!("{} [data-testid=select]", four.row(2))).await?;
+    hand.reads(".selection-count", |text| text.contains('2')).await?;
+    hand.press("Delete").await?;
+    dialog(page, true).await?;
+    let asked = hand.reads("dialog[open]", |text| text.contains("alpha.bin")).await?;
+    ensure!(asked.contains("bravo.bin") && !asked.contains("charlie.bin"), "it asks: {asked}");
+    hand.click(&by_id("remove-delete")).await?;
+    four.shows(&["charlie.bin", "delta.bin"]).await?;
+    ensure!(four.file(1).exists() && four.file(3).exists(), "they are deleted at once");
+    for _ in 0..2 {
+        hand.click(&by_id("undo")).await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
+    four.states_are(["complete"; 4]).await?;
+    for at in [1, 3] {
+        let truth = std::fs::read(&four.torrents[at].paths[0])?;
+        ensure!(std::fs::read(four.file(at))? == truth, "{} is not as it was", four.names[at]);
+    }
+    Ok(())
+}
+
+/// One goes without its file, another with it: after ten seconds, with no page open.
+async fn removed_for_good(four: &Four) -> Result<()> {
+    let (page, hand) = (&four.app.session, Hand(&four.app.session));
+    hand.click(&format!("{} [data-testid=remove]", four.row(0))).await?;
+    dialog(page, true).await?;
+    hand.press("Enter").await?;
+    four.shows(&["bravo.bin", "charlie.bin", "alpha.bin"]).await?;
+    hand.click(&format!("{} [data-testid=remove]", four.row(2))).await?;
+    hand.click(&by_id("remove-delete")).await?;
+    four.shows(&["bravo.bin", "alpha.bin"]).await?;
+    four.browser.cdp().close(page.target()).await?;
+    ensure!(four.file(2).exists(), "it is deleted at once");
+    until("the file to go", LIMIT, || async { Ok((!four.file(2).exists()).then_some(())) }).await?;
+    ensure!(four.file(0).exists(), "the file of the other one goes, too");
+    let app = AppPage::open(&four.browser).await?;
+    app.linked().await?;
+    let names: Vec<_> = app.torrents().await?.into_iter().map(|torrent| torrent.name).collect();
+    ensure!(names == ["bravo.bin", "alpha.bin"], "there are {names:?}");
+    Ok(())
+}
