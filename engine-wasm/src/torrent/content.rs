@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::geometry::Geometry;
 use crate::metainfo::Metainfo;
 
@@ -11,8 +9,6 @@ use crate::metainfo::Metainfo;
 #[derive(Debug)]
 pub(in crate::torrent) struct Content {
     pub(in crate::torrent) meta: Metainfo,
-    /// The bytes of the `.torrent` file.
-    pub(in crate::torrent) source: Bytes,
     pub(in crate::torrent) geometry: Arc<Geometry>,
     /// When it was added, as a number that rises.
     pub(in crate::torrent) added: u64,

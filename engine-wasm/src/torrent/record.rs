@@ -207,19 +207,42 @@ impl Record {
     }
 }
 
-/// Whether and when the record is to be written.
+/// What is persisted of a torrent, and when the record is written next.
 #[derive(Debug)]
 pub(in crate::torrent) struct Keeper {
-    pub(in crate::torrent) recorded: Option<Box<Record>>,
-    pub(in crate::torrent) due: Option<Instant>,
-    pub(in crate::torrent) writing: bool,
-    pub(in crate::torrent) size: u32,
+    /// The bytes of the `.torrent` file.
+    source: Bytes,
+    recorded: Option<Box<Record>>,
+    due: Option<Instant>,
+    writing: bool,
+    /// Bytes of the record that was written last.
+    size: u32,
 }
 
 impl Keeper {
-    /// `recorded`: what an earlier engine wrote down.
-    pub(in crate::torrent) fn new(recorded: Option<Record>) -> Self {
-        Self { recorded: recorded.map(Box::new), due: None, writing: false, size: 0 }
+    /// Nothing is to be written. `recorded` is what an earlier engine wrote down.
+    pub(in crate::torrent) fn new(source: Bytes, recorded: Option<Record>) -> Self {
+        Self { source, recorded: recorded.map(Box::new), due: None, writing: false, size: 0 }
+    }
+
+    /// The bytes of the `.torrent` file.
+    pub(in crate::torrent) fn source(&self) -> &Bytes {
+        &self.source
+    }
+
+    /// The `.torrent` file with more in it than before: layers that peers sent.
+    pub(in crate::torrent) fn set_source(&mut self, source: Bytes) {
+        self.source = source;
+    }
+
+    /// The record is being written: nothing else is due.
+    pub(in crate::torrent) fn begin_write(&mut self) {
+        (self.due, self.writing) = (None, true);
+    }
+
+    /// The record has so many bytes: a longer one is written less often.
+    pub(in crate::torrent) fn set_size(&mut self, bytes: usize) {
+        self.size = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// What an earlier engine wrote down, until it was looked at.

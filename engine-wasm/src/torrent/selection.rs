@@ -14,11 +14,11 @@ use crate::pick::priority::Priority;
 /// The priorities of a torrent's files.
 #[derive(Debug)]
 pub(in crate::torrent) struct Selection {
-    pub(in crate::torrent) files: Vec<Priority>,
+    files: Vec<Priority>,
     /// Nobody has said yet whether anything is to be downloaded: the files' priorities are a plan.
-    pub(in crate::torrent) undecided: bool,
+    undecided: bool,
     /// The film that is watched first, most likely: the first playable file that is wanted.
-    pub(in crate::torrent) film: Option<FileIndex>,
+    film: Option<FileIndex>,
 }
 
 impl Selection {
@@ -45,6 +45,16 @@ impl Selection {
             return Priority::Skip;
         }
         geometry.files_of(piece).map(|file| self.priority(file)).max().unwrap_or(Priority::Skip)
+    }
+
+    /// Whether the user has not said yet what to download.
+    pub(in crate::torrent) fn is_undecided(&self) -> bool {
+        self.undecided
+    }
+
+    /// The user said what to download, or the question is open. False when nothing changes.
+    pub(in crate::torrent) fn set_undecided(&mut self, undecided: bool) -> bool {
+        std::mem::replace(&mut self.undecided, undecided) != undecided
     }
 
     /// The film whose beginning is fetched first.

@@ -119,7 +119,7 @@ impl Torrent {
             watch,
             swarm,
             account: Account::new(cx.now),
-            record: Keeper::new(record.filter(|record| record.kept.is_some())),
+            record: Keeper::new(source, record.filter(|record| record.kept.is_some())),
             ops: BTreeMap::new(),
             life: Life {
                 status: if paused { Status::Paused } else { Status::Unlinked },
@@ -127,7 +127,7 @@ impl Torrent {
                 linked: false,
             },
             next_tick: cx.now,
-            content: Content { meta, source, geometry, added },
+            content: Content { meta, geometry, added },
         };
         torrent.restore_priorities(&priorities);
         torrent.find_films();

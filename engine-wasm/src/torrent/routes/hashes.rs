@@ -165,8 +165,8 @@ impl Torrent {
     /// The layers are written down with the rest of the `.torrent` file, so that they need not be
     /// asked for again.
     fn keep_layers(&mut self, cx: &mut Context<'_>) {
-        self.content.source =
-            with_layers(&self.content.source, &self.ledger.trees().layers()).into();
+        let source = with_layers(self.record.source(), &self.ledger.trees().layers());
+        self.record.set_source(source.into());
         self.save_metainfo(cx);
     }
 }

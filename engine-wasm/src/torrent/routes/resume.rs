@@ -33,12 +33,11 @@ impl Torrent {
 
     pub(in crate::torrent) fn save_metainfo(&mut self, cx: &mut Context<'_>) {
         let [key, _] = keys(self.content.meta.info_hash);
-        cx.write(key, Some(self.content.source.clone()));
+        cx.write(key, Some(self.record.source().clone()));
     }
 
     pub(in crate::torrent) fn save_record(&mut self, cx: &mut Context<'_>) {
-        self.record.due = None;
-        self.record.writing = true;
+        self.record.begin_write();
         self.put_record(Op::SaveRecord, cx);
     }
 
@@ -46,7 +45,7 @@ impl Torrent {
     pub(in crate::torrent) fn put_record(&mut self, purpose: Op, cx: &mut Context<'_>) {
         let [_, key] = keys(self.content.meta.info_hash);
         let value = self.as_recorded().encode();
-        self.record.size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.record.set_size(value.len());
         self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
     }
 

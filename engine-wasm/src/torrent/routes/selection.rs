@@ -37,12 +37,12 @@ impl Torrent {
 
     /// Whether it waits for a person's word: until then only what viewers need at first is fetched.
     pub(crate) fn is_undecided(&self) -> bool {
-        self.selection.undecided
+        self.selection.is_undecided()
     }
 
     /// It waits for a person's word, or no longer.
     pub(crate) fn set_undecided(&mut self, undecided: bool, cx: &mut Context<'_>) {
-        if std::mem::replace(&mut self.selection.undecided, undecided) == undecided {
+        if !self.selection.set_undecided(undecided) {
             return;
         }
         let all: Vec<FileIndex> = self.content.geometry.files().collect();
@@ -145,7 +145,7 @@ impl Torrent {
     /// Whether all that is wanted is there. What no file of the selection is made of does not
     /// count.
     pub(crate) fn is_done(&self) -> bool {
-        self.ledger.pieces().is_done() && !self.selection.undecided
+        self.ledger.pieces().is_done() && !self.selection.is_undecided()
     }
 
     /// Whether peers have anything to give that somebody wants now.

@@ -59,7 +59,7 @@ impl Torrent {
 
     /// Its `.torrent` file, as it came or as it was made of a magnet link.
     pub(crate) fn source(&self) -> Bytes {
-        self.content.source.clone()
+        self.record.source().clone()
     }
 
     /// A link by which others can add it. The trackers of a private torrent hold keys of this
