@@ -9,6 +9,8 @@ pub(in crate::torrent) mod films;
 pub(in crate::torrent) mod preparations;
 pub(crate) mod prepared_film;
 pub(crate) mod subtitles;
+#[cfg(test)]
+mod tests;
 pub(crate) mod viewer;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,184 @@
+//! Watch without a torrent around it: whose pieces come first, and what is made ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_proto::RequestId;
+
+use super::*;
+
+use crate::geometry::{Geometry, PieceIndex};
+use crate::marks::Watching;
+use crate::pick::piece_map::PieceMap;
+
+const MIB: u64 = 1 << 20;
+const SECOND: u64 = 1_000_000;
+const FILM: FileIndex = FileIndex(0);
+const OTHER: FileIndex = FileIndex(1);
+const REQUEST: RequestId = RequestId(uuid::Uuid::from_u128(1));
+
+/// Two films of eight pieces of 1 MiB each, and a subtitle file of the first in one more piece.
+struct Scene {
+    geometry: Arc<Geometry>,
+    pieces: PieceMap,
+    watch: Watch,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let geometry = Arc::new(Geometry::new(1 << 20, &[8 * MIB, 8 * MIB, 9]).expect("a layout"));
+        let pieces = PieceMap::new(Arc::clone(&geometry));
+        let mut watch = Watch::new(Instant(0));
+        let names = ["a.mkv", "b.mkv", "a.srt"].map(|name| vec![name.to_owned()]);
+        let files = (0..).zip(names).map(|(at, name)| (at, name, geometry.file_len(FileIndex(at))));
+        watch.films_mut().set_names(files.collect());
+        Self { geometry, pieces, watch }
+    }
+
+    fn verify(&mut self, pieces: std::ops::Range<u32>) {
+        pieces.for_each(|piece| self.pieces.verified(PieceIndex(piece)));
+    }
+
+    /// The watch, and what is verified.
+    fn lend(&mut self) -> (&mut Watch, Verified<'_>) {
+        (&mut self.watch, Verified { geometry: &self.geometry, pieces: &self.pieces })
+    }
+
+    fn expect(&mut self, film: FileIndex) {
+        self.watch.preparations().expect(film, None, &self.geometry, Instant(0));
+    }
+
+    fn wanted(&mut self, ahead: Option<FileIndex>) -> Vec<(u32, bool)> {
+        let (watch, verified) = self.lend();
+        let wants = watch.wants(ahead, verified, Instant(0));
+        wants.into_iter().map(|want| (want.piece.0, want.idle)).collect()
+    }
+}
+
+#[test]
+fn viewers_come_before_subtitles_and_these_before_prepared_films() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.wanted(None), []);
+    scene.expect(OTHER);
+    let (watch, verified) = scene.lend();
+    watch.desk_mut().open(REQUEST, FILM, (7 * MIB, 8 * MIB - 1), verified, Instant(0));
+    assert_eq!(scene.wanted(None), [(7, false), (16, false), (8, true), (9, true)]);
+    scene.verify(7..10);
+    let left: Vec<u32> = scene.wanted(None).into_iter().map(|(piece, _)| piece).collect();
+    assert_eq!(left, [16], "what is verified is not wanted");
+}
+
+#[test]
+fn subtitles_of_the_film_ahead_are_wanted_without_hurry() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.wanted(Some(FILM)), [(16, true)]);
+    assert_eq!(scene.wanted(Some(OTHER)), [], "it has none");
+}
+
+#[test]
+fn an_expected_film_is_forgotten_after_five_minutes_or_for_another_one() {
+    let mut scene = Scene::new();
+    scene.expect(FILM);
+    assert_eq!(scene.wanted(None), [(0, true), (1, true)]);
+    scene.expect(OTHER);
+    assert_eq!(scene.wanted(None), [(8, true), (9, true)]);
+    assert!(!scene.watch.preparations().expire(Instant(299 * SECOND)));
+    assert!(scene.watch.preparations().expire(Instant(300 * SECOND)));
+    assert_eq!(scene.wanted(None), []);
+    assert!(!scene.watch.preparations().forget_expected());
+}
+
+#[test]
+fn the_index_is_searched_in_verified_bytes_only() {
+    let mut scene = Scene::new();
+    scene.expect(FILM);
+    let (watch, verified) = scene.lend();
+    assert_eq!(watch.preparations().reads(|_| true, verified), [], "nothing is verified");
+    scene.verify(0..8);
+    let (watch, verified) = scene.lend();
+    let reads = watch.preparations().reads(|_| false, verified);
+    let [(FILM, range)] = reads[..] else { panic!("{reads:?}") };
+    watch.preparations().reading(FILM);
+    assert_eq!(watch.preparations().reads(|_| true, verified), [], "it is being read");
+    // Another program changed the file meanwhile: the bytes say nothing, and are read again.
+    scene.pieces.lose(PieceIndex(0), true);
+    let (watch, verified) = scene.lend();
+    watch.preparations().read(FILM, range, Some(&vec![7; 64].into()), verified);
+    scene.verify(0..1);
+    let (watch, verified) = scene.lend();
+    assert_eq!(watch.preparations().reads(|_| true, verified), [(FILM, range)]);
+    watch.preparations().reading(FILM);
+    watch.preparations().read(FILM, range, None, verified);
+    assert_eq!(watch.preparations().reads(|_| true, verified), [], "it can't be read");
+}
+
+#[test]
+fn a_read_that_the_daemon_took_along_is_made_again() {
+    let mut scene = Scene::new();
+    scene.expect(FILM);
+    scene.verify(0..8);
+    let (watch, verified) = scene.lend();
+    watch.preparations().reading(FILM);
+    watch.unlink(Instant(0));
+    assert_eq!(watch.preparations().reads(|_| true, verified).len(), 1);
+}
+
+#[test]
+fn the_film_after_a_watched_one_is_looked_up_once() {
+    let mut scene = Scene::new();
+    let geometry = Arc::clone(&scene.geometry);
+    let next = |_| Some(OTHER);
+    scene.watch.preparations().set_watched(Some(FILM), next, &geometry);
+    assert_eq!(scene.wanted(None), [(8, true), (9, true)]);
+    let again = |_| panic!("the same film is watched");
+    scene.watch.preparations().set_watched(Some(FILM), again, &geometry);
+    scene.watch.preparations().selection_changed();
+    assert_eq!(scene.wanted(None), []);
+}
+
+#[test]
+fn a_torrent_is_unread_from_the_end_of_its_last_request() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.watch.unread_since(), Some(Instant(0)));
+    let (watch, verified) = scene.lend();
+    watch.desk_mut().open(REQUEST, FILM, (0, 9), verified, Instant(5));
+    watch.settle(Instant(5));
+    assert_eq!(watch.unread_since(), None);
+    watch.desk_mut().cancel(REQUEST, Instant(9));
+    watch.settle(Instant(9));
+    watch.settle(Instant(12));
+    assert_eq!(watch.unread_since(), Some(Instant(9)));
+}
+
+#[test]
+fn an_incomplete_film_counts_as_watched_for_a_moment_after_its_viewer_left() {
+    let mut scene = Scene::new();
+    let (watch, verified) = scene.lend();
+    watch.desk_mut().open(REQUEST, FILM, (0, 9), verified, Instant(0));
+    watch.note_missing(|file| file == OTHER, Instant(0));
+    assert!(!watch.lacks_something(), "this film is complete");
+    watch.note_missing(|file| file == FILM, Instant(0));
+    assert!(watch.lacks_something());
+    let over = Instant(0) + LINGER;
+    watch.note_missing(|_| false, Instant(over.0 - 1));
+    assert!(watch.lacks_something());
+    watch.note_missing(|_| false, over);
+    assert!(!watch.lacks_something());
+}
+
+#[test]
+fn the_next_film_and_the_place_where_one_was_left_come_from_what_was_watched() {
+    let mut scene = Scene::new();
+    let films = scene.watch.films();
+    assert_eq!(films.order().collect::<Vec<_>>(), [0, 2, 1], "as people count");
+    assert_eq!(films.next(|_| true), Some(0));
+    assert_eq!(films.next(|file| file == 1), Some(1));
+    assert_eq!(films.left_at(FILM), None);
+    let mut watching = Watching::default();
+    let mark = crate::marks::Mark { position_ms: 60_000, duration_ms: 600_000, watched: false };
+    let when = crate::marks::When::At(1);
+    watching.marks.insert(0, crate::marks::Dated { value: mark, when });
+    scene.watch.films_mut().set_watching(watching);
+    let position = scene.watch.films().left_at(FILM).expect("it was left in the middle");
+    assert_eq!(Duration::from_secs_f64(position.seconds), Duration::from_secs(60));
+}
