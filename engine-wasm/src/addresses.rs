@@ -21,6 +21,22 @@ pub fn machine(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// The families of addresses that can be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+impl Families {
+    /// Whether the address belongs to one of them.
+    pub fn include(self, addr: SocketAddr) -> bool {
+        if addr.is_ipv4() { self.v4 } else { self.v6 }
+    }
+}
+
 /// Reads IPv4 addresses of six bytes each (BEP 23). A cut one at the end is dropped.
 pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks();

@@ -15,13 +15,15 @@ use crate::discover::Sources;
 use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::external::External;
 use crate::discover::lsd::Neighbourhood;
+use crate::discover::tracker::announcer::{Ask, Inquiry, Job};
 use crate::discover::tracker::exchange::Exchanges;
-use crate::discover::tracker::udp::Question;
+use crate::discover::tracker::http;
 use crate::handles::Handles;
 use crate::io::Output;
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
+use crate::peer::local::{Local, Opening};
 use crate::peer::mse;
 use crate::peer::way::{Transport, Way, Ways};
 use crate::time::Instant;
@@ -154,20 +156,64 @@ impl Context<'_> {
         self.shared.errands.has_node()
     }
 
-    /// Asks a UDP tracker; its answer comes as [`shared_proto::io::OpOutput::Bytes`].
-    pub(crate) fn ask_tracker(
+    /// Sends a torrent's questions to its trackers. Returns under which numbers the answers come
+    /// that somebody waits for.
+    pub(crate) fn send_to_trackers(
         &mut self,
-        owner: Owner,
-        tracker: SocketAddr,
-        question: Question,
-    ) -> OpId {
-        let op = self.new_op(owner);
-        self.shared.trackers.ask(op, tracker, question, self.rng, self.now);
-        op
+        torrent: InfoHash,
+        asks: Vec<Ask>,
+    ) -> Vec<(OpId, Job)> {
+        let mut sent = Vec::new();
+        for Ask { inquiry, job } in asks {
+            let owner = job.as_ref().map_or(Owner::Engine, |_| Owner::Torrent(torrent));
+            let op = self.new_op(owner);
+            match inquiry {
+                Inquiry::Fetch(url) => self.order(http::fetch(op, url)),
+                Inquiry::Resolve { host, port } => {
+                    self.order(IoCommand::Resolve { op, host, port });
+                }
+                Inquiry::Datagram(tracker, question) => {
+                    self.shared.trackers.ask(op, tracker, question, self.rng, self.now);
+                }
+            }
+            sent.extend(job.map(|job| (op, job)));
+        }
+        sent
+    }
+
+    /// Our end of every connection, as of now.
+    pub(crate) fn local(&self) -> Local {
+        Local {
+            peer_id: self.peer_id,
+            own: self.own_addresses(),
+            port: self.shared.net.public_port(),
+            has_dht_node: self.shared.errands.has_node(),
+            dht_port: self.shared.errands.node_port(),
+            ways: self.shared.ways,
+            utp: self.shared.net.utp_families(),
+            speaks_utp: self.shared.net.speaks_utp(),
+            awaits_sockets: self.awaits_sockets(),
+            pex: self.shared.sources.pex,
+        }
+    }
+
+    /// Begins to talk on a connection of a torrent that is open now.
+    pub(crate) fn open(&mut self, conn: ConnId, torrent: InfoHash, opening: Option<Opening>) {
+        match opening {
+            Some(Opening::Plain(bytes)) => self.read_raw(conn, bytes),
+            Some(Opening::Encrypted(hello)) => self.say_in_secret(conn, torrent, hello),
+            None => {}
+        }
+    }
+
+    /// Closes a connection.
+    pub(crate) fn close(&mut self, conn: ConnId) {
+        self.shared.conns.remove(&conn);
+        self.order(IoCommand::TcpClose { conn });
     }
 
     /// Where others see us, and at which port.
-    pub(crate) fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
+    fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
         let port = self.shared.net.public_port().unwrap_or_default();
         let v4 = self.shared.external.v4().map(|ip| SocketAddr::from((ip, port)));
         [v4, self.shared.external.v6().map(|ip| SocketAddr::from((ip, port)))]
@@ -185,15 +231,9 @@ impl Context<'_> {
         ConnId(self.fresh())
     }
 
-    /// The ways by which this address may be dialled now.
-    pub(crate) fn ways_to(&self, addr: SocketAddr) -> Ways {
-        let utp = self.shared.ways.utp && self.shared.net.utp_towards(addr).is_some();
-        Ways { utp, ..self.shared.ways }
-    }
-
     /// Whether nobody can be dialled before the sockets are open, because there is no other way
     /// than uTP.
-    pub(crate) fn awaits_sockets(&self) -> bool {
+    fn awaits_sockets(&self) -> bool {
         !self.shared.ways.tcp && self.shared.net.is_opening()
     }
 
@@ -222,7 +262,7 @@ impl Context<'_> {
 
     /// Says hello on a connection that is open now, behind an encrypted handshake; the answer's
     /// bytes come when that is over.
-    pub(crate) fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
+    fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();
         let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
         let (first, bytes) = self.shared.conns.shake(conn, handshake);

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use shared_proto::io::{Family, Mapping, OpError, OpOutput};
 use shared_proto::{IoCommand, OpId, SocketId};
 
+use crate::addresses::Families;
 use crate::discover::lsd;
 use crate::mapping::Mappings;
 use crate::peer::way::Ways;
@@ -267,7 +268,10 @@ impl Net {
 
     /// Returns the datagram socket for this address.
     pub(crate) fn udp_towards(&self, to: SocketAddr) -> Option<SocketId> {
-        let wanted = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+        self.udp_of(if to.is_ipv4() { Family::V4 } else { Family::V6 })
+    }
+
+    fn udp_of(&self, wanted: Family) -> Option<SocketId> {
         let mut open = self.open.iter();
         open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted)
             .map(|(&socket, _)| socket)
@@ -276,6 +280,20 @@ impl Net {
     /// Returns the socket for uTP connections to this address.
     pub(crate) fn utp_towards(&self, to: SocketAddr) -> Option<SocketId> {
         self.udp_towards(to).filter(|socket| self.utp.contains(socket))
+    }
+
+    /// The families over which uTP can dial.
+    pub(crate) fn utp_families(&self) -> Families {
+        Families {
+            v4: self.udp_of(Family::V4).is_some_and(|socket| self.utp.contains(&socket)),
+            v6: self.udp_of(Family::V6).is_some_and(|socket| self.utp.contains(&socket)),
+        }
+    }
+
+    /// The families over which datagrams can be sent: all, while sockets are being opened.
+    pub(crate) fn datagram_families(&self) -> Families {
+        let can_send = |family| self.is_opening() || self.udp_of(family).is_some();
+        Families { v4: can_send(Family::V4), v6: can_send(Family::V6) }
     }
 
     /// Returns whether uTP is enabled on any socket.

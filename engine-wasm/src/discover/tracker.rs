@@ -67,6 +67,29 @@ pub struct AnnounceParams {
     pub numwant: u32,
 }
 
+impl AnnounceParams {
+    /// What an announce says when nothing has been downloaded or uploaded yet. It asks for twice as
+    /// many peers as there is room for.
+    pub(crate) fn new(
+        info_hash: InfoHash,
+        peer_id: [u8; 20],
+        port: Option<u16>,
+        left: u64,
+        max_connections: usize,
+    ) -> Self {
+        Self {
+            info_hash,
+            peer_id,
+            port: port.unwrap_or(NO_PORT),
+            uploaded: 0,
+            downloaded: 0,
+            left,
+            event: None,
+            numwant: u32::try_from(max_connections * 2).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// What a tracker answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnounceResponse {

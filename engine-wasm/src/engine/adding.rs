@@ -59,8 +59,8 @@ impl Engine {
         let pending = self.magnets.remove(&info_hash);
         self.with(info_hash, now, |torrent, cx| {
             if let Some(pending) = pending {
-                let (candidates, trackers) = pending.hand_over(cx);
-                torrent.take_over(candidates, trackers, cx);
+                let discovered = pending.hand_over(cx);
+                torrent.take_over(discovered, cx);
                 torrent.save_all(cx);
                 magnet::forget(info_hash, cx);
             } else {

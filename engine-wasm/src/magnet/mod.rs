@@ -1,36 +1,32 @@
 //! A magnet link whose torrent is not described yet: it looks for peers and gets the info
 //! dictionary from them.
 //!
-//! Owns its peers, trackers and times; how blocks become a dictionary is [`assembly`]'s. It knows
-//! no files and no pieces, and writes nothing to the disk. Invariant: what [`Pending::take_found`]
+//! Owns its swarm and times; how blocks become a dictionary is [`assembly`]'s. It knows no files and
+//! no pieces, and writes nothing to the disk. Invariant: what [`Pending::take_found`]
 //! gives hashes to the link's info hash. It never gives up by itself, unless it is told how much
 //! patience to have.
 
 mod assembly;
-mod peer;
+mod peers;
 mod record;
 mod show;
-mod swarm;
 mod trackers;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{ConnId, IoCommand, OpId};
+use shared_proto::IoCommand;
 
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::errands::Wish;
 use crate::discover::tracker::announcer::Announcer;
-use crate::limits;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};
 use crate::time::Instant;
+use crate::torrent::swarm::{Discovered, Swarm};
 use crate::view::Sentence;
 use assembly::Assembly;
-use peer::MetadataPeer;
 
 pub(crate) use record::{PREFIX, Record, forget};
 
@@ -76,11 +72,7 @@ pub(crate) struct Pending {
     status: Status,
     /// What it did before it was removed, while it can be brought back.
     aside: Option<Status>,
-    peers: BTreeMap<ConnId, MetadataPeer>,
-    candidates: Candidates,
-    trackers: Announcer,
-    /// Whether the DHT is looking for peers of it.
-    asks_dht: bool,
+    swarm: Swarm,
     assembly: Assembly,
     found: Option<Bytes>,
     patience: Option<Patience>,
@@ -89,7 +81,6 @@ pub(crate) struct Pending {
     linked: bool,
     unsaved: bool,
     next_tick: Instant,
-    max_connections: usize,
 }
 
 impl Pending {
@@ -104,24 +95,24 @@ impl Pending {
         for &addr in &link.peers {
             candidates.add(addr, Source::Hand);
         }
+        let tiers = link.trackers.iter().map(|url| vec![url.clone()]).collect();
+        let allowed = cx.shared.sources.trackers;
+        let trackers = Announcer::new(link.info_hash, tiers, allowed, cx.rng, cx.now);
+        let discovered = Discovered { candidates, trackers };
         Self {
-            trackers: Announcer::new(link.info_hash, tiers(&link.trackers), cx),
+            swarm: Swarm::undescribed(link.identity(), discovered, cx.now),
             assembly: Assembly::new(link.identity()),
             link,
             added,
             undecided: false,
             status: Status::Unlinked,
             aside: None,
-            peers: BTreeMap::new(),
-            candidates,
-            asks_dht: false,
             found: None,
             patience,
             failed: 0,
             linked: false,
             unsaved: true,
             next_tick: cx.now,
-            max_connections: limits::CONNECTIONS_PER_TORRENT,
         }
     }
 
@@ -132,9 +123,7 @@ impl Pending {
         cx: &mut Context<'_>,
     ) -> Self {
         let mut pending = Self::new(record.link, record.added, patience, cx);
-        for addr in record.peers {
-            pending.candidates.add(addr, Source::Record);
-        }
+        pending.swarm.add_candidates(record.peers, Source::Record);
         if record.paused {
             pending.status = Status::Paused;
         }
@@ -142,17 +131,9 @@ impl Pending {
         pending
     }
 
-    /// At most so many peers at once, those being dialled included.
+    /// At most this many connections, those being dialled included.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
-        self.max_connections = max_connections;
-    }
-
-    /// What a person sets for all torrents is other than before.
-    pub(crate) fn settings_changed(&mut self, max_connections: usize, cx: &mut Context<'_>) {
-        self.max_connections = max_connections;
-        self.keep_peers(max_connections, cx);
-        let params = self.announce_params(cx);
-        self.trackers.allow(cx.shared.sources.trackers, &params, cx);
+        self.swarm.set_max_connections(max_connections);
     }
 
     /// When to give up on it.
@@ -187,10 +168,7 @@ impl Pending {
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.linked = false;
         self.assembly.leave_all();
-        for peer in std::mem::take(&mut self.peers).into_values() {
-            self.candidates.released(peer.addr());
-        }
-        self.trackers.unlink(now);
+        self.swarm.unlink(now);
         if matches!(self.status, Status::Seeking { .. } | Status::Resting(_)) {
             self.status = Status::Unlinked;
         }
@@ -199,7 +177,7 @@ impl Pending {
     /// Another link for the same torrent: what it knows is added.
     pub(crate) fn merge(&mut self, other: &Magnet, cx: &mut Context<'_>) {
         self.link.merge(other);
-        self.trackers.add(tiers(&other.trackers), cx);
+        self.swarm.add_trackers(&other.trackers, cx.now);
         self.add_peers(other.peers.iter().copied(), Source::Hand, cx);
         self.unsaved = true;
         self.next_tick = cx.now;
@@ -291,23 +269,12 @@ impl Pending {
         file.encode().into()
     }
 
-    /// What it knows of the world, for its torrent: its connections are closed, and their peers can
-    /// be dialled again at once.
-    pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> (Candidates, Announcer) {
+    /// What it has discovered, for its torrent. Its connections are closed, and their peers can be
+    /// dialled again at once.
+    pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> Discovered {
         self.release_all(cx);
-        self.trackers.unlink(cx.now);
-        self.candidates.renew();
-        (self.candidates, self.trackers)
-    }
-
-    /// An answer came.
-    pub(crate) fn handle_done(
-        &mut self,
-        op: OpId,
-        result: Result<OpOutput, OpError>,
-        cx: &mut Context<'_>,
-    ) {
-        self.announced(op, result, cx);
+        self.swarm.unlink(cx.now);
+        self.swarm.into_discovered()
     }
 
     /// When it wants to be woken.
@@ -330,9 +297,9 @@ impl Pending {
                 {
                     return self.attempt_failed(cx);
                 }
-                self.tend_peers(cx);
+                self.check_peers(cx);
                 self.announce_to_trackers(cx);
-                self.asks_dht = cx.ask_dht(self.link.info_hash, Wish::Peers);
+                self.swarm.set_asks_dht(cx.ask_dht(self.link.info_hash, Wish::Peers));
                 if cx.shared.sources.lsd {
                     cx.shared.lsd.ask(self.link.info_hash, cx.now);
                 }
@@ -351,10 +318,8 @@ impl Pending {
         if self.is_seeking() {
             self.ask_for_blocks(cx);
         }
-        for (&conn, peer) in &mut self.peers {
-            if let Some(data) = peer.take_out() {
-                cx.order(IoCommand::TcpSend { conn, data });
-            }
+        for (conn, data) in self.swarm.take_out() {
+            cx.order(IoCommand::TcpSend { conn, data });
         }
     }
 
@@ -384,9 +349,4 @@ impl Pending {
     fn is_seeking(&self) -> bool {
         matches!(self.status, Status::Seeking { .. })
     }
-}
-
-/// Each tracker of a link is a tier of its own: the link's order is kept.
-pub(crate) fn tiers(trackers: &[String]) -> Vec<Vec<String>> {
-    trackers.iter().map(|url| vec![url.clone()]).collect()
 }

@@ -80,7 +80,7 @@ impl Pending {
             link: self.link.clone(),
             added: self.added,
             paused: *self.aside.as_ref().unwrap_or(&self.status) == Status::Paused,
-            peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
+            peers: self.swarm.worth_keeping(limits::KEPT_PEERS),
         };
         let (key, value) = (key(self.link.info_hash), record.encode());
         cx.write(key, Some(value));

@@ -1,6 +1,5 @@
 //! A magnet link as pages see it: a torrent without files.
 
-use super::peer::MetadataPeer;
 use super::{Pending, Status};
 use crate::time::Instant;
 use crate::view::{Giving, Sentence, Sharing, TorrentState, TorrentView, TrackerView, Trouble};
@@ -13,13 +12,13 @@ impl Pending {
 
     /// Its trackers, tier by tier.
     pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
-        self.trackers.views(now)
+        self.swarm.tracker_views(now)
     }
 
     /// All of it for a row of a list: without trackers, whose countdowns would change it every
     /// second.
     pub(crate) fn row(&self) -> TorrentView {
-        let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
+        let peers = self.swarm.ready_peers().count();
         let says = self.says();
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
@@ -53,7 +52,7 @@ impl Pending {
             sharing: Sharing::default(),
             giving: Giving::Closed,
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
-            known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            known_peers: u32::try_from(self.swarm.known_peers()).unwrap_or(u32::MAX),
             file_count: 0,
             next: None,
             choices: Default::default(),
@@ -88,12 +87,13 @@ impl Pending {
             Some(_) => return Sentence::AskingForDescription,
             None => {}
         }
-        if self.peers.values().any(MetadataPeer::is_ready) {
+        if self.swarm.has_ready_peer() {
             return Sentence::AskingForDescription;
         }
-        match (self.trackers.trouble(), self.candidates.len()) {
+        let is_sought = self.swarm.asks_dht() || self.swarm.has_tracker();
+        match (self.swarm.tracker_trouble(), self.swarm.known_peers()) {
             (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
-            (None, 0) if self.asks_dht || !self.trackers.is_empty() => Sentence::LookingForPeers,
+            (None, 0) if is_sought => Sentence::LookingForPeers,
             (None, 0) if self.link.hosts > 0 => Sentence::NoPeersByHost,
             (None, 0) => Sentence::NoPeersInLink,
             _ => Sentence::ConnectingToPeers,

@@ -1,6 +1,6 @@
 //! A magnet link and what a person does with its trackers.
 
-use super::{Pending, tiers};
+use super::Pending;
 use crate::context::Context;
 use crate::metainfo::Magnet;
 use crate::view::Sentence;
@@ -21,7 +21,7 @@ impl Pending {
         if !self.is_seeking() {
             return Err(Sentence::NotAtWork);
         }
-        let outcome = self.trackers.announce_now(cx.now);
+        let outcome = self.swarm.announce_now(cx.now);
         self.next_tick = cx.now;
         cx.changed();
         outcome
@@ -42,9 +42,7 @@ impl Pending {
         if self.link.trackers == before {
             return;
         }
-        let params = self.announce_params(cx);
-        self.trackers.remove(removed, &params, cx);
-        self.trackers.add_by_hand(tiers(added), cx);
+        self.change_trackers(added, removed, cx);
         self.unsaved = true;
         self.next_tick = cx.now;
         cx.changed();

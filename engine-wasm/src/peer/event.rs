@@ -89,8 +89,19 @@ pub enum PeerEvent {
     Names(Vec<SocketAddr>),
     /// It speaks of a rendezvous (BEP 55).
     Punch(HolepunchMessage),
-    /// It asks for a block of the info dictionary.
+    /// It asks for a block of the info dictionary (BEP 9).
     AsksMetadata(u32),
+    /// It gives a block of the info dictionary.
+    Metadata {
+        /// Index of the block.
+        block: u32,
+        /// Length of the whole dictionary, bytes, as it says.
+        total: u32,
+        /// The block's bytes.
+        data: Bytes,
+    },
+    /// It will not give this block of the info dictionary.
+    MetadataRejected(u32),
     /// It wants hashes.
     WantsHashes(HashRequest),
     /// It gives hashes.

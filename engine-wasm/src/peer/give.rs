@@ -36,10 +36,12 @@ pub struct Introduction<'a> {
 /// Blocks of the info dictionary that a peer waits for.
 #[derive(Debug, Default)]
 pub(super) struct MetadataQueue {
-    /// The id under which it wants them.
+    /// The id under which it wants messages about metadata.
     id: Option<u8>,
+    /// Length of the dictionary that it offers, bytes.
+    offered: Option<u32>,
     waiting: VecDeque<u32>,
-    /// How many it has had.
+    /// How many blocks it has had.
     given: u32,
 }
 
@@ -138,10 +140,27 @@ impl Peer {
         }
     }
 
-    /// The id under which it wants messages about metadata (BEP 9). A later handshake may leave it
-    /// out.
-    pub(super) fn hear_metadata_id(&mut self, id: Option<u8>) {
-        self.metadata.id = id.or(self.metadata.id);
+    /// What its handshake of extensions says about metadata (BEP 9). A later handshake may leave
+    /// that out.
+    pub(super) fn hear_metadata(&mut self, hello: &ExtensionHandshake) {
+        self.metadata.id = hello.id(metadata::EXTENSION).or(self.metadata.id);
+        let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
+        self.metadata.offered = size.or(self.metadata.offered);
+    }
+
+    /// Whether it takes and answers requests for the info dictionary.
+    pub fn speaks_metadata(&self) -> bool {
+        self.metadata.id.is_some()
+    }
+
+    /// Length of the info dictionary that it offers, bytes; `None` while it offers none.
+    pub fn offered_metadata(&self) -> Option<u32> {
+        self.metadata.offered
+    }
+
+    /// Asks it for a block of the info dictionary.
+    pub fn ask_metadata(&mut self, block: u32, now: Instant) {
+        self.say_metadata(MetadataMessage::Request { block }, now);
     }
 
     /// It asks for a block of an info dictionary of so many bytes. One that asks for far more than

@@ -9,10 +9,12 @@ mod asking;
 mod event;
 mod exchange;
 pub mod extension;
+mod frames;
 pub mod give;
 pub mod handshake;
 mod having;
 pub mod holepunch;
+pub(crate) mod local;
 pub mod metadata;
 pub mod mse;
 pub mod pex;
@@ -30,8 +32,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::bitfield::Bitfield;
-use crate::geometry::{Geometry, PieceIndex};
-use crate::hashes::request::{HashRequest, REQUEST_LENGTH};
+use crate::geometry::PieceIndex;
+use crate::hashes::request::HashRequest;
 use crate::limits;
 use crate::metainfo::Identity;
 use crate::time::Instant;
@@ -40,7 +42,7 @@ use handshake::{HANDSHAKE_LEN, Handshake};
 use pipe::Pipe;
 use rate::{RateMeter, ReplyTime};
 use requests::Requests;
-use upload::{Request, Upload};
+use upload::Upload;
 use wire::Message;
 
 /// A peer that is connected but does not finish its handshake in this time is dropped.
@@ -56,7 +58,7 @@ const SNUB_AFTER: Duration = Duration::from_secs(10);
 enum Stage {
     Connecting,
     Handshaking { since: Instant, received: Vec<u8> },
-    Ready,
+    Ready { since: Instant },
 }
 
 /// One peer.
@@ -225,7 +227,7 @@ impl Peer {
 
     /// Whether its handshake is done.
     pub fn is_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready)
+        matches!(self.stage, Stage::Ready { .. })
     }
 
     /// The connection is open: our handshake goes out.
@@ -275,7 +277,7 @@ impl Peer {
         }
         // One that dialled us had said so much already.
         self.round_trip = if self.dialled { now.saturating_since(*since) } else { Duration::MAX };
-        self.stage = Stage::Ready;
+        self.stage = Stage::Ready { since: now };
         self.last_heard = now;
         self.id = Some(theirs.peer_id);
         self.fast = theirs.supports_fast();
@@ -284,107 +286,16 @@ impl Peer {
         Ok(Some(PeerEvent::Ready))
     }
 
-    /// A frame that was not diverted.
-    ///
-    /// # Errors
-    /// [`PeerError`]: drop the peer.
-    pub fn handle_frame(
-        &mut self,
-        frame: &Bytes,
-        geometry: &Geometry,
-        now: Instant,
-    ) -> Result<Option<PeerEvent>, PeerError> {
-        if !self.is_ready() {
-            return Err(PeerError::OutOfTurn);
-        }
-        self.last_heard = now;
-        let message = Message::parse(frame)?;
-        match message {
-            Message::Choke => Ok(self.choke(now)),
-            Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
-            Message::Unchoke => {
-                self.choked = false;
-                self.last_block = now;
-                Ok(Some(PeerEvent::Unchoked))
-            }
-            Message::Have(piece) => self.have(piece, geometry),
-            Message::Bitfield(bits) => {
-                let pieces = Bitfield::from_wire(bits, geometry.piece_count())
-                    .map_err(|_| PeerError::OutOfRange)?;
-                // aria2 says so what many `have`s would say, and with the next message that it has
-                // everything now.
-                if self.told_bitfield {
-                    Ok(self.more_pieces(&pieces))
-                } else {
-                    self.first_pieces(pieces)
-                }
-            }
-            Message::HaveAll => {
-                self.agreed()?;
-                let pieces = Bitfield::full(geometry.piece_count());
-                if self.told_bitfield {
-                    Ok(self.more_pieces(&pieces))
-                } else {
-                    self.first_pieces(pieces)
-                }
-            }
-            Message::HaveNone => {
-                self.agreed()?;
-                self.first_pieces(Bitfield::new(geometry.piece_count()))
-            }
-            Message::Reject { piece, begin, length } => {
-                self.agreed()?;
-                let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
-                Ok(self.requests.rejected(block).then_some(PeerEvent::Rejected(block)))
-            }
-            Message::AllowedFast(piece) => {
-                self.agreed()?;
-                self.allow_fast(PieceIndex(piece), geometry)
-            }
-            Message::Extended { id: 0, payload } => {
-                if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
-                    self.reqq =
-                        hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
-                    self.upload_only = hello.upload_only;
-                    self.hear_metadata_id(hello.id(metadata::EXTENSION));
-                    self.client = hello.client.clone().or(self.client.take());
-                    self.talk.hear(&hello);
-                    self.punching.hear(&hello);
-                }
-                Ok(Some(PeerEvent::Agreed))
-            }
-            Message::Extended { id: pex::OUR_ID, payload } => self.hear_peers(payload, now),
-            Message::Extended { id: holepunch::OUR_ID, payload } => self.hear_punch(payload, now),
-            Message::Extended { id: metadata::OUR_ID, payload } => {
-                match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
-                    metadata::MetadataMessage::Request { block } => {
-                        Ok(Some(PeerEvent::AsksMetadata(block)))
-                    }
-                    // We asked for none.
-                    _ => Ok(None),
-                }
-            }
-            Message::Interested => {
-                Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))
-            }
-            Message::NotInterested => {
-                Ok(self.upload.set_interested(false, now).then_some(PeerEvent::Interest))
-            }
-            Message::Request { piece, begin, length } => {
-                Ok(Some(PeerEvent::Asks(Request { piece, begin, length })))
-            }
-            Message::Cancel { piece, begin, length } => {
-                Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
-            }
-            Message::HashRequest(request) => Ok(self.v2.then_some(PeerEvent::WantsHashes(request))),
-            Message::Hashes { request, .. } => {
-                Ok(self.v2.then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..))))
-            }
-            Message::HashReject(request) => {
-                Ok(self.v2.then_some(PeerEvent::HashesRejected(request)))
-            }
-            // A block too short for its header to be diverted, or what we do not use.
-            _ => Ok(None),
+    /// Whether it speaks the extension protocol (BEP 10).
+    pub fn speaks_extensions(&self) -> bool {
+        self.speaks_extensions
+    }
+
+    /// How long ago its handshake was done; `None` before that.
+    pub fn ready_for(&self, now: Instant) -> Option<Duration> {
+        match self.stage {
+            Stage::Ready { since } => Some(now.saturating_since(since)),
+            _ => None,
         }
     }
 
@@ -424,7 +335,7 @@ impl Peer {
         match &self.stage {
             Stage::Connecting => false,
             Stage::Handshaking { since, .. } => now.saturating_since(*since) > HANDSHAKE_TIMEOUT,
-            Stage::Ready => now.saturating_since(self.last_heard) > SILENCE_TIMEOUT,
+            Stage::Ready { .. } => now.saturating_since(self.last_heard) > SILENCE_TIMEOUT,
         }
     }
 
@@ -448,17 +359,5 @@ impl Peer {
     fn say(&mut self, message: &Message<'_>, now: Instant) {
         message.encode(&mut self.out);
         self.last_sent = now;
-    }
-
-    fn agreed(&self) -> Result<(), PeerError> {
-        if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
-    }
-
-    /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
-    /// rejected (BEP 6).
-    fn choke(&mut self, _now: Instant) -> Option<PeerEvent> {
-        self.choked = true;
-        let dropped = if self.fast { Vec::new() } else { self.requests.forget_all() };
-        Some(PeerEvent::Choked(dropped))
     }
 }

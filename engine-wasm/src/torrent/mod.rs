@@ -13,7 +13,7 @@ mod record;
 mod routes;
 mod selection;
 mod storage;
-mod swarm;
+pub(crate) mod swarm;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ pub(crate) struct Torrent {
 impl Torrent {
     /// At most so many peers at once, those being dialled included.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
-        self.swarm.max_connections = max_connections;
+        self.swarm.set_max_connections(max_connections);
     }
 
     /// When it has given enough, unless a person says otherwise for it.
@@ -187,17 +187,12 @@ impl Torrent {
 
     /// The daemon is gone.
     pub(crate) fn unlink(&mut self, now: Instant) {
-        for (conn, peer) in std::mem::take(&mut self.swarm.peers) {
-            self.ledger.release(conn);
-            self.swarm.asking.leave(conn);
-            self.lose(&peer);
-            self.swarm.candidates.released(peer.addr());
+        for parted in self.swarm.unlink(now) {
+            self.ledger.release(parted.conn);
+            self.lose(&parted.peer);
         }
         self.ops.clear();
         self.record.unlink();
-        self.swarm.seeking.clear();
-        self.swarm.trackers.unlink(now);
-        self.swarm.web.unlink();
         self.ledger.unlink();
         self.watch.unlink(now);
         self.life.linked = false;
@@ -278,16 +273,15 @@ impl Torrent {
 
     /// Looks after peers and viewers.
     fn tick(&mut self, cx: &mut Context<'_>) {
-        self.tend_peers(cx);
+        self.check_peers(cx);
         if self.ledger.trees().lacks_layers() {
             self.ask_for_hashes(cx);
         }
-        self.tend_giving(cx);
+        self.maintain_uploads(cx);
         self.tend_sharing(cx);
         self.announce_to_trackers(cx);
-        self.ask_dht(cx);
-        self.ask_lsd(cx);
-        self.tend_exchange(cx);
+        self.ask_around(cx);
+        self.tell_peers(cx);
         self.dial(cx);
         if self.swarm.web.is_due(cx.now) && self.lacks_something() {
             self.fetch.invalidate();
@@ -311,10 +305,8 @@ impl Torrent {
         }
         self.tell_upload_only(cx);
         self.watch.settle(cx.now);
-        for (&conn, peer) in &mut self.swarm.peers {
-            if let Some(data) = peer.take_out() {
-                cx.order(IoCommand::TcpSend { conn, data });
-            }
+        for (conn, data) in self.swarm.take_out() {
+            cx.order(IoCommand::TcpSend { conn, data });
         }
     }
 

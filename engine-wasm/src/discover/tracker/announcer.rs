@@ -1,57 +1,68 @@
-//! One torrent's trackers at work: what [`TrackerSchedule`] says is due is asked, over HTTP or UDP,
-//! and what comes back is taken in.
+//! The trackers of one torrent or magnet link: which of them to ask now, and what they answer.
 //!
-//! Owns the questions that are under way and the addresses of UDP trackers. It is the same for
-//! torrents and magnet links. A UDP tracker's name is looked up for each announce, and it is asked
-//! over IPv4 and IPv6, each of which has peers of its own (BEP 7); the first that answers sets the
-//! time, and both name peers.
+//! [`TrackerSchedule`] says which tracker is due. The announcer turns that into questions
+//! ([`Ask`]), which its owner sends, and reads the answers. It owns the questions under way and the
+//! addresses of UDP trackers; it sends nothing. It looks up a UDP tracker's name for each announce
+//! and asks over IPv4 and IPv6, because each family has peers of its own (BEP 7). The first answer
+//! sets the time of the next announce; both name peers.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use rand::RngExt;
+use rand::{Rng, RngExt};
+use shared_proto::OpId;
 use shared_proto::io::{Family, OpError, OpOutput};
-use shared_proto::{IoCommand, OpId};
 
 use super::schedule::{Announce, TrackerId, TrackerSchedule};
 use super::udp::{self, Question};
 use super::url::{TrackerUrl, UdpUrl};
-use super::{AnnounceParams, AnnounceResponse, Counts, Event, NO_PORT, TrackerError, http};
-use crate::context::{Context, Owner};
+use super::{AnnounceParams, AnnounceResponse, Counts, Event, TrackerError, http};
+use crate::addresses::Families;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::{Sentence, TrackerView};
 
-impl AnnounceParams {
-    /// What is said for a torrent of which nothing was given or got yet, and that has room for so
-    /// many peers.
-    pub(crate) fn new(
-        info_hash: InfoHash,
-        left: u64,
-        max_connections: usize,
-        cx: &Context<'_>,
-    ) -> Self {
-        Self {
-            info_hash,
-            peer_id: cx.peer_id,
-            port: cx.shared.net.public_port().unwrap_or(NO_PORT),
-            uploaded: 0,
-            downloaded: 0,
-            left,
-            event: None,
-            numwant: u32::try_from(max_connections * 2).unwrap_or(u32::MAX),
-        }
-    }
+/// A question for a tracker.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    /// What to send.
+    pub(crate) inquiry: Inquiry,
+    /// What to hand to [`Announcer::asked`] with the number of the answer; `None` where nobody
+    /// waits for the answer.
+    pub(crate) job: Option<Job>,
 }
 
-/// What is asked.
+/// What to send for a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Inquiry {
+    /// An HTTP request for this URL ([`http::fetch`]).
+    Fetch(String),
+    /// A look-up of a name.
+    Resolve {
+        /// The name.
+        host: String,
+        /// The port that each address of the answer has.
+        port: u16,
+    },
+    /// A UDP tracker's question.
+    Datagram(SocketAddr, Question),
+}
+
+/// A question under way.
+#[derive(Debug)]
+pub(crate) struct Job {
+    tracker: TrackerId,
+    goal: Goal,
+    step: Step,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Goal {
     Announce(AnnounceParams),
     Scrape,
 }
 
-/// How far it is.
+/// How far a question has come.
 #[derive(Debug)]
 enum Step {
     /// An HTTP tracker is asked.
@@ -63,35 +74,44 @@ enum Step {
     Ask(Family),
 }
 
-#[derive(Debug)]
-struct Job {
-    tracker: TrackerId,
-    goal: Goal,
-    step: Step,
+/// What an answer came to.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    /// Peers that the tracker names.
+    pub(crate) peers: Vec<SocketAddr>,
+    /// Our own address as the tracker sees it (BEP 24).
+    pub(crate) external: Option<IpAddr>,
+    /// What to ask next.
+    pub(crate) asks: Vec<Ask>,
 }
 
 /// The trackers of one torrent.
 #[derive(Debug)]
 pub(crate) struct Announcer {
     info_hash: InfoHash,
-    /// By which trackers know us when our address changes.
+    /// By this key trackers recognise us when our address changes.
     key: u32,
     schedule: TrackerSchedule,
-    /// Whether a person wants any asked.
+    /// Whether the settings allow trackers.
     allowed: bool,
     jobs: BTreeMap<OpId, Job>,
-    /// Where UDP trackers were found last: goodbyes do not wait for a look-up.
+    /// The last known addresses of UDP trackers: goodbyes do not wait for a look-up.
     addresses: BTreeMap<TrackerId, Vec<SocketAddr>>,
 }
 
 impl Announcer {
     /// The trackers of a torrent, each tier shuffled. The first announce is due at once.
-    pub(crate) fn new(info_hash: InfoHash, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) -> Self {
-        let schedule = TrackerSchedule::new(tiers, cx.rng, cx.now);
-        let (allowed, key) = (cx.shared.sources.trackers, cx.rng.random());
+    pub(crate) fn new(
+        info_hash: InfoHash,
+        tiers: Vec<Vec<String>>,
+        allowed: bool,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> Self {
+        let schedule = TrackerSchedule::new(tiers, rng, now);
         Self {
             info_hash,
-            key,
+            key: rng.random(),
             schedule,
             allowed,
             jobs: BTreeMap::new(),
@@ -104,41 +124,41 @@ impl Announcer {
         !self.allowed || self.schedule.is_empty()
     }
 
-    /// A person wants trackers asked, or none of them: those who know us then hear that we stop.
-    pub(crate) fn allow(&mut self, allowed: bool, params: &AnnounceParams, cx: &mut Context<'_>) {
-        if self.allowed && !allowed {
-            self.stop(params, cx);
-        }
-        self.allowed = allowed;
-    }
-
-    /// More tiers, behind those that are there.
-    pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) {
-        self.schedule.add(tiers, cx.now);
-    }
-
-    /// More tiers that a person named: their trackers are asked at once.
-    pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) {
-        self.schedule.add_by_hand(tiers, cx.now);
-    }
-
-    /// These trackers are asked no more: those of them that know us hear that we stop.
-    pub(crate) fn remove(
+    /// The settings allow trackers, or no longer do. Trackers that know us then get a goodbye.
+    pub(crate) fn allow(
         &mut self,
-        urls: &[String],
+        allowed: bool,
         params: &AnnounceParams,
-        cx: &mut Context<'_>,
-    ) {
-        for goodbye in self.schedule.remove(urls) {
-            self.jobs.retain(|_, job| job.tracker != goodbye.id);
-            self.say_goodbye(goodbye, params, cx);
-        }
+        now: Instant,
+    ) -> Vec<Ask> {
+        let stops = self.allowed && !allowed;
+        self.allowed = allowed;
+        if stops { self.stop(params, now) } else { Vec::new() }
     }
 
-    /// Has all asked that may be asked now: how many these are.
+    /// Adds tiers behind those that are there.
+    pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
+        self.schedule.add(tiers, now);
+    }
+
+    /// Adds tiers that a person named: their trackers are asked at once.
+    pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
+        self.schedule.add_by_hand(tiers, now);
+    }
+
+    /// Removes trackers. Those that know us get a goodbye.
+    pub(crate) fn remove(&mut self, urls: &[String], params: &AnnounceParams) -> Vec<Ask> {
+        let goodbyes = self.schedule.remove(urls);
+        for goodbye in &goodbyes {
+            self.jobs.retain(|_, job| job.tracker != goodbye.id);
+        }
+        goodbyes.into_iter().flat_map(|goodbye| self.goodbye(goodbye, params)).collect()
+    }
+
+    /// Makes every tracker due that may be asked now. Returns how many these are.
     ///
     /// # Errors
-    /// None may be; in plain words why.
+    /// No tracker may be asked now; says why.
     pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
         if self.is_empty() {
             return Err(if self.allowed { Sentence::NoTracker } else { Sentence::TrackersOff });
@@ -157,142 +177,131 @@ impl Announcer {
         self.schedule.urls()
     }
 
-    /// Asks whoever is due. `params.event` is filled in here.
-    pub(crate) fn tend(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
+    /// Questions for the trackers that are due. `params.event` is filled in here.
+    pub(crate) fn due(&mut self, params: &AnnounceParams, now: Instant) -> Vec<Ask> {
+        let mut asks = Vec::new();
         if !self.allowed {
-            return;
+            return asks;
         }
-        while let Some(announce) = self.schedule.poll_announce(cx.now) {
-            self.announce(announce, params, cx);
+        while let Some(announce) = self.schedule.poll_announce(now) {
+            asks.push(self.announce(announce, params));
         }
-        if let Some(scrape) = self.schedule.poll_scrape(cx.now) {
+        if let Some(scrape) = self.schedule.poll_scrape(now) {
             match scrape.url {
                 TrackerUrl::Http(url) => {
                     if let Some(url) = http::scrape_url(&url, self.info_hash) {
-                        self.ask(scrape.id, Goal::Scrape, Step::Fetch, cx, |op| {
-                            http::fetch(op, url)
-                        });
+                        asks.push(fetch(scrape.id, Goal::Scrape, url));
                     }
                 }
-                TrackerUrl::Udp(url) => self.resolve(scrape.id, Goal::Scrape, url, 0, cx),
+                TrackerUrl::Udp(url) => asks.push(resolve(scrape.id, Goal::Scrape, url, 0)),
             }
         }
+        asks
     }
 
-    /// An answer came: the peers that it names. `None` when it is none of a tracker.
-    pub(crate) fn handle_done(
+    /// A question was sent; its answer comes under this number.
+    pub(crate) fn asked(&mut self, op: OpId, job: Job) {
+        self.jobs.insert(op, job);
+    }
+
+    /// Reads an answer; `None` when it answers no question of ours. `datagrams` says over which
+    /// families a UDP tracker can be asked.
+    pub(crate) fn answered(
         &mut self,
         op: OpId,
         result: Result<OpOutput, OpError>,
-        cx: &mut Context<'_>,
-    ) -> Option<Vec<SocketAddr>> {
+        datagrams: Families,
+        now: Instant,
+    ) -> Option<Answered> {
         let job = self.jobs.remove(&op)?;
         if let Step::Resolve { url, failures } = &job.step {
-            self.resolved(&job, url, *failures, result, cx);
-            return Some(Vec::new());
+            let asks = self.resolved(&job, url, *failures, result, datagrams, now);
+            return Some(Answered { asks, ..Answered::default() });
         }
         Some(match job.goal {
             Goal::Scrape => {
                 if let Ok(counts) = counts(&job.step, result, self.info_hash) {
                     self.schedule.scraped(job.tracker, counts);
                 }
-                Vec::new()
+                Answered::default()
             }
             Goal::Announce(_) => match answer(&job.step, result) {
                 Ok(answer) => {
-                    self.schedule.succeeded(job.tracker, &answer, cx.now);
-                    if let Some(address) = answer.external {
-                        cx.shared.external.hear(address);
-                    }
-                    answer.peers
+                    self.schedule.succeeded(job.tracker, &answer, now);
+                    let AnnounceResponse { peers, external, .. } = answer;
+                    Answered { peers, external, asks: Vec::new() }
                 }
                 Err(error) => {
-                    self.failed(job.tracker, &error, cx.now);
-                    Vec::new()
+                    self.failed(job.tracker, &error, now);
+                    Answered::default()
                 }
             },
         })
     }
 
-    /// The last byte has come: those who know us are to hear it.
+    /// The last byte has come: trackers that know us will hear it.
     pub(crate) fn completed(&mut self) {
         self.schedule.completed();
     }
 
-    /// Others reach us at another port: those who know us are to hear it.
+    /// Our port has changed: trackers that know us will hear it.
     pub(crate) fn moved(&mut self) {
         self.schedule.moved();
     }
 
-    /// The daemon is gone, and what was under way with it.
+    /// The daemon is gone, and with it every question under way.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.jobs.clear();
         self.schedule.unlink(now);
     }
 
-    /// The torrent stops: those who know us hear it, and nobody waits for their answers.
-    pub(crate) fn stop(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
+    /// The torrent stops. Trackers that know us get a goodbye.
+    pub(crate) fn stop(&mut self, params: &AnnounceParams, now: Instant) -> Vec<Ask> {
         self.jobs.clear();
-        for goodbye in self.schedule.stop(cx.now) {
-            self.say_goodbye(goodbye, params, cx);
-        }
+        let goodbyes = self.schedule.stop(now);
+        goodbyes.into_iter().flat_map(|goodbye| self.goodbye(goodbye, params)).collect()
     }
 
-    fn say_goodbye(&mut self, goodbye: Announce, params: &AnnounceParams, cx: &mut Context<'_>) {
+    fn goodbye(&mut self, goodbye: Announce, params: &AnnounceParams) -> Vec<Ask> {
         let params = AnnounceParams { event: goodbye.event, numwant: 0, ..*params };
-        match goodbye.url {
+        let inquiries = match goodbye.url {
             TrackerUrl::Http(url) => {
-                let url =
-                    http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
-                cx.ask(Owner::Engine, |op| http::fetch(op, url));
+                let tracker_id = goodbye.tracker_id.as_deref();
+                vec![Inquiry::Fetch(http::announce_url(&url, &params, self.key, tracker_id))]
             }
             TrackerUrl::Udp(url) => {
-                for addr in self.addresses.remove(&goodbye.id).unwrap_or_default() {
-                    cx.ask_tracker(
-                        Owner::Engine,
-                        addr,
-                        Question::announce(&params, self.key, &url.request),
-                    );
-                }
+                let addresses = self.addresses.remove(&goodbye.id).unwrap_or_default();
+                let question = |addr| {
+                    let question = Question::announce(&params, self.key, &url.request);
+                    Inquiry::Datagram(addr, question)
+                };
+                addresses.into_iter().map(question).collect()
             }
-        }
+        };
+        inquiries.into_iter().map(|inquiry| Ask { inquiry, job: None }).collect()
     }
 
-    /// Why there is no tracker that works.
+    /// Why no tracker works; `None` when one does.
     pub(crate) fn trouble(&self) -> Option<&Sentence> {
         self.schedule.trouble().filter(|_| self.allowed)
     }
 
-    /// The trackers as pages see them.
+    /// What is known of each tracker; nothing while trackers are not allowed.
     pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
         if self.allowed { self.schedule.views(now) } else { Vec::new() }
     }
 
-    fn announce(&mut self, announce: Announce, params: &AnnounceParams, cx: &mut Context<'_>) {
+    fn announce(&self, announce: Announce, params: &AnnounceParams) -> Ask {
         let numwant = if announce.event == Some(Event::Completed) { 0 } else { params.numwant };
         let params = AnnounceParams { event: announce.event, numwant, ..*params };
         let (id, goal) = (announce.id, Goal::Announce(params));
         match announce.url {
             TrackerUrl::Http(url) => {
-                let url =
-                    http::announce_url(&url, &params, self.key, announce.tracker_id.as_deref());
-                self.ask(id, goal, Step::Fetch, cx, |op| http::fetch(op, url));
+                let tracker_id = announce.tracker_id.as_deref();
+                fetch(id, goal, http::announce_url(&url, &params, self.key, tracker_id))
             }
-            TrackerUrl::Udp(url) => self.resolve(id, goal, url, announce.failures, cx),
+            TrackerUrl::Udp(url) => resolve(id, goal, url, announce.failures),
         }
-    }
-
-    fn resolve(
-        &mut self,
-        tracker: TrackerId,
-        goal: Goal,
-        url: UdpUrl,
-        failures: u32,
-        cx: &mut Context<'_>,
-    ) {
-        let (host, port) = (url.host.clone(), url.port);
-        let step = Step::Resolve { url, failures };
-        self.ask(tracker, goal, step, cx, |op| IoCommand::Resolve { op, host, port });
     }
 
     fn resolved(
@@ -301,37 +310,41 @@ impl Announcer {
         url: &UdpUrl,
         failures: u32,
         result: Result<OpOutput, OpError>,
-        cx: &mut Context<'_>,
-    ) {
+        datagrams: Families,
+        now: Instant,
+    ) -> Vec<Ask> {
         let addresses = match result {
             Ok(OpOutput::Addresses(addresses)) => addresses,
             Ok(_) => Vec::new(),
             Err(error) => {
-                return self.failed(job.tracker, &TrackerError::Lost((&error).into()), cx.now);
+                self.failed(job.tracker, &TrackerError::Lost((&error).into()), now);
+                return Vec::new();
             }
         };
-        let net = &cx.shared.net;
-        let can_ask = |addr: &SocketAddr| net.is_opening() || net.udp_towards(*addr).is_some();
-        let addresses: Vec<SocketAddr> =
-            choose(&addresses, failures).into_iter().filter(can_ask).collect();
+        let addresses: Vec<SocketAddr> = choose(&addresses, failures)
+            .into_iter()
+            .filter(|addr| datagrams.include(*addr))
+            .collect();
         if addresses.is_empty() {
-            let error = TrackerError::NoWay;
-            return self.failed(job.tracker, &error, cx.now);
+            self.failed(job.tracker, &TrackerError::NoWay, now);
+            return Vec::new();
         }
-        for &addr in &addresses {
+        let ask = |&addr: &SocketAddr| {
             let question = match job.goal {
                 Goal::Announce(params) => Question::announce(&params, self.key, &url.request),
                 Goal::Scrape => Question::scrape(self.info_hash),
             };
-            let op = cx.ask_tracker(Owner::Torrent(self.info_hash), addr, question);
-            let job =
-                Job { tracker: job.tracker, goal: job.goal, step: Step::Ask(family_of(addr)) };
-            self.jobs.insert(op, job);
-        }
+            let step = Step::Ask(family_of(addr));
+            let job = Job { tracker: job.tracker, goal: job.goal, step };
+            Ask { inquiry: Inquiry::Datagram(addr, question), job: Some(job) }
+        };
+        let asks = addresses.iter().map(ask).collect();
         self.addresses.insert(job.tracker, addresses);
+        asks
     }
 
-    /// It counts as a failure when nothing else of it is under way.
+    /// A question failed. That counts as a failure of the tracker when no other announce to it is
+    /// under way.
     fn failed(&mut self, tracker: TrackerId, error: &TrackerError, now: Instant) {
         let is_announce =
             |job: &Job| job.tracker == tracker && matches!(job.goal, Goal::Announce(_));
@@ -340,21 +353,20 @@ impl Announcer {
             self.schedule.failed(tracker, error, now);
         }
     }
-
-    fn ask(
-        &mut self,
-        tracker: TrackerId,
-        goal: Goal,
-        step: Step,
-        cx: &mut Context<'_>,
-        command: impl FnOnce(OpId) -> IoCommand,
-    ) {
-        let op = cx.ask(Owner::Torrent(self.info_hash), command);
-        self.jobs.insert(op, Job { tracker, goal, step });
-    }
 }
 
-/// One address of each family.
+fn fetch(tracker: TrackerId, goal: Goal, url: String) -> Ask {
+    let job = Job { tracker, goal, step: Step::Fetch };
+    Ask { inquiry: Inquiry::Fetch(url), job: Some(job) }
+}
+
+fn resolve(tracker: TrackerId, goal: Goal, url: UdpUrl, failures: u32) -> Ask {
+    let inquiry = Inquiry::Resolve { host: url.host.clone(), port: url.port };
+    let step = Step::Resolve { url, failures };
+    Ask { inquiry, job: Some(Job { tracker, goal, step }) }
+}
+
+/// Picks one address of each family.
 fn choose(addresses: &[SocketAddr], failures: u32) -> Vec<SocketAddr> {
     let of = |family| {
         let all: Vec<SocketAddr> =
@@ -390,7 +402,7 @@ fn counts(
     }
 }
 
-/// What a UDP tracker answered.
+/// The bytes that a UDP tracker answered.
 fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
     match result {
         Ok(OpOutput::Bytes(body)) => Ok(body),
@@ -401,7 +413,69 @@ fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerEr
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use shared_proto::io::OpErrorKind;
+
+    use super::super::testing::PARAMS;
     use super::*;
+
+    const UDP: &str = "udp://t.example:80/announce";
+    const BOTH: Families = Families { v4: true, v6: true };
+
+    fn announcer(tracker: &str) -> Announcer {
+        let mut rng = rand::rngs::ChaCha8Rng::from_seed([1; 32]);
+        let tiers = vec![vec![tracker.to_owned()]];
+        Announcer::new(PARAMS.info_hash, tiers, true, &mut rng, Instant(0))
+    }
+
+    /// Sends questions under numbers from `first` on; returns what was sent.
+    fn send(announcer: &mut Announcer, asks: Vec<Ask>, first: u64) -> Vec<Inquiry> {
+        let mut sent = Vec::new();
+        for (op, ask) in (first..).map(OpId).zip(asks) {
+            if let Some(job) = ask.job {
+                announcer.asked(op, job);
+            }
+            sent.push(ask.inquiry);
+        }
+        sent
+    }
+
+    fn lost() -> Result<OpOutput, OpError> {
+        Err(OpError { kind: OpErrorKind::Network, message: "gone".to_owned() })
+    }
+
+    #[test]
+    fn a_udp_tracker_is_looked_up_and_then_asked_over_each_family_that_is_open() {
+        let mut trackers = announcer(UDP);
+        let asks = trackers.due(&PARAMS, Instant(0));
+        let looked_up = Inquiry::Resolve { host: "t.example".to_owned(), port: 80 };
+        assert_eq!(send(&mut trackers, asks, 1), [looked_up]);
+        assert!(trackers.due(&PARAMS, Instant(0)).is_empty(), "it is under way");
+        let found = ["192.0.2.1:80", "[2001:db8::1]:80"].map(|addr| addr.parse().unwrap());
+        let found = Ok(OpOutput::Addresses(found.to_vec()));
+        let only_v4 = Families { v4: true, v6: false };
+        let asks = trackers.answered(OpId(1), found, only_v4, Instant(0)).unwrap().asks;
+        let sent = send(&mut trackers, asks, 2);
+        assert!(matches!(&sent[..], [Inquiry::Datagram(addr, _)] if addr.is_ipv4()), "{sent:?}");
+        assert!(trackers.answered(OpId(9), lost(), BOTH, Instant(0)).is_none(), "not asked");
+        assert!(trackers.answered(OpId(2), lost(), BOTH, Instant(0)).is_some());
+        assert!(matches!(trackers.trouble(), Some(Sentence::TrackerFailed { .. })));
+    }
+
+    #[test]
+    fn a_tracker_that_may_know_us_gets_a_goodbye_whose_answer_nobody_reads() {
+        let mut trackers = announcer("http://t.example/announce");
+        assert!(trackers.stop(&PARAMS, Instant(0)).is_empty(), "it does not know us");
+        let asks = trackers.due(&PARAMS, Instant(0));
+        send(&mut trackers, asks, 1);
+        let goodbyes = trackers.allow(false, &PARAMS, Instant(1));
+        let [Ask { inquiry: Inquiry::Fetch(url), job: None }] = &goodbyes[..] else {
+            panic!("{goodbyes:?}")
+        };
+        assert!(url.contains("event=stopped"), "{url}");
+        assert!(trackers.answered(OpId(1), lost(), BOTH, Instant(1)).is_none(), "nobody waits");
+        assert!(trackers.due(&PARAMS, Instant(1)).is_empty() && trackers.is_empty());
+    }
 
     #[test]
     fn one_address_of_each_family_is_asked_and_another_one_after_a_failure() {

@@ -10,10 +10,7 @@ use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::PieceIndex;
-use crate::hashes::asking::Asking;
-use crate::limits;
 use crate::metainfo::Metainfo;
-use crate::peer::holepunch::seeking::Seeking;
 use crate::pick::piece_map::PieceState;
 use crate::torrent::Life;
 use crate::torrent::Status;
@@ -32,9 +29,8 @@ use crate::torrent::storage::place::Place;
 use crate::torrent::storage::slot::Slot;
 use crate::torrent::storage::stamps::Stamps;
 use crate::torrent::storage::trouble::Trouble;
-use crate::torrent::swarm::Swarm;
-use crate::torrent::swarm::giving::Giving;
 use crate::torrent::swarm::web_seeds::Web;
+use crate::torrent::swarm::{Discovered, Swarm};
 use crate::torrent::watch::Watch;
 
 impl Torrent {
@@ -71,7 +67,9 @@ impl Torrent {
         let changes = record.as_ref().map(|record| record.changes.clone()).unwrap_or_default();
         let found =
             record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
-        let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
+        let allowed = cx.shared.sources.trackers;
+        let trackers =
+            Announcer::new(meta.info_hash, meta.trackers.clone(), allowed, cx.rng, cx.now);
         let ledger = Ledger::new(&meta, Arc::clone(&geometry));
         let is_idle = |piece: PieceIndex| {
             ledger.pieces().is_sealed(piece) || ledger.pieces().state(piece) == PieceState::Have
@@ -97,19 +95,10 @@ impl Torrent {
             creating: 0,
             files,
         };
-        let swarm = Swarm {
-            peers: BTreeMap::new(),
-            candidates,
-            seeking: Seeking::default(),
-            trackers,
-            web: Web::new(&meta, cx),
-            asking: Asking::default(),
-            giving: Giving::new(cx.now),
-            asks_dht: false,
-            max_connections: limits::CONNECTIONS_PER_TORRENT,
-            told_upload_only: false,
-            own_group: cx.new_group(),
-        };
+        let web = Web::new(&meta, cx);
+        let discovered = Discovered { candidates, trackers };
+        let swarm =
+            Swarm::new(meta.identity(), meta.private, discovered, web, cx.new_group(), cx.now);
         let watch = Watch::new(cx.now);
         let mut torrent = Self {
             selection: Selection::new(&meta),

@@ -31,10 +31,10 @@ impl Torrent {
         if self.life.status != Status::Running {
             return;
         }
-        let mut queue = self.fetch.for_requests().0.queue(&self.swarm.peers, cx.now);
+        let mut queue = self.fetch.for_requests().0.queue(self.swarm.peers(), cx.now);
         while let Some(conn) = queue.next_peer() {
             if self.ask_next(conn, cx)
-                && let Some(peer) = self.swarm.peers.get(&conn)
+                && let Some(peer) = self.swarm.peers().get(&conn)
             {
                 queue.again(conn, peer, cx.now);
             }
@@ -66,7 +66,7 @@ impl Torrent {
             pieces,
             availability,
             suspects,
-            peers: &mut self.swarm.peers,
+            peers: self.swarm.peers_mut(),
         }
     }
 
@@ -153,7 +153,7 @@ impl Torrent {
         let pieces: std::collections::BTreeSet<PieceIndex> =
             pieces.filter(|&piece| self.ledger.pieces().has_armed(piece)).collect();
         self.end_runs_into(&pieces, cx);
-        for (&conn, peer) in &mut self.swarm.peers {
+        for (&conn, peer) in self.swarm.peers_mut() {
             let theirs: Vec<Block> =
                 peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
             for block in theirs {
@@ -171,7 +171,7 @@ impl Torrent {
     /// `stored`: a block is on disk.
     pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
         let Some(block) = self.block_of(key) else { return };
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peer_mut(conn) else { return };
         let (_, length) = self.content.geometry.block_range(block);
         let addr = peer.addr();
         peer.received(block, &self.content.geometry, cx.now);
@@ -220,9 +220,7 @@ impl Torrent {
         match reason {
             // It crossed with our taking it back, or nobody asked: the former is no fault.
             NotStored::Unarmed => {
-                if let (Some(block), Some(peer)) =
-                    (self.block_of(key), self.swarm.peers.get_mut(&conn))
-                {
+                if let (Some(block), Some(peer)) = (self.block_of(key), self.swarm.peer_mut(conn)) {
                     peer.received(block, &self.content.geometry, cx.now);
                 }
             }

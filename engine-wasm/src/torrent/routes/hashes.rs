@@ -16,7 +16,6 @@ use crate::hashes::trees::Answer;
 use crate::limits;
 use crate::metainfo::merkle;
 use crate::metainfo::torrent::with_layers;
-use crate::peer::Peer;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
@@ -38,13 +37,6 @@ impl Torrent {
         if !(self.is_running() || self.awaits_hashes()) {
             return;
         }
-        let mut peers: Vec<(&ConnId, &Peer)> =
-            self.swarm.peers.iter().filter(|(_, peer)| peer.speaks_v2()).collect();
-        if peers.is_empty() {
-            return;
-        }
-        peers.sort_by_key(|(conn, peer)| (peer.eta(cx.now), **conn));
-        let peers: Vec<ConnId> = peers.into_iter().map(|(&conn, _)| conn).collect();
         let wants =
             self.fetch.wants().iter().take(JUDGED_BY_BLOCK).map(|want| (want.piece, want.first));
         let doubted = self.ledger.suspects().pieces().map(|piece| (piece, BlockIndex(0)));
@@ -58,12 +50,7 @@ impl Torrent {
             });
             trees.request_for_piece(piece).into_iter().chain(blocks)
         });
-        let plan = self.swarm.asking.plan(urgent.chain(trees.layer_requests()), &peers, cx.now);
-        for (conn, request) in plan {
-            if let Some(peer) = self.swarm.peers.get_mut(&conn) {
-                peer.ask_for_hashes(request, cx.now);
-            }
-        }
+        self.swarm.ask_for_hashes(urgent.chain(trees.layer_requests()), cx.now);
     }
 
     /// A peer gives hashes.
@@ -74,11 +61,11 @@ impl Torrent {
         hashes: &[u8],
         cx: &mut Context<'_>,
     ) {
-        if !self.swarm.asking.answered(conn, request) {
+        if !self.swarm.hashes_came(conn, request) {
             return;
         }
         let Ok(learned) = self.ledger.learn(request, hashes) else {
-            if let Some(addr) = self.swarm.peers.get(&conn).map(Peer::addr) {
+            if let Some(addr) = self.swarm.addr(conn) {
                 self.ban(addr, cx);
             }
             return;
@@ -103,7 +90,7 @@ impl Torrent {
         request: &HashRequest,
         cx: &mut Context<'_>,
     ) {
-        self.swarm.asking.rejected(conn, request, cx.now);
+        self.swarm.hashes_rejected(conn, request, cx.now);
         self.fetch.invalidate();
     }
 
@@ -155,11 +142,11 @@ impl Torrent {
     }
 
     fn say_hashes(&mut self, conn: ConnId, request: HashRequest, answer: Answer, cx: &Context<'_>) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        match answer {
-            Answer::Hashes(hashes) => peer.give_hashes(request, Some(&hashes), cx.now),
-            Answer::Blocks(_) | Answer::Reject => peer.give_hashes(request, None, cx.now),
-        }
+        let hashes = match &answer {
+            Answer::Hashes(hashes) => Some(&hashes[..]),
+            Answer::Blocks(_) | Answer::Reject => None,
+        };
+        self.swarm.give_hashes(conn, request, hashes, cx.now);
     }
 
     /// The layers are written down with the rest of the `.torrent` file, so that they need not be

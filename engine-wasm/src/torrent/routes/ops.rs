@@ -28,7 +28,9 @@ impl Torrent {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
+        let Some(purpose) = self.ops.remove(&op) else {
+            return self.tracker_answered(op, result, cx);
+        };
         match purpose {
             Op::Look(file, round) => self.looked((file, round), result, cx),
             Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
@@ -43,7 +45,7 @@ impl Torrent {
             Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
             Op::ReadIndex(file, bytes) => self.index_read(file, bytes, result),
             Op::LoadSharing => self.loaded_sharing(result, cx),
-            Op::Give(conn, length) => self.gave(conn, length, result, cx),
+            Op::Give(conn, length) => self.block_sent(conn, length, result, cx),
             Op::Web(run) => self.fetched(run, op, result, cx),
             Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
             Op::SaveMove => self.saved_move(result, cx),

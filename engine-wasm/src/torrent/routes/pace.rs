@@ -5,7 +5,6 @@
 //! so that one peer that pauses does not turn a second into a day. Web servers count as peers here.
 
 use crate::geometry::BLOCK_LENGTH;
-use crate::peer::Peer;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
@@ -20,9 +19,7 @@ impl Torrent {
         if !self.fetches() {
             return self.account.pace.rest();
         }
-        let could_come =
-            self.swarm.peers.values().any(Peer::is_awaited) || self.swarm.web.is_fetching();
-        self.account.pace.expect(could_come, now);
+        self.account.pace.expect(self.swarm.could_send(), now);
     }
 
     /// When all that is wanted is there, seconds. `(wanted, verified)` are bytes.

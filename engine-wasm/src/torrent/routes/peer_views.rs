@@ -1,4 +1,4 @@
-//! Who is connected to a torrent, as pages see it.
+//! The connected peers of a torrent, as pages see them.
 
 use std::cmp::Reverse;
 
@@ -13,10 +13,8 @@ use crate::view::{PeerTransport, PeerView};
 impl Torrent {
     /// The connected peers, the fastest first.
     pub(crate) fn peer_views(&self, calls: &Calls, now: Instant) -> Vec<PeerView> {
-        let ready = self.swarm.peers.iter().filter(|(_, peer)| peer.is_ready());
-        let mut peers: Vec<PeerView> = ready
-            .map(|(conn, peer)| self.peer_view(peer, calls.is_encrypted(*conn), now))
-            .collect();
+        let view = |(conn, peer)| self.peer_view(peer, calls.is_encrypted(conn), now);
+        let mut peers: Vec<PeerView> = self.swarm.ready_peers().map(view).collect();
         peers.sort_by_cached_key(|peer| {
             let rate = peer.down_rate_bps + peer.up_rate_bps;
             (Reverse(rate), Reverse(peer.downloaded + peer.uploaded), peer.address.clone())

@@ -90,7 +90,7 @@ impl Torrent {
                 .filter(|it| it.1 > 0)
                 .collect(),
             adopts: self.storage.adopts,
-            peers: self.swarm.candidates.worth_keeping(limits::KEPT_PEERS),
+            peers: self.swarm.worth_keeping(limits::KEPT_PEERS),
         }
     }
 }

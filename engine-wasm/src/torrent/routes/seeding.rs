@@ -19,8 +19,8 @@ impl Torrent {
     pub(crate) fn set_sharing(&mut self, sharing: Sharing, cx: &mut Context<'_>) {
         self.account.seeding.set_sharing(sharing);
         self.say_limits(cx);
-        let conns: Vec<ConnId> = self.swarm.peers.keys().copied().collect();
-        conns
+        self.swarm
+            .conns()
             .into_iter()
             .for_each(|conn| cx.order(IoCommand::TcpGroup { conn, group: self.group() }));
         if self.life.status == Status::Resting(Rest::Sated) && !self.has_given_enough(cx.now) {
@@ -45,13 +45,13 @@ impl Torrent {
 
     /// Bytes of payload uploaded, ever.
     pub(in crate::torrent) fn uploaded(&self) -> u64 {
-        self.account.seeding.uploaded(self.swarm.giving.uploaded())
+        self.account.seeding.uploaded(self.swarm.uploaded())
     }
 
     /// The group of the rate limits that its connections are in: its own, where it has limits of
     /// its own.
     pub(in crate::torrent) fn group(&self) -> u32 {
-        if self.account.seeding.has_limits() { self.swarm.own_group } else { 0 }
+        if self.account.seeding.has_limits() { self.swarm.own_group() } else { 0 }
     }
 
     /// Counts a new connection to the torrent's group.
@@ -95,7 +95,7 @@ impl Torrent {
             self.save_sharing(cx);
         }
         self.say_limits(cx);
-        for conn in self.swarm.peers.keys().copied().collect::<Vec<_>>() {
+        for conn in self.swarm.conns() {
             self.join_group(conn, cx);
         }
         cx.changed();
@@ -104,7 +104,7 @@ impl Torrent {
     fn say_limits(&self, cx: &mut Context<'_>) {
         let Sharing { down_limit_bps: down_bps, up_limit_bps: up_bps, .. } = self.sharing();
         if self.group() != 0 {
-            cx.say(EngineMessage::RateLimit { group: self.swarm.own_group, down_bps, up_bps });
+            cx.say(EngineMessage::RateLimit { group: self.swarm.own_group(), down_bps, up_bps });
         }
     }
 

@@ -1,7 +1,6 @@
 //! A torrent as pages see it.
 
 use crate::geometry::{FileIndex, PieceIndex};
-use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 use crate::torrent::Rest;
@@ -18,7 +17,7 @@ impl Torrent {
     /// All of it.
     pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
         TorrentView {
-            trackers: self.swarm.trackers.views(now),
+            trackers: self.tracker_views(now),
             files: self.file_views(url),
             ..self.row(now)
         }
@@ -55,13 +54,13 @@ impl Torrent {
             piece_length: self.content.geometry.piece_length(),
             piece_count: self.content.geometry.piece_count(),
             down_rate_bps: if self.fetches() { self.account.pace.rate_bps(now) } else { 0 },
-            up_rate_bps: if self.is_running() { self.swarm.giving.rate_bps(now) } else { 0 },
+            up_rate_bps: if self.is_running() { self.swarm.upload_rate_bps(now) } else { 0 },
             eta_s: self.eta_s((wanted, wanted_verified), now),
             stalled: self.is_stalled(now),
             sharing: self.sharing(),
             giving: self.giving_view(),
-            peers: count(self.swarm.peers.values().filter(|peer| peer.is_ready())),
-            known_peers: u32::try_from(self.swarm.candidates.len()).unwrap_or(u32::MAX),
+            peers: count(self.swarm.ready_peers()),
+            known_peers: u32::try_from(self.swarm.known_peers()).unwrap_or(u32::MAX),
             file_count: count(self.content.meta.files.iter().filter(|file| !file.padding)),
             next: self.next_film(),
             choices: self.watch.films().choices(),
@@ -72,7 +71,7 @@ impl Torrent {
 
     /// Its trackers, tier by tier.
     pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
-        self.swarm.trackers.views(now)
+        self.swarm.tracker_views(now)
     }
 
     /// One of its files. `None` when there is no such file, or it is padding.
@@ -227,12 +226,12 @@ impl Torrent {
             Status::Running
                 if self.lacks_something()
                     && !self.swarm.web.is_hopeful()
-                    && !self.swarm.peers.values().any(Peer::is_ready) =>
+                    && !self.swarm.has_ready_peer() =>
             {
-                Some(match (self.swarm.trackers.trouble(), self.swarm.candidates.len()) {
+                Some(match (self.swarm.tracker_trouble(), self.swarm.known_peers()) {
                     (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
-                    (_, 0) if self.swarm.asks_dht => Sentence::LookingForPeers,
-                    (_, 0) if self.swarm.trackers.is_empty() => Sentence::NoPeersNoTracker,
+                    (_, 0) if self.swarm.asks_dht() => Sentence::LookingForPeers,
+                    (_, 0) if !self.swarm.has_tracker() => Sentence::NoPeersNoTracker,
                     (_, 0) => Sentence::LookingForPeers,
                     _ => Sentence::ConnectingToPeers,
                 })

@@ -220,7 +220,7 @@ impl Torrent {
         self.believe(piece, cx);
         self.record.touch(cx.now);
         self.fetch.invalidate();
-        self.tell_have(piece, cx.now);
+        self.swarm.tell_have(piece, cx.now);
         if !self.ledger.wants_proof(piece) || !self.digest_blocks(Purpose::Proof(piece), cx) {
             self.ledger.drop_suspicion(piece);
         }

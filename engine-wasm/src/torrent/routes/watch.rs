@@ -162,7 +162,7 @@ impl Torrent {
             .desk()
             .waiting()
             .filter(|(piece, _)| {
-                !self.is_on_web(*piece) && !self.swarm.peers.values().any(|peer| peer.has(*piece))
+                !self.is_on_web(*piece) && !self.swarm.peers().values().any(|peer| peer.has(*piece))
             })
             .filter(|(_, id)| {
                 self.watch.desk().request(*id).is_some_and(|request| {
@@ -239,7 +239,7 @@ impl Torrent {
     }
 
     fn sources(&self, piece: PieceIndex) -> impl Iterator<Item = &Peer> {
-        self.swarm.peers.values().filter(move |peer| peer.is_ready() && peer.has(piece))
+        self.swarm.peers().values().filter(move |peer| peer.is_ready() && peer.has(piece))
     }
 
     /// Why a piece is not there, and when it may be.
@@ -255,7 +255,7 @@ impl Torrent {
             return (WaitReason::Checking, None);
         }
         let is_on_web = self.is_on_web(piece);
-        if !is_on_web && !self.swarm.peers.values().any(Peer::is_ready) {
+        if !is_on_web && !self.swarm.has_ready_peer() {
             return (WaitReason::NoPeers, None);
         }
         if !is_on_web && self.sources(piece).next().is_none() {

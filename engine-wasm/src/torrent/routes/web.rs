@@ -162,7 +162,7 @@ impl Torrent {
         let mut asked = self.ledger.pieces().asked(piece);
         let late = asked.find(|(block, holders)| {
             let is_late = |holder: &ConnId| {
-                self.swarm.peers.get(holder).is_some_and(|peer| {
+                self.swarm.peers().get(holder).is_some_and(|peer| {
                     peer.overdue(*block, now) > peer.slack()
                         || peer.remaining(*block, now) > 2 * eta
                 })

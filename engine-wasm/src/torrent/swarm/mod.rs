@@ -1,32 +1,23 @@
-//! The peers of a torrent and its web seeds.
+//! The swarm of one torrent or magnet link: its connections, the addresses that it may dial, and
+//! its web seeds.
+//!
+//! A magnet link is a torrent without content, so both use the same swarm. The swarm knows no
+//! files, no ledger and no daemon: each method takes what it needs and returns what the owner is to
+//! do. Invariants: `most` bounds connections, those being dialled included; a private torrent hears
+//! of peers from its trackers and from people alone (BEP 27).
 
-pub(in crate::torrent) mod giving;
+mod choking;
+mod connections;
+mod discovery;
+mod outcomes;
+mod punching;
+mod state;
+mod uploads;
 pub(in crate::torrent) mod web_seeds;
 
-use std::collections::BTreeMap;
+pub(crate) use outcomes::{Dial, Discovered, Parted, Shaking, Told, Totals};
+pub(in crate::torrent) use outcomes::{Interests, Slots};
+pub(crate) use state::Swarm;
 
-use shared_proto::ConnId;
-
-use crate::discover::candidates::Candidates;
-use crate::discover::tracker::announcer::Announcer;
-use crate::hashes::asking::Asking;
-use crate::peer::Peer;
-use crate::peer::holepunch::seeking::Seeking;
-
-/// Connected peers, known addresses and web seeds.
-#[derive(Debug)]
-pub(in crate::torrent) struct Swarm {
-    pub(in crate::torrent) peers: BTreeMap<ConnId, Peer>,
-    pub(in crate::torrent) candidates: Candidates,
-    pub(in crate::torrent) seeking: Seeking,
-    pub(in crate::torrent) trackers: Announcer,
-    pub(in crate::torrent) web: web_seeds::Web,
-    pub(in crate::torrent) asking: Asking,
-    pub(in crate::torrent) giving: giving::Giving,
-    /// Whether the DHT is looking for peers.
-    pub(in crate::torrent) asks_dht: bool,
-    pub(in crate::torrent) max_connections: usize,
-    /// Whether peers were told that we want nothing (BEP 21).
-    pub(in crate::torrent) told_upload_only: bool,
-    pub(in crate::torrent) own_group: u32,
-}
+#[cfg(test)]
+mod tests;

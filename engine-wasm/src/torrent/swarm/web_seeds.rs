@@ -35,7 +35,7 @@ pub(in crate::torrent) struct Run {
 
 /// The web seeds of a torrent.
 #[derive(Debug, Default)]
-pub(in crate::torrent) struct Web {
+pub(crate) struct Web {
     /// Whether a person wants any of it.
     pub(in crate::torrent) allowed: bool,
     pub(in crate::torrent) layout: Option<Layout>,

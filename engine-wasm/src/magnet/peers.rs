@@ -1,0 +1,279 @@
+//! The peers of a magnet link: hands what the swarm hears to the assembly.
+//!
+//! Handshakes, dials, peer exchange and keep-alives are the swarm's, as for a torrent. Here is what
+//! differs: after its handshake a peer is asked for the info dictionary, and for nothing else.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shared_proto::io::{CloseReason, OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand, OpId};
+
+use super::Pending;
+use super::assembly::{Progress, WrongBlock};
+use crate::bitfield::Bitfield;
+use crate::context::Context;
+use crate::discover::candidates::Source;
+use crate::discover::tracker::announcer::Ask;
+use crate::peer::wire::{MAX_FRAME, PIECE_ID};
+use crate::peer::{Peer, PeerError, PeerEvent};
+use crate::torrent::swarm::{Parted, Shaking, Told, Totals};
+
+/// A peer that does not offer the dictionary in this time makes room for others.
+const OFFER_TIMEOUT: Duration = Duration::from_secs(20);
+/// What trackers are told. How much is missing is not known, and nothing would make us a seeder.
+const TOTALS: Totals = Totals { downloaded: 0, left: 1 };
+
+impl Pending {
+    /// Takes note of peers, and dials them while there is room.
+    pub(crate) fn add_peers(
+        &mut self,
+        peers: impl Iterator<Item = SocketAddr>,
+        source: Source,
+        cx: &mut Context<'_>,
+    ) {
+        self.swarm.add_candidates(peers, source);
+        self.unsaved |= source == Source::Hand;
+        self.dial(cx);
+    }
+
+    /// Dials peers while there is room.
+    pub(crate) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !self.is_seeking() {
+            return;
+        }
+        let local = cx.local();
+        while let Some(dial) = self.swarm.next_dial(&local, cx.now) {
+            let conn = cx.dial(self.link.info_hash, dial.addr, dial.way, dial.has_other);
+            self.swarm.dialling(conn, dial, cx.now);
+        }
+    }
+
+    /// `tcp_connected`
+    pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let opening = self.swarm.connected(conn, &cx.local(), cx.now);
+        cx.open(conn, self.link.info_hash, opening);
+    }
+
+    /// `tcp_data`
+    pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
+        match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
+            Shaking::Unfinished => {}
+            Shaking::Over(parted) => self.part(&parted, cx),
+            Shaking::Done => {
+                // No block of a file is requested; the daemon throws one away that comes.
+                let (max_frame, divert) = (MAX_FRAME, Some(PIECE_ID));
+                cx.order(IoCommand::TcpFramed { conn, max_frame, divert });
+                if !self.swarm.peers().get(&conn).is_some_and(Peer::speaks_extensions) {
+                    return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
+                }
+                let told = Told { have: &Bitfield::new(0), metadata: None };
+                self.swarm.greet(conn, told, &cx.local(), cx.now);
+                cx.changed();
+            }
+        }
+    }
+
+    /// `tcp_frame`
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
+        match self.swarm.frame(conn, frame, None, cx.now) {
+            Ok(Some(event)) => self.heard(conn, event, cx),
+            Ok(None) => {}
+            Err(parted) => self.part(&parted, cx),
+        }
+    }
+
+    fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+        match event {
+            PeerEvent::Agreed => {
+                let Some(peer) = self.swarm.peers().get(&conn) else { return };
+                if !peer.speaks_metadata() {
+                    return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
+                }
+                if let Some(size) = peer.offered_metadata() {
+                    self.assembly.offer(conn, peer.addr(), size, cx.now);
+                }
+            }
+            PeerEvent::Metadata { block, total, data } => {
+                let progress = self.assembly.data(conn, block, total, &data, cx.now);
+                self.progressed(conn, progress, cx);
+            }
+            PeerEvent::MetadataRejected(block) => {
+                if self.assembly.reject(conn, block, cx.now) {
+                    self.drop_peer(conn, "it rejects everything", cx);
+                }
+            }
+            PeerEvent::AsksMetadata(block) => {
+                self.swarm.metadata_requested(conn, block, None, cx.now);
+            }
+            PeerEvent::Names(peers) => {
+                self.swarm.peers_named(peers, &cx.local());
+                self.dial(cx);
+            }
+            PeerEvent::DhtNode(port) => {
+                if let Some(node) = self.swarm.dht_node(conn, port) {
+                    cx.shared.errands.name_node(node);
+                }
+            }
+            // The rest is about pieces.
+            _ => {}
+        }
+    }
+
+    fn progressed(
+        &mut self,
+        conn: ConnId,
+        progress: Result<Progress, WrongBlock>,
+        cx: &mut Context<'_>,
+    ) {
+        match progress {
+            Ok(Progress::More) => {}
+            Ok(Progress::Found(info)) => self.found = Some(info),
+            Ok(Progress::Mixed) => {
+                tracing::info!(torrent = %self.link.info_hash, "peers gave a wrong info dictionary")
+            }
+            Ok(Progress::Guilty(addr)) => self.ban(addr, cx),
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+        cx.changed();
+    }
+
+    /// Asks peers for what is missing.
+    pub(super) fn ask_for_blocks(&mut self, cx: &mut Context<'_>) {
+        for (conn, block) in self.assembly.next_requests(cx.now) {
+            if let Some(peer) = self.swarm.peer_mut(conn) {
+                peer.ask_metadata(block, cx.now);
+            }
+        }
+    }
+
+    /// `tcp_closed`
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
+        cx.shared.conns.remove(&conn);
+        if let Some(parted) = self.swarm.closed(conn, reason, None, cx.now) {
+            self.part(&parted, cx);
+        }
+    }
+
+    fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
+        if let Some(parted) = self.swarm.drop_peer(conn, why, cx.now) {
+            self.part(&parted, cx);
+        }
+    }
+
+    /// Bans a peer that gave a wrong info dictionary.
+    fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        let torrent = self.link.info_hash;
+        tracing::info!(%torrent, "a peer gave a wrong info dictionary and is banned");
+        let parted = self.swarm.ban(addr, "a wrong info dictionary", cx.now);
+        parted.iter().for_each(|parted| self.part(parted, cx));
+    }
+
+    /// A connection is over: the blocks that its peer was asked for may be asked of others.
+    pub(super) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
+        if parted.is_open {
+            cx.close(parted.conn);
+        }
+        self.assembly.leave(parted.conn);
+        if parted.retries {
+            self.dial(cx);
+        }
+        cx.changed();
+    }
+
+    /// Ends every connection: we want nothing more of anybody.
+    pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
+        self.assembly.leave_all();
+        for parted in self.swarm.release_all() {
+            cx.close(parted.conn);
+        }
+    }
+
+    /// Once a tick: peers that are of no use make room.
+    pub(super) fn check_peers(&mut self, cx: &mut Context<'_>) {
+        let is_useless = |peer: &Peer| {
+            let is_late = peer.ready_for(cx.now).is_some_and(|time| time > OFFER_TIMEOUT);
+            is_late && peer.offered_metadata().is_none()
+        };
+        let ready = self.swarm.ready_peers();
+        let mut useless: Vec<ConnId> =
+            ready.filter(|(_, peer)| is_useless(peer)).map(|(conn, _)| conn).collect();
+        useless.extend(self.assembly.stalled(cx.now));
+        for conn in useless {
+            self.drop_peer(conn, "it gives nothing", cx);
+        }
+        for parted in self.swarm.tick(cx.now).dead {
+            self.part(&parted, cx);
+        }
+    }
+
+    /// The settings for all torrents have changed.
+    pub(crate) fn settings_changed(&mut self, max_connections: usize, cx: &mut Context<'_>) {
+        self.swarm.set_max_connections(max_connections);
+        for parted in self.swarm.release_newest() {
+            self.part(&parted, cx);
+        }
+        let allowed = cx.shared.sources.trackers;
+        let goodbyes = self.swarm.allow_trackers(allowed, TOTALS, &cx.local(), cx.now);
+        self.send_to_trackers(goodbyes, cx);
+    }
+
+    /// Our port has changed: trackers hear it.
+    pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
+        self.swarm.port_moved();
+        self.announce_to_trackers(cx);
+    }
+
+    fn send_to_trackers(&mut self, asks: Vec<Ask>, cx: &mut Context<'_>) {
+        for (op, job) in cx.send_to_trackers(self.link.info_hash, asks) {
+            self.swarm.tracker_asked(op, job);
+        }
+    }
+
+    /// Asks the trackers that are due for peers.
+    pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
+        if self.is_seeking() {
+            let asks = self.swarm.due_announces(TOTALS, &cx.local(), cx.now);
+            self.send_to_trackers(asks, cx);
+        }
+    }
+
+    /// An answer came.
+    pub(crate) fn handle_done(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let datagrams = cx.shared.net.datagram_families();
+        let answered = self.swarm.tracker_answered(op, result, datagrams, cx.now);
+        let Some(answered) = answered else { return };
+        if let Some(address) = answered.external {
+            cx.shared.external.hear(address);
+        }
+        self.send_to_trackers(answered.asks, cx);
+        self.dial(cx);
+        // One that failed makes room for the next.
+        self.announce_to_trackers(cx);
+        cx.changed();
+    }
+
+    /// It stops: trackers that know us hear it.
+    pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
+        let goodbyes = self.swarm.stop_trackers(TOTALS, &cx.local(), cx.now);
+        self.send_to_trackers(goodbyes, cx);
+    }
+
+    /// Removes trackers, and adds others.
+    pub(super) fn change_trackers(
+        &mut self,
+        added: &[String],
+        removed: &[String],
+        cx: &mut Context<'_>,
+    ) {
+        let goodbyes = self.swarm.remove_trackers(removed, TOTALS, &cx.local());
+        self.send_to_trackers(goodbyes, cx);
+        self.swarm.add_trackers_by_hand(added, cx.now);
+    }
+}

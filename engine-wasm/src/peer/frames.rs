@@ -1,0 +1,179 @@
+//! What a peer says after its handshake: each frame becomes a [`PeerEvent`] or changes the peer.
+//!
+//! Before a magnet link is described, messages about pieces mean nothing: see
+//! [`Peer::handle_frame_undescribed`].
+
+use bytes::Bytes;
+
+use super::metadata::{self, MetadataMessage};
+use super::upload::Request;
+use super::wire::Message;
+use super::{Peer, PeerError, PeerEvent, extension, holepunch, pex};
+use crate::bitfield::Bitfield;
+use crate::geometry::{Geometry, PieceIndex};
+use crate::hashes::request::REQUEST_LENGTH;
+use crate::limits;
+use crate::time::Instant;
+
+impl Peer {
+    /// Reads a frame of a torrent's peer: one whose payload was not diverted to the disk.
+    ///
+    /// # Errors
+    /// [`PeerError`]: drop the peer.
+    pub fn handle_frame(
+        &mut self,
+        frame: &Bytes,
+        geometry: &Geometry,
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        match self.message(frame, now)? {
+            Message::Extended { id, payload } => self.extended(frame, id, payload, now),
+            Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
+            message => self.about_pieces(message, frame, geometry, now),
+        }
+    }
+
+    /// Reads a frame while the torrent is not described yet. Messages about its pieces mean nothing
+    /// then and are ignored.
+    ///
+    /// # Errors
+    /// [`PeerError`]: drop the peer.
+    pub fn handle_frame_undescribed(
+        &mut self,
+        frame: &Bytes,
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        match self.message(frame, now)? {
+            Message::Extended { id, payload } => self.extended(frame, id, payload, now),
+            Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
+            _ => Ok(None),
+        }
+    }
+
+    fn message<'a>(&mut self, frame: &'a Bytes, now: Instant) -> Result<Message<'a>, PeerError> {
+        if !self.is_ready() {
+            return Err(PeerError::OutOfTurn);
+        }
+        self.last_heard = now;
+        Ok(Message::parse(frame)?)
+    }
+
+    fn extended(
+        &mut self,
+        frame: &Bytes,
+        id: u8,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        match id {
+            extension::HANDSHAKE_ID => {
+                if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
+                    self.reqq =
+                        hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
+                    self.upload_only = hello.upload_only;
+                    self.hear_metadata(&hello);
+                    self.client = hello.client.clone().or(self.client.take());
+                    self.talk.hear(&hello);
+                    self.punching.hear(&hello);
+                }
+                Ok(Some(PeerEvent::Agreed))
+            }
+            pex::OUR_ID => self.hear_peers(payload, now),
+            holepunch::OUR_ID => self.hear_punch(payload, now),
+            metadata::OUR_ID => {
+                Ok(match MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
+                    MetadataMessage::Request { block } => Some(PeerEvent::AsksMetadata(block)),
+                    MetadataMessage::Data { block, total, data } => {
+                        Some(PeerEvent::Metadata { block, total, data: frame.slice_ref(data) })
+                    }
+                    MetadataMessage::Reject { block } => Some(PeerEvent::MetadataRejected(block)),
+                    MetadataMessage::Unknown => None,
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn about_pieces(
+        &mut self,
+        message: Message<'_>,
+        frame: &Bytes,
+        geometry: &Geometry,
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        match message {
+            Message::Choke => Ok(Some(self.choke())),
+            Message::Unchoke => {
+                self.choked = false;
+                self.last_block = now;
+                Ok(Some(PeerEvent::Unchoked))
+            }
+            Message::Have(piece) => self.have(piece, geometry),
+            Message::Bitfield(bits) => {
+                let pieces = Bitfield::from_wire(bits, geometry.piece_count())
+                    .map_err(|_| PeerError::OutOfRange)?;
+                // aria2 sends a further bitfield instead of many `have`s, and then `have all`.
+                if self.told_bitfield {
+                    Ok(self.more_pieces(&pieces))
+                } else {
+                    self.first_pieces(pieces)
+                }
+            }
+            Message::HaveAll => {
+                self.agreed()?;
+                let pieces = Bitfield::full(geometry.piece_count());
+                if self.told_bitfield {
+                    Ok(self.more_pieces(&pieces))
+                } else {
+                    self.first_pieces(pieces)
+                }
+            }
+            Message::HaveNone => {
+                self.agreed()?;
+                self.first_pieces(Bitfield::new(geometry.piece_count()))
+            }
+            Message::Reject { piece, begin, length } => {
+                self.agreed()?;
+                let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
+                Ok(self.requests.rejected(block).then_some(PeerEvent::Rejected(block)))
+            }
+            Message::AllowedFast(piece) => {
+                self.agreed()?;
+                self.allow_fast(PieceIndex(piece), geometry)
+            }
+            Message::Interested => {
+                Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))
+            }
+            Message::NotInterested => {
+                Ok(self.upload.set_interested(false, now).then_some(PeerEvent::Interest))
+            }
+            Message::Request { piece, begin, length } => {
+                Ok(Some(PeerEvent::Asks(Request { piece, begin, length })))
+            }
+            Message::Cancel { piece, begin, length } => {
+                Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
+            }
+            Message::HashRequest(request) => Ok(self.v2.then_some(PeerEvent::WantsHashes(request))),
+            Message::Hashes { request, .. } => {
+                Ok(self.v2.then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..))))
+            }
+            Message::HashReject(request) => {
+                Ok(self.v2.then_some(PeerEvent::HashesRejected(request)))
+            }
+            // A block too short for its header to be diverted, or what we do not use.
+            _ => Ok(None),
+        }
+    }
+
+    fn agreed(&self) -> Result<(), PeerError> {
+        if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
+    }
+
+    /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
+    /// rejected (BEP 6).
+    fn choke(&mut self) -> PeerEvent {
+        self.choked = true;
+        let dropped = if self.fast { Vec::new() } else { self.requests.forget_all() };
+        PeerEvent::Choked(dropped)
+    }
+}

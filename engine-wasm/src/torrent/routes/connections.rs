@@ -1,0 +1,272 @@
+//! Connections of a torrent: hands what its peers do to the part that it concerns.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use shared_proto::io::CloseReason;
+use shared_proto::{ConnId, IoCommand};
+
+use crate::arrivals::Named;
+use crate::context::Context;
+use crate::geometry::Block;
+use crate::peer::wire::{MAX_FRAME, PIECE_ID};
+use crate::peer::{Peer, PeerEvent};
+use crate::time::Instant;
+use crate::torrent::Torrent;
+use crate::torrent::swarm::{Dial, Interests, Parted, Shaking};
+
+/// A peer that rejected this many requests in a row is let go.
+const MOST_REJECTS: u32 = 200;
+
+impl Torrent {
+    /// Dials peers while there is room.
+    pub(crate) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !(self.is_running() || self.awaits_hashes()) {
+            return;
+        }
+        if self.needs_peers() {
+            self.swarm.seeds_are_needed();
+        }
+        let local = cx.local();
+        while let Some(dial) = self.swarm.next_dial(&local, cx.now) {
+            self.dial_one(dial, cx);
+        }
+    }
+
+    fn dial_one(&mut self, dial: Dial, cx: &mut Context<'_>) {
+        let conn = cx.dial(self.content.meta.info_hash, dial.addr, dial.way, dial.has_other);
+        self.swarm.dialling(conn, dial, cx.now);
+        self.join_group(conn, cx);
+    }
+
+    /// A peer dialled us and named this torrent. False when it is to be turned away.
+    pub(crate) fn accept(&mut self, conn: ConnId, named: &Named, cx: &mut Context<'_>) -> bool {
+        let needs_peers = self.needs_peers();
+        let accepted = self
+            .is_running()
+            .then(|| self.swarm.accept(conn, named, needs_peers, &cx.local(), cx.now))
+            .flatten();
+        let Some(unread) = accepted else { return false };
+        cx.shared.conns.insert(conn, self.content.meta.info_hash);
+        self.join_group(conn, cx);
+        cx.read_raw(conn, unread);
+        if unread == 0 {
+            self.data(conn, &Bytes::new(), cx);
+        }
+        true
+    }
+
+    /// `tcp_connected`
+    pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let opening = self.swarm.connected(conn, &cx.local(), cx.now);
+        cx.open(conn, self.content.meta.info_hash, opening);
+    }
+
+    /// `tcp_data`
+    pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
+        match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
+            Shaking::Unfinished => {}
+            Shaking::Over(parted) => self.part(&parted, cx),
+            Shaking::Done => {
+                let (max_frame, divert) = (MAX_FRAME, Some(PIECE_ID));
+                cx.order(IoCommand::TcpFramed { conn, max_frame, divert });
+                self.record.touch(cx.now);
+                if self.swarm.peers().get(&conn).is_some_and(Peer::speaks_v2) {
+                    self.fetch.invalidate();
+                }
+                self.greet(conn, cx);
+                cx.changed();
+            }
+        }
+    }
+
+    /// `tcp_frame`
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
+        match self.swarm.frame(conn, frame, Some(&self.content.geometry), cx.now) {
+            Ok(Some(event)) => self.heard(conn, event, cx),
+            Ok(None) => {}
+            Err(parted) => self.part(&parted, cx),
+        }
+    }
+
+    fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+        match event {
+            PeerEvent::HasAll => {
+                self.fetch.add_seed();
+                self.learned(conn, cx);
+            }
+            PeerEvent::HasSome => {
+                if let Some(pieces) = self.swarm.peers().get(&conn).and_then(Peer::pieces) {
+                    self.fetch.add_all(pieces);
+                }
+                self.learned(conn, cx);
+            }
+            PeerEvent::Has(piece) => {
+                self.fetch.add(piece);
+                self.learned(conn, cx);
+            }
+            PeerEvent::HasMore(pieces) => {
+                pieces.into_iter().for_each(|piece| self.fetch.add(piece));
+                self.learned(conn, cx);
+            }
+            PeerEvent::Choked(dropped) => {
+                self.ledger.release(conn);
+                self.take_back(conn, &dropped, cx);
+            }
+            PeerEvent::Rejected(block) => {
+                self.take_back(conn, &[block], cx);
+                if self.swarm.rejections(conn) > MOST_REJECTS {
+                    self.drop_peer(conn, "it rejects everything", cx);
+                }
+            }
+            PeerEvent::Agreed => {
+                self.part_from_seeds(cx);
+                self.fetch.invalidate();
+            }
+            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.fetch.invalidate(),
+            PeerEvent::Interest => self.choose(cx),
+            PeerEvent::Asks(request) => self.requested(conn, request, cx),
+            PeerEvent::TakesBack(request) => self.swarm.request_cancelled(conn, request, cx.now),
+            PeerEvent::AsksMetadata(block) => {
+                let info = &self.content.meta.info;
+                self.swarm.metadata_requested(conn, block, Some(info), cx.now);
+            }
+            PeerEvent::DhtNode(port) => {
+                if let Some(node) = self.swarm.dht_node(conn, port) {
+                    cx.shared.errands.name_node(node);
+                }
+            }
+            PeerEvent::Names(peers) => {
+                self.swarm.peers_named(peers, &cx.local());
+                self.dial(cx);
+            }
+            PeerEvent::Punch(message) => {
+                let (is_running, local) = (self.is_running(), cx.local());
+                let introduced = self.swarm.handle_punch(conn, message, is_running, &local, cx.now);
+                if let Some(conn) = introduced.gives_way {
+                    cx.close(conn);
+                }
+                if let Some(dial) = introduced.dial {
+                    self.dial_one(dial, cx);
+                }
+            }
+            PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
+            PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
+            PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
+            // The first is heard with the handshake; a described torrent asks for no metadata.
+            PeerEvent::Ready | PeerEvent::Metadata { .. } | PeerEvent::MetadataRejected(_) => {}
+        }
+    }
+
+    /// A peer told what it has.
+    fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        self.update_interest(conn, cx.now);
+        self.part_from_seeds(cx);
+        self.fetch.invalidate();
+    }
+
+    /// Tells every peer that it has nothing that we lack, once that is so.
+    pub(in crate::torrent) fn refresh_interest(&mut self, now: Instant) {
+        if !self.needs_peers() {
+            self.swarm.lose_interest(now);
+        }
+    }
+
+    /// Tells every peer whether it has something that we lack.
+    pub(in crate::torrent) fn refresh_all_interest(&mut self, now: Instant) {
+        self.swarm.conns().into_iter().for_each(|conn| self.update_interest(conn, now));
+    }
+
+    fn update_interest(&mut self, conn: ConnId, now: Instant) {
+        let interests = Interests {
+            any: self.needs_peers(),
+            have: self.ledger.pieces().have(),
+            unneeded: self.ledger.pieces().unneeded(),
+        };
+        let wanted = self.fetch.wants().iter().map(|want| want.piece);
+        self.swarm.update_interest(conn, interests, wanted, now);
+    }
+
+    /// `tcp_closed`
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
+        cx.shared.conns.remove(&conn);
+        let local = self.is_running().then(|| cx.local());
+        let Some(parted) = self.swarm.closed(conn, reason, local.as_ref(), cx.now) else { return };
+        self.part(&parted, cx);
+        if parted.retries {
+            self.dial(cx);
+        }
+    }
+
+    /// Ends a connection because of what its peer does or does not do.
+    pub(in crate::torrent) fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
+        if let Some(parted) = self.swarm.drop_peer(conn, why, cx.now) {
+            self.part(&parted, cx);
+        }
+    }
+
+    /// Ends every connection: we want nothing more of anybody.
+    pub(in crate::torrent) fn release_all(&mut self, cx: &mut Context<'_>) {
+        let parted = self.swarm.release_all();
+        self.part_all(&parted, cx);
+    }
+
+    /// Ends the connections to peers that have everything, while we want nothing either.
+    pub(in crate::torrent) fn part_from_seeds(&mut self, cx: &mut Context<'_>) {
+        if !self.needs_peers() {
+            let parted = self.swarm.part_from_seeds(cx.now);
+            self.part_all(&parted, cx);
+        }
+    }
+
+    /// Bans whoever sent a corrupt block.
+    pub(in crate::torrent) fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        let torrent = self.content.meta.info_hash;
+        tracing::info!(%torrent, "a peer sent corrupt data and is banned");
+        if !self.ban_web(addr, cx) {
+            let parted = self.swarm.ban(addr, "corrupt data", cx.now);
+            self.part_all(&parted, cx);
+        }
+    }
+
+    pub(in crate::torrent) fn part_all(&mut self, parted: &[Parted], cx: &mut Context<'_>) {
+        parted.iter().for_each(|parted| self.part(parted, cx));
+    }
+
+    /// A connection is over: the blocks that its peer was to send may be requested of others.
+    pub(in crate::torrent) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
+        let Parted { conn, is_open, ref peer, .. } = *parted;
+        if is_open {
+            cx.close(conn);
+        }
+        self.forget_uploads(conn, cx);
+        let blocks: Vec<Block> = peer.armed_blocks().collect();
+        self.scheduler().take_back(conn, &blocks);
+        self.ledger.release(conn);
+        self.lose(peer);
+        self.fetch.invalidate();
+        cx.changed();
+    }
+
+    /// What a peer had is no longer within reach.
+    pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
+        if peer.has_all() {
+            self.fetch.remove_seed();
+        } else if let Some(pieces) = peer.pieces() {
+            self.fetch.remove_all(pieces);
+        }
+    }
+
+    /// Once a tick: silent peers are dropped, and what snubbing peers owe goes to others.
+    pub(in crate::torrent) fn check_peers(&mut self, cx: &mut Context<'_>) {
+        let ticked = self.swarm.tick(cx.now);
+        for (conn, blocks) in ticked.late {
+            self.take_back(conn, &blocks, cx);
+        }
+        self.part_all(&ticked.dead, cx);
+        for conn in ticked.snubbing {
+            self.scheduler().snubbed(conn, cx.now);
+            self.fetch.invalidate();
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Discovery for a torrent: trackers, the DHT, the local network, peers named by people and links.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use shared_proto::OpId;
+use shared_proto::io::{OpError, OpOutput};
+
+use crate::context::Context;
+use crate::discover::candidates::Source;
+use crate::discover::tracker::announcer::Ask;
+use crate::engine::ranges;
+use crate::geometry::FileIndex;
+use crate::metainfo::Magnet;
+use crate::metainfo::magnet::MAX_RANGES;
+use crate::torrent::Torrent;
+use crate::torrent::swarm::{Discovered, Totals};
+use crate::view::Sentence;
+
+impl Torrent {
+    /// Takes note of peers, and dials them while there is room.
+    pub(crate) fn add_peers(
+        &mut self,
+        peers: impl Iterator<Item = SocketAddr>,
+        source: Source,
+        cx: &mut Context<'_>,
+    ) {
+        self.swarm.add_candidates(peers, source);
+        if source == Source::Hand {
+            self.record.touch(cx.now);
+        }
+        self.dial(cx);
+    }
+
+    /// Takes over what a magnet link discovered before this torrent was described.
+    pub(crate) fn take_over(&mut self, discovered: Discovered, cx: &mut Context<'_>) {
+        self.swarm.take_over(discovered, &self.content.meta.trackers, cx.now);
+    }
+
+    /// Adds the peers of a magnet link for this torrent, unless the torrent is private (BEP 27).
+    pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
+        if !self.content.meta.private {
+            self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
+            self.next_tick = cx.now;
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            downloaded: self.account.downloaded(),
+            left: self.content.geometry.total_length() - self.ledger.pieces().verified_bytes(),
+        }
+    }
+
+    fn send_to_trackers(&mut self, asks: Vec<Ask>, cx: &mut Context<'_>) {
+        for (op, job) in cx.send_to_trackers(self.content.meta.info_hash, asks) {
+            self.swarm.tracker_asked(op, job);
+        }
+    }
+
+    /// Our port has changed: trackers hear it.
+    pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
+        self.swarm.port_moved();
+        self.announce_to_trackers(cx);
+    }
+
+    /// Asks the trackers that are due for peers.
+    pub(in crate::torrent) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
+        if self.is_running() || self.awaits_hashes() {
+            let asks = self.swarm.due_announces(self.totals(), &cx.local(), cx.now);
+            self.send_to_trackers(asks, cx);
+        }
+    }
+
+    /// An answer came that may be a tracker's.
+    pub(in crate::torrent) fn tracker_answered(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let datagrams = cx.shared.net.datagram_families();
+        let answered = self.swarm.tracker_answered(op, result, datagrams, cx.now);
+        let Some(answered) = answered else { return };
+        if let Some(address) = answered.external {
+            cx.shared.external.hear(address);
+        }
+        self.send_to_trackers(answered.asks, cx);
+        self.dial(cx);
+        // One that failed makes room for the next.
+        self.announce_to_trackers(cx);
+    }
+
+    /// All that is wanted is there: trackers and peers hear it, and peers that have everything go.
+    pub(in crate::torrent) fn completed(&mut self, cx: &mut Context<'_>) {
+        // What lay on the disk was completed some other time.
+        if self.account.downloaded() > 0 {
+            self.swarm.announce_completion();
+        }
+        self.refresh_interest(cx.now);
+        self.part_from_seeds(cx);
+        self.tell_upload_only(cx);
+        self.next_tick = cx.now;
+        cx.changed();
+    }
+
+    /// The torrent stops: trackers that know us hear it.
+    pub(in crate::torrent) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
+        let goodbyes = self.swarm.stop_trackers(self.totals(), &cx.local(), cx.now);
+        self.send_to_trackers(goodbyes, cx);
+    }
+
+    /// The settings allow trackers, or no longer do.
+    pub(in crate::torrent) fn allow_trackers(&mut self, cx: &mut Context<'_>) {
+        let allowed = cx.shared.sources.trackers;
+        let goodbyes = self.swarm.allow_trackers(allowed, self.totals(), &cx.local(), cx.now);
+        self.send_to_trackers(goodbyes, cx);
+    }
+
+    /// Asks its trackers now. Returns how many may be asked.
+    ///
+    /// # Errors
+    /// No tracker may be asked now; says why.
+    pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, Sentence> {
+        if !(self.is_running() || self.awaits_hashes()) {
+            return Err(Sentence::NotAtWork);
+        }
+        let outcome = self.swarm.announce_now(cx.now);
+        self.announce_to_trackers(cx);
+        cx.changed();
+        outcome
+    }
+
+    /// A person added trackers, or took some away.
+    pub(crate) fn follow_trackers(
+        &mut self,
+        added: &[String],
+        removed: &[String],
+        cx: &mut Context<'_>,
+    ) {
+        if added.is_empty() && removed.is_empty() {
+            return;
+        }
+        let goodbyes = self.swarm.remove_trackers(removed, self.totals(), &cx.local());
+        self.send_to_trackers(goodbyes, cx);
+        self.swarm.add_trackers_by_hand(added, cx.now);
+        self.next_tick = cx.now;
+        cx.changed();
+    }
+
+    /// Tells the DHT and the local network what they could do for it.
+    pub(in crate::torrent) fn ask_around(&mut self, cx: &mut Context<'_>) {
+        if !self.is_running() {
+            return;
+        }
+        let info_hash = self.content.meta.info_hash;
+        if let Some(wish) = self.swarm.dht_wish(self.ledger.pieces().is_complete()) {
+            self.swarm.set_asks_dht(cx.ask_dht(info_hash, wish));
+        }
+        if self.swarm.may_be_named() && cx.shared.sources.lsd {
+            cx.shared.lsd.ask(info_hash, cx.now);
+        }
+    }
+
+    /// Tells the peers whose turn it is which peers came and went.
+    pub(in crate::torrent) fn tell_peers(&mut self, cx: &Context<'_>) {
+        if self.is_running() {
+            self.swarm.tell_peers(&cx.local(), cx.now);
+        }
+    }
+
+    /// Whether only its own trackers may name peers.
+    pub(crate) fn is_private(&self) -> bool {
+        self.content.meta.private
+    }
+
+    /// Its name, safe to show as text.
+    pub(crate) fn name(&self) -> &str {
+        &self.content.meta.name
+    }
+
+    /// Its `.torrent` file, as it came or as it was made of a magnet link.
+    pub(crate) fn source(&self) -> Bytes {
+        self.record.source().clone()
+    }
+
+    /// A link by which others can add it. The trackers of a private torrent hold keys of this
+    /// person alone, so they are left out.
+    pub(crate) fn magnet(&self) -> Magnet {
+        let mut link = Magnet::new(self.content.meta.identity());
+        link.name = Some(self.content.meta.name.clone());
+        if !self.content.meta.private {
+            link.trackers = self.swarm.tracker_urls();
+            link.web_seeds.clone_from(&self.content.meta.web_seeds);
+            let merged = self
+                .swarm
+                .web
+                .urls()
+                .filter(|url| !self.content.meta.web_seeds.iter().any(|own| own == url));
+            link.web_seeds.extend(merged.map(str::to_owned));
+        }
+        let all = (0..self.file_count()).filter(|&file| self.has_file(file));
+        let wanted = all.clone().filter(|&file| self.selection.is_wanted(FileIndex(file)));
+        // All of them is what a link without a choice means.
+        if wanted.clone().count() < all.count() {
+            link.files = ranges(wanted);
+            link.files.truncate(MAX_RANGES);
+        }
+        link
+    }
+}

@@ -1,0 +1,175 @@
+//! Uploads of a torrent: introductions, slots, and blocks on their way from the disk to a peer.
+
+use bytes::Bytes;
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand, OpId, Span};
+
+use crate::context::Context;
+use crate::geometry::PieceIndex;
+use crate::peer::upload::Request;
+use crate::peer::wire::PIECE_ID;
+use crate::pick::choker;
+use crate::pick::piece_map::{PieceMap, PieceState};
+use crate::torrent::Torrent;
+use crate::torrent::ops::Op;
+use crate::torrent::storage::slot::Use;
+use crate::torrent::swarm::{Slots, Told};
+
+impl Torrent {
+    /// A handshake is done: the peer hears what we have, unless it is connected already.
+    pub(in crate::torrent) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if let Some(twin) = self.swarm.twin_to_drop(conn, cx.peer_id) {
+            self.drop_peer(twin, "it is here twice", cx);
+        }
+        let told = told(self.ledger.pieces(), &self.content.meta.info);
+        self.swarm.greet(conn, told, &cx.local(), cx.now);
+    }
+
+    /// A peer requests a block.
+    pub(in crate::torrent) fn requested(
+        &mut self,
+        conn: ConnId,
+        request: Request,
+        cx: &mut Context<'_>,
+    ) {
+        let can_give = self.can_give(request);
+        match self.swarm.requested(conn, request, can_give, cx.now) {
+            Ok(()) => self.send_blocks(conn, cx),
+            Err(parted) => parted.iter().for_each(|parted| self.part(parted, cx)),
+        }
+    }
+
+    fn can_give(&self, request: Request) -> bool {
+        self.is_running()
+            && request.is_valid(&self.content.geometry)
+            && self.ledger.pieces().state(PieceIndex(request.piece)) == PieceState::Have
+    }
+
+    /// Sends a peer what it requested, while there is room on its line.
+    fn send_blocks(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        while let Some(request) = self.swarm.next_block(conn, cx.now) {
+            let Request { piece, begin, length } = request;
+            // It may have been lost since it was requested.
+            let spans = self
+                .can_give(request)
+                .then(|| self.spans(PieceIndex(piece), begin, length, Use::Read, cx))
+                .flatten();
+            match spans {
+                Some(spans) => self.send_block(conn, request, spans, cx),
+                None => self.swarm.block_refused(conn, request, cx.now),
+            }
+        }
+    }
+
+    fn send_block(
+        &mut self,
+        conn: ConnId,
+        request: Request,
+        spans: Vec<Span>,
+        cx: &mut Context<'_>,
+    ) {
+        // What was said before goes first.
+        if let Some(data) = self.swarm.take_out_of(conn) {
+            cx.order(IoCommand::TcpSend { conn, data });
+        }
+        let padding =
+            request.length - spans.iter().map(|span| span.length).sum::<u32>().min(request.length);
+        let head = block_head(request);
+        self.ask(Op::Give(conn, request.length), cx, |op| IoCommand::TcpSendSpan {
+            op,
+            conn,
+            head,
+            spans,
+        });
+        if padding > 0 {
+            // Padding lies at the end of a piece and nowhere on the disk (BEP 47).
+            cx.order(IoCommand::TcpSend { conn, data: Bytes::from(vec![0; padding as usize]) });
+        }
+    }
+
+    /// A block is on its way, or could not be sent.
+    pub(in crate::torrent) fn block_sent(
+        &mut self,
+        conn: ConnId,
+        length: u32,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        self.swarm.block_sent(conn, length, result.is_ok(), cx.now);
+        if result.is_ok() {
+            self.note_given(cx.now);
+        }
+        self.send_blocks(conn, cx);
+    }
+
+    /// Nothing more is heard of the blocks that a peer was being sent.
+    pub(in crate::torrent) fn forget_uploads(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let is_its = |op: &Op| matches!(op, Op::Give(to, _) if *to == conn);
+        let gone: Vec<OpId> =
+            self.ops.iter().filter(|(_, op)| is_its(op)).map(|(&id, _)| id).collect();
+        for op in gone {
+            self.ops.remove(&op);
+            cx.shared.ops.remove(&op);
+        }
+    }
+
+    /// Gives the slots away.
+    pub(in crate::torrent) fn choose(&mut self, cx: &mut Context<'_>) {
+        if self.is_running() {
+            let count = self.gives_slots().then(|| choker::slots(self.upload_limit(cx)));
+            let slots = Slots { count, is_done: self.is_done() };
+            self.swarm.choose(slots, cx.rng, cx.now);
+        }
+    }
+
+    /// Once a second: gives slots away and sends descriptions. Idle peers go while we want nothing.
+    pub(in crate::torrent) fn maintain_uploads(&mut self, cx: &mut Context<'_>) {
+        if !self.swarm.uploads_are_due(cx.now) {
+            return;
+        }
+        self.choose(cx);
+        let pieces = self.ledger.pieces();
+        let unneeded =
+            if self.fetch.wants().is_empty() { pieces.unneeded() } else { pieces.have() };
+        self.swarm.maintain_uploads(&self.content.meta.info, unneeded, cx.now);
+        if !self.needs_peers() {
+            let parted = self.swarm.part_from_idlers(cx.now);
+            self.part_all(&parted, cx);
+        }
+    }
+
+    /// Tells every peer again which extensions we speak.
+    pub(in crate::torrent) fn repeat_extensions(&mut self, cx: &mut Context<'_>) {
+        let told = told(self.ledger.pieces(), &self.content.meta.info);
+        self.swarm.repeat_extensions(told, &cx.local(), cx.now);
+    }
+
+    /// Tells every peer when we want nothing more, and when a viewer wants something after all:
+    /// peers that want nothing either would leave us (BEP 21).
+    pub(in crate::torrent) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
+        self.note_viewers(cx.now);
+        let upload_only = self.is_done() && !self.needs_peers();
+        if self.swarm.set_upload_only(upload_only) {
+            self.part_from_seeds(cx);
+            self.repeat_extensions(cx);
+            if !upload_only {
+                self.refresh_all_interest(cx.now);
+                self.next_tick = cx.now;
+            }
+        }
+    }
+}
+
+fn told<'a>(pieces: &'a PieceMap, info: &[u8]) -> Told<'a> {
+    Told { have: pieces.have(), metadata: Some(info.len()) }
+}
+
+/// Everything of a `piece` message but its payload (BEP 3).
+fn block_head(Request { piece, begin, length }: Request) -> Bytes {
+    let mut head = Vec::with_capacity(13);
+    head.extend_from_slice(&(9 + length).to_be_bytes());
+    head.push(PIECE_ID);
+    head.extend_from_slice(&piece.to_be_bytes());
+    head.extend_from_slice(&begin.to_be_bytes());
+    Bytes::from(head)
+}

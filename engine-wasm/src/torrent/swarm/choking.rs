@@ -1,0 +1,105 @@
+//! Which peers have an upload slot, and how much was uploaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand::Rng;
+use shared_proto::ConnId;
+
+use super::outcomes::Slots;
+use crate::peer::Peer;
+use crate::peer::rate::RateMeter;
+use crate::pick::choker::{Choker, Contender, Mood};
+use crate::time::Instant;
+
+/// How often uploads are maintained.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What was uploaded, and which peers have a slot.
+#[derive(Debug)]
+pub(super) struct Uploads {
+    choker: Choker,
+    uploaded: u64,
+    rate: RateMeter,
+    maintained: Instant,
+    /// Whether peers were told that we want nothing (BEP 21).
+    says_upload_only: bool,
+}
+
+impl Uploads {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            choker: Choker::new(now),
+            uploaded: 0,
+            rate: RateMeter::new(now),
+            maintained: now,
+            says_upload_only: false,
+        }
+    }
+
+    /// Payload of this length is on its way to a peer.
+    pub(super) fn sent(&mut self, length: u32, now: Instant) {
+        self.uploaded += u64::from(length);
+        self.rate.add(u64::from(length), now);
+    }
+
+    /// Bytes of payload uploaded.
+    pub(super) fn uploaded(&self) -> u64 {
+        self.uploaded
+    }
+
+    /// Bytes of payload uploaded a second now.
+    pub(super) fn rate_bps(&self, now: Instant) -> u64 {
+        self.rate.rate_bps(now)
+    }
+
+    /// Whether peers were told that we want nothing (BEP 21).
+    pub(super) fn says_upload_only(&self) -> bool {
+        self.says_upload_only
+    }
+
+    /// What peers are told from now on. Returns whether that is news.
+    pub(super) fn say_upload_only(&mut self, upload_only: bool) -> bool {
+        std::mem::replace(&mut self.says_upload_only, upload_only) != upload_only
+    }
+
+    /// Whether a second has passed since this last returned true.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now.saturating_since(self.maintained) >= INTERVAL;
+        if is_due {
+            self.maintained = now;
+        }
+        is_due
+    }
+
+    /// Gives the slots away: chokes and unchokes peers.
+    pub(super) fn choose(
+        &mut self,
+        peers: &mut BTreeMap<ConnId, Peer>,
+        slots: Slots,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) {
+        let contenders: Vec<Contender> = peers
+            .iter()
+            .filter(|(_, peer)| peer.is_ready())
+            .map(|(&conn, peer)| Contender {
+                conn,
+                interested: peer.upload().is_interested(),
+                snubs: !slots.is_done && peer.is_snubbing(),
+                received: peer.received_bytes(),
+                given: peer.upload().given(),
+            })
+            .collect();
+        let mood = if slots.is_done { Mood::Giving } else { Mood::Trading };
+        let chosen = match slots.count {
+            Some(count) => self.choker.choose(mood, count, &contenders, rng, now),
+            None => BTreeSet::new(),
+        };
+        for Contender { conn, .. } in contenders {
+            if let Some(peer) = peers.get_mut(&conn) {
+                peer.set_choked(!chosen.contains(&conn), now);
+            }
+        }
+    }
+}
