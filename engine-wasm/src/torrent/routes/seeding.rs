@@ -143,8 +143,7 @@ impl Torrent {
     }
 
     fn has_given_enough(&self, now: Instant) -> bool {
-        let (uploaded, verified) =
-            (self.swarm.giving.uploaded(), self.ledger.pieces().verified_bytes());
+        let (uploaded, verified) = (self.swarm.uploaded(), self.ledger.pieces().verified_bytes());
         self.account.seeding.is_enough(uploaded, verified, self.is_running(), now)
     }
 
@@ -208,7 +207,7 @@ impl Torrent {
     }
 
     pub(in crate::torrent) fn save_sharing(&mut self, cx: &mut Context<'_>) {
-        let uploaded = self.swarm.giving.uploaded();
+        let uploaded = self.swarm.uploaded();
         if let Some(value) = self.account.seeding.save(uploaded, cx.now) {
             cx.write(key(self.content.meta.info_hash), Some(value));
         }
