@@ -124,7 +124,8 @@ const tracker = (url, state, more = {}) => ({
 const trackers = [
   tracker("https://tracker.example.org/announce", "working", { seeders: 41, leechers: 12 }),
   tracker("udp://tracker.example.net:6969/announce", "failing", {
-    message: "The tracker did not answer.",
+    message: "timed out",
+    says: { code: "tracker_failed", why: { kind: "timeout", text: "timed out" } },
   }),
 ];
 /** Those of the first torrent, while its details are shown. */
@@ -173,6 +174,7 @@ const few = [
   torrent(6, "Cosmos Laundromat", "error", 0.18, {
     trouble: "disk_full",
     message: "The disk is full. Free some space; it continues automatically.",
+    says: { code: "disk_full" },
   }),
 ];
 
@@ -181,17 +183,20 @@ const magnets = [
   torrent(11, "Sintel (2010) 2K", "metadata", 0, {
     ...bare,
     message: "Getting the description: 3 of 17 parts",
+    says: { code: "getting_description", have: 3, all: 17 },
     peers: 4,
     knownPeers: 31,
   }),
   torrent(12, hash(0xbeef), "metadata", 0, {
     ...bare,
-    message: "No peers: this link names no HTTP tracker and no peer. Add a peer by hand.",
+    message: "This link names no tracker that can be asked and no peer. Add a peer by hand.",
+    says: { code: "no_peers_in_link" },
   }),
   torrent(13, "Tears of Steel", "paused", 0, bare),
   torrent(14, "Elephants Dream", "error", 0, {
     ...bare,
-    message: "What its peers gave is not a torrent’s description: press resume to ask again.",
+    message: "No peer sent this torrent’s description; it was tried 3 times for 90 s.",
+    says: { code: "not_described", tries: 3, seconds: 90 },
   }),
   ...few.slice(1, 2),
 ];
@@ -296,17 +301,19 @@ const unsaved = [
   {
     kind: "not_saved",
     message:
-      "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room.",
+      "The list of torrents and the settings can’t be saved: no space left on device. Changes are kept in memory and saved as soon as that works. They are lost if the program ends first.",
+    says: { code: "not_saved", detail: "no space left on device" },
   },
 ];
 
-// What is seen seldom: nothing chosen, waiting in the queue, resting, an old film, an archive.
+// Rare states: no file chosen, queued, seeded up to its limits, an old film, an archive.
 const rare = [
   torrent(21, "Nothing of this", "complete", 0, {
     files: series.map((one) => ({ ...one, priority: "skip" })),
   }),
   torrent(22, "A film that waits for its turn", "queued", 0.2, {
     message: "Waiting for its turn",
+    says: { code: "queued" },
     giving: "queued",
   }),
   torrent(23, "A film that has been seeded enough", "complete", 1, {
@@ -322,7 +329,10 @@ const rare = [
     peers: 1,
     upRateBps: 90_000,
   }),
-  torrent(26, "Nobody has it", "downloading", 0, { message: "Looking for peers" }),
+  torrent(26, "Nobody has it", "downloading", 0, {
+    message: "Looking for peers",
+    says: { code: "looking_for_peers" },
+  }),
 ];
 // Just added: nothing of it is downloaded before a person says so.
 const fresh = series.map((one) => ({
@@ -347,6 +357,12 @@ const space = [
     kind: "space",
     message:
       "The downloads into “Downloads” need 40 GB more, and 12 GB are free. Free some space, or choose fewer files.",
+    says: {
+      code: "needs_space",
+      folder: "Downloads",
+      neededBytes: 40 * GB,
+      freeBytes: 12 * GB,
+    },
     space: { root: "downloads", neededBytes: 40 * GB, freeBytes: 12 * GB },
   },
 ];
@@ -372,6 +388,7 @@ const removed = [
     undoS: 0,
     deleteData: true,
     message: "“Recordings/a.mkv” was left alone: it is not the file that was downloaded.",
+    says: { code: "spared", name: "Recordings/a.mkv", others: 0 },
   },
 ];
 

@@ -98,10 +98,10 @@ function fakeEngine(state) {
           return;
         }
         if (request.intent.kind === "add_url") {
-          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file can't be fetched: the server answered 404." } } });
+          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The server answered 404.", says: { code: "fetch_status", status: 404 } } } });
           return;
         }
-        say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The file lacks its list of pieces." } } });
+        say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file is damaged: no pieces", says: { code: "torrent_damaged", detail: "no pieces" } } } });
       }
     };
     clearInterval(globalThis.publishing);

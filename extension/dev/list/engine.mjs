@@ -17,9 +17,16 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+/** What the page is told of a removed torrent. */
+function removedOf({ infoHash, name }) {
+  return { infoHash, name, undoS: 8, deleteData: false, message: null };
+}
+
 /** Serves `pages` and these torrents; `active`: how many of them, from the first, come in at `rateBps` each. */
 export async function serve({ pages, torrents, world, active, rateBps }) {
   const known = structuredClone(torrents);
+  /** Removed torrents by info hash; each can be brought back. */
+  const gone = new Map();
   const streams = new Set();
   let revision = 1;
 
@@ -32,7 +39,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
         kind: "list",
         order: known.map(({ infoHash }) => infoHash),
         torrents: known.map(row),
-        world,
+        world: { ...world, removed: [...gone.values()].map(removedOf) },
       };
     if (topic.startsWith("peers/")) return { kind: "peers", peers: peers() };
     return {
@@ -128,17 +135,26 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     tellList();
   };
 
-  /** All that was asked. */
+  /** Every intent that the page sent. */
   const asked = [];
+  /** Kinds of intents that are refused with a sentence of the engine. */
+  const refused = new Set();
   const obey = (intent) => {
     asked.push(intent);
     if (intent.kind === "add_magnet") add(intent);
+    if (intent.kind === "undo_remove") {
+      known.unshift(gone.get(intent.infoHash));
+      gone.delete(intent.infoHash);
+      tellList();
+      return;
+    }
     const torrent = known.find(({ infoHash }) => infoHash === intent.infoHash);
     if (!torrent) return;
     if (intent.kind === "pause") torrent.state = "paused";
     if (intent.kind === "resume") torrent.state = "downloading";
     if (intent.kind === "remove") {
       known.splice(known.indexOf(torrent), 1);
+      gone.set(torrent.infoHash, torrent);
       tellList();
     } else if (intent.kind !== "set_priorities") tell([{ torrent, files: [] }]);
     if (intent.kind !== "set_priorities") return;
@@ -165,6 +181,11 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
       let body = "";
       for await (const chunk of request) body += chunk;
       const intent = JSON.parse(body);
+      if (refused.has(intent.kind)) {
+        asked.push(intent);
+        response.end(JSON.stringify({ kind: "failed", message: "", says: { code: "no_daemon" } }));
+        return;
+      }
       obey(intent);
       response.end(JSON.stringify({ kind: "done", infoHash: intent.infoHash, message: null }));
     } else {
@@ -178,6 +199,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
     asked,
+    refused,
     origin: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     close: () => {
       clearInterval(timer);

@@ -375,6 +375,55 @@ export const scenes = {
       await stage.holds("the next one has the focus", `${FOCUS} === "remove 1"`);
     },
   },
+  "after the last torrent is removed, Undo has the focus and brings it back": {
+    torrents: many(1),
+    async play(stage) {
+      await stage.ask(`${one("remove")}.focus()`);
+      await stage.press("Enter");
+      await stage.holds("it asks", `document.querySelector("#dialog").open`);
+      await stage.press("Enter");
+      await stage.holds("the list is empty", `!!${one("empty")}`);
+      await stage.holds("Undo has the focus", `document.activeElement === ${one("undo")}`);
+      await stage.press("Enter");
+      await stage.holds("it is back", `${all("torrent")}.length === 1`);
+      await stage.holds("its row has the focus", `${FOCUS} === "toggle 0"`);
+    },
+  },
+  "a refusal is shown beside the button that asked, or in the torrent’s row": {
+    torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(60) }), ...many(3).slice(1)],
+    async play(stage, { refused }) {
+      for (const kind of ["recheck", "move_in_queue", "set_priorities", "pause"]) refused.add(kind);
+      const words = "Not connected to the daemon.";
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it opens", `!!${one("details")}`);
+      await stage.click("[data-testid=details]");
+      await stage.holds("details are there", `!!${one("recheck")}`);
+      const below = (id) =>
+        `${one(id)}.closest(".details-part").querySelector("[data-wrong]")?.innerText.includes("${words}")`;
+      await stage.ask(`${one("recheck")}.click()`);
+      await stage.holds("the check is refused beside its button", below("recheck"));
+      await stage.ask(`${one("queue-top")}.click()`);
+      await stage.holds("so is the move in the queue", below("queue-top"));
+      await stage.holds("the page’s top shows nothing", `!${one("note")}`);
+      await stage.check("refused");
+      await stage.ask("scrollTo(0, 2500)");
+      await stage.wait(300);
+      await stage.ask(`${all("want")}.at(-1).click()`);
+      await stage.holds(
+        "the row says why, and is in the window",
+        `(() => { const it = ${one("torrent-reply")}; const box = it?.getBoundingClientRect(); return it?.innerText.includes("${words}") && box.top > 60 && box.bottom < innerHeight; })()`,
+      );
+      await stage.check("refused in the row");
+      await stage.picture("list-refused");
+      await stage.click("[data-testid=reply-dismiss]");
+      await stage.holds("the words go when they are dismissed", `!${one("torrent-reply")}`);
+      await stage.click("[data-testid=pause]");
+      await stage.holds("the row says why it runs on", `!!${one("torrent-reply")}`);
+      refused.clear();
+      await stage.click("[data-testid=pause]");
+      await stage.holds("the words go when it works", `!${one("torrent-reply")}`);
+    },
+  },
   "what comes above the window does not push away what is in it": {
     torrents: many(60),
     async play(stage) {

@@ -30,12 +30,12 @@ export interface DetailsUi {
   hasFolders: boolean;
   /** What was just copied. */
   copied: string | undefined;
-  /** What came of each form. */
-  words: Readonly<Partial<Record<FormName, FormWords>>>;
+  /** How the engine answered, by the place where it was asked. */
+  words: Readonly<Partial<Record<ReplyPlace, FormWords>>>;
 }
 
-/** The forms of the details, each of which says what came of it. */
-export type FormName = "peers" | "move" | "limits" | "trackers";
+/** The places beside which the page shows how the engine answered; `row` is the torrent's row. */
+export type ReplyPlace = "row" | "facts" | "files" | "peers" | "move" | "limits" | "trackers";
 
 /** A torrent of whose contents it is known what they are. */
 type Opened = TorrentRow & ContentsState;
@@ -52,7 +52,7 @@ export function detailsView(
       isDescribed(torrent)
         ? html`<section class="details-part">
           <h2>${t("torrentFilesOnDisk")}</h2>
-          ${placeView(torrent, ui, actions)}${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}
+          ${placeView(torrent, ui, actions)}${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${wordsView(ui.words.files)}${moveView(torrent, ui, actions)}
         </section>`
         : nothing
     }
@@ -83,6 +83,7 @@ function factsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Tem
           : nothing
       }
     </div>
+    ${wordsView(ui.words.facts)}
   </section>`;
 }
 

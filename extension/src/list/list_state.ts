@@ -5,7 +5,7 @@
 // remembered of a torrent goes with it.
 
 import type { Sort } from "./arrange";
-import type { FormName } from "./details_view";
+import type { ReplyPlace } from "./details_view";
 import type { FormWords } from "./forms";
 import type { Shown } from "./lines";
 import { Newcomers } from "./newcomers";
@@ -28,7 +28,7 @@ export class ListState implements Shown {
   private readonly details: Set<string>;
   private readonly collapsed: Map<string, Set<string>>;
   private readonly searches = new Map<string, string>();
-  private readonly words = new Map<string, Partial<Record<FormName, FormWords>>>();
+  private readonly words = new Map<string, Partial<Record<ReplyPlace, FormWords>>>();
 
   constructor(
     left: ViewState,
@@ -83,12 +83,13 @@ export class ListState implements Shown {
     this.searches.set(infoHash, search);
   }
 
-  wordsOf(infoHash: string): Readonly<Partial<Record<FormName, FormWords>>> {
+  /** How the engine answered about this torrent, by the place where it was asked. */
+  wordsOf(infoHash: string): Readonly<Partial<Record<ReplyPlace, FormWords>>> {
     return this.words.get(infoHash) ?? NO_WORDS;
   }
 
-  setWords(infoHash: string, form: FormName, words: FormWords): void {
-    this.words.set(infoHash, { ...this.wordsOf(infoHash), [form]: words });
+  setWords(infoHash: string, place: ReplyPlace, words: FormWords): void {
+    this.words.set(infoHash, { ...this.wordsOf(infoHash), [place]: words });
   }
 
   /** Forgets all of a torrent that goes. One that is missing may only not be there yet: an engine that begins has an empty list. */

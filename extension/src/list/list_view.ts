@@ -92,6 +92,7 @@ function rowOf(
     isAlready: state.newest === infoHash && state.already,
     state: stateWords(torrent),
     message: messageWords(torrent, data.isLonely(infoHash)),
+    reply: state.wordsOf(infoHash).row,
   };
   return guard([torrent, ...Object.values(ui)], () => torrentView(torrent, ui, actions));
 }

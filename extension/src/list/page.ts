@@ -90,6 +90,8 @@ export function startList(host: Host, outside: Outside): void {
   const dialogs = new Dialogs(document.querySelector<HTMLDialogElement>("#dialog")!);
   let lines: readonly Line[] = [];
   let shown: readonly TorrentRow[] = [];
+  /** How many torrents there were when the page was last shown. */
+  let lastCount = 0;
   /** Where the list begins, px from the page's top. */
   let margin = 0;
   let announcement = "";
@@ -128,6 +130,10 @@ export function startList(host: Host, outside: Outside): void {
     follow,
     shown: () => shown,
     say: (name, words) => adder.say(name, words),
+    reveal: (infoHash) => {
+      sought = infoHash;
+      update();
+    },
     save: saveFile,
     askToRemove: (torrents) =>
       dialogs.askToRemove(torrents, (deleteData) =>
@@ -264,9 +270,15 @@ export function startList(host: Host, outside: Outside): void {
     shown = arranged(torrentsNow(), state.search, state.sort);
     state.selection.keep(shown.map(({ infoHash }) => infoHash));
     lines = lineMaker.of(shown, contentsOf, state);
+    const isLastGone = lastCount > 0 && torrentsNow().length === 0;
+    lastCount = torrentsNow().length;
     virtual.take(lines, margin);
     draw();
     if (document.activeElement !== document.body) return;
+    if (isLastGone) {
+      focusFirstOf("[data-testid=undo]", "[data-testid=add-link]");
+      return;
+    }
     if (focus) focusNear(focus.part, focusedAt);
     else if (INSTEAD[pressed]) document.querySelector<HTMLElement>(INSTEAD[pressed])?.focus();
   }
@@ -332,6 +344,14 @@ export function startList(host: Host, outside: Outside): void {
     clearTimeout(timer);
     const next = lonely.nextChange(now);
     if (next !== undefined) timer = setTimeout(update, next + 10);
+  }
+
+  /** Gives the focus to the first of these that is in the page. */
+  function focusFirstOf(...selectors: string[]): void {
+    selectors
+      .map((selector) => document.querySelector<HTMLElement>(selector))
+      .find((element) => element !== null)
+      ?.focus();
   }
 
   /** What had the focus went with its line: the line that took its place has it now. */

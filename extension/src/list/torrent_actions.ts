@@ -1,8 +1,8 @@
 // What a person does with torrents and their files: asks the engine, and shows what comes of it.
 //
 // It knows the engine as a `Host` and the page's own state; dialogs and scrolling are the page's.
-// What the engine refuses is said where it was asked for, or, where there is no such place, as
-// words about the torrent.
+// The page shows the engine's answer beside the button or field that asked: in a part of the
+// details, or in the torrent's row.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
@@ -15,7 +15,7 @@ import type { Host } from "../host/host";
 import { parsePeers } from "../text/address";
 import { t, tn } from "../text/messages";
 import { saidWords } from "../text/sentence_words";
-import type { FormName } from "./details_view";
+import type { ReplyPlace } from "./details_view";
 import type { LimitsTexts } from "./limits_form";
 import { sharingOf } from "./limits_form";
 import type { ListState } from "./list_state";
@@ -33,6 +33,8 @@ export interface ListPage {
   shown(): readonly TorrentRow[];
   /** Words about something, until a person has read them. */
   say(name: string, words: string): void;
+  /** Scrolls until the torrent's row is in the window. */
+  reveal(infoHash: string): void;
   /** Has the browser save a file. */
   save(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   askToRemove(torrents: readonly TorrentRow[]): void;
@@ -177,7 +179,7 @@ export class TorrentActions {
   }
 
   moveInQueue(infoHash: string, to: QueueMove): void {
-    void this.act({ kind: "move_in_queue", infoHash, to });
+    void this.act({ kind: "move_in_queue", infoHash, to }, "facts");
   }
 
   async announce(infoHash: string): Promise<void> {
@@ -192,27 +194,27 @@ export class TorrentActions {
   }
 
   async copyMagnet(infoHash: string): Promise<void> {
-    const reply = await this.act({ kind: "magnet_link", infoHash });
+    const reply = await this.act({ kind: "magnet_link", infoHash }, "facts");
     if (reply.kind === "text") await this.copy(reply.text, `magnet ${infoHash}`);
   }
 
   /** Saves its `.torrent` file, as a download of the browser. */
   async saveTorrent(infoHash: string): Promise<void> {
-    const reply = await this.act({ kind: "torrent_file", infoHash });
+    const reply = await this.act({ kind: "torrent_file", infoHash }, "facts");
     if (reply.kind === "file") this.page.save(reply.name, new Uint8Array(reply.content));
   }
 
   adopt(infoHash: string): void {
-    void this.act({ kind: "adopt", infoHash });
+    void this.act({ kind: "adopt", infoHash }, "files");
   }
 
   /** Has the file manager of this computer show where it lies. */
   showInFolder(infoHash: string): void {
-    void this.act({ kind: "show_in_folder", infoHash, file: null });
+    void this.act({ kind: "show_in_folder", infoHash, file: null }, "files");
   }
 
   recheck(infoHash: string, begin: boolean): void {
-    void this.act({ kind: begin ? "recheck" : "cancel_recheck", infoHash });
+    void this.act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }, "files");
   }
 
   async move(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -289,16 +291,23 @@ export class TorrentActions {
     }, COPIED_MS);
   }
 
-  /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
-  private async act(intent: Intent & { infoHash: string }): Promise<IntentReply> {
-    const name = this.those([intent.infoHash])[0]?.name;
+  /** Removes the engine's last answer from a torrent's row. */
+  dismissReply(infoHash: string): void {
+    this.say(infoHash, "row", undefined);
+  }
+
+  /** Sends an intent about a torrent, and shows the engine's answer at `place`. */
+  private async act(
+    intent: Intent & { infoHash: string },
+    place: ReplyPlace = "row",
+  ): Promise<IntentReply> {
+    const { infoHash } = intent;
     const reply = await this.host.intent(intent);
-    if (reply.kind === "failed") {
-      this.state.refusals += 1;
-      this.page.update();
-    }
-    const words = "message" in reply ? saidWords(reply) : "";
-    if (words !== "") this.page.say(name ?? t("torrentUnnamed"), words);
+    const failure = failureOf(reply);
+    if (failure !== undefined) this.state.refusals += 1;
+    this.say(infoHash, place, failure, reply.kind === "done" ? saidWords(reply) : "");
+    // A file's line can be far below its torrent's row.
+    if (failure !== undefined && place === "row") this.page.reveal(infoHash);
     return reply;
   }
 
@@ -312,9 +321,12 @@ export class TorrentActions {
     return this.page.shown().map(({ infoHash }) => infoHash);
   }
 
-  /** Says beside a form why it was refused, or else what was done. */
-  private say(infoHash: string, form: FormName, failure: string | undefined, done = ""): void {
-    this.state.setWords(infoHash, form, { text: failure ?? done, isWrong: failure !== undefined });
+  /** Shows at a place of a torrent why the engine refused, or else what it did. */
+  private say(infoHash: string, place: ReplyPlace, failure: string | undefined, done = ""): void {
+    const text = failure ?? done;
+    // There may be nothing to say, and nothing from before to replace.
+    if (text !== "" || this.state.wordsOf(infoHash)[place] !== undefined)
+      this.state.setWords(infoHash, place, { text, isWrong: failure !== undefined });
     this.page.update();
   }
 }

@@ -14,6 +14,7 @@ import { t, tn } from "../text/messages";
 import { cutName } from "../ui/cut_name";
 import * as icons from "../ui/icons";
 import { meter } from "../ui/meter";
+import type { FormWords } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 import {
   isDescribed,
@@ -37,6 +38,8 @@ export interface RowUi {
   state: string;
   /** What else there is to say; empty for nothing. */
   message: string;
+  /** How the engine answered to the last thing that was asked in the row. */
+  reply: FormWords | undefined;
 }
 
 /** A torrent's row. */
@@ -98,7 +101,8 @@ function belowView(
   actions: TorrentActions,
 ): TemplateResult | typeof nothing {
   const isAsked = torrent.undecided && isDescribed(torrent);
-  if (!isAsked && !ui.message) return nothing;
+  const reply = ui.reply?.text ? ui.reply : undefined;
+  if (!isAsked && !ui.message && !reply) return nothing;
   return html`<div class="torrent-below">
     ${
       isAsked
@@ -112,6 +116,23 @@ function belowView(
         </p>`
         : nothing
     }
+    ${reply ? replyView(torrent.infoHash, reply, actions) : nothing}
+  </div>`;
+}
+
+/** The engine's answer, with a button that removes it. */
+function replyView(infoHash: string, reply: FormWords, actions: TorrentActions): TemplateResult {
+  return html`<div class="torrent-reply" role="alert" ?data-wrong=${reply.isWrong} data-testid="torrent-reply">
+    <bdi>${reply.text}</bdi>
+    <button
+      class="icon-button"
+      data-testid="reply-dismiss"
+      aria-label=${t("listDismiss")}
+      title=${t("listDismiss")}
+      @click=${() => actions.dismissReply(infoHash)}
+    >
+      ${icons.cross}
+    </button>
   </div>`;
 }
 

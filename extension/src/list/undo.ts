@@ -26,9 +26,13 @@ export function showRemoved(
   document.body.append(place);
   signal.addEventListener("abort", () => place.remove(), { once: true });
   let problem: UndoProblem | undefined;
+  /** Info hashes of torrents that a person is bringing back. */
+  const returning = new Set<string>();
 
   async function undo(infoHash: string, name: string): Promise<void> {
+    returning.add(infoHash);
     const reply = await host.intent({ kind: "undo_remove", infoHash });
+    returning.delete(infoHash);
     if (reply.kind !== "failed") {
       back(infoHash);
       return;
@@ -44,10 +48,14 @@ export function showRemoved(
 
   function show(): void {
     const removed = host.link.kind === "connected" ? (host.topic("list")?.world.removed ?? []) : [];
+    const hadFocus = place.contains(document.activeElement);
     render(
       undoView(removed, problem, (infoHash, name) => void undo(infoHash, name)),
       place,
     );
+    // The time to undo is over. While a torrent comes back, its row gets the focus.
+    if (hadFocus && document.activeElement === document.body && returning.size === 0)
+      document.querySelector<HTMLElement>("[data-testid=undo], [data-testid=add-link]")?.focus();
   }
 
   host.listen(show, signal);
