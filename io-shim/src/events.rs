@@ -1,16 +1,12 @@
-//! The way of events up to the engine: a queue bounded by bytes, drained in batches as the engine's
-//! credit allows.
+//! The queue of events for the engine, drained in batches as its credit allows.
 //!
-//! Owns the credit of both directions as numbers; knows nothing of sockets or files. Invariants: no
-//! batch is handed out while the engine's credit is used up, unless it holds nothing but credit;
-//! and what waits never exceeds [`limits::EVENT_QUEUE_BYTES`] plus [`limits::MAX_REFUSALS`] small
-//! answers.
+//! Owns the credit of both directions as numbers; knows nothing of sockets or files. Invariants:
+//! without credit, the queue yields only frames that hold nothing but credit; it never holds more
+//! than [`limits::EVENT_QUEUE_BYTES`] plus [`limits::MAX_REFUSALS`] small answers.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{collections::VecDeque, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::{
     IoEvent,
     frame::{BATCH_TARGET, encode_batch},
@@ -18,12 +14,12 @@ use shared_proto::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-use crate::limits;
+use crate::policy::limits;
 
 /// What [`EventSender::room`] waits for, bytes.
 const ROOM: u32 = 64 << 10;
 
-/// A queue whose receiver may hand out `window` bytes before more credit comes.
+/// Creates a queue whose receiver may yield `window` bytes before the engine returns credit.
 pub fn event_channel(window: u32) -> (EventSender, EventReceiver) {
     let shared = Arc::new(Shared {
         queue: Mutex::new(Queue { credit: i64::from(window), ..Queue::default() }),
@@ -34,13 +30,13 @@ pub fn event_channel(window: u32) -> (EventSender, EventReceiver) {
     (EventSender { life: Arc::new(SenderLife(Arc::clone(&shared))) }, EventReceiver { shared })
 }
 
-/// Where sockets and commands put their events. Clones share one queue.
+/// The end where sockets and commands put events. Clones share one queue.
 #[derive(Clone)]
 pub struct EventSender {
     life: Arc<SenderLife>,
 }
 
-/// Where the control connection takes batches from.
+/// The end where the control connection takes batches.
 pub struct EventReceiver {
     shared: Arc<Shared>,
 }
@@ -58,22 +54,22 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     events: VecDeque<(IoEvent, u32)>,
-    /// Bytes that may still be handed out; a batch may take it below zero.
+    /// Bytes that the receiver may still yield; one batch may make it negative.
     credit: i64,
-    /// Bytes of command frames that were worked off and not yet reported.
+    /// Bytes of command frames that are processed and not yet reported.
     owed: u32,
     closed: bool,
 }
 
 impl EventSender {
-    /// Queues an event, waiting while too much is queued. An event for a receiver that is gone is
+    /// Queues an event; waits while the queue is full. If the receiver is gone, the event is
     /// dropped.
-    pub async fn send(&self, event: IoEvent) {
+    pub(crate) async fn send(&self, event: IoEvent) {
         self.send_all(vec![event]).await;
     }
 
-    /// Queues events in order and at once, waiting while too much is queued.
-    pub async fn send_all(&self, events: Vec<IoEvent>) {
+    /// Queues events in order, without others in between; waits while the queue is full.
+    pub(crate) async fn send_all(&self, events: Vec<IoEvent>) {
         if events.is_empty() {
             return;
         }
@@ -84,7 +80,7 @@ impl EventSender {
         let last = events.len() - 1;
         let mut left = total;
         let costed = events.into_iter().enumerate().map(|(at, event)| {
-            // What clamping took away is taken from the last ones, so that exactly `total` is given
+            // If `total` was clamped, the last events pay less, so that exactly `total` is given
             // back.
             let own = if at == last { left } else { cost(&event).min(left) };
             left -= own;
@@ -94,8 +90,7 @@ impl EventSender {
         self.life.0.wake.notify_one();
     }
 
-    /// Queues an event if at least half of the room stays free for those that wait for it; else it
-    /// is dropped.
+    /// Queues an event if half of the queue stays free for senders that wait; otherwise drops it.
     pub(crate) fn offer(&self, event: IoEvent) {
         let own = cost(&event);
         let room = &self.life.0.room;
@@ -108,48 +103,50 @@ impl EventSender {
         self.life.0.wake.notify_one();
     }
 
-    /// Waits until an event would not have to wait.
+    /// Waits until the queue has space for an event.
     pub(crate) async fn room(&self) {
-        // Dropped at once: it is the place in the queue that was waited for.
+        // Dropped at once: the point was to wait in line.
         let _ = self.life.0.room.acquire_many(ROOM).await;
     }
 
-    /// Queues a small event without waiting: the refusal of a command. An engine that goes on
-    /// ordering what is refused while it takes no answers loses them in the end.
+    /// Queues a small answer without waiting: the refusal of a command. If the engine keeps sending
+    /// commands that are refused and takes no answers, answers get lost.
     pub(crate) fn refuse(&self, event: IoEvent) {
         let mut queue = self.life.0.lock();
         if queue.events.len() < limits::MAX_REFUSALS {
             queue.events.push_back((event, 0));
         } else {
-            tracing::error!("the engine floods the daemon: a refusal is dropped");
+            tracing::error!(
+                "the engine sends too many commands and reads no answers: an answer was dropped"
+            );
         }
         drop(queue);
         self.life.0.wake.notify_one();
     }
 
-    /// The engine allows this many more bytes of event frames.
-    pub fn add_credit(&self, bytes: u32) {
+    /// The engine allows `bytes` more bytes of event frames.
+    pub(crate) fn add_credit(&self, bytes: u32) {
         self.life.0.add_credit(bytes);
     }
 
-    /// Tells the engine that this many bytes of its command frames are worked off. It goes out with
-    /// the next batch, or by itself once enough has gathered that the engine could otherwise stall.
-    pub fn return_credit(&self, bytes: u32) {
+    /// Reports that `bytes` bytes of command frames are processed. The report goes out with the
+    /// next batch, or alone when the engine might otherwise run out of credit.
+    pub(crate) fn return_credit(&self, bytes: u32) {
         let mut queue = self.life.0.lock();
         queue.owed = queue.owed.saturating_add(bytes);
         drop(queue);
         self.life.0.wake.notify_one();
     }
 
-    /// Ends the queue: what waits is dropped, and the receiver hears `None`.
-    pub fn close(&self) {
+    /// Closes the queue: drops its events and ends the receiver.
+    pub(crate) fn close(&self) {
         self.life.0.close();
     }
 }
 
 impl EventReceiver {
-    /// The next frame for the engine, as soon as there are events and credit: everything that
-    /// waits, up to [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
+    /// Waits for events and credit, and returns the next frame: all that is queued, up to
+    /// [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
     pub async fn next_batch(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.shared.take_batch() {
@@ -160,7 +157,7 @@ impl EventReceiver {
         }
     }
 
-    /// The engine allows this many more bytes of event frames.
+    /// The engine allows `bytes` more bytes of event frames.
     pub fn add_credit(&self, bytes: u32) {
         self.shared.add_credit(bytes);
     }
@@ -186,7 +183,7 @@ enum Taken {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.queue.lock()
     }
 
     fn add_credit(&self, bytes: u32) {
@@ -221,7 +218,8 @@ impl Shared {
             }
         }
         let costs = !batch.is_empty();
-        // An eighth keeps the engine far from a standstill and idle links quiet.
+        // An eighth of the window keeps the engine from running out of credit, and idle connections
+        // quiet.
         if queue.owed > 0 && (costs || queue.owed >= self.window / 8) {
             batch.push(IoEvent::Credit { bytes: std::mem::take(&mut queue.owed) });
         }
@@ -238,7 +236,7 @@ impl Shared {
     }
 }
 
-/// About what an event takes, in memory and on the wire.
+/// Approximate size of an event, in memory and on the wire, bytes.
 fn cost(event: &IoEvent) -> u32 {
     const BASE: usize = 32;
     let data = match event {

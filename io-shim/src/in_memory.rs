@@ -1,7 +1,6 @@
-//! A daemon without a listener: its connections are pipes in memory. For fuzzers and measurements.
+//! A daemon without a listener, for fuzzers and measurements.
 //!
-//! Owns nothing that the daemon has not; what it serves is the daemon's own service, from the first
-//! byte of a connection on.
+//! Its connections are pipes in memory. It serves them exactly as the daemon does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,56 +20,62 @@ use crate::http::app::App;
 use crate::http::connections::Connections;
 use crate::http::server::{self, Phase};
 
-/// A daemon that is given its connections.
+/// A daemon whose connections the caller makes.
 pub struct InMemory {
     app: Arc<App>,
-    places: Arc<Connections>,
+    permits: Arc<Connections>,
     header_timeout: Duration,
     phase: watch::Sender<Phase>,
     _folder: StateFolder,
 }
 
 impl InMemory {
-    /// A daemon that believes to listen at `addr`.
+    /// Starts a daemon that takes `addr` for its own address.
     ///
     /// # Errors
     /// When the state folder is in use or unusable.
     pub fn start(config: &Config, addr: SocketAddr) -> anyhow::Result<Self> {
         let folder = StateFolder::take(&config.state)?;
-        let mut identity = folder.identity()?;
+        let mut installation = folder.installation()?;
         if let Some(token) = &config.token {
-            token.as_str().clone_into(&mut identity.token);
+            token.as_str().clone_into(&mut installation.token);
         }
-        let shares = Shares::of_process(config.max_replies + config.max_waiting);
-        let app = Arc::new(daemon::assemble(config, &folder, addr, &identity, shares)?);
-        let places = Connections::new(config.max_connections, config.stall);
+        let shares = Shares::of_process(config.viewers.max_replies + config.viewers.max_waiting);
+        let app = Arc::new(daemon::assemble(config, &folder, addr, &installation, shares)?);
+        let permits = Connections::new(config.http.max_connections, config.http.stall);
         let (phase, _) = watch::channel(Phase::Open);
-        Ok(Self { app, places, header_timeout: config.header_timeout, phase, _folder: folder })
+        Ok(Self {
+            app,
+            permits,
+            header_timeout: config.http.header_timeout,
+            phase,
+            _folder: folder,
+        })
     }
 
-    /// Serves one connection until it ends, or becomes a WebSocket. `false`: there is no place for
-    /// it.
+    /// Serves one connection until it ends or becomes a WebSocket. Returns `false` when all permits
+    /// are taken.
     pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         stream: S,
     ) -> bool {
-        let Some(place) = self.places.enter() else { return false };
+        let Some(permit) = self.permits.enter() else { return false };
         let phase = self.phase.subscribe();
-        server::connection(stream, Arc::clone(&self.app), place, self.header_timeout, phase).await;
+        server::connection(stream, Arc::clone(&self.app), permit, self.header_timeout, phase).await;
         true
     }
 
-    /// Its desk, for an engine that needs no WebSocket.
+    /// The desk, for an engine without a WebSocket.
     pub fn desk(&self) -> &Arc<Desk> {
         &self.app.desk
     }
 
-    /// The folders that files may lie in.
+    /// The download folders.
     pub fn roots(&self) -> Vec<Root> {
         self.app.files.roots()
     }
 
-    /// Connections that are open now.
+    /// Open connections.
     pub fn connections(&self) -> u64 {
         self.app.metrics.http_conns_open.load(Ordering::Relaxed)
     }

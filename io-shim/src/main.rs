@@ -1,4 +1,4 @@
-//! `jstorrent-io-daemon`: the command line, the log, and the signals.
+//! `jstorrent-io-daemon`: command line, log and signals.
 
 use std::io::Write;
 use std::net::ToSocketAddrs as _;
@@ -7,17 +7,18 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use io_shim::daemon::Daemon;
-use io_shim::host::config::{Config, Settings};
+use io_shim::files::private::make_private_folder;
+use io_shim::host::config::Config;
 use io_shim::host::descriptors;
 use io_shim::host::install::{self, Target};
 use io_shim::host::log;
 use io_shim::host::native_messaging;
-use io_shim::host::state_folder::make_private_folder;
+use io_shim::host::settings::Settings;
 
-/// A daemon started by the extension ends after this many idle seconds.
+/// A daemon that the extension started ends after this many idle seconds.
 const DETACHED_IDLE_S: u64 = 60;
 
-/// JSTorrent's muscle: HTTP, files, sockets and hashing, under the orders of a remote engine.
+/// JSTorrent's I/O daemon: HTTP, files, sockets and hashing for a remote engine.
 #[derive(Parser)]
 #[command(name = "jstorrent-io-daemon", version, about)]
 struct Cli {
@@ -31,24 +32,24 @@ enum Command {
     Serve {
         #[command(flatten)]
         settings: Box<Settings>,
-        /// In a session of its own, logging to the state folder
+        /// Run in a new session and log to the state folder
         #[arg(long, hide = true)]
         detached: bool,
-        /// Logging to the state folder
+        /// Log to the state folder
         #[arg(long, hide = true)]
         log_to_state: bool,
     },
-    /// Print the addresses of a name: the daemon asks for them in a process that it can end
+    /// Print the addresses of a host; the daemon runs this in a process that it can end
     #[command(hide = true)]
     Lookup {
-        /// The name
+        /// The host
         name: String,
     },
     /// Let browsers start the daemon
     Install {
         #[command(flatten)]
         target: Target,
-        /// A further extension that may start it; may be repeated
+        /// Another extension that may start the daemon; can be repeated
         #[arg(long, value_name = "ORIGIN")]
         allow_origin: Vec<String>,
     },
@@ -59,7 +60,7 @@ enum Command {
     },
 }
 
-/// The settings alone, for when Chrome starts this program with arguments of its own.
+/// The settings alone, for when Chrome starts this program with its own arguments.
 #[derive(Parser)]
 struct EnvironmentOnly {
     #[command(flatten)]
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whoever started it may have gone, and then there is nobody to tell.
+            // Standard error may be closed, and then nobody can be told.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
@@ -91,7 +92,8 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, detached, log_to_state } => {
             if detached {
-                // It fails where the process leads a session already, which is what is wanted.
+                // `setsid` fails when the process already leads a session, and then nothing is left
+                // to do.
                 #[cfg(unix)]
                 let _ = rustix::process::setsid();
             }
@@ -150,7 +152,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    // A blocking job on a stuck disk must not keep the process.
+    // A blocking job on a stuck disk must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(())
 }

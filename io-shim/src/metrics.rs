@@ -1,23 +1,23 @@
-//! Counters and gauges of the daemon, and how `/metrics` shows them (Prometheus text format 0.0.4).
+//! Counters and gauges of the daemon in Prometheus text format 0.0.4.
 //!
-//! Everything here is a number that may be shown to anyone on this machine: no names, no addresses,
-//! no secrets.
+//! Every number here may be shown to anyone on this machine: no names, no addresses, no secrets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What `/metrics` shows.
+use parking_lot::Mutex;
+
+/// The counters and gauges behind `/metrics`.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// TCP connections that are open or being opened.
     pub conns_open: AtomicU64,
     /// Bytes of diverted payload written to files.
     pub payload_stored_bytes: AtomicU64,
-    /// Bytes of diverted payload thrown away.
+    /// Bytes of diverted payload that were dropped.
     pub payload_dropped_bytes: AtomicU64,
-    /// Bytes of files handed to connections.
+    /// Bytes of files sent over connections.
     pub payload_sent_bytes: AtomicU64,
     /// Files that the engine has open.
     pub files_open: AtomicU64,
@@ -25,13 +25,13 @@ pub struct Metrics {
     pub digest_bytes: AtomicU64,
     /// HTTP connections that are open, without those that became WebSockets.
     pub http_conns_open: AtomicU64,
-    /// Bytes of files handed to viewers.
+    /// Bytes of files sent to viewers.
     pub served_bytes: AtomicU64,
     /// Bytes read from files for viewers.
     pub read_bytes: AtomicU64,
-    /// Bytes that the kernel was advised to read ahead.
+    /// Bytes that the kernel was advised to read.
     pub hinted_bytes: AtomicU64,
-    /// Terms of engines that began.
+    /// Control connections that were accepted.
     pub engines: AtomicU64,
     /// Bytes of text frames from engines.
     pub control_text_in: AtomicU64,
@@ -44,34 +44,29 @@ pub struct Metrics {
     statuses: Mutex<BTreeMap<u16, u64>>,
 }
 
-/// What the desk knows at the moment of a scrape.
+/// The desk's numbers at the moment of a request for `/metrics`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Now {
-    /// Viewers.
-    pub viewers: usize,
-    /// Viewers whose request waits for its first grant.
-    pub waiting: usize,
-    /// Calls of the HTTP API.
-    pub calls: usize,
+pub(crate) struct Now {
+    /// Viewers now.
+    pub(crate) viewers: usize,
+    /// Viewers whose request has no grant yet.
+    pub(crate) waiting: usize,
+    /// Calls of the HTTP API now.
+    pub(crate) calls: usize,
     /// Whether an engine is connected.
-    pub engine: bool,
-    /// Tasks of the runtime: what never ends shows here.
-    pub tasks: usize,
+    pub(crate) engine: bool,
+    /// Tasks of the runtime. A task that never ends shows up here.
+    pub(crate) tasks: usize,
 }
 
 impl Metrics {
-    /// Counts a reply.
-    pub fn count_status(&self, status: u16) {
-        *self
-            .statuses
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .entry(status)
-            .or_default() += 1;
+    /// Counts a reply by its status.
+    pub(crate) fn count_status(&self, status: u16) {
+        *self.statuses.lock().entry(status).or_default() += 1;
     }
 
-    /// The page.
-    pub fn render(&self, now: Now) -> String {
+    /// The text of `/metrics`.
+    pub(crate) fn render(&self, now: Now) -> String {
         let mut page = Page::default();
         page.gauge("jstorrent_viewers", "Replies that are waiting or running.", now.viewers as u64);
         page.gauge(
@@ -156,9 +151,7 @@ impl Metrics {
             page.sample("jstorrent_control_bytes_total", &labels, read(count));
         }
         page.head("jstorrent_http_replies_total", "counter", "HTTP replies by status.");
-        for (status, count) in
-            self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
-        {
+        for (status, count) in self.statuses.lock().iter() {
             page.sample(
                 "jstorrent_http_replies_total",
                 &format!("{{status=\"{status}\"}}"),
@@ -170,7 +163,7 @@ impl Metrics {
 }
 
 /// Adds to a counter.
-pub fn add(counter: &AtomicU64, amount: usize) {
+pub(crate) fn add(counter: &AtomicU64, amount: usize) {
     counter.fetch_add(amount as u64, Ordering::Relaxed);
 }
 

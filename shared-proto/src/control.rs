@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{FileId, OpId, RequestId, RootKey};
 use crate::io::FileStat;
+pub use crate::root::Root;
 
 /// A message of the engine to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,7 +211,8 @@ pub enum DaemonMessage {
     },
     /// Folders that are set aside: files may lie there, and no new files go there.
     ///
-    /// Each overlaps with a folder that a person chose later. Sent after `welcome` if there are any.
+    /// Each overlaps with a folder that a person chose later. Sent after `welcome` if there are
+    /// any.
     RootsAside {
         /// The folders.
         roots: Vec<Root>,
@@ -300,19 +302,6 @@ pub enum BlockReason {
     Checking,
     /// No connected source has the bytes.
     NoSource,
-}
-
-/// A download folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Root {
-    /// The folder's name in messages.
-    pub key: RootKey,
-    /// The name that a person sees.
-    pub label: String,
-    /// Absolute path, to show to a person; empty when the daemon does not tell it.
-    #[serde(default)]
-    pub path: String,
 }
 
 /// What the daemon allows, as `welcome` tells it.

@@ -97,12 +97,14 @@ pub mod frame;
 pub mod ids;
 pub mod io;
 pub mod path;
+mod root;
 pub mod token;
 
-pub use control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
+pub use control::{BlockReason, DaemonMessage, EngineMessage, Limits};
 pub use error::{CloseCode, FrameError};
 pub use ids::{ConnId, FileId, FileRef, OpId, RequestId, RootKey, SocketId};
 pub use io::{FileIdentity, IoCommand, IoEvent, OpenMode, Span};
+pub use root::Root;
 
 /// Version of this protocol, which `hello` and `welcome` carry.
 ///

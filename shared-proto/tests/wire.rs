@@ -408,12 +408,14 @@ fn event() -> impl Strategy<Value = IoEvent> {
 proptest! {
     #[test]
     fn commands_come_back_as_they_went(batch in prop::collection::vec(command(), 0..8)) {
-        prop_assert_eq!(frame::decode_batch::<IoCommand>(&frame::encode_batch(&batch)).unwrap(), batch);
+        let frame = frame::encode_batch(&batch);
+        prop_assert_eq!(frame::decode_batch::<IoCommand>(&frame).unwrap(), batch);
     }
 
     #[test]
     fn events_come_back_as_they_went(batch in prop::collection::vec(event(), 0..8)) {
-        prop_assert_eq!(frame::decode_batch::<IoEvent>(&frame::encode_batch(&batch)).unwrap(), batch);
+        let frame = frame::encode_batch(&batch);
+        prop_assert_eq!(frame::decode_batch::<IoEvent>(&frame).unwrap(), batch);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use io_shim::control::desk::{Desk, Seat};
-use io_shim::host::config::Settings;
+use io_shim::host::settings::Settings;
 use io_shim::in_memory::InMemory;
 use shared_proto::frame::{decode_batch, encode_batch};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, PROTOCOL_VERSION};

@@ -1,8 +1,10 @@
-//! The engine's WebSocket: who speaks, what viewers ask, and what the engine grants.
+//! The engine's WebSocket: the conversation in text frames.
 //!
-//! Owns the conversation in text frames. Binary frames pass through to [`crate::plane`].
+//! Owns the control connections, and with [`desk`] what viewers ask and what the engine grants.
+//! Passes binary frames on to [`crate::plane`].
 
+pub(crate) mod context;
 pub mod desk;
-pub(crate) mod doorstep;
 pub(crate) mod session;
+pub(crate) mod unidentified;
 pub(crate) mod websocket;

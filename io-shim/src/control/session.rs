@@ -1,10 +1,9 @@
-//! The `/control` WebSocket: one engine's connection, from `hello` to its end.
+//! One control connection, from `hello` to its close frame.
 //!
-//! Owns the order of the conversation, the close codes, and the carrying of both planes: text
-//! frames to and from the [desk](crate::control::desk), binary frames and rates to and from the I/O plane.
-//! Understands neither. Invariants: nothing an engine sends is acted upon before its token is
-//! checked; at most one engine's I/O plane is open at any time; a stranger's frame closes the
-//! socket and never panics.
+//! Owns the order of the conversation and the close codes. Carries text frames to and from the
+//! [desk](crate::control::desk), and binary frames to and from the I/O plane. Interprets neither.
+//! Invariants: the daemon acts on no message before it has checked the token; at most one engine's
+//! I/O plane is open at any time; a malformed frame closes the connection and never panics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,34 +22,34 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::control::desk::Said;
-use crate::control::doorstep::Standing;
+use crate::control::context::Context;
+use crate::control::desk::Outgoing;
+use crate::control::unidentified::Permit;
 use crate::control::websocket::{self, Gate, close_frame};
 use crate::events::{EventReceiver, EventSender, event_channel};
 use crate::files::error::op_error;
 use crate::host::chosen_folders;
-use crate::http::app::App;
 use crate::metrics::add;
 use crate::plane::io_plane::{IoPlane, Stores};
 use crate::state::StoreStatus;
 
-/// How long a connection may stay silent before it says who it is.
+/// How long a new connection may stay silent before its hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
-/// Largest message before the hello is accepted, bytes. A hello is a few hundred bytes long.
+/// Largest message before the hello is accepted, bytes. A hello has a few hundred bytes.
 const MAX_HELLO: usize = 16 << 10;
-/// How long the other end has to take its close frame.
+/// How long the engine may take to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long a connection that makes room for another has to take its close frame.
+/// The same for a connection that makes room for a new one.
 const DISMISS_WITHIN: Duration = Duration::from_millis(50);
 
-/// What a WebSocket runs over.
+/// The stream below a WebSocket.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
 
 type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
 type Source<S> = SplitStream<WebSocketStream<S>>;
 
-/// Why a connection ends.
+/// Why the daemon closes a connection.
 #[derive(Debug)]
 struct Closing {
     code: u16,
@@ -66,57 +65,61 @@ impl Closing {
         Self::new(CloseCode::Malformed, reason.to_string())
     }
 
-    /// What is wrong with the other end's frames; `None`: the connection is broken.
+    /// The close code for a malformed frame; `None` if the connection itself failed.
     fn broken(error: &tungstenite::Error) -> Option<Self> {
         Some(Self { code: websocket::close_code(error)?, reason: error.to_string() })
     }
 }
 
-/// What the engine said of itself.
-struct Greeting {
+/// What a valid hello says about the engine.
+struct EngineName {
     engine: String,
     session: String,
 }
 
-/// Serves one connection, which gives its place on the doorstep up as soon as it is known.
-pub(crate) async fn run<S: Wire>(stream: S, mut standing: Standing, app: Arc<App>) {
+/// Serves one control connection. It keeps its permit among the silent ones until its hello is
+/// accepted.
+pub(crate) async fn run<S: Wire>(stream: S, mut permit: Permit, context: Arc<Context>) {
     let config = websocket::config(MAX_HELLO);
     let mut door =
         WebSocketStream::from_raw_socket(Gate::new(stream), Role::Server, Some(config)).await;
     let (refused, patience) = tokio::select! {
         biased;
-        greeted = timeout(HELLO_WITHIN, greet(&mut door, &app)) => match greeted {
-            Ok(Ok(greeting)) => {
-                drop(standing);
-                return serve(door.into_inner().into_inner(), &app, &greeting).await;
+        greeted = timeout(HELLO_WITHIN, receive_hello(&mut door, &context)) => match greeted {
+            Ok(Ok(name)) => {
+                drop(permit);
+                return serve_engine(door.into_inner().into_inner(), &context, &name).await;
             }
             Ok(Err(closing)) => (closing, CLOSE_WITHIN),
-            Err(_) => (Some(Closing::new(CloseCode::HelloTimeout, "no hello within 5 s")), CLOSE_WITHIN),
+            Err(_) => {
+                (Some(Closing::new(CloseCode::HelloTimeout, "no hello within 5 s")), CLOSE_WITHIN)
+            }
         },
-        _ = &mut standing.dismissed => {
-            (Some(Closing::new(CloseCode::HelloTimeout, "others wait and this connection is silent")), DISMISS_WITHIN)
+        _ = &mut permit.dismissed => {
+            let reason = "others wait and this connection is silent";
+            (Some(Closing::new(CloseCode::HelloTimeout, reason)), DISMISS_WITHIN)
         }
     };
-    end(door, refused, patience).await;
+    close(door, refused, patience).await;
 }
 
-/// Serves the connection of an engine that is known.
-async fn serve<S: Wire>(stream: S, app: &Arc<App>, greeting: &Greeting) {
+/// Serves the connection of an engine whose hello is accepted.
+async fn serve_engine<S: Wire>(stream: S, context: &Arc<Context>, name: &EngineName) {
     let config = websocket::config(MAX_BINARY);
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let (mut sink, mut source) = socket.split();
-    let ended = Box::pin(attend(&mut sink, &mut source, app, greeting)).await;
+    let ended = Box::pin(run_session(&mut sink, &mut source, context, name)).await;
     if let Ok(socket) = source.reunite(sink) {
-        end(socket, ended, CLOSE_WITHIN).await;
+        close(socket, ended, CLOSE_WITHIN).await;
     }
 }
 
-/// Waits for the first message and checks it. `None` inside an error means that the other end is
-/// gone, or has closed by itself.
-async fn greet<S: Wire>(
+/// Waits for the first message and checks it. An error without a [`Closing`] means that the other
+/// end has left.
+async fn receive_hello<S: Wire>(
     socket: &mut WebSocketStream<S>,
-    app: &App,
-) -> Result<Greeting, Option<Closing>> {
+    context: &Context,
+) -> Result<EngineName, Option<Closing>> {
     let first = loop {
         match socket.next().await {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -130,7 +133,7 @@ async fn greet<S: Wire>(
     };
     match decode_control(text.as_str()) {
         Ok(EngineMessage::Hello { protocol, token, engine, session }) => {
-            if !app.guard.is_token(&token) {
+            if !context.is_token(&token) {
                 return Err(Some(Closing::new(CloseCode::Token, "wrong token")));
             }
             if protocol != PROTOCOL_VERSION {
@@ -139,31 +142,31 @@ async fn greet<S: Wire>(
                 );
                 return Err(Some(Closing::new(CloseCode::Protocol, reason)));
             }
-            Ok(Greeting { engine, session })
+            Ok(EngineName { engine, session })
         }
         Ok(_) => Err(Some(Closing::malformed("the first frame has to be a hello"))),
         Err(error) => Err(Some(Closing::malformed(error))),
     }
 }
 
-/// The term of an engine.
-async fn attend<S: Wire>(
+/// Registers the engine at the desk for as long as its connection lasts.
+async fn run_session<S: Wire>(
     sink: &mut Sink<S>,
     stream: &mut Source<S>,
-    app: &Arc<App>,
-    greeting: &Greeting,
+    context: &Arc<Context>,
+    name: &EngineName,
 ) -> Option<Closing> {
-    let mut seat = app.desk.enter();
+    let mut seat = context.desk.enter();
     let epoch = seat.epoch;
-    tracing::info!(epoch, engine = greeting.engine, session = greeting.session, "engine connected");
-    app.metrics.engines.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    tracing::info!(epoch, engine = name.engine, session = name.session, "engine connected");
+    context.metrics.engines.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let ended = tokio::select! {
         biased;
         code = &mut seat.dismissed => Some(dismissal(code.unwrap_or(CloseCode::GoingAway))),
-        ended = converse(sink, stream, app, epoch, &mut seat.outbox) => ended,
+        ended = run_planes(sink, stream, context, epoch, &mut seat.outbox) => ended,
     };
-    app.desk.leave(epoch);
-    tracing::info!(epoch, "engine gone");
+    context.desk.leave(epoch);
+    tracing::info!(epoch, "engine disconnected");
     ended
 }
 
@@ -174,34 +177,35 @@ fn dismissal(code: CloseCode) -> Closing {
     }
 }
 
-/// Carries both planes until something ends. When this future is dropped, the I/O plane is closed
-/// with it.
-async fn converse<S: Wire>(
+/// Carries both planes until one side ends the connection. Dropping this future closes the I/O
+/// plane.
+async fn run_planes<S: Wire>(
     sink: &mut Sink<S>,
     stream: &mut Source<S>,
-    app: &Arc<App>,
+    context: &Arc<Context>,
     epoch: u64,
-    outbox: &mut mpsc::Receiver<Said>,
+    outbox: &mut mpsc::Receiver<Outgoing>,
 ) -> Option<Closing> {
-    let _chair = app.chair.lock().await;
-    let (events, receiver) = event_channel(app.limits.io_window);
+    let _turn = context.plane_turn.lock().await;
+    let (events, receiver) = event_channel(context.limits.io_window);
     let (files, metrics, maps) =
-        (Arc::clone(&app.files), Arc::clone(&app.metrics), Arc::clone(&app.port_maps));
-    let stores = Stores { state: Arc::clone(&app.state), notes: Arc::clone(&app.notes) };
-    let mut plane = IoPlane::new(app.io.clone(), files, stores, metrics, maps, events.clone());
-    let (roots, aside) = (app.files.roots(), app.files.roots_aside());
-    let mut store = app.state.status();
+        (Arc::clone(&context.files), Arc::clone(&context.metrics), Arc::clone(&context.port_maps));
+    let stores = Stores { state: Arc::clone(&context.state), notes: Arc::clone(&context.notes) };
+    let mut plane = IoPlane::new(context.io.clone(), files, stores, metrics, maps, events.clone());
+    let (roots, aside) = (context.files.roots(), context.files.roots_aside());
+    let mut store = context.state.status();
     let welcome = DaemonMessage::Welcome {
         protocol: PROTOCOL_VERSION,
         epoch,
         roots,
-        limits: app.limits.clone(),
+        limits: context.limits.clone(),
     };
-    if let Err(gone) = say(sink, app, &welcome).await {
+    if let Err(gone) = send_control(sink, context, &welcome).await {
         return gone;
     }
     if !aside.is_empty()
-        && let Err(gone) = say(sink, app, &DaemonMessage::RootsAside { roots: aside }).await
+        && let Err(gone) =
+            send_control(sink, context, &DaemonMessage::RootsAside { roots: aside }).await
     {
         return gone;
     }
@@ -209,16 +213,16 @@ async fn converse<S: Wire>(
         store.mark_changed();
     }
     tokio::select! {
-        ended = hear(stream, app, epoch, &mut plane, &events) => ended,
-        ended = speak(sink, app, (outbox, &mut store), receiver, &events) => ended,
+        ended = receive_frames(stream, context, epoch, &mut plane, &events) => ended,
+        ended = send_messages(sink, context, (outbox, &mut store), receiver, &events) => ended,
     }
 }
 
-/// Takes frames in order. A text frame of the range conversation is never behind a slow disk: the
-/// plane does not wait.
-async fn hear<S: Wire>(
+/// Handles incoming frames in order. The I/O plane never waits, so a slow disk does not delay text
+/// frames.
+async fn receive_frames<S: Wire>(
     stream: &mut Source<S>,
-    app: &Arc<App>,
+    context: &Arc<Context>,
     epoch: u64,
     plane: &mut IoPlane,
     events: &EventSender,
@@ -226,14 +230,14 @@ async fn hear<S: Wire>(
     while let Some(frame) = stream.next().await {
         match frame {
             Ok(Message::Text(text)) => {
-                add(&app.metrics.control_text_in, text.len());
-                if let Err(closing) = obey(text.as_str(), app, epoch, plane, events) {
+                add(&context.metrics.control_text_in, text.len());
+                if let Err(closing) = handle_control(text.as_str(), context, epoch, plane, events) {
                     return Some(closing);
                 }
             }
             Ok(Message::Binary(batch)) => {
-                add(&app.metrics.control_io_in, batch.len());
-                if let Err(error) = carry_out(&batch, plane, events) {
+                add(&context.metrics.control_io_in, batch.len());
+                if let Err(error) = handle_batch(&batch, plane, events) {
                     return Some(Closing::malformed(error));
                 }
             }
@@ -245,10 +249,10 @@ async fn hear<S: Wire>(
     None
 }
 
-/// Does what one control message says.
-fn obey(
+/// Acts on one control message.
+fn handle_control(
     text: &str,
-    app: &Arc<App>,
+    context: &Arc<Context>,
     epoch: u64,
     plane: &mut IoPlane,
     events: &EventSender,
@@ -258,36 +262,42 @@ fn obey(
             plane.limit_rate(group, down_bps, up_bps)
         }
         EngineMessage::RangeHint { file_id, start, end } => {
-            if let Some(file) = app.desk.announced(epoch, &file_id) {
-                app.read_ahead.hint(file, start, end);
+            if let Some(file) = context.desk.announced(epoch, &file_id) {
+                let (root, path) = (file.root.clone(), file.path.clone());
+                context.read_ahead.hint(root, path, file.length, start, end);
             }
         }
         EngineMessage::FileShow { answer, file_id } => {
-            let (app, file) = (Arc::clone(app), app.desk.announced(epoch, &file_id));
+            let (context, file) = (Arc::clone(context), context.desk.announced(epoch, &file_id));
             answer_later(answer, events, async move {
                 let Some(file) = file else {
                     return Err(op_error(OpErrorKind::NotFound, "no such file was announced"));
                 };
-                app.file_manager.show(&app.files, &file).await.map(|()| OpOutput::Unit)
+                context
+                    .file_manager
+                    .show(&context.files, &file.root, &file.path)
+                    .await
+                    .map(|()| OpOutput::Unit)
             });
         }
         EngineMessage::RootPrefer { answer, path } => {
-            let app = Arc::clone(app);
+            let context = Arc::clone(context);
             answer_later(answer, events, async move {
                 let preferred =
-                    move || chosen_folders::prefer(&app.files, &app.state_folder, &path);
+                    move || chosen_folders::prefer(&context.files, &context.state_folder, &path);
                 let ended = tokio::task::spawn_blocking(preferred).await;
                 ended
-                    .map_err(|_| op_error(OpErrorKind::Other, "that has failed"))?
+                    .map_err(|_| op_error(OpErrorKind::Other, "choosing the folder failed"))?
                     .map(OpOutput::Roots)
             });
         }
-        message => app.desk.handle(epoch, message).map_err(Closing::malformed)?,
+        message => context.desk.handle(epoch, message).map_err(Closing::malformed)?,
     }
     Ok(())
 }
 
-/// Answers on the I/O plane when the work is done. An engine that is gone by then is not told.
+/// Sends the answer on the I/O plane when the work is done. If the engine has left by then, the
+/// answer is dropped.
 fn answer_later(
     op: OpId,
     events: &EventSender,
@@ -297,7 +307,7 @@ fn answer_later(
     tokio::spawn(async move { events.send(IoEvent::Done { op, result: work.await }).await });
 }
 
-fn carry_out(
+fn handle_batch(
     frame: &[u8],
     plane: &mut IoPlane,
     events: &EventSender,
@@ -313,12 +323,12 @@ fn carry_out(
     Ok(())
 }
 
-/// Sends what the desk and the I/O plane have to say; the desk first, its words are few and viewers
-/// wait for them.
-async fn speak<S: Wire>(
+/// Sends the messages of the desk and of the I/O plane. The desk comes first: its messages are few,
+/// and viewers wait for them.
+async fn send_messages<S: Wire>(
     sink: &mut Sink<S>,
-    app: &App,
-    (outbox, store): (&mut mpsc::Receiver<Said>, &mut watch::Receiver<StoreStatus>),
+    context: &Context,
+    (outbox, store): (&mut mpsc::Receiver<Outgoing>, &mut watch::Receiver<StoreStatus>),
     mut events: EventReceiver,
     sender: &EventSender,
 ) -> Option<Closing> {
@@ -326,10 +336,10 @@ async fn speak<S: Wire>(
         let sent = tokio::select! {
             biased;
             message = outbox.recv() => match message {
-                Some(Said { message, content }) => {
-                    let said = say(sink, app, &message).await;
+                Some(Outgoing { message, content }) => {
+                    let said = send_control(sink, context, &message).await;
                     if !content.is_empty() {
-                        carry(content, sender.clone());
+                        queue_content(content, sender.clone());
                     }
                     said
                 }
@@ -337,11 +347,11 @@ async fn speak<S: Wire>(
             },
             Ok(()) = store.changed() => {
                 let message = state_status(&store.borrow_and_update());
-                say(sink, app, &message).await
+                send_control(sink, context, &message).await
             }
             batch = events.next_batch() => match batch {
                 Some(batch) => {
-                    add(&app.metrics.control_io_out, batch.len());
+                    add(&context.metrics.control_io_out, batch.len());
                     sink.send(Message::binary(batch)).await.map_err(|_| None)
                 }
                 None => return Some(dismissal(CloseCode::GoingAway)),
@@ -353,8 +363,8 @@ async fn speak<S: Wire>(
     }
 }
 
-/// Puts the content of a call among the events, as room and credit allow.
-fn carry(content: Vec<IoEvent>, events: EventSender) {
+/// Queues the content of a call among the events, as space and credit allow.
+fn queue_content(content: Vec<IoEvent>, events: EventSender) {
     tokio::spawn(async move {
         for part in content {
             events.send(part).await;
@@ -370,21 +380,21 @@ fn state_status(status: &StoreStatus) -> DaemonMessage {
     }
 }
 
-async fn say<S: Wire>(
+async fn send_control<S: Wire>(
     sink: &mut Sink<S>,
-    app: &App,
+    context: &Context,
     message: &DaemonMessage,
 ) -> Result<(), Option<Closing>> {
     let text = encode_control(message);
-    add(&app.metrics.control_text_out, text.len());
-    // A socket that cannot be written to is gone: nobody is left to be told why.
+    add(&context.metrics.control_text_out, text.len());
+    // The write failed, so the connection is gone and no close frame can be sent.
     sink.send(Message::text(text)).await.map_err(|_| None)
 }
 
-/// Says why the connection ends, or answers the close frame of the other end, which has this long
-/// to take it. What else still comes is read and thrown away: a close frame could be lost to a
-/// reset that unread bytes cause.
-async fn end<S: Wire>(
+/// Closes the connection: sends a close frame, or answers the engine's, and waits for `patience`.
+/// The daemon reads and drops what still arrives, because unread bytes would cause a TCP reset that
+/// can destroy the close frame.
+async fn close<S: Wire>(
     mut socket: WebSocketStream<S>,
     closing: Option<Closing>,
     patience: Duration,
@@ -401,7 +411,7 @@ async fn end<S: Wire>(
                 {
                 }
             }
-            // The echo of a close frame goes out with the next read, which finds nothing more.
+            // The next read sends the echo of the close frame, and finds nothing more.
             None => while let Some(Ok(_)) = socket.next().await {},
         }
         let mut stream = socket.into_inner();

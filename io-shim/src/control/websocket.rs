@@ -1,97 +1,23 @@
-//! The server's side of RFC 6455, as far as a library does not do it: the opening handshake, and
-//! what may be read before a hello.
+//! WebSocket details that the library leaves to the server (RFC 6455).
 //!
-//! Owns the answers to requests that ask for a WebSocket, the [`Gate`] in front of a fresh one, and
-//! the close codes for broken frames. Must never know what is said over a socket. Invariant:
-//! nothing behind the last frame that was taken has left the gate.
+//! Owns the [`Gate`] in front of a new connection, and the close codes for malformed frames. Must
+//! never know what the frames say. Invariant: no byte after the last frame that was read has left
+//! the gate.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::http::serve::{Answer, Content, plain};
-
-/// The only version of the protocol (RFC 6455 §4.1).
-const VERSION: &str = "13";
-/// Bytes of a nonce (RFC 6455 §4.1).
-const NONCE_BYTES: usize = 16;
-/// Bytes read from a socket at a time.
+/// Bytes per read from the socket.
 const READ_BUFFER: usize = 16 << 10;
 
-/// The 101 that opens a WebSocket, or another status that says why it stays closed (RFC 6455 §4.2).
-pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) -> Answer {
-    if method != Method::GET {
-        let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET");
-        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-        return refusal;
-    }
-    let asks = has_token(headers, &header::UPGRADE, "websocket")
-        && has_token(headers, &header::CONNECTION, "upgrade");
-    if version != Version::HTTP_11 || !asks {
-        return upgrade_required("this is a WebSocket: ask for an upgrade");
-    }
-    if only(headers, &header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version.as_bytes() != VERSION.as_bytes())
-    {
-        return upgrade_required("this is a WebSocket of version 13");
-    }
-    let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key.as_bytes()));
-    let Some(key) = key else {
-        return plain(
-            StatusCode::BAD_REQUEST,
-            "Sec-WebSocket-Key is sixteen bytes in base64, once",
-        );
-    };
-    let mut answer = Response::new(Content::Text(String::new()));
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let accept =
-        HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
-    let headers = answer.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    answer
-}
-
-/// 426 with what it takes (RFC 6455 §4.4, RFC 9110 §15.5.22).
-fn upgrade_required(words: &str) -> Answer {
-    let mut refusal = plain(StatusCode::UPGRADE_REQUIRED, words);
-    let headers = refusal.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-    refusal
-}
-
-/// The value of a header that may occur once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
-}
-
-/// Whether one of the header's comma-separated words is this one, in any case.
-fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let words =
-        headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    words.map(<[u8]>::trim_ascii).any(|word| word.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-fn is_nonce(key: &[u8]) -> bool {
-    BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == NONCE_BYTES)
-}
-
-/// Settings of a socket that takes messages of at most `most` bytes.
+/// Settings of a WebSocket that accepts messages of at most `most` bytes.
 pub(crate) fn config(most: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER.min(most))
@@ -99,8 +25,8 @@ pub(crate) fn config(most: usize) -> WebSocketConfig {
         .max_message_size(Some(most))
 }
 
-/// A close frame. Its reason is cut so that both fit: a control frame holds 125 bytes, two of them
-/// the code (RFC 6455 §5.5).
+/// A close frame. The reason is truncated to fit: a control frame holds 125 bytes, two of them the
+/// code (RFC 6455 §5.5).
 pub(crate) fn close_frame(code: u16, mut reason: String) -> Message {
     let end =
         (0..=123.min(reason.len())).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
@@ -112,8 +38,7 @@ pub(crate) fn close_frame(code: u16, mut reason: String) -> Message {
     Message::Close(Some(frame))
 }
 
-/// The close code for what is wrong with the other end's frames (RFC 6455 §7.4.1); `None` where the
-/// connection itself is broken.
+/// The close code for a malformed frame (RFC 6455 §7.4.1); `None` if the connection itself failed.
 pub(crate) fn close_code(error: &Error) -> Option<u16> {
     match error {
         Error::Protocol(
@@ -126,12 +51,12 @@ pub(crate) fn close_code(error: &Error) -> Option<u16> {
     }
 }
 
-/// A stream that hands out one frame's bytes at a time: whoever reads frames from it holds nothing
-/// of the next one.
+/// A stream that yields the bytes of one frame at a time. A reader of frames therefore never
+/// buffers bytes of the next frame.
 pub(crate) struct Gate<S> {
     stream: S,
     header: Vec<u8>,
-    /// Bytes of the present frame that are still to be handed out, once its header is known.
+    /// Remaining bytes of the current frame, once its header is known.
     payload: Option<u64>,
 }
 
@@ -141,12 +66,12 @@ impl<S> Gate<S> {
         Self { stream, header: Vec::new(), payload: None }
     }
 
-    /// The stream, from the frame on that nobody has begun to read.
+    /// The stream, positioned at the first frame that was not read.
     pub(crate) fn into_inner(self) -> S {
         self.stream
     }
 
-    /// How many bytes may be handed out now.
+    /// How many bytes the gate may yield now.
     fn allowed(&self) -> usize {
         let header =
             self.payload.is_none().then(|| header_length(&self.header) - self.header.len());
@@ -168,7 +93,7 @@ impl<S> Gate<S> {
     }
 }
 
-/// Bytes of a frame's header, as far as its beginning tells (RFC 6455 §5.2).
+/// Length of a frame's header, as far as its first bytes tell (RFC 6455 §5.2).
 fn header_length(begun: &[u8]) -> usize {
     let Some(second) = begun.get(1) else { return 2 };
     let length = match second & 0x7f {
@@ -179,7 +104,7 @@ fn header_length(begun: &[u8]) -> usize {
     2 + length + if second & 0x80 == 0 { 0 } else { 4 }
 }
 
-/// Bytes of the payload behind a whole header.
+/// Length of a frame's payload, from its complete header.
 fn payload_length(header: &[u8]) -> u64 {
     let short = header.get(1).map_or(0, |second| second & 0x7f);
     let count = match short {
@@ -230,64 +155,7 @@ mod tests {
 
     use super::*;
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect()
-    }
-
-    const GOOD: [(&str, &str); 4] = [
-        ("connection", "keep-alive, Upgrade"),
-        ("upgrade", "WebSocket"),
-        ("sec-websocket-version", "13"),
-        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ];
-
-    /// The status of an answer to [`GOOD`] with these lines in place of its own.
-    fn check(other: &[(&'static str, &'static str)], expected: u16) {
-        let kept = GOOD.iter().filter(|(name, _)| other.iter().all(|(changed, _)| changed != name));
-        let lines: Vec<_> =
-            kept.chain(other).copied().filter(|(_, value)| !value.is_empty()).collect();
-        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&lines));
-        assert_eq!(answer.status(), expected, "{other:?}");
-        if expected == 426 {
-            assert_eq!(answer.headers()["sec-websocket-version"], "13");
-            assert_eq!(answer.headers()["upgrade"], "websocket");
-        }
-    }
-
-    #[test]
-    fn a_handshake_is_taken_as_the_rfc_says() {
-        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&GOOD));
-        assert_eq!(
-            (answer.status().as_u16(), answer.headers()["sec-websocket-accept"].as_bytes()),
-            (101, &b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..])
-        );
-        check(&[("connection", "UPGRADE")], 101);
-    }
-
-    #[test]
-    fn what_is_no_handshake_is_told_what_is_missing() {
-        for version in ["12", "14", "8", "", "13, 13"] {
-            check(&[("sec-websocket-version", version)], 426);
-        }
-        check(&[("sec-websocket-version", "13"), ("sec-websocket-version", "13")], 426);
-        check(&[("upgrade", "")], 426);
-        check(&[("upgrade", "h2c")], 426);
-        check(&[("connection", "close")], 426);
-        for key in ["", "AAAA", "not base64", "dGhlIHNhbXBsZSBub25jZQ"] {
-            check(&[("sec-websocket-key", key)], 400);
-        }
-        for (method, version, expected) in
-            [(Method::POST, Version::HTTP_11, 405), (Method::GET, Version::HTTP_10, 426)]
-        {
-            let answer = handshake(&method, version, &headers(&GOOD));
-            assert_eq!(answer.status(), expected, "{method} {version:?}");
-        }
-    }
-
-    /// A masked frame with a payload of this length.
+    /// A masked frame with a payload of `length` bytes.
     fn frame(length: usize) -> Vec<u8> {
         let mut frame = vec![0x82];
         match length {

@@ -1,17 +1,19 @@
-//! One running ffmpeg: its bytes, its end, and what it says when it fails.
+//! One running ffmpeg: its output, its end, and its error messages.
 //!
-//! Invariants: it is killed when nobody takes its bytes any more, and when it gives nothing for
-//! long although nothing is missing; at most three chunks of it are in memory.
+//! Invariants: ffmpeg is killed when nobody reads its output, and when it yields nothing for a long
+//! time although no input is missing; at most three chunks of its output are in memory.
 
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::StreamBody;
+use http_body_util::combinators::BoxBody;
+use parking_lot::Mutex;
 use shared_proto::FileId;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStderr, ChildStdout, Command};
@@ -20,47 +22,51 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::control::desk::Desk;
-use crate::http::serve::{Body, BoxError};
 
-/// What it makes.
-pub(super) const CONTENT_TYPE: &str = "video/mp4";
-/// Bytes read at a time.
+/// An error while the body is sent, for the log.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of a converted film.
+pub(crate) type Body = BoxBody<Bytes, BoxError>;
+
+/// The type of the output.
+pub(crate) const CONTENT_TYPE: &str = "video/mp4";
+/// Bytes per read.
 const CHUNK: usize = 64 << 10;
-/// It hangs when it gives nothing for so long, and waits for nothing itself.
+/// ffmpeg hangs if it yields nothing for this long and waits for no input.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
-/// How often that is looked at.
+/// How often to check for that.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How many bytes of its complaints are kept: the last ones.
-const WORDS: usize = 4 << 10;
-/// How long its last complaints are waited for once it has ended. A program that it started may
-/// hold the pipe open for longer.
-const WORDS_WITHIN: Duration = Duration::from_secs(2);
-/// How nice it is to other programs: a film that stutters is worse than one that begins late, and a
-/// machine that does is worse than both.
-const NICE: i32 = 5;
+/// How many bytes of its error messages are kept, from the end.
+const MESSAGE_BYTES: usize = 4 << 10;
+/// How long to wait for its last messages after it ended. A program that ffmpeg started may hold
+/// the pipe open for longer.
+const MESSAGES_WITHIN: Duration = Duration::from_secs(2);
+/// ffmpeg's niceness. A stuttering film is worse than one that starts late, and a stuttering
+/// computer is worse than both.
+const NICENESS: i32 = 5;
 
-/// A child that was started; it is killed when this is dropped.
+/// A running ffmpeg, killed when this is dropped.
 pub(super) struct Child {
     process: tokio::process::Child,
     output: ChildStdout,
-    words: Arc<Mutex<Vec<u8>>>,
-    /// Ends when it has said its last word.
+    messages: Arc<Mutex<Vec<u8>>>,
+    /// Ends with the last error message.
     listener: JoinHandle<()>,
-    /// An address that nobody is told.
+    /// The input's address, which must not appear in messages.
     secret: String,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Child {
-    /// Starts it. `secret` is cut out of all that it says.
+    /// Starts ffmpeg. `secret` is removed from its messages.
     ///
     /// # Errors
-    /// The system can't.
+    /// When the operating system cannot start it.
     pub(super) fn start(
         program: &Path,
         args: &[String],
         secret: String,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
         command
@@ -76,23 +82,21 @@ impl Child {
             command.creation_flags(BELOW_NORMAL_PRIORITY_CLASS | CREATE_NO_WINDOW);
         }
         let mut process = command.spawn()?;
-        be_nice(&process);
+        lower_priority(&process);
         let pipes = process.stdout.take().zip(process.stderr.take());
-        let (output, complaints) =
-            pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
-        let words = Arc::new(Mutex::new(Vec::new()));
-        let listener = tokio::spawn(listen(complaints, Arc::clone(&words)));
-        Ok(Self { process, output, words, listener, secret, _place: place })
+        let (output, stderr) = pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let listener = tokio::spawn(collect_messages(stderr, Arc::clone(&messages)));
+        Ok(Self { process, output, messages, listener, secret, _permit: permit })
     }
 
-    /// Waits for its first bytes. What follows comes with the body, which takes the child along
-    /// when it is dropped.
+    /// Waits for the first bytes and returns the body. ffmpeg is killed when the body is dropped.
     ///
     /// # Errors
-    /// In a sentence for a person: it failed, or hangs.
+    /// A sentence for a person: ffmpeg failed or hangs.
     pub(super) async fn begin(mut self, desk: Arc<Desk>, file: FileId) -> Result<Body, String> {
         let Some(first) = self.next(&desk, &file).await? else {
-            return Err(self.complaint().await);
+            return Err(self.error_message().await);
         };
         let (chunks, mut taken) = mpsc::channel::<Result<Bytes, BoxError>>(1);
         tokio::spawn(async move {
@@ -118,10 +122,10 @@ impl Child {
         });
         let frames = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx))
             .map(|chunk| chunk.map(Frame::data));
-        Ok(StreamBody::new(frames).boxed_unsync())
+        Ok(Body::new(StreamBody::new(frames)))
     }
 
-    /// The next bytes; `None` at an end in order.
+    /// The next bytes; `None` after a regular end.
     async fn next(&mut self, desk: &Desk, file: &FileId) -> Result<Option<Bytes>, String> {
         let mut buffer = vec![0; CHUNK];
         let mut idle_since = Instant::now();
@@ -129,7 +133,7 @@ impl Child {
             match tokio::time::timeout(LOOK_EVERY, self.output.read(&mut buffer)).await {
                 Ok(Ok(count)) => break count,
                 Ok(Err(error)) => return Err(format!("What ffmpeg makes can't be read: {error}.")),
-                // Until more of the film has come it can't go on.
+                // ffmpeg waits for more of the film.
                 Err(_) if desk.is_waiting(file) => idle_since = Instant::now(),
                 Err(_) if idle_since.elapsed() > HANGS_AFTER => {
                     let seconds = HANGS_AFTER.as_secs();
@@ -146,16 +150,16 @@ impl Child {
         }
         match self.process.wait().await {
             Ok(status) if status.success() => Ok(None),
-            _ => Err(self.complaint().await),
+            _ => Err(self.error_message().await),
         }
     }
 
-    async fn complaint(&mut self) -> String {
+    async fn error_message(&mut self) -> String {
         let status = self.process.wait().await.map(|status| status.to_string()).unwrap_or_default();
-        // It may be gone before all that it said was read.
-        let _ = tokio::time::timeout(WORDS_WITHIN, &mut self.listener).await;
-        let words = self.words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&words).replace(&self.secret, "the film");
+        // ffmpeg may end before all of its messages are read.
+        let _ = tokio::time::timeout(MESSAGES_WITHIN, &mut self.listener).await;
+        let messages = self.messages.lock();
+        let text = String::from_utf8_lossy(&messages).replace(&self.secret, "the film");
         let last = text
             .lines()
             .map(str::trim)
@@ -166,28 +170,28 @@ impl Child {
     }
 }
 
-/// Keeps the end of what it says.
-async fn listen(mut complaints: ChildStderr, words: Arc<Mutex<Vec<u8>>>) {
+/// Collects the end of its messages.
+async fn collect_messages(mut stderr: ChildStderr, messages: Arc<Mutex<Vec<u8>>>) {
     let mut buffer = [0; 1024];
-    while let Ok(count @ 1..) = complaints.read(&mut buffer).await {
-        let mut kept = words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
+        let mut kept = messages.lock();
         kept.extend_from_slice(&buffer[..count]);
-        let excess = kept.len().saturating_sub(WORDS);
+        let excess = kept.len().saturating_sub(MESSAGE_BYTES);
         kept.drain(..excess);
     }
 }
 
 #[cfg(unix)]
-fn be_nice(process: &tokio::process::Child) {
+fn lower_priority(process: &tokio::process::Child) {
     let pid = process.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
     if let Some(pid) = pid
-        && let Err(error) = rustix::process::setpriority_process(Some(pid), NICE)
+        && let Err(error) = rustix::process::setpriority_process(Some(pid), NICENESS)
     {
         tracing::debug!(%error, "ffmpeg runs at the usual priority");
     }
 }
 
 #[cfg(not(unix))]
-fn be_nice(_: &tokio::process::Child) {
-    let _ = NICE;
+fn lower_priority(_: &tokio::process::Child) {
+    let _ = NICENESS;
 }

@@ -1,5 +1,4 @@
-//! The user's ffmpeg: where it is, whether it is new enough, and which encoders of it work on this
-//! machine.
+//! The user's ffmpeg: where it is, whether it is new enough, and which encoders work here.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,20 +6,18 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-/// The oldest version whose options are all there.
+/// The oldest version with all options that are used.
 const OLDEST: (u32, u32) = (4, 1);
-/// How long it may take to say what it can.
+/// How long ffmpeg may take to describe itself.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
-/// Where it is looked for besides the search path, which is short for programs that a browser
-/// starts.
+/// Folders to search besides the search path, which is short for programs that a browser starts.
 const FURTHER: [&str; 4] = [
     "/usr/local/bin/ffmpeg",
     "/opt/homebrew/bin/ffmpeg",
     "/opt/local/bin/ffmpeg",
     "/usr/bin/ffmpeg",
 ];
-/// Encoders of H.264, the fastest first. One that is listed may still find no hardware: each is
-/// tried.
+/// Encoders of H.264, the fastest first. A listed encoder may lack its hardware, so each is tried.
 const VIDEO: [&str; 7] = [
     "h264_videotoolbox",
     "h264_nvenc",
@@ -32,22 +29,22 @@ const VIDEO: [&str; 7] = [
 ];
 const SOUND: [&str; 2] = ["aac", "libopus"];
 
-/// An ffmpeg that can be used.
+/// An ffmpeg that works.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ffmpeg {
-    pub(super) program: PathBuf,
-    /// As it calls itself.
-    pub(super) version: String,
-    /// What encodes H.264; `None` when nothing does.
-    pub(super) video: Option<&'static str>,
-    pub(super) sound: &'static str,
+pub(crate) struct Ffmpeg {
+    pub(crate) program: PathBuf,
+    /// The version that it prints.
+    pub(crate) version: String,
+    /// The encoder for H.264; `None` if none works.
+    pub(crate) video: Option<&'static str>,
+    pub(crate) sound: &'static str,
 }
 
 impl Ffmpeg {
-    /// The one that the user named, or the first that is found.
+    /// Finds the program that the user named, or the first one installed.
     ///
     /// # Errors
-    /// In a sentence for a person: there is none, it is too old, or it does not work.
+    /// A sentence for a person: there is none, it is too old, or it does not work.
     pub(super) async fn find(named: Option<&Path>) -> Result<Self, String> {
         let programs: Vec<&Path> = match named {
             Some(program) => vec![program],
@@ -110,7 +107,7 @@ enum Unasked {
     Mute(String),
 }
 
-/// What it prints.
+/// Runs ffmpeg and returns its output.
 async fn ask(program: &Path, args: &[&str]) -> Result<String, Unasked> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
@@ -125,7 +122,7 @@ async fn ask(program: &Path, args: &[&str]) -> Result<String, Unasked> {
     }
 }
 
-/// Whether an encoder makes a few pictures here.
+/// Whether an encoder works: it encodes a few pictures.
 async fn works(program: &Path, encoder: &str) -> bool {
     let picture = [
         "-hide_banner",
@@ -144,13 +141,13 @@ async fn works(program: &Path, encoder: &str) -> bool {
     ask(program, &args).await.is_ok()
 }
 
-/// The version in what `-version` prints.
+/// The version in the output of `-version`.
 fn version(said: &str) -> Option<String> {
     let rest = said.lines().next()?.strip_prefix("ffmpeg version ")?;
     rest.split_whitespace().next().map(str::to_owned)
 }
 
-/// Major and minor number; `None` for one that is built from a revision.
+/// Major and minor number; `None` for a build from a revision.
 fn number(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.trim_start_matches('n').split(|letter: char| !letter.is_ascii_digit());
     let major = parts.next()?.parse().ok()?;

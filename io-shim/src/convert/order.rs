@@ -1,55 +1,51 @@
-//! What is to be converted: from where, which tracks, how. Owns the words of the query and ffmpeg's
-//! arguments for them.
-
-use crate::http::auth::Query;
+//! What to convert and how: the words of the query, and ffmpeg's arguments for them.
 
 use super::ffmpeg::Ffmpeg;
 
-/// The latest beginning, seconds: no film is longer than a hundred hours.
+/// The latest start, seconds: no film is longer than a hundred hours.
 const LATEST_S: f64 = 360_000.0;
-/// The highest number of a track.
+/// Most tracks.
 const TRACKS: u32 = 64;
-/// What may be opened, ffmpeg's names of demuxers: none of those that open further addresses, as
-/// playlists do.
+/// Allowed formats, by the names of ffmpeg's demuxers. No format is allowed that names further
+/// addresses, as playlists do.
 const FORMATS: &str = "avi,matroska,webm,mov,mp4,m4a,mpegts,mpeg,mpegvideo,flv,asf,ogg,rm,wav,mp3,aac,ac3,eac3,dts,truehd,flac,h264,hevc,m4v,vc1,\
     ivf,nut,wtv,mxf,dv,ape,tta,wv";
 
-/// What becomes of the picture.
+/// What happens to the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Video {
     /// It stays as it is.
     Copy,
-    /// It is encoded anew, as H.264.
+    /// It is encoded as H.264.
     Encode,
 }
 
 /// One conversion.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Order {
-    /// Seconds into the film.
+pub(crate) struct Order {
+    /// The start, seconds into the film.
     pub(super) start_s: f64,
     pub(super) video: Video,
-    /// Which of its audio tracks.
+    /// The number of the audio track.
     pub(super) audio: u32,
 }
 
 impl Order {
+    /// Reads the words of the query.
+    ///
     /// # Errors
-    /// In plain words, what of the query makes no sense.
-    pub(super) fn parse(query: &Query) -> Result<Self, &'static str> {
-        let start_s = query.value("start").map_or(Ok(0.0), str::parse::<f64>);
+    /// A phrase for a person.
+    pub(crate) fn parse<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<Self, &'static str> {
+        let start_s = value("start").map_or(Ok(0.0), str::parse::<f64>);
         let start_s =
             start_s.ok().filter(|start| start.is_finite() && (0.0..=LATEST_S).contains(start));
-        let video = match query.value("video") {
+        let video = match value("video") {
             Some("copy") => Video::Copy,
             Some("h264") | None => Video::Encode,
             Some(_) => return Err("video is copy or h264"),
         };
-        let audio = query
-            .value("audio")
-            .map_or(Ok(0), str::parse::<u32>)
-            .ok()
-            .filter(|track| *track < TRACKS);
+        let audio =
+            value("audio").map_or(Ok(0), str::parse::<u32>).ok().filter(|track| *track < TRACKS);
         Ok(Self {
             start_s: start_s.ok_or("start is a number of seconds")?,
             video,
@@ -57,11 +53,11 @@ impl Order {
         })
     }
 
-    /// What ffmpeg is told. Only HTTP is spoken, and only to `source`: no format that names further
-    /// addresses is opened, and no local file.
+    /// ffmpeg's arguments. They allow HTTP to `source` only: no local file, and no format that
+    /// names further addresses.
     ///
     /// # Errors
-    /// In plain words, why this ffmpeg can't do it.
+    /// A phrase for a person: why this ffmpeg cannot do it.
     pub(super) fn args(&self, ffmpeg: &Ffmpeg, source: &str) -> Result<Vec<String>, &'static str> {
         let mut args: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
@@ -110,7 +106,9 @@ mod tests {
     use super::*;
 
     fn parse(query: &str) -> Result<Order, &'static str> {
-        Order::parse(&Query::parse(query))
+        Order::parse(|name| {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        })
     }
 
     #[test]

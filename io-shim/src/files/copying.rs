@@ -1,24 +1,22 @@
-//! Copies a span of one file into another, and lets the file system share the blocks where it can.
+//! Copies a span from one file to another; the file system shares the blocks where it can.
 //!
-//! Blocking code; knows no locks. Invariants: memory is bounded whatever the length; an end of file
-//! inside the span is an error.
+//! Blocking code; knows no locks. Invariants: memory is bounded whatever the length; a source that
+//! ends inside the span is an error.
 
 use std::fs::File;
 
 use shared_proto::io::{OpError, OpErrorKind};
 
-use super::{
-    error::{from_io, op_error},
-    read_at, write_all_at,
-};
+use super::error::{from_io, op_error};
+use crate::files::positional::{read_at, write_all_at};
 
-/// Bytes that the system copies by itself before somebody looks whether the copy is still wanted.
+/// Bytes that the operating system copies before the copy is checked for cancellation.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const STEP: u64 = 16 << 20;
-/// Bytes copied through memory at once.
+/// Bytes copied through memory at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Copies to the same place in the other file. `cancelled` is asked between steps.
+/// Copies to the same offset of the other file. `cancelled` is asked between steps.
 pub(super) fn copy_span(
     from: &File,
     to: &File,
@@ -40,7 +38,7 @@ pub(super) fn copy_span(
     copy_through_memory(from, to, at, end, cancelled)
 }
 
-/// How much was copied; `None` where the system can't do it between these files.
+/// How many bytes were copied; `None` where the operating system cannot copy between these files.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn copy_in_system(from: &File, to: &File, at: u64, length: u64) -> std::io::Result<Option<u64>> {
     use rustix::io::Errno;
@@ -52,8 +50,8 @@ fn copy_in_system(from: &File, to: &File, at: u64, length: u64) -> std::io::Resu
         match rustix::fs::copy_file_range(from, Some(&mut from_at), to, Some(&mut to_at), length) {
             Ok(copied) => return Ok(Some(copied as u64)),
             Err(Errno::INTR) => {}
-            // Of another file system, one that lacks it, a file that overlaps itself, or a filter
-            // that forbids the call.
+            // Different file systems, one without the call, a file that overlaps itself, or a
+            // filter that forbids the call.
             Err(
                 Errno::XDEV
                 | Errno::NOSYS
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    /// A source of these bytes and an empty target.
+    /// A source with these bytes, and an empty target.
     fn files(dir: &TempDir, bytes: &[u8]) -> (File, File) {
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         fs::write(&from, bytes).unwrap();

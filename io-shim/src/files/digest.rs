@@ -1,7 +1,7 @@
-//! Hashing of spans: blocking code for a thread of its own kind, one digest at a time.
+//! Hashes spans. Blocking code for threads of its own.
 //!
-//! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the
-//! result covers every byte asked for, or there is no result.
+//! Owns no threads and no files. The hash crates use SHA instructions where the processor has them.
+//! Invariant: a digest covers every requested byte.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use shared_proto::io::{DigestKind, OpError, OpErrorKind};
 
+use crate::files::positional::read_at;
 use crate::files::{
     error::{from_io, op_error},
     handle::Handle,
-    read_at,
 };
 
-/// Bytes under one leaf of [`DigestKind::Sha256Leaves`].
+/// Bytes of one leaf of [`DigestKind::Sha256Leaves`].
 const LEAF: usize = 16 << 10;
-/// Bytes read at once: whole leaves, enough that the system calls do not count, small enough for
-/// the second-level cache.
+/// Bytes per read: whole leaves, enough to make system calls cheap, few enough for the second-level
+/// cache.
 const CHUNK: usize = 512 << 10;
 
 /// Bytes of an open file to hash, or zeros.
@@ -29,10 +29,10 @@ pub(crate) struct Part {
     pub(crate) length: u64,
 }
 
-/// Hashes the parts one after the other. `cancelled` is asked between chunks.
+/// Hashes all parts, in order. `cancelled` is asked between chunks.
 ///
 /// # Errors
-/// [`OpErrorKind::NotFound`] when a file ends inside a part, and what reading gives.
+/// [`OpErrorKind::NotFound`] when a file ends inside a part, and errors of reading.
 pub(crate) fn digest(
     kind: DigestKind,
     parts: &[Part],
@@ -127,10 +127,12 @@ mod tests {
         io::Write,
     };
 
+    use data_encoding::HEXLOWER;
+
     use super::*;
     use crate::testing::TempDir;
 
-    /// An empty file that is open and has no name any more.
+    /// An open file without a name.
     fn unnamed_file() -> File {
         let dir = TempDir::new();
         let path = dir.path().join("file");
@@ -142,7 +144,7 @@ mod tests {
             .expect("the temporary folder can be written")
     }
 
-    /// The digest of `data`, laid into two files with strange bytes around it and split at `at`.
+    /// The digest of `data`, split at `at` into two files, with other bytes around it.
     fn digest_of(kind: DigestKind, data: &[u8], at: usize) -> Result<Bytes, OpError> {
         let part = |bytes: &[u8]| {
             let mut file = unnamed_file();
@@ -155,14 +157,10 @@ mod tests {
         digest(kind, &[part(head), part(tail)], || false)
     }
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     fn check(kind: DigestKind, data: &[u8], expected: &str) {
         for at in [0, data.len() / 3, data.len()] {
             assert_eq!(
-                hex(&digest_of(kind, data, at).expect("all bytes are there")),
+                HEXLOWER.encode(&digest_of(kind, data, at).expect("all bytes are there")),
                 expected,
                 "{kind:?} split at {at}"
             );
@@ -171,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_standards_own_vectors_come_out() {
-        // FIPS 180-4, and its one million repetitions of "a".
+        // From FIPS 180-4, with its million repetitions of "a".
         check(DigestKind::Sha1, b"abc", "a9993e364706816aba3e25717850c26c9cd0d89d");
         check(
             DigestKind::Sha256,

@@ -1,6 +1,6 @@
-//! From what the operating system says to what an engine can tell apart.
+//! What errors of the operating system mean to an engine.
 //!
-//! Messages are plain words for a person; they never carry paths.
+//! Messages are phrases for a person; they never hold paths.
 
 use std::io::{self, ErrorKind};
 
@@ -8,7 +8,7 @@ use shared_proto::io::{OpError, OpErrorKind};
 
 const NAME: &str = "the file system does not take this name";
 
-/// An error of the given kind.
+/// Makes an error.
 pub(crate) fn op_error(kind: OpErrorKind, message: impl Into<String>) -> OpError {
     OpError { kind, message: message.into() }
 }
@@ -16,7 +16,10 @@ pub(crate) fn op_error(kind: OpErrorKind, message: impl Into<String>) -> OpError
 /// What an error of the file system means to the engine.
 pub(crate) fn from_io(error: &io::Error) -> OpError {
     if is_link(error) {
-        return op_error(OpErrorKind::Denied, "a link is in the way, and links are not followed");
+        return op_error(
+            OpErrorKind::Denied,
+            "a symbolic link is in the way, and the daemon does not follow links",
+        );
     }
     if is_out_of_descriptors(error) {
         return op_error(OpErrorKind::Limit, "the daemon has too many files open");
@@ -44,7 +47,7 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
     op_error(kind, message)
 }
 
-/// As [`from_io`], of what was done to a name: what the system finds invalid then is the name.
+/// As [`from_io`], for an operation on a name: what the system calls invalid is then the name.
 pub(crate) fn from_name_io(error: &io::Error) -> OpError {
     match error.kind() {
         ErrorKind::InvalidInput => op_error(OpErrorKind::Name, NAME),
@@ -52,7 +55,7 @@ pub(crate) fn from_name_io(error: &io::Error) -> OpError {
     }
 }
 
-/// The system's own words, which never hold a path; wrapped errors might.
+/// The operating system's message, which holds no path. A wrapped error might.
 fn plain(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code).to_string(),
@@ -60,19 +63,19 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-/// Whether a link was in the way.
+/// Whether a symbolic link was in the way.
 #[cfg(unix)]
 pub(crate) fn is_link(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
 }
 
-/// Whether a link was in the way.
+/// Whether a symbolic link was in the way.
 #[cfg(not(unix))]
 pub(crate) fn is_link(_: &io::Error) -> bool {
     false
 }
 
-/// Whether the file system has no way to write a name's characters.
+/// Whether the file system cannot store the characters of a name.
 #[cfg(unix)]
 fn is_illegal_sequence(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::ILSEQ)
@@ -83,14 +86,14 @@ fn is_illegal_sequence(_: &io::Error) -> bool {
     false
 }
 
-/// Whether the process has no file descriptors left.
+/// Whether the process has no file descriptor left.
 #[cfg(unix)]
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Whether the process has no file descriptors left.
+/// Whether the process has no file descriptor left.
 #[cfg(not(unix))]
 pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
     false
@@ -102,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of the system is of this kind, and its words name what is wrong.
+    /// Expects this kind for an error of the system, and words that name the problem.
     fn check(errno: Errno, kind: OpErrorKind, words: &str) {
         let error = from_io(&io::Error::from(errno));
         assert_eq!(error.kind, kind, "{errno:?}");

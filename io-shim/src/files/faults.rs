@@ -1,21 +1,21 @@
-//! Faults of a disk that a test asks for.
+//! Disk faults that a test asks for, in debug builds only.
 //!
-//! Only debug builds have them: there, the environment's `JSTORRENT_FAULTS` names a file, and each
-//! of its lines makes one kind of access to files of the roots fail: `write ENOSPC`. The file may
-//! change at any time; without it nothing fails. Release builds hold nothing of this.
+//! The environment's `JSTORRENT_FAULTS` names a file. Each of its lines makes one kind of access to
+//! the files of roots fail, for example `write ENOSPC`. The file may change at any time; without it
+//! nothing fails. Release builds hold none of this.
 
 use std::io;
 
 /// A kind of access to a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Access {
-    /// Looking at what a path holds.
+    /// Looking at a path.
     Look,
-    /// Opening what is there for reading.
+    /// Opening a file for reading.
     Open,
-    /// Opening what is there for writing.
+    /// Opening a file for writing.
     OpenToWrite,
-    /// Making a file or a folder.
+    /// Creating a file or folder.
     Make,
     /// Changing the length.
     Extend,
@@ -23,9 +23,9 @@ pub(crate) enum Access {
     Read,
     /// Writing bytes.
     Write,
-    /// Making what was written durable.
+    /// Making writes durable.
     Sync,
-    /// Giving a file another name.
+    /// Renaming a file.
     Rename,
     /// Removing a file.
     Remove,
@@ -46,7 +46,7 @@ pub(crate) fn check(access: Access) -> io::Result<()> {
     }
 }
 
-/// No test wants anything of a release build.
+/// Release builds never fail on request.
 #[cfg(not(all(debug_assertions, unix)))]
 #[inline]
 pub(crate) const fn check(_: Access) -> io::Result<()> {

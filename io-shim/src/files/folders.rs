@@ -1,7 +1,6 @@
-//! Folders and names beneath a directory handle: making folders, clearing them away, renaming.
+//! Creates, removes and renames names beneath a directory handle.
 //!
-//! Blocking code; knows no roots and no locks. Invariant: nothing that has a name already loses it
-//! to something else.
+//! Blocking code; knows no roots and no locks. Invariant: no existing file or folder is replaced.
 
 use std::{
     io,
@@ -16,7 +15,7 @@ use super::{
     faults,
 };
 
-/// Makes the folders above a path; the outermost of those that were not there before.
+/// Creates the folders above a path. Returns the outermost one that was created.
 pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, OpError> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(None);
@@ -33,7 +32,7 @@ pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, Op
             };
             let taken =
                 parent.ancestors().any(|folder| !folder.as_os_str().is_empty() && is_taken(folder));
-            // A folder that was there a moment ago is gone now.
+            // A folder that existed a moment ago is gone.
             let cause = if taken { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
             Err(from_io(&cause.into()))
         }
@@ -51,7 +50,7 @@ fn outermost_missing(dir: &Dir, folder: &Path) -> Option<PathBuf> {
     folder.ancestors().take_while(is_missing).last().map(Path::to_path_buf)
 }
 
-/// Removes the folders above a path as far as they are empty, up to and including `outermost`.
+/// Removes the empty folders above a path, up to and including `outermost`.
 pub(super) fn unmake_parents(dir: &Dir, path: &Path, outermost: Option<&Path>) {
     let Some(outermost) = outermost else { return };
     let own = path.ancestors().skip(1).take_while(|folder| folder.starts_with(outermost));
@@ -62,7 +61,7 @@ pub(super) fn unmake_parents(dir: &Dir, path: &Path, outermost: Option<&Path>) {
     }
 }
 
-/// Removes the folders above a path as far as they are empty.
+/// Removes the empty folders above a path.
 pub(super) fn remove_empty_parents(dir: &Dir, path: &Path) {
     for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
         if dir.remove_dir(folder).is_err() {
@@ -77,7 +76,7 @@ pub(super) fn remove_file(dir: &Dir, path: &Path) -> io::Result<()> {
     dir.remove_file(path)
 }
 
-/// A handle to the folder that holds the path's last name, and that name.
+/// A handle to the folder of the path's last name, and that name.
 pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a Path)> {
     let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
     let parent = match path.parent() {
@@ -87,7 +86,8 @@ pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a P
     Ok((parent?, name))
 }
 
-/// One step where the system has it, so that a target which appears meanwhile is not lost.
+/// Atomic where the operating system supports it, so that a target that appears meanwhile is not
+/// replaced.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(super) fn rename_no_replace(
     from_dir: &Dir,
@@ -98,7 +98,7 @@ pub(super) fn rename_no_replace(
     use rustix::{fs::RenameFlags, io::Errno};
     faults::check(faults::Access::Rename)?;
     match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
-        // File systems that lack it (some network and FAT drivers) say so in these ways.
+        // How file systems without the call report that (some network and FAT drivers).
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             check_and_rename(from_dir, from, to_dir, to)
         }
@@ -116,7 +116,7 @@ pub(super) fn rename_no_replace(
     check_and_rename(from_dir, from, to_dir, to)
 }
 
-/// In two steps: a target that another program makes in between is replaced.
+/// Two steps: a target that another program creates in between is replaced.
 fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
     match to_dir.symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),

@@ -1,4 +1,4 @@
-//! An open file together with the right to write to it.
+//! An open file and the right to write to it.
 
 use std::{fs::File, ops::Deref, sync::Arc};
 
@@ -13,14 +13,14 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// A file and, if it is open for writing, the right to do so.
+    /// A file, and the right to write to it if it is open for writing.
     pub(super) fn new(file: File, writer: Option<Arc<Writer>>) -> Self {
         Self { file, _writer: writer }
     }
 }
 
 impl From<File> for Handle {
-    /// A file that is only read.
+    /// A file that is open for reading.
     fn from(file: File) -> Self {
         Self::new(file, None)
     }

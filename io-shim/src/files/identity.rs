@@ -1,10 +1,9 @@
-//! Which file a handle leads to, whatever the file is called: the same answer for the same file
-//! only.
+//! The identity of an open file, independent of its name: two files never share one.
 //!
-//! Owns what is known of the file systems of this machine. A file system is known by its UUID where
-//! the system tells one, because device numbers change when a disk is plugged in again. Invariant:
-//! where a file's number may pass to another file and its time of birth is unknown, no identity is
-//! given.
+//! Owns what is known about this machine's file systems. A file system is identified by its UUID
+//! where the operating system tells it, because device numbers change when a disk is plugged in
+//! again. Invariant: a file gets no identity where its number may pass to another file and its time
+//! of birth is unknown.
 
 use std::{
     fs::{File, Metadata},
@@ -14,19 +13,19 @@ use std::{
 use sha2::{Digest, Sha256};
 use shared_proto::FileIdentity;
 
-/// A file system, as far as files in it can be told apart.
+/// A file system, and whether it tells files apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
-    /// The same after the disk was plugged in again.
+    /// Stays the same when the disk is plugged in again.
     pub(crate) id: [u8; 16],
-    /// Whether a file keeps its number for as long as it lives.
+    /// Whether a file keeps its number for its whole life.
     pub(crate) numbers_stay: bool,
 }
 
-/// The file's identity; `None` where its file system does not tell files apart reliably.
+/// The file's identity; `None` where the file system does not tell files apart reliably.
 ///
-/// FAT and exFAT count births in steps of 10 ms: there, two files that were made within one step
-/// have the same identity.
+/// FAT and exFAT store times of birth in steps of 10 ms. Two files created within one step have the
+/// same identity there.
 pub(crate) fn of(file: &File, found: &Metadata) -> Option<FileIdentity> {
     let system = FileSystem::of(file, found);
     let born = found.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -42,7 +41,7 @@ pub(crate) fn of(file: &File, found: &Metadata) -> Option<FileIdentity> {
     Some(FileIdentity(first_half(hash)))
 }
 
-/// As [`of`]; `None` as well where the identity may belong to two files for a moment.
+/// As [`of`], but also `None` where two files may share the identity for a moment.
 pub(crate) fn by_number(file: &File, found: &Metadata) -> Option<FileIdentity> {
     FileSystem::of(file, found).numbers_stay.then(|| of(file, found)).flatten()
 }
@@ -51,7 +50,7 @@ fn first_half(hash: Sha256) -> [u8; 16] {
     hash.finalize()[..16].try_into().expect("half of 32 bytes")
 }
 
-/// What is known of a file system, hashed.
+/// Hashes what is known of a file system.
 fn hashed(kind: &str, value: &[u8]) -> [u8; 16] {
     first_half(Sha256::new().chain_update(kind).chain_update([0]).chain_update(value))
 }
@@ -68,7 +67,7 @@ fn number_of(file: &File, _: &Metadata) -> Option<u64> {
 
 #[cfg(windows)]
 impl FileSystem {
-    /// The file system that an open file lies in.
+    /// The file system of an open file.
     pub(crate) fn of(file: &File, _: &Metadata) -> Self {
         match winapi_util::file::information(file) {
             Ok(found) => Self {
@@ -82,7 +81,7 @@ impl FileSystem {
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 impl FileSystem {
-    /// The file system that an open file lies in.
+    /// The file system of an open file.
     pub(crate) fn of(file: &File, found: &Metadata) -> Self {
         let device = std::os::unix::fs::MetadataExt::dev(found);
         Self { id: hashed("device", &device.to_le_bytes()), numbers_stay: numbers_stay(file) }
@@ -115,21 +114,22 @@ mod linux {
         collections::HashMap,
         fs::{self, File, Metadata},
         os::unix::fs::MetadataExt,
-        sync::{Mutex, PoisonError},
         time::{Duration, Instant},
     };
 
+    use parking_lot::Mutex;
+
     use super::{FileSystem, hashed};
 
-    /// Where the system keeps a link to each disk, named by the UUID of its file system.
+    /// The folder with a symbolic link to each disk, named by the UUID of its file system.
     const BY_UUID: &str = "/dev/disk/by-uuid";
 
-    /// How long an answer is believed: another disk may get the same device number.
+    /// How long an answer counts. Another disk may get the same device number.
     const BELIEVED: Duration = Duration::from_secs(2);
 
-    /// File systems whose drivers number files anew now and then (see `statfs(2)` and
-    /// `linux/magic.h`): FAT, exFAT, FUSE, SMB in three versions, 9P, AFS in two, shared folders of
-    /// VirtualBox.
+    /// File systems whose drivers renumber files now and then (see `statfs(2)` and
+    /// `linux/magic.h`): FAT, exFAT, FUSE, SMB in three versions, 9P, AFS in two, VirtualBox's
+    /// shared folders.
     const UNSTEADY: [u64; 10] = [
         0x4d44,
         0x2011_bab0,
@@ -143,16 +143,16 @@ mod linux {
         0x786f_4256,
     ];
 
-    /// Device number, the file system's own number, its kind.
+    /// Device number, the file system's own number, its type.
     type Key = (u64, u64, u64);
 
-    /// When the system was asked, and the answer.
+    /// When the operating system was asked, and its answer.
     type Known = HashMap<Key, (Instant, [u8; 16])>;
 
     static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
     impl FileSystem {
-        /// The file system that an open file lies in.
+        /// The file system of an open file.
         pub(crate) fn of(file: &File, found: &Metadata) -> Self {
             let own_number = rustix::fs::fstatvfs(file).map_or(0, |found| found.f_fsid);
             let kind =
@@ -164,7 +164,7 @@ mod linux {
     }
 
     fn known(key: Key) -> [u8; 16] {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
         known.retain(|_, (asked, _)| asked.elapsed() < BELIEVED);
         known.entry(key).or_insert_with(|| (Instant::now(), ask(key))).1

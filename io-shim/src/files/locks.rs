@@ -1,31 +1,31 @@
-//! Who may touch which bytes now: every read and write claims its spans when its command is handled
-//! and waits for the claims before it that conflict.
+//! Orders reads and writes of the same bytes.
 //!
-//! This is what makes "commands take effect in order" true of bytes, and it is half of the
-//! invariant that no unverified byte leaves the daemon: a digest claims its spans, so a write that
-//! had begun ends first, and one that begins later waits. It owns no file and does no I/O. Claims
-//! wait only for older ones, so they cannot wait in a circle.
+//! Every command claims its spans when it is handled, and waits for earlier claims that conflict.
+//! Commands thus take effect in order. This is also half of the invariant that no unverified byte
+//! leaves the daemon: a digest claims its spans, so a write that has begun ends first, and a later
+//! write waits. Owns no file and does no I/O. Claims wait only for older ones, so no two can wait
+//! for each other.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::watch::Watch;
 
-/// Regions up to this length are found by their place, longer ones (mostly "all of a file") by
-/// looking at each: with thousands of digests waiting on one file, a write costs no more than its
-/// neighbourhood does.
+/// Longest region that is found by its offset, bytes. Longer ones, mostly whole files, are found by
+/// a scan. With thousands of digests waiting on one file, a write only looks at its neighbourhood.
 const NARROW: u64 = 16 << 20;
 
-/// One file in the eyes of the locks.
+/// A file as the locks see it.
 #[derive(Debug)]
-pub(crate) struct Identity {
+pub(crate) struct TrackedFile {
     number: u64,
     moves: AtomicU64,
     watch: Watch,
@@ -34,20 +34,21 @@ pub(crate) struct Identity {
 /// Bytes of one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Region {
-    pub(crate) file: Arc<Identity>,
+    pub(crate) file: Arc<TrackedFile>,
     pub(crate) start: u64,
-    /// The byte after the last.
+    /// The byte after the last one.
     pub(crate) end: u64,
 }
 
-/// What is done to the bytes. Reads do not conflict with each other.
+/// The kind of access. Reads do not conflict with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
     Write,
 }
 
-/// Someone whose claims do not conflict with each other, because it works them off in order itself.
+/// Names a task whose claims do not conflict with each other, because the task keeps their order
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(pub(crate) u64);
 
@@ -57,7 +58,7 @@ pub(crate) struct SpanLocks {
     inner: Mutex<Inner>,
 }
 
-/// A claim; dropping it lets those that wait for it go on.
+/// A claim. Dropping it lets the claims that wait for it go on.
 pub(crate) struct Claim {
     locks: Arc<SpanLocks>,
     id: u64,
@@ -78,7 +79,7 @@ struct Entry {
     wake: Arc<Notify>,
 }
 
-/// Who holds what of one file, in order of arrival in `wide`, by start and claim in `narrow`.
+/// The claims on one file: `wide` in order of arrival, `narrow` by start and claim.
 #[derive(Default)]
 struct Line {
     narrow: BTreeMap<(u64, u64), Vec<Held>>,
@@ -93,50 +94,50 @@ struct Held {
     end: u64,
 }
 
-impl Identity {
+impl TrackedFile {
     pub(crate) fn new(number: u64) -> Self {
         Self { number, moves: AtomicU64::new(0), watch: Watch::default() }
     }
 
-    /// Its number.
+    /// The file's number.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whether other programs change it.
+    /// What is known about changes by other programs.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Its bytes are on another disk now: handles from before are of what it was. To be said while
-    /// a claim keeps writers away.
+    /// Counts a move to another disk: older handles lead to the former file. The caller holds a
+    /// claim that keeps writers away.
     pub(crate) fn count_move(&self) {
         self.moves.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How often that was said.
+    /// How often the file was moved to another disk.
     pub(crate) fn moves(&self) -> u64 {
         self.moves.load(Ordering::SeqCst)
     }
 }
 
-impl PartialEq for Identity {
+impl PartialEq for TrackedFile {
     fn eq(&self, other: &Self) -> bool {
         self.number == other.number
     }
 }
 
-impl Eq for Identity {}
+impl Eq for TrackedFile {}
 
 impl Region {
-    /// All of a file.
-    pub(crate) fn whole(file: &Arc<Identity>) -> Self {
+    /// The whole file.
+    pub(crate) fn whole(file: &Arc<TrackedFile>) -> Self {
         Self { file: Arc::clone(file), start: 0, end: u64::MAX }
     }
 }
 
 impl SpanLocks {
-    /// Takes a place in the queue of every region at once.
+    /// Claims all regions at once.
     pub(crate) fn claim(
         self: &Arc<Self>,
         owner: Option<Owner>,
@@ -146,9 +147,8 @@ impl SpanLocks {
         self.claim_each(owner, regions.into_iter().map(|region| (access, region)).collect())
     }
 
-    /// As [`SpanLocks::claim`], for regions that are not all accessed in the same way. They are
-    /// claimed together: two claims, one after the other, could wait in a circle with two of
-    /// somebody else.
+    /// As [`SpanLocks::claim`], with a kind of access for each region. Two separate claims could
+    /// wait for each other with two claims of another task.
     pub(crate) fn claim_each(
         self: &Arc<Self>,
         owner: Option<Owner>,
@@ -191,7 +191,7 @@ impl SpanLocks {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     fn release(&self, id: u64) {
@@ -233,7 +233,7 @@ impl Line {
         }
     }
 
-    /// All that can overlap the region, and some that do not.
+    /// All claims that can overlap the region, and some that do not.
     fn near(&self, region: &Region) -> impl Iterator<Item = &Held> {
         let from = (region.start.saturating_sub(NARROW), 0);
         self.narrow.range(from..(region.end, 0)).flat_map(|(_, held)| held).chain(&self.wide)
@@ -250,7 +250,7 @@ impl Held {
 }
 
 impl Claim {
-    /// Whether there is nothing to wait for.
+    /// Whether no older claim is in the way.
     pub(crate) fn is_ready(&self) -> bool {
         self.locks.lock().claims.get(&self.id).is_none_or(|entry| entry.blockers == 0)
     }
@@ -283,12 +283,12 @@ mod tests {
 
     struct Bench {
         locks: Arc<SpanLocks>,
-        files: [Arc<Identity>; 2],
+        files: [Arc<TrackedFile>; 2],
     }
 
     impl Bench {
         fn new() -> Self {
-            Self { locks: Arc::default(), files: [1, 2].map(|n| Arc::new(Identity::new(n))) }
+            Self { locks: Arc::default(), files: [1, 2].map(|n| Arc::new(TrackedFile::new(n))) }
         }
 
         fn claim(&self, access: Access, spans: &[(usize, u64, u64)]) -> Claim {
@@ -392,12 +392,17 @@ mod tests {
     type Spans = Vec<(usize, u64, u64)>;
 
     proptest! {
-        /// The naive model: a claim is ready when no older live one of another owner overlaps it
-        /// and either of them writes.
+        /// A naive model: a claim is ready when no older claim of another owner overlaps it, unless
+        /// both read.
         #[test]
         fn claims_wait_for_exactly_those_that_the_model_names(
             steps in prop::collection::vec(
-                (any::<bool>(), 0u64..4, prop::collection::vec((0usize..2, 0u64..6, 0u64..6), 1..3), any::<prop::sample::Index>()),
+                (
+                    any::<bool>(),
+                    0u64..4,
+                    prop::collection::vec((0usize..2, 0u64..6, 0u64..6), 1..3),
+                    any::<prop::sample::Index>(),
+                ),
                 1..40,
             ),
         ) {
@@ -407,7 +412,8 @@ mod tests {
             for (write, owner, spans, gone) in steps {
                 let access = if write { Write } else { Read };
                 let owner = (owner > 0).then_some(Owner(owner));
-                let spans: Spans = spans.into_iter().map(|(file, at, len)| (file, at * STEP, (at + len) * STEP + 1)).collect();
+                let span = |(file, at, len)| (file, at * STEP, (at + len) * STEP + 1);
+                let spans: Spans = spans.into_iter().map(span).collect();
                 live.push((bench.claim_as(owner, access, &spans), access, owner, spans));
                 if live.len() > 8 {
                     live.remove(gone.index(live.len()));
@@ -416,7 +422,9 @@ mod tests {
                     let blocked = live[..at].iter().any(|(_, other_access, other, other_spans)| {
                         (*access == Write || *other_access == Write)
                             && (owner.is_none() || owner != other)
-                            && spans.iter().any(|a| other_spans.iter().any(|b| a.0 == b.0 && a.1 < b.2 && b.1 < a.2))
+                            && spans.iter().any(|a| {
+                                other_spans.iter().any(|b| a.0 == b.0 && a.1 < b.2 && b.1 < a.2)
+                            })
                     });
                     let waits = bench.locks.lock().claims[&claim.id].blockers > 0;
                     prop_assert_eq!(waits, blocked);

@@ -1,8 +1,7 @@
-//! Moving a file to another disk: a copy under a temporary name, made durable, then the change of
-//! names.
+//! Moves a file to another disk: a copy under a temporary name, made durable, then renamed.
 //!
-//! Blocking code over directory handles; knows no roots and no locks. Invariants: until the target
-//! has its name the source is as it was, and afterwards the target is whole on disk; what ends
+//! Blocking code over directory handles; knows no roots and no locks. Invariants: the source stays
+//! as it is until the target has its name; then the target is durable as a whole; a move that ends
 //! early leaves no target.
 
 use std::{
@@ -20,15 +19,15 @@ use super::{
     faults,
     folders::{parent_of, remove_file, rename_no_replace},
     opening::{self, Access},
-    read_at, write_all_at,
 };
+use crate::files::positional::{read_at, write_all_at};
 
-/// Bytes copied at once. Holes in a file are kept where all of these are zero.
+/// Bytes copied at a time. A chunk of zeros becomes a hole.
 const CHUNK: usize = 1 << 20;
 
-/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked
-/// between chunks, `alone` holds back other changes of names while this one happens, and `admit`
-/// gives the right to write to the copy before anybody can open it.
+/// Copies the file, gives the copy its name, and removes the source. `cancelled` is asked between
+/// chunks. `alone` keeps other changes of names away. `admit` takes the right to write to the copy
+/// before another process can open it.
 pub(super) fn copy_over<G, W>(
     (from_dir, from): (&Dir, &Path),
     (to_dir, to): (&Dir, &Path),
@@ -42,7 +41,7 @@ pub(super) fn copy_over<G, W>(
         return Err(from_io(&io::ErrorKind::AlreadyExists.into()));
     }
     let temporary = temporary_name(to);
-    // What an earlier attempt left when the machine went down.
+    // An earlier attempt may have left this file when the machine stopped.
     let _ = target_dir.remove_file(&temporary);
     let copied = copy(&source, &target_dir, &temporary, cancelled).and_then(|copy| {
         let writer = admit(&copy)?;
@@ -54,7 +53,7 @@ pub(super) fn copy_over<G, W>(
             .map_err(|error| from_name_io(&error))?;
         sync_folder(&target_dir);
         if let Err(error) = remove_source(&source, from_dir, from) {
-            // One of them has to go: the source is where the engine goes on looking for it.
+            // One of the two has to go. The engine goes on with the source.
             let _ = target_dir.remove_file(target_name);
             return Err(error);
         }
@@ -66,7 +65,7 @@ pub(super) fn copy_over<G, W>(
     moved
 }
 
-/// Removes the file that was copied, and no other one that lies in its place now.
+/// Removes the file that was copied, but no other file that has its path now.
 fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
     let Some(found) = opening::look(dir, path)? else { return Ok(()) };
     if opening::stat(&found)?.identity != opening::stat(source)?.identity {
@@ -75,7 +74,7 @@ fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
     remove_file(dir, path).map_err(|error| from_io(&error))
 }
 
-/// The same for the same target, so that nothing gathers.
+/// A name that only depends on the target, so that failed moves leave at most one file.
 fn temporary_name(to: &Path) -> PathBuf {
     let digest = Sha256::digest(to.as_os_str().as_encoded_bytes());
     let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -93,7 +92,7 @@ fn copy(
     opening::extend(&copy, found.len())?;
     copy_bytes(source, &copy, found.len(), cancelled)?;
     if let Ok(modified) = found.modified() {
-        // It is how one tells whether somebody changed it; not every disk keeps it.
+        // The time tells whether another program changed the file. Not every disk keeps it.
         let _ = copy.set_times(FileTimes::new().set_modified(modified));
     }
     faults::check(faults::Access::Sync)
@@ -127,7 +126,7 @@ fn copy_bytes(
     Ok(())
 }
 
-/// Makes a change of names durable, where folders can be synced at all.
+/// Makes a change of names durable, where folders can be synced.
 fn sync_folder(dir: &Dir) {
     #[cfg(unix)]
     let _ = rustix::fs::openat(
@@ -163,7 +162,7 @@ mod tests {
     }
 
     impl Disks {
-        /// Two folders that pass for disks, and a film on one of them.
+        /// Two folders in the role of disks, and a film on one of them.
         fn new(film: &[u8]) -> Self {
             let dir = TempDir::new();
             let (from_path, to_path) = (dir.path().join("from"), dir.path().join("to"));
@@ -256,8 +255,7 @@ mod tests {
     #[test]
     fn a_source_that_can_not_be_removed_stays_the_only_one() {
         let disks = Disks::new(b"film");
-        // A folder that even an administrator can't change: the one that a file system is mounted
-        // on shows it, too.
+        // A folder that even an administrator cannot change.
         let from = Dir::open_ambient_dir("/proc/self", ambient_authority()).unwrap();
         let (from, to) = ((&from, Path::new("cmdline")), (&disks.to, Path::new("new")));
         let moved = copy_over(from, to, || false, || (), |_| Ok(()));

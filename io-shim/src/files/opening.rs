@@ -1,7 +1,7 @@
-//! Opens, makes and looks at regular files beneath a directory handle.
+//! Opens, creates and looks at regular files beneath a directory handle.
 //!
-//! Blocking code; knows no roots and no locks. Invariants: it never follows a link at the end of a
-//! path, never opens anything but a regular file, and what it makes was not there before.
+//! Blocking code; knows no roots and no locks. Invariants: no symbolic link at the end of a path is
+//! followed; only regular files are opened; creating never opens an existing file.
 
 use std::{
     fs::{File, Metadata},
@@ -24,7 +24,7 @@ use super::{
     identity,
 };
 
-/// How often a file is made anew when somebody removes its folder before the file is in it.
+/// How often to create a file again when another program removes its folder meanwhile.
 const MAKE_ATTEMPTS: usize = 100;
 
 /// How to open.
@@ -32,7 +32,7 @@ const MAKE_ATTEMPTS: usize = 100;
 pub(super) enum Access {
     Read,
     Write,
-    /// For writing; anything that is there already is an error.
+    /// For writing to a new file; an existing one is an error.
     Make,
 }
 
@@ -43,8 +43,7 @@ pub(super) fn open(dir: &Dir, path: &Path, access: Access) -> Result<File, OpErr
 
 fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its
-    // other end.
+    // Non-blocking, because opening a pipe would otherwise wait for its other end.
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
     match access {
         Access::Read => {}
@@ -57,7 +56,7 @@ fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
         Access::Make => faults::Access::Make,
     })?;
     match dir.open_with(path, &options) {
-        // A link is something of that name, too.
+        // A symbolic link of that name exists.
         Err(error) if access == Access::Make && is_link(&error) => {
             Err(io::ErrorKind::AlreadyExists.into())
         }
@@ -76,7 +75,7 @@ fn regular(file: File) -> Result<File, OpError> {
     Ok(file)
 }
 
-/// Makes a file of this length and the folders above it. When that fails, nothing of it stays.
+/// Creates a file of this length, and the folders above it. On failure nothing of them stays.
 pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError> {
     let mut attempt = 0;
     loop {
@@ -91,7 +90,7 @@ pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError>
             Ok(file) => match extend(&file, length) {
                 Ok(()) => return regular(file),
                 Err(error) => {
-                    // An empty stub would look like a download that began.
+                    // An empty file would look like a download that began.
                     drop(file);
                     let _ = dir.remove_file(path);
                     error
@@ -108,7 +107,7 @@ pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError>
     }
 }
 
-/// Makes a file as long as this, sparse, if it is shorter.
+/// Extends a shorter file to `length` bytes, sparse.
 pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
     let found = file.metadata().map_err(|error| from_io(&error))?;
     if found.len() >= length {
@@ -122,13 +121,13 @@ pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
     })
 }
 
-/// What an open file looks like.
+/// The state of an open file.
 pub(crate) fn stat(file: &File) -> Result<FileStat, OpError> {
     let found = file.metadata().map_err(|error| from_io(&error))?;
     Ok(stat_of(&found, identity::of(file, &found)))
 }
 
-/// The same without telling which file it is: for a handle that is known to be of it.
+/// The same without the identity, for a handle whose file is known.
 pub(crate) fn stat_briefly(file: &File) -> std::io::Result<FileStat> {
     Ok(stat_of(&file.metadata()?, None))
 }
@@ -153,7 +152,7 @@ fn changed_ns(_: &Metadata) -> u64 {
     0
 }
 
-/// The regular file that a path holds, to be looked at and nothing else; `None` for nothing.
+/// The regular file at a path, for looking at only; `None` if there is none.
 pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     let found = match faults::check(faults::Access::Look).and_then(|()| look_at(dir, path)) {
         Ok(found) => found,
@@ -167,8 +166,7 @@ pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     regular(found).map(Some)
 }
 
-/// A handle that tells about the path's last name and allows nothing else, also where the file
-/// can't be read.
+/// A handle that allows looking at the path's last name only, even where the file cannot be read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn look_at(dir: &Dir, path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
@@ -196,21 +194,21 @@ mod tests {
 
     #[test]
     fn a_file_is_made_although_its_folders_vanish_whenever_they_are_empty() {
-        let place = TempDir::new();
-        let dir = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+        let temp = TempDir::new();
+        let dir = Dir::open_ambient_dir(temp.path(), ambient_authority()).unwrap();
         let path = Path::new("show/season/episode");
         let done = AtomicBool::new(false);
         let made: Vec<_> = std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    let _ = fs::remove_dir(place.path().join("show/season"));
-                    let _ = fs::remove_dir(place.path().join("show"));
+                    let _ = fs::remove_dir(temp.path().join("show/season"));
+                    let _ = fs::remove_dir(temp.path().join("show"));
                     std::thread::yield_now();
                 }
             });
             let make = |_| {
                 let made = make(&dir, path, 1).map(drop);
-                let _ = fs::remove_file(place.path().join(path));
+                let _ = fs::remove_file(temp.path().join(path));
                 made
             };
             let made = (0..300).map(make).collect();

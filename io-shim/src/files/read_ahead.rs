@@ -1,47 +1,53 @@
-//! Read-ahead: the kernel hears which bytes of a file will be asked for, and fetches them from a
-//! slow disk in time.
+//! Tells the kernel which bytes of a file a viewer will need soon.
 //!
-//! Owns how many such hints are followed at once and how far. Must never send a byte: what is read
-//! ahead stays in the kernel's cache.
+//! Owns how many such hints run at a time, and how far each reaches. Must never send a byte: what
+//! the kernel reads stays in its cache.
 
 use std::fs::File;
 use std::sync::Arc;
 
+use shared_proto::RootKey;
 use tokio::sync::Semaphore;
 
-use crate::control::desk::ServedFile;
 use crate::files::FileStore;
 use crate::metrics::{Metrics, add};
 
-/// Hints that may keep a thread busy at once; further ones are dropped, they are only hints.
+/// Hints that may occupy a thread at a time. Further ones are dropped.
 const AT_ONCE: usize = 4;
-/// Bytes of one hint that are followed: what a viewer watches in a few seconds.
+/// Most bytes of one hint: what a viewer watches in a few seconds.
 const FURTHEST: u64 = 16 << 20;
 
-/// Follows hints.
+/// Passes hints on to the kernel.
 pub(crate) struct ReadAhead {
     files: Arc<FileStore>,
     metrics: Arc<Metrics>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl ReadAhead {
     pub(crate) fn new(files: Arc<FileStore>, metrics: Arc<Metrics>) -> Self {
-        Self { files, metrics, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { files, metrics, permits: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// The bytes from `start` to `end` inclusive will be asked for soon.
-    pub(crate) fn hint(&self, file: Arc<ServedFile>, start: u64, end: u64) {
-        let end = end.min(file.length.saturating_sub(1)).min(start.saturating_add(FURTHEST - 1));
-        if start > end || file.length == 0 {
+    /// A viewer will soon ask for the bytes from `start` to `end` inclusive. Does not wait.
+    pub(crate) fn hint(
+        &self,
+        root: RootKey,
+        path: Vec<String>,
+        file_length: u64,
+        start: u64,
+        end: u64,
+    ) {
+        let end = end.min(file_length.saturating_sub(1)).min(start.saturating_add(FURTHEST - 1));
+        if start > end || file_length == 0 {
             return;
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
         let (files, metrics) = (Arc::clone(&self.files), Arc::clone(&self.metrics));
         tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             let length = end - start + 1;
-            let opened = files.open_for_serving(&file.root, &file.path);
+            let opened = files.open_for_serving(&root, &path);
             if opened.is_ok_and(|opened| advise(&opened, start, length)) {
                 add(&metrics.hinted_bytes, usize::try_from(length).unwrap_or_default());
             }
@@ -49,7 +55,7 @@ impl ReadAhead {
     }
 }
 
-/// Whether the kernel took the advice.
+/// Whether the kernel accepted the hint.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn advise(file: &File, start: u64, length: u64) -> bool {
     rustix::fs::fadvise(
@@ -61,7 +67,7 @@ fn advise(file: &File, start: u64, length: u64) -> bool {
     .is_ok()
 }
 
-/// Elsewhere the kernel's own read-ahead has to do.
+/// Other systems rely on the kernel's own read-ahead.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn advise(_: &File, _: u64, _: u64) -> bool {
     false
@@ -76,7 +82,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Bytes that this thread has had the disk read.
+    /// Bytes that the disk has read for this thread.
     fn from_the_disk() -> u64 {
         let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
         let count = counts
@@ -86,7 +92,7 @@ mod tests {
         count.parse().unwrap()
     }
 
-    /// Bytes that the disk reads for this.
+    /// Bytes that the disk reads during `act`.
     fn read_by(act: impl FnOnce()) -> u64 {
         let before = from_the_disk();
         act();
@@ -95,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_a_hint_names_is_read_from_the_disk_before_anybody_asks() {
-        // Where the test itself lies is a disk; a folder for temporary files may be in memory.
+        // The test's own folder is on a disk; the temporary folder may be in memory.
         let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
         let path = folder.join(format!("read-ahead-{}", std::process::id()));
         let mut file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();

@@ -1,29 +1,28 @@
-//! What is remembered of the roots: that files were opened in them, and on which file system they
-//! lay then.
+//! Remembers which roots held files, and on which file system.
 //!
-//! That tells a folder that is to be made from one whose disk is not mounted. Owns `roots.json` in
-//! the state folder. Invariant: the file is whole or absent; what can't be written down is
-//! remembered for as long as the daemon runs.
+//! This tells a folder that is to be created from one whose disk is not mounted. Owns `roots.json`
+//! in the state folder. Invariant: the file is whole or absent; what cannot be saved is remembered
+//! for as long as the daemon runs.
 
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared_proto::RootKey;
 
-use crate::host::state_folder::private;
+use crate::files::private::private;
 
 const NAME: &str = "roots.json";
 
 /// The roots that held files.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Where they are written down.
+    /// Where they are saved.
     folder: Option<PathBuf>,
     roots: Mutex<Roots>,
 }
@@ -31,31 +30,32 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 struct Roots {
     by_key: BTreeMap<String, Record>,
-    /// Whether all of them are written down.
+    /// Whether all of them are saved.
     is_kept: bool,
 }
 
 /// One root that held files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
-    /// The identity of its file system, in hexadecimal digits.
+    /// The identity of its file system, hexadecimal.
     file_system: String,
 }
 
 impl Seen {
-    /// What an earlier daemon wrote down in this folder. A file that can't be understood says
-    /// nothing.
+    /// Reads what an earlier daemon saved in this folder. A malformed file counts as empty.
     pub(super) fn load(folder: &Path) -> Self {
         let read = fs::read(folder.join(NAME));
         let by_key = match read.map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(by_key)) => by_key,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "{NAME} is damaged: no download folder is known to have held files");
+                tracing::warn!(%error, "{NAME} is damaged: no download folder is known to have \
+                    held files");
                 BTreeMap::default()
             }
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(%error, "{NAME} can't be read: no download folder is known to have held files");
+                    tracing::warn!(%error, "{NAME} can't be read: no download folder is known to \
+                        have held files");
                 }
                 BTreeMap::default()
             }
@@ -63,15 +63,15 @@ impl Seen {
         Self { folder: Some(folder.into()), roots: Mutex::new(Roots { by_key, is_kept: true }) }
     }
 
-    /// The file system that the root lay on when a file was opened in it; `None` if none ever was.
+    /// The file system of the root when a file was last opened in it; `None` if none ever was.
     pub(super) fn file_system(&self, key: &RootKey) -> Option<String> {
-        let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let roots = self.roots.lock();
         roots.by_key.get(&key.0).map(|record| record.file_system.clone())
     }
 
-    /// A file was opened in the root, which lies on this file system.
+    /// Remembers that a file was opened in the root, on this file system.
     pub(super) fn remember(&self, key: &RootKey, file_system: String) {
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roots = self.roots.lock();
         let record = Record { file_system };
         if roots.by_key.get(&key.0) == Some(&record) && roots.is_kept {
             return;

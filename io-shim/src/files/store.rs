@@ -1,17 +1,18 @@
-//! Opening, moving and deleting files beneath the roots.
+//! Opens, moves and deletes files below the roots.
 //!
-//! Outlives every engine: it also owns what keeps the operations of one engine from those of the
-//! next (the locks on spans, one change of names at a time) and how many blocking jobs run at once.
-//! Invariant: a file is changed or deleted only if it is the one that was meant.
+//! Outlives every engine. Owns what separates the operations of one engine from those of the next:
+//! the locks on spans, the order of changes of names, and how many blocking jobs run at a time.
+//! Invariant: a file is changed or deleted only if it is the expected one.
 
 use std::{
     collections::HashMap,
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
+use parking_lot::Mutex;
 use shared_proto::{
     FileIdentity, OpenMode, Root, RootKey,
     io::{FileStat, OpError, OpErrorKind},
@@ -19,6 +20,7 @@ use shared_proto::{
 use tokio::sync::Semaphore;
 
 use super::{
+    confined::checked_path,
     error::{from_io, from_name_io, op_error},
     folders::{
         make_parents, parent_of, remove_empty_parents, remove_file, rename_no_replace,
@@ -26,20 +28,20 @@ use super::{
     },
     handle::Handle,
     identity,
-    locks::{self, Claim, Identity, Region, SpanLocks},
+    locks::{self, Claim, Region, SpanLocks, TrackedFile},
     moving,
     opening::{self, Access},
-    roots::{Roots, checked_path},
+    roots::Roots,
     watch::Watch,
     writers::{LockName, Writer, Writers},
 };
-use crate::limits;
+use crate::policy::limits;
 
 /// The files of all roots.
 pub struct FileStore {
     roots: Roots,
     writers: Writers,
-    identities: Mutex<Identities>,
+    tracked_files: Mutex<TrackedFiles>,
     locks: Arc<SpanLocks>,
     names: Arc<tokio::sync::Mutex<()>>,
     disk_jobs: Semaphore,
@@ -48,47 +50,47 @@ pub struct FileStore {
     copy_jobs: Semaphore,
 }
 
-/// Which files are in use, so that everyone who opens the same path shares its locks.
+/// The files in use, so that all who open the same path share its locks.
 #[derive(Default)]
-struct Identities {
-    by_path: HashMap<(RootKey, String), Weak<Identity>>,
+struct TrackedFiles {
+    by_path: HashMap<(RootKey, String), Weak<TrackedFile>>,
     next: u64,
     prune_at: usize,
 }
 
-/// What there is of a file, for a person to be shown.
+/// What to show to a person who asks for a file.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// The folder of the root: a person named it.
+    /// The root's folder, which a person named.
     pub(crate) root: PathBuf,
     /// The file, or the nearest folder above it, below the root; empty for the root itself.
-    /// Strangers named it.
+    /// Strangers chose this name.
     pub(crate) below: PathBuf,
-    /// Whether it is the file.
+    /// Whether `below` is the file itself.
     pub(crate) is_file: bool,
 }
 
-/// Where a file was when somebody looked.
+/// Where a file was when it was looked up.
 #[derive(Clone)]
-pub(crate) struct Place {
-    identity: Arc<Identity>,
+pub(crate) struct Location {
+    identity: Arc<TrackedFile>,
     moves: u64,
     locks: Arc<SpanLocks>,
 }
 
-impl Place {
-    /// Whether a handle from then is still of the file: what was written before this call is in it.
+impl Location {
+    /// Whether a handle of that time still leads to the file. It then has all earlier writes.
     pub(crate) fn is_current(&self) -> bool {
         self.identity.moves() == self.moves
     }
 
-    /// Whether other programs change it.
+    /// What is known about changes by other programs.
     pub(crate) fn watch(&self) -> &Watch {
         self.identity.watch()
     }
 
-    /// Queues for reading its bytes from `start` up to `end`: nothing of ours is written to them
-    /// meanwhile.
+    /// Claims the bytes from `start` up to `end` for reading, so that the daemon writes nothing to
+    /// them meanwhile.
     pub(crate) fn claim(&self, start: u64, end: u64) -> Claim {
         let region = Region { file: Arc::clone(&self.identity), start, end };
         self.locks.claim(None, locks::Access::Read, vec![region])
@@ -96,14 +98,14 @@ impl Place {
 }
 
 impl FileStore {
-    /// A store over these roots, which writes to no file that another process holds; nothing is
-    /// touched yet.
+    /// A store over these roots. It writes to no file that another process holds. Touches nothing
+    /// yet.
     pub fn new(roots: Roots, writers: Writers) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             roots,
             writers,
-            identities: Mutex::default(),
+            tracked_files: Mutex::default(),
             locks: Arc::default(),
             names: Arc::default(),
             disk_jobs: Semaphore::new(limits::MAX_DISK_JOBS),
@@ -113,21 +115,21 @@ impl FileStore {
         }
     }
 
-    /// The roots, for the engine to choose from.
-    pub fn roots(&self) -> Vec<Root> {
+    /// The roots that engines hear of.
+    pub(crate) fn roots(&self) -> Vec<Root> {
         self.roots.list()
     }
 
-    /// The roots that are set aside, for the engine to say where files lie.
-    pub fn roots_aside(&self) -> Vec<Root> {
+    /// The roots that are set aside, so that an engine can tell where files lie.
+    pub(crate) fn roots_aside(&self) -> Vec<Root> {
         self.roots.list_aside()
     }
 
-    /// Makes a folder the first root, once `keep` has written that down. Blocking.
+    /// Makes a folder the first root, after `keep` has saved the choice. Blocking.
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] when it shares files with a root that held some, or what `keep`
-    /// says; then nothing has changed.
+    /// [`OpErrorKind::Denied`] when the folder overlaps with a root that held files, and errors of
+    /// `keep`. Nothing has changed then.
     pub(crate) fn prefer_root(
         &self,
         path: &Path,
@@ -137,16 +139,16 @@ impl FileStore {
         self.roots.prefer(label, path, keep)
     }
 
-    /// Whether files were ever opened in a folder.
+    /// Whether a file was ever opened in the folder.
     pub(crate) fn held_files(&self, folder: &Path) -> bool {
         self.roots.held_files(&Roots::key_of(folder))
     }
 
-    /// Where a file is; without it, the nearest folder above it. Links below the root are not
-    /// followed. Blocking.
+    /// Finds a file, or the nearest folder above it. Follows no symbolic links below the root.
+    /// Blocking.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when the root's folder is not there, [`OpErrorKind::Denied`] when
+    /// [`OpErrorKind::NotFound`] when the root's folder is missing, [`OpErrorKind::Denied`] when
     /// the path is not allowed.
     pub(crate) fn find_to_show(&self, root: &RootKey, path: &[String]) -> Result<Found, OpError> {
         checked_path(path)?;
@@ -161,29 +163,33 @@ impl FileStore {
                 _ => break,
             }
         }
-        // Joined with nothing, a path ends with a separator.
+        // A path that is joined with an empty one ends with a separator.
         let root = self.roots.canonical_path(root, Path::new(""))?.components().collect();
         Ok(Found { root, below, is_file })
     }
 
-    /// A file to send to a viewer, read-only. Blocking, but quick on a healthy disk.
+    /// Opens a file for a viewer, read-only. Blocking, but quick on a healthy disk.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when there is no such root or file, [`OpErrorKind::Denied`] when
-    /// the path is not allowed, leads through a link, or is no regular file.
-    pub fn open_for_serving(&self, root: &RootKey, path: &[String]) -> Result<File, OpError> {
+    /// [`OpErrorKind::NotFound`] when the root or file does not exist; [`OpErrorKind::Denied`] when
+    /// the path is not allowed, leads through a symbolic link, or is no regular file.
+    pub(crate) fn open_for_serving(
+        &self,
+        root: &RootKey,
+        path: &[String],
+    ) -> Result<File, OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
         opening::open(&dir, &path, Access::Read)
     }
 
-    /// Where the file is now; to be asked before it is opened for serving.
-    pub(crate) fn place(&self, root: &RootKey, path: &[String]) -> Place {
-        let identity = self.identity(root, path);
-        Place { moves: identity.moves(), identity, locks: Arc::clone(&self.locks) }
+    /// Where the file is now. Ask before opening the file.
+    pub(crate) fn location(&self, root: &RootKey, path: &[String]) -> Location {
+        let identity = self.tracked_file(root, path);
+        Location { moves: identity.moves(), identity, locks: Arc::clone(&self.locks) }
     }
 
-    /// Opens as [`shared_proto::IoCommand::FileOpen`] says. Also what the file looks like then.
+    /// [`shared_proto::IoCommand::FileOpen`]. Also returns the file's state.
     pub(crate) fn open(
         &self,
         root: &RootKey,
@@ -213,7 +219,7 @@ impl FileStore {
         Ok((Handle::new(file, writer), stat))
     }
 
-    /// The right to write to an open file.
+    /// Takes the right to write to an open file.
     fn admit(&self, root: &RootKey, path: &Path, file: &File) -> Result<Arc<Writer>, OpError> {
         let found = file.metadata().map_err(|error| from_io(&error))?;
         let name = match identity::by_number(file, &found) {
@@ -223,9 +229,9 @@ impl FileStore {
         self.writers.admit(&name)
     }
 
-    /// Renames, making the target's folders; an existing target is an error. From disk to disk it
-    /// is copied, and gives the file that is now there. Blocking; to be called outside of a name
-    /// job, because a copy takes its time.
+    /// Moves a file and creates the target's folders. An existing target is an error. Between disks
+    /// the file is copied; the handle of the copy is returned. Blocking; must run outside of name
+    /// jobs, because a copy takes long.
     pub(crate) fn rename(
         &self,
         identity: Option<FileIdentity>,
@@ -257,7 +263,7 @@ impl FileStore {
         let moved = match renamed {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 let admit = |copy: &File| self.admit(to_root, &to, copy);
-                // Nobody else makes a copy of that name meanwhile.
+                // No other process can copy to that name meanwhile.
                 let draft = self
                     .roots
                     .canonical_path(to_root, &to)
@@ -279,12 +285,12 @@ impl FileStore {
         moved
     }
 
-    /// Bytes that may still be written where a root lies, and bytes in all.
+    /// Bytes that this user may still write to a root's disk, and the size of the disk.
     pub(crate) fn room(&self, root: &RootKey) -> Result<(u64, u64), OpError> {
         self.roots.room(root)
     }
 
-    /// What a path holds, `None` for nothing.
+    /// The state of the file at a path; `None` if there is none.
     pub(crate) fn stat(
         &self,
         root: &RootKey,
@@ -295,7 +301,7 @@ impl FileStore {
         opening::look(&dir, &path)?.as_ref().map(opening::stat).transpose()
     }
 
-    /// Deletes a file and the folders above it that this leaves empty.
+    /// Deletes a file, and the folders above it that become empty.
     pub(crate) fn delete(
         &self,
         root: &RootKey,
@@ -307,7 +313,7 @@ impl FileStore {
         if dir.symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
             return Err(op_error(
                 OpErrorKind::Denied,
-                "it is a folder, and only files are deleted",
+                "this is a folder, and only files are deleted",
             ));
         }
         let found =
@@ -319,22 +325,23 @@ impl FileStore {
         Ok(())
     }
 
-    /// Who holds the locks of this path: the same one for all who ask while one of them is alive.
-    pub(crate) fn identity(&self, root: &RootKey, path: &[String]) -> Arc<Identity> {
-        self.identities.lock().unwrap_or_else(PoisonError::into_inner).of(root, path)
+    /// The file at this path as the locks see it: the same object for all users while one of them
+    /// lives.
+    pub(crate) fn tracked_file(&self, root: &RootKey, path: &[String]) -> Arc<TrackedFile> {
+        self.tracked_files.lock().of(root, path)
     }
 
-    /// From now on whoever opens `to` shares the locks of those who have `from` open.
-    pub(crate) fn rename_identity(
+    /// From now on `to` shares the locks of `from`.
+    pub(crate) fn share_locks(
         &self,
         root: &RootKey,
         from: &[String],
         to_root: &RootKey,
         to: &[String],
     ) {
-        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = identities.of(root, from);
-        let target = identities.by_path.entry((to_root.clone(), lock_name(to))).or_default();
+        let mut tracked_files = self.tracked_files.lock();
+        let identity = tracked_files.of(root, from);
+        let target = tracked_files.by_path.entry((to_root.clone(), lock_name(to))).or_default();
         if target.strong_count() == 0 {
             *target = Arc::downgrade(&identity);
         }
@@ -353,8 +360,8 @@ impl FileStore {
         run_in(&self.disk_jobs, job).await
     }
 
-    /// Runs a blocking job that moves a file, maybe from disk to disk: one at a time, because they
-    /// would only slow each other down.
+    /// Runs a blocking job that moves a file, perhaps between disks. One runs at a time, because
+    /// two would slow each other down.
     pub(crate) async fn move_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
@@ -362,7 +369,7 @@ impl FileStore {
         run_in(&self.move_jobs, job).await
     }
 
-    /// Runs a blocking job that copies: a few at a time, so that the disk has time for others.
+    /// Runs a blocking job that copies. A few run at a time, so that the disk has time for others.
     pub(crate) async fn copy_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
@@ -378,7 +385,7 @@ impl FileStore {
         run_in(&self.digest_jobs, job).await
     }
 
-    /// Runs a blocking job that opens, renames or deletes: one at a time, across engines too.
+    /// Runs a blocking job that opens, renames or deletes. One runs at a time, across engines.
     pub(crate) async fn name_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
@@ -406,8 +413,8 @@ async fn run_in<T: Send + 'static>(
     }
 }
 
-impl Identities {
-    fn of(&mut self, root: &RootKey, path: &[String]) -> Arc<Identity> {
+impl TrackedFiles {
+    fn of(&mut self, root: &RootKey, path: &[String]) -> Arc<TrackedFile> {
         let key = (root.clone(), lock_name(path));
         if let Some(identity) = self.by_path.get(&key).and_then(Weak::upgrade) {
             return identity;
@@ -417,26 +424,26 @@ impl Identities {
             self.prune_at = 2 * self.by_path.len() + 64;
         }
         self.next += 1;
-        let identity = Arc::new(Identity::new(self.next));
+        let identity = Arc::new(TrackedFile::new(self.next));
         self.by_path.insert(key, Arc::downgrade(&identity));
         identity
     }
 }
 
-/// Whether a file is the one that is meant. Where the file system does not tell files apart, it is
-/// none that was named.
+/// Checks that a file is the expected one. Where the file system does not tell files apart, no file
+/// is.
 fn expect_identity(
     expected: Option<FileIdentity>,
     found: Option<FileIdentity>,
 ) -> Result<(), OpError> {
     if expected.is_some() && expected != found {
-        return Err(op_error(OpErrorKind::Changed, "another file is in the place of this one"));
+        return Err(op_error(OpErrorKind::Changed, "another file has this path"));
     }
     Ok(())
 }
 
-/// Where the file system does not tell cases apart two spellings are one file; to share locks
-/// needlessly is harmless.
+/// On a file system without case, two spellings are one file. To share locks needlessly is
+/// harmless.
 pub(super) fn lock_name(path: &[String]) -> String {
     path.join("/").to_lowercase()
 }
@@ -454,17 +461,17 @@ mod tests {
         let dir = crate::testing::TempDir::new();
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, other) = (RootKey::from("a"), RootKey::from("b"));
-        let first = store.identity(&root, &path("folder/film"));
-        assert_eq!(first, store.identity(&root, &path("folder/film")));
+        let first = store.tracked_file(&root, &path("folder/film"));
+        assert_eq!(first, store.tracked_file(&root, &path("folder/film")));
         assert_eq!(
             first,
-            store.identity(&root, &path("Folder/FILM")),
+            store.tracked_file(&root, &path("Folder/FILM")),
             "the file system may not tell them apart"
         );
-        assert_ne!(first, store.identity(&root, &path("folder/other")));
-        assert_ne!(first, store.identity(&other, &path("folder/film")));
-        store.rename_identity(&root, &path("folder/film"), &root, &path("new"));
-        assert_eq!(first, store.identity(&root, &path("new")));
+        assert_ne!(first, store.tracked_file(&root, &path("folder/other")));
+        assert_ne!(first, store.tracked_file(&other, &path("folder/film")));
+        store.share_locks(&root, &path("folder/film"), &root, &path("new"));
+        assert_eq!(first, store.tracked_file(&root, &path("new")));
     }
 
     #[test]
@@ -472,11 +479,11 @@ mod tests {
         let dir = crate::testing::TempDir::new();
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let root = RootKey::from("a");
-        let kept = store.identity(&root, &path("kept"));
+        let kept = store.tracked_file(&root, &path("kept"));
         for n in 0..10_000 {
-            store.identity(&root, &[n.to_string()]);
+            store.tracked_file(&root, &[n.to_string()]);
         }
-        assert!(store.identities.lock().unwrap().by_path.len() < 200);
-        assert_eq!(kept, store.identity(&root, &path("kept")));
+        assert!(store.tracked_files.lock().by_path.len() < 200);
+        assert_eq!(kept, store.tracked_file(&root, &path("kept")));
     }
 }

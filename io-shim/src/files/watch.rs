@@ -1,20 +1,17 @@
-//! Whether another program changed a file: what it looked like when the engine was told, and how
-//! often we have changed it since.
+//! Whether another program changed a file since the engine learned its state.
 //!
-//! Knows no disk: others look at the file and say here what they saw. Invariant: a difference
-//! counts as another program's doing only if no change of ours began between the two looks. So
-//! every change of ours is counted after its claim on the bytes is taken and before it touches the
-//! file, and the look that the engine is told of reads the count before it takes its own claim:
-//! whatever was counted by then has ended when it looks.
+//! Knows no disk: others look at the file and report what they saw. Invariant: a difference counts
+//! as another program's change only if no change of the daemon began between two looks. Every
+//! change of the daemon is therefore counted after its claim is taken and before it touches the
+//! file. The look for the engine reads the count before it takes its own claim, so all changes
+//! counted by then have ended when it looks.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::io::FileStat;
 
-/// What a file looked like, and how many changes we had made to it by then.
+/// The state of a file, and how many changes the daemon had made by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     stat: FileStat,
@@ -22,8 +19,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Whether a file that looks so is as it was. A handle to the file need not tell again which
-    /// file that is.
+    /// Whether the state is the same. A handle to the same file need not tell the identity again.
     fn looks_like(&self, stat: &FileStat) -> bool {
         let which = stat.identity.and(self.stat.identity);
         FileStat { identity: None, ..self.stat } == FileStat { identity: None, ..*stat }
@@ -31,89 +27,89 @@ impl Seen {
     }
 }
 
-/// What is known of one file.
+/// What is known about one file.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     ours: AtomicU64,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
-/// What the engine was told.
+/// What the engine knows.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     last: Option<Seen>,
-    /// The look of the last change that was noticed while a reply was being sent.
+    /// The last change that was noticed while a reply was sent.
     while_sending: Option<Option<FileStat>>,
 }
 
 impl Watch {
-    /// We are about to change the file, and hold the claim if there is one.
+    /// The daemon is about to change the file, and holds the claim if one is needed.
     pub(crate) fn touch(&self) {
         self.ours.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How often we have changed it.
+    /// How many changes the daemon has made.
     pub(crate) fn ours(&self) -> u64 {
         self.ours.load(Ordering::SeqCst)
     }
 
-    /// The engine is being told what the file looks like; we had changed it so often before that
-    /// look claimed its turn. A change by another program stays unreported until [`Watch::report`]:
-    /// a question about the file may overtake the answer to the engine.
+    /// The engine learns the file's state; `ours` changes had been made when that look claimed its
+    /// bytes. A change by another program stays unreported until [`Watch::report`], because a
+    /// request for the file may overtake the answer to the engine.
     pub(crate) fn tell(&self, stat: Option<FileStat>, ours: u64) {
-        let mut told = self.lock();
-        if told.last.is_none_or(|last| last.ours != self.ours()) {
-            told.last = stat.map(|stat| Seen { stat, ours });
+        let mut reported = self.lock();
+        if reported.last.is_none_or(|last| last.ours != self.ours()) {
+            reported.last = stat.map(|stat| Seen { stat, ours });
         }
     }
 
-    /// What the file has to look like, if we have not changed it since the engine was told.
+    /// The state that the file must have; `None` if the daemon has changed it since the engine
+    /// learned the state.
     pub(crate) fn expected(&self) -> Option<Seen> {
         self.lock().last.filter(|last| last.ours == self.ours())
     }
 
-    /// Another program changed the file, which looks like this now. If the engine does not know
-    /// that yet, `tell` tells it; whoever finds that the file looks as expected afterwards speaks
-    /// after it.
+    /// Another program changed the file to this state. Calls `tell` if the engine does not know
+    /// that yet. Whoever finds the file unchanged afterwards speaks to the engine after `tell`.
     pub(crate) fn report(&self, stat: Option<FileStat>, sending: bool, tell: impl FnOnce()) {
-        let mut told = self.lock();
-        let is_known = told.last.map(|last| last.stat) == stat;
-        if !is_known || (sending && told.while_sending != Some(stat)) {
+        let mut reported = self.lock();
+        let is_known = reported.last.map(|last| last.stat) == stat;
+        if !is_known || (sending && reported.while_sending != Some(stat)) {
             tell();
         }
         if sending {
-            told.while_sending = Some(stat);
+            reported.while_sending = Some(stat);
         }
-        told.last = stat.map(|stat| Seen { stat, ours: self.ours() });
+        reported.last = stat.map(|stat| Seen { stat, ours: self.ours() });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Reported> {
+        self.reported.lock()
     }
 }
 
-/// One reader's eye on a file.
+/// One reader's view of a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Guard(Option<Seen>);
 
 impl Guard {
-    /// Whether another program changed the file since this guard, or the engine, saw it first.
+    /// Whether another program changed the file since this guard, or the engine, first saw it.
     ///
     /// # Errors
-    /// What `look` gives.
+    /// Errors of `look`.
     pub(crate) fn is_changed<E>(
         &mut self,
         watch: &Watch,
         look: impl FnOnce() -> Result<FileStat, E>,
     ) -> Result<bool, E> {
-        // Before the look: what the engine is told after it may be of a later state of the file.
+        // Read before the look: the engine may learn a later state meanwhile.
         let expected = self.0.filter(|seen| seen.ours == watch.ours()).or_else(|| watch.expected());
         let stat = look()?;
         self.0 = expected.filter(|seen| seen.ours == watch.ours());
         Ok(self.0.is_some_and(|seen| !seen.looks_like(&stat)))
     }
 
-    /// Whether it was watched when it was looked at last, and we have not changed it since.
+    /// Whether the file was watched at the last look, and the daemon has not changed it since.
     pub(crate) fn is_watching(&self, watch: &Watch) -> bool {
         self.0.is_some_and(|seen| seen.ours == watch.ours())
     }
@@ -127,7 +123,7 @@ mod tests {
         FileStat { length: 9, modified_ns: 1, changed_ns, identity: None }
     }
 
-    /// Whether a guard takes a file that looks so for changed.
+    /// Expects whether a guard takes a file with this state for changed.
     fn check(guard: &mut Guard, watch: &Watch, changed_ns: u64, expected: bool) {
         assert_eq!(guard.is_changed(watch, || Ok::<_, ()>(stat(changed_ns))), Ok(expected));
     }

@@ -1,19 +1,21 @@
-//! Who writes to a file: one process of the user at a time.
+//! Which process writes to a file: one of the user's at a time.
 //!
-//! Owns a folder of lock files, one for each file that is open for writing. All daemons of a user
-//! share the folder, whatever state folder they use. The file itself is not locked, because on
-//! Windows that would shut players out. Invariants: a [`Writer`] exists in one process at most, the
-//! system takes it from a process that dies, and its lock file goes with it.
+//! Owns a folder with a lock file for each file that is open for writing. All daemons of a user
+//! share the folder, whatever their state folders. The file itself is not locked, because on
+//! Windows a lock would exclude players. Invariants: at most one process has a [`Writer`] for a
+//! file; the operating system takes it from a process that dies; its lock file disappears with it.
 
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use shared_proto::{
     FileIdentity,
@@ -21,53 +23,52 @@ use shared_proto::{
 };
 
 use super::error::{from_io, op_error};
-use crate::host::state_folder::{make_private_folder, private};
+use crate::files::private::{make_private_folder, private};
 
-/// How often a lock is tried: another process may be about to let go of it, or look whether it was
-/// left behind.
+/// How often to try a lock. Another process may be about to release it, or may only check it.
 const ATTEMPTS: usize = 20;
-/// How long to wait in between.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The lock files of all files that processes of this user write to.
+/// The locks of all files that processes of this user write to.
 #[derive(Debug)]
 pub struct Writers {
     folder: PathBuf,
     held: Mutex<HashMap<String, Weak<Writer>>>,
 }
 
-/// The right to write to one file; all open handles of this process share it.
+/// The right to write to one file. All open handles of this process share it.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// Locked, until it is closed.
+    /// Locked until it is closed.
     _lock: File,
     #[cfg_attr(windows, expect(dead_code, reason = "the system removes the file by itself"))]
     path: PathBuf,
 }
 
-/// What a lock file is named after.
+/// The name of a lock file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LockName(String);
 
 impl LockName {
-    /// A file, whatever its path is.
+    /// The lock of a file, whatever its path.
     pub(crate) fn of_file(identity: FileIdentity) -> Self {
-        Self(hex(&identity.0))
+        Self(HEXLOWER.encode(&identity.0))
     }
 
-    /// Whatever file has this path, in any spelling that a file system may take for the same.
+    /// The lock of whatever file has this path, in any spelling that a file system may take for the
+    /// same.
     pub(crate) fn of_path(path: &Path) -> Self {
         let path = path.to_string_lossy().to_lowercase();
-        Self(format!("path-{}", hex(&Sha256::digest(path.as_bytes())[..16])))
+        Self(format!("path-{}", HEXLOWER.encode(&Sha256::digest(path.as_bytes())[..16])))
     }
 }
 
 impl Writers {
-    /// The lock files in this folder, which is made if need be. Removes what processes that died
-    /// have left there.
+    /// Opens a folder of locks, and creates it if need be. Removes the files of dead processes.
     ///
     /// # Errors
-    /// The folder can't be made or read, or is not the user's alone.
+    /// When the folder cannot be created or read, or others can write to it.
     pub fn open(folder: &Path) -> io::Result<Self> {
         make_private_folder(folder)?;
         make_private(folder)?;
@@ -80,12 +81,12 @@ impl Writers {
         Ok(Self { folder: folder.into(), held: Mutex::default() })
     }
 
-    /// The right to write to a file.
+    /// Takes the right to write to a file.
     ///
     /// # Errors
     /// [`OpErrorKind::Busy`] when another process has it.
     pub(crate) fn admit(&self, name: &LockName) -> Result<Arc<Writer>, OpError> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         if let Some(writer) = held.get(&name.0).and_then(Weak::upgrade) {
             return Ok(writer);
         }
@@ -109,7 +110,7 @@ impl Writers {
     }
 }
 
-/// Whether a file is one of ours, whatever folder somebody named for them.
+/// Whether a file is a lock file: a person may have chosen a folder with other files.
 fn is_lock(path: &Path) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     let name =
@@ -123,11 +124,7 @@ fn no_lock(error: &io::Error) -> OpError {
     op_error(cause.kind, format!("the daemon's lock for the file can't be made: {}", cause.message))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A lock in a folder that somebody else can write to locks nobody out.
+/// In a folder that others can write to, a lock excludes nobody.
 #[cfg(unix)]
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -136,7 +133,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
         return Err(io::Error::other("the folder belongs to another user"));
     }
     if found.is_symlink() {
-        return Err(io::Error::other("it is a link"));
+        return Err(io::Error::other("it is a symbolic link"));
     }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
@@ -149,7 +146,7 @@ fn make_private(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The locked file; `None` while somebody else has it locked.
+/// Locks the file; `None` while another process holds it.
 #[cfg(unix)]
 fn try_lock(path: &Path) -> io::Result<Option<File>> {
     use std::os::unix::fs::MetadataExt;
@@ -159,14 +156,15 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
         Err(fs::TryLockError::WouldBlock) => return Ok(None),
         Err(fs::TryLockError::Error(error)) => return Err(error),
     }
-    // Whoever had it before may have removed it after we opened it: then it locks nobody out.
+    // The former holder may have removed the file after it was opened here. The lock would then
+    // exclude nobody.
     let own = lock.metadata()?;
     let is_there = fs::symlink_metadata(path)
         .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
     Ok(is_there.then_some(lock))
 }
 
-/// The file, opened by nobody else; the system removes it when it is closed.
+/// Opens the file exclusively. The operating system removes it when it is closed.
 #[cfg(windows)]
 fn try_lock(path: &Path) -> io::Result<Option<File>> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -180,7 +178,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     options.access_mode(GENERIC_WRITE | DELETE).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
     match private(&mut options).open(path) {
         Ok(lock) => Ok(Some(lock)),
-        // The second one while it is being removed.
+        // The second error comes while the file is being removed.
         Err(error)
             if matches!(
                 error.raw_os_error(),
@@ -196,7 +194,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
 #[cfg(unix)]
 impl Drop for Writer {
     fn drop(&mut self) {
-        // While it is locked: whoever opened it meanwhile sees that it is gone.
+        // Removed while locked: whoever has opened it meanwhile sees that it is gone.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -212,7 +210,8 @@ mod tests {
         LockName::of_file(FileIdentity([7; 16]))
     }
 
-    /// Two that share a folder behave as two processes: the system locks open files, not processes.
+    /// Two of them in one folder behave like two processes, because the operating system locks open
+    /// files.
     fn two(dir: &TempDir) -> [Writers; 2] {
         [(); 2].map(|()| Writers::open(&dir.path().join("locks")).unwrap())
     }

@@ -1,4 +1,4 @@
-//! What a person who looks for a fault has to know of this daemon.
+//! A description of the daemon for problem reports.
 
 use shared_proto::io::About;
 

@@ -1,11 +1,10 @@
-//! Folders that a person chose while the daemon ran: which of them can be used, and that they are
-//! kept.
+//! Download folders that a person chose in the extension.
 //!
-//! Owns `folders.json` in the state folder: absolute paths, the latest choice first; a choice is
-//! forgotten only if it never held files and [`MOST`] others came after it. They come before all
-//! folders that flags, the environment and `daemon.toml` name. Only the engine's own connection
-//! leads here, never HTTP. Invariant: nothing is stored in a folder that holds the daemon's own
-//! state or is somebody's home: a name from a stranger could then become a program's setting.
+//! Owns `folders.json` in the state folder: absolute paths, the latest choice first. A choice is
+//! dropped only if it never held files and [`MOST`] later choices exist. Chosen folders precede
+//! those of flags, environment and `daemon.toml`. Only the engine's connection can choose one,
+//! never HTTP. Invariant: no files are stored in a folder that holds the daemon's state or is a
+//! home folder, because a stranger's file name could then become a program's setting.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,43 +14,45 @@ use shared_proto::Root;
 use shared_proto::io::{OpError, OpErrorKind};
 
 use crate::files::FileStore;
-use crate::host::state_folder::private;
-use crate::http::auth::new_token;
+use crate::files::private::private;
+use crate::policy::secrets::new_token;
 
 const NAME: &str = "folders.json";
-/// More folders than anybody chooses. Beyond it, the oldest are forgotten that never held files.
+/// Most choices that are kept. Beyond it, the oldest that never held files are dropped.
 const MOST: usize = 32;
 
-/// The folders that were chosen, the latest first. A file that can't be understood says nothing.
+/// The chosen folders, the latest first; none if the file is damaged.
 pub(crate) fn load(state: &Path) -> Vec<PathBuf> {
     let read = fs::read(state.join(NAME));
     match read.map(|bytes| serde_json::from_slice::<Vec<PathBuf>>(&bytes)) {
         Ok(Ok(folders)) => folders.into_iter().filter(|path| path.is_absolute()).collect(),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "{NAME} is damaged: the download folders that were chosen are not known");
+            tracing::warn!(%error, "{NAME} is damaged: the download folders that were chosen are \
+                not known");
             Vec::new()
         }
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(%error, "{NAME} can't be read: the download folders that were chosen are not known");
+                tracing::warn!(%error, "{NAME} can't be read: the download folders that were \
+                    chosen are not known");
             }
             Vec::new()
         }
     }
 }
 
-/// What to call a folder in front of a person: its own name, or its path where another one is
-/// called so already.
+/// The name of a folder for a person: its last component, or its path if another folder has that
+/// name.
 pub(crate) fn label<'a>(path: &Path, mut others: impl Iterator<Item = &'a str>) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if others.any(|other| other == name) { path.display().to_string() } else { name }
 }
 
-/// Makes a folder the default of a store, and keeps that. Blocking.
+/// Makes a folder the default of a store, and saves the choice. Blocking.
 ///
 /// # Errors
-/// In plain words, when the folder can't be used or that can't be written down; then nothing has
-/// changed.
+/// A phrase for a person, when the folder cannot be used or the choice cannot be saved. Nothing has
+/// changed then.
 pub(crate) fn prefer(files: &FileStore, state: &Path, path: &str) -> Result<Vec<Root>, OpError> {
     let path = check(path, state)?;
     let named = |roots: &[Root]| label(&path, roots.iter().map(|root| root.label.as_str()));
@@ -62,7 +63,7 @@ pub(crate) fn prefer(files: &FileStore, state: &Path, path: &str) -> Result<Vec<
     Ok(roots)
 }
 
-/// The choices with the latest one before the others.
+/// The choices, with the latest one first.
 fn with_latest(
     path: &Path,
     others: Vec<PathBuf>,
@@ -109,19 +110,20 @@ fn check(path: &str, state: &Path) -> Result<PathBuf, OpError> {
             return Err(denied("it belongs to another user"));
         }
     }
-    let place = fs::canonicalize(&path).map_err(|error| denied(&words(&error)))?;
-    let holds = |other: &Path| fs::canonicalize(other).is_ok_and(|other| other.starts_with(&place));
+    let resolved = fs::canonicalize(&path).map_err(|error| denied(&words(&error)))?;
+    let holds =
+        |other: &Path| fs::canonicalize(other).is_ok_and(|other| other.starts_with(&resolved));
     if holds(state) || directories::UserDirs::new().is_some_and(|user| holds(user.home_dir())) {
         return Err(denied("it holds settings of programs; choose a folder inside it"));
     }
-    if fs::canonicalize(state).is_ok_and(|state| place.starts_with(state)) {
+    if fs::canonicalize(state).is_ok_and(|state| resolved.starts_with(state)) {
         return Err(denied("it is the daemon’s own"));
     }
     probe(&path).map_err(|error| denied(&words(&error)))?;
     Ok(path)
 }
 
-/// Writes a file there and deletes it: nothing else tells whether that is possible.
+/// Writes and deletes a file, which is the only reliable test of write access.
 fn probe(folder: &Path) -> io::Result<()> {
     let name = new_token().map_err(io::Error::other)?;
     let path = folder.join(format!(".jstorrent-{}", &name[..16]));
@@ -129,7 +131,7 @@ fn probe(folder: &Path) -> io::Result<()> {
     fs::remove_file(&path)
 }
 
-/// Whole or not at all.
+/// Writes the file as a whole or not at all.
 fn write(state: &Path, folders: &[PathBuf]) -> Result<(), OpError> {
     let draft = state.join(format!(".{NAME}.new"));
     let write = || {
@@ -245,7 +247,7 @@ mod tests {
             |path: PathBuf| prefer(&store, &state, path.to_str().unwrap()).unwrap_err().message;
         assert!(refused(films.join("a")).contains("a file"));
         assert!(refused(state.join("inner")).contains("own"));
-        // Once it holds files.
+        // Once the folder holds files.
         let key = Roots::key_of(&films);
         store.open(&key, &["b".to_owned()], 0, shared_proto::OpenMode::Create).unwrap();
         assert!(
@@ -276,7 +278,7 @@ mod tests {
         fs::create_dir(&inner).unwrap();
         let roots = prefer(&store, &state, inner.to_str().unwrap()).unwrap();
         assert_eq!(paths(&roots), [inner.to_str().unwrap()]);
-        // Whoever was told of the former one still finds it.
+        // An engine that knows the former folder still finds it.
         store
             .open(&Roots::key_of(&films), &["later".to_owned()], 0, shared_proto::OpenMode::Create)
             .unwrap();

@@ -1,50 +1,47 @@
-//! File descriptors: how many this process may hold, and who gets how many of them.
+//! File descriptors: how many this process may have, and how many each part may use.
 //!
-//! Owns the raising of the process's own limit and the sharing out of what it allows. Invariant:
-//! all shares together stay below the limit, so that a full house is told so by a limit of ours and
-//! not by the operating system, in the middle of something.
+//! Owns the process's own limit and its division. Invariant: all shares together stay below the
+//! limit, so that the daemon's limits take effect before those of the operating system.
 
-/// Descriptors that leave room for every share at its fullest.
+/// Descriptors that are enough for every part's maximum.
 #[cfg(unix)]
 const WANTED: u64 = 16_384;
-/// Where a system refuses [`WANTED`] although its hard limit is higher: macOS stops at its
-/// `OPEN_MAX`.
+/// The limit to ask for if the system refuses [`WANTED`] although its hard limit is higher: macOS
+/// allows no more than `OPEN_MAX`.
 #[cfg(unix)]
 const WANTED_OR: [u64; 2] = [10_240, 4_096];
 
-/// Connections of an engine at the most.
+/// Most connections of an engine.
 const MAX_CONNS: u64 = 1_000;
-/// Open files of an engine at the most: a few folders of thousands of small files.
+/// Most open files of an engine: a few folders of thousands of small files.
 const MAX_FILES: u64 = 4_096;
-/// What a file takes that is open for writing: itself and its lock.
+/// Descriptors of a file that is open for writing: the file and its lock.
 const PER_FILE: u64 = 2;
-/// HTTP connections at the most. Chrome opens six and a WebSocket; the rest is room for other
-/// players, and a wall for floods.
+/// Most HTTP connections. Chrome opens six and a WebSocket; the rest is for other players.
 const MAX_HTTP: u64 = 1_024;
-/// What is left over for everything else: log and state, fetches, upgraded connections, the
-/// runtime's own.
+/// Descriptors for everything else: log and state, fetches, control connections, the runtime.
 const SPARE: u64 = 192;
 
-/// How many descriptors each part may use.
+/// How many of its objects each part may have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shares {
+pub(crate) struct Shares {
     /// Connections of an engine.
-    pub conns: u32,
+    pub(crate) conns: u32,
     /// Open files of an engine.
-    pub files: u32,
+    pub(crate) files: u32,
     /// HTTP connections.
-    pub http: u32,
-    /// Replies, each with its file.
-    pub replies: u32,
+    pub(crate) http: u32,
+    /// Replies, each with an open file.
+    pub(crate) replies: u32,
 }
 
 impl Shares {
-    /// Shares out what this process may hold now, to so many replies if possible.
-    pub fn of_process(replies: usize) -> Self {
+    /// Divides what this process may have now, with `replies` replies if possible.
+    pub(crate) fn of_process(replies: usize) -> Self {
         Self::of(limit().unwrap_or(u64::MAX), replies as u64)
     }
 
-    /// Shares out so many descriptors.
+    /// Divides `limit` descriptors.
     fn of(limit: u64, replies: u64) -> Self {
         let replies = replies.min(limit / 8);
         let left = limit.saturating_sub(SPARE + replies);
@@ -61,13 +58,13 @@ impl Shares {
     }
 }
 
-/// With fewer than 16 of anything nothing would work, and a system that has not even those can say
-/// so itself.
+/// With fewer than 16 of anything nothing works; the operating system will report that.
 fn share(available: u64, most: u64) -> u64 {
     available.clamp(16, most)
 }
 
-/// Many systems start processes with room for 256 or 1024 descriptors, but let them ask for more.
+/// Raises this process's limit. Many systems start processes with 256 or 1024 descriptors but allow
+/// more.
 #[cfg(unix)]
 pub fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -75,7 +72,7 @@ pub fn raise_limit() {
     for wanted in std::iter::once(WANTED).chain(WANTED_OR) {
         let wanted = maximum.unwrap_or(wanted).min(wanted);
         let is_enough = current.is_none_or(|current| current >= wanted);
-        // Without it there is less room, no more.
+        // Without a higher limit the shares are smaller.
         if is_enough
             || setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok()
         {

@@ -1,6 +1,6 @@
-//! Telling browsers about the native messaging host, and untelling them.
+//! Registers the native messaging host with browsers.
 //!
-//! Owns where each browser looks for manifests and what stands in one; writes nothing else.
+//! Owns the place and content of the manifests; writes nothing else.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ pub enum Browser {
 /// Where to install to.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Target {
-    /// Install for this browser, present or not; may be repeated. By default: for every one that is
-    /// present
+    /// Install for this browser, present or not; can be repeated. By default: for every browser
+    /// that is present
     #[arg(long, value_enum)]
     pub browser: Vec<Browser>,
     /// Install into this one profile folder instead
@@ -33,7 +33,7 @@ pub struct Target {
     pub user_data_dir: Option<PathBuf>,
 }
 
-/// Writes manifests that point to `program`; the files written.
+/// Writes manifests that point to `program`, and returns their paths.
 ///
 /// # Errors
 /// When no browser is found or a file cannot be written.
@@ -64,10 +64,10 @@ pub fn install(
     Ok(written)
 }
 
-/// Removes manifests; the files removed.
+/// Removes manifests, and returns their paths.
 ///
 /// # Errors
-/// When one cannot be removed.
+/// When a file cannot be removed.
 pub fn uninstall(target: &Target) -> anyhow::Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
     for folder in target.folders(Path::is_dir)? {
@@ -84,7 +84,7 @@ pub fn uninstall(target: &Target) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 impl Target {
-    /// The browsers' own folders.
+    /// The browsers' folders for manifests.
     fn folders(&self, is_present: impl Fn(&Path) -> bool) -> anyhow::Result<Vec<PathBuf>> {
         if let Some(folder) = &self.user_data_dir {
             return Ok(vec![folder.clone()]);

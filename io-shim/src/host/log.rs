@@ -1,18 +1,17 @@
-//! The daemon's log: where it goes, and what bounds it.
+//! The daemon's log: where it goes, and its bounds.
 //!
-//! Owns three bounds, since strangers cause most lines: how many lines of one kind come in a time,
-//! how long a line may be, and how long the file may grow. The last lines stay in memory, too, for
-//! a report. A file that is full becomes the previous log, and the one before that goes. Nothing in
-//! it is a colour code.
+//! Strangers cause most lines, so three bounds apply: lines of one kind per time, length of a line,
+//! and length of the file. The last lines also stay in memory, for problem reports. A full file
+//! becomes the previous log and replaces the one before. Lines hold no colour codes.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -20,30 +19,30 @@ use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::host::state_folder::private;
+use crate::files::private::private;
 
-/// A log that would grow beyond this becomes the previous one, bytes.
+/// Largest log file, bytes. A larger one becomes the previous log.
 const FILE_MAX: u64 = 8 << 20;
-/// Lines of one kind, which is one place in the code, that are written in each [`WINDOW`].
-const MOST_OF_A_KIND: u32 = 20;
-/// See [`MOST_OF_A_KIND`].
+/// Lines of one kind in each [`WINDOW`]. A kind is one place in the code.
+const LINES_PER_WINDOW: u32 = 20;
+/// See [`LINES_PER_WINDOW`].
 const WINDOW: Duration = Duration::from_secs(10);
-/// Longest line, bytes: strangers' words may be in it.
+/// Longest line, bytes. It may hold text of strangers.
 const LINE_MAX: usize = 2 << 10;
 
-/// Lines that are kept in memory.
+/// Lines that stay in memory.
 const KEPT: usize = 200;
 
-/// The last lines that were logged.
+/// The last lines.
 static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
-/// The last lines that were logged, the oldest first.
+/// The last lines, the oldest first.
 pub(crate) fn last_lines() -> Vec<String> {
-    LAST.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    LAST.lock().iter().cloned().collect()
 }
 
 fn keep(line: &str) {
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = LAST.lock();
     if last.len() == KEPT {
         last.pop_front();
     }
@@ -56,14 +55,13 @@ pub fn to_stderr() {
         .with_env_filter(filter())
         .with_ansi(false)
         .log_internal_errors(false);
-    builder.event_format(Sparing::default()).with_writer(io::stderr).init();
+    builder.event_format(Throttled::default()).with_writer(io::stderr).init();
 }
 
-/// Logs to `daemon.log` in a folder, behind what is there; `daemon.previous.log` is what was there
-/// before that.
+/// Logs to the end of `daemon.log` in a folder; `daemon.previous.log` holds what came before.
 ///
 /// # Errors
-/// The file can't be written.
+/// When the file cannot be written.
 pub fn to_folder(folder: &Path) -> io::Result<()> {
     let file =
         Rotating::open(folder.join("daemon.log"), folder.join("daemon.previous.log"), FILE_MAX)?;
@@ -71,8 +69,8 @@ pub fn to_folder(folder: &Path) -> io::Result<()> {
         .with_env_filter(filter())
         .with_ansi(false)
         .log_internal_errors(false);
-    builder.event_format(Sparing::default()).with_writer(Mutex::new(file)).init();
-    // What a panic says otherwise goes to standard error alone, which the next start empties.
+    builder.event_format(Throttled::default()).with_writer(std::sync::Mutex::new(file)).init();
+    // The default hook prints panics to standard error only, which the next start discards.
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tracing::error!("{panic}");
@@ -84,7 +82,7 @@ pub fn to_folder(folder: &Path) -> io::Result<()> {
 fn filter() -> EnvFilter {
     let mut filter =
         EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Below this they log what passes through them, the session token included.
+    // Below this level these crates log what they transport, the session token included.
     for carrier in
         ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "warp=info", "reqwest=info"]
     {
@@ -93,29 +91,29 @@ fn filter() -> EnvFilter {
     filter
 }
 
-/// Writes no more lines than are of use, and none without end.
+/// Limits the lines of each kind.
 #[derive(Default)]
-struct Sparing {
+struct Throttled {
     format: Format<Full>,
     kinds: Mutex<HashMap<Identifier, Kind>>,
 }
 
-/// What was written of one kind.
+/// The lines of one kind.
 struct Kind {
     since: Instant,
     written: u32,
     left_out: u64,
 }
 
-impl Sparing {
-    /// Whether a line of this kind is written now, and how many were left out since the last one.
+impl Throttled {
+    /// Whether to write a line of this kind now, and how many were dropped since the last one.
     fn admit(&self, kind: Identifier, now: Instant) -> Option<u64> {
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.kinds.lock();
         let kind = kinds.entry(kind).or_insert(Kind { since: now, written: 0, left_out: 0 });
         if now.duration_since(kind.since) >= WINDOW {
             (kind.since, kind.written) = (now, 0);
         }
-        if kind.written == MOST_OF_A_KIND {
+        if kind.written == LINES_PER_WINDOW {
             kind.left_out += 1;
             return None;
         }
@@ -124,7 +122,7 @@ impl Sparing {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Sparing
+impl<S, N> FormatEvent<S, N> for Throttled
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -136,7 +134,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut left_out = 0;
-        // Whoever asks for more than that wants all of it.
+        // A more detailed level shows all lines.
         if *event.metadata().level() <= Level::INFO {
             match self.admit(event.metadata().callsite(), Instant::now()) {
                 Some(before) => left_out = before,
@@ -161,7 +159,7 @@ fn shortened(line: &str) -> &str {
     &line[..line.floor_char_boundary(LINE_MAX)]
 }
 
-/// A file that gives way to a new one when it is full.
+/// A file that is replaced by a new one when it is full.
 struct Rotating {
     path: PathBuf,
     previous: PathBuf,
@@ -188,8 +186,8 @@ impl Rotating {
 impl Write for Rotating {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.length > 0 && self.length + line.len() as u64 > self.most {
-            // Nobody is left to be told that there is no room for another file. The one there is
-            // does not grow without end.
+            // No other file can be written, and nobody can be told. The present one must not grow
+            // without end.
             self.rotate().or_else(|_| self.file.set_len(0).map(|()| self.length = 0))?;
         }
         let written = self.file.write(line)?;
@@ -215,19 +213,19 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    /// Lines in memory.
+    /// Lines in memory, for tests.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Lines {
         fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+            String::from_utf8(self.0.lock().clone()).unwrap()
         }
     }
 
     impl Write for Lines {
         fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(line);
+            self.0.lock().extend_from_slice(line);
             Ok(line.len())
         }
 
@@ -246,7 +244,7 @@ mod tests {
 
     fn logged(deed: impl FnOnce()) -> String {
         let lines = Lines::default();
-        let builder = tracing_subscriber::fmt().with_ansi(false).event_format(Sparing::default());
+        let builder = tracing_subscriber::fmt().with_ansi(false).event_format(Throttled::default());
         tracing::subscriber::with_default(builder.with_writer(lines.clone()).finish(), deed);
         lines.text()
     }
@@ -259,7 +257,7 @@ mod tests {
             }
             tracing::warn!("something else");
         });
-        assert_eq!(text.matches("a stranger came").count(), MOST_OF_A_KIND as usize);
+        assert_eq!(text.matches("a stranger came").count(), LINES_PER_WINDOW as usize);
         assert!(text.ends_with("something else\n"), "{text}");
         let kept = last_lines();
         assert!(
@@ -270,11 +268,11 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_counted_when_the_next_one_is_written() {
-        let sparing = Sparing::default();
+        let sparing = Throttled::default();
         let kind = tracing::callsite!(name: "kind", kind: tracing::metadata::Kind::EVENT, fields: );
         let kind = Identifier(kind);
         let now = Instant::now();
-        for _ in 0..MOST_OF_A_KIND {
+        for _ in 0..LINES_PER_WINDOW {
             assert_eq!(sparing.admit(kind.clone(), now), Some(0));
         }
         for _ in 0..7 {
@@ -293,8 +291,8 @@ mod tests {
 
     #[test]
     fn a_full_log_becomes_the_previous_one_and_a_start_adds_to_what_is_there() {
-        let place = TempDir::new();
-        let (path, previous) = (place.path().join("log"), place.path().join("previous"));
+        let dir = TempDir::new();
+        let (path, previous) = (dir.path().join("log"), dir.path().join("previous"));
         let open = || Rotating::open(path.clone(), previous.clone(), 10).unwrap();
         open().write_all(b"first\n").unwrap();
         let mut log = open();

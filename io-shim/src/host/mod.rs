@@ -1,4 +1,4 @@
-//! The computer that the daemon runs on: its settings, folders, browsers and file manager.
+//! The computer around the daemon: settings, folders, browsers and file manager.
 //!
 //! Owns what the daemon reads and writes for itself. Must never know what is served.
 
@@ -9,5 +9,6 @@ pub mod descriptors;
 pub mod install;
 pub mod log;
 pub mod native_messaging;
+pub mod settings;
 pub(crate) mod show;
 pub mod state_folder;

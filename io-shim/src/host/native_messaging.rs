@@ -1,8 +1,8 @@
-//! The native messaging host: Chrome starts this binary, the extension asks it where the daemon is.
+//! The native messaging host: the extension asks this process where the daemon is.
 //!
-//! Owns the stdio conversation (a native-endian `u32` length, then JSON) and the starting of a
-//! daemon that outlives it. Knows nothing of what the daemon does. Invariant: nothing but messages
-//! is written to stdout.
+//! Chrome starts the process. Owns the conversation over stdio (a native-endian `u32` length, then
+//! JSON), and starts a daemon that outlives it. Knows nothing of what the daemon does. Invariant:
+//! standard output carries messages only.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,28 +13,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::host::config::Settings;
-use crate::host::state_folder::{Endpoint, make_private_folder, running_endpoint};
+use crate::files::private::make_private_folder;
+use crate::host::settings::Settings;
+use crate::host::state_folder::{Endpoint, running_endpoint};
 
 /// Name of the host in its manifest.
-pub const HOST_NAME: &str = "com.jstorrent.io_daemon";
-/// Longest message taken; Chrome would allow 64 MiB.
+pub(crate) const HOST_NAME: &str = "com.jstorrent.io_daemon";
+/// Longest accepted message, bytes. Chrome would allow 64 MiB.
 const MAX_MESSAGE: u32 = 64 << 10;
-/// How long a daemon may take to be ready.
+/// How long a daemon may take to get ready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// How long a daemon may take to show that it lives.
+/// How long a daemon may take to answer a request.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
-/// Longest last words of a daemon that are read, bytes.
+/// Longest error output of a daemon that is read, bytes.
 const MAX_WORDS: u64 = 2 << 10;
 
-/// What the extension says.
+/// A message of the extension.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Request {
     Connect {},
 }
 
-/// What the host answers.
+/// An answer to the extension.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Reply {
@@ -42,16 +43,16 @@ enum Reply {
     Error { message: String },
 }
 
-/// Whether Chrome started this process, and for whom.
+/// The extension's origin, if Chrome started this process.
 pub fn caller(args: &[String]) -> Option<&str> {
     args.get(1).map(String::as_str).filter(|arg| arg.starts_with("chrome-extension://"))
 }
 
-/// Talks to the extension until it hangs up.
+/// Answers the extension until it closes standard input. Settings that cannot be used are reported
+/// to the extension.
 ///
 /// # Errors
-/// When stdio breaks. Everything else, settings that make no sense included, is told to the
-/// extension.
+/// When standard input or output fails.
 pub fn run(caller: &str, settings: anyhow::Result<Settings>) -> anyhow::Result<()> {
     let config = settings.and_then(|settings| Ok(settings.resolve_for_extension(0)?));
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
@@ -74,7 +75,7 @@ pub fn run(caller: &str, settings: anyhow::Result<Settings>) -> anyhow::Result<(
     Ok(())
 }
 
-/// The daemon of this folder, started if there is none.
+/// The daemon of this folder, started if none runs.
 fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
     if let Some(endpoint) = running_endpoint(folder)
         && is_alive(&endpoint)
@@ -91,8 +92,7 @@ fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
         {
             return Ok(endpoint);
         }
-        // It also ends when another host was faster, whose daemon then holds the folder: only
-        // without one is it a failure.
+        // The child also ends when another host's daemon got the folder first. That is no failure.
         if child.try_wait()?.is_some_and(|status| !status.success())
             && began.elapsed() > Duration::from_secs(1)
         {
@@ -116,9 +116,9 @@ fn start(folder: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("this program does not know where it lies")?;
     let mut command = Command::new(program);
     command.args(["serve", "--detached", "--state"]).arg(folder);
-    // Its log goes to a file; what it says here is why it did not start.
+    // The log goes to a file. Standard error says why the daemon did not start.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    // A folder that is removed later must not be kept busy by a daemon that merely started in it.
+    // The daemon must not keep the current folder busy, because it may be removed.
     command.current_dir(folder);
     #[cfg(windows)]
     {
@@ -131,11 +131,11 @@ fn start(folder: &Path) -> anyhow::Result<Child> {
     command.spawn().context("the daemon could not be started")
 }
 
-/// What a daemon said that ended instead of getting ready.
+/// The error output of a daemon that ended before it was ready.
 fn last_words(child: &mut Child) -> String {
     let mut words = String::new();
     if let Some(stderr) = child.stderr.take() {
-        // What can't be read is not known, and that is said below.
+        // Unreadable output is treated as none.
         let _ = stderr.take(MAX_WORDS).read_to_string(&mut words);
     }
     let error = words.lines().rev().find_map(|line| line.strip_prefix("error: "));
@@ -159,7 +159,7 @@ fn health(port: u16) -> io::Result<String> {
     Ok(page)
 }
 
-/// The next message, `None` at the end.
+/// The next message; `None` at the end of input.
 fn read_message(input: &mut impl Read) -> anyhow::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match input.read_exact(&mut length) {

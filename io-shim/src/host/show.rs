@@ -1,50 +1,48 @@
 //! Shows a file in the system's file manager.
 //!
-//! Owns how each system is asked. Only files that the engine announced come here, by their path
-//! below a root, and no shell reads anything. Where a file is not there yet, the nearest folder
-//! above it is shown. Invariant: nothing is started. What a system would run or take for something
-//! else when it is opened (on a Mac a folder may be a program) is only selected in its folder;
-//! folders that a person named are opened.
+//! Owns how each system is asked. Only announced files get here, as paths below a root, and no
+//! shell reads a path. If the file does not exist, the nearest folder above it is shown. Invariant:
+//! nothing is executed. Whatever a system might execute or misinterpret is only selected in its
+//! folder (on a Mac a folder can be a program); only folders that a person named are opened.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared_proto::RootKey;
 use shared_proto::io::{OpError, OpErrorKind};
 use tokio::process::Command;
 
-use crate::control::desk::ServedFile;
 use crate::files::FileStore;
 use crate::files::store::Found;
 
-/// How long a program has to fail: one that still runs then has a window.
+/// How long a program has to fail. One that still runs then has opened a window.
 const FAILS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The programs that show files.
 #[derive(Clone, Debug)]
 pub(crate) struct FileManager {
-    /// How they are called.
+    /// How to call them.
     system: System,
-    /// Selects a file or folder in its folder.
+    /// The program that selects a file or folder in its folder.
     select: PathBuf,
-    /// Opens a folder.
+    /// The program that opens a folder.
     open: PathBuf,
 }
 
-/// What tells file managers apart.
+/// The kinds of file managers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum System {
-    /// Its file manager opens a folder by a name such as `a.{…}` as another thing.
+    /// Explorer, which opens a folder named like `a.{…}` as something else.
     Windows,
-    /// `open` starts folders that are programs by their names.
+    /// `open`, which starts a folder that is a program.
     Mac,
-    /// Any with `org.freedesktop.FileManager1` on the session bus, or with `xdg-open`, for which a
-    /// folder is a folder.
+    /// Any file manager with `org.freedesktop.FileManager1` on the session bus, or `xdg-open`.
     Freedesktop,
 }
 
-/// One way to show something.
+/// One way to show a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Select(PathBuf),
@@ -68,14 +66,15 @@ impl FileManager {
     /// Shows a file, or the nearest folder above it.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when nothing of it is there, [`OpErrorKind::Other`] when no file
+    /// [`OpErrorKind::NotFound`] when not even the root exists, [`OpErrorKind::Other`] when no file
     /// manager can be started.
     pub(crate) async fn show(
         &self,
         files: &Arc<FileStore>,
-        file: &ServedFile,
+        root: &RootKey,
+        path: &[String],
     ) -> Result<(), OpError> {
-        let (store, root, path) = (Arc::clone(files), file.root.clone(), file.path.clone());
+        let (store, root, path) = (Arc::clone(files), root.clone(), path.to_vec());
         let found = files.disk_job(move || store.find_to_show(&root, &path)).await?;
         for step in self.system.steps(&found) {
             if self.run(self.command(&step)).await {
@@ -111,12 +110,12 @@ impl FileManager {
         command
     }
 
-    /// True when it ended well, or is still running.
+    /// Whether the program ended well or still runs.
     async fn run(&self, mut command: Command) -> bool {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else { return false };
         match tokio::time::timeout(FAILS_WITHIN, child.wait()).await {
-            // Explorer says 1 whatever came of it.
+            // Explorer returns 1 in any case.
             Ok(ended) => ended.is_ok_and(|status| status.success() || cfg!(windows)),
             Err(_) => {
                 tokio::spawn(async move { child.wait().await });
@@ -127,7 +126,7 @@ impl FileManager {
 }
 
 impl System {
-    /// What to try, in this order.
+    /// What to try, in order.
     fn steps(self, found: &Found) -> Vec<Step> {
         let root = || Step::Open(found.root.clone());
         if found.below.as_os_str().is_empty() {
@@ -145,7 +144,7 @@ impl System {
     }
 }
 
-/// Adds to a command line what is quoted already.
+/// Adds text to a command line that is already quoted.
 fn verbatim(command: &mut Command, text: &str) {
     #[cfg(windows)]
     command.raw_arg(text);
@@ -153,9 +152,8 @@ fn verbatim(command: &mut Command, text: &str) {
     command.arg(text);
 }
 
-/// A path for Explorer, which reads its command line in a way of its own: outside quotation marks a
-/// comma ends the path, and it knows no path that begins with `\\?\`. No name holds a quotation
-/// mark.
+/// A path for Explorer, which parses its command line in its own way: outside quotation marks a
+/// comma ends the path, and a path must not begin with `\\?\`. No name holds a quotation mark.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = match (path.strip_prefix(r"\\?\UNC\"), path.strip_prefix(r"\\?\")) {
@@ -166,8 +164,8 @@ fn quoted(path: &Path) -> String {
     format!("\"{plain}\"")
 }
 
-/// The `file:` URI of an absolute path. Everything that means something to somebody is encoded,
-/// commas as well: `dbus-send` takes them for separators.
+/// The `file:` URI of an absolute path. Everything special is encoded, commas included, which
+/// `dbus-send` takes for separators.
 fn file_uri(path: &Path) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
     let bytes = path.as_os_str().as_encoded_bytes().iter();
@@ -182,13 +180,11 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use shared_proto::FileId;
-
     use super::*;
     use crate::files::{Roots, Writers};
     use crate::testing::TempDir;
 
-    /// Programs that write down how they were called, and a store.
+    /// Programs that record their arguments, and a store.
     struct Rig {
         dir: TempDir,
         store: Arc<FileStore>,
@@ -222,16 +218,9 @@ mod tests {
 
     impl Rig {
         async fn show(&self, path: &[&str]) -> Result<Vec<String>, OpError> {
-            let file = ServedFile {
-                id: FileId("a".into()),
-                root: Roots::key_of(&self.dir.path().join("films")),
-                path: path.iter().map(|name| (*name).to_owned()).collect(),
-                length: 1,
-                content_type: String::new(),
-                etag: String::new(),
-                key: String::new(),
-            };
-            self.manager.show(&self.store, &file).await?;
+            let root = Roots::key_of(&self.dir.path().join("films"));
+            let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+            self.manager.show(&self.store, &root, &path).await?;
             let calls = fs::read_to_string(self.dir.path().join("calls")).unwrap();
             Ok(calls.lines().map(str::to_owned).collect())
         }

@@ -1,9 +1,9 @@
-//! The HTTP API: what is not the daemon's own is put to the engine and answered in its words.
+//! Calls of the HTTP API: every path that is not the daemon's own.
 //!
-//! Owns the guards of calls, the reading of their bodies, and the form of replies: which headers an
-//! engine may set and which it gets. Must never know what a path means. Invariants: nothing reaches
-//! the engine, and no body is read, before origin, site and token are checked, whatever the method;
-//! the content of a call is bounded, and all of it together by [`crate::http::uploads`].
+//! Owns the checks before a call, the reading of its content, and the headers of its reply. The
+//! engine answers. Must never know what a path means. Invariants: the daemon checks origin, site
+//! and token, for any method, before the engine gets the call and before the content is read; the
+//! content of one call is bounded here, that of all calls by [`crate::http::uploads`].
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,19 +19,21 @@ use http_body_util::BodyExt;
 use shared_proto::FileId;
 use shared_proto::frame::MAX_CONTENT;
 
+use crate::control::desk::Activity;
 use crate::control::desk::{CallTicket, Part, Question, Refusal, Unanswered};
 use crate::http::app::App;
-use crate::http::auth::{self, Credential, Query, Stranger};
-use crate::http::connections::Activity;
-use crate::http::serve::{Answer, BoxError, Content, refused, text};
+use crate::http::auth::AccessError;
+use crate::http::query::{self, Query};
+use crate::http::replies::{Answer, BoxError, Content, refused, text};
 use crate::http::uploads::{NoRoom, Upload};
+use crate::policy::secrets::Credential;
 
-/// How long the content of a call may take.
+/// How long the content of a call may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
-/// `Retry-After` of refusals that pass, seconds.
+/// `Retry-After` of a temporary refusal, seconds.
 const RETRY_AFTER: &str = "2";
 
-/// Headers that an engine may set; the rest is the daemon's business.
+/// Headers that the engine may set. All others are the daemon's.
 const ALLOWED_HEADERS: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
@@ -41,29 +43,28 @@ const ALLOWED_HEADERS: [HeaderName; 7] = [
     header::RETRY_AFTER,
     header::CONTENT_SECURITY_POLICY,
 ];
-/// What a page may do for which the engine says nothing itself: talk to this daemon, and be in no
-/// frame.
+/// The default policy of a page: it may talk to this daemon only, and must not be framed.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'";
-/// What anything else may do when it is opened as a page.
+/// The default policy of anything else that a browser opens.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
-/// A request, as far as it is looked at before its body.
+/// A request before its content is read.
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    /// The connection that it came over.
+    /// The connection of the request.
     pub(crate) activity: Option<Arc<Activity>>,
 }
 
-/// Why a call is not answered by the engine.
+/// Why the engine does not answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{0}")]
-    Stranger(#[from] Stranger),
+    AccessError(#[from] AccessError),
     #[error("this needs the session token: Authorization: Bearer, or token= in the query")]
     Token,
     #[error("this method is not answered here")]
@@ -72,7 +73,7 @@ pub(crate) enum Failure {
     TooLarge,
     #[error("the body took too long, or stalled while others waited")]
     SlowBody,
-    #[error("the body broke off")]
+    #[error("the body ended early")]
     BrokenBody,
     #[error("too many calls are under way")]
     Busy,
@@ -82,7 +83,7 @@ pub(crate) enum Failure {
     Stopping,
     #[error("the engine did not answer in time")]
     Silence,
-    #[error("the engine's answer makes no sense")]
+    #[error("the engine's answer is malformed")]
     Nonsense,
     #[error("no such file")]
     NoFile,
@@ -91,9 +92,9 @@ pub(crate) enum Failure {
 impl Failure {
     fn status(self) -> StatusCode {
         match self {
-            Self::Stranger(Stranger::Host) => StatusCode::MISDIRECTED_REQUEST,
-            Self::Stranger(Stranger::Malformed) | Self::BrokenBody => StatusCode::BAD_REQUEST,
-            Self::Stranger(Stranger::Origin | Stranger::Site) => StatusCode::FORBIDDEN,
+            Self::AccessError(AccessError::Host) => StatusCode::MISDIRECTED_REQUEST,
+            Self::AccessError(AccessError::Malformed) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::AccessError(AccessError::Origin | AccessError::Site) => StatusCode::FORBIDDEN,
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -107,7 +108,7 @@ impl Failure {
 
     fn code(self) -> &'static str {
         match self {
-            Self::Stranger(_) => "forbidden",
+            Self::AccessError(_) => "forbidden",
             Self::Token => "token",
             Self::Method => "method",
             Self::TooLarge => "too_large",
@@ -121,7 +122,7 @@ impl Failure {
         }
     }
 
-    /// The reply that says so.
+    /// The reply to the client.
     pub(crate) fn answer(self) -> Answer {
         let body =
             serde_json::json!({ "error": self.to_string(), "code": self.code() }).to_string();
@@ -158,7 +159,7 @@ impl From<Unanswered> for Failure {
     }
 }
 
-/// Whether the path is one that the daemon answers itself.
+/// Whether the daemon answers this path itself.
 pub(crate) fn is_own(path: &str) -> bool {
     matches!(
         path.trim_end_matches('/'),
@@ -168,7 +169,7 @@ pub(crate) fn is_own(path: &str) -> bool {
         || path.starts_with("/page/")
 }
 
-/// Answers what is not the daemon's own.
+/// Answers a call of the HTTP API.
 pub(crate) async fn call<B: Buf, E>(
     app: &App,
     request: Request<'_>,
@@ -188,7 +189,7 @@ async fn exchange<B: Buf, E>(
 ) -> Result<Answer, Failure> {
     let Request { method, path, query, headers, activity } = request;
     app.guard.check_call(&method, path, headers)?;
-    if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
+    if !app.guard.allows_call(&app.guard.credential(headers, &Query::parse(query))) {
         return Err(Failure::Token);
     }
     if !matches!(method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")
@@ -198,7 +199,7 @@ async fn exchange<B: Buf, E>(
     if app.desk.calls_are_full() {
         return Err(Failure::Busy);
     }
-    // Its memory is given back when the engine has answered.
+    // Its memory is free again when the engine has answered.
     let mut upload = app.uploads.begin();
     let receiving = activity.as_ref().map(Activity::receive);
     let ended = upload.ended();
@@ -215,7 +216,7 @@ async fn exchange<B: Buf, E>(
     let question = Question::Http {
         method: method.clone(),
         path: path.to_owned(),
-        query: auth::without_token(query),
+        query: query::without_token(query),
         host: named(header::HOST).unwrap_or_default(),
         content_type: named(header::CONTENT_TYPE),
         content: upload.complete(),
@@ -252,40 +253,44 @@ async fn read_body<B: Buf, E>(
     Ok(())
 }
 
-/// What lets a client have a file that it names.
+/// Why a client may get a file that it names by a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// The session token.
+    /// It has the session token.
     Token,
-    /// Nobody needs a token here.
+    /// The daemon needs no token.
     Open,
-    /// The key of a file: whether it is that of this one is still to be seen.
+    /// It has a file's key, which may or may not be the key of this file.
     Key,
 }
 
-/// What this client shows, if it may name a file at all.
+/// Why this client may name a file by a path.
+///
+/// # Errors
+/// [`Failure`] if it may not.
 pub(crate) fn admission(
     app: &App,
     request: &Request<'_>,
     credential: &Credential<'_>,
 ) -> Result<Admission, Failure> {
-    // Who holds the token may embed the film anywhere, as with a file's key; who comes without may
-    // not.
+    // With the token or the file's key, any page may embed the film; without them, none.
     if credential.is_session {
         return Ok(Admission::Token);
     }
     let known = app.guard.check_call(&request.method, request.path, request.headers);
     match known {
-        Ok(()) if app.guard.admits(credential) => Ok(Admission::Open),
+        Ok(()) if app.guard.allows_call(credential) => Ok(Admission::Open),
         _ if credential.key.is_some() => Ok(Admission::Key),
         Ok(()) => Err(Failure::Token),
-        Err(stranger) => Err(stranger.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Which file is at this path below `/stream/`? `Err` is the reply for when there is none, or none
-/// for this client. Who shows but a key is told the same whether there is no such file or the key
-/// is another's: nobody learns names by guessing.
+/// Asks the engine which file a path below `/stream/` names.
+///
+/// # Errors
+/// The reply, when there is no such file or the client may not have it. A client with only a key
+/// gets the same reply in both cases, so that nobody learns names by guessing.
 pub(crate) async fn resolve(app: &App, path: &str, admission: Admission) -> Result<FileId, Answer> {
     let question = Question::File { path: path.to_owned() };
     let mut ticket = app.desk.call(question).map_err(|refusal| Failure::from(refusal).answer())?;
@@ -309,7 +314,7 @@ fn no_file(status: Option<u16>, body: Option<String>) -> Answer {
     text(status.unwrap_or(StatusCode::NOT_FOUND), "application/json", body)
 }
 
-/// The engine's words as a reply.
+/// The engine's answer as a reply.
 fn reply(
     method: &Method,
     ticket: CallTicket,
@@ -323,21 +328,21 @@ fn reply(
     let status = status.ok_or(Failure::Nonsense)?;
     let content = match more {
         false => Content::Text(body),
-        // Its headers are all that is wanted; the ticket goes, and with it the call.
+        // The headers suffice. The ticket is dropped, which ends the call.
         true if *method == Method::HEAD => Content::Text(String::new()),
         true => {
             let body = LiveBody { first: Bytes::from(body), ticket, is_whole: false };
-            Content::Stream(body.boxed_unsync())
+            Content::Stream(body.boxed())
         }
     };
     let mut answer = Response::new(content);
     *answer.status_mut() = status;
-    *answer.headers_mut() = dressed(headers);
+    *answer.headers_mut() = reply_headers(headers);
     Ok(answer)
 }
 
-/// The allowed ones of an engine's headers, and what a reply needs besides.
-fn dressed(given: Vec<(String, String)>) -> HeaderMap {
+/// The engine's allowed headers, and the daemon's own.
+fn reply_headers(given: Vec<(String, String)>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let name = HeaderName::try_from(name).ok().filter(|name| ALLOWED_HEADERS.contains(name));
@@ -357,7 +362,7 @@ fn dressed(given: Vec<(String, String)>) -> HeaderMap {
     headers
 }
 
-/// A body that comes part by part. It ends well only with the engine's last part.
+/// A body that arrives in parts. It ends without an error only after the engine's last part.
 struct LiveBody {
     first: Bytes,
     ticket: CallTicket,
@@ -398,7 +403,7 @@ mod tests {
     fn check(given: &[(&str, &str)], name: &str, expected: Option<&str>) {
         let given =
             given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let headers = dressed(given);
+        let headers = reply_headers(given);
         assert_eq!(headers.get(name).map(|value| value.to_str().unwrap()), expected, "{name}");
     }
 

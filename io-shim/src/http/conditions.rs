@@ -1,80 +1,61 @@
-//! Preconditions (RFC 9110 §13): whether a request may go ahead, and whether its `Range` still
-//! holds.
+//! Conditional requests (RFC 9110 §13): `If-Match`, `If-None-Match` and `If-Range`.
 //!
-//! Pure. Files here have a strong entity tag and no modification date (they change while they
-//! download), so the date fields are ignored, as §13.1.3 and §13.1.4 demand, and a date in
-//! `If-Range` never matches (§13.1.5).
+//! Pure functions. A file has a strong entity tag and no modification date, because it changes
+//! while it downloads. The date fields are therefore ignored, as §13.1.3 and §13.1.4 demand, and a
+//! date in `If-Range` never matches (§13.1.5).
 
+use headers::{ETag, HeaderMapExt as _, IfMatch, IfNoneMatch, IfRange};
 use http::HeaderMap;
-use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 
-/// What the preconditions of a `GET` or `HEAD` lead to.
+/// The result of a request's preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// Go ahead.
+pub(crate) enum Precondition {
+    /// The request goes on.
     Holds,
-    /// 304: the client has it already.
+    /// 304: the client has this version.
     NotModified,
-    /// 412: the client wanted another version.
+    /// 412: the client wants another version.
     Failed,
 }
 
-/// Evaluates `If-Match` and `If-None-Match`, in the order of §13.2.2. `etag` comes without quotes.
-pub fn evaluate(headers: &HeaderMap, etag: &str) -> Precondition {
-    if headers.contains_key(IF_MATCH) && !any_matches(headers, IF_MATCH, etag, Comparison::Strong) {
-        return Precondition::Failed;
+/// Evaluates `If-Match` and `If-None-Match`, in the order of §13.2.2. `etag` is a strong tag
+/// without its quotes. A malformed field matches no tag.
+///
+/// # Panics
+/// When `etag` holds a character that no entity tag may hold. The desk refuses such announcements.
+pub(crate) fn evaluate(headers: &HeaderMap, etag: &str) -> Precondition {
+    let etag = tag(etag);
+    match headers.typed_try_get::<IfMatch>() {
+        Ok(Some(wanted)) if !wanted.precondition_passes(&etag) => return Precondition::Failed,
+        Err(_) => return Precondition::Failed,
+        Ok(_) => {}
     }
-    if headers.contains_key(IF_NONE_MATCH)
-        && any_matches(headers, IF_NONE_MATCH, etag, Comparison::Weak)
-    {
-        return Precondition::NotModified;
+    match headers.typed_get::<IfNoneMatch>() {
+        Some(held) if !held.precondition_passes(&etag) => Precondition::NotModified,
+        _ => Precondition::Holds,
     }
-    Precondition::Holds
 }
 
-/// Whether a `Range` of the same request is to be honoured: no `If-Range`, or one with the strong
-/// tag of this version.
-pub fn range_holds(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == quoted(etag).as_bytes())
+/// Whether the request's `Range` counts: `If-Range` is missing or names the strong tag of this
+/// version.
+///
+/// # Panics
+/// As [`evaluate`].
+pub(crate) fn range_holds(headers: &HeaderMap, etag: &str) -> bool {
+    match headers.typed_try_get::<IfRange>() {
+        Ok(None) => true,
+        Ok(Some(wanted)) => !wanted.is_modified(Some(&tag(etag)), None),
+        Err(_) => false,
+    }
 }
 
-/// The tag as it stands in a header.
-pub fn quoted(etag: &str) -> String {
+/// The tag as a header value.
+pub(crate) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Comparison {
-    Strong,
-    Weak,
-}
-
-fn any_matches(headers: &HeaderMap, name: http::HeaderName, etag: &str, how: Comparison) -> bool {
-    headers.get_all(name).iter().any(|value| list_matches(value.as_bytes(), etag.as_bytes(), how))
-}
-
-/// Walks `"a", W/"b"`; what is not well formed ends the walk, so that a comma inside a tag cannot
-/// mislead it.
-fn list_matches(list: &[u8], etag: &[u8], how: Comparison) -> bool {
-    if list.trim_ascii() == b"*" {
-        return true;
-    }
-    let mut rest = list;
-    loop {
-        while let [b' ' | b'\t' | b',', tail @ ..] = rest {
-            rest = tail;
-        }
-        let (weak, opening) = match rest.strip_prefix(b"W/") {
-            Some(tail) => (true, tail),
-            None => (false, rest),
-        };
-        let Some(inner) = opening.strip_prefix(b"\"") else { return false };
-        let Some(close) = inner.iter().position(|&b| b == b'"') else { return false };
-        if &inner[..close] == etag && !(weak && how == Comparison::Strong) {
-            return true;
-        }
-        rest = &inner[close + 1..];
-    }
+fn tag(etag: &str) -> ETag {
+    quoted(etag).parse().expect("the desk accepts plain entity tags only")
 }
 
 #[cfg(test)]

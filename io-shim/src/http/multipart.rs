@@ -1,15 +1,15 @@
-//! The frame of a `multipart/byteranges` reply (RFC 9110 §14.6), laid out as nginx does it.
+//! The text around the parts of a `multipart/byteranges` reply (RFC 9110 §14.6), as in nginx.
 //!
-//! Pure text: what goes before each part, what goes after the last, and how long it all is. The
-//! bytes of the parts are none of its business.
+//! Owns what precedes each part, what follows the last, and the length of it all. Never sees the
+//! bytes of the parts.
 
 use bytes::Bytes;
 
-use crate::http::ranges::ByteRange;
+use crate::files::byte_range::ByteRange;
 
-/// A reply of several parts.
+/// The text of a reply with several parts.
 #[derive(Debug)]
-pub struct Multipart {
+pub(crate) struct Multipart {
     boundary: String,
     heads: Vec<Bytes>,
     tail: Bytes,
@@ -17,13 +17,19 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// Lays out the parts of a file of `length` bytes. The boundary must not be guessable by who
-    /// wrote the file.
-    pub fn new(ranges: &[ByteRange], length: u64, content_type: &str, boundary: String) -> Self {
+    /// Lays out the parts of a file of `length` bytes. The author of the file must not be able to
+    /// guess the boundary.
+    pub(crate) fn new(
+        ranges: &[ByteRange],
+        length: u64,
+        content_type: &str,
+        boundary: String,
+    ) -> Self {
         let head = |range: &ByteRange| {
             let ByteRange { start, end } = range;
             Bytes::from(format!(
-                "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {start}-{end}/{length}\r\n\r\n"
+                "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes \
+                    {start}-{end}/{length}\r\n\r\n"
             ))
         };
         let heads = ranges.iter().map(head).collect();
@@ -33,23 +39,23 @@ impl Multipart {
     }
 
     /// `Content-Type` of the reply.
-    pub fn content_type(&self) -> String {
+    pub(crate) fn content_type(&self) -> String {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
 
     /// `Content-Length` of the reply.
-    pub fn content_length(&self) -> u64 {
+    pub(crate) fn content_length(&self) -> u64 {
         let frame: usize = self.heads.iter().map(Bytes::len).sum::<usize>() + self.tail.len();
         self.payload + frame as u64
     }
 
-    /// What goes before each part, in order.
-    pub fn heads(&self) -> &[Bytes] {
+    /// The text before each part, in order.
+    pub(crate) fn heads(&self) -> &[Bytes] {
         &self.heads
     }
 
-    /// What goes after the last part.
-    pub fn tail(&self) -> Bytes {
+    /// The text after the last part.
+    pub(crate) fn tail(&self) -> Bytes {
         self.tail.clone()
     }
 }

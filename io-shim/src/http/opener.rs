@@ -1,10 +1,9 @@
-//! Opens a file that is served where it is now, also while it is being moved, and looks whether
-//! another program changed it.
+//! Opens the file of a reply where it is now, and detects changes by other programs.
 //!
-//! Between a change of names on the disk and the announcement that tells of it a file is not where
-//! it was announced. That is a moment, and no reason to turn a viewer away. Must never open other
-//! bytes than those that were announced when the viewer came. The engine hears of a change before
-//! it is asked about the file again: so what it grants it grants knowing what lies there.
+//! While a file is moved, its path on disk differs from its announcement for a moment. The opener
+//! waits for that moment instead of turning the viewer away. Must never open other bytes than those
+//! that were announced when the viewer asked. The engine learns of a change before it is asked
+//! about the file again, so it grants knowing the change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +15,15 @@ use tokio::time::Instant;
 use crate::control::desk::{Desk, ServedFile};
 use crate::files::FileStore;
 use crate::files::error::op_error;
-use crate::files::store::Place;
+use crate::files::store::Location;
 use crate::http::source::{Source, Unread};
 
-/// The announcement of a file's new place comes within this time, if it comes.
+/// How long the announcement of a file's new path may take.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often it is looked for.
+/// How often to look for it.
 const STEP: Duration = Duration::from_millis(20);
 
-/// What opening takes.
+/// What opening needs.
 #[derive(Clone)]
 pub(crate) struct Opener {
     pub(crate) desk: Arc<Desk>,
@@ -32,18 +31,19 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    /// Looks at a file that is about to be asked for, if the engine was told what it looks like.
-    /// When another program has changed it since, the engine hears of that. Otherwise the file is
-    /// open: whoever was granted its bytes need not open it again.
+    /// Opens a file before the engine is asked about it, if the engine knows the file's state. If
+    /// another program has changed the file since, the engine is told and nothing is returned. The
+    /// reply can go on with the returned handle.
     pub(crate) async fn look(&self, file: &Arc<ServedFile>) -> Option<Source> {
         let now = self.desk.where_now(file);
-        let place = self.files.place(&now.root, &now.path);
-        let expected = place.watch().expected()?;
+        let location = self.files.location(&now.root, &now.path);
+        let expected = location.watch().expected()?;
         let files = Arc::clone(&self.files);
         let looking = tokio::task::spawn_blocking({
-            let (now, place) = (Arc::clone(&now), place.clone());
+            let (now, location) = (Arc::clone(&now), location.clone());
             move || {
-                let mut source = Source::new(files.open_for_serving(&now.root, &now.path)?, place);
+                let mut source =
+                    Source::new(files.open_for_serving(&now.root, &now.path)?, location);
                 let is_changed = source.is_another();
                 Ok::<_, OpError>((source, is_changed))
             }
@@ -51,8 +51,8 @@ impl Opener {
         match looking.await.ok()? {
             Ok((source, false)) => Some(source),
             Err(error) if error.kind != OpErrorKind::NotFound => None,
-            // If it is not there because we are moving it, that was counted before.
-            Err(_) if place.watch().expected() != Some(expected) => None,
+            // The file is missing because the daemon is moving it. That move was counted before.
+            Err(_) if location.watch().expected() != Some(expected) => None,
             Ok((_, true)) | Err(_) => {
                 self.report(file, false).await;
                 None
@@ -63,31 +63,31 @@ impl Opener {
     /// Tells the engine that another program changed a file.
     pub(crate) async fn report(&self, file: &Arc<ServedFile>, sending: bool) {
         let now = self.desk.where_now(file);
-        let place = self.files.place(&now.root, &now.path);
+        let location = self.files.location(&now.root, &now.path);
         let files = Arc::clone(&self.files);
         let stat = tokio::task::spawn_blocking({
             let now = Arc::clone(&now);
             move || files.stat(&now.root, &now.path)
         });
-        // What can't be looked at can't be served either.
+        // A file that cannot be looked at cannot be served either.
         let stat: Option<FileStat> = stat.await.ok().and_then(Result::ok).flatten();
         tracing::info!(file = %file.id, sending, "another program changed a file");
-        place.watch().report(stat, sending, || self.desk.changed(file, stat, sending));
+        location.watch().report(stat, sending, || self.desk.changed(file, stat, sending));
     }
 
     /// Opens a file.
     ///
     /// # Errors
-    /// It is not there, or can't be read.
+    /// When the file is missing or cannot be read.
     pub(crate) async fn open(&self, file: &Arc<ServedFile>) -> Result<Source, OpError> {
         self.open_and_read(file, 0, 0).await.map(|(source, _)| source)
     }
 
-    /// Opens a file and reads `count` bytes of it in one job on the blocking threads. A read error
-    /// is left for the read that needs the bytes, unless another program changed the file.
+    /// Opens a file and reads `count` bytes of it in one blocking job. A read error is left for the
+    /// read that needs the bytes, unless another program changed the file.
     ///
     /// # Errors
-    /// It is not there, or can't be read.
+    /// When the file is missing or cannot be read.
     pub(crate) async fn open_and_read(
         &self,
         file: &Arc<ServedFile>,
@@ -97,8 +97,8 @@ impl Opener {
         let began = Instant::now();
         loop {
             let now = self.desk.where_now(file);
-            let place = self.files.place(&now.root, &now.path);
-            match self.open_at(&now, place, position, count).await {
+            let location = self.files.location(&now.root, &now.path);
+            match self.open_at(&now, location, position, count).await {
                 Err(error) if error.kind == OpErrorKind::NotFound && began.elapsed() < GRACE => {}
                 Err(error) => {
                     tracing::warn!(file = %file.id, kind = ?error.kind, "a granted file cannot be opened");
@@ -113,16 +113,16 @@ impl Opener {
     async fn open_at(
         &self,
         now: &Arc<ServedFile>,
-        place: Place,
+        location: Location,
         position: u64,
         count: usize,
     ) -> Result<(Source, Result<Bytes, Unread>), OpError> {
-        let claim = place.claim(position, position + count as u64);
+        let claim = location.claim(position, position + count as u64);
         claim.ready().await;
         let (files, now) = (Arc::clone(&self.files), Arc::clone(now));
         let opening = tokio::task::spawn_blocking(move || {
             let _claim = claim;
-            let mut source = Source::new(files.open_for_serving(&now.root, &now.path)?, place);
+            let mut source = Source::new(files.open_for_serving(&now.root, &now.path)?, location);
             let read = if count > 0 { source.read_now(position, count) } else { Ok(Bytes::new()) };
             Ok((source, read))
         });

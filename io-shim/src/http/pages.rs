@@ -1,32 +1,32 @@
-//! The pages of a server that has some: files that were put into the program when it was built.
+//! The built-in pages of the server: files that are compiled into the program.
 //!
-//! They hold no secret, so no token is needed for them: what they ask for needs it. This part must
-//! never know what they are about.
+//! They hold no secret and need no token; what they ask for does. Must never know what the pages
+//! show.
 
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::http::serve::{Answer, bytes, plain};
+use crate::http::replies::{Answer, bytes, plain};
 
-/// The front page goes here.
+/// The path that `/` redirects to.
 pub(crate) const FRONT: &str = "/page/app.html";
 
-/// What a person sees who comes to the front page without its token, below `/page/`.
+/// The page below `/page/` for a person who opens `/` without the token.
 const DOOR: &str = "token.html";
 
-/// What these pages may do: run what comes from here, WebAssembly too, and talk to nobody else.
+/// The pages' policy: they run their own code, WebAssembly included, and talk to this daemon only.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
      img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// In a debug build they are read from the folder each time.
+/// A debug build reads the files from the folder each time.
 #[derive(RustEmbed)]
 #[folder = "../extension/dist-server"]
 #[allow_missing = true]
 struct Files;
 
-/// The file of this path below `/page/`.
+/// Answers with the file of this path below `/page/`.
 pub(crate) fn page(path: &str, headers: &HeaderMap) -> Answer {
     let Some(file) = Files::get(path) else {
         let words = if Files::iter().next().is_some() {
@@ -48,12 +48,12 @@ pub(crate) fn page(path: &str, headers: &HeaderMap) -> Answer {
     headers.insert(header::ETAG, tag);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    // An address may hold the token: no other server hears of it.
+    // A page's address may hold the token, which no other server may learn.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer
 }
 
-/// The page that asks a person for the token; `None` in a program that was built without its pages.
+/// The page that asks for the token; `None` if the program was built without pages.
 pub(crate) fn door() -> Option<Answer> {
     let mut answer = Files::get(DOOR).is_some().then(|| page(DOOR, &HeaderMap::new()))?;
     *answer.status_mut() = StatusCode::UNAUTHORIZED;
@@ -64,20 +64,19 @@ pub(crate) fn door() -> Option<Answer> {
     Some(answer)
 }
 
-/// Whether a browser asks for something to show to a person, and not a program for data.
+/// Whether a browser asks for a page, rather than a program for data.
 pub(crate) fn is_for_a_person(headers: &HeaderMap) -> bool {
     let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match says("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
-        // Browsers on origins that they don't trust send nothing of the kind.
+        // Browsers do not send `Sec-Fetch-Mode` to origins that they do not trust.
         None => says("accept").is_some_and(|types| types.contains("text/html")),
     }
 }
 
-/// By the file's content.
+/// An entity tag made from the file's content.
 fn tag(file: &EmbeddedFile) -> HeaderValue {
-    let digest: String =
-        file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = data_encoding::HEXLOWER.encode(&file.metadata.sha256_hash()[..12]);
     HeaderValue::from_str(&format!("\"{digest}\"")).expect("hex digits are visible ASCII")
 }
 

@@ -1,59 +1,33 @@
-//! The `Range` header (RFC 9110 §14.1, §14.2): bytes in, a decision out.
+//! The `Range` header (RFC 9110 §14.1, §14.2).
 //!
-//! Owns the whole question "which bytes of a file of this length does this header ask for?" and is
-//! pure: it never sees a request, a file or a clock. It decides as nginx does, with one difference
-//! that RFC 9110 §14.2 allows: a header that is not well formed is ignored (200) instead of refused
-//! (416), so that a sloppy player still plays.
+//! Owns the decision which bytes of a file of a given length a header asks for. Pure: it sees no
+//! request, file or clock. It decides as nginx does, with one exception that §14.2 allows: a
+//! malformed header is ignored (200) instead of refused (416), so that careless players work.
 //!
-//! Invariant: every range in an answer is non-empty and lies inside the file; together they are no
+//! Invariant: every range in the result is non-empty and lies inside the file; together they are no
 //! longer than the file.
 
-/// More ranges than this in one header are answered with the whole file: nobody needs them but an
-/// attacker.
-pub const MAX_RANGES: usize = 16;
+use crate::files::byte_range::ByteRange;
 
-/// Bytes of a file, both ends inclusive as on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByteRange {
-    /// First byte.
-    pub start: u64,
-    /// Last byte, never before `start`.
-    pub end: u64,
-}
+/// Most ranges in one header. A header with more gets the whole file; only attackers send that
+/// many.
+pub(crate) const MAX_RANGES: usize = 16;
 
-impl ByteRange {
-    /// All of a file that is not empty, `None` for an empty one.
-    pub fn whole(length: u64) -> Option<Self> {
-        length.checked_sub(1).map(|end| Self { start: 0, end })
-    }
-
-    /// Number of bytes; at least one. (Saturates for the one range that is longer than `u64` can
-    /// count.)
-    pub fn count(self) -> u64 {
-        (self.end - self.start).saturating_add(1)
-    }
-
-    /// The same range cut to its first `most` bytes; `most` of zero counts as one.
-    pub fn first(self, most: u64) -> Self {
-        Self { end: self.end.min(self.start.saturating_add(most.max(1) - 1)), ..self }
-    }
-}
-
-/// What a `Range` header asks of a file.
+/// What a `Range` header asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Ignore the header: the whole file, 200.
+pub(crate) enum Asked {
+    /// The whole file, 200: the header is ignored.
     Whole,
     /// One range, 206.
     One(ByteRange),
-    /// Several, in the order asked: 206 `multipart/byteranges`.
+    /// Several ranges in the client's order: 206 `multipart/byteranges`.
     Many(Vec<ByteRange>),
-    /// None of them lies in the file: 416.
+    /// No range lies in the file: 416.
     Unsatisfiable,
 }
 
 /// Decides what `header` asks of a file of `length` bytes.
-pub fn parse(header: &[u8], length: u64) -> Asked {
+pub(crate) fn parse(header: &[u8], length: u64) -> Asked {
     let Some(specs) = strip_unit(header).and_then(specs) else { return Asked::Whole };
     let mut ranges = Vec::new();
     let mut total = Some(0u64);
@@ -69,15 +43,15 @@ pub fn parse(header: &[u8], length: u64) -> Asked {
     }
     match ranges.len() {
         0 => Asked::Unsatisfiable,
-        // Overlapping ranges that add up to more than the file are an amplification: the file
-        // itself is the cheaper answer.
+        // Overlapping ranges that add up to more than the file are an amplification attack. The
+        // whole file is cheaper.
         _ if total.is_none_or(|total| total > length) || ranges.len() > MAX_RANGES => Asked::Whole,
         1 => Asked::One(ranges[0]),
         _ => Asked::Many(ranges),
     }
 }
 
-/// One element of the header, before it meets a file.
+/// One element of the header, before the file's length is known.
 #[derive(Clone, Copy)]
 enum Spec {
     From(u64),
@@ -88,7 +62,7 @@ enum Spec {
 enum Resolved {
     Inside(ByteRange),
     Outside,
-    /// The file has no bytes and the range asks for its beginning: as nginx, send it whole.
+    /// The file is empty and the range asks for its start: as in nginx, the whole file is sent.
     EmptyFile,
 }
 
@@ -111,7 +85,7 @@ fn strip_unit(header: &[u8]) -> Option<&[u8]> {
     unit.eq_ignore_ascii_case(b"bytes=").then_some(rest)
 }
 
-/// `None` when any element is not well formed: the header as a whole is then ignored.
+/// Parses the elements; `None` if one is malformed, which makes the whole header count for nothing.
 fn specs(list: &[u8]) -> Option<Vec<Spec>> {
     let specs = list.split(|&b| b == b',').map(trim).filter(|s| !s.is_empty()).map(spec);
     let specs: Vec<Spec> = specs.collect::<Option<_>>()?;
@@ -132,7 +106,7 @@ fn spec(text: &[u8]) -> Option<Spec> {
     }
 }
 
-/// Digits only; a number beyond `u64` is beyond every file and counts as the greatest.
+/// Parses digits. A number beyond `u64` is beyond every file and becomes `u64::MAX`.
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0u64, |n, &b| {
         b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
@@ -151,7 +125,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The answer in one readable word: `whole`, `416`, or the ranges.
+    /// The result as one readable word: `whole`, `416`, or the ranges.
     fn show(asked: &Asked) -> String {
         let range = |r: &ByteRange| format!("{}-{}", r.start, r.end);
         match asked {
@@ -290,7 +264,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic_and_every_answer_lies_in_the_file(header in proptest::collection::vec(any::<u8>(), 0..64), length: u64) {
+        fn no_bytes_make_it_panic_and_every_answer_lies_in_the_file(
+            header in proptest::collection::vec(any::<u8>(), 0..64),
+            length: u64,
+        ) {
             let ranges = match parse(&header, length) {
                 Asked::One(range) => vec![range],
                 Asked::Many(ranges) => ranges,
@@ -302,11 +279,20 @@ mod tests {
         }
 
         #[test]
-        fn a_well_formed_range_gets_the_bytes_that_a_naive_model_selects(length in 1u64..300, a in 0u64..400, b in 0u64..400, form in 0..3) {
+        fn a_well_formed_range_gets_the_bytes_that_a_naive_model_selects(
+            length in 1u64..300,
+            a in 0u64..400,
+            b in 0u64..400,
+            form in 0..3,
+        ) {
             let (header, wanted): (String, Vec<u64>) = match form {
                 0 => (format!("bytes={a}-"), (0..length).filter(|&i| i >= a).collect()),
                 1 => (format!("bytes=-{a}"), (0..length).filter(|&i| i + a >= length).collect()),
-                _ => (format!("bytes={}-{}", a.min(b), a.max(b)), (0..length).filter(|&i| i >= a.min(b) && i <= a.max(b)).collect()),
+                _ => {
+                    let (from, to) = (a.min(b), a.max(b));
+                    let selected = (0..length).filter(|&i| i >= from && i <= to).collect();
+                    (format!("bytes={from}-{to}"), selected)
+                }
             };
             let expected = match wanted.as_slice() {
                 [] => Asked::Unsatisfiable,

@@ -1,12 +1,13 @@
-//! The URLs: which filter answers what.
+//! The URLs of the daemon, and who answers each.
 //!
-//! Owns paths, methods and the order of the guards; decides nothing else. The host guard stands in
-//! front of all of this, in [`crate::http::server`].
+//! Owns paths, methods and the order of the access checks; decides nothing else.
+//! [`crate::http::server`] has checked the host before.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use shared_proto::FileId;
@@ -15,25 +16,16 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::control::session;
-use crate::control::websocket;
 use crate::http::api::{self, Admission, Request};
 use crate::http::app::App;
-use crate::http::auth::{Credential, Query, Stranger};
+use crate::http::auth::AccessError;
+use crate::http::converting;
 use crate::http::pages;
-use crate::http::serve::{Answer, Body, Content, RETRY_AFTER, plain, text, unavailable};
+use crate::http::query::Query;
+use crate::http::replies::{Answer, Content, RETRY_AFTER, plain, text, unavailable};
+use crate::http::upgrade;
 use crate::metrics::Now;
-
-/// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server
-/// takes it out again.
-#[derive(Clone)]
-pub(crate) struct Carried(Arc<Mutex<Option<Body>>>);
-
-impl Carried {
-    /// The body; there is one owner.
-    pub(crate) fn take(&self) -> Option<Body> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-    }
-}
+use crate::policy::secrets::Credential;
 
 /// All routes of the daemon.
 pub(crate) fn routes(
@@ -158,7 +150,7 @@ pub(crate) fn routes(
         .unify()
 }
 
-/// What this is and whether it lives, for the native messaging host and for people.
+/// `/health`: what this daemon is and whether it works, for the native messaging host and people.
 fn health(app: &App, headers: &HeaderMap) -> Answer {
     guarded(app, headers, || {
         let body = serde_json::json!({
@@ -167,7 +159,7 @@ fn health(app: &App, headers: &HeaderMap) -> Answer {
             "pid": std::process::id(),
             "engineConnected": app.desk.has_engine(),
             "stopping": app.desk.is_stopping(),
-            "stateSaved": app.state.status().borrow().trouble.is_none(),
+            "stateSaved": app.control.state.status().borrow().trouble.is_none(),
         });
         text(StatusCode::OK, "application/json", body.to_string())
     })
@@ -183,15 +175,15 @@ fn metrics(app: &App, headers: &HeaderMap) -> Answer {
     })
 }
 
-/// What programs and the extension may see, but pages of other sites may not even ask for.
+/// Answers programs and the extension, and refuses pages of other sites.
 fn guarded(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Answer) -> Answer {
     match app.guard.check_origin(headers).and_then(|()| app.guard.check_site(headers)) {
         Ok(()) => answer(),
-        Err(stranger) => turned_away(stranger),
+        Err(error) => access_refused(error),
     }
 }
 
-/// `/stream/<fileId>`, or `/stream/` and a path that the engine knows the file of.
+/// `/stream/<fileId>`, or `/stream/` and a path whose file the engine knows.
 async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
     let Request { path, query, headers, .. } = request;
     let name = path.strip_prefix("/stream/").unwrap_or_default();
@@ -202,8 +194,8 @@ async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
         return plain(StatusCode::NOT_FOUND, "nothing is here");
     }
     if !id.contains('/') {
-        let server = app.server(request.activity);
-        return server
+        let service = app.file_service(request.activity);
+        return service
             .stream(&request.method, &FileId::from(id), headers, &parsed, &credential)
             .await;
     }
@@ -216,31 +208,31 @@ async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
         Ok(id) => {
             let is_session = admission != Ok(Admission::Key);
             let shown = Credential { is_session, ..credential };
-            app.server(request.activity)
+            app.file_service(request.activity)
                 .stream(&request.method, &id, headers, &parsed, &shown)
                 .await
         }
         Err(refusal) => refusal,
     };
     if !matches!(admission, Ok(Admission::Token | Admission::Key)) {
-        // Nothing in such a URL is secret, so that pages of other sites could load it.
+        // Such a URL holds no secret, so a page of another site could guess it.
         let same_origin = HeaderValue::from_static("same-origin");
         answer.headers_mut().insert("cross-origin-resource-policy", same_origin);
     }
     answer
 }
 
-/// Whether films can be converted here, and with what.
+/// `/convert`: whether films can be converted here, and how.
 async fn ability(app: &App, headers: &HeaderMap) -> Answer {
     let origin = app.guard.listed_origin(headers);
-    // A listed page is of another site than the daemon.
+    // A listed page has another site than the daemon.
     let is_welcome = app.guard.check_origin(headers).and_then(|()| match origin {
         Some(_) => Ok(()),
         None => app.guard.check_site(headers),
     });
     match is_welcome {
-        Ok(()) => readable(app.converter.ability().await, origin),
-        Err(stranger) => turned_away(stranger),
+        Ok(()) => readable(converting::ability(&app.converter).await, origin),
+        Err(error) => access_refused(error),
     }
 }
 
@@ -248,17 +240,16 @@ async fn ability(app: &App, headers: &HeaderMap) -> Answer {
 async fn convert(app: &App, method: &Method, id: &str, headers: &HeaderMap, query: &str) -> Answer {
     let parsed = Query::parse(query);
     let credential = app.guard.credential(headers, &parsed);
-    let desk = Arc::clone(&app.desk);
-    let answer = app.converter.convert(desk, method, &FileId::from(id), &parsed, &credential).await;
+    let answer = converting::convert(app, method, &FileId::from(id), &parsed, &credential).await;
     readable(answer, app.guard.listed_origin(headers))
 }
 
-/// `/`: leads to the front page who may call.
+/// `/`: redirects clients with access to the front page.
 fn front(app: &App, method: &Method, headers: &HeaderMap, query: &str) -> Answer {
-    if let Err(stranger) = app.guard.check_call(method, "/", headers) {
-        return api::Failure::from(stranger).answer();
+    if let Err(error) = app.guard.check_call(method, "/", headers) {
+        return api::Failure::from(error).answer();
     }
-    if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
+    if !app.guard.allows_call(&app.guard.credential(headers, &Query::parse(query))) {
         let door = pages::is_for_a_person(headers).then(pages::door).flatten();
         return door.unwrap_or_else(|| api::Failure::Token.answer());
     }
@@ -280,15 +271,15 @@ fn page(app: &App, path: &str, headers: &HeaderMap) -> Answer {
     if !app.pages {
         return plain(StatusCode::NOT_FOUND, "nothing is here");
     }
-    // Somebody may have followed a link to it.
+    // The person may have followed a link.
     let arrives = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    if !arrives && let Err(stranger) = app.guard.check_site(headers) {
-        return turned_away(stranger);
+    if !arrives && let Err(error) = app.guard.check_site(headers) {
+        return access_refused(error);
     }
     pages::page(path.strip_prefix("/page/").unwrap_or_default(), headers)
 }
 
-/// Lets a page of a listed origin read an answer, and not only show it.
+/// Allows a page of a listed origin to read a reply.
 fn readable(mut answer: Answer, origin: Option<HeaderValue>) -> Answer {
     let headers = answer.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
@@ -304,43 +295,43 @@ async fn only_calls(path: FullPath) -> Result<FullPath, Rejection> {
     if api::is_own(path.as_str()) { Err(warp::reject::not_found()) } else { Ok(path) }
 }
 
-/// Whether the path is that of the control WebSocket.
+/// Whether this is the path of the control WebSocket.
 pub(crate) fn is_control(path: &str) -> bool {
     path.trim_end_matches('/') == "/control"
 }
 
-/// Makes the control WebSocket of a request, or says why not.
+/// Upgrades a request to the control WebSocket, or refuses it.
 pub(crate) fn open_control(app: &Arc<App>, mut request: http::Request<Incoming>) -> Answer {
-    if let Err(stranger) = app.guard.check_origin(request.headers()) {
-        tracing::warn!(%stranger, "a control connection was refused");
-        return turned_away(stranger);
+    if let Err(error) = app.guard.check_origin(request.headers()) {
+        tracing::warn!(%error, "a control connection was refused");
+        return access_refused(error);
     }
     if app.desk.is_stopping() {
         return unavailable("the daemon is stopping", RETRY_AFTER);
     }
-    let answer = websocket::handshake(request.method(), request.version(), request.headers());
+    let answer = upgrade::handshake(request.method(), request.version(), request.headers());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return answer;
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    let (app, standing) = (Arc::clone(app), app.doorstep.enter());
+    let (control, permit) = (Arc::clone(&app.control), app.control.unidentified.enter());
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(stream) => session::run(TokioIo::new(stream), standing, app).await,
+            Ok(stream) => session::run(TokioIo::new(stream), permit, control).await,
             Err(error) => tracing::debug!(%error, "a control connection ended before it began"),
         }
     });
     answer
 }
 
-/// The status of a guard's refusal.
-pub(crate) fn turned_away(stranger: Stranger) -> Answer {
-    let status = match stranger {
-        Stranger::Host => StatusCode::MISDIRECTED_REQUEST,
-        Stranger::Origin | Stranger::Site => StatusCode::FORBIDDEN,
-        Stranger::Malformed => StatusCode::BAD_REQUEST,
+/// The reply to a request that the access rules refuse.
+pub(crate) fn access_refused(error: AccessError) -> Answer {
+    let status = match error {
+        AccessError::Host => StatusCode::MISDIRECTED_REQUEST,
+        AccessError::Origin | AccessError::Site => StatusCode::FORBIDDEN,
+        AccessError::Malformed => StatusCode::BAD_REQUEST,
     };
-    plain(status, &stranger.to_string())
+    plain(status, &error.to_string())
 }
 
 async fn only_reads(method: Method) -> Result<(), Rejection> {
@@ -356,7 +347,7 @@ struct NotARead;
 
 impl warp::reject::Reject for NotARead {}
 
-/// Words for what no route took.
+/// The reply to a request that no route accepts.
 async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
     let method_refused = rejection.find::<NotARead>().is_some()
         || rejection.find::<warp::reject::MethodNotAllowed>().is_some();
@@ -375,12 +366,10 @@ async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
 
 fn into_reply(answer: Answer) -> Response {
     let (parts, content) = answer.into_parts();
-    match content {
-        Content::Text(body) => http::Response::from_parts(parts, body).into_response(),
-        Content::Stream(body) => {
-            let mut reply = http::Response::from_parts(parts, "").into_response();
-            reply.extensions_mut().insert(Carried(Arc::new(Mutex::new(Some(body)))));
-            reply
-        }
-    }
+    let mut reply = match content {
+        Content::Text(body) => body.into_response(),
+        Content::Stream(body) => warp::reply::stream(body.into_data_stream()).into_response(),
+    };
+    (*reply.status_mut(), *reply.headers_mut()) = (parts.status, parts.headers);
+    reply
 }

@@ -1,9 +1,8 @@
-//! The accept loop: TCP connections in, HTTP/1.1 served by the routes.
+//! The accept loop: TCP connections, served as HTTP/1.1 by the routes.
 //!
-//! Owns connections, their limits and timeouts, and the guards in front of every request.
-//! `warp::serve` sets none of these, hence a loop of our own around `warp::service`. Must never
-//! know what a URL means, but for the one that becomes a WebSocket. Invariant: a request without a
-//! path never gets behind the guards, since warp takes every request to have one.
+//! Owns connections, their limits and timeouts, and the checks before every request. Must never
+//! know what a URL means, except the one of the WebSocket. Invariant: a request without a path
+//! never reaches the routes, because warp assumes that every request has one.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,55 +27,55 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+use crate::control::desk::{Activity, Busy};
 use crate::http::app::App;
-use crate::http::connections::{Activity, Busy, Connections, Place, Watched};
-use crate::http::routes::{self, Carried};
-use crate::http::serve::{Body, BoxError, Content, plain};
+use crate::http::connections::{Connections, Permit, Watched};
+use crate::http::replies::{Body, BoxError, Content, plain};
+use crate::http::routes;
 use crate::metrics::Metrics;
 
-/// Connections that may wait to be accepted.
+/// Connections that the kernel queues before they are accepted.
 const BACKLOG: u32 = 512;
-/// What the kernel may hold of a reply that the viewer has not taken, bytes. Left to itself it
-/// grows to megabytes, all of which would look like progress.
+/// Bytes of a reply that the kernel may hold for a viewer. Without a limit it would hold megabytes,
+/// which would look like progress of the viewer.
 const SEND_BUFFER: u32 = 512 << 10;
-/// Most that the HTTP layer holds itself of a reply that is not yet with the kernel, beyond the
-/// chunk that it is at.
+/// Bytes of a reply that the HTTP library may hold, in addition to the current chunk.
 const HTTP_BUFFER: usize = 64 << 10;
-/// Longest headers of a request; no player comes near it.
+/// Longest headers of a request, bytes. No player comes near.
 const MAX_HEADERS: usize = 32 << 10;
-/// Connections at once that are told that there is no place. Beyond them a connection is closed
-/// without a word.
+/// Connections at a time that are told that all permits are taken. Further connections are closed
+/// without a reply.
 const MAX_REFUSALS: usize = 64;
-/// How long a connection that finds no place has to take its answer.
+/// How long such a connection may take to receive its reply.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
-/// The answer to a connection that finds no place.
+/// The reply to a connection when all permits are taken.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\
     Retry-After: 2\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n\
     Connection: close\r\n\r\ntoo many connections\n";
 
-/// What strangers may cost.
+/// What the user allows connections to use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Connections at once.
+    /// Connections at a time.
     pub(crate) connections: usize,
-    /// How long a request's headers may take.
+    /// How long a request's headers may take to arrive.
     pub(crate) header_timeout: Duration,
-    /// How long a connection may make too little progress while places are scarce.
+    /// How long a connection may make too little progress while permits are scarce.
     pub(crate) stall: Duration,
 }
 
-/// How far the stopping of the daemon has come, for its connections.
+/// How far the daemon has stopped, as its connections see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Serving.
+    /// It serves.
     Open,
-    /// No new connections; a connection ends with its running reply.
+    /// It accepts no new connections. A connection ends after its running reply.
     Draining,
-    /// Every connection ends now.
+    /// Every connection closes now.
     Closed,
 }
 
-/// Listens, taking over an address whose last connections have not quite ended.
+/// Listens at an address, even if its former connections have not quite ended.
 pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // On Windows the option would allow a second listener instead.
@@ -88,14 +87,19 @@ pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts and serves until the phase says otherwise; returns when all connections are gone.
+/// Accepts and serves connections until the phase changes. Returns when all connections have ended.
+///
+/// warp routes requests; hyper, beneath it, runs the connections. `warp::serve` offers no timeout
+/// for headers, no bound on buffers, no limit on connections and no way to close a chosen one. This
+/// loop therefore hands each accepted stream to hyper with those settings, and `warp::service` as
+/// the handler.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Arc<App>,
     bounds: Bounds,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let places = Connections::new(bounds.connections, bounds.stall);
+    let permits = Connections::new(bounds.connections, bounds.stall);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let connections = TaskTracker::new();
     loop {
@@ -103,21 +107,23 @@ pub(crate) async fn serve(
             () = reached(&mut phase, Phase::Draining) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Headers of a grant must not wait for a full segment.
+                    // Otherwise headers would wait for a full segment.
                     let _ = stream.set_nodelay(true);
-                    if let Some(place) = places.enter() {
+                    if let Some(permit) = permits.enter() {
                         let app = Arc::clone(&app);
-                        connections.spawn(connection(stream, app, place, bounds.header_timeout, phase.clone()));
+                        let (timeout, phase) = (bounds.header_timeout, phase.clone());
+                        connections.spawn(connection(stream, app, permit, timeout, phase));
                     } else if let Ok(room) = Arc::clone(&refusals).try_acquire_owned() {
                         app.metrics.count_status(StatusCode::SERVICE_UNAVAILABLE.as_u16());
                         connections.spawn(async move {
-                            let _ = tokio::time::timeout(REFUSE_WITHIN, say_full(stream)).await;
+                            let refusing = refuse_connection(stream);
+                            let _ = tokio::time::timeout(REFUSE_WITHIN, refusing).await;
                             drop(room);
                         });
                     }
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely: they come back as connections end.
+                    // Most likely all file descriptors are in use. Ending connections free some.
                     tracing::warn!(%error, "cannot accept");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -129,9 +135,9 @@ pub(crate) async fn serve(
     connections.wait().await;
 }
 
-/// Answers a connection that finds no place. What it sends is read and thrown away: a reset that
-/// unread bytes cause could take the answer along.
-async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
+/// Tells a connection that all permits are taken. Reads and drops what it sends, because unread
+/// bytes would cause a TCP reset that can destroy the reply.
+async fn refuse_connection(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(FULL).await?;
     stream.shutdown().await?;
     let mut rest = vec![0; 4 << 10];
@@ -139,28 +145,28 @@ async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Resolves when the stopping has come so far, or nobody can say any more.
+/// Resolves when the phase has come to `wanted`, or its sender is gone.
 async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
-/// Serves one connection. A viewer that closes its sending half counts as gone (hyper's default):
-/// on the wire it looks just like one that has left, and no browser or player does it.
+/// Serves one connection. A client that closes its sending half counts as gone, which is hyper's
+/// default: on the wire it looks like a client that left, and no browser or player does it.
 pub(crate) async fn connection<S>(
     stream: S,
     app: Arc<App>,
-    place: Place,
+    permit: Permit,
     header_timeout: Duration,
     mut phase: watch::Receiver<Phase>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _counted = Counted::new(&app.metrics);
-    let activity = place.activity();
+    let activity = permit.activity();
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&app))));
-    let (guarded, noted) = (Arc::clone(&app), Arc::clone(&activity));
+    let (guarded, recorded) = (Arc::clone(&app), Arc::clone(&activity));
     let service = service_fn(move |request| {
-        answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&noted), request)
+        answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&recorded), request)
     });
     let mut builder = http1::Builder::new();
     builder
@@ -188,7 +194,7 @@ pub(crate) async fn connection<S>(
     }
 }
 
-/// A connection in the gauge of open ones, for as long as it is served, however that ends.
+/// A connection in the gauge of open ones, however it ends.
 struct Counted(Arc<Metrics>);
 
 impl Counted {
@@ -222,23 +228,19 @@ where
         routes::open_control(&app, request).map(body_of)
     } else {
         request.extensions_mut().insert(activity);
-        let mut reply = routes.call(request).await?;
-        match reply.extensions_mut().remove::<Carried>().and_then(|carried| carried.take()) {
-            Some(body) => reply.map(|_| body),
-            None => reply.map(|body| body.map_err(Into::into).boxed_unsync()),
-        }
+        routes.call(request).await?.map(|body| body.map_err(Into::into).boxed())
     };
     app.metrics.count_status(reply.status().as_u16());
-    Ok(sealed(reply.map(|body| Body::new(Noted { body, _busy: busy })), is_film))
+    Ok(with_common_headers(reply.map(|body| Body::new(BusyBody { body, _busy: busy })), is_film))
 }
 
-/// A body whose request runs until it is sent or dropped.
-struct Noted {
+/// A body that keeps its request running until it is sent or dropped.
+struct BusyBody {
     body: Body,
     _busy: Busy,
 }
 
-impl http_body::Body for Noted {
+impl http_body::Body for BusyBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -261,17 +263,17 @@ impl http_body::Body for Noted {
 fn body_of(content: Content) -> Body {
     match content {
         Content::Text(words) => {
-            http_body_util::Full::from(words).map_err(|never| match never {}).boxed_unsync()
+            http_body_util::Full::from(words).map_err(|never| match never {}).boxed()
         }
         Content::Stream(body) => body,
     }
 }
 
-/// What is refused whatever it asks for.
+/// Refuses a request that no path may get.
 fn refuse(app: &App, request: &Request<Incoming>) -> Option<Response<Body>> {
     let answer = match app.guard.check_host(request.uri(), request.headers()) {
-        Err(stranger) => routes::turned_away(stranger),
-        // CONNECT and `OPTIONS *` name none (RFC 9112 §3.2).
+        Err(error) => routes::access_refused(error),
+        // CONNECT and `OPTIONS *` have none (RFC 9112 §3.2).
         Ok(())
             if !request
                 .uri()
@@ -280,7 +282,7 @@ fn refuse(app: &App, request: &Request<Incoming>) -> Option<Response<Body>> {
         {
             plain(StatusCode::BAD_REQUEST, "this server answers for paths")
         }
-        // Content that nobody reads would hide the viewer's leaving behind it.
+        // Unread content would hide that the viewer leaves.
         Ok(()) if is_read(request.method()) && has_content(request.headers()) => {
             plain(StatusCode::BAD_REQUEST, "a GET has no content here")
         }
@@ -300,10 +302,12 @@ fn has_content(headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
-/// Adds what every reply carries. A `<video>` of the extension's page, which is of another origin
-/// than the daemon, may load whatever is answered below `/stream` and `/convert`: a refusal that
-/// the browser blocked would look like a broken network.
-fn sealed(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
+/// Adds the headers of every reply.
+///
+/// A `<video>` of the extension's page has another origin than the daemon. It may load every reply
+/// below `/stream` and `/convert`, refusals included: a refusal that the browser blocks would look
+/// like a broken network.
+fn with_common_headers(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
     let headers = reply.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -1,9 +1,8 @@
-//! A file that is open for a reply: read under the locks, and watched for changes by other
-//! programs.
+//! An open file for a reply: read under the locks, and watched for changes by other programs.
 //!
-//! Owns one handle and one [`Guard`]. Invariant: what [`Source::read`] gives was on the disk while
-//! nothing of ours was being written to it, and before another program changed the file, as far as
-//! the file's times tell.
+//! Owns one handle and one [`Guard`]. Invariant: the bytes that [`Source::read`] returns were on
+//! disk while the daemon wrote nothing to them, and before another program changed the file, as far
+//! as the file's times tell.
 
 use std::fs::File;
 use std::io;
@@ -13,63 +12,65 @@ use bytes::Bytes;
 
 use crate::files;
 use crate::files::opening;
-use crate::files::store::Place;
+use crate::files::store::Location;
 use crate::files::watch::Guard;
 
-/// An open file.
+/// A file that is open for a reply.
 pub(crate) struct Source {
     file: Arc<File>,
-    place: Place,
+    location: Location,
     guard: Guard,
 }
 
-/// Why bytes that are granted can't be read.
+/// Why granted bytes cannot be read.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// The file is on another disk by now: it has to be opened again.
+    /// The file is on another disk now and has to be opened again.
     Moved,
-    /// Another program changed it.
+    /// Another program changed the file.
     Changed,
-    /// The disk does not give them.
+    /// The disk failed.
     Failed(io::Error),
 }
 
 impl Source {
-    /// A file that was opened just now, at a place that was asked for before.
-    pub(crate) fn new(file: File, place: Place) -> Self {
-        Self { file: Arc::new(file), place, guard: Guard::default() }
+    /// A file that was opened just now, at a location that was looked up before.
+    pub(crate) fn new(file: File, location: Location) -> Self {
+        Self { file: Arc::new(file), location, guard: Guard::default() }
     }
 
-    /// Whether another program changed the file since the engine was told what it looks like, or
-    /// since this one looked. Blocking.
+    /// Whether another program changed the file since the engine learned its state, or since this
+    /// source last looked. Blocking.
     ///
     /// # Errors
-    /// It can't be looked at.
+    /// When the operating system does not tell the file's state.
     pub(crate) fn is_changed(&mut self) -> io::Result<bool> {
-        self.guard.is_changed(self.place.watch(), || opening::stat_briefly(&self.file))
+        self.guard.is_changed(self.location.watch(), || opening::stat_briefly(&self.file))
     }
 
-    /// The same for a file that was opened just now: it may be another one than that which the
-    /// engine was told of. Blocking.
+    /// The same for a file that was opened just now: it may be another file than the one that the
+    /// engine knows. Blocking.
     pub(crate) fn is_another(&mut self) -> bool {
-        self.guard.is_changed(self.place.watch(), || opening::stat(&self.file)).unwrap_or(true)
+        self.guard.is_changed(self.location.watch(), || opening::stat(&self.file)).unwrap_or(true)
     }
 
-    /// Whether a handle to it is still one to the file, and its changes are noticed since it was
-    /// opened.
+    /// Whether the handle still leads to the file, and changes since its opening would be noticed.
     pub(crate) fn is_watched(&self) -> bool {
-        self.place.is_current() && self.guard.is_watching(self.place.watch())
+        self.location.is_current() && self.guard.is_watching(self.location.watch())
     }
 
-    /// Reads `count` bytes from `position` on.
+    /// Reads `count` bytes from `position`.
     ///
     /// # Errors
     /// [`Unread`]
     pub(crate) async fn read(&mut self, position: u64, count: usize) -> Result<Bytes, Unread> {
-        let claim = self.place.claim(position, position + count as u64);
+        let claim = self.location.claim(position, position + count as u64);
         claim.ready().await;
-        let mut copy =
-            Self { file: Arc::clone(&self.file), place: self.place.clone(), guard: self.guard };
+        let mut copy = Self {
+            file: Arc::clone(&self.file),
+            location: self.location.clone(),
+            guard: self.guard,
+        };
         let job = tokio::task::spawn_blocking(move || {
             let _claim = claim;
             let read = copy.read_now(position, count);
@@ -82,19 +83,20 @@ impl Source {
         read
     }
 
-    /// The same for somebody who holds the claim already. Blocking.
+    /// The same for a caller that already holds the claim. Blocking.
     pub(crate) fn read_now(&mut self, position: u64, count: usize) -> Result<Bytes, Unread> {
-        // What was granted is in the file that is now, and maybe not in the one that was opened.
-        if !self.place.is_current() {
+        // The granted bytes are in the file at its new location, and maybe not in the one that is
+        // open.
+        if !self.location.is_current() {
             return Err(Unread::Moved);
         }
         let is_changed = self.is_changed().map_err(Unread::Failed)?;
         let read = if is_changed {
             Ok(Vec::new())
         } else {
-            files::read_bytes_at(&self.file, count, position)
+            files::positional::read_bytes_at(&self.file, count, position)
         };
-        // A change during the read, and one that made the file shorter.
+        // Another program changed the file during the read, or made it shorter.
         if is_changed || self.is_changed().map_err(Unread::Failed)? {
             return Err(Unread::Changed);
         }
@@ -130,8 +132,8 @@ mod tests {
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, path) = (RootKey::from("d"), ["film".to_owned()]);
         let mut source =
-            Source::new(File::open(dir.path().join("film")).unwrap(), store.place(&root, &path));
-        let region = Region { file: store.identity(&root, &path), start: 4, end: 8 };
+            Source::new(File::open(dir.path().join("film")).unwrap(), store.location(&root, &path));
+        let region = Region { file: store.tracked_file(&root, &path), start: 4, end: 8 };
         let writing = store.locks().claim(None, Access::Write, vec![region]);
         assert_eq!(source.read(0, 4).await.unwrap(), &b"0123"[..]);
         {
@@ -142,8 +144,8 @@ mod tests {
             drop(writing);
             assert_eq!(reading.await.unwrap(), &b"7xy"[..]);
         }
-        let region = Region { file: store.identity(&root, &path), start: 0, end: 4 };
-        let reading = source.place.claim(2, 3);
+        let region = Region { file: store.tracked_file(&root, &path), start: 0, end: 4 };
+        let reading = source.location.claim(2, 3);
         let writing = store.locks().claim(None, Access::Write, vec![region]);
         assert!(!writing.is_ready(), "what is being read is not written meanwhile");
         drop(reading);

@@ -1,14 +1,14 @@
-//! A reply body that a rising watermark feeds.
+//! A reply's body, read as far as the engine grants.
 //!
-//! Two halves with a one-slot channel between them: the *pump* waits for grants and reads the file,
-//! the *body* is what the HTTP connection takes chunks from. A slow viewer stops taking, so the
-//! pump stops reading; a viewer that leaves drops the body, so the pump ends and its ticket
-//! withdraws the demand. Must never know why bytes are granted.
+//! Two halves share a channel with one slot. The *pump* waits for grants and reads the file; the
+//! *body* passes chunks to the HTTP connection. When a viewer stops receiving, the pump stops
+//! reading. When a viewer leaves, the body is dropped, the pump ends, and its ticket withdraws the
+//! request. Must never know why bytes are granted.
 //!
-//! Invariants: no byte at or above the watermark is ever read; a chunk is handed to the connection
-//! only while no byte of it was revoked; at most three chunks of one reply are in memory; a body
-//! either delivers exactly its length or ends in an error that breaks the connection, so that no
-//! viewer takes a cut film for a whole one.
+//! Invariants: the pump never reads a byte that is not granted; the body yields a chunk only while
+//! no byte of it was revoked; at most three chunks of one reply are in memory; a body yields
+//! exactly its length or ends in an error that breaks the connection, so that no viewer takes a
+//! truncated film for a whole one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,54 +24,53 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::control::desk::{Desk, Lease, Patience, ServedFile, Slot, Ticket};
+use crate::files::byte_range::ByteRange;
 use crate::http::opener::Opener;
-use crate::http::ranges::ByteRange;
 use crate::http::source::{Source, Unread};
 use crate::metrics::{Metrics, add};
 
-/// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow
-/// viewers cost little.
+/// Bytes per read: enough to make system calls cheap, few enough for 64 slow viewers.
 pub(crate) const CHUNK: usize = 256 << 10;
-/// How often, and after how many bytes, the engine hears how far a viewer is.
+/// How often, and after how many bytes, the engine learns a viewer's position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// One range of a reply and the text that goes before it.
+/// One range of a reply and the text before it.
 pub(crate) struct Part {
     pub(crate) head: Bytes,
     pub(crate) range: ByteRange,
 }
 
-/// A reply that is about to be sent: its first range has begun to be granted.
+/// A reply that is ready to be sent: some of its first range is granted.
 pub(crate) struct Reply {
     pub(crate) desk: Arc<Desk>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) slot: Slot,
     pub(crate) served: Arc<ServedFile>,
     pub(crate) source: Source,
-    /// What opens it again once it lies elsewhere.
+    /// Opens the file again when it has moved.
     pub(crate) opener: Opener,
-    /// The question about the first part.
+    /// The request for the first part.
     pub(crate) ticket: Ticket,
     pub(crate) first_head: Bytes,
-    /// The first bytes of the first part, if it has no head: they go with the headers.
+    /// The first bytes of the first part, if it has no head. They go out with the headers.
     pub(crate) ahead: Option<Chunk>,
-    /// The further parts, each asked for when its turn comes.
+    /// The other parts. Each is requested in its turn.
     pub(crate) rest: VecDeque<Part>,
     pub(crate) tail: Bytes,
-    /// Length of the whole body.
+    /// Length of the whole body, bytes.
     pub(crate) length: u64,
 }
 
-/// Bytes on their way to the connection.
+/// Bytes for the connection.
 pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
-    /// Leave to send them; none for what is not of the file.
+    /// Permission to send them; `None` for bytes that are not of the file.
     pub(crate) lease: Option<Lease>,
 }
 
-/// What the HTTP connection takes from.
-pub struct StreamBody {
+/// The body that the HTTP connection reads.
+pub(crate) struct StreamBody {
     chunks: mpsc::Receiver<Chunk>,
     taken: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
@@ -79,7 +78,7 @@ pub struct StreamBody {
 }
 
 impl Reply {
-    /// Starts the pump and gives the body.
+    /// Starts the pump and returns the body.
     pub(crate) fn start(self) -> StreamBody {
         let (sender, chunks) = mpsc::channel(1);
         let taken = Arc::new(AtomicU64::new(0));
@@ -90,7 +89,7 @@ impl Reply {
             left: self.length,
         };
         let mut out = Outlet { sender, taken, sent: 0 };
-        // The channel is empty: there is room for one.
+        // The channel is empty, so it has space for one chunk.
         if let Some(ahead) = self.ahead {
             let count = ahead.bytes.len() as u64;
             out.sent = if out.sender.try_send(ahead).is_ok() { count } else { 0 };
@@ -116,7 +115,7 @@ impl Reply {
     }
 }
 
-/// Why a pump stops before the end of its reply.
+/// Why a pump ends before its reply does.
 #[derive(Debug)]
 enum Stop {
     ViewerGone,
@@ -136,7 +135,7 @@ struct Pump {
     out: Outlet,
 }
 
-/// The pump's end of the channel, and how much went through it.
+/// The pump's end of the channel, and how many bytes went through it.
 struct Outlet {
     sender: mpsc::Sender<Chunk>,
     taken: Arc<AtomicU64>,
@@ -161,7 +160,7 @@ impl Pump {
         self.out.send(Chunk { bytes: tail, lease: None }, None).await
     }
 
-    /// The first `ahead` bytes of it are sent already.
+    /// The first `ahead` bytes of it are already sent.
     async fn part(&mut self, head: Bytes, mut ticket: Ticket, ahead: u64) -> Result<(), Stop> {
         self.out.send(Chunk { bytes: head, lease: None }, None).await?;
         let ByteRange { start, end } = ticket.range();
@@ -171,7 +170,7 @@ impl Pump {
         while position <= end {
             let watermark = self.wait(&mut ticket, &mut viewer, position).await?;
             let count = usize::try_from(watermark - position).unwrap_or(CHUNK).min(CHUNK);
-            // Without a lease some of it was revoked in this moment: it is waited for again.
+            // Without a lease, some of it was just revoked: the loop waits for it again.
             let Some(lease) = ticket.lease(position + count as u64) else { continue };
             let bytes = self.read(position, count).await?;
             position += bytes.len() as u64;
@@ -182,8 +181,7 @@ impl Pump {
         self.out.drained(&ticket, &mut viewer).await
     }
 
-    /// Waits for the byte at `position` to be granted, telling the engine meanwhile how far the
-    /// viewer is.
+    /// Waits until the byte at `position` is granted, and reports the viewer's position meanwhile.
     async fn wait(
         &mut self,
         ticket: &mut Ticket,
@@ -196,7 +194,9 @@ impl Pump {
             tokio::select! {
                 biased;
                 () = self.out.sender.closed() => return Err(Stop::ViewerGone),
-                granted = ticket.granted_beyond(position, began) => return granted.map_err(Stop::NoGrant),
+                granted = ticket.granted_beyond(position, began) => {
+                    return granted.map_err(Stop::NoGrant);
+                }
                 () = tokio::time::sleep(due) => viewer.report_if_due(ticket, self.out.taken()),
             }
         }
@@ -234,7 +234,7 @@ impl Outlet {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Hands a chunk over as soon as the one before it is taken.
+    /// Sends a chunk when the former one has been taken.
     async fn send(
         &mut self,
         chunk: Chunk,
@@ -261,17 +261,19 @@ impl Outlet {
         Ok(())
     }
 
-    /// Waits until everything sent so far is taken, and tells the engine so.
+    /// Waits until all chunks are taken, and reports that to the engine.
     async fn drained(&mut self, ticket: &Ticket, viewer: &mut Viewer) -> Result<(), Stop> {
         while self.taken() < self.sent {
             tokio::select! {
                 biased;
                 end = ticket.cut() => return Err(Stop::NoGrant(end)),
-                // The connection lets go of the body with its last chunk.
+                // The connection drops the body with its last chunk.
                 reserved = self.sender.reserve() => if reserved.is_err() && self.taken() < self.sent {
                     return Err(Stop::ViewerGone);
                 },
-                () = tokio::time::sleep(viewer.next_report(self.taken())) => viewer.report_if_due(ticket, self.taken()),
+                () = tokio::time::sleep(viewer.next_report(self.taken())) => {
+                    viewer.report_if_due(ticket, self.taken());
+                }
             }
         }
         viewer.report(ticket, self.taken());
@@ -279,11 +281,11 @@ impl Outlet {
     }
 }
 
-/// How far the viewer of one range is, and what the engine was told of it.
+/// The position of one range's viewer, and what the engine knows of it.
 struct Viewer {
     /// Offset in the file where the range starts.
     start: u64,
-    /// Bytes of the body before it.
+    /// Bytes of the body before the range.
     before: u64,
     reported: u64,
     at: Instant,
@@ -295,7 +297,7 @@ impl Viewer {
     }
 
     fn next_report(&self, taken: u64) -> Duration {
-        // Nothing to tell: look again when there could be.
+        // Nothing to report: look again when there could be.
         let since =
             if self.position(taken) > self.reported { self.at.elapsed() } else { Duration::ZERO };
         PROGRESS_EVERY.saturating_sub(since)

@@ -1,28 +1,29 @@
-//! The content of calls, while it is being read and until the engine has answered.
+//! Memory for the contents of calls, until the engine has answered them.
 //!
-//! Owns the memory for it: how much there is in all, and which upload loses its part when others
-//! wait. Must never know what is sent. Invariants: all uploads together hold at most [`MOST`]
-//! bytes; an upload that makes progress, or is complete, keeps what it holds.
+//! Owns how much memory there is, and which upload loses its share when others wait. Must never
+//! know what is sent. Invariants: all uploads together hold at most [`MOST`] bytes; an upload that
+//! makes progress, or is complete, keeps what it holds.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::frame::BATCH_TARGET;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes of all uploads: two of the longest, and many small ones.
+/// Bytes of all uploads together: two of the longest, and many small ones.
 const MOST: usize = 128 << 20;
-/// An upload that made no progress for this long ends when others wait.
+/// An upload without progress for this long ends when others wait.
 const STALL: Duration = Duration::from_secs(5);
-/// How long an upload waits for room: long enough that all that stall have ended.
+/// How long an upload waits for memory: long enough for all stalled ones to end.
 const ROOM_WITHIN: Duration = Duration::from_secs(7);
-/// What counts as progress, bytes a second.
+/// The rate that counts as progress, bytes per second.
 const MIN_RATE: u64 = 16 << 10;
 
-/// All uploads of a daemon.
+/// All uploads of one daemon.
 #[derive(Default)]
 pub(crate) struct Uploads {
     table: Mutex<Table>,
@@ -38,13 +39,13 @@ struct Table {
 
 struct Entry {
     held: usize,
-    /// When it is stalled, if it makes no more progress; `None` while it does not wait for its
-    /// client.
+    /// When the upload counts as stalled if it makes no more progress; `None` while it does not
+    /// wait for its client.
     stalls_at: Option<Instant>,
     end: Arc<Notify>,
 }
 
-/// One upload. Dropping it gives its memory back.
+/// One upload. Dropping it frees its memory.
 pub(crate) struct Upload {
     uploads: Arc<Uploads>,
     number: u64,
@@ -54,12 +55,12 @@ pub(crate) struct Upload {
     length: usize,
 }
 
-/// There is no room for an upload, and none came in time.
+/// No memory became free in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
 impl Uploads {
-    /// An upload begins.
+    /// Begins an upload.
     pub(crate) fn begin(self: &Arc<Self>) -> Upload {
         let end = Arc::new(Notify::new());
         let mut table = self.lock();
@@ -72,13 +73,15 @@ impl Uploads {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 
 impl Table {
-    /// Takes room for an upload, if need be from those that are stalled. `Err` says when the next
-    /// one stalls.
+    /// Takes memory for an upload, from stalled ones if need be.
+    ///
+    /// # Errors
+    /// When the next upload stalls, if any can.
     fn take(&mut self, number: u64, bytes: usize, now: Instant) -> Result<(), Option<Instant>> {
         while self.held + bytes > MOST {
             let others =
@@ -101,12 +104,12 @@ impl Table {
 }
 
 impl Upload {
-    /// Bytes so far.
+    /// Bytes received so far.
     pub(crate) fn length(&self) -> usize {
         self.length
     }
 
-    /// Takes more bytes, waiting for room if need be.
+    /// Adds bytes, waiting for memory if need be.
     pub(crate) async fn push(&mut self, mut chunk: impl Buf) -> Result<(), NoRoom> {
         let bytes = chunk.remaining();
         self.make_room(bytes).await?;
@@ -127,7 +130,7 @@ impl Upload {
         Ok(())
     }
 
-    /// All bytes came. The parts, each at most [`BATCH_TARGET`] long.
+    /// Ends the upload and returns its content in parts of at most [`BATCH_TARGET`] bytes.
     pub(crate) fn complete(&mut self) -> Vec<Bytes> {
         self.note(|_| None);
         let last = std::mem::take(&mut self.last).freeze();
@@ -136,7 +139,7 @@ impl Upload {
         parts
     }
 
-    /// Resolves when others need what this one holds and makes no use of.
+    /// Resolves when other uploads need the memory of this stalled one.
     pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<> {
         let end = Arc::clone(&self.end);
         async move { end.notified().await }
@@ -154,7 +157,7 @@ impl Upload {
             if now >= until {
                 return Err(NoRoom);
             }
-            // It waits for us now.
+            // The upload waits for the daemon now, not for its client.
             self.note(|_| None);
             let _ = tokio::time::timeout_at(next.unwrap_or(until).min(until), freed).await;
         }
@@ -188,7 +191,7 @@ mod tests {
         upload.push(&vec![7; bytes][..]).await
     }
 
-    /// Uploads of 8 MiB that hold all the room and go on no further.
+    /// Uploads of 8 MiB that hold all memory and make no progress.
     async fn full(uploads: &Arc<Uploads>) -> Vec<Upload> {
         let mut all: Vec<Upload> = (0..MOST / EIGHT).map(|_| uploads.begin()).collect();
         for upload in &mut all {

@@ -1,8 +1,8 @@
-//! Fetching of URLs that come from strangers, under the same dial policy as sockets.
+//! Fetches URLs of strangers, under the same dial policy as sockets.
 //!
-//! Owns the HTTP client and the few rules around it: `http` and `https` only, every address checked
-//! after name resolution and at each redirect, few redirects, a bounded body. It never sends
-//! cookies and knows nothing of what it fetches.
+//! Owns the HTTP client and its rules: `http` and `https` only, every address checked after name
+//! resolution and at each redirect, few redirects, a bounded body. Never sends cookies. Knows
+//! nothing of what it fetches.
 
 use std::{
     error::Error,
@@ -24,21 +24,21 @@ use shared_proto::{
 };
 
 use crate::files::error::op_error;
-use crate::limits;
 use crate::plane::resolve::Lookup;
-use crate::sockets::DialPolicy;
+use crate::policy::dial::DialPolicy;
+use crate::policy::limits;
 
 const USER_AGENT: &str = concat!("JSTorrent/", env!("CARGO_PKG_VERSION"));
-/// How long an idle connection to a server is kept for the next request.
+/// How long an idle connection to a server is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The clients; each is built at its first fetch.
+/// The clients, each built at its first fetch.
 pub(crate) struct HttpClient {
     policy: DialPolicy,
     lookup: Arc<Lookup>,
     client: OnceLock<Option<Client>>,
-    /// For URLs with the port at which this process itself serves: a resolver is not told the port,
-    /// so this one never gives our own address.
+    /// For URLs with the port of the daemon's own server. A resolver does not learn the port, so
+    /// this client never resolves to the daemon's own address.
     at_own_port: OnceLock<Option<Client>>,
 }
 
@@ -50,8 +50,8 @@ impl HttpClient {
     /// [`shared_proto::IoCommand::HttpGet`]
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] for what the policy does not allow, [`OpErrorKind::Limit`] for too
-    /// long a URL or body or too many redirects, [`OpErrorKind::Timeout`],
+    /// [`OpErrorKind::Denied`] for what the policy does not allow; [`OpErrorKind::Limit`] for a URL
+    /// or body that is too long, or too many redirects; [`OpErrorKind::Timeout`];
     /// [`OpErrorKind::Network`].
     pub(crate) async fn get(
         &self,
@@ -72,7 +72,8 @@ impl HttpClient {
         Ok(OpOutput::Http { status, body: body_of(response, max_bytes).await? })
     }
 
-    /// The reply to a GET of all or of a range, first and last byte, when no redirect follows.
+    /// Sends a GET for the whole or for a range (first and last byte), and follows redirects to the
+    /// reply.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -113,7 +114,7 @@ impl HttpClient {
         })
     }
 
-    /// What can be said before a name is resolved.
+    /// Checks what can be checked before name resolution.
     fn check(&self, url: &Url) -> Result<(), OpError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(op_error(OpErrorKind::Denied, "only http and https are fetched"));
@@ -129,27 +130,28 @@ impl HttpClient {
 }
 
 fn build(resolver: Resolver) -> Option<Client> {
-    // An error says that a provider is installed already, which is as good.
+    // An error means that a provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .user_agent(USER_AGENT)
         .redirect(Policy::none())
-        // A proxy would dial for us, without our policy.
+        // A proxy would connect for the daemon, without its policy.
         .no_proxy()
         .dns_resolver(Arc::new(resolver))
         .pool_idle_timeout(IDLE)
         .build();
-    client.inspect_err(|error| tracing::error!(%error, "no HTTP client")).ok()
+    client.inspect_err(|error| tracing::error!(%error, "the HTTP client cannot be built")).ok()
 }
 
-/// Where a response points, if it is a redirect that a GET follows.
+/// The target of a redirect that a GET follows.
 fn redirect_of(from: &Url, response: &Response) -> Result<Option<Url>, OpError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
     let next = location.to_str().ok().and_then(|location| from.join(location).ok());
-    next.map(Some).ok_or_else(|| op_error(OpErrorKind::Network, "the server redirects to nowhere"))
+    next.map(Some)
+        .ok_or_else(|| op_error(OpErrorKind::Network, "the server's redirect has no target"))
 }
 
 async fn body_of(mut response: Response, max_bytes: u32) -> Result<Bytes, OpError> {
@@ -168,10 +170,10 @@ async fn body_of(mut response: Response, max_bytes: u32) -> Result<Bytes, OpErro
     Ok(body.freeze())
 }
 
-/// Resolves names as the system does and keeps what may be dialled.
+/// Resolves names as the system does, and keeps the allowed addresses.
 struct Resolver {
     policy: DialPolicy,
-    /// Whether the port that will be dialled is the one at which this process itself serves.
+    /// Whether the port is that of the daemon's own server.
     is_own_port: bool,
     lookup: Arc<Lookup>,
 }
@@ -185,7 +187,7 @@ impl Resolver {
     }
 }
 
-/// A name has addresses, but none that may be dialled.
+/// A name has addresses, but none is allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("the address is not allowed")]
 struct AddressDenied;
@@ -213,7 +215,7 @@ fn denied() -> OpError {
     op_error(OpErrorKind::Denied, "the address is not allowed")
 }
 
-/// What went wrong on the way.
+/// What a failure means to the engine.
 pub(crate) fn failure_of(error: &reqwest::Error) -> OpError {
     let mut cause = error.source();
     while let Some(error) = cause {

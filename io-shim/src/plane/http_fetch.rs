@@ -1,9 +1,9 @@
-//! Fetching a range of a URL straight into files, as it comes.
+//! Fetches a range of a URL into files, piece by piece.
 //!
-//! Owns what a reply must look like and the writing of its body; [`crate::plane::http_client`] finds the
-//! server. Invariants: nothing is written unless the reply says that it is the range that was asked
-//! for; no byte beyond it is written; one step of the body is in memory and no more; what limits
-//! and the disk take does not count as the server's time.
+//! Owns the check of the reply and the writing of its body; [`crate::plane::http_client`] reaches
+//! the server. Invariants: nothing is written unless the reply says that it is the requested range;
+//! no byte beyond it is written; at most one step of the body is in memory; waiting for rate limits
+//! and the disk does not count against the server.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -20,16 +20,16 @@ use tokio::time::Instant;
 
 use crate::files::{
     FileStore,
+    claimed::{Claimed, Placed},
     error::op_error,
     locks::Access,
-    table::{Claimed, Placed},
 };
-use crate::limits;
 use crate::metrics::Metrics;
 use crate::plane::http_client::{HttpClient, failure_of};
+use crate::policy::limits;
 use crate::sockets::Meter;
 
-/// Where a range goes, and how fast.
+/// Where a range goes, and at what rate.
 pub(crate) struct Target {
     pub(crate) store: Arc<FileStore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -40,8 +40,8 @@ pub(crate) struct Target {
 /// [`shared_proto::IoCommand::HttpFetch`]
 ///
 /// # Errors
-/// As [`HttpClient::get`]; [`OpErrorKind::Network`] too for a reply that is not the range, and what
-/// writing gives.
+/// As [`HttpClient::get`]; also [`OpErrorKind::Network`] for a reply that is not the range, and
+/// errors of the disk.
 pub(crate) async fn fetch(
     http: &HttpClient,
     url: &str,
@@ -60,7 +60,7 @@ pub(crate) async fn fetch(
     }
     let is_range = match status {
         206 => starts_with_range(response.headers(), offset, last),
-        // Without ranges it sends the file from its beginning.
+        // A server without ranges sends the file from its start.
         _ => offset == 0,
     };
     let is_plain =
@@ -121,7 +121,7 @@ async fn store_body(
     }
 }
 
-/// For how much longer the server may let us wait, in all.
+/// How much longer the server may take in total.
 struct Patience(Duration);
 
 impl Patience {
@@ -133,7 +133,7 @@ impl Patience {
     }
 }
 
-/// Claimed only now: whoever wants these bytes does not wait for a slow server.
+/// Claims the bytes as late as possible, so that nobody waits for a slow server.
 async fn write(store: &FileStore, placed: Vec<Placed>, data: Bytes) -> Result<(), OpError> {
     if placed.iter().any(Placed::is_closed) {
         return Err(op_error(OpErrorKind::NotFound, "the file was closed"));
@@ -143,17 +143,17 @@ async fn write(store: &FileStore, placed: Vec<Placed>, data: Bytes) -> Result<()
 }
 
 fn wrong_length() -> OpError {
-    op_error(OpErrorKind::Network, "the server sends something else than the range")
+    op_error(OpErrorKind::Network, "the server sent something else than the range")
 }
 
-/// Spans that are used up from the front.
+/// Spans, taken from the front.
 struct Spans {
     left: std::vec::IntoIter<Placed>,
     rest: Option<Placed>,
 }
 
 impl Spans {
-    /// The next so many bytes of them.
+    /// Takes the next `bytes` bytes.
     fn take(&mut self, mut bytes: usize) -> Vec<Placed> {
         let mut taken = Vec::new();
         while bytes > 0

@@ -1,22 +1,19 @@
-//! The I/O plane of one engine: routes commands to the parts that do them and their answers to the
-//! engine.
+//! The I/O plane of one engine: passes commands to the rooms beneath and answers to the engine.
 //!
 //! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits:
-//! what a command touches is claimed before it returns, the work itself runs in a task. Invariant:
-//! when the plane is shut down, its sockets and files are closed, and none of its commands says
-//! anything further.
+//! it claims what a command touches, and a task does the work. Invariant: after a shutdown, the
+//! plane's sockets and files are closed and its commands answer nothing more.
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
-    path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use shared_proto::{
     IoCommand, IoEvent,
     ids::OpId,
@@ -32,39 +29,24 @@ use crate::files::{
     table::{FileTable, OpResult},
 };
 use crate::host::about;
-use crate::limits;
 use crate::metrics::Metrics;
 use crate::plane::http_client::HttpClient;
 use crate::plane::http_fetch::{self, Target};
 use crate::plane::resolve::Lookup;
+use crate::policy::io_config::IoConfig;
+use crate::policy::limits;
+use crate::sockets::Sockets;
 use crate::sockets::port_map::PortMaps;
-use crate::sockets::{DialPolicy, Sockets};
 use crate::state::notes::{self, NoteStore};
 use crate::state::{StateRequest, StateStore};
 
-/// What the user sets of the I/O plane.
-#[derive(Clone, Debug)]
-pub struct IoConfig {
-    /// Whom the engine may dial, and who may connect.
-    pub policy: DialPolicy,
-    /// Addresses of this machine at which others may connect; none for all.
-    pub addresses: Vec<IpAddr>,
-    /// Connections at once.
-    pub max_conns: usize,
-    /// Open files at once.
-    pub max_files: usize,
-    /// What looks names up in a process of its own: the daemon's own program. Without one, a lookup
-    /// can't be ended.
-    pub lookup_program: Option<PathBuf>,
-}
-
-/// Sockets, files, digests, state and fetches under the orders of one engine.
+/// Sockets, files, digests, state and fetches of one engine.
 pub struct IoPlane {
     files: FileTable,
     sockets: Sockets,
     state: Arc<StateStore>,
     notes: Arc<NoteStore>,
-    /// Whether the engine is told what others write.
+    /// Whether the engine wants to know what others write.
     tells_notes: bool,
     http: Arc<HttpClient>,
     lookup: Arc<Lookup>,
@@ -79,30 +61,33 @@ pub struct IoPlane {
     stopped: CancellationToken,
 }
 
-/// What outlives engines besides files.
+/// What outlives engines, besides files.
 #[derive(Clone)]
 pub struct Stores {
-    /// What this daemon's engine remembers.
+    /// The state of this daemon's engine.
     pub state: Arc<StateStore>,
-    /// What all daemons of the user remember.
+    /// The notes that all daemons of the user share.
     pub notes: Arc<NoteStore>,
 }
 
-/// How much is under way.
+/// How much the running commands hold.
 #[derive(Default)]
 struct Pending {
     ops: AtomicUsize,
     bytes: AtomicUsize,
 }
 
-/// One command under way.
+/// One running command.
 struct Admitted {
     pending: Arc<Pending>,
     bytes: usize,
 }
 
 impl IoPlane {
-    /// A plane for one engine, to be made within a tokio runtime. Its events go to `events`.
+    /// Creates a plane whose events go to `events`.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(
         config: IoConfig,
         files: Arc<FileStore>,
@@ -112,7 +97,7 @@ impl IoPlane {
         events: EventSender,
     ) -> Self {
         let Stores { state, notes } = stores;
-        notes.greet();
+        notes.engine_connected();
         let stopped = CancellationToken::new();
         let lookup =
             Arc::new(Lookup::new(config.policy, &config.addresses, config.lookup_program.clone()));
@@ -149,9 +134,9 @@ impl IoPlane {
         }
     }
 
-    /// Accepts a command. Whoever calls returns the credit of the command's frame
-    /// ([`EventSender::return_credit`]) after its last command was accepted: what commands hold on
-    /// to is bounded here.
+    /// Accepts a command. The caller returns the credit of the frame
+    /// ([`EventSender::return_credit`]) after its last command, because the memory of accepted
+    /// commands is bounded here.
     pub fn handle(&mut self, command: IoCommand) {
         if self.stopped.is_cancelled() {
             return;
@@ -258,12 +243,12 @@ impl IoPlane {
             }
             IoCommand::RootRoom { op, root } => {
                 let store = Arc::clone(&self.store);
-                // A disk that hangs holds up nothing but this.
+                // A stuck disk must not delay other commands.
                 let looking = tokio::task::spawn_blocking(move || store.room(&root));
                 self.run(op, 0, async move {
-                    let (free, total) = looking
-                        .await
-                        .map_err(|_| op_error(OpErrorKind::Other, "it was not looked"))??;
+                    let (free, total) = looking.await.map_err(|_| {
+                        op_error(OpErrorKind::Other, "looking at the disk failed")
+                    })??;
                     Ok(OpOutput::Room { free, total })
                 });
             }
@@ -305,13 +290,13 @@ impl IoPlane {
         }
     }
 
-    /// Limits all connections of a group together, each direction on its own; group 0 is all
-    /// connections. It ends with this plane.
+    /// Limits the rate of all connections of a group together, each direction on its own; group 0
+    /// is all connections. The limit ends with this plane.
     pub fn limit_rate(&self, group: u32, down_bps: Option<u64>, up_bps: Option<u64>) {
         self.sockets.limit(group, down_bps, up_bps);
     }
 
-    /// Closes all sockets and files at once; commands that still run are forgotten.
+    /// Closes all sockets and files at once, and drops running commands.
     pub fn shutdown(&mut self) {
         self.stopped.cancel();
         self.sockets.clear();
@@ -319,7 +304,7 @@ impl IoPlane {
         self.events.close();
     }
 
-    /// Runs a command that carries this many bytes, and tells what came of it.
+    /// Runs a command that carries `bytes` bytes, and answers it.
     fn run(&self, op: OpId, bytes: usize, work: impl Future<Output = OpResult> + Send + 'static) {
         match self.pending.admit(bytes) {
             Some(admitted) => self.launch(op, admitted, async move { (work.await, None) }),
@@ -327,7 +312,7 @@ impl IoPlane {
         }
     }
 
-    /// Runs a command whose answer is large: it comes with a permit that is held until it is told.
+    /// Runs a command with a large answer. Its permit is held until the answer is queued.
     fn run_bulky(
         &self,
         op: OpId,
@@ -339,7 +324,7 @@ impl IoPlane {
         }
     }
 
-    /// Runs a command that the engine may cancel. Where it waits, it is dropped.
+    /// Runs a command that the engine may cancel. A cancelled command is dropped where it waits.
     fn run_until_cancelled(
         &self,
         op: OpId,
@@ -352,7 +337,7 @@ impl IoPlane {
         });
     }
 
-    /// Asks the notes, which may have to wait for another process.
+    /// Asks the store of notes, which may have to wait for another process.
     fn run_notes(
         &self,
         op: OpId,
@@ -364,12 +349,13 @@ impl IoPlane {
         let notes = Arc::clone(&self.notes);
         self.run(op, bytes, async move {
             let asked = tokio::task::spawn_blocking(move || ask(&notes)).await;
-            let failed = |_| Err(op_error(OpErrorKind::Other, "the notes have failed"));
+            let failed =
+                |_| Err(op_error(OpErrorKind::Other, "reading or writing the notes failed"));
             asked.unwrap_or_else(failed).map(OpOutput::Notes)
         });
     }
 
-    /// Asks the state store, which keeps the order of what it is asked.
+    /// Asks the state store, which keeps the order of requests.
     fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
         match self.pending.admit(bytes) {
             Some(admitted) => {
@@ -401,8 +387,8 @@ impl IoPlane {
     }
 }
 
-/// Tells the engine what other programs write into the notes. Their file is looked at, and read
-/// only if it is another one.
+/// Tells the engine what other programs write into the notes. The file is read only when it has
+/// changed.
 async fn tell_notes(notes: Arc<NoteStore>, events: EventSender, stopped: CancellationToken) {
     let telling = async {
         loop {
@@ -422,11 +408,11 @@ impl Drop for IoPlane {
     }
 }
 
-/// What may be cancelled, by its number.
+/// Commands that can be cancelled, by number.
 #[derive(Clone, Default)]
 struct Cancels(Arc<Mutex<HashMap<OpId, CancellationToken>>>);
 
-/// One command that may be cancelled, until it is done.
+/// A command that can be cancelled, until it is done.
 struct Cancellable {
     op: OpId,
     token: CancellationToken,
@@ -446,8 +432,8 @@ impl Cancels {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OpId, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<OpId, CancellationToken>> {
+        self.0.lock()
     }
 }
 
@@ -459,7 +445,7 @@ impl Drop for Cancellable {
 
 impl Pending {
     fn admit(self: &Arc<Self>, bytes: usize) -> Option<Admitted> {
-        // One caller admits, others only release, so that nothing slips in between.
+        // Only one caller admits and the others release, so the check stays valid.
         let fits = self.ops.load(Ordering::Relaxed) < limits::MAX_PENDING_OPS
             && self.bytes.load(Ordering::Relaxed) + bytes <= limits::MAX_PENDING_BYTES;
         fits.then(|| {
@@ -471,7 +457,7 @@ impl Pending {
 }
 
 impl Admitted {
-    /// The bytes that the command carried are worked off.
+    /// The command's bytes are processed.
     fn release_bytes(&mut self) {
         self.pending.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;

@@ -1,7 +1,7 @@
 //! The engine's binary messages: commands in, events out.
 //!
-//! Owns the routing of commands, and fetching and name resolution. Sockets, files and state are
-//! rooms of their own, beneath this one.
+//! Owns the routing of commands, HTTP fetches and name resolution. [`crate::sockets`],
+//! [`crate::files`] and [`crate::state`] lie beneath.
 
 pub(crate) mod http_client;
 pub(crate) mod http_fetch;

@@ -1,8 +1,8 @@
-//! The addresses of a host, as the system finds them and the policy allows.
+//! Looks up the addresses of a host that the policy allows.
 //!
-//! Owns how many lookups run at once, and how they end. The system's own lookup can't be stopped,
-//! so each runs in a process of its own that is ended with the question: names that nobody answers
-//! for take neither threads nor anything else once nobody waits for them.
+//! Owns how many lookups run at a time, and how they end. The system's lookup cannot be cancelled,
+//! so each runs in a separate process that ends with the command. A name whose server never answers
+//! thus holds no thread.
 
 use std::{
     io,
@@ -17,40 +17,45 @@ use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use tokio::{io::AsyncReadExt, process::Command, sync::Semaphore, time::timeout};
 
 use crate::files::error::op_error;
-use crate::limits;
-use crate::sockets::DialPolicy;
+use crate::policy::dial::DialPolicy;
+use crate::policy::limits;
 
-/// How long a question may take, its wait for a place included.
+/// Timeout of a lookup, its wait for a permit included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks names up.
+/// Looks up names.
 pub(crate) struct Lookup {
     policy: DialPolicy,
-    /// Others reach us at this machine alone, so nothing outside it is of use, and nobody outside
-    /// needs to hear a name.
+    /// Peers connect at this machine only. Addresses elsewhere are of no use then, and no name
+    /// server needs to learn the name.
     is_secluded: bool,
     program: Option<PathBuf>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Lookup {
-    /// `addresses` are those at which others may connect; none for all. `program` prints the
-    /// addresses of a name, one a line, when it is told `lookup -- NAME`; without one, names are
-    /// looked up in this process.
+    /// `addresses` are the local addresses at which peers may connect; empty for all. `program`
+    /// prints the addresses of a name, one per line, when it is run as `program lookup -- NAME`.
+    /// Without it, lookups run in this process.
     pub(crate) fn new(policy: DialPolicy, addresses: &[IpAddr], program: Option<PathBuf>) -> Self {
         let is_secluded = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
-        Self { policy, is_secluded, program, places: Arc::new(Semaphore::new(limits::MAX_LOOKUPS)) }
+        Self {
+            policy,
+            is_secluded,
+            program,
+            permits: Arc::new(Semaphore::new(limits::MAX_LOOKUPS)),
+        }
     }
 
     /// [`shared_proto::IoCommand::Resolve`]
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] when the policy allows none of its addresses, or others connect at
-    /// this machine alone and it is a name elsewhere, [`OpErrorKind::Network`] when it has none,
-    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Timeout`].
+    /// [`OpErrorKind::Denied`] when the policy allows no address of the name, or peers connect at
+    /// this machine only and the name is elsewhere; [`OpErrorKind::Network`] when the name has no
+    /// address; [`OpErrorKind::Limit`] when the name is too long; [`OpErrorKind::Timeout`].
     pub(crate) async fn resolve(&self, host: String, port: u16) -> Result<OpOutput, OpError> {
         if self.is_secluded && !is_known_here(&host) {
-            return Err(op_error(OpErrorKind::Denied, "no name server is asked"));
+            return Err(op_error(OpErrorKind::Denied, "no name server may be asked"));
         }
         let found = self.find(&host).await?;
         if found.is_empty() {
@@ -65,12 +70,11 @@ impl Lookup {
         Ok(OpOutput::Addresses(allowed))
     }
 
-    /// All addresses of a name, whether they may be dialled or not. The lookup ends when this is
-    /// dropped.
+    /// All addresses of a name, allowed or not. Dropping the future ends the lookup.
     ///
     /// # Errors
-    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Network`] when it
-    /// has no address, [`OpErrorKind::Timeout`].
+    /// [`OpErrorKind::Limit`] when the name is too long; [`OpErrorKind::Network`] when it has no
+    /// address; [`OpErrorKind::Timeout`].
     pub(crate) async fn find(&self, host: &str) -> Result<Vec<IpAddr>, OpError> {
         if host.len() > limits::MAX_HOST_BYTES {
             return Err(op_error(OpErrorKind::Limit, "the name is too long"));
@@ -89,18 +93,18 @@ impl Lookup {
         if let Ok(ip) = host.parse() {
             return Ok(vec![ip]);
         }
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
         if let Some(program) = self.program.as_deref().filter(|_| !is_known_here(host)) {
             match ask(program, host).await {
-                // The program of a running daemon may be gone: it was updated.
+                // An update may have removed the program of a running daemon.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 found => return found,
             }
         }
-        // A lookup in this process keeps its place until it ends, also when nobody waits for it.
+        // A lookup in this process keeps its permit until it ends, even if nobody waits for it.
         let host = host.to_owned();
         let looking = tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             tokio::net::lookup_host((host, 0))
                 .await
                 .map(|found| found.map(|addr| addr.ip()).collect())
@@ -109,7 +113,7 @@ impl Lookup {
     }
 }
 
-/// Asks a program, which ends when nobody waits for it any more.
+/// Asks a program, which ends when the future is dropped.
 async fn ask(program: &Path, host: &str) -> io::Result<Vec<IpAddr>> {
     let mut command = Command::new(program);
     command
@@ -132,13 +136,13 @@ async fn ask(program: &Path, host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
-/// Whether no name server is needed.
+/// Whether the name needs no name server.
 fn is_known_here(host: &str) -> bool {
     let bare = bare(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
-/// Brackets are how URLs write IPv6 addresses.
+/// URLs write IPv6 addresses in brackets.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }

@@ -1,8 +1,7 @@
-//! Which addresses of this machine are bound, and the sockets on them.
+//! Opens sockets at the local addresses that the user allows.
 //!
-//! The user's word decides: with no address named it is all of them, else those and no other. Opens
-//! sockets and reads none. Invariant: an IPv6 socket takes IPv6 only, so no IPv4 address hides in
-//! what it says of a stranger.
+//! Without named addresses, all are allowed. Reads from no socket. Invariant: an IPv6 socket
+//! accepts IPv6 only, so that no IPv4 address hides in a reported one.
 
 use std::{
     io,
@@ -10,19 +9,20 @@ use std::{
 };
 
 use if_addrs::{IfAddr, Interface};
-use shared_proto::io::{Family, OpError, OpErrorKind};
+use shared_proto::io::{Family, OpError, OpErrorKind, OpOutput};
+use shared_proto::{IoEvent, OpId};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::DialPolicy;
 use crate::files::error::{is_out_of_descriptors, op_error};
-use crate::limits;
+use crate::policy::dial::DialPolicy;
+use crate::policy::limits;
 
-/// Connections that wait to be accepted.
+/// Connections that the kernel queues before they are accepted.
 const BACKLOG: i32 = 128;
 /// Attempts to find a port that is free at all of several addresses.
 const ATTEMPTS: u32 = 16;
 
-/// Listening sockets at the user's addresses, all of one port, and that port.
+/// Opens listening sockets at the user's addresses, all with one port. Returns the port, too.
 pub(super) fn listen(
     addresses: &[IpAddr],
     family: Family,
@@ -30,8 +30,8 @@ pub(super) fn listen(
 ) -> Result<(Vec<TcpListener>, u16), OpError> {
     at_each(addresses, family, port, |addr| {
         let socket = open(addr, Type::STREAM, Protocol::TCP)?;
-        // A port whose last connections are not forgotten yet can be had again. Windows means
-        // something else by it.
+        // Allows a port whose former connections are not quite closed. On Windows the option means
+        // something else.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.bind(&addr.into())?;
@@ -42,7 +42,7 @@ pub(super) fn listen(
     })
 }
 
-/// UDP sockets at the user's addresses, all of one port, and that port.
+/// Opens UDP sockets at the user's addresses, all with one port. Returns the port, too.
 pub(super) fn bind(
     addresses: &[IpAddr],
     family: Family,
@@ -50,7 +50,7 @@ pub(super) fn bind(
 ) -> Result<(Vec<UdpSocket>, u16), OpError> {
     at_each(addresses, family, port, |addr| {
         let socket = open(addr, Type::DGRAM, Protocol::UDP)?;
-        // Bursts that come while nobody looks are kept, as far as the system allows.
+        // Larger bursts can then wait, as far as the operating system allows.
         let _ = socket.set_recv_buffer_size(limits::UDP_BUFFER);
         socket.bind(&addr.into())?;
         let socket = UdpSocket::from(socket);
@@ -59,15 +59,15 @@ pub(super) fn bind(
     })
 }
 
-/// A multicast group: one socket that hears it, and one for each interface that speaks to it.
+/// A multicast group: one socket that receives, and one per interface that sends.
 pub(super) struct GroupSockets {
     pub(super) listener: UdpSocket,
     pub(super) speakers: Vec<UdpSocket>,
     pub(super) port: u16,
 }
 
-/// Joins a multicast group on every interface that the user allows: one whose own address the
-/// policy would dial, too, as those who answer there are its neighbours.
+/// Joins a multicast group on every interface that the user allows. The policy must allow the
+/// interface's own address, because those who answer are its neighbours.
 pub(super) fn join(
     addresses: &[IpAddr],
     policy: DialPolicy,
@@ -80,12 +80,12 @@ pub(super) fn join(
     }
     let interfaces = interfaces(addresses, policy, family);
     if interfaces.is_empty() {
-        return Err(op_error(OpErrorKind::Denied, "no network that may be spoken to"));
+        return Err(op_error(OpErrorKind::Denied, "no network interface is allowed"));
     }
     let open_all = || {
         let socket = open(SocketAddr::new(group, port), Type::DGRAM, Protocol::UDP)?;
         socket.set_reuse_address(true)?;
-        // Apple's systems want this one for a port that is shared.
+        // Apple's systems need this option for a shared port.
         #[cfg(target_vendor = "apple")]
         socket.set_reuse_port(true)?;
         bind_group(&socket, group, port)?;
@@ -107,40 +107,40 @@ pub(super) fn join(
     open_all().map_err(|error| failure_of(&error))
 }
 
-/// An interface by what each family names it.
-struct Place {
+/// An interface, by the name that each family uses.
+struct Local {
     address: IpAddr,
     index: u32,
 }
 
-fn interfaces(addresses: &[IpAddr], policy: DialPolicy, family: Family) -> Vec<Place> {
+fn interfaces(addresses: &[IpAddr], policy: DialPolicy, family: Family) -> Vec<Local> {
     let is_allowed = |address: IpAddr| match addresses {
         [] => !address.is_loopback(),
         named => named.contains(&address),
     };
-    let place = |interface: Interface| {
+    let local = |interface: Interface| {
         let address = match interface.addr {
             IfAddr::V4(ref own) => IpAddr::V4(own.ip),
             IfAddr::V6(ref own) => IpAddr::V6(own.ip),
         };
-        Place { address, index: interface.index.unwrap_or(0) }
+        Local { address, index: interface.index.unwrap_or(0) }
     };
-    let mut places: Vec<Place> = Vec::new();
-    for found in if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(place) {
-        let is_new = family == Family::V4 || places.iter().all(|place| place.index != found.index);
+    let mut locals: Vec<Local> = Vec::new();
+    for found in if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(local) {
+        let is_new = family == Family::V4 || locals.iter().all(|local| local.index != found.index);
         let is_ours = family == family_of(found.address) && is_allowed(found.address);
         if is_new
             && is_ours
             && policy.allows_ip(found.address)
-            && places.len() < limits::MAX_INTERFACES
+            && locals.len() < limits::MAX_INTERFACES
         {
-            places.push(found);
+            locals.push(found);
         }
     }
-    places
+    locals
 }
 
-/// Bound to the group itself, it hears nothing else; not every system can do that.
+/// Bound to the group, the socket receives nothing else. Not every system supports that.
 fn bind_group(socket: &Socket, group: IpAddr, port: u16) -> io::Result<()> {
     if cfg!(unix) && socket.bind(&SocketAddr::new(group, port).into()).is_ok() {
         return Ok(());
@@ -148,7 +148,7 @@ fn bind_group(socket: &Socket, group: IpAddr, port: u16) -> io::Result<()> {
     socket.bind(&SocketAddr::new(unspecified(family_of(group)), port).into())
 }
 
-fn enter(socket: &Socket, group: IpAddr, interface: &Place) -> io::Result<()> {
+fn enter(socket: &Socket, group: IpAddr, interface: &Local) -> io::Result<()> {
     match (group, interface.address) {
         (IpAddr::V4(group), IpAddr::V4(own)) => socket.join_multicast_v4(&group, &own),
         (IpAddr::V6(group), _) => socket.join_multicast_v6(&group, interface.index),
@@ -156,7 +156,7 @@ fn enter(socket: &Socket, group: IpAddr, interface: &Place) -> io::Result<()> {
     }
 }
 
-fn speaker(interface: &Place) -> io::Result<UdpSocket> {
+fn speaker(interface: &Local) -> io::Result<UdpSocket> {
     let addr = match interface.address {
         IpAddr::V4(own) => SocketAddr::from((own, 0)),
         IpAddr::V6(own) => SocketAddrV6::new(own, 0, 0, interface.index).into(),
@@ -179,27 +179,27 @@ fn open(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> 
     Ok(socket)
 }
 
-/// Opens one socket for each address, all at one port: the one that is asked for, or one that is
-/// free at all of them.
+/// Opens one socket per address, all at the requested port, or at one that is free at all
+/// addresses.
 fn at_each<T>(
     addresses: &[IpAddr],
     family: Family,
     port: u16,
     bind: impl Fn(SocketAddr) -> io::Result<(T, u16)>,
 ) -> Result<(Vec<T>, u16), OpError> {
-    let places = match addresses {
+    let locals = match addresses {
         [] => vec![unspecified(family)],
         named => named.iter().copied().filter(|address| family_of(*address) == family).collect(),
     };
-    if places.is_empty() || places.len() > limits::MAX_INTERFACES {
+    if locals.is_empty() || locals.len() > limits::MAX_INTERFACES {
         return Err(op_error(OpErrorKind::Denied, "the user allows no address of this family"));
     }
     let mut attempts = 0;
     loop {
         attempts += 1;
         let mut chosen = port;
-        let bound = places.iter().map(|place| {
-            let (socket, port) = bind(SocketAddr::new(*place, chosen))?;
+        let bound = locals.iter().map(|local| {
+            let (socket, port) = bind(SocketAddr::new(*local, chosen))?;
             chosen = port;
             Ok(socket)
         });
@@ -236,4 +236,8 @@ fn failure_of(error: &io::Error) -> OpError {
         _ => (OpErrorKind::Network, "this machine has no such address"),
     };
     op_error(kind, message)
+}
+/// The event that tells a socket's port.
+pub(super) fn bound(op: OpId, port: u16) -> IoEvent {
+    IoEvent::Done { op, result: Ok(OpOutput::Bound { port }) }
 }

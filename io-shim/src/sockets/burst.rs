@@ -1,7 +1,7 @@
-//! From what a read brought to events: payloads of diverted frames go to their files, all else up.
+//! Turns what one read brought into events, and writes diverted payloads to their files.
 //!
 //! Knows items, claims and events, not streams. Invariant: events keep the order of the stream, and
-//! `Stored` comes only after its bytes are in the file.
+//! `Stored` follows the write.
 
 use std::sync::atomic::Ordering;
 
@@ -11,23 +11,24 @@ use shared_proto::{
     io::{DivertKey, NotStored, OpError},
 };
 
-use super::{Context, conn::Conn, framing::Item};
-use crate::files::table::Claimed;
+use super::{conn::Conn, context::Context, framing::Item};
+use crate::files::claimed::Claimed;
 
 /// What one read brought, in order.
 #[derive(Default)]
 pub(super) struct Burst {
     events: Vec<IoEvent>,
-    /// Writes to do, each with the place of its event.
+    /// Writes to do, each with the index of its event.
     writes: Vec<(usize, Claimed, Bytes)>,
 }
 
 impl Burst {
-    /// The next item of the stream. Writes begin here: in the order of the stream.
+    /// Adds the next item of the stream. A diverted payload claims its spans here, in the order of
+    /// the stream.
     pub(super) fn add(&mut self, conn: &Conn, item: Item) {
         let id = conn.id();
-        // Copied, because a small frame would otherwise keep the whole read buffer alive while it
-        // waits for the engine.
+        // Copied, because a small frame would otherwise keep the whole read buffer in memory while
+        // it waits.
         let event = match item {
             Item::Raw(data) => IoEvent::TcpData { conn: id, data: Bytes::copy_from_slice(&data) },
             Item::Frame(data) => {
@@ -44,7 +45,7 @@ impl Burst {
         self.events.push(event);
     }
 
-    /// Does the writes and gives back the events, with those of failed writes put right.
+    /// Does the writes and returns the events, corrected where a write failed.
     pub(super) async fn settle(mut self, context: &Context) -> Vec<IoEvent> {
         let lengths: Vec<(usize, usize)> =
             self.writes.iter().map(|(at, _, payload)| (*at, payload.len())).collect();
@@ -76,7 +77,7 @@ impl Burst {
     }
 }
 
-/// Writes payloads to their spans; the outcome of each.
+/// Writes payloads to their spans. Returns the result of each.
 async fn store(
     context: &Context,
     writes: Vec<(usize, Claimed, Bytes)>,
@@ -85,8 +86,8 @@ async fn store(
     let mut writes = writes.into_iter().peekable();
     while let Some((_, claimed, payload)) = writes.next() {
         let mut ready = vec![(claimed.ready().await, payload)];
-        // One that has to wait is not waited for while others are held: whom it waits for may wait
-        // for them.
+        // A claim that has to wait is not awaited while others are held: it may wait for a task
+        // that waits for them.
         while let Some((_, claimed, payload)) = writes.next_if(|(_, claimed, _)| claimed.is_ready())
         {
             ready.push((claimed.ready().await, payload));

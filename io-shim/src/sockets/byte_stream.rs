@@ -1,8 +1,7 @@
-//! A stream of bytes as a connection drives it: it tells when it can be read or written, and then
-//! does so without waiting.
+//! A stream of bytes that tells when it is ready, and then reads or writes without waiting.
 //!
-//! So no byte is taken from the rate limits by somebody who only waits. TCP knows it from the
-//! operating system. Owns no buffer.
+//! A connection that waits thus takes no bytes from the rate limits. For TCP the operating system
+//! tells the readiness. Owns no buffer.
 
 use std::io::{self, IoSlice};
 
@@ -11,22 +10,22 @@ use tokio::net::TcpStream;
 
 /// Both directions of a connection. One task waits for each.
 pub(super) trait ByteStream: Send + Sync {
-    /// Waits until reading is worth a try.
+    /// Waits until reading may succeed.
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Waits until writing is worth a try.
+    /// Waits until writing may succeed.
     fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Reads so many bytes at the most to the end of the buffer; 0 is the end of the stream.
+    /// Reads at most `most` bytes to the end of the buffer. Returns 0 at the end of the stream.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when there are none yet.
+    /// [`io::ErrorKind::WouldBlock`] when no byte has arrived; other errors of the stream.
     fn try_read(&self, buffer: &mut BytesMut, most: usize) -> io::Result<usize>;
 
     /// Writes some of the bytes.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when it can't take any now.
+    /// [`io::ErrorKind::WouldBlock`] when the stream accepts none now; other errors of the stream.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 

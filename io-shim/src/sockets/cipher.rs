@@ -1,17 +1,17 @@
-//! RC4, as the transform of one direction of a connection.
+//! RC4 for one direction of a connection.
 //!
-//! It keeps nobody out: protocols that hide their shape from a network's filters use it so. Owns
-//! its place in the key stream.
+//! It is no protection: protocols use it to hide their shape from traffic filters. Owns its
+//! position in the key stream.
 
 use rc4::{KeyInit, Rc4, StreamCipher};
 use shared_proto::{frame::MAX_RC4_SKIP, io::Rc4Start};
 
-/// One direction's transform. It is its own inverse.
+/// The cipher of one direction. Encryption and decryption are the same.
 pub(super) struct Cipher(Box<Rc4>);
 
 impl Cipher {
-    /// A transform from there on; `None` when the key has no length that RC4 takes, or too much is
-    /// to be passed over.
+    /// Starts a cipher; `None` when RC4 allows no key of this length, or too many bytes would be
+    /// skipped.
     pub(super) fn new(start: &Rc4Start) -> Option<Self> {
         let skip = usize::try_from(start.skip.min(MAX_RC4_SKIP)).ok()?;
         let mut rc4 =
@@ -20,7 +20,7 @@ impl Cipher {
         Some(Self(Box::new(rc4)))
     }
 
-    /// Transforms the next bytes of the stream.
+    /// Encrypts or decrypts the next bytes of the stream.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
         self.0.apply_keystream(bytes);
     }
@@ -32,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// RFC 6229's bytes of the key stream.
+    /// Expects bytes of the key stream from RFC 6229.
     fn check(key: &[u8], skip: u32, stream: &[u8]) {
         let start = Rc4Start { key: Bytes::copy_from_slice(key), skip };
         let mut bytes = vec![0; stream.len()];

@@ -1,26 +1,24 @@
-//! The keys armed on one connection, and the moment at which a payload becomes a write.
+//! The armed keys of one connection.
 //!
 //! Knows keys and spans, not streams. Invariant: after [`Diversion::disarm`] or
-//! [`Diversion::close`] returned, no write of the key (of any key) begins; and one that began holds
-//! a claim on its spans, so that whatever the engine orders next on them waits. Both follow from
-//! taking a key and claiming its spans under one lock.
+//! [`Diversion::close`] has returned, no write for the key (or any key) begins; a write that has
+//! begun holds a claim, so the engine's later commands on the spans wait for it. Both hold because
+//! taking a key and claiming its spans happen under one lock.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::io::{DivertKey, NotStored, OpError, OpErrorKind};
 
 use crate::files::{
     FileStore,
+    claimed::{Claimed, Placed},
     error::op_error,
     locks::{Access, Owner},
-    table::{Claimed, Placed},
 };
-use crate::limits;
+use crate::policy::limits;
 
-/// What is to become of diverted payloads of one connection.
+/// Where diverted payloads of one connection go.
 pub(crate) struct Diversion {
     store: Arc<FileStore>,
     owner: Owner,
@@ -34,13 +32,12 @@ struct Keys {
 }
 
 impl Diversion {
-    /// `owner` names the connection among all that write to the store: one burst of it is written
-    /// in order.
+    /// `owner` names the connection among all that write to the store; its own writes are ordered.
     pub(crate) fn new(store: Arc<FileStore>, owner: Owner) -> Self {
         Self { store, owner, keys: Mutex::default() }
     }
 
-    /// Arms a key; spans that could not be resolved fail its payload.
+    /// Arms a key. If its spans could not be resolved, its payload fails.
     pub(crate) fn arm(&self, key: DivertKey, spans: Result<Vec<Placed>, OpError>) {
         let mut keys = self.lock();
         if keys.closed {
@@ -65,10 +62,10 @@ impl Diversion {
         keys.armed.clear();
     }
 
-    /// Where a payload of this length goes; its write has begun then.
+    /// Takes a key's spans for a payload of this length. Its write has then begun.
     ///
     /// # Errors
-    /// Why it is thrown away.
+    /// Why the payload is dropped.
     pub(crate) fn take(&self, key: &DivertKey, length: usize) -> Result<Claimed, NotStored> {
         let mut keys = self.lock();
         if let Some(Ok(spans)) = keys.armed.get(key) {
@@ -85,6 +82,6 @@ impl Diversion {
     }
 
     fn lock(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock()
     }
 }

@@ -1,37 +1,37 @@
-//! From a stream of bytes to raw runs, frames and diverted payloads.
+//! Cuts a stream of bytes into raw runs, frames and diverted payloads.
 //!
-//! Pure: it owns the reading mode of one connection and cuts items off the front of a buffer that
-//! someone else fills. It never looks into a frame beyond its first nine bytes. Invariant: how the
-//! stream is cut into reads changes only how raw bytes are cut, never the frames.
+//! Pure. Owns the reading mode of one connection, and cuts items off the front of a buffer that
+//! others fill. Looks at most at the first nine bytes of a frame. Invariant: the sizes of reads
+//! change how raw bytes are cut, but never the frames.
 
 use bytes::{Buf, Bytes, BytesMut};
 use shared_proto::io::DivertKey;
 
-use crate::limits;
+use crate::policy::limits;
 
-/// Length field of a frame.
+/// Size of a frame's length field.
 const LENGTH: usize = 4;
-/// First byte and key of a diverted frame.
+/// Size of a diverted frame's first byte and key.
 const DIVERT_HEAD: usize = 1 + size_of::<DivertKey>();
 
-/// How one connection is read.
+/// The reading mode of one connection.
 #[derive(Debug)]
 pub(crate) enum Framing {
-    /// At most `left` further bytes, as they come.
+    /// At most `left` more bytes, as they arrive.
     Raw {
-        /// Bytes that may still be handed up.
+        /// Bytes that may still be delivered.
         left: u64,
     },
     /// Length-prefixed frames.
     Framed {
-        /// Longest frame.
+        /// Longest frame, bytes.
         max_frame: usize,
         /// First byte of the frames to divert.
         divert: Option<u8>,
     },
 }
 
-/// What was cut off the stream.
+/// An item of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// Raw bytes.
@@ -48,14 +48,14 @@ pub(crate) enum Item {
 pub(crate) struct Oversized;
 
 impl Default for Framing {
-    /// Nothing is read before the engine says how.
+    /// Nothing is read before the engine sets a mode.
     fn default() -> Self {
         Framing::Raw { left: 0 }
     }
 }
 
 impl Framing {
-    /// Allows `bytes` more raw bytes, leaving frames behind.
+    /// Allows `bytes` more raw bytes, and leaves the framed mode.
     pub(crate) fn raw(&mut self, bytes: u32) {
         let before = match self {
             Framing::Raw { left } => *left,
@@ -70,7 +70,7 @@ impl Framing {
         *self = Framing::Framed { max_frame, divert };
     }
 
-    /// How many bytes a read may add to what the buffer holds; zero is "do not read".
+    /// How many bytes a read may add to the buffer; zero means not to read.
     pub(crate) fn allowance(&self, buffered: usize) -> usize {
         match self {
             Framing::Raw { left } => {
@@ -80,7 +80,7 @@ impl Framing {
         }
     }
 
-    /// Bytes still missing of the frame at the buffer's front, at least one.
+    /// How many bytes the frame at the buffer's front lacks, at least one.
     pub(crate) fn missing(&self, buffer: &[u8]) -> usize {
         match (self, front_length(buffer)) {
             (Framing::Framed { .. }, Some(length)) => {
@@ -90,7 +90,7 @@ impl Framing {
         }
     }
 
-    /// Cuts the next item off the buffer; `None` when it takes more bytes, or more leave.
+    /// Cuts the next item off the buffer; `None` when it needs more bytes, or another mode.
     pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Item>, Oversized> {
         match self {
             Framing::Raw { left } => {
@@ -162,7 +162,7 @@ mod tests {
         out
     }
 
-    /// Feeds a stream in the given cuts and collects what comes out.
+    /// Feeds a stream in these cuts and collects the items.
     fn run(mut framing: Framing, cuts: &[&[u8]]) -> Result<Vec<Item>, Oversized> {
         let mut buffer = BytesMut::new();
         let mut items = Vec::new();
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(run(framing, &[&wire(&[b"\x07abcdefghx"])]).unwrap(), [frame(b"\x07abcdefghx")]);
     }
 
-    /// The same rules, said naively over the whole stream.
+    /// The same rules, written naively over the whole stream.
     fn model(mut stream: &[u8], max_frame: usize) -> Result<Vec<Item>, Oversized> {
         let mut items = Vec::new();
         while stream.len() >= 4 {
@@ -277,7 +277,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_stream_in_any_cuts_is_read_as_the_model_reads_it(
-            frames in prop::collection::vec(prop::collection::vec(prop_oneof![Just(T), any::<u8>()], 0..40), 0..20),
+            frames in prop::collection::vec(
+                prop::collection::vec(prop_oneof![Just(T), any::<u8>()], 0..40),
+                0..20,
+            ),
             stray in prop::collection::vec(any::<u8>(), 0..8),
             cuts in prop::collection::vec(1usize..30, 1..60),
             max_frame in 8u32..60,

@@ -1,8 +1,8 @@
-//! Accepting TCP connections.
+//! Accepts TCP connections.
 //!
-//! Knows who may connect and how many, nothing of what they say. Invariants: whom the policy would
-//! not dial is shut out before the engine hears of him; while the engine takes no events, nobody is
-//! accepted.
+//! Knows who may connect and how many, nothing of what they send. Invariants: an address that the
+//! policy would not dial is refused before the engine hears of it; while the engine takes no
+//! events, no connection is accepted.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,14 +10,13 @@ use shared_proto::{IoEvent, OpId, ids::SocketId, io::OpError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, conn, ports::bound};
+use super::{binding::bound, context::Context, session};
 use crate::files::error::from_io;
 
-/// How long one that could not accept waits: mostly for descriptors, which do not come back sooner
-/// if one asks for them all the time.
+/// The pause after accepting failed, mostly for lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Says at which port they are, and accepts at all of them until they are closed.
+/// Reports the port, then accepts at all sockets until they are closed.
 pub(super) fn start(
     context: &Arc<Context>,
     socket: SocketId,
@@ -45,11 +44,11 @@ async fn accept_all(context: Arc<Context>, socket: SocketId, listener: TcpListen
         match listener.accept().await {
             Ok((stream, addr)) => accept(&context, socket, stream, addr),
             Err(error) => {
-                tracing::debug!(%error, "no connection accepted");
+                tracing::debug!(%error, "accepting a connection failed");
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        // A burst of strangers does not keep the engine from being heard.
+        // A burst of incoming connections must not fill the queue of events.
         context.events.room().await;
     }
 }
@@ -60,6 +59,6 @@ fn accept(context: &Arc<Context>, socket: SocketId, stream: TcpStream, addr: Soc
     }
     if let Some(stranger) = context.admit_stranger() {
         let event = IoEvent::TcpAccepted { socket, conn: stranger.id(), addr };
-        tokio::spawn(conn::run(Arc::clone(context), stranger, event, async { Ok(stream) }));
+        tokio::spawn(session::run(Arc::clone(context), stranger, event, async { Ok(stream) }));
     }
 }

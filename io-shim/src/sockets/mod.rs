@@ -1,94 +1,73 @@
 //! The connections and ports of one engine.
 //!
-//! Owns the table of connections and what is allowed. [`conn`] drives one connection over a
-//! [`byte_stream`], which [`tcp`] opens. What comes goes through [`reading`] (with a [`cipher`] and
-//! [`framing`]) and [`burst`], by the keys of [`divert`]; what goes waits in its [`outbox`] for its
-//! [`writer`]. [`rate`] slows both down, [`policy`] says who may be dialled and who may come.
-//! [`ports`] keeps what is open to others: [`binding`] opens it, [`listen`] accepts, [`udp`]
-//! carries datagrams, and with [`utp`] connections over them ([`polled`] like any other). Commands
-//! for a connection that is gone are ignored: both sides can cross on the wire.
+//! Owns the table of connections ([`context`]). A [`session`] drives one connection over a
+//! [`byte_stream`], which [`tcp`] opens; commands act on its handle ([`conn`]). What arrives goes
+//! through [`reading`] (with a [`cipher`] and [`framing`]) and [`burst`], by the keys of
+//! [`divert`]. What is sent waits in the [`outbox`] for the [`writer`]. [`rate`] limits both
+//! directions; [`crate::policy::dial`] decides who may be dialled and who may connect. [`ports`]
+//! holds the open ports: [`binding`] opens them, [`listen`] accepts, [`udp`] carries datagrams and,
+//! with [`utp`], connections over them ([`polled`]). [`port_map`] asks routers to forward ports.
+//! Commands for a closed connection are ignored, because messages of both sides can cross.
 
 pub(crate) mod binding;
 mod burst;
 mod byte_stream;
 mod cipher;
+mod close_reason;
 pub(crate) mod conn;
+mod context;
 pub(crate) mod divert;
 pub(crate) mod framing;
 pub(crate) mod listen;
 mod outbox;
-pub mod policy;
 mod polled;
 pub mod port_map;
 pub(crate) mod ports;
 pub(crate) mod rate;
 mod reading;
+mod session;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 mod utp;
 mod writer;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::{
-    ConnId, IoEvent, OpId,
-    io::{CloseReason, DivertKey, OpError, OpErrorKind, Rc4Start},
-};
+use shared_proto::io::{DivertKey, OpError, OpErrorKind, Rc4Start};
+use shared_proto::{ConnId, IoEvent, OpId};
 use tokio_util::sync::CancellationToken;
 
-pub use policy::DialPolicy;
-
-use self::{
-    conn::Conn,
-    divert::Diversion,
-    ports::Ports,
-    rate::{Direction, Membership, Rates},
-};
+use self::conn::Conn;
+use self::context::Context;
+use self::ports::Ports;
+use self::rate::{Direction, Membership};
 use crate::events::EventSender;
-use crate::files::{FileStore, error::op_error, locks::Owner, table::Placed};
-use crate::limits;
+use crate::files::FileStore;
+use crate::files::claimed::Placed;
+use crate::files::error::op_error;
 use crate::metrics::Metrics;
-use crate::plane::io_plane::IoConfig;
+use crate::policy::io_config::IoConfig;
+use crate::policy::limits;
 use crate::sockets::port_map::PortMaps;
 
 /// All connections of one engine.
 pub(crate) struct Sockets {
     context: Arc<Context>,
-    /// What is open to others.
+    /// The open ports.
     pub(crate) ports: Ports,
 }
 
-/// What every connection needs of its surroundings.
-pub(crate) struct Context {
-    conns: Mutex<HashMap<ConnId, Arc<Conn>>>,
-    events: EventSender,
-    store: Arc<FileStore>,
-    metrics: Arc<Metrics>,
-    rates: Rates,
-    policy: DialPolicy,
-    max_conns: usize,
-    strangers: AtomicU64,
-    maps: Arc<PortMaps>,
-    stopped: CancellationToken,
-}
-
-/// The rate limits of a group, for bytes that come by another way.
+/// The rate limits of a group, for bytes that do not come over a connection.
 pub(crate) struct Meter {
     context: Arc<Context>,
     membership: Membership,
 }
 
 impl Meter {
-    /// Waits until so many bytes may have come.
+    /// Waits until `bytes` bytes may have arrived.
     pub(crate) async fn down(&self, bytes: usize) {
         let mut left = bytes;
         while left > 0 {
@@ -107,18 +86,7 @@ impl Sockets {
         maps: Arc<PortMaps>,
         stopped: CancellationToken,
     ) -> Self {
-        let context = Arc::new(Context {
-            conns: Mutex::default(),
-            events,
-            store,
-            metrics,
-            rates: Rates::default(),
-            policy: config.policy,
-            max_conns: config.max_conns,
-            strangers: AtomicU64::new(ConnId::ACCEPTED.0),
-            maps,
-            stopped,
-        });
+        let context = Arc::new(Context::new(config, events, store, metrics, maps, stopped));
         Self { ports: Ports::new(Arc::clone(&context), config.addresses.clone()), context }
     }
 
@@ -126,7 +94,7 @@ impl Sockets {
     pub(crate) fn connect(&self, id: ConnId, addr: SocketAddr, timeout: Duration) {
         if let Some(conn) = self.context.admit_dialled(id, addr) {
             let opening = tcp::dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
-            tokio::spawn(conn::run(
+            tokio::spawn(session::run(
                 Arc::clone(&self.context),
                 conn,
                 IoEvent::TcpConnected { conn: id },
@@ -171,7 +139,7 @@ impl Sockets {
         self.with(id, |conn| conn.transform(read, write));
     }
 
-    /// Counts what comes by another way to a group.
+    /// A meter for bytes of a group that do not come over a connection.
     pub(crate) fn meter(&self, group: u32) -> Meter {
         let membership = Membership::new(self.context.rates.group(group));
         Meter { context: Arc::clone(&self.context), membership }
@@ -205,7 +173,7 @@ impl Sockets {
         }
     }
 
-    /// Closes all of them.
+    /// Closes all connections and ports.
     pub(crate) fn clear(&mut self) {
         self.ports.clear();
         let all: Vec<_> = self.context.conns().drain().collect();
@@ -220,52 +188,4 @@ impl Sockets {
             act(&conn);
         }
     }
-}
-
-impl Context {
-    /// A place for a connection that the engine wants to this address; if there is none, the engine
-    /// hears why.
-    fn admit_dialled(&self, id: ConnId, addr: SocketAddr) -> Option<Arc<Conn>> {
-        let mut conns = self.conns();
-        if id >= ConnId::ACCEPTED || conns.contains_key(&id) {
-            tracing::warn!(conn = %id, "the engine uses a connection's number that is not free");
-            return None;
-        }
-        let reason = if !self.policy.allows(addr) {
-            CloseReason::Denied
-        } else if conns.len() >= self.max_conns {
-            CloseReason::Limit
-        } else {
-            return Some(self.admit(&mut conns, id));
-        };
-        self.events.refuse(IoEvent::TcpClosed { conn: id, reason });
-        None
-    }
-
-    /// A place for a connection that somebody else opened, if there is one.
-    fn admit_stranger(&self) -> Option<Arc<Conn>> {
-        let mut conns = self.conns();
-        let has_room = conns.len() < self.max_conns - self.max_conns / limits::DIALLED_SHARE;
-        (has_room && !self.stopped.is_cancelled()).then(|| {
-            let id = ConnId(self.strangers.fetch_add(1, Ordering::Relaxed));
-            self.admit(&mut conns, id)
-        })
-    }
-
-    fn admit(&self, conns: &mut HashMap<ConnId, Arc<Conn>>, id: ConnId) -> Arc<Conn> {
-        let diversion = Diversion::new(Arc::clone(&self.store), next_owner());
-        let conn = Arc::new(Conn::new(id, diversion, self.stopped.child_token()));
-        conns.insert(id, Arc::clone(&conn));
-        conn
-    }
-
-    fn conns(&self) -> MutexGuard<'_, HashMap<ConnId, Arc<Conn>>> {
-        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Numbers connections across engines, as their writes meet in one store.
-fn next_owner() -> Owner {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    Owner(NEXT.fetch_add(1, Ordering::Relaxed))
 }

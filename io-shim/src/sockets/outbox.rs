@@ -1,42 +1,39 @@
-//! What waits to be sent on one connection: bytes, bytes of files, and where a transform begins, in
-//! the order of the commands.
+//! The queue of one connection: bytes, bytes of files, and where a cipher starts.
 //!
-//! Owns the queue and its bound; [`super::writer`] works it off. Invariant: bytes of files are not
-//! in memory while they wait here.
+//! Owns the queue and its bound; [`super::writer`] sends what it holds. Invariant: bytes of files
+//! are not in memory while they wait here.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::{OpId, io::OpError};
 use tokio::sync::Notify;
 
 use super::cipher::Cipher;
-use crate::files::table::Placed;
-use crate::limits;
+use crate::files::claimed::Placed;
+use crate::policy::limits;
 
-/// One thing to send.
+/// An item to send.
 pub(super) enum Item {
     /// Bytes.
     Bytes(Bytes),
-    /// Bytes, and then bytes of files, for a command that wants to know when they are sent.
+    /// Bytes, and then bytes of files, for a command with an answer.
     Spans(OpId, Bytes, Result<Vec<Placed>, OpError>),
-    /// What follows is transformed.
+    /// What follows is encrypted.
     Cipher(Cipher),
 }
 
-/// Why something is not queued.
+/// Why an item is not queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// The connection has ended.
     Closed,
-    /// The other end does not read.
+    /// The peer does not read.
     Overfull,
 }
 
-/// What is to be sent.
+/// The queue.
 #[derive(Default)]
 pub(super) struct Outbox {
     queue: Mutex<Queue>,
@@ -47,14 +44,13 @@ pub(super) struct Outbox {
 struct Queue {
     items: VecDeque<Item>,
     cost: usize,
-    /// Commands whose bytes are being sent, each with the place in the stream where its last one
-    /// is.
+    /// Commands whose bytes are being sent, each with the position of its last byte in the stream.
     under_way: VecDeque<(u64, OpId)>,
     closed: bool,
 }
 
 impl Outbox {
-    /// Queues one more.
+    /// Queues an item.
     pub(super) fn push(&self, item: Item) -> Result<(), Refused> {
         let mut queue = self.lock();
         if queue.closed {
@@ -71,8 +67,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Waits for items and takes what may be sent together: at least one, then as many as come to
-    /// so many bytes.
+    /// Waits for items, and takes the first and those that follow within `bytes` bytes.
     pub(super) async fn take(&self, bytes: usize) -> Vec<Item> {
         loop {
             let taken = self.lock().take(bytes);
@@ -83,19 +78,19 @@ impl Outbox {
         }
     }
 
-    /// A command's last byte is at this place of the stream.
+    /// Records the position in the stream of a command's last byte.
     pub(super) fn begin(&self, end: u64, op: OpId) {
         self.lock().under_way.push_back((end, op));
     }
 
-    /// The commands that are done when the stream is written up to there.
+    /// Takes the commands that are done when the stream is written up to `written`.
     pub(super) fn done(&self, written: u64) -> Vec<OpId> {
         let mut queue = self.lock();
         let done = queue.under_way.partition_point(|(end, _)| *end <= written);
         queue.under_way.drain(..done).map(|(_, op)| op).collect()
     }
 
-    /// Takes no more, and gives back the commands that nothing will come of.
+    /// Closes the queue, and returns the commands that will not be done.
     pub(super) fn close(&self) -> Vec<OpId> {
         let mut queue = self.lock();
         queue.closed = true;
@@ -108,7 +103,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 
@@ -139,7 +134,7 @@ impl Item {
         }
     }
 
-    /// What it takes of memory while it waits.
+    /// Memory that the item takes while it waits.
     fn cost(&self) -> usize {
         limits::SEND_OVERHEAD
             + match self {

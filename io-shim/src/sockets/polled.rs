@@ -1,30 +1,30 @@
-//! Any `AsyncRead` and `AsyncWrite` as a [`ByteStream`]: ready until a try was in vain, and again
-//! when the stream calls.
+//! Any `AsyncRead` and `AsyncWrite` as a [`ByteStream`].
 //!
-//! It reads in lumps, whatever little is asked for: a protocol whose window reopens byte by byte,
-//! because a rate limit lets bytes through one by one, crawls. Invariant: a lump and no more is in
+//! It counts as ready until a try fails, and again when the stream wakes it. It reads in lumps,
+//! because a protocol whose window reopens byte by byte is slow. Invariant: at most one lump is in
 //! memory here.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::{BufMut, BytesMut};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
 };
 
 use super::byte_stream::ByteStream;
-use crate::limits;
+use crate::policy::limits;
 
-/// Two halves that are polled, as a [`ByteStream`].
+/// Two polled halves as a [`ByteStream`].
 pub(super) struct Polled<R, W> {
     reader: Mutex<Reader<R>>,
     writer: Mutex<W>,
@@ -32,13 +32,13 @@ pub(super) struct Polled<R, W> {
     writing: Arc<Readiness>,
 }
 
-/// What is read and not asked for yet.
+/// Bytes that were read ahead.
 struct Reader<R> {
     inner: R,
     lump: BytesMut,
 }
 
-/// Whether a try is worth it: until one was in vain, and again when the stream calls.
+/// Whether a try may succeed.
 struct Readiness {
     is_ready: AtomicBool,
     called: Notify,
@@ -70,7 +70,7 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin> ByteStream for P
     }
 
     fn try_read(&self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock();
         if reader.lump.is_empty() {
             let filled = reader.fill(&self.reading);
             if reader.lump.is_empty() {
@@ -88,7 +88,7 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin> ByteStream for P
     }
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock();
         let mut written = 0;
         for slice in slices {
             match self.writing.attempt(|cx| Pin::new(&mut *writer).poll_write(cx, slice)) {
@@ -99,7 +99,7 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin> ByteStream for P
                     }
                 }
                 Err(error) if written == 0 => return Err(error),
-                // It will be said again at the next try.
+                // The next try returns the error again.
                 Err(_) => break,
             }
         }
@@ -108,7 +108,7 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin> ByteStream for P
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// Reads what there is. An end or an error comes again when it is its turn.
+    /// Reads what is there. An end or an error is returned when its turn comes.
     fn fill(&mut self, reading: &Arc<Readiness>) -> io::Result<()> {
         while self.lump.len() < limits::POLLED_LUMP {
             let before = self.lump.len();
@@ -137,7 +137,7 @@ impl Readiness {
         self: &Arc<Self>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> io::Result<T> {
-        // Before the try: a call that comes during it must not be lost.
+        // Before the try, so that a wake-up during the try is not lost.
         self.is_ready.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(self));
         match poll(&mut Context::from_waker(&waker)) {

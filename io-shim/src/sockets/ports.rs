@@ -1,8 +1,8 @@
-//! The ports that one engine has open: listening sockets and UDP sockets, by the engine's numbers.
+//! The open ports of one engine, by the engine's numbers.
 //!
 //! Owns the table; [`super::binding`] opens sockets, [`super::listen`] and [`super::udp`] drive
-//! them. Invariant: whatever ends a port, by order or with its engine, ends its tasks and closes
-//! its sockets.
+//! them. Invariant: the end of a port, by command or with its engine, ends its tasks and closes its
+//! sockets.
 
 use std::{
     collections::HashMap,
@@ -19,24 +19,24 @@ use shared_proto::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, binding, conn, listen, udp};
+use super::{binding, context::Context, listen, session, udp};
 use crate::files::error::op_error;
-use crate::limits;
+use crate::policy::limits;
 use crate::sockets::port_map::{Target, Transport};
 
-/// All ports of one engine.
+/// All open ports of one engine.
 pub(crate) struct Ports {
     context: Arc<Context>,
     addresses: Vec<IpAddr>,
     open: HashMap<SocketId, Port>,
 }
 
-/// One of them. Dropping it closes it.
+/// An open port. Dropping it closes it.
 struct Port {
     kind: Kind,
-    /// What a router could let in for it.
+    /// What a router could forward to it.
     target: Option<Target>,
-    /// Ends what the router is asked, if it is.
+    /// Ends its port mapping, if there is one.
     mapped: Option<CancellationToken>,
     closed: CancellationToken,
 }
@@ -47,7 +47,7 @@ enum Kind {
 }
 
 impl Ports {
-    /// None yet; they will be at these addresses of this machine, or at all if there are none.
+    /// No ports yet. They will be at these local addresses, or at all if there are none.
     pub(super) fn new(context: Arc<Context>, addresses: Vec<IpAddr>) -> Self {
         Self { context, addresses, open: HashMap::new() }
     }
@@ -133,7 +133,7 @@ impl Ports {
         };
         if let Some(admitted) = self.context.admit_dialled(id, addr) {
             let opening = utp.dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
-            tokio::spawn(conn::run(
+            tokio::spawn(session::run(
                 Arc::clone(&self.context),
                 admitted,
                 IoEvent::TcpConnected { conn: id },
@@ -151,7 +151,7 @@ impl Ports {
 
     fn ask_router(&mut self, socket: SocketId) -> Result<(), OpError> {
         let no_target =
-            || op_error(OpErrorKind::Denied, "no IPv4 socket that a router could let others reach");
+            || op_error(OpErrorKind::Denied, "no router can forward a port to this socket");
         let port = self.open.get_mut(&socket).ok_or_else(no_target)?;
         let target = port.target.ok_or_else(no_target)?;
         if port.mapped.as_ref().is_some_and(|asked| !asked.is_cancelled()) {
@@ -181,7 +181,7 @@ impl Ports {
         self.open.remove(&socket);
     }
 
-    /// Closes all of them.
+    /// Closes all ports.
     pub(super) fn clear(&mut self) {
         self.open.clear();
     }
@@ -196,7 +196,7 @@ impl Ports {
         Ok(self.context.stopped.child_token())
     }
 
-    /// What is bound says so itself, before its first event.
+    /// An open socket reports its port itself, before its first event.
     fn settle(&mut self, op: OpId, socket: SocketId, bound: Result<Port, OpError>) {
         match bound {
             Ok(port) => drop(self.open.insert(socket, port)),
@@ -209,9 +209,4 @@ impl Drop for Port {
     fn drop(&mut self) {
         self.closed.cancel();
     }
-}
-
-/// The event that says at which port a socket is.
-pub(super) fn bound(op: OpId, port: u16) -> IoEvent {
-    IoEvent::Done { op, result: Ok(OpOutput::Bound { port }) }
 }

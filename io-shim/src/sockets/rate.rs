@@ -1,37 +1,33 @@
-//! Rates: how many bytes a second connections may read and write together.
+//! Rate limits: how many bytes per second connections may read and write together.
 //!
-//! Owns token buckets, one a direction for all connections and for each group. Must never know what
-//! the bytes are. Invariants: over any time what passes is at most the rate times the time and a
-//! twenty-fifth of a second's worth; who asks first is served first; bytes that were allowed and
-//! not used are given back.
+//! Owns token buckets, one per direction for all connections and for each group. Must never know
+//! what the bytes are. Invariants: in any period, at most the rate times the period passes, plus a
+//! twenty-fifth of a second's worth; requests are served in order; bytes that were allowed and not
+//! used are returned.
 
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     select,
     sync::{Notify, watch},
     time::{Instant, sleep},
 };
 
-use crate::limits;
+use crate::policy::limits;
 
-/// Share of a second's bytes that may gather: enough that a timer that is late loses nothing, too
-/// little to be seen as a burst.
+/// The share of a second's bytes that a bucket holds: enough for a late timer, too little for a
+/// burst.
 const GATHER: u64 = 25;
-/// Share of a second's bytes that one waits for: many small reads instead of few large ones, as
-/// long as they do not outweigh their bytes.
+/// The share of a second's bytes that a request waits for: as many small reads as possible, as long
+/// as they do not cost more than their bytes.
 const QUANTUM: u64 = 100;
 const QUANTUM_MIN: u64 = 512;
 const QUANTUM_MAX: u64 = 64 << 10;
-/// A rate of zero is waited out in such steps; a change of the rate ends them.
+/// How often a rate of zero is checked. A change of the rate ends the wait.
 const STANDSTILL: Duration = Duration::from_secs(3600);
 
-/// Which way bytes go.
+/// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// From the network.
@@ -40,7 +36,7 @@ pub(super) enum Direction {
     Up,
 }
 
-/// The limits of a group of connections, each direction on its own.
+/// The limits of a group, each direction on its own.
 #[derive(Default)]
 pub(super) struct Group {
     down: Bucket,
@@ -54,17 +50,17 @@ pub(super) struct Rates {
     groups: Mutex<HashMap<u32, Arc<Group>>>,
 }
 
-/// The group that a connection counts to, besides all.
+/// The group of a connection, besides all connections.
 pub(super) type Membership = watch::Sender<Option<Arc<Group>>>;
 
-/// Bytes that may pass now. What is not used is given back.
+/// Bytes that may pass now. Unused ones are returned.
 pub(super) struct Permit<'a> {
     bucket: &'a Bucket,
     left: usize,
 }
 
 impl Rates {
-    /// Sets the limits of a group, in bytes a second; 0 is all connections together.
+    /// Sets the limits of a group, bytes per second; 0 is all connections together.
     pub(super) fn limit(&self, group: u32, down: Option<u64>, up: Option<u64>) {
         let set = |group: &Group| {
             group.down.set(down);
@@ -77,12 +73,12 @@ impl Rates {
         }
     }
 
-    /// The group of this number; none for 0, or when there are too many.
+    /// The group of this number; `None` for 0, or when there are too many.
     pub(super) fn group(&self, number: u32) -> Option<Arc<Group>> {
         if number == 0 {
             return None;
         }
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.groups.lock();
         if groups.len() >= limits::MAX_GROUPS && !groups.contains_key(&number) {
             groups.retain(|_, group| Arc::strong_count(group) > 1 || group.is_limited());
             if groups.len() >= limits::MAX_GROUPS {
@@ -93,8 +89,8 @@ impl Rates {
         Some(Arc::clone(groups.entry(number).or_default()))
     }
 
-    /// Waits until a member of the group may pass bytes, `want` at the most, and acts on as many as
-    /// it may. `act` says how many it used.
+    /// Waits until a member of the group may pass bytes, at most `want`, and calls `act` with how
+    /// many. `act` also returns how many it used.
     pub(super) async fn pass<T>(
         &self,
         membership: &Membership,
@@ -105,7 +101,7 @@ impl Rates {
         let mut member = membership.subscribe();
         loop {
             let group = member.borrow_and_update().clone();
-            // Who is moved to another group waits there.
+            // A connection that moves to another group waits there.
             let (mut of_group, mut of_all) = select! {
                 biased;
                 permits = self.permits(group.as_deref(), direction, want) => permits,
@@ -148,15 +144,15 @@ impl Group {
     }
 }
 
-/// One limit.
+/// A token bucket.
 struct Bucket {
     level: Mutex<Level>,
-    /// Held by whoever is next.
+    /// Held by the next request.
     turn: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
-/// How full it is.
+/// How full a bucket is.
 struct Level {
     rate: Option<u64>,
     bytes: f64,
@@ -205,12 +201,12 @@ impl Bucket {
     }
 
     fn lock(&self) -> MutexGuard<'_, Level> {
-        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+        self.level.lock()
     }
 }
 
 impl Level {
-    /// Takes as much as there is, or says how long to wait until that is worth it.
+    /// Takes what is there, or returns how long to wait until it is enough.
     fn take(&mut self, want: usize, now: Instant) -> Result<usize, Duration> {
         let Some(rate) = self.rate else { return Ok(want) };
         self.fill(now);
@@ -218,7 +214,7 @@ impl Level {
         if self.bytes < worth_it {
             let seconds = (worth_it - self.bytes) / rate as f64;
             let wait = Duration::try_from_secs_f64(seconds).unwrap_or(STANDSTILL).min(STANDSTILL);
-            // Timers round down to what has passed already.
+            // A timer rounds down to a time that has passed.
             return Err(wait.max(Duration::from_millis(1)));
         }
         #[expect(
@@ -237,7 +233,7 @@ impl Level {
         self.bytes = (self.bytes + passed * self.rate.unwrap_or(0) as f64).min(self.most());
     }
 
-    /// What may gather.
+    /// The bucket's size.
     fn most(&self) -> f64 {
         let rate = self.rate.unwrap_or(0);
         (rate / GATHER).max(2 * QUANTUM_MIN) as f64
@@ -257,7 +253,7 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
 
-    /// A connection that always has something to read, and counts what it read.
+    /// A connection that can always read, and counts what it reads.
     struct Reader {
         rates: Arc<Rates>,
         membership: Membership,
@@ -275,7 +271,7 @@ mod tests {
                 let used = |allowed| (allowed, allowed);
                 let read =
                     reading.rates.pass(&reading.membership, Direction::Down, 256 << 10, used).await;
-                reading.passed.lock().unwrap().push((Instant::now(), read));
+                reading.passed.lock().push((Instant::now(), read));
             }
         });
         reader
@@ -283,10 +279,10 @@ mod tests {
 
     impl Reader {
         fn total(&self) -> usize {
-            self.passed.lock().unwrap().iter().map(|(_, bytes)| bytes).sum()
+            self.passed.lock().iter().map(|(_, bytes)| bytes).sum()
         }
 
-        /// Bytes that pass in so long from now.
+        /// Bytes that pass in the next `seconds`.
         async fn reads_within(&self, seconds: f64) -> f64 {
             let before = self.total();
             sleep(Duration::from_secs_f64(seconds)).await;
@@ -317,11 +313,11 @@ mod tests {
         const RATE: f64 = 1_000_000.0;
         let rates = Arc::new(Rates::default());
         rates.limit(0, Some(1_000_000), None);
-        // A quiet minute gathers no burst.
+        // A quiet minute adds no burst.
         sleep(Duration::from_secs(60)).await;
         let reader = reader(&rates, 0);
         sleep(Duration::from_secs(3)).await;
-        let passed = reader.passed.lock().unwrap().clone();
+        let passed = reader.passed.lock().clone();
         for (at, _) in &passed {
             let window = Duration::from_millis(100);
             let within: usize = passed
@@ -392,7 +388,7 @@ mod tests {
         for number in 3..u32::try_from(limits::MAX_GROUPS).unwrap() + 100 {
             rates.group(number);
         }
-        let groups = rates.groups.lock().unwrap();
+        let groups = rates.groups.lock();
         assert!(
             groups.len() <= limits::MAX_GROUPS
                 && groups.contains_key(&1)

@@ -1,8 +1,7 @@
-//! What becomes of bytes that were read: first a transform, if there is one, then
-//! [`super::framing`].
+//! Decrypts the bytes that were read, if there is a cipher, and cuts them with [`super::framing`].
 //!
-//! Pure; somebody else fills the buffer. Invariant: each byte is transformed once, those that were
-//! read before the transform was set and not cut yet included.
+//! Pure; others fill the buffer. Invariant: each byte is decrypted once, including those that were
+//! read before the cipher was set and not yet cut.
 
 use bytes::BytesMut;
 
@@ -16,12 +15,13 @@ use super::{
 pub(super) struct Reading {
     pub(super) framing: Framing,
     cipher: Option<Cipher>,
-    /// Bytes at the front of the buffer that are transformed already.
+    /// Bytes at the front of the buffer that are already decrypted.
     plain: usize,
 }
 
 impl Reading {
-    /// Transforms what was not cut yet; false when there is a transform already.
+    /// Sets a cipher and decrypts what was not yet cut. Returns `false` when there is a cipher
+    /// already.
     pub(super) fn transform(&mut self, cipher: Cipher) -> bool {
         let is_first = self.cipher.is_none();
         if is_first {
@@ -31,12 +31,12 @@ impl Reading {
         is_first
     }
 
-    /// How many bytes a read may add to what the buffer holds; zero is "do not read".
+    /// How many bytes a read may add to the buffer; zero means not to read.
     pub(super) fn allowance(&self, buffered: usize) -> usize {
         self.framing.allowance(buffered)
     }
 
-    /// Bytes still missing of the frame at the buffer's front, at least one.
+    /// How many bytes the frame at the buffer's front lacks, at least one.
     pub(super) fn missing(&self, buffer: &[u8]) -> usize {
         if self.cipher.is_some() && self.plain < buffer.len() {
             1
@@ -45,7 +45,7 @@ impl Reading {
         }
     }
 
-    /// Cuts the next item off the buffer; `None` when it takes more bytes, or more leave.
+    /// Cuts the next item off the buffer; `None` when it needs more bytes, or another mode.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Item>, Oversized> {
         if let Some(cipher) = &mut self.cipher {
             cipher.apply(&mut buffer[self.plain..]);
@@ -69,8 +69,8 @@ mod tests {
     }
 
     proptest! {
-        /// The handshake is in the clear and its length known; the rest is transformed, however the
-        /// stream is cut into reads and however late the transform is set.
+        /// The handshake is plain and of known length. The rest is decrypted, whatever the sizes of
+        /// the reads and however late the cipher is set.
         #[test]
         fn what_was_read_too_early_is_transformed_too(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),

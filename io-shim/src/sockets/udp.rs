@@ -1,9 +1,8 @@
-//! UDP sockets: datagrams up to the engine and down to the network, over bounded queues that drop
-//! what does not fit.
+//! UDP sockets: datagrams for and from the engine, over bounded queues that drop what does not fit.
 //!
-//! Knows addresses and lengths, not what datagrams say. Invariants: nothing here ever waits for the
-//! engine, nor the engine for this; no datagram comes from or goes to an address that the policy
-//! would not dial, the group that was joined excepted.
+//! Knows addresses and lengths, not what datagrams say. Invariants: a socket never waits for the
+//! engine, nor the engine for a socket; no datagram comes from or goes to an address that the
+//! policy would not dial, except a group that was joined.
 
 use std::{
     io,
@@ -23,49 +22,50 @@ use tokio::{net::UdpSocket, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, DialPolicy,
     binding::GroupSockets,
-    conn,
-    ports::bound,
+    binding::bound,
+    context::Context,
+    session,
     utp::{Utp, is_utp},
 };
 use crate::files::error::{from_io, op_error};
-use crate::limits;
+use crate::policy::dial::DialPolicy;
+use crate::policy::limits;
 
-/// How long one that failed to receive waits. Some systems report there that an earlier datagram
-/// did not arrive.
+/// The pause after a failed receive. Some systems report there that an earlier datagram did not
+/// arrive.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Longest datagram of all, bytes.
+/// Longest datagram, bytes.
 const LONGEST: usize = 64 << 10;
 
 /// The sockets behind one number of the engine.
 pub(super) struct Sockets {
     listeners: Vec<Arc<UdpSocket>>,
-    /// Of a group: one for each interface.
+    /// For a group: one socket per interface.
     speakers: Vec<Arc<UdpSocket>>,
     group: Option<SocketAddr>,
     port: u16,
 }
 
-/// What commands act upon.
+/// The handle that commands act on.
 pub(super) struct Udp {
     policy: DialPolicy,
     group: Option<SocketAddr>,
     outbox: mpsc::Sender<(SocketAddr, Bytes)>,
     sockets: Vec<Arc<UdpSocket>>,
-    /// Once it is spoken: what is uTP's is no longer handed up.
+    /// Set when uTP is accepted: its datagrams then no longer reach the engine.
     utp: Arc<OnceLock<Utp>>,
 }
 
 impl Sockets {
-    /// At one port of several addresses.
+    /// Sockets at several addresses with one port.
     pub(super) fn plain(sockets: Vec<StdSocket>, port: u16) -> Result<Self, OpError> {
         let listeners = adopt(sockets)?;
         Ok(Self { speakers: listeners.clone(), listeners, group: None, port })
     }
 
-    /// Of a multicast group.
+    /// Sockets of a multicast group.
     pub(super) fn of_group(sockets: GroupSockets, group: IpAddr) -> Result<Self, OpError> {
         let GroupSockets { listener, speakers, port } = sockets;
         let group = Some(SocketAddr::new(group, port));
@@ -79,7 +79,7 @@ fn adopt(sockets: Vec<StdSocket>) -> Result<Vec<Arc<UdpSocket>>, OpError> {
     adopted.map_err(|error| from_io(&error))
 }
 
-/// Says at which port they are, and carries datagrams both ways until they are closed.
+/// Reports the port, then carries datagrams both ways until the sockets are closed.
 pub(super) fn start(
     context: &Arc<Context>,
     socket: SocketId,
@@ -105,7 +105,7 @@ pub(super) fn start(
 }
 
 impl Udp {
-    /// Sends a datagram, or loses it.
+    /// Sends a datagram, or drops it.
     pub(super) fn send(&self, to: SocketAddr, data: Bytes) {
         let is_allowed = self.policy.allows(to) && self.group.is_none() || self.group == Some(to);
         if is_allowed && data.len() <= MAX_DATAGRAM {
@@ -113,7 +113,7 @@ impl Udp {
         }
     }
 
-    /// From here on datagrams of uTP are connections.
+    /// Accepts uTP from here on.
     pub(super) fn start_utp(
         &mut self,
         context: &Arc<Context>,
@@ -121,7 +121,7 @@ impl Udp {
         closed: &CancellationToken,
     ) -> Result<(), OpError> {
         if self.group.is_some() {
-            return Err(op_error(OpErrorKind::Denied, "a group has no connections"));
+            return Err(op_error(OpErrorKind::Denied, "a multicast group has no connections"));
         }
         if self.utp.get().is_none() {
             let utp = Utp::start(self.sockets.clone(), context.max_conns, closed)?;
@@ -132,18 +132,18 @@ impl Udp {
         Ok(())
     }
 
-    /// uTP, if it is spoken here.
+    /// uTP, if it is accepted here.
     pub(super) fn utp(&self) -> Option<Utp> {
         self.utp.get().cloned()
     }
 }
 
-/// Those for whom there is no room are shut out: dropping a connection says goodbye.
+/// Connections without space are refused: dropping one says goodbye.
 async fn accept_all(context: Arc<Context>, socket: SocketId, utp: Utp) {
     while let Some((addr, stream)) = utp.accept().await {
         if let Some(stranger) = context.admit_stranger() {
             let event = IoEvent::TcpAccepted { socket, conn: stranger.id(), addr };
-            tokio::spawn(conn::run(Arc::clone(&context), stranger, event, async { Ok(stream) }));
+            tokio::spawn(session::run(Arc::clone(&context), stranger, event, async { Ok(stream) }));
         }
         context.events.room().await;
     }
@@ -155,7 +155,8 @@ async fn receive_all(
     listener: Arc<UdpSocket>,
     utp: Arc<OnceLock<Utp>>,
 ) {
-    // Room for any, because some systems give back an error in place of one that is cut.
+    // Large enough for any datagram, because some systems return an error instead of a truncated
+    // one.
     let mut buffer = vec![0; LONGEST];
     loop {
         match listener.recv_from(&mut buffer).await {
@@ -173,8 +174,8 @@ async fn receive_all(
     }
 }
 
-/// A group is spoken to on every interface; anybody else from the first address that has a way
-/// there.
+/// A datagram for the group goes out on every interface, any other from the first address with a
+/// route.
 async fn send_all(
     speakers: Vec<Arc<UdpSocket>>,
     mut orders: mpsc::Receiver<(SocketAddr, Bytes)>,

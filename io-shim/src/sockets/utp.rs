@@ -1,10 +1,9 @@
 //! uTP (BEP 29): connections over a UDP socket.
 //!
-//! The protocol is the crate librqbit-utp's; this carries its datagrams and bounds it. Knows
-//! nothing of what connections say. Invariants: the protocol never waits for the network: what the
-//! socket does not take at once is lost, as it may be anywhere, so that nothing gathers; and it
-//! never sees an error that is not about its own datagram, so that one stranger's address does not
-//! end everybody's connections.
+//! The crate librqbit-utp implements the protocol; this module carries its datagrams and bounds it.
+//! Knows nothing of what connections carry. Invariants: the protocol never waits for the network: a
+//! datagram that the socket does not accept is lost, so nothing queues up; and the protocol only
+//! sees errors about its own datagram, so that one bad address does not end all connections.
 
 use std::{
     io::{self, IoSlice},
@@ -31,34 +30,24 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-mod calls;
+mod dials;
+mod packet;
 mod shut;
 
-use self::{calls::Calls, shut::Shut};
+use self::dials::Dials;
+use self::packet::{HEADER, SILENCE, SYN, VERSION};
+use self::shut::Shut;
 use super::polled::Polled;
 use crate::files::error::op_error;
-use crate::limits;
+use crate::policy::limits;
 
-/// Shortest datagram: a header without extensions (BEP 29).
-const HEADER: usize = 20;
-/// Version of the protocol.
-const VERSION: u8 = 1;
-// Its types.
-const DATA: u8 = 0;
-const FIN: u8 = 1;
-const STATE: u8 = 2;
-const RESET: u8 = 3;
-const SYN: u8 = 4;
-/// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One
-/// that owes an answer is given up much sooner, by its retransmissions.
-const SILENCE: Duration = Duration::from_secs(180);
-/// The first patience with a call for a connection before it is repeated. It doubles.
-const FIRST_CALL: Duration = Duration::from_secs(1);
+/// The pause before a SYN is first repeated. It doubles.
+const FIRST_REPEAT: Duration = Duration::from_secs(1);
 
-/// A connection.
+/// A uTP connection.
 pub(super) type Stream = Polled<UtpStreamReadHalf, UtpStreamWriteHalf>;
 
-/// The crate names its own clock only here.
+/// The crate names its own clock nowhere else.
 trait Parts {
     type Environment;
 }
@@ -69,7 +58,7 @@ impl<T, E> Parts for UtpSocket<T, E> {
 
 type Environment = <UtpSocketUdp as Parts>::Environment;
 
-/// uTP over one port. Clones are the same.
+/// uTP over one port. Clones share it.
 #[derive(Clone)]
 pub(super) struct Utp {
     socket: Arc<UtpSocket<Carrier, Environment>>,
@@ -77,13 +66,13 @@ pub(super) struct Utp {
     inbox: mpsc::Sender<(SocketAddr, Bytes)>,
 }
 
-/// Whether a datagram is of this protocol.
+/// Whether a datagram is uTP.
 pub(super) fn is_utp(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] & 0x0f == VERSION && datagram[0] >> 4 <= SYN
 }
 
 impl Utp {
-    /// Speaks over these sockets until `closed`, in so many connections at the most.
+    /// Runs uTP over these sockets until `closed`, with at most `most` connections.
     pub(super) fn start(
         sockets: Vec<Arc<UdpSocket>>,
         max_conns: usize,
@@ -91,11 +80,11 @@ impl Utp {
     ) -> Result<Self, OpError> {
         for socket in &sockets {
             let is_v4 = socket.local_addr().is_ok_and(|addr| addr.is_ipv4());
-            // Without it a network may cut datagrams up, which costs speed and no more.
+            // Otherwise a network may fragment datagrams, which only costs speed.
             let _ = if is_v4 { socket.set_dontfrag_v4(true) } else { socket.set_dontfrag_v6(true) };
         }
         let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
-        let wire = Arc::new(Wire { sockets, calls: Calls::default(), shut: Shut::new(max_conns) });
+        let wire = Arc::new(Wire { sockets, dials: Dials::default(), shut: Shut::new(max_conns) });
         let carrier = Carrier { wire: Arc::clone(&wire), received: Mutex::new(received) };
         tokio::spawn(
             closed.clone().run_until_cancelled_owned(knock(Arc::clone(&wire), inbox.clone())),
@@ -103,7 +92,7 @@ impl Utp {
         let options = SocketOpts {
             vsock_rx_bufsize_bytes: NonZeroUsize::new(limits::UTP_BUFFER),
             vsock_tx_bufsize_bytes_max: NonZeroUsize::new(limits::UTP_BUFFER),
-            // Requests are small and each waits for nothing but the network.
+            // Requests are small and must not wait for a full segment.
             disable_nagle: true,
             remote_inactivity_timeout: Some(SILENCE),
             max_live_vsocks: NonZeroUsize::new(max_conns),
@@ -111,25 +100,25 @@ impl Utp {
             ..SocketOpts::default()
         };
         let socket = UtpSocket::new_with_opts(carrier, Environment::default(), options)
-            .map_err(|_| op_error(OpErrorKind::Other, "uTP can't be spoken here"))?;
+            .map_err(|_| op_error(OpErrorKind::Other, "uTP cannot start on this socket"))?;
         Ok(Self { socket, wire, inbox })
     }
 
-    /// A datagram came. When there is no room for it, it is lost.
+    /// Takes a received datagram, or drops it when the queue is full.
     pub(super) fn receive(&self, from: SocketAddr, datagram: &[u8]) {
-        self.wire.calls.heard(from, datagram);
+        self.wire.dials.heard(from, datagram);
         self.wire.shut.heard(from, datagram);
         let _ = self.inbox.try_send((from, Bytes::copy_from_slice(datagram)));
     }
 
-    /// The next connection that somebody else opens; `None` when it is closed.
+    /// Waits for the next incoming connection; `None` when uTP is closed.
     pub(super) async fn accept(&self) -> Option<(SocketAddr, Stream)> {
         let stream = self.socket.accept().await.ok()?;
         Some((stream.remote_addr(), stream_of(stream)))
     }
 
-    /// Opens a connection. The call may be lost, so it is repeated; what nobody answered is taken
-    /// back in the end.
+    /// Opens a connection. The SYN may get lost, so it is repeated; SYNs without an answer are
+    /// reset in the end.
     pub(super) async fn dial(
         self,
         addr: SocketAddr,
@@ -138,7 +127,7 @@ impl Utp {
         let give_up = Instant::now() + timeout;
         let dial = Dial::begin(&self.wire, addr);
         let mut connect = pin!(self.socket.connect(addr));
-        let mut patience = FIRST_CALL;
+        let mut patience = FIRST_REPEAT;
         loop {
             let until = give_up.min(Instant::now() + patience);
             match timeout_at(until, &mut connect).await {
@@ -157,7 +146,7 @@ impl Utp {
     }
 }
 
-/// An address that is being dialled, until it is dropped.
+/// An address that is being dialled, until this is dropped.
 struct Dial<'a> {
     wire: &'a Wire,
     addr: SocketAddr,
@@ -165,12 +154,12 @@ struct Dial<'a> {
 
 impl<'a> Dial<'a> {
     fn begin(wire: &'a Wire, addr: SocketAddr) -> Self {
-        wire.calls.begin(addr);
+        wire.dials.begin(addr);
         Self { wire, addr }
     }
 
     fn repeat(&self) {
-        for call in self.wire.calls.unanswered(self.addr) {
+        for call in self.wire.dials.unanswered(self.addr) {
             let _ = self.wire.send(&call, self.addr);
         }
     }
@@ -178,7 +167,7 @@ impl<'a> Dial<'a> {
 
 impl Drop for Dial<'_> {
     fn drop(&mut self) {
-        for reset in self.wire.calls.end(self.addr) {
+        for reset in self.wire.dials.end(self.addr) {
             let _ = self.wire.send(&reset, self.addr);
         }
     }
@@ -197,15 +186,15 @@ fn stream_of(stream: UtpStream) -> Stream {
     Polled::new(reader, writer)
 }
 
-/// The port's own sockets, and what is to be known of the datagrams that pass.
+/// The port's sockets, and what is known of the datagrams that pass.
 struct Wire {
     sockets: Vec<Arc<UdpSocket>>,
-    calls: Calls,
+    dials: Dials,
     shut: Shut,
 }
 
 impl Wire {
-    /// Sends from the first address that has a way there.
+    /// Sends from the first address with a route.
     fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         for socket in &self.sockets {
             match socket.try_send_to(datagram, to) {
@@ -219,7 +208,7 @@ impl Wire {
     }
 }
 
-/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the
+/// The protocol's transport: it receives the datagrams that others sorted out, and sends over the
 /// wire.
 struct Carrier {
     wire: Arc<Wire>,
@@ -228,20 +217,20 @@ struct Carrier {
 
 impl Carrier {
     fn pass(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        self.wire.calls.sent(to, datagram);
+        self.wire.dials.sent(to, datagram);
         self.wire.shut.sent(to, datagram);
         self.wire.send(datagram, to)?;
         Ok(datagram.len())
     }
 }
 
-/// Whether a datagram is longer than the way to its end takes: what the protocol probes for.
+/// Whether a datagram is too long for its path, which the protocol probes.
 #[cfg(unix)]
 fn is_too_long(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE)
 }
 
-/// Whether a datagram is longer than the way to its end takes: what the protocol probes for.
+/// Whether a datagram is too long for its path, which the protocol probes.
 #[cfg(not(unix))]
 fn is_too_long(error: &io::Error) -> bool {
     const WSAEMSGSIZE: i32 = 10_040;
@@ -307,7 +296,7 @@ mod tests {
             check(first, 1400, true);
             check(first, 19, false);
         }
-        // Other versions and types, another protocol, a dictionary.
+        // Other versions and types, another protocol, a bencoded dictionary.
         for first in [0x00, 0x02, 0x51, 0xf1, b'd'] {
             check(first, 100, false);
         }

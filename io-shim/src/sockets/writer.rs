@@ -1,10 +1,10 @@
-//! Sending: takes what waits in the [`super::outbox`], reads files for it, transforms it and hands
-//! it to the operating system.
+//! Sends what waits in the [`super::outbox`]: reads files for it, encrypts it, and writes it to the
+//! socket.
 //!
-//! Owns the bytes between queue and socket, and the transform of what is sent. Invariants: a file
-//! is read only when the socket took all that was read before, so that a slow reader costs one
-//! step's bytes and no more; bytes go out in the order of their commands; if a file can't be read,
-//! nothing of its command is sent and the connection ends.
+//! Owns the bytes between queue and socket, and the cipher of the outgoing direction. Invariants: a
+//! file is read only when the socket has taken all that was read before, so that a slow peer costs
+//! one step's bytes; bytes go out in the order of their commands; if a file cannot be read, nothing
+//! of its command is sent and the connection ends.
 
 use std::{
     collections::VecDeque,
@@ -20,21 +20,17 @@ use shared_proto::{
 };
 
 use super::{
-    Context,
-    byte_stream::ByteStream,
-    cipher::Cipher,
-    conn::{Conn, reason_of},
-    outbox::Item,
-    rate::Direction,
+    byte_stream::ByteStream, cipher::Cipher, close_reason::reason_of, conn::Conn, context::Context,
+    outbox::Item, rate::Direction,
 };
 use crate::files::{
+    claimed::{Claimed, Placed},
     error::op_error,
     locks::Access,
-    table::{Claimed, Placed},
 };
-use crate::limits;
+use crate::policy::limits;
 
-/// Slices given to one vectored write.
+/// Slices of one vectored write.
 const SLICES: usize = 64;
 
 /// The sending half of one connection.
@@ -44,7 +40,7 @@ pub(super) struct Writer<'a, S> {
     stream: &'a S,
     cipher: Option<Cipher>,
     staged: VecDeque<Bytes>,
-    /// Place in the stream behind all that was staged, and behind all that is written.
+    /// Position in the stream behind all that is staged, and behind all that is written.
     staged_to: u64,
     written: u64,
 }
@@ -62,7 +58,7 @@ impl<'a, S: ByteStream> Writer<'a, S> {
         }
     }
 
-    /// Sends what there is until the connection ends.
+    /// Sends until the connection ends.
     pub(super) async fn run(mut self) -> CloseReason {
         loop {
             let items = self.conn.outbox.take(limits::SEND_STEP).await;
@@ -79,7 +75,7 @@ impl<'a, S: ByteStream> Writer<'a, S> {
         }
     }
 
-    /// Makes items ready to be written, up to one whose file can't be read.
+    /// Prepares items for writing, up to one whose file cannot be read.
     async fn stage(&mut self, items: Vec<Item>) -> Result<(), (OpId, OpError)> {
         let mut read = self.read(&items).await.into_iter();
         let mut items = items.into_iter();
@@ -105,7 +101,7 @@ impl<'a, S: ByteStream> Writer<'a, S> {
                 },
             }
         }
-        // What was taken with it is not forgotten: the end of the connection answers it.
+        // The end of the connection answers the commands that were taken with it.
         for item in items {
             if let Item::Spans(op, ..) = item {
                 self.conn.outbox.begin(u64::MAX, op);
@@ -115,7 +111,7 @@ impl<'a, S: ByteStream> Writer<'a, S> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The bytes of files that items want, one job for all of them.
+    /// Reads the file bytes of all items in one job.
     async fn read(&self, items: &[Item]) -> Vec<Result<Bytes, OpError>> {
         let wanted: Vec<Result<Vec<Placed>, OpError>> = items
             .iter()
@@ -127,7 +123,7 @@ impl<'a, S: ByteStream> Writer<'a, S> {
         if wanted.is_empty() {
             return Vec::new();
         }
-        // One claim for all: holding some and waiting for others could wait in a circle.
+        // One claim for all spans: two claims could wait for each other with two of another task.
         let placed: Vec<Placed> = wanted.iter().flatten().flatten().cloned().collect();
         let ready = Claimed::new(&self.context.store, None, Access::Read, placed).ready().await;
         let lengths: Vec<usize> = wanted.iter().flatten().map(Vec::len).collect();
@@ -196,11 +192,11 @@ impl<'a, S: ByteStream> Writer<'a, S> {
     }
 }
 
-/// Spans that may be read for one command.
+/// Checks that one command may read these spans.
 fn checked(spans: Vec<Placed>) -> Result<Vec<Placed>, OpError> {
     let total: u64 = spans.iter().map(|span| u64::from(span.length())).sum();
     if total > u64::from(MAX_READ) {
-        return Err(op_error(OpErrorKind::Limit, "so many bytes are not sent by one command"));
+        return Err(op_error(OpErrorKind::Limit, "one command must not send this many bytes"));
     }
     if spans.iter().any(Placed::is_closed) {
         return Err(op_error(OpErrorKind::NotFound, "the file was closed"));
@@ -208,7 +204,7 @@ fn checked(spans: Vec<Placed>) -> Result<Vec<Placed>, OpError> {
     Ok(spans)
 }
 
-/// The first so many bytes of the chunks.
+/// The first `most` bytes of the chunks.
 fn slices(chunks: &VecDeque<Bytes>, mut most: usize) -> Vec<IoSlice<'_>> {
     let mut slices = Vec::with_capacity(chunks.len().min(SLICES));
     for chunk in chunks.iter().take(SLICES) {

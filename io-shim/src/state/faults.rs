@@ -1,5 +1,4 @@
-//! A disk that fails when a test says so, below the database. Builds without debug assertions do
-//! not have it.
+//! A disk below the database that fails when a test says so, in debug builds only.
 
 use std::fs::File;
 use std::io;
@@ -10,22 +9,22 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
-use super::Make;
+use super::open::Make;
 
-/// Name of a file in the state folder that says what fails: `write 28` and `read 5`, each with the
-/// number of an error of the system.
+/// Name of a file in the state folder that names failures: `write 28` and `read 5`, with error
+/// numbers of the system.
 const ORDERS: &str = "faults-for-tests";
 
 /// What may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    /// Whatever reads.
+    /// Every read.
     Read,
-    /// Whatever writes, makes longer, or syncs.
+    /// Every write, extension and sync.
     Write,
 }
 
-/// Says whether something fails now, and how.
+/// Decides whether an access fails, and how.
 pub(super) type Fault = Arc<dyn Fn(Deed) -> io::Result<()> + Send + Sync>;
 
 /// Makes databases on such a disk.
@@ -38,7 +37,7 @@ pub(super) fn make(fault: Fault) -> Make {
     })
 }
 
-/// A fault that follows the orders in a state folder.
+/// A fault that follows the file [`ORDERS`] in a state folder.
 pub(super) fn ordered_in(folder: PathBuf) -> Fault {
     Arc::new(move |deed: Deed| {
         let word = if deed == Deed::Read { "read" } else { "write" };

@@ -1,10 +1,10 @@
-//! The thread that owns the database: commits in groups, and outlives a disk that fails.
+//! The thread that owns the database: it commits in groups and survives a failing disk.
 //!
-//! Owns when the database is closed, opened and tried again, and what could not be written
-//! meanwhile. Invariants: a change is reported as done only when it is durable; a change that could
-//! not be written is answered with an error, kept, and written as soon as that works; a read sees
-//! all changes that were kept. A database that had an error of the disk is closed, because it
-//! refuses all further work.
+//! Owns when the database is closed, opened and tried again, and the changes that could not be
+//! written. Invariants: a change is answered with success only when it is durable; a change that
+//! cannot be written is answered with an error, kept, and written as soon as possible; a read sees
+//! all kept changes. After a disk error the database is closed, because it refuses all further
+//! work.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -18,23 +18,22 @@ use tokio::sync::watch;
 
 use super::open::{Fault, Make, Open, guarded, open_existing, open_file};
 use super::pending::Pending;
-use super::place::{Lies, Place};
-use super::{Asked, Reply, StateRequest, StoreStatus, TABLE};
+use super::request::{Asked, Reply, StateRequest, StoreStatus, TABLE};
+use super::state_file::{Lies, StateFile};
 use crate::files::error::{from_io, op_error};
-use crate::limits;
+use crate::policy::limits;
 
-/// Requests in one transaction; bounds how long the first of them waits.
+/// Most requests in one transaction, which bounds how long the first of them backoff.
 const GROUP: usize = 1_024;
 
-/// How long the store waits before it tries again: the first time, and at most. Each wait is twice
-/// as long as the one before.
+/// The pauses between two attempts to write. Each is twice as long as the one before.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waits {
+pub(super) struct Backoff {
     pub(super) first: Duration,
     pub(super) most: Duration,
 }
 
-/// Why nothing can be written, and when it is tried again.
+/// Why the store cannot write, and when it tries again.
 #[derive(Debug)]
 struct Trouble {
     error: OpError,
@@ -42,12 +41,12 @@ struct Trouble {
     again: Instant,
 }
 
-/// The database and what is to be written to it.
+/// The database and the changes to write.
 pub(super) struct Keeper {
-    place: Place,
+    file: StateFile,
     make: Make,
-    waits: Waits,
-    /// `None` while it can't be opened.
+    backoff: Backoff,
+    /// `None` while the database cannot be opened.
     open: Option<Open>,
     pending: Pending,
     trouble: Option<Trouble>,
@@ -56,16 +55,16 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(
-        place: Place,
+        file: StateFile,
         make: Make,
-        waits: Waits,
+        backoff: Backoff,
         open: Open,
         status: watch::Sender<StoreStatus>,
     ) -> Self {
         Self {
-            place,
+            file,
             make,
-            waits,
+            backoff,
             open: Some(open),
             pending: Pending::default(),
             trouble: None,
@@ -73,7 +72,7 @@ impl Keeper {
         }
     }
 
-    /// Works requests off until nobody can ask any more.
+    /// Handles requests until no sender is left.
     pub(super) fn work(mut self, asked: &Receiver<Asked>) {
         loop {
             let first = match &self.trouble {
@@ -107,7 +106,7 @@ impl Keeper {
     fn work_off(&mut self, group: impl Iterator<Item = Asked>) {
         let (requests, tells): (Vec<_>, Vec<_>) = group.unzip();
         for (tell, reply) in tells.into_iter().zip(self.answer(&requests)) {
-            // An engine that is gone wants no answer.
+            // The engine may have left.
             let _ = tell.send(reply);
         }
     }
@@ -122,7 +121,7 @@ impl Keeper {
         requests.iter().map(|request| self.answer_meanwhile(request)).collect()
     }
 
-    /// Answers a group in one transaction, once that is durable.
+    /// Handles a group of requests in one transaction, and answers when it is durable.
     fn in_database(&self, requests: &[StateRequest]) -> Result<Vec<Reply>, Fault> {
         let open = self.open.as_ref().ok_or(Fault::NoFile)?;
         if !requests.iter().any(StateRequest::writes) {
@@ -158,16 +157,16 @@ impl Keeper {
         })
     }
 
-    /// What is written to a file that nobody finds again is lost.
+    /// Writes to a file that no path leads to would be lost.
     fn check_place(&self, open: &Open) -> Result<(), Fault> {
-        match self.place.look(open.identity).map_err(Fault::Io)? {
+        match self.file.look(open.identity).map_err(Fault::Io)? {
             Lies::Ours => Ok(()),
             Lies::Nothing | Lies::Another => Err(Fault::NoFile),
             Lies::NoFolder => Err(Fault::NoFolder),
         }
     }
 
-    /// Answers while nothing can be written: changes are kept, and reads see them.
+    /// Answers while the store cannot write: changes are kept, and reads see them.
     fn answer_meanwhile(&mut self, request: &StateRequest) -> Reply {
         match request {
             StateRequest::Put { key, value } => self.keep(key, Some(value)),
@@ -191,15 +190,15 @@ impl Keeper {
     }
 
     fn error(&self) -> OpError {
-        let unknown = || op_error(OpErrorKind::Other, "the state store has failed");
+        let unknown = || op_error(OpErrorKind::Other, "the state store failed");
         self.trouble.as_ref().map_or_else(unknown, |trouble| trouble.error.clone())
     }
 
     fn read_meanwhile(&mut self, request: &StateRequest) -> Reply {
-        // A database that failed while it was read is opened once more.
+        // A database that failed during a read is opened once more.
         for _ in 0..2 {
             if self.open.is_none() {
-                self.open = open_existing(&self.place, &self.make, false).ok();
+                self.open = open_existing(&self.file, &self.make, false).ok();
             }
             let Some(open) = &self.open else { break };
             let read = guarded(|| {
@@ -225,21 +224,22 @@ impl Keeper {
         keys.into_iter().collect()
     }
 
-    /// Nothing can be written from now on.
+    /// The store cannot write from now on.
     fn fail(&mut self, fault: &Fault) {
         let error = words(fault);
-        tracing::error!(error = %error.message, ?fault, "the state can't be written; changes are kept in memory and it is tried again");
+        tracing::error!(error = %error.message, ?fault, "the state can't be written; changes are \
+            kept in memory and it is tried again");
         if !matches!(fault, Fault::NoFile | Fault::NoFolder) {
-            // What is open of a file that is gone is the last that there is of it.
+            // The open file is the last copy of a file that is gone.
             self.close();
         }
-        let wait = self.waits.first;
+        let wait = self.backoff.first;
         self.tell(Some(error.message.clone()));
         self.trouble = Some(Trouble { error, wait, again: Instant::now() + wait });
     }
 
     fn close(&mut self) {
-        // Damage can also show as a panic when the database is closed.
+        // A damaged database may panic when it is closed.
         let _ = guarded(|| {
             self.open = None;
             Ok(())
@@ -261,18 +261,18 @@ impl Keeper {
                     self.close();
                 }
                 let wait =
-                    self.trouble.as_ref().map_or(self.waits.first, |trouble| trouble.wait * 2);
-                let wait = wait.min(self.waits.most);
+                    self.trouble.as_ref().map_or(self.backoff.first, |trouble| trouble.wait * 2);
+                let wait = wait.min(self.backoff.most);
                 self.tell(Some(error.message.clone()));
                 self.trouble = Some(Trouble { error, wait, again: Instant::now() + wait });
             }
         }
     }
 
-    /// Opens the database if need be and writes all that is kept.
+    /// Opens the database if need be and writes all kept changes.
     fn write_pending(&mut self) -> Result<(), Fault> {
         let identity = self.open.as_ref().and_then(|open| open.identity);
-        let lies = self.place.look(identity).map_err(Fault::Io)?;
+        let lies = self.file.look(identity).map_err(Fault::Io)?;
         let open = match (lies, self.open.take()) {
             (Lies::NoFolder, open) => {
                 self.open = open;
@@ -280,7 +280,7 @@ impl Keeper {
             }
             (Lies::Ours, Some(open)) => open,
             (Lies::Ours | Lies::Another, None) => {
-                match open_existing(&self.place, &self.make, false) {
+                match open_existing(&self.file, &self.make, false) {
                     Err(Fault::Damaged(reason)) => {
                         tracing::error!(reason, "the state was damaged while it was in use");
                         self.set_aside()?;
@@ -314,20 +314,21 @@ impl Keeper {
     }
 
     fn set_aside(&self) -> Result<(), Fault> {
-        let aside = self.place.set_aside().map_err(Fault::Io)?;
+        let aside = self.file.set_aside().map_err(Fault::Io)?;
         self.status.send_modify(|status| status.set_aside.push(aside));
         Ok(())
     }
 
-    /// A new file in the place of one that is gone, with what can still be read of that one.
+    /// Creates a new file in place of one that is gone, with what can still be read of the former
+    /// one.
     fn begin_anew(&mut self, former: Option<Open>) -> Result<Open, Fault> {
         let begun = (|| {
-            let (path, file) = self.place.draft().map_err(Fault::Io)?;
+            let (path, file) = self.file.draft().map_err(Fault::Io)?;
             let open = open_file(file, &self.make)?;
             if let Some(former) = &former {
                 guarded(|| copy(&former.database, &open.database))?;
             }
-            self.place.put_in_place(&path).map_err(Fault::Io)?;
+            self.file.put_in_place(&path).map_err(Fault::Io)?;
             Ok(open)
         })();
         match begun {
@@ -409,7 +410,7 @@ fn scan(
     Ok(Ok(OpOutput::Keys(keys)))
 }
 
-/// What to tell the engine and the user.
+/// What a fault means to the engine and the user.
 fn words(fault: &Fault) -> OpError {
     match fault {
         Fault::Io(error) => from_io(error),

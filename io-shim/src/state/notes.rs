@@ -1,32 +1,31 @@
-//! The notes of a user: one small file of keys and values that all daemons of the user share,
-//! whatever state folder they use.
+//! Notes: a small file of keys and values that all daemons of a user share.
 //!
-//! Owns what is in the file as it was last read, and what of it the engine was told. It looks into
-//! no value. Invariants: a put is answered with success when it is durable; two processes that
-//! write at once lose nothing, because each reads, merges and writes under one lock, and of each
-//! key the newest note is kept; a file that can't be read is set aside, never deleted; a file of a
-//! newer version is neither read nor written.
+//! Owns the file's content as last read, and what the engine knows of it. Never looks into a value.
+//! Invariants: a put is answered with success when it is durable; two processes that write at once
+//! lose nothing, because each reads, merges and writes under one lock and keeps the newest note of
+//! each key; an unreadable file is set aside, never deleted; a file of a newer version is neither
+//! read nor written.
 
-mod place;
+mod notes_file;
 
 use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared_proto::{
     frame::{MAX_NOTE, MAX_NOTE_KEY, MAX_NOTES},
     io::{Note, Notes, OpError, OpErrorKind},
 };
 
-use self::place::{Place, Seen};
+use self::notes_file::{NotesFile, Seen};
 use crate::files::error::{from_io, op_error};
 
-/// The form of the file.
+/// The version of the file's form.
 const VERSION: u32 = 1;
 
 /// The file's content.
@@ -36,36 +35,37 @@ struct Form {
     notes: Vec<Note>,
 }
 
-/// What a file says of its version, whatever else is in it.
+/// The version in a file, whatever else it holds.
 #[derive(Deserialize)]
 struct Header {
     version: u32,
 }
 
-/// The notes. Its calls block.
+/// The notes. All calls block.
 pub struct NoteStore {
-    place: Place,
+    file: NotesFile,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// As they were last read or written.
+    /// The notes as last read or written.
     notes: BTreeMap<String, Note>,
-    /// The file in which they were; `None` before the first look.
+    /// The file that held them; `None` before the first look.
     seen: Option<Seen>,
-    /// What the engine was told of each key; `None` before it asked.
-    told: Option<BTreeMap<String, u64>>,
+    /// The time of each note that the engine knows; `None` before the engine asked.
+    reported: Option<BTreeMap<String, u64>>,
     told_aside: Vec<PathBuf>,
 }
 
-/// Why there are no notes.
+/// Why the notes cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(
-        "the notes were written by a newer version of this program (their format is {0}, this program knows {VERSION}): update this program"
+        "the notes were written by a newer version of this program (their format is {0}, this \
+            program knows {VERSION}): update this program"
     )]
     Newer(u32),
     #[error("another program of yours keeps the notes locked")]
@@ -73,46 +73,46 @@ enum Trouble {
 }
 
 impl NoteStore {
-    /// The notes in this folder. Nothing is read or made yet.
+    /// The notes in this folder. Touches nothing yet.
     pub fn new(folder: &Path) -> Self {
-        Self { place: Place::new(folder), inner: Mutex::default() }
+        Self { file: NotesFile::new(folder), inner: Mutex::default() }
     }
 
-    /// A new engine: it was told nothing yet.
-    pub(crate) fn greet(&self) {
-        self.lock().told = None;
+    /// A new engine has connected and knows no notes.
+    pub(crate) fn engine_connected(&self) {
+        self.lock().reported = None;
     }
 
-    /// All notes. From now on [`NoteStore::news`] says what differs.
+    /// Reads all notes. From now on [`NoteStore::news`] returns what has changed.
     ///
     /// # Errors
-    /// They can't be read now.
+    /// When the notes cannot be read now.
     pub(crate) fn read(&self) -> Result<Notes, OpError> {
         let mut inner = self.lock();
         self.refresh(&mut inner).map_err(error)?;
-        inner.told = Some(BTreeMap::new());
+        inner.reported = Some(BTreeMap::new());
         inner.told_aside.clear();
-        Ok(self.untold(&mut inner))
+        Ok(self.unreported(&mut inner))
     }
 
-    /// What other programs wrote since the engine was told last; `None` when that is nothing. The
-    /// file is read only if it looks otherwise than before.
+    /// Notes of other programs that the engine does not know; `None` if there are none. Reads the
+    /// file only if it has changed.
     pub(crate) fn news(&self) -> Option<Notes> {
         let mut inner = self.lock();
-        inner.told.as_ref()?;
+        inner.reported.as_ref()?;
         if let Err(trouble) = self.refresh(&mut inner) {
             tracing::debug!(%trouble, "the notes can't be read now");
             return None;
         }
-        let is_aside_told = inner.told_aside == self.place.set_aside_before();
-        let news = self.untold(&mut inner);
+        let is_aside_told = inner.told_aside == self.file.set_aside_before();
+        let news = self.unreported(&mut inner);
         (!news.notes.is_empty() || !is_aside_told).then_some(news)
     }
 
-    /// Keeps a note unless there is a newer one of its key; the one that is kept.
+    /// Keeps a note unless a newer one has the same key. Returns the note that is kept.
     ///
     /// # Errors
-    /// It is too long, or can't be written: then nothing has changed.
+    /// When the note is too long or cannot be written. Nothing has changed then.
     pub(crate) fn put(&self, note: Note) -> Result<Notes, OpError> {
         if note.key.len() > MAX_NOTE_KEY || note.value.len() > MAX_NOTE {
             return Err(op_error(OpErrorKind::Limit, "the note is too long"));
@@ -120,22 +120,22 @@ impl NoteStore {
         let mut inner = self.lock();
         let key = note.key.clone();
         let at_ms = self.merge(&mut inner, note).map_err(error)?;
-        if let Some(told) = &mut inner.told {
-            told.insert(key.clone(), at_ms);
+        if let Some(reported) = &mut inner.reported {
+            reported.insert(key.clone(), at_ms);
         }
         let kept = inner.notes.get(&key).cloned();
         Ok(Notes {
             notes: kept.into_iter().collect(),
-            set_aside: paths(&self.place.set_aside_before()),
+            set_aside: paths(&self.file.set_aside_before()),
         })
     }
 
-    /// Reads, merges and writes under the lock; when the note that is kept was written.
+    /// Reads, merges and writes under the lock. Returns the time of the note that is kept.
     fn merge(&self, inner: &mut Inner, note: Note) -> Result<u64, Trouble> {
-        let _lock = self.place.lock()?.ok_or(Trouble::Locked)?;
+        let _lock = self.file.lock()?.ok_or(Trouble::Locked)?;
         self.refresh_locked(inner)?;
-        // A time that has not come yet is one of a clock that was wrong: it must not keep
-        // everything else out until then.
+        // A time in the future comes from a wrong clock. It must not exclude all other notes until
+        // then.
         let now = now_ms();
         if let Some(before) = inner.notes.get(&note.key)
             && before.at_ms > note.at_ms
@@ -152,39 +152,38 @@ impl NoteStore {
         }
         let form = Form { version: VERSION, notes: notes.values().cloned().collect() };
         let bytes = serde_json::to_vec(&form).map_err(io::Error::from)?;
-        inner.seen = Some(self.place.write(&bytes)?);
+        inner.seen = Some(self.file.write(&bytes)?);
         inner.notes = notes;
         Ok(at_ms)
     }
 
-    /// Reads the file if it looks otherwise than before.
+    /// Reads the file if it has changed.
     fn refresh(&self, inner: &mut Inner) -> Result<(), Trouble> {
         if self.is_refreshed(inner)? {
             return Ok(());
         }
-        // Another process may be about to do the same, and to write a new one.
-        let _lock = self.place.lock()?.ok_or(Trouble::Locked)?;
+        // Another process may be about to set the file aside, too, and to write a new one.
+        let _lock = self.file.lock()?.ok_or(Trouble::Locked)?;
         self.refresh_locked(inner)
     }
 
-    /// The same, under the lock. A file that makes no sense is set aside; what was known of it
-    /// counts on.
+    /// The same, under the lock. A malformed file is set aside; the notes that are known stay.
     fn refresh_locked(&self, inner: &mut Inner) -> Result<(), Trouble> {
         if !self.is_refreshed(inner)? {
-            let aside = self.place.set_aside()?;
+            let aside = self.file.set_aside()?;
             tracing::error!(aside = %aside.display(), "the notes were damaged and are set aside");
-            inner.seen = Some(self.place.look()?);
+            inner.seen = Some(self.file.look()?);
         }
         Ok(())
     }
 
-    /// False when there is a file that makes no sense.
+    /// Returns `false` if the file is malformed.
     fn is_refreshed(&self, inner: &mut Inner) -> Result<bool, Trouble> {
-        let seen = self.place.look()?;
+        let seen = self.file.look()?;
         if inner.seen.as_ref() == Some(&seen) {
             return Ok(true);
         }
-        let Some(bytes) = self.place.read()? else {
+        let Some(bytes) = self.file.read()? else {
             inner.notes.clear();
             inner.seen = Some(seen);
             return Ok(true);
@@ -198,23 +197,23 @@ impl NoteStore {
         Ok(true)
     }
 
-    /// What the engine was not told yet. It is, from now on.
-    fn untold(&self, inner: &mut Inner) -> Notes {
-        let told = inner.told.get_or_insert_default();
-        let is_new = |note: &&Note| told.get(&note.key) != Some(&note.at_ms);
+    /// Returns the notes that the engine does not know, and marks them as known.
+    fn unreported(&self, inner: &mut Inner) -> Notes {
+        let reported = inner.reported.get_or_insert_default();
+        let is_new = |note: &&Note| reported.get(&note.key) != Some(&note.at_ms);
         let notes: Vec<Note> = inner.notes.values().filter(is_new).cloned().collect();
-        told.extend(notes.iter().map(|note| (note.key.clone(), note.at_ms)));
-        told.retain(|key, _| inner.notes.contains_key(key));
-        inner.told_aside = self.place.set_aside_before();
+        reported.extend(notes.iter().map(|note| (note.key.clone(), note.at_ms)));
+        reported.retain(|key, _| inner.notes.contains_key(key));
+        inner.told_aside = self.file.set_aside_before();
         Notes { notes, set_aside: paths(&inner.told_aside) }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
+        self.inner.lock()
     }
 }
 
-/// The notes in a file; else the version that it names if that is another one.
+/// Parses a file. The error is the version that it names, if that is another one.
 fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Note>, Option<u32>> {
     let header: Header = serde_json::from_slice(bytes).map_err(|_| None)?;
     if header.version > VERSION {

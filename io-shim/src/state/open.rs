@@ -1,7 +1,7 @@
-//! Opening the database: its version, migration, and what happens to a file that can't be read.
+//! Opens the database: its version, migration, and damaged files.
 //!
-//! Owns the number of our schema. Invariants: a file of a newer version is not changed in any byte;
-//! a file of an older version is copied before it is changed; a damaged file is set aside.
+//! Owns the number of the schema. Invariants: a file of a newer version is not changed; a file of
+//! an older version is copied before it is changed; a damaged file is set aside.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,77 +14,76 @@ use redb::{
     TableError, TableHandle,
 };
 
-use super::place::{Identity, Place, identity_of};
-use super::{StateError, StoreStatus, TABLE};
+use super::request::{StateError, StoreStatus, TABLE};
+use super::state_file::{FileNumber, StateFile, number_of};
 
-/// The version of what we write: the tables, and the form of their values. Raise it when an older
-/// program would misread what a newer one writes; [`migrate`] then brings files of the former
-/// version up.
+/// The version of the tables and of the form of their values. Raise it when an older program would
+/// misread what a newer one writes. Opening then migrates files of the former version.
 pub(super) const SCHEMA: u64 = 1;
-/// Files without a number were written before there was one.
+/// The version of files without a number.
 const UNNUMBERED: u64 = 0;
 /// Facts about the file itself.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const SCHEMA_KEY: &str = "schema";
-/// Memory that the database may use for its cache: the state is small and read once.
+/// Size of the database's cache, bytes. The state is small and read once.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Makes a database of an open file; tests put a disk that fails in between.
+/// Makes a database of an open file. Tests put a failing disk in between.
 pub(super) type Make =
     Arc<dyn Fn(&redb::Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
 
-/// An open database and the file that it is in.
+/// An open database and the identity of its file.
 pub(super) struct Open {
     pub(super) database: Database,
-    pub(super) identity: Identity,
+    pub(super) identity: FileNumber,
 }
 
 /// What is known of a file before it is opened for writing.
 enum Found {
-    /// No file, or one without any table of ours.
+    /// No file, or one without a table.
     New,
-    /// A file with this version.
+    /// A file of this version.
     Version(u64),
-    /// One that can't be read.
+    /// A file that cannot be read.
     Damaged(String),
 }
 
-/// Opens the state at the start of the daemon, and makes one where there is none. `status` tells of
-/// a damaged file.
+/// Opens the state when the daemon starts, and creates it if there is none. `status` reports a
+/// damaged file.
 pub(super) fn open_first(
-    place: &Place,
+    state_file: &StateFile,
     make: &Make,
     status: &mut StoreStatus,
 ) -> Result<Open, StateError> {
-    match look(place)? {
+    match look(state_file)? {
         Found::New | Found::Version(SCHEMA) => {}
         Found::Version(newer) if newer > SCHEMA => {
             return Err(StateError::Newer { found: newer, known: SCHEMA });
         }
         Found::Version(older) => {
-            let copy = place.keep_copy(older).map_err(StateError::NoCopy)?;
+            let copy = state_file.keep_copy(older).map_err(StateError::NoCopy)?;
             tracing::info!(from = older, to = SCHEMA, copy = %copy.display(), "the state is migrated; a copy was kept");
         }
-        Found::Damaged(reason) => set_aside(place, &reason, status)?,
+        Found::Damaged(reason) => set_aside(state_file, &reason, status)?,
     }
-    match open_existing(place, make, true) {
+    match open_existing(state_file, make, true) {
         Err(Fault::Damaged(reason)) => {
-            set_aside(place, &reason, status)?;
-            open_existing(place, make, true).map_err(Fault::into_error)
+            set_aside(state_file, &reason, status)?;
+            open_existing(state_file, make, true).map_err(Fault::into_error)
         }
         other => other.map_err(Fault::into_error),
     }
 }
 
-/// Why a database can't be used now.
+/// Why a database cannot be used now.
 #[derive(Debug)]
 pub(super) enum Fault {
     InUse,
     Io(io::Error),
     Damaged(String),
-    /// The file is not where it was.
+    /// The file is gone.
     NoFile,
-    /// The folder is not where it was.
+    /// The folder is gone.
     NoFolder,
 }
 
@@ -107,7 +106,7 @@ impl<E: Into<redb::Error>> From<E> for Fault {
             redb::Error::DatabaseAlreadyOpen => Self::InUse,
             redb::Error::Io(error) if is_damage(&error) => Self::Damaged(error.to_string()),
             redb::Error::Io(error) => Self::Io(error),
-            // What follows the first error of the disk.
+            // What follows the first disk error.
             redb::Error::PreviousIo | redb::Error::TransactionPoisoned => {
                 Self::Io(io::Error::other("the disk failed"))
             }
@@ -116,19 +115,22 @@ impl<E: Into<redb::Error>> From<E> for Fault {
     }
 }
 
-/// Opens the file and compares all checksums: a fraction of a second for the megabytes that a state
-/// has.
-pub(super) fn open_existing(place: &Place, make: &Make, create: bool) -> Result<Open, Fault> {
-    let file = place.open(create).map_err(|error| match error.kind() {
+/// Opens the file and verifies all checksums. It takes a fraction of a second for a few megabytes.
+pub(super) fn open_existing(
+    state_file: &StateFile,
+    make: &Make,
+    create: bool,
+) -> Result<Open, Fault> {
+    let file = state_file.open(create).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Fault::NoFile,
         _ => Fault::Io(error),
     })?;
     open_file(file, make)
 }
 
-/// The same for a file that is open.
+/// The same for a file that is already open.
 pub(super) fn open_file(file: File, make: &Make) -> Result<Open, Fault> {
-    let identity = identity_of(&file).map_err(Fault::Io)?;
+    let identity = number_of(&file).map_err(Fault::Io)?;
     let database = guarded(|| {
         let mut database = make(Database::builder().set_cache_size(CACHE_BYTES), file)?;
         database.check_integrity()?;
@@ -143,7 +145,7 @@ pub(super) fn open_file(file: File, make: &Make) -> Result<Open, Fault> {
     Ok(Open { database, identity })
 }
 
-/// Damage can also show as a panic inside the database.
+/// Turns a panic inside the database into damage.
 pub(super) fn guarded<T>(act: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(act))
         .unwrap_or_else(|_| Err(Fault::Damaged("the database failed on it".to_owned())))
@@ -163,17 +165,22 @@ fn version(database: &impl ReadableDatabase) -> Result<Option<u64>, Fault> {
     }
 }
 
-fn set_aside(place: &Place, reason: &str, status: &mut StoreStatus) -> Result<(), StateError> {
-    let path = place.set_aside()?;
-    tracing::error!(reason, kept_as = %path.display(), "the state can't be read; it was set aside and a new one begun");
+fn set_aside(
+    state_file: &StateFile,
+    reason: &str,
+    status: &mut StoreStatus,
+) -> Result<(), StateError> {
+    let path = state_file.set_aside()?;
+    tracing::error!(reason, kept_as = %path.display(), "the state can't be read; it was set aside \
+        and a new one begun");
     status.set_aside.push(path);
     status.begun_anew += 1;
     Ok(())
 }
 
-/// Looks at the file without changing a byte of it.
-fn look(place: &Place) -> Result<Found, StateError> {
-    match std::fs::metadata(place.path()) {
+/// Looks at the file without changing it.
+fn look(state_file: &StateFile) -> Result<Found, StateError> {
+    match std::fs::metadata(state_file.path()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::New),
         Err(error) => return Err(error.into()),
         Ok(metadata) if metadata.is_dir() => {
@@ -182,10 +189,10 @@ fn look(place: &Place) -> Result<Found, StateError> {
         Ok(metadata) if metadata.len() == 0 => return Ok(Found::Damaged("it is empty".to_owned())),
         Ok(_) => {}
     }
-    let found = guarded(|| match ReadOnlyDatabase::open(place.path()) {
+    let found = guarded(|| match ReadOnlyDatabase::open(state_file.path()) {
         Ok(database) => found_in(&database),
-        // It was not closed in order: the repair is tried in memory.
-        Err(DatabaseError::RepairAborted) => found_in(&in_memory(place)?),
+        // The file was not closed properly: try the repair in memory.
+        Err(DatabaseError::RepairAborted) => found_in(&in_memory(state_file)?),
         Err(error) => Err(error.into()),
     });
     match found {
@@ -205,9 +212,9 @@ fn found_in(database: &impl ReadableDatabase) -> Result<Found, Fault> {
     Ok(if has_table { Found::Version(UNNUMBERED) } else { Found::New })
 }
 
-fn in_memory(place: &Place) -> Result<Database, Fault> {
+fn in_memory(state_file: &StateFile) -> Result<Database, Fault> {
     let mut bytes = Vec::new();
-    File::open(place.path())
+    File::open(state_file.path())
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(Fault::Io)?;
     let memory = InMemoryBackend::new();
@@ -216,8 +223,7 @@ fn in_memory(place: &Place) -> Result<Database, Fault> {
     Ok(Database::builder().create_with_backend(memory)?)
 }
 
-/// Whether the database's words say that it knows the file's format, and that it is another one
-/// than its own.
+/// Whether the database's message says that the file has another version of redb's format.
 fn is_other_format(reason: &str) -> bool {
     reason.contains("Expected file format version")
 }

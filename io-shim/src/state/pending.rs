@@ -1,15 +1,15 @@
 //! Changes that could not be written yet.
 //!
-//! Owns the last change of each key and the bound on their bytes. Invariant: what is here is newer
-//! than what the database holds.
+//! Owns the last change of each key and the bound on their bytes. Invariant: these changes are
+//! newer than the database.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::limits;
+use crate::policy::limits;
 
-/// The last change of each key: its value, or `None` when it was deleted.
+/// The last change of each key: its value, or `None` for a deletion.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     changes: BTreeMap<String, Option<Bytes>>,
@@ -17,8 +17,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes a change over; false when there is no room for it. What was known of the key before
-    /// then stays.
+    /// Keeps a change. Returns `false` when there is no space for it; the former change of the key
+    /// stays then.
     pub(super) fn change(&mut self, key: &str, value: Option<&Bytes>) -> bool {
         let size = |value: Option<&Bytes>| key.len() + value.map_or(0, Bytes::len);
         let former = self.changes.get(key).map_or(0, |value| size(value.as_ref()));
@@ -49,7 +49,7 @@ impl Pending {
         self.changes.is_empty()
     }
 
-    /// They are written.
+    /// Forgets all changes, because they are written.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,8 +1,14 @@
-//! What the store does on a sound disk, with damaged files, and with files of other versions.
+//! The store on a sound disk, with damaged files, and with files of other versions.
 
 use std::fs;
+use std::path::PathBuf;
 
-use super::place::FILE;
+use bytes::Bytes;
+use shared_proto::frame::{MAX_KEY, MAX_VALUE};
+use shared_proto::io::OpOutput;
+
+use super::request::TABLE;
+use super::state_file::FILE;
 use super::*;
 use crate::testing::TempDir;
 
@@ -99,7 +105,7 @@ fn a_folder_is_used_by_one_daemon_at_a_time() {
     assert!(!dir.path().join("state.redb.corrupt-1").exists());
 }
 
-/// Damages a state file that holds something; it must be moved aside whole, and a new state work.
+/// Damages a state file with content. It must be set aside as a whole, and a new state must work.
 async fn check_damage(what: &str, damage: impl FnOnce(&mut Vec<u8>)) {
     let dir = TempDir::new();
     let store = open(&dir).unwrap();
@@ -138,7 +144,7 @@ async fn an_earlier_damaged_file_is_kept_too() {
     }
 }
 
-/// Bytes of a store with this number, and none where it is `None`.
+/// Bytes of a store with this version number, or without one.
 fn numbered(number: Option<u64>, is_closed: bool) -> Vec<u8> {
     let dir = TempDir::new();
     let path = dir.path().join(FILE);
@@ -150,7 +156,7 @@ fn numbered(number: Option<u64>, is_closed: bool) -> Vec<u8> {
         write.open_table(meta).unwrap().insert("schema", number).unwrap();
     }
     write.commit().unwrap();
-    // What a killed process leaves is what is on the disk before the database is closed.
+    // What is on disk before the database is closed is what a killed process leaves.
     let killed = fs::read(&path).unwrap();
     drop(database);
     if is_closed { fs::read(&path).unwrap() } else { killed }
@@ -182,7 +188,7 @@ fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
 fn a_database_of_another_format_is_refused_and_left_as_it_is() {
     let dir = TempDir::new();
     let mut bytes = numbered(Some(open::SCHEMA), true);
-    // The two slots of the header begin with the version of redb's own format.
+    // Both slots of the header begin with the version of redb's format.
     for slot in [64, 192] {
         assert_eq!(bytes[slot], 3, "redb's format has moved");
         bytes[slot] = 4;
@@ -204,7 +210,7 @@ async fn a_store_without_a_number_is_migrated_after_a_copy_was_kept() {
         drop(store);
         assert_eq!(names(&dir), [FILE, "state.redb.version-0-1"]);
         assert_eq!(fs::read(dir.path().join("state.redb.version-0-1")).unwrap(), bytes);
-        // Now it has its number, and is not migrated again.
+        // Now the file has a number and is not migrated again.
         let store = StateStore::open(dir.path()).unwrap();
         assert_eq!(get(&store, "kept").await.as_deref(), Some(&b"value"[..]));
         assert_eq!(names(&dir), [FILE, "state.redb.version-0-1"]);
@@ -248,8 +254,7 @@ async fn all_that_is_kept_is_the_users_alone() {
     }
 }
 
-/// One stored file of each version, as its program left it. They hold the same three values of an
-/// engine.
+/// A stored file of each version, as its program left it. All hold the same three values.
 const FIXTURES: [(u64, &[u8]); 2] = [
     (0, include_bytes!("../../tests/fixtures/state-0.redb")),
     (1, include_bytes!("../../tests/fixtures/state-1.redb")),

@@ -1,22 +1,24 @@
-//! What the store does on a disk that fails: nothing is lost that was asked of it, nothing is
-//! reported as done before it is, and it goes on by itself.
+//! The store on a failing disk: it loses no request, reports nothing as done too early, and
+//! recovers.
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::Errno;
+use shared_proto::frame::MAX_VALUE;
 
 use super::faults::{Deed, make};
 use super::tests::{get, put, scan};
 use super::*;
 use crate::testing::TempDir;
 
-/// Short, so that nobody waits; nothing is asserted about times.
-const QUICK: Waits = Waits { first: Duration::from_millis(1), most: Duration::from_millis(4) };
+/// Short, so that no test waits. No test asserts times.
+const QUICK: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(4) };
 
-/// A disk on which things go wrong from now on: the numbers of errors of the system, 0 for none.
+/// A disk that can fail: error numbers of the system, 0 for none.
 #[derive(Debug, Default)]
 struct Disk {
     read: AtomicI32,
@@ -52,7 +54,7 @@ impl Disk {
     }
 }
 
-/// A store on the disk of the tester.
+/// A store on the tester's disk.
 fn sound() -> Make {
     Arc::new(|builder: &redb::Builder, file: fs::File| builder.create_file(file))
 }
@@ -71,7 +73,7 @@ async fn until(
     waited.unwrap_or_else(|_| panic!("{what}")).expect("the store lives").clone()
 }
 
-/// A store that holds `old` and `kept`; then the disk fails in a way, and changes come.
+/// A store with `old` and `kept`, on a disk that fails before changes come.
 async fn check(break_it: impl FnOnce(&Disk), kind: OpErrorKind, words: &str) {
     let (disk, make) = Disk::new();
     let dir = TempDir::new();
@@ -79,8 +81,7 @@ async fn check(break_it: impl FnOnce(&Disk), kind: OpErrorKind, words: &str) {
     put(&store, "old", b"1").await.unwrap();
     put(&store, "kept", b"2").await.unwrap();
     break_it(&disk);
-    // The first changes tell that the disk fails, and the later ones are not reported as done
-    // either.
+    // The first changes reveal that the disk fails; the later ones are not reported as done either.
     for (key, value) in [("kept", b"3"), ("new", b"4"), ("new", b"5")] {
         let error = put(&store, key, value).await.unwrap_err();
         assert_eq!(error.kind, kind, "{words}: {error:?}");
@@ -194,7 +195,7 @@ async fn trouble_that_comes_back_again_and_again_loses_nothing() {
 async fn a_store_that_ends_tries_a_last_time() {
     let (disk, make) = Disk::new();
     let dir = TempDir::new();
-    let slow = Waits { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
+    let slow = Backoff { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
     let store = StateStore::open_with(dir.path(), make, slow).unwrap();
     disk.fail_writes(Errno::NOSPC);
     put(&store, "a", b"1").await.unwrap_err();
@@ -207,7 +208,7 @@ async fn a_store_that_ends_tries_a_last_time() {
 async fn what_does_not_fit_into_memory_is_refused_and_the_rest_is_kept() {
     let (disk, make) = Disk::new();
     let dir = TempDir::new();
-    let slow = Waits { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
+    let slow = Backoff { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
     let store = StateStore::open_with(dir.path(), make, slow).unwrap();
     disk.fail_writes(Errno::NOSPC);
     let large = vec![7; MAX_VALUE];
@@ -226,7 +227,7 @@ async fn a_file_that_is_deleted_while_it_is_open_is_written_again_whole() {
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), sound(), QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
-    fs::remove_file(dir.path().join(place::FILE)).unwrap();
+    fs::remove_file(dir.path().join(state_file::FILE)).unwrap();
     let error = put(&store, "after", b"2").await.unwrap_err();
     assert!(error.message.contains("gone"), "{error:?}");
     let status = until(&store, "it works again", |status| status.trouble.is_none()).await;
@@ -241,7 +242,7 @@ async fn a_file_that_is_swapped_while_it_is_open_is_set_aside_and_not_changed() 
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), sound(), QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
-    let path = dir.path().join(place::FILE);
+    let path = dir.path().join(state_file::FILE);
     fs::write(dir.path().join("theirs"), b"a file of somebody else's").unwrap();
     fs::rename(dir.path().join("theirs"), &path).unwrap();
     put(&store, "after", b"2").await.unwrap_err();
@@ -279,7 +280,7 @@ async fn a_file_that_is_damaged_while_the_disk_fails_is_set_aside_and_the_change
     disk.fail_reads(Errno::IO);
     disk.fail_writes(Errno::IO);
     put(&store, "after", b"2").await.unwrap_err();
-    fs::write(dir.path().join(place::FILE), b"noise").unwrap();
+    fs::write(dir.path().join(state_file::FILE), b"noise").unwrap();
     disk.mend();
     let status = until(&store, "it works again", |status| status.trouble.is_none()).await;
     assert_eq!(status.begun_anew, 1, "the engine is told to write all that it knows");

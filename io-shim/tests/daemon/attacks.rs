@@ -116,7 +116,7 @@ async fn malformed_frames_close_the_socket_with_a_reason() {
 #[tokio::test]
 async fn a_frame_over_every_limit_ends_the_connection_and_nothing_else() {
     let rig = Rig::start().await;
-    // The close frame may be lost to the reset that the unread rest causes.
+    // A reset, caused by the unread rest, may destroy the close frame.
     let code = close_code_after(&rig, Message::binary(vec![0; MAX_BINARY + 1])).await;
     assert!(matches!(code, None | Some(1009)), "{code:?}");
     let mut brain = rig.brain().await;
@@ -186,7 +186,7 @@ async fn only_the_daemons_own_host_names_are_answered() {
             assert_eq!(rig.get(target, &[("Host", &host)]).await.status, 421, "{target} {host}");
         }
     }
-    // Who leaves the port out is a program: a browser names it.
+    // A client that leaves the port out is a program; a browser names it.
     let hosts =
         ["127.0.0.1", "localhost", "[::1]"].map(|host| [host.to_owned(), format!("{host}:{port}")]);
     for host in hosts.concat() {
@@ -200,7 +200,7 @@ async fn only_the_daemons_own_host_names_are_answered() {
 #[tokio::test]
 async fn a_file_opens_to_its_key_or_the_session_and_to_nothing_else() {
     let (rig, mut brain) = Rig::with_film(10).await;
-    // Once the daemon takes the engine for settled, strangers are answered at once.
+    // After this time the engine counts as settled, and strangers get answers at once.
     tokio::time::sleep(Duration::from_millis(450)).await;
     let other_key = "/stream/film?key=key-of-the-fil";
     for target in [

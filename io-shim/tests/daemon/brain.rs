@@ -1,4 +1,4 @@
-//! An engine that does as it is told, and remembers all that it heard.
+//! An engine driven by a test. It remembers everything that it received.
 
 use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::rig::{KEY, QUIET, soon};
+use crate::waiting::{KEY, QUIET, soon};
 
 /// An engine's end of the control WebSocket.
 pub(crate) struct Brain {
@@ -20,12 +20,12 @@ pub(crate) struct Brain {
     pub(crate) epoch: u64,
     pub(crate) roots: Vec<Root>,
     pub(crate) limits: Option<Limits>,
-    /// Everything heard so far.
+    /// All messages so far.
     pub(crate) heard: Vec<DaemonMessage>,
-    /// Every event so far, and how many of them were looked at.
+    /// All events so far, and how many of them were looked at.
     pub(crate) events: Vec<IoEvent>,
     seen: usize,
-    /// Bytes of frames of commands so far, those of nothing but credit excepted.
+    /// Bytes of command frames so far, without those that hold only credit.
     pub(crate) ordered: usize,
 }
 
@@ -82,7 +82,7 @@ impl Brain {
     }
 
     pub(crate) async fn send(&mut self, frame: Message) {
-        // A daemon that closes in the middle is seen by what it says then.
+        // If the daemon closes meanwhile, its next frame shows it.
         let _ = self.socket.send(frame).await;
     }
 
@@ -103,7 +103,7 @@ impl Brain {
         }
     }
 
-    /// The next message that is wanted; others are only kept in `heard`.
+    /// The next wanted message; others only stay in `heard`.
     pub(crate) async fn next<T>(
         &mut self,
         mut wanted: impl FnMut(&DaemonMessage) -> Option<T>,
@@ -125,7 +125,7 @@ impl Brain {
         }
     }
 
-    /// The next question: its id, and the range.
+    /// The next request: its id and range.
     pub(crate) async fn asked(&mut self) -> (RequestId, u64, u64) {
         soon(self.next(|message| match message {
             DaemonMessage::RangeRequest { request_id, start, end, .. } => {
@@ -152,7 +152,7 @@ impl Brain {
         self.tell(EngineMessage::RangeAvailable { request_id: id, end: None }).await;
     }
 
-    /// Takes bytes of a file back, from the first to the last.
+    /// Takes back the bytes from the first to the last.
     pub(crate) async fn revoke(&mut self, id: &str, start: u64, end: u64) {
         self.tell(EngineMessage::RangeRevoke { file_id: FileId::from(id), start, end }).await;
     }
@@ -180,8 +180,8 @@ impl Brain {
         self.send(Message::binary(frame)).await;
     }
 
-    /// Takes the next frame of events; its size. Frames of nothing but credit cost nothing and
-    /// count as nothing.
+    /// Takes the next frame of events and returns its size. Skips frames that hold only credit,
+    /// which are free.
     pub(crate) async fn io_frame(&mut self) -> usize {
         loop {
             let frame = self
@@ -211,7 +211,7 @@ impl Brain {
         }
     }
 
-    /// What came of a command, once it is the next event.
+    /// The result of a command, which must be the next event.
     pub(crate) async fn done(&mut self, wanted: OpId) -> OpOutput {
         match self.event().await {
             IoEvent::Done { op, result: Ok(output) } if op == wanted => output,
@@ -219,7 +219,7 @@ impl Brain {
         }
     }
 
-    /// Asserts that no question comes for a while.
+    /// Asserts that no request comes for a while.
     pub(crate) async fn hears_no_question(&mut self) {
         let question = self
             .next(|message| matches!(message, DaemonMessage::RangeRequest { .. }).then_some(()));
@@ -230,7 +230,7 @@ impl Brain {
         );
     }
 
-    /// Takes frames until the daemon closes; the close code, `None` for a broken connection.
+    /// Reads until the daemon closes. Returns the close code; `None` for a broken connection.
     pub(crate) async fn closed(&mut self) -> Option<u16> {
         let closed = async {
             while let Some(Ok(frame)) = self.socket.next().await {
@@ -243,7 +243,7 @@ impl Brain {
         soon(closed).await
     }
 
-    /// Grants everything to everyone from now on.
+    /// Grants everything from now on.
     pub(crate) fn be_generous(mut self) {
         tokio::spawn(async move {
             while let Some(Ok(frame)) = self.socket.next().await {

@@ -1,5 +1,5 @@
-//! What other programs do to files that are served: nobody gets their bytes, and the engine hears
-//! of it before it is asked again.
+//! Other programs change files that are served: no viewer gets their bytes, and the engine learns
+//! of it first.
 
 use std::fs::{self, FileTimes, OpenOptions};
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use shared_proto::{DaemonMessage, EngineMessage, FileId, FileRef, IoCommand, OpI
 
 use crate::rig::{Brain, Rig, film, soon};
 
-/// More than fits into the buffers between the daemon and a viewer that takes nothing.
+/// More than the buffers between the daemon and a stopped viewer hold.
 const LONG: usize = 32 << 20;
 
-/// A daemon whose engine has looked at the film.
+/// A daemon whose engine knows the film's state.
 async fn watched_film(length: usize) -> (Rig, Brain) {
     let (rig, mut brain) = Rig::with_film(length).await;
     look(&mut brain, 1).await;
@@ -34,11 +34,11 @@ fn path(rig: &Rig) -> PathBuf {
     rig.folders.downloads.path().join("film.mp4")
 }
 
-/// Another program overwrites the film where it lies and puts its time back.
+/// Another program overwrites the film in place and resets its time.
 fn overwrite(rig: &Rig, bytes: &[u8]) {
     let before = fs::metadata(path(rig)).unwrap();
     let changed = |found: &fs::Metadata| std::os::unix::fs::MetadataExt::ctime_nsec(found);
-    // Until the clock of the file system has ticked.
+    // Waits for the file system's clock to advance.
     loop {
         let mut file = OpenOptions::new().write(true).open(path(rig)).unwrap();
         file.write_all(bytes).unwrap();
@@ -50,7 +50,7 @@ fn overwrite(rig: &Rig, bytes: &[u8]) {
     assert_eq!(fs::metadata(path(rig)).unwrap().modified().unwrap(), before.modified().unwrap());
 }
 
-/// The next word of a changed file.
+/// The next message about a changed file.
 async fn change(brain: &mut Brain) -> (Option<FileStat>, bool) {
     soon(brain.next(|message| match message {
         DaemonMessage::FileChanged { file_id, stat, sending } => {
@@ -165,7 +165,7 @@ async fn what_the_engine_writes_itself_is_no_change() {
     }
     assert!(viewer.take(LONG / 2).await == film(LONG)[LONG / 2..]);
     brain.cancelled(id).await;
-    // From the next look on changes by others count again.
+    // From the next look on, changes by others count again.
     look(&mut brain, 3).await;
     let mut viewer = rig.watch("bytes=0-").await;
     let (id, ..) = brain.asked().await;

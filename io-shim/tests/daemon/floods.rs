@@ -1,4 +1,4 @@
-//! Floods of connections: which of them keep their places when there are too few.
+//! Floods of connections: which of them keep their permits when there are too few.
 
 use crate::rig::{Rig, Viewer, soon};
 
@@ -9,7 +9,7 @@ async fn connections_that_say_nothing_make_room_for_viewers() {
     for _ in 0..20 {
         silent.push(Viewer::connect(rig.port).await);
     }
-    // Half a request is no more than none.
+    // Half a request counts as none.
     for viewer in &mut silent[16..] {
         viewer.send(b"GET /health HTTP/1.1\r\nHost: 127").await;
     }

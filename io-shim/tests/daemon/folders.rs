@@ -1,4 +1,4 @@
-//! Folders that a person chooses while the daemon runs: used at once, kept, and refused with a
+//! Folders that a person chooses while the daemon runs: used at once, remembered, or refused with a
 //! reason.
 
 use std::fs;
@@ -78,7 +78,7 @@ async fn a_folder_that_gave_way_to_one_inside_it_is_found_by_its_key_then_and_af
         length: 3,
         mode: OpenMode::Create,
     };
-    // What waits is there when the daemon has started anew, and opens its first file only then.
+    // The files are found after a restart, although the first one is only opened then.
     let Rig { daemon, mut folders, .. } = rig;
     drop(brain);
     soon(daemon.stop()).await;

@@ -1,5 +1,5 @@
 //! The range conversation: no byte before its grant, every byte after it, and an end that the
-//! engine hears of.
+//! engine learns of.
 
 use shared_proto::{DaemonMessage, EngineMessage, FileId};
 
@@ -168,7 +168,7 @@ async fn a_reply_waits_where_bytes_were_revoked_that_it_has_not_read() {
     brain.ready(id, 7_999).await;
     brain.revoke("other", 0, 9_999).await;
     assert_eq!(viewer.take(4_000).await, film(10_000)[4_000..8_000]);
-    // Nothing of this is granted.
+    // None of this is granted.
     brain.revoke("film", 8_000, 9_999).await;
     brain.available(id).await;
     let reply = viewer.take(2_000).await;
@@ -176,9 +176,9 @@ async fn a_reply_waits_where_bytes_were_revoked_that_it_has_not_read() {
     brain.cancelled(id).await;
 }
 
-/// More than fits into the buffers between the daemon and a viewer that takes nothing.
+/// More than the buffers between the daemon and a stopped viewer hold.
 const LONG: usize = 32 << 20;
-/// Its last MiB begins here.
+/// Start of the last MiB.
 const LATE: usize = 31 << 20;
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::storing::newer;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jstorrent-io-daemon");
 const CALLER: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp/";
 
-/// The program with this state folder, and nothing of the tester's own surroundings.
+/// The program with this state folder, and none of the tester's environment.
 fn program(folders: &Folders) -> Command {
     let mut command = Command::new(PROGRAM);
     command
@@ -246,7 +246,10 @@ async fn native_messaging_starts_a_daemon_that_outlives_it() {
     let mut chrome = Chrome::start(&folders, CALLER, "1");
     let first = chrome.ask(r#"{"type":"connect"}"#);
     let endpoint = endpoint_of(folders.state.path()).await;
-    let expected = serde_json::json!({"type": "endpoint", "port": endpoint.port, "token": endpoint.token, "version": "0.1.0"});
+    let (port, token) = (endpoint.port, &endpoint.token);
+    let expected = serde_json::json!({
+        "type": "endpoint", "port": port, "token": token, "version": "0.1.0"
+    });
     assert_eq!(first, expected);
     assert_eq!(chrome.ask(r#"{"type":"connect","more":1}"#), expected);
     chrome.hang_up().await;

@@ -1,8 +1,6 @@
-//! The daemon as its neighbours see it: viewers over HTTP, engines over the control WebSocket,
-//! strangers over both.
+//! The daemon as others see it: viewers over HTTP, engines over the control WebSocket, strangers.
 //!
-//! Every test starts a daemon of its own on a free port, with an engine made of a few lines
-//! ([`rig`]).
+//! Every test starts its own daemon on a free port, with a small engine ([`rig`]).
 
 mod attacks;
 mod brain;
@@ -21,5 +19,8 @@ mod replies;
 mod requests;
 mod rig;
 mod storing;
+#[path = "../../src/testing.rs"]
+mod testing;
 mod viewer;
+mod waiting;
 mod websocket;

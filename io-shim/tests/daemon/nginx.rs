@@ -1,5 +1,6 @@
-//! The same requests to nginx and to the daemon, for the same file: status, headers and bytes have
-//! to agree. Where they differ on purpose, the table says so.
+//! The same requests to nginx and to the daemon, for the same file.
+//!
+//! Status, headers and bytes have to agree. Where they differ on purpose, the table says so.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,12 +10,12 @@ use tokio::net::TcpStream;
 
 use crate::rig::{Reply, Rig, TempDir, Viewer, film, soon};
 
-/// The daemon's answer where it is not nginx's, and why.
+/// How the daemon's answer differs from nginx's, and why.
 #[derive(Clone, Copy)]
 enum Expected {
     Same,
-    /// nginx answers 416 to a header that is not well formed; RFC 9110 §14.2 lets a server ignore
-    /// it, and a player then plays.
+    /// nginx answers 416 to a malformed header. RFC 9110 §14.2 allows to ignore it, and a player
+    /// then plays.
     WholeInstead,
 }
 use Expected::{Same, WholeInstead};
@@ -72,7 +73,7 @@ const TABLE: &[(&str, Expected)] = &[
     ("bytes=0x0-9", WholeInstead),
 ];
 
-/// What comes with the range: name, value.
+/// Headers to add to the range: name, value.
 const CONDITIONS: &[&[(&str, &str)]] = &[
     &[],
     &[("If-Range", "ETAG")],
@@ -158,12 +159,12 @@ async fn ask(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) ->
     viewer.reply().await
 }
 
-/// What has to agree, with the boundary that each server makes up replaced.
+/// What has to agree, with each server's own boundary replaced.
 fn shown(reply: &Reply) -> (u16, String, Vec<u8>) {
     let is_error = reply.status >= 400;
     let names = ["content-range", "content-type", "content-length", "etag", "accept-ranges"];
-    // What a refusal says in words, and hence its type and length, is each server's own; so is
-    // whether it repeats the tag. nginx offers ranges only in replies that use none.
+    // The text of a refusal, and so its type and length, is each server's own, and so is a repeated
+    // tag. nginx offers ranges only in replies that use none.
     let names = match reply.status {
         200 => &names[..],
         _ if is_error => &names[..1],

@@ -1,4 +1,4 @@
-//! What viewers live through: engines that leave, return, are replaced or fall silent.
+//! Viewers while engines leave, return, are replaced or say nothing.
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use crate::rig::{Brain, QUIET, Rig, film, soon};
 
 const LENGTH: u32 = 300_000;
 
-/// Makes a file of [`LENGTH`] bytes as an engine does it.
+/// Creates a file of [`LENGTH`] bytes, as an engine does.
 async fn store(brain: &mut Brain, path: &str) {
     let data = Bytes::from(film(LENGTH as usize));
     brain
@@ -30,9 +30,10 @@ async fn store(brain: &mut Brain, path: &str) {
             IoCommand::FileWrite { op: OpId(2), file: FileRef(1), offset: 0, data },
         ])
         .await;
-    assert!(
-        matches!(brain.done(OpId(1)).await, OpOutput::Opened { stat } if stat.length == u64::from(LENGTH))
-    );
+    assert!(matches!(
+        brain.done(OpId(1)).await,
+        OpOutput::Opened { stat } if stat.length == u64::from(LENGTH)
+    ));
     assert_eq!(brain.done(OpId(2)).await, OpOutput::Unit);
 }
 
@@ -121,7 +122,7 @@ async fn the_sockets_of_an_engine_close_when_the_next_one_takes_over() {
     let mut second = rig.brain().await;
     assert!(matches!(soon(peer.read(&mut [0])).await, Ok(0) | Err(_)));
     assert_eq!(first.closed().await, Some(CloseCode::Superseded.code()));
-    // The new engine numbers from the start again.
+    // The new engine starts its numbers again.
     second.order(&[IoCommand::TcpConnect { conn: ConnId(1), addr, timeout_ms: 5_000 }]).await;
     assert_eq!(second.event().await, IoEvent::TcpConnected { conn: ConnId(1) });
 }
@@ -147,8 +148,7 @@ async fn an_engine_may_open_as_many_files_as_it_was_told() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     let limits = brain.limits.clone().unwrap();
-    // A machine that allows 16,384 descriptors gives the most; on a smaller one it is what there is
-    // room for.
+    // A machine with 16,384 descriptors allows the maximum; a smaller one allows what fits.
     let told = (limits.max_conns, limits.max_files);
     assert!(told.0 <= 1_000 && told.1 <= 4_096 && told.0 >= 16, "{told:?}");
     let root = brain.roots[0].key.clone();
@@ -206,7 +206,7 @@ async fn an_engine_limits_rates_while_its_connections_run() {
         brain.event().await,
         IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"more") }
     );
-    // The next engine begins without limits.
+    // The next engine starts without limits.
     brain.tell(limit(0, Some(0))).await;
     let mut next = rig.brain().await;
     next.order(&[IoCommand::TcpConnect { conn: ConnId(1), addr, timeout_ms: 5_000 }]).await;

@@ -19,7 +19,7 @@ async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
     brain.available(id).await;
     viewer.head().await;
     let mut read = 0;
-    // The kernel's buffers fill, then nothing moves any more.
+    // The kernel's buffers fill up, then nothing moves.
     soon(async {
         loop {
             tokio::time::sleep(QUIET).await;
@@ -41,7 +41,7 @@ async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
     brain.cancelled(id).await;
 }
 
-/// A viewer leaves, and everybody hears of it within a second.
+/// Expects that everybody learns within a second that a viewer left.
 async fn is_noticed(rig: &Rig, brain: &mut Brain, viewer: Viewer, id: RequestId) {
     let left = Instant::now();
     viewer.leave();
@@ -83,9 +83,9 @@ async fn a_viewer_that_leaves_under_backpressure_is_noticed_within_a_second() {
 
 const OTHER: &str = "/stream/other?key=key-of-the-film";
 
-/// A daemon with two files and these limits on waiting and sending places, in all and per file.
+/// A daemon with two files and these limits on permits of both kinds, in total and per file.
 async fn with_places(all: usize, per_file: usize, length: usize) -> (Rig, Brain) {
-    let limits = |settings: &mut io_shim::host::config::Settings| {
+    let limits = |settings: &mut io_shim::host::settings::Settings| {
         settings.max_replies = Some(all);
         settings.max_replies_per_file = Some(per_file);
         settings.stall_ms = Some(100);
@@ -131,7 +131,7 @@ async fn viewers_that_wait_leave_the_places_of_others_alone() {
     let mut film = [waiting(&rig, &mut brain, FILM).await, waiting(&rig, &mut brain, FILM).await];
     let beyond = rig.watch("").await;
     let (id, ..) = brain.asked().await;
-    // It has begun to be granted and would have to wait for the rest.
+    // Some of it is granted; the rest would have to wait.
     brain.ready(id, 10).await;
     is_turned_away(beyond).await;
     for target in [OTHER, FILM] {

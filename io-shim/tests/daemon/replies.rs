@@ -1,4 +1,4 @@
-//! Statuses, headers and bodies, where nginx is no measure or a test should run without it.
+//! Statuses, headers and bodies where nginx is no measure.
 
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
@@ -80,7 +80,8 @@ async fn several_ranges_come_as_parts() {
         .to_owned();
     let part = |start: usize, end: usize| {
         let head = format!(
-            "\r\n--{boundary}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {start}-{end}/5000\r\n\r\n"
+            "\r\n--{boundary}\r\nContent-Type: video/mp4\r\nContent-Range: bytes \
+                {start}-{end}/5000\r\n\r\n"
         );
         [head.as_bytes(), &film(5_000)[start..=end]].concat()
     };
@@ -113,7 +114,7 @@ async fn a_part_is_the_beginning_of_the_range_asked_for() {
     assert_eq!(part("20000", Some("bytes=100000-")).await.status, 416);
 }
 
-/// The next question must be one that waits for nothing.
+/// The next request, which must be one that waits for nothing.
 async fn asked_for_now(brain: &mut Brain) -> RequestId {
     let (id, ..) = brain.asked().await;
     let question = brain.heard.last();
@@ -159,7 +160,7 @@ async fn a_client_that_does_not_wait_is_told_at_once_that_nothing_is_there() {
     let id = asked_for_now(&mut brain).await;
     brain.reject(id, Some(409)).await;
     assert_eq!(viewer.reply().await.status, 409);
-    // An engine that has it wait does not know better.
+    // An engine that lets it wait is wrong.
     let mut viewer = rig.send("GET", &now, &[("Range", "bytes=0-9")]).await;
     let id = asked_for_now(&mut brain).await;
     brain.block(id).await;
@@ -169,7 +170,7 @@ async fn a_client_that_does_not_wait_is_told_at_once_that_nothing_is_there() {
         (409, &b"these bytes are not here yet\n"[..])
     );
     brain.cancelled(id).await;
-    // Who waits is still asked about as ever.
+    // Requests that wait are asked about as before.
     rig.send("GET", &format!("{URL}&wait=1"), &[]).await;
     brain.asked().await;
     assert!(matches!(
@@ -180,7 +181,7 @@ async fn a_client_that_does_not_wait_is_told_at_once_that_nothing_is_there() {
 
 #[tokio::test]
 async fn bytes_that_are_revoked_from_a_client_that_does_not_wait_are_not_sent() {
-    // More than the sockets between take.
+    // More than the sockets between hold.
     const LENGTH: usize = 32 << 20;
     let (rig, mut brain) = Rig::with_film(LENGTH).await;
     let mut viewer = rig.send("GET", &format!("{URL}&wait=0"), &[]).await;
@@ -242,7 +243,7 @@ async fn other_methods_and_paths_are_told_so() {
     for target in ["/stream", "/stream/"] {
         assert_eq!(rig.get(target, &[]).await.status, 404, "{target}");
     }
-    // The engine's business, which strangers have no part in.
+    // Paths of the engine's API, which strangers may not call.
     for target in ["/", "/stream/a/b/c", "/../etc/passwd", "/control/x", "/favicon.ico"] {
         assert_eq!(rig.get(target, &[]).await.status, 401, "{target}");
     }

@@ -1,9 +1,8 @@
-//! Requests of every form that RFC 9112 knows, and of some that it does not: each is answered, and
-//! none ends in a panic.
+//! Requests of every form in RFC 9112, and of others: each is answered, and none panics.
 
 use crate::rig::{Rig, Viewer, soon};
 
-/// The status of the answer to these bytes; `None` when the connection ends without one.
+/// The status of the answer to these bytes; `None` when the connection closes without one.
 async fn status_of(rig: &Rig, request: &[u8]) -> Option<u16> {
     let mut viewer = Viewer::connect(rig.port).await;
     viewer.send(request).await;
@@ -37,7 +36,7 @@ async fn a_target_that_is_no_path_is_refused_and_leaves_nothing_behind() {
             );
         }
     }
-    // One connection is the one that asks.
+    // One connection is the one that asks for the metrics.
     rig.metric_becomes("jstorrent_http_connections", 1).await;
 }
 

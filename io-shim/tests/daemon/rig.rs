@@ -1,60 +1,21 @@
-//! A daemon of one's own, with its folders, its engine and its viewers at hand.
+//! A daemon for one test, with its folders, engine and viewers.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use io_shim::daemon::Daemon;
-use io_shim::host::config::Settings;
+use io_shim::host::settings::Settings;
 use shared_proto::{EngineMessage, FileId};
+
 use tokio::time::timeout;
 
 pub(crate) use crate::brain::Brain;
+pub(crate) use crate::testing::TempDir;
 pub(crate) use crate::viewer::{Reply, Viewer};
+use crate::waiting::SOON;
+pub(crate) use crate::waiting::{KEY, QUIET, soon};
 
-/// How long anything that has to happen may take.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
-/// How long nothing may happen for a test to believe that nothing will.
-pub(crate) const QUIET: Duration = Duration::from_millis(150);
-/// The key of every file that [`Brain::announce`] announces.
-pub(crate) const KEY: &str = "key-of-the-film";
-
-/// Waits for what has to happen.
-#[track_caller]
-pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let caller = std::panic::Location::caller();
-    async move { timeout(SOON, future).await.unwrap_or_else(|_| panic!("nothing happened at {caller}")) }
-}
-
-/// A folder that is removed at the end.
-pub(crate) struct TempDir(PathBuf);
-
-impl TempDir {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "jstorrent-daemon-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Bytes in which every position is told from its neighbours.
+/// Bytes in which every position differs from its neighbours.
 pub(crate) fn film(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect()
 }
@@ -121,7 +82,7 @@ impl Rig {
         brain
     }
 
-    /// A daemon with one film of this length on its disk, announced by an engine.
+    /// A daemon with one film of this length on disk, announced by an engine.
     pub(crate) async fn with_film(length: usize) -> (Self, Brain) {
         Self::with_film_and(length, |_| {}).await
     }
@@ -138,8 +99,8 @@ impl Rig {
         (rig, brain)
     }
 
-    /// Returns when the daemon has worked off everything that the engine said: it answers for a
-    /// file announced last.
+    /// Waits until the daemon has handled all messages of the engine: it answers for a file that
+    /// was announced last.
     pub(crate) async fn settled(&self, brain: &mut Brain) {
         brain.announce("marker", "marker", 0).await;
         let known = async {
@@ -176,15 +137,15 @@ impl Rig {
         .await
     }
 
-    /// A number of `/metrics`.
+    /// A number in `/metrics`.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
         let page = self.get("/metrics", &[]).await.text();
         let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {sample} in {page}")).parse().unwrap()
     }
 
-    /// Waits until the daemon hands no more bytes to a viewer that takes none; how many it has
-    /// handed over.
+    /// Waits until the daemon sends no more to a viewer that receives nothing. Returns how many
+    /// bytes it has sent.
     pub(crate) async fn stands_still(&self) -> u64 {
         let still = async {
             loop {
@@ -198,7 +159,7 @@ impl Rig {
         soon(still).await
     }
 
-    /// Waits until a number of `/metrics` is as expected.
+    /// Waits until a number in `/metrics` has this value.
     pub(crate) async fn metric_becomes(&self, sample: &str, expected: u64) {
         let reached = async {
             while self.metric(sample).await != expected {

@@ -1,5 +1,4 @@
-//! The store of the state as engines, programs and Chrome hear of it: damaged, of a newer version,
-//! and while it can't be written.
+//! The state store as engines, programs and Chrome see it: damaged, newer, or unable to write.
 #![cfg(unix)]
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use crate::rig::{Brain, Folders, Rig, soon};
 
 const FILE: &str = "state.redb";
 
-/// What the daemon last says of its store, once `is_so` holds for it.
+/// What the daemon last says about its store, once `is_so` holds for it.
 async fn status(
     brain: &mut Brain,
     is_so: impl Fn(&Option<String>, &[String], u32) -> bool,
@@ -54,7 +53,7 @@ async fn engines_and_programs_hear_when_nothing_can_be_written_and_when_that_is_
     let (trouble, _) = soon(status(&mut brain, |trouble, _, _| trouble.is_some())).await;
     assert!(trouble.unwrap().contains("folder is not there"));
     assert!(rig.get("/health", &[]).await.text().contains("\"stateSaved\":false"));
-    // Another engine hears it, too.
+    // Another engine learns of it, too.
     let mut brain = rig.brain().await;
     soon(status(&mut brain, |trouble, _, _| trouble.is_some())).await;
     std::fs::rename(&away, &folder).unwrap();
@@ -67,7 +66,7 @@ async fn engines_and_programs_hear_when_nothing_can_be_written_and_when_that_is_
     );
 }
 
-/// A store as a later version of this program might write it.
+/// A store as a later version of this program may write it.
 pub(crate) fn newer(folders: &Folders) -> Vec<u8> {
     let path = folders.state.path().join(FILE);
     let database = redb::Database::create(&path).unwrap();

@@ -1,5 +1,4 @@
-//! A viewer that shows every byte of HTTP: no client library that would mend, retry or hide
-//! anything.
+//! A viewer that shows every byte of HTTP. A client library would mend, retry or hide some.
 
 use std::collections::HashMap;
 
@@ -7,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::rig::{QUIET, soon};
+use crate::waiting::{QUIET, soon};
 
 /// A viewer's connection, byte by byte.
 pub(crate) struct Viewer {
@@ -23,7 +22,7 @@ pub(crate) struct Head {
     pub(crate) headers: HashMap<String, String>,
 }
 
-/// A reply, as far as it came.
+/// A reply, as far as it arrived.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -54,7 +53,7 @@ impl Viewer {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    /// Reads more; `false` at the end of the connection, however it ends.
+    /// Reads more; `false` at the end of the connection.
     async fn fill(&mut self) -> bool {
         let mut chunk = vec![0; 64 << 10];
         match self.stream.read(&mut chunk).await {
@@ -97,13 +96,13 @@ impl Viewer {
         self.buffer.drain(..count.min(self.buffer.len())).collect()
     }
 
-    /// Asserts that nothing comes for a while.
+    /// Asserts that nothing arrives for a while.
     pub(crate) async fn sees_nothing(&mut self) {
         let silent = self.buffer.is_empty() && timeout(QUIET, self.fill()).await.is_err();
         assert!(silent, "{} bytes came", self.buffer.len());
     }
 
-    /// The whole reply to a request that has a body.
+    /// The whole reply to a request.
     pub(crate) async fn reply(&mut self) -> Reply {
         let Head { status, headers } = self.head().await;
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
@@ -111,7 +110,7 @@ impl Viewer {
         Reply { status, headers, is_complete: body.len() == length, body }
     }
 
-    /// Closes for reading and writing.
+    /// Closes both directions.
     pub(crate) fn leave(self) {}
 }
 

@@ -1,4 +1,4 @@
-//! The control WebSocket as RFC 6455 has it, frame by frame.
+//! The control WebSocket according to RFC 6455, frame by frame.
 
 use shared_proto::frame::encode_control;
 use shared_proto::{CloseCode, EngineMessage, PROTOCOL_VERSION};
@@ -14,7 +14,7 @@ const UPGRADE: [(&str, &str); 4] = [
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 
-/// A masked frame; the mask is zero, so that the payload is seen as it is.
+/// A masked frame; the mask is zero, so that the payload is readable.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let mut frame = vec![first];
@@ -54,7 +54,7 @@ async fn opened(rig: &Rig) -> Viewer {
     viewer
 }
 
-/// One with an engine that was welcomed.
+/// A connection whose engine was welcomed.
 async fn greeted(rig: &Rig) -> Viewer {
     let mut viewer = opened(rig).await;
     viewer.send(&hello(rig)).await;
@@ -63,7 +63,7 @@ async fn greeted(rig: &Rig) -> Viewer {
     viewer
 }
 
-/// The daemon's next frame: its opcode and payload. `None` at the end of the connection.
+/// The daemon's next frame: opcode and payload. `None` at the end of the connection.
 async fn next(viewer: &mut Viewer) -> Option<(u8, Vec<u8>)> {
     let [first, short] = viewer.take(2).await.try_into().ok()?;
     let length = match short {
@@ -74,7 +74,7 @@ async fn next(viewer: &mut Viewer) -> Option<(u8, Vec<u8>)> {
     Some((first & 0x0f, viewer.take(length).await))
 }
 
-/// The code of the close frame that comes next; then the connection has to end.
+/// The code of the next close frame, after which the connection has to end.
 async fn close_code(viewer: &mut Viewer) -> Option<u16> {
     let (opcode, payload) = next(viewer).await?;
     assert_eq!(opcode, CLOSE, "{payload:?}");
@@ -141,7 +141,7 @@ async fn a_frame_too_large_for_a_hello_is_refused_before_it_is_read() {
     let rig = Rig::start().await;
     for declared in [64_u64 << 10, 57 << 20, u64::MAX >> 1] {
         let mut viewer = opened(&rig).await;
-        // The header alone: whoever answers it has no payload to keep.
+        // The header alone: the daemon must answer without the payload.
         viewer.send(&[&[0x82, 0xff][..], &declared.to_be_bytes(), &[0; 4]].concat()).await;
         assert_eq!(close_code(&mut viewer).await, Some(1009), "{declared}");
     }

@@ -1,4 +1,4 @@
-//! A plane with a folder of its own, driven by hand.
+//! An I/O plane with its own folder, driven by a test.
 
 use std::{
     collections::VecDeque,
@@ -12,8 +12,9 @@ use bytes::Bytes;
 use io_shim::events::{EventReceiver, event_channel};
 use io_shim::files::{FileStore, Roots, Writers};
 use io_shim::metrics::Metrics;
-use io_shim::plane::io_plane::{IoConfig, IoPlane, Stores};
-use io_shim::sockets::DialPolicy;
+use io_shim::plane::io_plane::{IoPlane, Stores};
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
 use io_shim::sockets::port_map::{MapConfig, PortMaps};
 use io_shim::state::StateStore;
 use io_shim::state::notes::NoteStore;
@@ -30,9 +31,9 @@ use tokio::{
 
 use crate::testing::TempDir;
 
-/// Nothing on loopback takes this long.
+/// Longer than anything takes on loopback.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Long enough for something unwanted to show up.
+/// Long enough for an unwanted event to show.
 const MOMENT: Duration = Duration::from_millis(50);
 
 pub(crate) struct Bench {
@@ -44,7 +45,7 @@ pub(crate) struct Bench {
     config: IoConfig,
     receiver: EventReceiver,
     waiting: VecDeque<IoEvent>,
-    /// Whether every frame's credit is given back at once.
+    /// Whether the credit of every frame is returned at once.
     pub(crate) generous: bool,
     next_op: u64,
     dir: TempDir,
@@ -83,7 +84,7 @@ impl Bench {
         Self::mapping(config, window, MapConfig::default())
     }
 
-    /// One whose ports a router may let in.
+    /// A bench whose ports may be mapped.
     pub(crate) fn mapping(config: IoConfig, window: u32, mapping: MapConfig) -> Self {
         Self::with_all(config, window, mapping, None)
     }
@@ -151,7 +152,7 @@ impl Bench {
         self.waiting.clear();
     }
 
-    /// A path in the bench's own folder; the roots are `root` and `other` in it.
+    /// A path in the bench's folder, which holds the roots `root` and `other`.
     pub(crate) fn disk(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
@@ -165,7 +166,7 @@ impl Bench {
         self.plane.handle(command);
     }
 
-    /// Gives a command that has an answer.
+    /// Gives a command with an answer.
     pub(crate) fn start(&mut self, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
         self.next_op += 1;
         let op = OpId(self.next_op);
@@ -173,7 +174,7 @@ impl Bench {
         op
     }
 
-    /// Waits for an answer; other events stay for later.
+    /// Waits for an answer; keeps other events for later.
     pub(crate) async fn finish(&mut self, op: OpId) -> Result<OpOutput, OpError> {
         let is_mine =
             |event: &IoEvent| matches!(event, IoEvent::Done { op: done, .. } if *done == op);
@@ -204,12 +205,12 @@ impl Bench {
         self.waiting.pop_front().expect("not empty")
     }
 
-    /// Whether nothing comes.
+    /// Whether no event comes.
     pub(crate) async fn is_silent(&mut self) -> bool {
         self.waiting.is_empty() && timeout(MOMENT, self.batch()).await.is_err()
     }
 
-    /// The next frame as it would go to the engine.
+    /// The next frame for the engine.
     pub(crate) async fn batch(&mut self) -> Vec<u8> {
         let batch = self.receiver.next_batch().await.expect("the plane is open");
         if self.generous {
@@ -226,7 +227,7 @@ impl Bench {
 
     // Files.
 
-    /// Makes a file, or opens whatever file is there for writing; how long it is then.
+    /// Creates a file, or opens the existing one for writing. Returns its length.
     pub(crate) async fn open_in(
         &mut self,
         root: &str,
@@ -259,7 +260,7 @@ impl Bench {
         }
     }
 
-    /// Makes a file in the first root.
+    /// Creates a file in the first root.
     pub(crate) async fn create(&mut self, file: u32, name: &str, length: u64) {
         assert_eq!(self.open_in("root", file, &[name], length, true).await, Ok(length));
     }
@@ -297,11 +298,11 @@ impl Bench {
 
     // Sockets.
 
-    /// A connection and its other end.
+    /// Opens a connection and returns its other end.
     pub(crate) async fn connect(&mut self, conn: u64) -> TcpStream {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         self.dial(conn, listener.local_addr().expect("bound"));
-        // Earlier connections may still have something to say.
+        // Earlier connections may still send events.
         while self.event().await != (IoEvent::TcpConnected { conn: ConnId(conn) }) {}
         let (stream, _) = listener.accept().await.expect("dialled");
         stream.set_nodelay(true).expect("a TCP socket");
@@ -312,7 +313,7 @@ impl Bench {
         self.tell(IoCommand::TcpConnect { conn: ConnId(conn), addr, timeout_ms: 5_000 });
     }
 
-    /// Reads frames, diverting those that begin with 7.
+    /// Reads frames, and diverts those that begin with 7.
     pub(crate) fn framed(&mut self, conn: u64, max_frame: u32) {
         self.tell(IoCommand::TcpFramed { conn: ConnId(conn), max_frame, divert: Some(7) });
     }
@@ -328,7 +329,7 @@ impl Bench {
         }
     }
 
-    /// Listens at this machine's own address of the family.
+    /// Listens at this machine's address of the family.
     pub(crate) async fn listen(
         &mut self,
         socket: u32,
@@ -340,7 +341,7 @@ impl Bench {
         bound_at(family, bound)
     }
 
-    /// Binds a UDP socket at this machine's own address of the family.
+    /// Binds a UDP socket at this machine's address of the family.
     pub(crate) async fn bind(
         &mut self,
         socket: u32,
@@ -353,7 +354,7 @@ impl Bench {
         bound_at(family, bound)
     }
 
-    /// The next connection that somebody else opened: its number and who.
+    /// The next incoming connection: its number and remote address.
     pub(crate) async fn accepted(&mut self, socket: u32) -> (u64, SocketAddr) {
         match self.event().await {
             IoEvent::TcpAccepted { socket: at, conn, addr } if at == SocketId(socket) => {
@@ -384,7 +385,7 @@ pub(crate) fn span(file: u32, offset: u64, length: u32) -> Span {
     Span { file: FileRef(file), offset, length }
 }
 
-/// A frame of the wire.
+/// A frame as it travels.
 pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     let mut wire = u32::try_from(body.len()).expect("a short frame").to_be_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! The transform of a connection: both directions, frames and diversion on what it gives.
+//! RC4 on a connection: both directions, with frames and diversion.
 
 use bytes::Bytes;
 use rc4::{KeyInit, Rc4, StreamCipher};
@@ -16,7 +16,7 @@ fn start(key: &'static [u8]) -> Option<Rc4Start> {
     Some(Rc4Start { key: Bytes::from_static(key), skip: u32::try_from(SKIP).unwrap() })
 }
 
-/// The other end's view of a direction.
+/// The other end's cipher of a direction.
 fn stream(key: &[u8]) -> Rc4 {
     let mut rc4 = Rc4::new_from_slice(key).expect("a key");
     rc4.apply_keystream(&mut [0; SKIP]);
@@ -91,7 +91,7 @@ async fn what_was_read_as_frames_and_not_handed_up_is_transformed_too() {
     let mut bench = Bench::new();
     let mut peer = bench.connect(1).await;
     bench.framed(1, 100);
-    // The second frame is not whole: its beginning was read before the transform is known.
+    // The second frame is incomplete: its start was read before the cipher is set.
     let mut rc4 = stream(b"in");
     let hidden = transformed(&mut rc4, &frame(&[b"whole"]));
     peer.write_all(&[&frame(&[b"clear"])[..], &hidden[..2]].concat()).await.unwrap();

@@ -1,9 +1,9 @@
-//! Fetching over HTTP from a tiny server on loopback.
+//! HTTP fetches from a small server on loopback.
 
 use std::{net::SocketAddr, time::Duration};
 
-use io_shim::plane::io_plane::IoConfig;
-use io_shim::sockets::DialPolicy;
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
 use shared_proto::{
     IoCommand,
     io::{CloseReason, OpErrorKind, OpOutput},
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::bench::{Bench, config};
 
-/// Answers every request with what the function says of its head.
+/// Answers every request with what `answer` makes of its head.
 async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + Clone + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let addr = listener.local_addr().expect("bound");
@@ -29,7 +29,7 @@ async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + Clone + 'static)
                     && stream.read_line(&mut head).await.is_ok_and(|read| read > 0)
                 {
                 }
-                // The client may hang up early.
+                // The client may close early.
                 let _ = stream.write_all(&answer(&head)).await;
             });
         }
@@ -153,8 +153,7 @@ async fn our_own_api_is_not_reached_by_any_spelling_nor_by_a_redirect() {
     for host in ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"] {
         for url in [format!("http://{host}:{port}/add"), format!("http://{other}/to={host}")] {
             let refused = get(&mut bench, &url, 99).await;
-            // Where localhost has a second address, the daemon tries that one and finds nobody
-            // listening.
+            // Where localhost has a second address, the daemon tries it and finds no server.
             let is_refused = matches!(refused, Err(OpErrorKind::Denied))
                 || host == "localhost" && refused == Err(OpErrorKind::Network);
             assert!(is_refused, "{url}: {refused:?}");

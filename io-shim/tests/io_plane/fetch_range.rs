@@ -1,9 +1,9 @@
-//! Fetching ranges over HTTP into files, from servers that know how and from others.
+//! HTTP fetches of ranges into files, from servers with and without ranges.
 
 use std::{net::SocketAddr, time::Duration};
 
-use io_shim::plane::io_plane::IoConfig;
-use io_shim::sockets::DialPolicy;
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
 use shared_proto::{
     FileRef, IoCommand, OpId, Span,
     io::{DigestKind, OpError, OpErrorKind, OpOutput},
@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::bench::{Bench, config, span};
 
-/// Serves each connection once: it is given the head and the stream to answer on.
+/// Serves each connection once: `answer` gets the head and the stream.
 async fn serve<F>(answer: impl Fn(String, TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -94,7 +94,8 @@ const UNTOUCHED: &[u8] = &[0; 10];
 async fn a_range_goes_to_its_spans_over_two_files() {
     let addr = serve(|head, mut stream| async move {
         assert!(head.to_lowercase().contains("\r\nrange: bytes=5-11\r\n"), "{head}");
-        let reply = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-11/99\r\nContent-Length: 7\r\n\r\nabcdefg";
+        let reply = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes \
+            5-11/99\r\nContent-Length: 7\r\n\r\nabcdefg";
         stream.write_all(reply.as_bytes()).await.unwrap();
     })
     .await;
@@ -230,7 +231,8 @@ async fn a_server_that_drips_has_its_time_in_all() {
 #[tokio::test]
 async fn a_fetch_that_is_cancelled_writes_nothing_afterwards() {
     let addr = serve(|_, mut stream| async move {
-        let head = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3999999/*\r\nContent-Length: 4000000\r\n\r\n";
+        let head = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3999999/*\r\nContent-Length: \
+            4000000\r\n\r\n";
         let _ = stream.write_all(head.as_bytes()).await;
         while stream.write_all(&[7; 4_000]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -243,7 +245,7 @@ async fn a_fetch_that_is_cancelled_writes_nothing_afterwards() {
     while bench.metrics.payload_stored_bytes.load(std::sync::atomic::Ordering::Relaxed) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Whoever wants these bytes meanwhile does not wait for the server.
+    // Other commands on these bytes do not wait for the server.
     timeout(Duration::from_secs(5), bench.write(1, 0, b"mine")).await.expect("at once").unwrap();
     bench.tell(IoCommand::Cancel { op });
     assert_eq!(status(bench.finish(op).await), Err(OpErrorKind::Timeout));

@@ -348,7 +348,7 @@ async fn reads_end_with_the_file_and_digests_insist() {
 #[tokio::test]
 async fn open_files_are_bounded_and_numbers_are_not_mixed_up() {
     let mut bench =
-        Bench::with(io_shim::plane::io_plane::IoConfig { max_files: 2, ..config() }, 1 << 20);
+        Bench::with(io_shim::policy::io_config::IoConfig { max_files: 2, ..config() }, 1 << 20);
     bench.create(1, "a", 1).await;
     assert_eq!(bench.open_in("root", 1, &["b"], 1, true).await, Err(OpErrorKind::Exists));
     assert_eq!(bench.open_in("root", 2, &["..", "b"], 1, true).await, Err(OpErrorKind::Denied));
@@ -376,7 +376,7 @@ async fn a_length_that_no_disk_has_leaves_no_stub_behind() {
 async fn too_many_commands_at_once_are_refused_and_every_one_is_answered() {
     let mut bench = Bench::new();
     bench.create(1, "f", 100).await;
-    let most = io_shim::limits::MAX_PENDING_OPS;
+    let most = io_shim::policy::limits::MAX_PENDING_OPS;
     for n in 0..most + 50 {
         let at = u64::try_from(n).unwrap() << 14;
         bench.start(|op| IoCommand::FileRead { op, span: span(1, at, 1 << 14) });

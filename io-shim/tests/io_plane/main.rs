@@ -1,5 +1,4 @@
-//! The I/O plane as an engine sees it: commands in, events out, with real files and loopback
-//! sockets.
+//! The I/O plane as an engine sees it: commands in, events out, with real files and sockets.
 
 mod bench;
 mod cipher;
@@ -11,7 +10,7 @@ mod notes;
 mod opening;
 mod order;
 mod owning;
-// Addresses in 127/8 besides the first are Linux's.
+// Only Linux has addresses in 127/8 besides the first.
 #[cfg(target_os = "linux")]
 mod port_map;
 mod ports;

@@ -1,4 +1,4 @@
-//! Moving files between roots, on one disk and from disk to disk.
+//! Moving files between roots, on one disk and between disks.
 
 use std::{fs, time::Duration};
 
@@ -86,11 +86,11 @@ async fn a_target_is_not_replaced_and_a_source_that_is_not_there_makes_nothing()
     }
 }
 
-// Elsewhere is a file system in memory on Linux alone.
+// Only on Linux the other folder is a file system in memory.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_disk_that_does_not_take_the_file_leaves_it_where_it_was() {
-    // Memory takes a file of 100 TiB that holds next to nothing; disks do not.
+    // A file system in memory accepts a sparse file of 100 TiB; disks do not.
     const LENGTH: u64 = 100 << 40;
     let mut bench = Bench::new();
     bench

@@ -1,5 +1,4 @@
-//! What a file is opened for: making one, writing to the one that is meant, and reading; and
-//! copying between open files.
+//! Opening modes: creating a file, writing to the expected one, reading; and copies between files.
 
 use std::fs;
 

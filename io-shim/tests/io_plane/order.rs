@@ -1,5 +1,6 @@
-//! Commands take effect in order, and no write slips in behind a digest: the daemon's half of "no
-//! unverified byte".
+//! Commands take effect in order, and no write follows a digest unnoticed.
+//!
+//! This is the daemon's half of "no unverified byte".
 
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ async fn names_change_in_the_order_of_their_commands() {
     assert_eq!(std::fs::metadata(bench.disk("root/name 100")).unwrap().len(), 5);
 }
 
-/// What stops a peer's writes before the digest.
+/// How a peer's writes are stopped before the digest.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
     Disarm,
@@ -100,8 +101,8 @@ enum Stop {
     NewEngine,
 }
 
-/// A peer pours blocks into one span as fast as it can, while the engine arms, stops and digests
-/// over and over: whatever the digest covered has to be what is in the file from then on.
+/// A peer sends blocks for one span as fast as it can, while the engine arms, stops and digests
+/// again and again. What a digest covered must stay in the file.
 async fn hammer(stop: Stop, rounds: u64) {
     let mut bench = Bench::new();
     bench.create(1, "f", u64::from(BLOCK)).await;
@@ -128,7 +129,7 @@ async fn hammer(stop: Stop, rounds: u64) {
             })
             .collect();
         let pouring = tokio::spawn(async move {
-            // The daemon may close the connection in the middle.
+            // The daemon may close the connection meanwhile.
             let _ = peer.write_all(&stream).await;
             peer
         });

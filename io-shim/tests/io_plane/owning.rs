@@ -1,4 +1,4 @@
-//! Whose file it is: identity, two processes, and disks that are not there.
+//! Which file is expected: identities, two processes, and missing disks.
 
 use std::fs;
 
@@ -68,7 +68,7 @@ async fn opening_and_looking_tell_the_same_identity_and_it_moves_along() {
     assert_eq!(bench.open_as("root", 3, &["new"], 4, OpenMode::Read).await.unwrap(), moved);
 }
 
-/// What a user may put in the place of our file.
+/// What a user may put in place of the expected file.
 #[derive(Clone, Copy, Debug)]
 enum Swap {
     Another,
@@ -141,7 +141,7 @@ async fn two_processes_never_write_to_one_file() {
     }
     let opened = second.open_as("root", 1, &["film"], 4, OpenMode::Read).await.unwrap();
     assert_eq!(opened.length, 4, "reading is free");
-    // The same process has it open twice, and one of the two stays.
+    // The process has the file open twice, and one handle stays.
     first.open_as("root", 2, &["film"], 4, WRITE).await.unwrap();
     first.tell(IoCommand::FileClose { file: FileRef(1) });
     assert_eq!(
@@ -219,7 +219,7 @@ async fn a_root_whose_disk_is_gone_is_an_error_for_everything_and_nothing_is_mad
     let served = bench.files.open_for_serving(&RootKey::from("root"), &names(&["film"]));
     assert_eq!(served.unwrap_err().kind, OpErrorKind::Absent);
     assert!(!root.exists());
-    // To a process that never saw it, it is a folder that was never used.
+    // A process that never saw the folder takes it for an unused one.
     assert_eq!(stat(&mut later, &["film"]).await, Ok(None));
     fs::rename(&away, &root).unwrap();
     bench.open_as("root", 1, &["film"], 4, WRITE).await.unwrap();

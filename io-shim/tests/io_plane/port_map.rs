@@ -1,5 +1,4 @@
-//! Ports that a router lets in: asked for, renewed, forgotten, and what becomes of it when the
-//! router is no good.
+//! Port mappings: asked for, renewed and removed, with good and bad routers.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +11,14 @@ use shared_proto::{
 use crate::bench::{Bench, config};
 use crate::routers::{Asked, FakeRouter, Manner, OUTSIDE, address, way_by};
 
-/// Longer than the slowest of all that a router may try in a test.
+/// Longer than the slowest answer in a test.
 const BOUNDED: Duration = Duration::from_secs(5);
 
 fn bench(mapping: MapConfig) -> Bench {
     Bench::mapping(config(), 1 << 20, mapping)
 }
 
-/// A listening socket that the router is asked to let others reach, and its port.
+/// A listening socket with a requested mapping, and its port.
 async fn ask(bench: &mut Bench) -> u16 {
     let addr = bench.listen(1, Family::V4, 0).await.expect("a port");
     bench.tell(IoCommand::PortMap { socket: SocketId(1) });
@@ -37,7 +36,7 @@ fn mapping(port: u16, by: MappedBy) -> Mapping {
     Mapping { port, address: Some(OUTSIDE.into()), by }
 }
 
-/// A port is let in by a router, and forgotten when its socket closes.
+/// Expects a mapping, and its removal when the socket closes.
 async fn check(router: FakeRouter, expected: impl FnOnce(u16) -> Mapping) {
     let mut bench = bench(router.way());
     let port = ask(&mut bench).await;
@@ -48,8 +47,7 @@ async fn check(router: FakeRouter, expected: impl FnOnce(u16) -> Mapping) {
     router.until(Asked::Unmap { tcp: true, port: forgotten }).await;
 }
 
-/// Nothing is let in, in bounded time, and the words say why. The engine goes on living, and so
-/// does the task.
+/// Expects no mapping within bounded time, and an error with these words. Engine and task go on.
 async fn check_refused(router: FakeRouter, words: &str) {
     let mut bench = bench(router.way());
     let began = Instant::now();
@@ -207,7 +205,7 @@ async fn nobody_but_the_gateway_is_believed() {
     {
         check_refused(FakeRouter::upnp(Manner::Names(location.into())).await, "").await;
     }
-    // Another device answers the search, truly speaking for itself.
+    // Another device answers the search with its own address.
     let mut way = way_by(address());
     way.way.as_mut().expect("a way").searched = vec![(other.ip, 1900).into()];
     let mut bench = bench(way);
@@ -216,7 +214,7 @@ async fn nobody_but_the_gateway_is_believed() {
     assert_eq!(other.asked(), []);
 }
 
-/// A refusal for good, told at once.
+/// Expects a final refusal at once.
 async fn check_denied(mut bench: Bench) {
     ask(&mut bench).await;
     assert_eq!(told(&mut bench).await.unwrap_err().kind, OpErrorKind::Denied);
@@ -227,7 +225,7 @@ async fn check_denied(mut bench: Bench) {
 async fn where_it_is_not_wanted_nothing_is_sent() {
     let router = FakeRouter::pmp(Manner::Willing).await;
     check_denied(bench(MapConfig { enabled: false, ..router.way() })).await;
-    // Kept to this machine by its addresses.
+    // The addresses keep the engine to this machine.
     check_denied(Bench::new()).await;
     assert_eq!(router.asked(), []);
 }

@@ -1,4 +1,4 @@
-//! What is open to others: listening sockets, datagrams, groups, and who is shut out.
+//! Open ports: listening sockets, datagrams, groups, and who is refused.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use io_shim::plane::io_plane::IoConfig;
-use io_shim::sockets::DialPolicy;
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
 use shared_proto::{
     ConnId, IoCommand, IoEvent,
     frame::MAX_DATAGRAM,
@@ -42,7 +42,7 @@ fn send(bench: &mut Bench, socket: u32, to: SocketAddr, data: &[u8]) {
     });
 }
 
-/// A UDP socket of somebody else's on this machine.
+/// A UDP socket of another program on this machine.
 async fn neighbour(family: Family) -> (UdpSocket, SocketAddr) {
     let ip: IpAddr =
         if family == Family::V4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
@@ -57,7 +57,7 @@ async fn receive(socket: &UdpSocket) -> Option<Vec<u8>> {
     Some(buffer[..length].to_vec())
 }
 
-/// Whether the other end is gone.
+/// Whether the other end has closed.
 async fn is_cut(stream: &mut TcpStream) -> bool {
     matches!(timeout(SOON, stream.read(&mut [0])).await.expect("an end"), Ok(0) | Err(_))
 }
@@ -130,7 +130,7 @@ async fn several_addresses_share_one_port() {
     }
 }
 
-/// A page in a browser of this machine can reach the port as well as anybody.
+/// A page in a browser on this machine can reach the port like any program.
 #[tokio::test]
 async fn whom_the_policy_would_not_dial_is_shut_out_unheard() {
     let mut bench = strict();
@@ -230,7 +230,7 @@ async fn the_end_of_an_engine_is_the_end_of_its_ports() {
     is_free(tcp, udp).await;
 }
 
-/// Waits until nobody holds the ports any more.
+/// Waits until the ports are free.
 async fn is_free(tcp: SocketAddr, udp: SocketAddr) {
     let free = async {
         while TcpListener::bind(tcp).await.is_err() || UdpSocket::bind(udp).await.is_err() {

@@ -1,10 +1,10 @@
-//! Looking names up, under the policy.
+//! Name lookups under the policy.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use io_shim::limits::MAX_LOOKUPS;
-use io_shim::plane::io_plane::IoConfig;
-use io_shim::sockets::DialPolicy;
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
+use io_shim::policy::limits::MAX_LOOKUPS;
 use shared_proto::{
     IoCommand, OpId,
     io::{OpErrorKind, OpOutput},
@@ -97,8 +97,7 @@ async fn a_lookup_that_is_cancelled_ends_at_once() {
     assert!(resolve(&mut bench, "localhost").await.is_ok());
 }
 
-/// A program in place of the daemon's own that looks for an address as long as it is let, and notes
-/// its process.
+/// A program that stands in for the daemon's own: it never answers, and records its process id.
 #[cfg(unix)]
 fn silent_program(dir: &TempDir) -> (PathBuf, impl Fn() -> Vec<u32>) {
     use std::os::unix::fs::PermissionsExt;
@@ -143,7 +142,7 @@ async fn a_lookup_ends_with_its_request_and_only_so_many_run() {
     }
     bench.plane.handle(IoCommand::Cancel { op: fetch });
     all_end(&pids()).await;
-    // Names and fetches share the places.
+    // Lookups and fetches share the permits.
     for number in 0..100 {
         let (host, url) =
             (format!("name-{number}.invalid"), format!("http://name-{number}.invalid/"));

@@ -1,5 +1,6 @@
-//! Routers on loopback, honest and otherwise: one speaks PCP and NAT-PMP, one UPnP. Each has an
-//! address of its own in 127/8.
+//! Routers on loopback, honest and dishonest: one speaks PCP and NAT-PMP, one UPnP.
+//!
+//! Each has its own address in 127/8.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,15 +18,15 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// Where PCP and NAT-PMP are spoken (RFC 6887 §19.1).
+/// Port of PCP and NAT-PMP (RFC 6887 §19.1).
 const PMP_PORT: u16 = 5351;
-/// Where UPnP's devices are searched.
+/// Port where UPnP's devices are searched.
 const SSDP_PORT: u16 = 1900;
-/// Our address out there, as honest ones say.
+/// The external address that honest routers tell.
 pub(crate) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
-/// How often one looks whether something was asked.
+/// How often to check what a router was asked.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// And how long.
+/// How long to check.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a router behaves.
@@ -33,28 +34,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum Manner {
     /// Does what it is asked, by PCP or UPnP.
     Willing,
-    /// As willing, but knows NAT-PMP only.
+    /// The same, but it knows NAT-PMP only.
     Old,
-    /// Takes another port than it is asked for.
+    /// Maps another port than the requested one.
     Another(u16),
-    /// Leases for ever or not at all.
+    /// Grants permanent leases only.
     ForEver,
-    /// Says no.
+    /// Refuses.
     Refuses,
-    /// Takes what it is sent and says nothing.
+    /// Never answers.
     Stalls,
-    /// Answers with these bytes, whatever it is asked.
+    /// Answers every request with these bytes.
     Says(Vec<u8>),
-    /// Speaks for somebody else.
+    /// Names another host.
     Names(String),
 }
 
 /// What a router was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// To let this port in.
+    /// To map this port.
     Map { tcp: bool, port: u16 },
-    /// To forget it.
+    /// To remove the mapping.
     Unmap { tcp: bool, port: u16 },
 }
 
@@ -71,7 +72,7 @@ impl Drop for FakeRouter {
     }
 }
 
-/// An address that no other test has.
+/// An address that no other test uses.
 pub(crate) fn address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [high, low] =
@@ -79,7 +80,7 @@ pub(crate) fn address() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 + high % 128, low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The way out by a router at this address, and tempo enough for a test.
+/// A mapping through a router at this address, with short timeouts.
 pub(crate) fn way_by(gateway: Ipv4Addr) -> MapConfig {
     let searched = vec![(gateway, SSDP_PORT).into()];
     let pace = Pace {
@@ -102,7 +103,7 @@ impl FakeRouter {
         Self { ip: address(), manner, asked, tasks: Vec::new() }
     }
 
-    /// One that speaks PCP and NAT-PMP.
+    /// A router with PCP and NAT-PMP.
     pub(crate) async fn pmp(manner: Manner) -> Self {
         let mut router = Self::new(manner);
         let socket = UdpSocket::bind((router.ip, PMP_PORT)).await.expect("an address of its own");
@@ -120,7 +121,7 @@ impl FakeRouter {
         router
     }
 
-    /// One that speaks UPnP.
+    /// A router with UPnP.
     pub(crate) async fn upnp(manner: Manner) -> Self {
         let mut router = Self::new(manner);
         let socket = UdpSocket::bind((router.ip, SSDP_PORT)).await.expect("an address of its own");
@@ -158,7 +159,7 @@ impl FakeRouter {
         self.asked.lock().expect("unpoisoned").clone()
     }
 
-    /// Waits until it was asked so.
+    /// Waits until the router was asked this.
     pub(crate) async fn until(&self, what: Asked) {
         let found = async {
             while !self.asked().contains(&what) {
@@ -225,7 +226,13 @@ fn ssdp_answer(manner: &Manner, here: SocketAddr) -> Option<Vec<u8>> {
         _ => format!("http://{here}/root.xml"),
     };
     let service = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
-    Some(format!("HTTP/1.1 200 OK\r\nST: {service}\r\nUSN: uuid:1::{service}\r\nLOCATION: {location}\r\n\r\n").into())
+    Some(
+        format!(
+            "HTTP/1.1 200 OK\r\nST: {service}\r\nUSN: uuid:1::{service}\r\nLOCATION: \
+        {location}\r\n\r\n"
+        )
+        .into(),
+    )
 }
 
 async fn serve(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, asked: Arc<Mutex<Vec<Asked>>>) {

@@ -1,5 +1,4 @@
-//! Sending from files: what is sent is what is on disk, at the pace of the socket and within the
-//! limits.
+//! Sending from files: the bytes on disk, at the socket's pace and within the limits.
 
 use std::{sync::atomic::Ordering, time::Duration};
 

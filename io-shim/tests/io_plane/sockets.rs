@@ -1,4 +1,4 @@
-//! Connections: dialling, framing, diversion, both directions' bounds.
+//! Connections: dialling, framing, diversion, and the bounds of both directions.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -244,8 +244,7 @@ async fn without_credit_no_event_comes_and_the_socket_is_not_read() {
     bench.tell(IoCommand::Credit { bytes: u32::try_from(received).unwrap() });
     let more = timeout(Duration::from_secs(5), bench.batch()).await.expect("it goes on");
     assert!(more.len() > 1000);
-    // A write that was given up in the middle has left part of a frame; the rest of the stream goes
-    // on being read.
+    // An interrupted write has left part of a frame. The rest of the stream is still read.
     timeout(Duration::from_secs(5), async {
         let mut pushing = Box::pin(peer.write_all(&one));
         loop {
@@ -275,8 +274,8 @@ async fn a_peer_that_does_not_read_is_closed_in_the_end() {
 #[tokio::test]
 async fn addresses_that_policy_forbids_are_not_dialled() {
     let mut bench = Bench::with(
-        io_shim::plane::io_plane::IoConfig {
-            policy: io_shim::sockets::DialPolicy::default(),
+        io_shim::policy::io_config::IoConfig {
+            policy: io_shim::policy::dial::DialPolicy::default(),
             ..config()
         },
         1 << 20,
@@ -309,7 +308,7 @@ async fn a_port_where_nobody_listens_refuses() {
 #[tokio::test]
 async fn connections_are_bounded_and_their_room_comes_back() {
     let mut bench =
-        Bench::with(io_shim::plane::io_plane::IoConfig { max_conns: 2, ..config() }, 1 << 20);
+        Bench::with(io_shim::policy::io_config::IoConfig { max_conns: 2, ..config() }, 1 << 20);
     let first = bench.connect(1).await;
     let _second = bench.connect(2).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -349,7 +348,7 @@ async fn the_end_of_an_engine_is_the_end_of_its_sockets() {
     let _peer = bench.connect(1).await;
 }
 
-/// Bytes that the engine gets of a peer that sends all it can, in so many milliseconds.
+/// Bytes that the engine receives in `ms` milliseconds from a peer that sends all it can.
 async fn received_within(bench: &mut Bench, ms: u64) -> f64 {
     let until = tokio::time::Instant::now() + Duration::from_millis(ms);
     let mut received = 0;

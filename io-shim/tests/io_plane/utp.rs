@@ -1,10 +1,10 @@
-//! uTP: connections over a UDP socket beside other datagrams, and strangers who break its rules.
+//! uTP: connections over a UDP socket besides other datagrams, and peers that break the rules.
 
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use io_shim::plane::io_plane::IoConfig;
-use io_shim::sockets::DialPolicy;
+use io_shim::policy::dial::DialPolicy;
+use io_shim::policy::io_config::IoConfig;
 use shared_proto::{
     ConnId, IoCommand, IoEvent,
     ids::SocketId,
@@ -18,13 +18,13 @@ use tokio::{
 use crate::bench::{Bench, config, frame, span};
 
 const SOCKET: SocketId = SocketId(1);
-// The protocol's types.
+// Types of packets.
 const DATA: u8 = 0;
 const STATE: u8 = 2;
 const RESET: u8 = 3;
 const SYN: u8 = 4;
 
-/// A bench that speaks uTP, and where.
+/// A bench that accepts uTP, and its address.
 async fn speaking(family: Family) -> (Bench, SocketAddr) {
     let mut bench = Bench::new();
     let at = bench.bind(SOCKET.0, family, 0, None).await.unwrap();
@@ -39,7 +39,7 @@ fn dial(bench: &mut Bench, conn: u64, addr: SocketAddr, timeout_ms: u32) {
     bench.tell(IoCommand::UtpConnect { conn: ConnId(conn), socket: SOCKET, addr, timeout_ms });
 }
 
-/// Two benches with a connection between them: its number at each.
+/// Two benches with a connection, and its number at each.
 async fn pair() -> (Bench, u64, Bench, u64) {
     let ((mut near, at), (mut far, to)) = (speaking(Family::V4).await, speaking(Family::V4).await);
     dial(&mut near, 1, to, 5_000);
@@ -53,7 +53,7 @@ fn send(bench: &mut Bench, conn: u64, data: impl Into<Bytes>) {
     bench.tell(IoCommand::TcpSend { conn: ConnId(conn), data: data.into() });
 }
 
-/// Exactly so many bytes of a connection.
+/// Exactly `length` bytes of a connection.
 async fn heard(bench: &mut Bench, conn: u64, length: u32) -> Vec<u8> {
     bench.tell(IoCommand::TcpRaw { conn: ConnId(conn), bytes: length });
     let mut bytes = Vec::new();
@@ -114,7 +114,7 @@ async fn megabytes_of_a_file_arrive_whole_in_the_files_of_another() {
     assert!(std::fs::read(far.disk("root/film")).unwrap() == bytes);
 }
 
-/// A stranger's datagram, by its type, number, segment and what it acknowledges.
+/// A stranger's datagram with this type, number, segment and acknowledgement.
 fn datagram(kind: u8, id: u16, seq: u16, ack: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind << 4 | 1, 0];
     bytes.extend(id.to_be_bytes());
@@ -150,8 +150,8 @@ async fn a_window_that_was_shut_with_some_room_left_opens_again() {
     stranger.send(&datagram(SYN, 100, 1, 0, &[])).await.unwrap();
     let (theirs, ..) = window().await;
     let (conn, _) = far.accepted(SOCKET.0).await;
-    // One of the largest, and then small ones, so that at the end there is room for one of these
-    // and none for a large one.
+    // One of the largest segments, then small ones: in the end a small one fits and a large one
+    // does not.
     let lengths = [&[1452][..], &[1000; 522]].concat();
     let (mut seq, mut wide) = (1_u16, 0);
     for lengths in lengths.chunks(12) {
@@ -223,7 +223,7 @@ async fn nobody_there_is_a_timeout_and_policy_a_refusal() {
     assert_eq!(unknown.unwrap_err().kind, OpErrorKind::NotFound);
 }
 
-/// What came to a stranger, and from where, within a few seconds.
+/// What a stranger received within a few seconds, and from where.
 async fn next_datagram(stranger: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = [0; 2_000];
     let (length, from) = timeout(Duration::from_secs(5), stranger.recv_from(&mut buffer))
@@ -245,7 +245,7 @@ async fn a_call_that_is_answered_late_is_one_connection() {
         "it may be lost, so it is repeated"
     );
     let number = |at: usize| u16::from_be_bytes([call[at], call[at + 1]]);
-    // It is the first one that is answered.
+    // The stranger answers the first SYN.
     stranger.send_to(&datagram(STATE, number(2), 500, number(16), &[]), from).await.unwrap();
     assert_eq!(bench.event().await, IoEvent::TcpConnected { conn: ConnId(1) });
     send(&mut bench, 1, &b"hello"[..]);
@@ -266,7 +266,7 @@ async fn a_call_that_nobody_answered_is_taken_back() {
     }
     assert_eq!(came.iter().map(|datagram| datagram[0] >> 4).collect::<Vec<_>>(), [SYN, SYN, RESET]);
     assert_eq!(came[0], came[1]);
-    // Somebody who heard it late has nobody on the line in the end.
+    // A peer that received the SYN late finds no connection in the end.
     silent.send_to(&came[0], to).await.unwrap();
     let (conn, _) = far.accepted(SOCKET.0).await;
     far.tell(IoCommand::TcpRaw { conn: ConnId(conn), bytes: 1 });
@@ -285,8 +285,8 @@ async fn whom_the_policy_would_not_dial_gets_no_answer() {
     assert!(bench.is_silent().await);
 }
 
-/// Two routers in one, between two ends that see each other at these addresses: what one of them
-/// sends reaches the other when that has sent something, too.
+/// Two routers between two ends that see each other at these addresses. A datagram passes once the
+/// other end has sent one, too.
 async fn routers(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
     let [one, other] = [
         UdpSocket::bind("127.0.0.1:0").await.unwrap(),
@@ -323,7 +323,7 @@ async fn two_behind_routers_that_let_in_nobody_get_through_when_both_dial() {
     let [theirs, ours] = routers([at, to]).await;
     dial(&mut near, 2, theirs, 6_000);
     dial(&mut far, 2, ours, 6_000);
-    // Each dial succeeds, in whatever order, and comes to the other end as somebody's who dials.
+    // Each dial succeeds, in any order, and arrives as an incoming connection.
     let mut accepted = None;
     for _ in 0..2 {
         match near.event().await {
@@ -378,7 +378,7 @@ async fn strangers_fill_their_share_of_the_connections_and_no_more() {
     assert_eq!(far.conns_open(), 7);
 }
 
-/// Headers of the protocol with everything else made up: types, extensions, numbers, lengths.
+/// Random headers: types, extensions, numbers, lengths.
 #[tokio::test]
 async fn made_up_packets_hurt_nobody() {
     let (mut near, _, mut far, conn) = pair().await;
@@ -398,7 +398,7 @@ async fn made_up_packets_hurt_nobody() {
         let mut packet: Vec<u8> = (0..20 + length).map(|_| next()).collect();
         packet[0] = (next() % 5) << 4 | 1;
         packet[1] = next() % 3;
-        // Few connection numbers, so that packets meet the connections that others opened.
+        // Few connection numbers, so that packets hit other connections.
         packet[2..4].copy_from_slice(&[0, next() % 8]);
         packet[16..20].copy_from_slice(&[0, next() % 16, 0, next() % 16]);
         other.send_to(&packet, target).await.unwrap();
@@ -406,7 +406,7 @@ async fn made_up_packets_hurt_nobody() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
-    // Whoever came is read, and the others are still there and may come, too.
+    // The accepted connections are read, and new ones may come.
     for stranger in 0..16 {
         far.tell(IoCommand::TcpRaw {
             conn: ConnId(ConnId::ACCEPTED.0 + 1 + stranger),

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::FileIdentity;
-use crate::control::Root;
+use super::basic::FileIdentity;
+use crate::root::Root;
 
 /// The result of a command that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DivertKey, Family, FileIdentity, Span};
+use super::basic::{DivertKey, Family, FileIdentity, Span};
 use crate::ids::{ConnId, FileRef, OpId, RootKey, SocketId};
 
 /// Where one direction of an RC4 cipher starts.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DivertKey, Mapping, Notes, OpError, OpOutput};
+use super::answer::{Notes, OpError, OpOutput};
+use super::basic::{DivertKey, Mapping};
 use crate::ids::{ConnId, OpId, RequestId, SocketId};
 
 /// An event of the daemon.

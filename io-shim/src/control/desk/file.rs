@@ -1,29 +1,29 @@
-//! A file that can be asked for, and what makes an announcement of one acceptable.
+//! An announced file, and the check of an announcement.
 
 use shared_proto::{FileId, RootKey};
 
 /// A file as the engine announced it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServedFile {
-    /// Its name in URLs.
-    pub id: FileId,
-    /// The folder it lies in.
-    pub root: RootKey,
-    /// Its path below the root.
-    pub path: Vec<String>,
+pub(crate) struct ServedFile {
+    /// The file's name in URLs.
+    pub(crate) id: FileId,
+    /// The root of its path.
+    pub(crate) root: RootKey,
+    /// Path below the root.
+    pub(crate) path: Vec<String>,
     /// Full length, bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     /// `Content-Type` of replies.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// Strong entity tag without quotes.
-    pub etag: String,
-    /// The capability that its URLs carry.
-    pub key: String,
+    pub(crate) etag: String,
+    /// The secret that its URLs carry.
+    pub(crate) key: String,
 }
 
 impl ServedFile {
-    /// Whether the bytes behind it are the same, so that a running reply may go on: a strong entity
-    /// tag says so (RFC 9110 §8.8.1), wherever they lie.
+    /// Whether both announcements have the same bytes, so that a running reply may go on. A strong
+    /// entity tag says so (RFC 9110 §8.8.1), wherever the bytes are.
     pub(super) fn same_bytes(&self, other: &Self) -> bool {
         (self.length, &self.etag) == (other.length, &other.etag)
     }
@@ -50,7 +50,7 @@ impl ServedFile {
     }
 }
 
-/// A message that no sound engine sends; it closes the socket.
+/// A message that no correct engine sends; it closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Breach(pub &'static str);

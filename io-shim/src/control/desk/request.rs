@@ -1,7 +1,7 @@
-//! A range request in the desk's table: what the engine's words do to it.
+//! A range request in the desk's table: how the engine's messages change it.
 //!
-//! Invariants: the watermark never goes beyond the range; it falls only when bytes are revoked, and
-//! a reply that has read some of those is cut.
+//! Invariants: the watermark never exceeds the range; it falls only when bytes are revoked, and a
+//! reply that has read revoked bytes is cut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,30 +11,30 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ServedFile;
-use super::ticket::{End, Grant};
-use crate::http::ranges::ByteRange;
+use super::grant::{End, Grant};
+use crate::files::byte_range::ByteRange;
 
-/// A question to the engine that has not ended.
+/// A range request that has not ended.
 pub(super) struct Request {
-    /// The file, as it was when it was asked for.
+    /// The file, as it was announced when the viewer asked.
     pub(super) file: Arc<ServedFile>,
-    /// The bytes asked for.
+    /// The bytes that the viewer asked for.
     pub(super) range: ByteRange,
-    /// Whether only what is granted at once is sent.
+    /// Whether the viewer wants only what is granted at once.
     pub(super) only_now: bool,
-    /// The viewer that it is for.
+    /// The viewer's slot.
     pub(super) slot: u64,
-    /// The term in which it was put to an engine.
+    /// The epoch of the engine that was asked; `None` if none was.
     pub(super) asked: Option<u64>,
-    /// The byte after the last one that its reply has read, or is reading.
+    /// The byte after the last one that the reply reads or has read.
     pub(super) reach: Arc<AtomicU64>,
-    /// What its [`super::Ticket`] sees.
+    /// The state that [`super::Ticket`] sees.
     pub(super) grant: watch::Sender<Grant>,
 }
 
 impl Request {
-    /// The question to the engine of this term: everything that is not granted yet.
-    pub(super) fn put(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
+    /// The message that asks the engine of this epoch for all bytes not yet granted.
+    pub(super) fn ask_engine(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
         self.asked = Some(epoch);
         self.grant.send_modify(|grant| {
             grant.orphaned = None;
@@ -50,15 +50,14 @@ impl Request {
         }
     }
 
-    /// Whether its reply has read all that is granted, and is to get more.
+    /// Whether the reply has read all that is granted and needs more.
     pub(super) fn is_hungry(&self) -> bool {
         let grant = self.grant.borrow();
         let (reach, watermark) = (self.reach.load(Ordering::SeqCst), grant.watermark);
         grant.end.is_none() && watermark <= self.range.end && reach >= watermark
     }
 
-    /// The engine grants up to `end` inclusive for the first time: with that a request ends that
-    /// waits for nothing.
+    /// Ends the range at the first grant, if the viewer does not wait for more.
     pub(super) fn narrow(&mut self, end: Option<u64>) {
         if self.only_now
             && let Some(end) = end.filter(|end| *end >= self.range.start)
@@ -67,12 +66,12 @@ impl Request {
         }
     }
 
-    /// Whether a grant up to `end` inclusive would leave nothing to wait for.
+    /// Whether a grant up to `end` inclusive covers the whole range.
     pub(super) fn is_all(&self, end: Option<u64>) -> bool {
         end.is_none_or(|end| end >= self.range.end)
     }
 
-    /// The engine grants up to `end` inclusive, or everything.
+    /// Grants the bytes up to `end` inclusive, or all.
     pub(super) fn grant(&mut self, end: Option<u64>) {
         let last = end.unwrap_or(self.range.end).min(self.range.end);
         self.grant.send_modify(|grant| {
@@ -83,7 +82,7 @@ impl Request {
         });
     }
 
-    /// The bytes from `start` to `end` are granted no longer.
+    /// Takes back the grant of the bytes from `start` to `end`.
     pub(super) fn revoke(&mut self, start: u64, end: u64) {
         let first = start.max(self.range.start);
         if first > end || self.grant.borrow().watermark <= first {
@@ -93,33 +92,33 @@ impl Request {
             grant.renewed = Instant::now();
             grant.watermark = first;
         });
-        // In this order: a reply says how far it will read before it looks at the watermark
-        // (`Ticket::lease`).
+        // This order matters: a reply announces how far it will read before it looks at the
+        // watermark (`Ticket::lease`).
         if self.only_now || self.reach.load(Ordering::SeqCst) > first {
             self.finish(End::Revoked);
         }
     }
 
-    /// The engine asks for patience.
+    /// The engine asked for more time.
     pub(super) fn renew(&mut self) {
         self.grant.send_modify(|grant| grant.renewed = Instant::now());
     }
 
-    /// The engine that it was put to is gone.
+    /// The engine that was asked has left.
     pub(super) fn orphan(&mut self, now: Instant) {
         self.grant.send_modify(|grant| {
             grant.orphaned.get_or_insert(now);
         });
     }
 
-    /// Nothing more will be granted. The first reason stands.
+    /// Ends the request. The first reason counts.
     pub(super) fn finish(&mut self, end: End) {
         self.grant.send_modify(|grant| {
             grant.end.get_or_insert(end);
         });
     }
 
-    /// Nothing more is to be asked about it.
+    /// Whether the engine need not be asked again.
     pub(super) fn is_settled(&self) -> bool {
         let grant = self.grant.borrow();
         grant.end.is_some() || grant.watermark > self.range.end

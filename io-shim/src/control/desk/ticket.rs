@@ -1,7 +1,6 @@
-//! One viewer's question to the engine, from the asking to the end.
+//! A viewer's side of a range request.
 //!
-//! Owns the waiting: how far the bytes are granted, and how long patience lasts. Dropping a ticket
-//! withdraws the question.
+//! Owns the wait for grants and its patience. Dropping a ticket withdraws the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,95 +9,21 @@ use shared_proto::RequestId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Desk;
-use crate::http::ranges::ByteRange;
+use super::file::ServedFile;
+use super::grant::{End, Grant, Lease};
+use super::request::Request;
+use super::slot::Slot;
+use super::table::Desk;
+use super::terms::Patience;
+use crate::files::byte_range::ByteRange;
 
-/// Why no further byte will be granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The engine said no.
-    Rejected {
-        /// HTTP status that it wants.
-        status: Option<u16>,
-        /// Plain words.
-        reason: Option<String>,
-        /// `Retry-After`, seconds.
-        retry_after: Option<u64>,
-    },
-    /// It may come, but not at once, and the client does not wait.
-    NotNow,
-    /// There was no place for the viewer.
-    Busy,
-    /// The engine forgot the file: cut at once.
-    Forgotten,
-    /// The engine announced other bytes under the same name: cut at once.
-    Changed,
-    /// Bytes that were read for the reply are proven no longer: cut at once.
-    Revoked,
-    /// The engine was gone for longer than the grace.
-    EngineGone,
-    /// The engine was silent for longer than the maximum wait.
-    Silence,
-    /// The daemon stops: cut at once.
-    Stopping,
-}
-
-impl End {
-    /// Whether granted bytes that were not sent yet stay unsent.
-    fn cuts(&self) -> bool {
-        matches!(self, Self::Forgotten | Self::Changed | Self::Revoked | Self::Stopping)
-    }
-}
-
-/// How things stand with a request.
-#[derive(Clone, Debug)]
-pub(super) struct Grant {
-    /// First byte that is not granted.
-    pub(super) watermark: u64,
-    /// When the engine last spoke about it.
-    pub(super) renewed: Instant,
-    /// Since when there is no engine that knows of it.
-    pub(super) orphaned: Option<Instant>,
-    /// Nothing more will be granted.
-    pub(super) end: Option<End>,
-    /// The daemon is stopping: no reply begins any more.
-    pub(super) stopping: bool,
-}
-
-impl Grant {
-    pub(super) fn nothing(start: u64) -> Self {
-        Self {
-            watermark: start,
-            renewed: Instant::now(),
-            orphaned: None,
-            end: None,
-            stopping: false,
-        }
-    }
-
-    pub(super) fn has_begun(&self, range: ByteRange) -> bool {
-        self.watermark > range.start
-    }
-}
-
-/// A question that the desk keeps until this is dropped.
-pub struct Ticket {
+/// A running range request.
+pub(crate) struct Ticket {
     desk: Arc<Desk>,
     id: RequestId,
     range: ByteRange,
     reach: Arc<AtomicU64>,
     grant: watch::Receiver<Grant>,
-}
-
-/// Leave to send bytes that were read while they were granted.
-#[derive(Clone, Debug)]
-pub struct Lease(watch::Receiver<Grant>);
-
-impl Lease {
-    /// Whether the reply was cut since then: its bytes are not to be sent.
-    pub fn is_cut(&self) -> bool {
-        self.0.borrow().end.as_ref().is_some_and(End::cuts)
-    }
 }
 
 impl Ticket {
@@ -112,9 +37,9 @@ impl Ticket {
         Self { desk, id, range, reach, grant }
     }
 
-    /// Leave to read and send the bytes before `end`, if all of them are granted. Should one of
-    /// them be revoked later, the reply is cut.
-    pub fn lease(&self, end: u64) -> Option<Lease> {
+    /// Takes permission to read and send the bytes before `end`, if all of them are granted. If one
+    /// of them is revoked later, the reply is cut.
+    pub(crate) fn lease(&self, end: u64) -> Option<Lease> {
         let before = self.reach.swap(end, Ordering::SeqCst);
         let is_granted = {
             let now = self.grant.borrow();
@@ -126,14 +51,13 @@ impl Ticket {
         is_granted.then(|| Lease(self.grant.clone()))
     }
 
-    /// The bytes asked for.
-    pub fn range(&self) -> ByteRange {
+    /// The range of the request.
+    pub(crate) fn range(&self) -> ByteRange {
         self.range
     }
 
-    /// What is granted is all that was asked for, from now on. False when nothing is granted any
-    /// more.
-    pub fn narrow(&mut self) -> bool {
+    /// Shortens the range to what is granted. Returns `false` when nothing is granted.
+    pub(crate) fn narrow(&mut self) -> bool {
         let granted = self.granted();
         let is_any = granted > self.range.start;
         if is_any {
@@ -142,25 +66,27 @@ impl Ticket {
         is_any
     }
 
-    /// Its name, for logs.
-    pub fn id(&self) -> RequestId {
+    /// The request's id, for logs.
+    pub(crate) fn id(&self) -> RequestId {
         self.id
     }
 
     /// Waits until the first byte is granted.
     ///
     /// # Errors
-    /// Why it never will be.
-    pub async fn begin(&mut self) -> Result<(), End> {
+    /// [`End`] says why it will not be.
+    pub(crate) async fn begin(&mut self) -> Result<(), End> {
         let mut grant = self.grant.clone();
         tokio::select! {
-            begun = Self::beyond(&self.desk, &mut grant, self.range.start, Instant::now()) => begun.map(drop),
+            begun = Self::beyond(&self.desk, &mut grant, self.range.start, Instant::now()) => {
+                begun.map(drop)
+            }
             _ = self.grant.wait_for(|grant| grant.stopping) => Err(End::Stopping),
         }
     }
 
-    /// Up to where (exclusive) bytes may be sent now; the range's start for none.
-    pub fn granted(&self) -> u64 {
+    /// The end (exclusive) of what may be sent now; the start of the range if nothing may.
+    pub(crate) fn granted(&self) -> u64 {
         let now = self.grant.borrow();
         if now.end.as_ref().is_some_and(End::cuts) {
             self.range.start
@@ -169,13 +95,17 @@ impl Ticket {
         }
     }
 
-    /// Waits until the byte at `position` may be sent, and says up to where (exclusive) bytes may
-    /// be sent then. Patience is counted from `began`, or from the engine's last word, whichever is
-    /// later.
+    /// Waits until the byte at `position` may be sent. Returns the end (exclusive) of what may be
+    /// sent then. The maximum wait counts from `began` or from the engine's last message, whichever
+    /// is later.
     ///
     /// # Errors
-    /// Why it never will be.
-    pub async fn granted_beyond(&mut self, position: u64, began: Instant) -> Result<u64, End> {
+    /// [`End`] says why the byte will not be granted.
+    pub(crate) async fn granted_beyond(
+        &mut self,
+        position: u64,
+        began: Instant,
+    ) -> Result<u64, End> {
         Self::beyond(&self.desk, &mut self.grant, position, began).await
     }
 
@@ -208,15 +138,50 @@ impl Ticket {
     }
 
     /// Resolves when the reply has to be cut, whatever is granted.
-    pub async fn cut(&self) -> End {
+    pub(crate) async fn cut(&self) -> End {
         let mut grant = self.grant.clone();
         let cut = grant.wait_for(|grant| grant.end.as_ref().is_some_and(End::cuts)).await;
         cut.ok().and_then(|grant| grant.end.clone()).unwrap_or(End::Stopping)
     }
 
-    /// Tells the engine that the viewer has taken everything before `position`.
-    pub fn progress(&self, position: u64) {
+    /// Tells the engine that the viewer has received all bytes before `position`.
+    pub(crate) fn progress(&self, position: u64) {
         self.desk.progress(self.id, position);
+    }
+}
+
+impl Desk {
+    /// Asks the engine whether these bytes may be sent.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        file: Arc<ServedFile>,
+        range: ByteRange,
+        patience: Patience,
+        slot: &Slot,
+    ) -> Ticket {
+        let id = RequestId(uuid::Uuid::new_v4());
+        let (grant, receiver) = watch::channel(Grant::nothing(range.start));
+        let reach = Arc::new(AtomicU64::new(range.start));
+        let ticket = Ticket::new(Arc::clone(self), id, range, Arc::clone(&reach), receiver);
+        let mut inner = self.lock();
+        let slot = slot.number();
+        let only_now = patience == Patience::None;
+        let mut request = Request { file, range, only_now, slot, asked: None, reach, grant };
+        let mut question = None;
+        if self.is_stopping() {
+            request.finish(End::Stopping);
+        } else if inner.engine.is_some()
+            && inner.files.get(&request.file.id).is_some_and(|f| f.same_bytes(&request.file))
+        {
+            question = Some(request.ask_engine(id, inner.epoch));
+        } else {
+            request.orphan(Instant::now());
+        }
+        inner.requests.insert(id, request);
+        if let Some(question) = question {
+            inner.send(question);
+        }
+        ticket
     }
 }
 

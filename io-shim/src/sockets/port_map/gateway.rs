@@ -1,56 +1,55 @@
-//! The way out of the local network: its gateway, and our own address towards it.
+//! Finds the local network's gateway, and this machine's address towards it.
 //!
-//! Reads what the system says and speaks to nobody. Only IPv4: what IPv6 reaches is no matter of
-//! ports.
+//! Reads what the operating system knows and sends nothing. IPv4 only: IPv6 needs no port mapping.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use shared_proto::io::{OpError, OpErrorKind};
 
 use crate::files::error::op_error;
-use crate::sockets::policy;
+use crate::policy::dial;
 
-/// Where routers with UPnP listen (UPnP Device Architecture 1.1, §1.3.2).
+/// The multicast address of UPnP routers (UPnP Device Architecture 1.1, §1.3.2).
 const SSDP_GROUP: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), SSDP_PORT);
-/// And at which port.
+/// The port of UPnP routers.
 const SSDP_PORT: u16 = 1900;
 
-/// Who is asked, and for whom.
+/// The router to ask, and for which address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// The router.
     pub gateway: Ipv4Addr,
-    /// Our address as it sees us.
+    /// This machine's address as the router sees it.
     pub own: Ipv4Addr,
-    /// Where it is looked for with UPnP. Whoever answers, nobody but the gateway is believed.
+    /// Where to search for the router with UPnP. Only answers of the gateway count.
     pub searched: Vec<SocketAddr>,
 }
 
-/// The way out of a machine whose engine may be reached at these addresses; at all of them if there
+/// Finds the gateway of a machine whose engine is reachable at these addresses, or at all if there
 /// are none.
 ///
 /// # Errors
-/// [`OpErrorKind::Denied`] where the user keeps the engine to other networks or to this machine,
-/// [`OpErrorKind::NotFound`] where there is no gateway, or none is needed.
+/// [`OpErrorKind::Denied`] when the user's addresses need no gateway; [`OpErrorKind::NotFound`]
+/// when there is no gateway, or this machine has a public address.
 pub(super) fn find(addresses: &[IpAddr]) -> Result<Way, OpError> {
     if !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback) {
         return Err(op_error(
             OpErrorKind::Denied,
-            "the engine is to be reached from this machine alone",
+            "the engine is reachable from this machine only",
         ));
     }
     let gateway = routes().as_deref().and_then(default_gateway);
     let gateway = gateway.ok_or_else(|| op_error(OpErrorKind::NotFound, "no gateway"))?;
-    let own =
-        towards(gateway).ok_or_else(|| op_error(OpErrorKind::NotFound, "no way to the gateway"))?;
+    let own = towards(gateway)
+        .ok_or_else(|| op_error(OpErrorKind::NotFound, "there is no route to the gateway"))?;
     if !addresses.is_empty() && !addresses.contains(&own.into()) {
         return Err(op_error(
             OpErrorKind::Denied,
-            "the engine is to be reached by another way than the gateway",
+            "the engine's addresses are not behind the gateway",
         ));
     }
-    if policy::is_public(own.into()) {
+    if dial::is_public(own.into()) {
         return Err(op_error(
             OpErrorKind::NotFound,
             "no router is in between: this machine's address is public",
@@ -59,7 +58,7 @@ pub(super) fn find(addresses: &[IpAddr]) -> Result<Way, OpError> {
     Ok(Way { gateway, own, searched: vec![SSDP_GROUP, (gateway, SSDP_PORT).into()] })
 }
 
-/// The system's table of routes.
+/// The operating system's routing table.
 #[cfg(target_os = "linux")]
 fn routes() -> Option<String> {
     std::fs::read_to_string("/proc/net/route").ok()
@@ -71,7 +70,7 @@ fn routes() -> Option<String> {
     None
 }
 
-/// The gateway of the default route with the least metric, from Linux's `/proc/net/route`.
+/// The gateway of the default route with the lowest metric, from Linux's `/proc/net/route`.
 fn default_gateway(table: &str) -> Option<Ipv4Addr> {
     /// `RTF_UP` and `RTF_GATEWAY`.
     const USABLE: u32 = 3;
@@ -83,7 +82,7 @@ fn default_gateway(table: &str) -> Option<Ipv4Addr> {
         let metric: u32 = fields.nth(2)?.parse().ok()?;
         let mask = hex(fields.next())?;
         let is_default = target == 0 && mask == 0 && flags & USABLE == USABLE && gateway != 0;
-        // The number is in the machine's own order, the address in that of the network.
+        // The file writes addresses in the machine's byte order.
         is_default.then(|| (metric, Ipv4Addr::from(gateway.to_ne_bytes())))
     };
     table
@@ -94,7 +93,7 @@ fn default_gateway(table: &str) -> Option<Ipv4Addr> {
         .map(|(_, gateway)| gateway)
 }
 
-/// Our address on the way there. Nothing is sent.
+/// This machine's address on the way to the gateway. Sends nothing.
 fn towards(gateway: Ipv4Addr) -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((gateway, SSDP_PORT)).ok()?;
@@ -111,7 +110,7 @@ mod tests {
     const HEAD: &str =
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
 
-    /// Checks which gateway a table leads to; each line is destination, gateway, flags, metric and
+    /// Expects the gateway of a table with these lines: destination, gateway, flags, metric and
     /// mask.
     fn check(lines: &[(&str, [u8; 4], u32, u32, &str)], expected: Option<Ipv4Addr>) {
         let line = |(target, gateway, flags, metric, mask): &(&str, [u8; 4], u32, u32, &str)| {

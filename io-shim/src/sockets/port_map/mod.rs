@@ -1,21 +1,17 @@
-//! Ports of the engine's that a router is to let in, for as long as they are open.
+//! Port mappings: routers forward ports to the engine's sockets.
 //!
-//! Owns who is asked for what and when: one task a port, which asks, says what came of it, asks
-//! again at half the lease's life, and asks the router to forget when its socket closes.
-//! [`gateway`] finds the router, [`router`] speaks to it. Invariants: a port is asked for by one
-//! task at a time, in order; every conversation ends in bounded time; where the user does not want
-//! it, or keeps the engine to this machine, nothing is sent.
+//! Owns one task per port. It asks the router, reports the answer, asks again at half the lease's
+//! life, and removes the mapping when the socket closes. [`gateway`] finds the router, [`router`]
+//! speaks to it. Invariants: one task at a time asks for a port; every conversation ends in bounded
+//! time; nothing is sent where the user forbids it or keeps the engine to this machine.
 
 mod gateway;
 mod router;
+mod target;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr};
 
+use parking_lot::{Mutex, MutexGuard};
 use shared_proto::{
     IoEvent, SocketId,
     io::{Mapping, OpError, OpErrorKind},
@@ -28,34 +24,21 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::gateway::Way;
 use self::router::{Lease, Router};
+pub use self::target::Pace;
+pub(crate) use self::target::{Target, Transport};
 use crate::events::EventSender;
 use crate::files::error::op_error;
-use crate::limits;
+use crate::policy::limits;
 
-/// What the user sets, and tests.
+/// Settings of the user and of tests.
 #[derive(Clone, Debug)]
 pub struct MapConfig {
     /// Whether routers are asked at all.
     pub enabled: bool,
-    /// Who is asked in place of the system's gateway.
+    /// The router to ask instead of the system's gateway.
     pub way: Option<Way>,
-    /// How fast.
+    /// Timeouts and intervals.
     pub pace: Pace,
-}
-
-/// How long things take.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Wait for the first answer to a datagram; each of two further tries doubles it.
-    pub first_wait: Duration,
-    /// How long a router is looked for with UPnP.
-    pub search: Duration,
-    /// For how long it is asked to let a port in.
-    pub lease: Duration,
-    /// It is not asked again sooner, whatever it says.
-    pub least: Duration,
-    /// When it is asked again after an error.
-    pub retry: Duration,
 }
 
 impl Default for MapConfig {
@@ -64,34 +47,8 @@ impl Default for MapConfig {
     }
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            first_wait: Duration::from_millis(250),
-            search: Duration::from_secs(3),
-            lease: Duration::from_secs(3_600),
-            least: Duration::from_secs(30),
-            retry: Duration::from_secs(300),
-        }
-    }
-}
-
-/// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Transport {
-    Tcp,
-    Udp,
-}
-
-/// A port here, wanted there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Target {
-    pub(crate) transport: Transport,
-    pub(crate) port: u16,
-}
-
-/// All tasks of a daemon. They outlive the engine that wanted them by as long as the router takes
-/// to forget.
+/// All tasks of one daemon. A task outlives its engine by the time that the router takes to remove
+/// the mapping.
 #[derive(Debug)]
 pub struct PortMaps {
     config: MapConfig,
@@ -99,15 +56,15 @@ pub struct PortMaps {
 }
 
 impl PortMaps {
-    /// No port yet.
+    /// No mappings yet.
     pub fn new(config: MapConfig) -> Self {
         Self { config, tasks: Mutex::default() }
     }
 
-    /// Asks for a port until `closed`.
+    /// Asks for a mapping until `closed`.
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] where nothing is to be sent, [`OpErrorKind::Limit`].
+    /// [`OpErrorKind::Denied`] where nothing may be sent, [`OpErrorKind::Limit`].
     pub(crate) fn start(
         &self,
         target: Target,
@@ -117,9 +74,9 @@ impl PortMaps {
         closed: CancellationToken,
     ) -> Result<(), OpError> {
         if !self.config.enabled {
-            return Err(op_error(OpErrorKind::Denied, "the user does not want it"));
+            return Err(op_error(OpErrorKind::Denied, "the user turned port mapping off"));
         }
-        // Asked here, so that a refusal is told at once and for good.
+        // Checked here, so that a refusal is reported at once and finally.
         if let Err(error) = self.way(addresses)
             && error.kind == OpErrorKind::Denied
         {
@@ -128,12 +85,12 @@ impl PortMaps {
         let mut tasks = self.tasks();
         tasks.retain(|_, task| !task.is_finished());
         if tasks.len() >= limits::MAX_MAPPINGS {
-            return Err(op_error(OpErrorKind::Limit, "too many ports are asked for"));
+            return Err(op_error(OpErrorKind::Limit, "too many port mappings are requested"));
         }
         let before = tasks.remove(&target);
         let (config, addresses) = (self.config.clone(), addresses.to_vec());
         let task = tokio::spawn(async move {
-            // An earlier socket had the same port: the router forgets that one first.
+            // An earlier socket had the same port. Its mapping is removed first.
             if let Some(before) = before {
                 let _ = before.await;
             }
@@ -143,7 +100,7 @@ impl PortMaps {
         Ok(())
     }
 
-    /// Resolves when all ports are forgotten that were closed.
+    /// Resolves when the mappings of all closed sockets are removed.
     pub async fn settled(&self) {
         let tasks: Vec<_> = self.tasks().drain().collect();
         for (_, task) in tasks {
@@ -156,7 +113,7 @@ impl PortMaps {
     }
 
     fn tasks(&self) -> MutexGuard<'_, HashMap<Target, JoinHandle<()>>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 }
 
@@ -178,7 +135,7 @@ impl Keeper {
     async fn keep(self) {
         let pace = self.config.pace;
         let mut lease: Option<(Router, Lease)> = None;
-        let mut told = None;
+        let mut reported = None;
         while !self.closed.is_cancelled() {
             let (wait, result) = match self.ask(lease.as_ref()).await {
                 Ok((router, new)) => {
@@ -187,13 +144,12 @@ impl Keeper {
                     lease = Some((router, new));
                     (wait, Ok(mapping))
                 }
-                // What was agreed upon may still be in force, and be forgotten or agreed upon
-                // again.
+                // The former mapping may still exist, and be removed or renewed later.
                 Err(error) => (pace.retry, Err(error)),
             };
-            if told.as_ref() != Some(&result) {
-                self.tell(result.clone()).await;
-                told = Some(result);
+            if reported.as_ref() != Some(&result) {
+                self.report(result.clone()).await;
+                reported = Some(result);
             }
             let _ = self.closed.run_until_cancelled(sleep(wait)).await;
         }
@@ -202,19 +158,19 @@ impl Keeper {
         }
     }
 
-    async fn tell(&self, result: Result<Mapping, OpError>) {
+    async fn report(&self, result: Result<Mapping, OpError>) {
         match &result {
             Ok(mapping) => {
-                tracing::info!(port = mapping.port, by = ?mapping.by, "the router lets a port in")
+                tracing::info!(port = mapping.port, by = ?mapping.by, "the router forwards a port")
             }
-            Err(error) => tracing::info!(error = error.message, "the router lets no port in"),
+            Err(error) => tracing::info!(error = error.message, "the router forwards no port"),
         }
         let event = IoEvent::PortMapped { socket: self.socket, result };
         let _ = self.closed.run_until_cancelled(self.events.send(event)).await;
     }
 
-    /// The router may be another one each time: machines move. What it agrees to while the socket
-    /// closes is waited for, so that it can be asked to forget it.
+    /// Asks the router, which may be another one each time, because machines move. An answer that
+    /// comes while the socket closes is awaited, so that the mapping can be removed.
     async fn ask(&self, before: Option<&(Router, Lease)>) -> Result<(Router, Lease), OpError> {
         let way = way(&self.config, &self.addresses)?;
         let before = before.filter(|(router, _)| *router.way() == way).map(|(_, lease)| lease);

@@ -1,8 +1,8 @@
-//! One router: asked to let a port in, again and again, and to forget it.
+//! One router: asks it for a mapping, renews the mapping, and removes it.
 //!
 //! Owns the order of the protocols: PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP's Internet Gateway
-//! Device. Keeps no time and no table. A router may stall, lie and answer nonsense: each word of it
-//! is an error or within bounds. Nobody but the gateway is believed.
+//! Device. Keeps no time and no table. A router may stall, lie and answer nonsense, so each of its
+//! answers is an error or within bounds. Only the gateway's answers count.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -24,20 +24,21 @@ use igd_next::{
 };
 use shared_proto::io::{MappedBy, Mapping, OpError, OpErrorKind};
 
-use super::{Pace, Target, Transport, gateway::Way};
+use super::gateway::Way;
+use super::target::{Pace, Target, Transport};
 use crate::files::error::op_error;
-use crate::sockets::policy;
+use crate::policy::dial;
 
-/// What a router lets in.
+/// A mapping that a router agreed to.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) mapping: Mapping,
-    /// For how long, as the router says.
+    /// The lifetime that the router names.
     pub(super) lifetime: Duration,
     how: How,
 }
 
-/// What it takes to ask for the same again.
+/// What renewing the mapping needs.
 #[derive(Debug)]
 enum How {
     Pcp { nonce: Nonce, external: IpAddr },
@@ -54,20 +55,20 @@ pub(super) struct Router {
 }
 
 impl Router {
-    /// `None` for port 0, which nobody is reached at.
+    /// `None` for port 0, which cannot be mapped.
     pub(super) fn new(way: Way, target: Target, pace: Pace) -> Option<Self> {
         Some(Self { way, target, port: NonZeroU16::new(target.port)?, pace })
     }
 
-    /// Who is asked.
+    /// The router.
     pub(super) fn way(&self) -> &Way {
         &self.way
     }
 
-    /// Asks for what there was before, or by whatever protocol works.
+    /// Renews the former mapping, or tries all protocols.
     ///
     /// # Errors
-    /// [`OpErrorKind::Network`] with what stands in the way, in plain words.
+    /// [`OpErrorKind::Network`] with a phrase for a person.
     pub(super) async fn map(&self, before: Option<&Lease>) -> Result<Lease, OpError> {
         if let Some(lease) = before
             && let Ok(lease) = self.renew(lease).await
@@ -76,7 +77,7 @@ impl Router {
         }
         let by_datagram = match self.pcp(None).await {
             Ok(lease) => return Ok(lease),
-            // Nobody listens there, so nobody has to be asked again.
+            // Nothing listens there, so it need not be asked again.
             Err(pcp::Failure::Socket(_)) => None,
             Err(failure) => match self.nat_pmp().await {
                 Ok(lease) => return Ok(lease),
@@ -91,12 +92,12 @@ impl Router {
             (Ok(lease), _) => Ok(lease),
             (Err(None), None) => Err(op_error(OpErrorKind::Network, "the router does not answer")),
             (Err(Some(words)), _) | (Err(None), Some(words)) => {
-                Err(op_error(OpErrorKind::Network, format!("the router lets nothing in: {words}")))
+                Err(op_error(OpErrorKind::Network, format!("the router forwards no port: {words}")))
             }
         }
     }
 
-    /// Asks it to forget.
+    /// Removes the mapping.
     pub(super) async fn unmap(&self, lease: &Lease) {
         let timing = Some(self.timing());
         let gateway = self.way.gateway.into();
@@ -128,7 +129,7 @@ impl Router {
             }
         };
         if let Err(error) = done {
-            tracing::debug!(error, "the router was not asked to forget a port, or refused");
+            tracing::debug!(error, "the port mapping was not removed");
         }
     }
 
@@ -186,8 +187,10 @@ impl Router {
         })
     }
 
+    /// Asks with UPnP.
+    ///
     /// # Errors
-    /// Why it refuses; `None` when there is nobody who could.
+    /// Why the router refuses; `None` when no router answers.
     async fn upnp(&self) -> Result<Lease, Option<String>> {
         let mut searches: FuturesUnordered<_> =
             self.way.searched.iter().map(|to| self.search(*to)).collect();
@@ -197,7 +200,7 @@ impl Router {
                     drop(searches);
                     return self.add(gateway, self.port.get()).await.map_err(Some);
                 }
-                Ok(_) => tracing::debug!("another than the gateway answers"),
+                Ok(_) => tracing::debug!("an answer did not come from the gateway"),
                 Err(error) => tracing::debug!(%error, "no router found with UPnP"),
             }
         }
@@ -214,7 +217,7 @@ impl Router {
         search_gateway(options).await
     }
 
-    /// Asks for this port there, or for any.
+    /// Asks for this external port, or for any.
     async fn add(&self, gateway: Gateway<Tokio>, wanted: u16) -> Result<Lease, String> {
         let own = SocketAddr::from((self.way.own, self.port.get()));
         let protocol = self.target.transport.upnp();
@@ -280,10 +283,10 @@ fn seconds(lease: Duration) -> u32 {
     u32::try_from(lease.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
-/// An address that somebody could reach us at; a router behind another one may well have a private
-/// one.
+/// An address at which others could reach this machine. A router behind another one may have a
+/// private address.
 fn seen(address: IpAddr) -> Option<IpAddr> {
-    policy::is_dialable(address).then_some(address)
+    dial::is_dialable(address).then_some(address)
 }
 
 /// Why PCP failed, if the router said so itself.
@@ -294,7 +297,7 @@ fn refusal(failure: &pcp::Failure) -> Option<String> {
     (!is_silence).then(|| failure.to_string())
 }
 
-/// What UPnP's errors say, without the router's own pages.
+/// The message of a UPnP error, without the router's own pages.
 fn plain(error: &(impl std::error::Error + 'static)) -> String {
     use igd_next::RequestError;
     let source = error.source().and_then(|source| source.downcast_ref::<RequestError>());

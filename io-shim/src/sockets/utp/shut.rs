@@ -1,36 +1,34 @@
-//! Windows of uTP that are shut, and the knock that has them looked at again.
+//! Reopens receive windows that librqbit-utp 0.7 leaves shut.
 //!
-//! librqbit-utp 0.7 asks to be woken by its reader when less room is left than the smallest segment
-//! takes, and says that its window is shut when less is left than the largest does. In between
-//! nobody wakes it, and the connection stands still for good. So a connection that said so is
-//! handed a datagram that means nothing until it says something else: an end whose number was
-//! passed long ago. Knows no connection but by its datagrams. Invariant: what is remembered is
-//! bounded in number and time.
+//! The crate announces a shut window when less than the largest segment fits, but asks its reader
+//! to wake it only when less than the smallest fits. In between, nothing wakes it and the
+//! connection stalls for ever. This module therefore hands a stalled connection a meaningless
+//! packet until it announces an open window: a FIN with a number that has long passed. Identifies
+//! connections by their datagrams only. Invariant: what is remembered is bounded in number and
+//! time.
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 
-use super::{DATA, FIN, HEADER, SILENCE, STATE, VERSION};
+use super::packet::{DATA, FIN, HEADER, SILENCE, STATE, VERSION};
 
 /// How long a shut window is left alone at first. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// And at last.
+/// The longest such pause.
 const LAST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Whom a datagram of ours went to, and the number that it bore.
+/// The remote address and connection number of an outgoing datagram.
 type Key = (SocketAddr, u16);
 
-/// All that are shut.
+/// All connections with a shut window.
 pub(super) struct Shut {
     known: Mutex<HashMap<Key, Knock>>,
     is_any: AtomicBool,
@@ -39,7 +37,7 @@ pub(super) struct Shut {
 }
 
 struct Knock {
-    /// Number of the last segment that came.
+    /// Number of the last segment that arrived.
     consumed: [u8; 2],
     since: Instant,
     pause: Duration,
@@ -47,12 +45,12 @@ struct Knock {
 }
 
 impl Shut {
-    /// Remembers at most so many.
+    /// Remembers at most `most` connections.
     pub(super) fn new(most: usize) -> Self {
         Self { known: Mutex::default(), is_any: AtomicBool::new(false), added: Notify::new(), most }
     }
 
-    /// A datagram of ours goes out, and says how wide our window is.
+    /// Looks at the window in an outgoing datagram.
     pub(super) fn sent(&self, to: SocketAddr, datagram: &[u8]) {
         let Some(header) = datagram.first_chunk::<HEADER>() else { return };
         let is_shut = header[12..16] == [0; 4] && [DATA, STATE].contains(&(header[0] >> 4));
@@ -76,7 +74,7 @@ impl Shut {
         self.settle(&known);
     }
 
-    /// A datagram came. Who has said all needs no window.
+    /// Looks at a received datagram. A peer that has sent everything needs no window.
     pub(super) fn heard(&self, from: SocketAddr, datagram: &[u8]) {
         let is_end = datagram.len() >= HEADER && datagram[0] >> 4 == FIN;
         if is_end && self.is_any.load(Ordering::Acquire) {
@@ -89,7 +87,7 @@ impl Shut {
         }
     }
 
-    /// Waits until it is time for some of them, and gives what is to be handed to the protocol.
+    /// Waits until some connections are due, and returns the packets for the protocol.
     pub(super) async fn knocks(&self) -> Vec<(SocketAddr, Bytes)> {
         while !self.is_any.load(Ordering::Acquire) {
             self.added.notified().await;
@@ -102,8 +100,8 @@ impl Shut {
         let knocks = due.flat_map(|(&(to, id), knock)| {
             knock.pause = (knock.pause * 2).min(LAST_PAUSE);
             knock.next = now + knock.pause;
-            // Whoever dialled hears by the lower number; the other one is nobody's, and passed
-            // over.
+            // The side that dialled uses the lower number. The other number belongs to no
+            // connection, and its packet is ignored.
             [id.wrapping_sub(1), id.wrapping_add(1)].map(|id| (to, knocking(id, knock.consumed)))
         });
         let knocks = knocks.collect();
@@ -119,7 +117,7 @@ impl Shut {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Knock>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 
@@ -135,10 +133,8 @@ fn knocking(id: u16, consumed: [u8; 2]) -> Bytes {
 mod tests {
     use tokio::time::timeout;
 
-    use super::{
-        super::{RESET, SYN},
-        *,
-    };
+    use super::super::packet::{RESET, SYN};
+    use super::*;
 
     fn addr() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 7))

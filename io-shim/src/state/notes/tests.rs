@@ -33,12 +33,12 @@ fn what_one_program_writes_the_others_are_told() {
     assert_eq!(one.news(), None, "its own notes are no news");
     assert_eq!(values(&other.news().unwrap()), ["1"]);
     assert_eq!(other.news(), None, "it was told");
-    // A note of another that is seen first while writing is told all the same.
+    // A note of another process that is first seen during a write is reported, too.
     other.put(note("b", "2", 11)).unwrap();
     one.put(note("c", "3", 12)).unwrap();
     assert_eq!(values(&one.news().unwrap()), ["2"]);
     assert_eq!(values(&other.read().unwrap()), ["1", "2", "3"]);
-    one.greet();
+    one.engine_connected();
     assert_eq!(one.news(), None, "an engine that did not ask is told nothing");
 }
 
@@ -142,7 +142,7 @@ fn the_notes_are_the_users_alone_and_a_failed_write_changes_nothing() {
     let mode =
         |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("notes"), mode("notes/notes.json")), (0o700, 0o600));
-    // A folder has the draft's name, so no draft can be made.
+    // A folder has the draft's name, so no draft can be created.
     fs::create_dir(dir.path().join("notes/notes.json.new")).unwrap();
     assert!(store.put(note("a", "2", 2)).is_err());
     assert_eq!(values(&store.read().unwrap()), ["1"]);

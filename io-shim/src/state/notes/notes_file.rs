@@ -1,6 +1,6 @@
-//! Where the notes lie: one file, its lock beside it, and files that were set aside.
+//! The file of notes: its lock, and files that were set aside.
 //!
-//! Owns names in the folder. It knows no note. Invariants: the file is replaced as a whole and
+//! Owns the names in the folder; knows no note. Invariants: the file is replaced as a whole and
 //! never written in place; the lock file stays, so that all processes lock the same one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -8,43 +8,40 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::host::state_folder::{make_private_folder, private};
+use crate::files::private::{make_private_folder, private};
 
 /// Name of the file.
 const FILE: &str = "notes.json";
-/// What follows that name in the name of a file that was set aside; a number comes last.
+/// The suffix of a file that was set aside. A number follows.
 const ASIDE: &str = ".damaged-";
-/// The same for a file that is still being filled.
+/// The suffix of a file that is being filled.
 const DRAFT: &str = ".new";
 /// Name of the lock.
 const LOCK: &str = "notes.lock";
-/// How long another process may hold the lock: it reads and writes one small file meanwhile,
-/// perhaps on a busy disk.
+/// How long another process may hold the lock while it reads and writes one small file, perhaps on
+/// a busy disk.
 const LOCKED_WITHIN: Duration = Duration::from_secs(5);
-/// How often the lock is tried.
+/// How often to try the lock.
 const TRY_EVERY: Duration = Duration::from_millis(5);
-/// Longest file that is taken for one of notes, bytes: the most notes of the greatest length, as
-/// JSON.
+/// Longest file that is read, bytes: the most notes of the greatest length, as JSON.
 const MAX_FILE: u64 = 64 << 20;
 
 /// The folder of the notes.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct NotesFile {
     folder: PathBuf,
 }
 
-/// What the file looks like, as far as it tells whether somebody wrote it; `None` inside for no
-/// file.
+/// What tells whether the file has changed; `None` inside for no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen(Option<(u64, Option<SystemTime>, u64)>);
 
-impl Place {
+impl NotesFile {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// Takes the lock, which ends with the value; `None` when another process does not let go of
-    /// it.
+    /// Takes the lock, which ends with the returned file; `None` when another process keeps it.
     pub(super) fn lock(&self) -> io::Result<Option<File>> {
         make_private_folder(&self.folder)?;
         let mut options = OpenOptions::new();
@@ -63,7 +60,7 @@ impl Place {
         }
     }
 
-    /// What the file looks like now.
+    /// The state of the file now.
     pub(super) fn look(&self) -> io::Result<Seen> {
         match fs::metadata(self.path()) {
             Ok(found) => Ok(Seen(Some((found.len(), found.modified().ok(), number(&found))))),
@@ -72,7 +69,7 @@ impl Place {
         }
     }
 
-    /// The file's bytes, cut where none of ours would go on; `None` for no file.
+    /// The file's bytes, up to the longest allowed; `None` for no file.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
         match File::open(self.path()) {
             Ok(file) => {
@@ -85,7 +82,7 @@ impl Place {
         }
     }
 
-    /// Replaces the file, durably; what it looks like then. The lock has to be held.
+    /// Replaces the file durably, and returns its state. The caller holds the lock.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<Seen> {
         let draft = self.beside(DRAFT);
         match fs::remove_file(&draft) {
@@ -106,7 +103,7 @@ impl Place {
         self.look()
     }
 
-    /// Gives the file another name, which is returned.
+    /// Sets the file aside, and returns its new name.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
         for number in 1..=u32::MAX {
             let aside = self.beside(&format!("{ASIDE}{number}"));
@@ -123,7 +120,7 @@ impl Place {
         Err(io::Error::from(io::ErrorKind::AlreadyExists))
     }
 
-    /// All files that were set aside and are still there, in order.
+    /// All files that were set aside and still exist, in order.
     pub(super) fn set_aside_before(&self) -> Vec<PathBuf> {
         let prefix = format!("{FILE}{ASIDE}");
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
@@ -154,7 +151,7 @@ impl Place {
     }
 }
 
-/// The file's number in its file system; each write makes another file.
+/// The file's number in its file system. Each write makes another file.
 #[cfg(unix)]
 fn number(found: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(found)

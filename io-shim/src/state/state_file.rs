@@ -1,49 +1,49 @@
-//! Where the state lies, and whether what lies there is still ours.
+//! The state's file: its names in the folder, and whether the path still leads to the open file.
 //!
-//! Owns the names in the state folder and the identity of the file that is open. Invariant: a file
-//! that we did not make, or cannot read, is renamed and never deleted.
+//! Owns the names in the state folder and the identity of the open file. Invariant: a file that the
+//! daemon did not create, or cannot read, is renamed and never deleted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::state_folder::private;
+use crate::files::private::private;
 
 /// Name of the file in the state folder.
 pub(super) const FILE: &str = "state.redb";
-/// What follows that name in the name of a file that was set aside; a number comes last.
+/// The suffix of a file that was set aside. A number follows.
 const ASIDE: &str = ".corrupt-";
-/// The same for the copy that is kept of a file of an older version.
+/// The suffix of a copy of an older version.
 const COPY: &str = ".version-";
-/// The same for a file that is still being filled.
+/// The suffix of a file that is being filled.
 const DRAFT: &str = ".new";
 
 /// A state folder and the file in it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct StateFile {
     folder: PathBuf,
     path: PathBuf,
     /// The device that the folder was on when the store was opened.
     device: Option<u64>,
 }
 
-/// Which file it is, whatever its name; `None` where the system has no such number.
-pub(super) type Identity = Option<(u64, u64)>;
+/// Device and number of a file; `None` where the system has none.
+pub(super) type FileNumber = Option<(u64, u64)>;
 
-/// What lies at the path of the state.
+/// What the path of the state leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lies {
     /// The file that is open.
     Ours,
-    /// Nothing, in a folder that is there.
+    /// Nothing; the folder exists.
     Nothing,
     /// Another file than the one that is open.
     Another,
-    /// The folder is not there, or another disk is mounted at its path.
+    /// The folder is missing, or another disk is mounted at its path.
     NoFolder,
 }
 
-impl Place {
+impl StateFile {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), path: folder.join(FILE), device: device(folder).ok() }
     }
@@ -58,7 +58,7 @@ impl Place {
         private(options.read(true).write(true).create(create).truncate(false)).open(&self.path)
     }
 
-    /// An empty file beside it, for [`Place::put_in_place`].
+    /// Creates an empty file for [`StateFile::put_in_place`].
     pub(super) fn draft(&self) -> io::Result<(PathBuf, File)> {
         let path = self.beside(DRAFT);
         match fs::remove_file(&path) {
@@ -70,14 +70,14 @@ impl Place {
         Ok((path, file))
     }
 
-    /// A filled draft becomes the file.
+    /// Makes a filled draft the file.
     pub(super) fn put_in_place(&self, draft: &Path) -> io::Result<()> {
         fs::rename(draft, &self.path)?;
         self.sync_folder()
     }
 
-    /// Compares what lies there with the file that is open.
-    pub(super) fn look(&self, open: Identity) -> io::Result<Lies> {
+    /// Compares what the path leads to with the open file.
+    pub(super) fn look(&self, open: FileNumber) -> io::Result<Lies> {
         match device(&self.folder) {
             Ok(device) if self.device.is_none_or(|before| before == device) => {}
             Ok(_) => return Ok(Lies::NoFolder),
@@ -92,7 +92,7 @@ impl Place {
         }
     }
 
-    /// Gives the file another name, which is returned.
+    /// Sets the file aside, and returns its new name.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
         let aside = self.free(ASIDE, 1)?;
         fs::rename(&self.path, &aside)?;
@@ -100,7 +100,7 @@ impl Place {
         Ok(aside)
     }
 
-    /// All files that were set aside and are still there, in order.
+    /// All files that were set aside and still exist, in order.
     pub(super) fn set_aside_before(&self) -> Vec<PathBuf> {
         let prefix = format!("{FILE}{ASIDE}");
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
@@ -112,7 +112,7 @@ impl Place {
         found
     }
 
-    /// Copies the file of an older version, durably; where to.
+    /// Copies the file of an older version durably, and returns the copy's path.
     pub(super) fn keep_copy(&self, version: u64) -> io::Result<PathBuf> {
         let copy = self.free(&format!("{COPY}{version}-"), 1)?;
         let mut options = OpenOptions::new();
@@ -156,19 +156,19 @@ impl Place {
     }
 }
 
-/// Which file is open.
-pub(super) fn identity_of(file: &File) -> io::Result<Identity> {
+/// The identity of an open file.
+pub(super) fn number_of(file: &File) -> io::Result<FileNumber> {
     Ok(identity(&file.metadata()?))
 }
 
 #[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> Identity {
+fn identity(metadata: &fs::Metadata) -> FileNumber {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Identity {
+fn identity(_: &fs::Metadata) -> FileNumber {
     None
 }
 

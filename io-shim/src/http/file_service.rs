@@ -1,80 +1,64 @@
-//! One request for a file, from its headers to a reply (DESIGN: RFC 9110, as nginx does it).
+//! One request for a file, from its headers to a reply (RFC 9110, as nginx answers it).
 //!
-//! Owns which status and which headers a request gets, and the order of the decisions: file,
-//! preconditions, range, place, grant. Must never send a byte of the file itself: that is
-//! [`crate::http::stream`]'s.
+//! Owns the status and headers of the reply, and the order of the decisions: file, preconditions,
+//! range, permit, grant. Must never send a byte of the file: [`crate::http::stream`] does.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
+use shared_proto::FileId;
 
-use crate::control::desk::{Desk, End, Lease, Patience, Refusal, ServedFile};
+use crate::control::desk::Activity;
+use crate::control::desk::{Desk, End, Lease, Patience, ServedFile};
 use crate::files::FileStore;
-use crate::http::auth::{Credential, Query};
+use crate::files::byte_range::ByteRange;
 use crate::http::conditions::{self, Precondition};
-use crate::http::connections::Activity;
 use crate::http::multipart::Multipart;
 use crate::http::opener::Opener;
-use crate::http::ranges::{self, Asked, ByteRange};
+use crate::http::query::Query;
+use crate::http::ranges::{self, Asked};
+use crate::http::replies::{Answer, Content, RETRY_AFTER, plain, refused, set, unavailable};
 use crate::http::source::{Source, Unread};
 use crate::http::stream::{CHUNK, Chunk, Part, Reply};
 use crate::metrics::{Metrics, add};
-use shared_proto::FileId;
+use crate::policy::secrets::Credential;
 
-/// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any
-/// more.
+/// Bounds of `?part=`, bytes. A smaller part would be outweighed by its headers.
 const PART_MIN: u64 = 16 << 10;
 const PART_MAX: u64 = 64 << 20;
-/// `Retry-After` where the engine names none, seconds.
-pub(crate) const RETRY_AFTER: u64 = 2;
-
-/// How often a request is begun anew because the file changed before a byte of it was sent.
+/// How often a request starts again because the file changed before its first byte was sent.
 const ATTEMPTS: usize = 3;
 
-/// The file changed before anything was sent: the request is to be answered as if it came now.
+/// The file changed before anything was sent: the request has to start again.
 struct Again;
 
-/// What a request for a file needs to be answered.
+/// Answers requests for files that come over one connection.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct FileService {
     pub(crate) desk: Arc<Desk>,
     pub(crate) files: Arc<FileStore>,
     pub(crate) metrics: Arc<Metrics>,
-    /// The connection that it came over.
+    /// The connection.
     pub(crate) activity: Option<Arc<Activity>>,
 }
 
-/// A body that is there already, or one that the engine's grants feed.
-pub(crate) enum Content {
-    Text(String),
-    Stream(Body),
-}
-
-/// What can go wrong with a body, for the log.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-/// The body of any reply.
-pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-
-pub(crate) type Answer = Response<Content>;
-
-/// What the headers of a request select of a file.
+/// What a request selects of a file.
 enum Selected {
-    /// 200 with everything.
+    /// 200 with the whole file.
     Whole,
     /// 206 with one range.
     One(ByteRange),
-    /// 206 with several.
+    /// 206 with several ranges.
     Many(Vec<ByteRange>),
-    /// No part of the file: the answer is a status.
+    /// Nothing of the file: the reply is a status.
     Nothing(StatusCode),
 }
 
-impl Server {
+impl FileService {
     /// Answers `GET` and `HEAD` of `/stream/<fileId>`.
     pub(crate) async fn stream(
         &self,
@@ -120,7 +104,7 @@ impl Server {
             return Ok(nothing(&file, StatusCode::INTERNAL_SERVER_ERROR));
         };
         let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
-        // Before the engine is asked: what it grants it grants knowing what lies there.
+        // Before the engine is asked, so that it knows of a change when it grants.
         let looked = opener.look(&file).await;
         let mut ticket = self.desk.ask(Arc::clone(&file), first.range, patience, &slot);
         tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
@@ -166,7 +150,7 @@ impl Server {
                 add(&self.metrics.read_bytes, bytes.len());
                 Some(Chunk { bytes, lease })
             }
-            // What goes wrong is found again when these bytes are read in their turn.
+            // The error occurs again when these bytes are read for the body.
             Ok(_) | Err(_) => None,
         };
         let reply = Reply {
@@ -183,13 +167,13 @@ impl Server {
             tail,
             length: answer.length,
         };
-        Ok(answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync())))
+        Ok(answer.with(Content::Stream(reply.start().map_err(Into::into).boxed())))
     }
 }
 
 impl Selected {
-    /// A client that does not wait gets one range, as long as what is there: an answer with status
-    /// 200 would have to be the whole file.
+    /// A client that does not wait gets one range, as long as what is there. A reply with status
+    /// 200 would need the whole file.
     fn for_patience(self, patience: Patience, length: u64) -> Self {
         match (patience, self) {
             (Patience::None, Self::Many(ranges)) if !ranges.is_empty() => Self::One(ranges[0]),
@@ -244,14 +228,14 @@ impl Outline {
     }
 }
 
-/// The ranges to send, what follows the last, and the reply's outline.
+/// The ranges to send, the text after the last, and the outline of the reply.
 fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Outline) {
     let mut headers = common_headers(file);
     let mut status = StatusCode::PARTIAL_CONTENT;
     let single = |range: ByteRange| VecDeque::from([Part { head: Bytes::new(), range }]);
     let (parts, tail, length) = match selected {
         Selected::Many(ranges) => {
-            // Random, so that no file can contain it by intent; twenty digits, as nginx does it.
+            // Random, so that no file can contain it on purpose; twenty digits, as in nginx.
             let boundary = format!("{:020}", uuid::Uuid::new_v4().as_u64_pair().0);
             let multipart = Multipart::new(ranges, file.length, &content_type(file), boundary);
             set(&mut headers, header::CONTENT_TYPE, &multipart.content_type());
@@ -283,13 +267,13 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
     (parts, tail, Outline { status, headers, length })
 }
 
-/// A reply without content, but with the headers of one: `HEAD`, or an empty file.
+/// A reply with the headers of content but without content: for `HEAD`, or an empty file.
 fn head(file: &ServedFile, selected: &Selected) -> Answer {
     let (_, _, outline) = lay_out(file, selected);
     outline.with(Content::Text(String::new()))
 }
 
-/// A reply that sends nothing of the file.
+/// A reply without bytes of the file.
 fn nothing(file: &ServedFile, status: StatusCode) -> Answer {
     let mut answer = if status == StatusCode::NOT_MODIFIED {
         let mut answer = Response::new(Content::Text(String::new()));
@@ -313,9 +297,9 @@ fn common_headers(file: &ServedFile) -> HeaderMap {
     set(&mut headers, header::CONTENT_TYPE, &content_type);
     set(&mut headers, header::ACCEPT_RANGES, "bytes");
     set(&mut headers, header::ETAG, &conditions::quoted(&file.etag));
-    // Chrome would write the whole film to its cache on disk, next to the film.
+    // Otherwise Chrome writes the whole film to its cache on disk.
     set(&mut headers, header::CACHE_CONTROL, "no-store");
-    // A stranger wrote this file: whatever it is, it never runs as a page of this origin.
+    // A stranger wrote this file. It must never run as a page of this origin.
     set(
         &mut headers,
         header::CONTENT_SECURITY_POLICY,
@@ -331,7 +315,7 @@ fn common_headers(file: &ServedFile) -> HeaderMap {
     headers
 }
 
-/// The announced type, or bytes if it is not one that a header can carry.
+/// The announced type, or bytes if a header cannot carry it.
 fn content_type(file: &ServedFile) -> String {
     let plain = file.content_type.bytes().all(|b| (b' '..=b'~').contains(&b))
         && file.content_type.len() <= 256;
@@ -342,7 +326,7 @@ fn content_type(file: &ServedFile) -> String {
     }
 }
 
-/// What a browser shows without running anything in it.
+/// Whether a browser shows this type without running anything in it.
 fn is_media(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let kind = essence.split('/').next().unwrap_or_default();
@@ -355,18 +339,7 @@ fn attachment(name: &str) -> String {
     format!("attachment; filename*=UTF-8''{encoded}")
 }
 
-/// The answer to a viewer that costs nothing yet.
-pub(crate) fn refused(refusal: Refusal) -> Answer {
-    match refusal {
-        Refusal::NoEngine => unavailable("no engine is connected", RETRY_AFTER),
-        Refusal::Denied => plain(StatusCode::FORBIDDEN, "no such file, or not with this key"),
-        Refusal::Unknown => plain(StatusCode::NOT_FOUND, "no such file"),
-        Refusal::Busy => unavailable("too many calls", RETRY_AFTER),
-        Refusal::Stopping => unavailable("the daemon is stopping", RETRY_AFTER),
-    }
-}
-
-/// The answer to a viewer whose first byte never came.
+/// The reply to a viewer that got no byte.
 fn ended(file: &ServedFile, end: End) -> Answer {
     match end {
         End::Rejected { status, reason, retry_after } => {
@@ -388,8 +361,8 @@ fn rejected(
     reason: Option<&str>,
     retry_after: Option<u64>,
 ) -> Answer {
-    // A range outside the file is refused before the engine is asked, so what is left without a
-    // status is "not now".
+    // The daemon refuses a range outside the file before it asks the engine. A rejection without a
+    // status therefore means "not now".
     let status = status
         .and_then(|status| StatusCode::from_u16(status).ok())
         .filter(|status| status.as_u16() >= 400);
@@ -403,41 +376,6 @@ fn rejected(
         set(answer.headers_mut(), header::RETRY_AFTER, &wait.to_string());
     }
     answer
-}
-
-/// 503, and when to come back, seconds.
-pub(crate) fn unavailable(reason: &str, retry_after: u64) -> Answer {
-    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, reason);
-    set(answer.headers_mut(), header::RETRY_AFTER, &retry_after.to_string());
-    answer
-}
-
-/// A status with a line of words.
-pub(crate) fn plain(status: StatusCode, words: &str) -> Answer {
-    text(status, "text/plain; charset=utf-8", format!("{words}\n"))
-}
-
-/// A status with a short text.
-pub(crate) fn text(status: StatusCode, content_type: &str, body: String) -> Answer {
-    let mut answer = Response::new(Content::Text(body));
-    *answer.status_mut() = status;
-    set(answer.headers_mut(), header::CONTENT_TYPE, content_type);
-    set(answer.headers_mut(), header::CACHE_CONTROL, "no-store");
-    answer
-}
-
-/// An answer with these bytes, which a cache may keep as its headers say.
-pub(crate) fn bytes(status: StatusCode, content_type: &str, body: Vec<u8>) -> Answer {
-    let body = http_body_util::Full::new(Bytes::from(body)).map_err(|never| match never {});
-    let mut answer = Response::new(Content::Stream(body.boxed_unsync()));
-    *answer.status_mut() = status;
-    set(answer.headers_mut(), header::CONTENT_TYPE, content_type);
-    answer
-}
-
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    let value = HeaderValue::from_str(value).expect("every value is made of visible ASCII");
-    headers.insert(name, value);
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! Which addresses may be dialled: the user's word, not the engine's.
+//! Which addresses the daemon may connect to. The user decides, not the engine.
 //!
-//! A stranger's list of addresses must not turn the daemon into a probe of the user's own network.
-//! Pure; the same rule serves sockets and HTTP fetches, there after name resolution.
+//! A list of addresses from a stranger must not turn the daemon into a probe of the user's network.
+//! Pure. Sockets and HTTP fetches follow the same rule; fetches check it after name resolution.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What the user allows beyond public addresses, and what nobody may have dialled.
+/// What the user allows besides public addresses, and the address that is never allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DialPolicy {
     /// This machine.
     pub allow_loopback: bool,
     /// Private, link-local, unique local and carrier-grade NAT ranges; includes this machine.
     pub allow_private: bool,
-    /// Where this process itself serves HTTP. A stranger's word (a redirect, a peer's address) must
-    /// not turn the daemon against its own API.
+    /// The address of the daemon's own HTTP server. A redirect or a peer's address must not turn
+    /// the daemon against its own API.
     pub own: Option<SocketAddr>,
 }
 
@@ -23,23 +23,23 @@ enum Reach {
     Public,
     Private,
     Loopback,
-    /// Nothing that a connection could be opened to.
+    /// No connection can be opened to it.
     Never,
 }
 
 impl DialPolicy {
     /// Whether a connection to the address may be opened.
-    pub fn allows(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn allows(&self, addr: SocketAddr) -> bool {
         addr.port() != 0 && self.allows_ip(addr.ip()) && !self.is_own(addr)
     }
 
-    /// Whether this process itself serves HTTP there, in whatever spelling.
+    /// Whether the daemon itself serves HTTP at this address, in any notation.
     pub(crate) fn is_own(&self, addr: SocketAddr) -> bool {
         self.own.is_some_and(|own| own.port() == addr.port() && plain(own.ip()) == plain(addr.ip()))
     }
 
     /// Whether connections to the host may be opened, on any port but zero.
-    pub fn allows_ip(&self, ip: IpAddr) -> bool {
+    pub(crate) fn allows_ip(&self, ip: IpAddr) -> bool {
         match reach(ip) {
             Reach::Public => true,
             Reach::Private => self.allow_private,
@@ -49,7 +49,7 @@ impl DialPolicy {
     }
 }
 
-/// An IPv4 address where traffic ends up at one.
+/// The IPv4 address that an IPv6 address leads to, or the address itself.
 fn plain(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V6(v6) => embedded_v4(v6).map_or(ip, IpAddr::V4),
@@ -57,12 +57,12 @@ fn plain(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is one of the internet's.
+/// Whether the address is a public one.
 pub(crate) fn is_public(ip: IpAddr) -> bool {
     reach(ip) == Reach::Public
 }
 
-/// Whether somebody, somewhere else, could connect to an address.
+/// Whether another machine could connect to the address.
 pub(crate) fn is_dialable(ip: IpAddr) -> bool {
     matches!(reach(ip), Reach::Public | Reach::Private)
 }
@@ -107,8 +107,8 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     }
 }
 
-/// The IPv4 address that traffic to an IPv6 address ends up at: mapped (`::ffff:0:0/96`),
-/// compatible (`::/96`), NAT64 (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
+/// The IPv4 address that an IPv6 address leads to: mapped (`::ffff:0:0/96`), compatible (`::/96`),
+/// NAT64 (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = ip.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
@@ -126,8 +126,8 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    /// Which of the three policies (strict, loopback, private) allow an address, as a picture like
-    /// `--P`.
+    /// Which of the three policies (strict, loopback, private) allow the addresses, as a picture
+    /// like `--P`.
     fn check(addresses: &str, picture: &str) {
         for address in addresses.split_whitespace() {
             let ip: IpAddr = address.parse().expect("an address");
@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn public_addresses_are_always_allowed() {
         check(
-            "1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 169.253.1.1 223.255.255.255",
+            "1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 169.253.1.1 \
+                223.255.255.255",
             "SLP",
         );
         check(
@@ -158,7 +159,8 @@ mod tests {
     #[test]
     fn this_machine_needs_leave_in_every_spelling() {
         check(
-            "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::",
+            "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::127.0.0.1 \
+                2002:7f00:1::",
             "-LP",
         );
     }
@@ -166,11 +168,13 @@ mod tests {
     #[test]
     fn private_ranges_need_leave_of_their_own() {
         check(
-            "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.255.255",
+            "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 \
+                100.127.255.255",
             "--P",
         );
         check(
-            "fc00::1 fdff::1 fe80::1 febf::1 fec0::1 ::ffff:10.0.0.1 64:ff9b::192.168.0.1 2002:a00:1::1",
+            "fc00::1 fdff::1 fe80::1 febf::1 fec0::1 ::ffff:10.0.0.1 64:ff9b::192.168.0.1 \
+                2002:a00:1::1",
             "--P",
         );
     }

@@ -1,29 +1,28 @@
-//! Places of viewers: how many there are, and that no file takes them all.
+//! Permits for viewers: how many there are, and how many one file may use.
 //!
-//! It counts and knows nothing else. Invariants: never more places are taken than there are; a file
-//! never takes more than its limit, nor a further one when it holds twice as many as are free.
+//! Invariants: never more permits are taken than exist; a file never takes more than its limit, and
+//! no further permit while it holds twice as many as are free.
 
 use std::collections::HashMap;
 
 use shared_proto::FileId;
 
-/// A number of places.
+/// A pool of permits.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Permits {
     most: usize,
     most_per_file: usize,
     taken: usize,
     by_file: HashMap<FileId, usize>,
 }
 
-impl Places {
+impl Permits {
     pub(super) fn new(most: usize, most_per_file: usize) -> Self {
         Self { most, most_per_file, taken: 0, by_file: HashMap::new() }
     }
 
-    /// Takes a place for a viewer of the file; `false` when there is none for it. The fewer places
-    /// are free, the fewer a file may hold: however many viewers a file has, others find places,
-    /// too.
+    /// Takes a permit for a viewer of the file; `false` if there is none. The fewer permits are
+    /// free, the fewer one file may hold, so that a popular file leaves some for others.
     pub(super) fn enter(&mut self, file: &FileId) -> bool {
         let of_file = self.by_file.get(file).copied().unwrap_or(0);
         let free = self.most - self.taken;
@@ -35,7 +34,7 @@ impl Places {
         may
     }
 
-    /// Gives a place back.
+    /// Returns a permit.
     pub(super) fn leave(&mut self, file: &FileId) {
         let Some(of_file) = self.by_file.get_mut(file) else { return };
         self.taken -= 1;
@@ -50,23 +49,23 @@ impl Places {
 mod tests {
     use super::*;
 
-    /// Viewers of files come, a letter each, and go, where the letter is a capital; who found a
-    /// place.
+    /// Each letter is a viewer of the file of that name, who leaves where the letter is a capital.
+    /// Returns who got a permit.
     fn check(most: usize, most_per_file: usize, story: &str, expected: &str) {
-        let mut places = Places::new(most, most_per_file);
+        let mut permits = Permits::new(most, most_per_file);
         let mut found = String::new();
         for file in story.chars() {
             let id = FileId(file.to_lowercase().collect());
             if file.is_uppercase() {
-                places.leave(&id);
-            } else if places.enter(&id) {
+                permits.leave(&id);
+            } else if permits.enter(&id) {
                 found.push(file);
             } else {
                 found.push('-');
             }
         }
         assert_eq!(found, expected, "{story}");
-        assert_eq!(places.by_file.values().sum::<usize>(), places.taken);
+        assert_eq!(permits.by_file.values().sum::<usize>(), permits.taken);
     }
 
     #[test]
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_never_takes_all_places() {
+    fn a_file_never_takes_all_permits() {
         check(9, 9, "aaaaaaaaa", "aaaaaa---");
         check(9, 9, "aaaaaaaaabbbb", "aaaaaa---bb--");
         check(9, 9, "aaaaaaaaabbbbc", "aaaaaa---bb--c");
