@@ -8,7 +8,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId};
+use shared_proto::{ConnId, EngineMessage, FileId, IoCommand, OpId};
 
 use crate::calls::Calls;
 use crate::discover::Sources;
@@ -34,7 +34,6 @@ use crate::writes::Writes;
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     next: u64,
-    next_file: u32,
     next_group: u32,
     /// Commands that wait for their answer.
     pub(crate) ops: BTreeMap<OpId, Owner>,
@@ -278,13 +277,6 @@ impl Context<'_> {
                 bytes: u32::try_from(bytes).expect("a handshake is short"),
             });
         }
-    }
-
-    /// A number for a file. It comes round after 2³² files, when the first is long closed.
-    pub(crate) fn new_file(&mut self) -> FileRef {
-        // The last number is no file's.
-        self.shared.next_file = (self.shared.next_file + 1) % FileRef::ZEROS.0;
-        FileRef(self.shared.next_file)
     }
 
     /// A number for a group of the rate limits; the group of all connections is 0.

@@ -552,7 +552,11 @@ impl Engine {
     fn settle(&mut self) {
         let now = self.now;
         let (mut answers, mut partings) = (Vec::new(), Vec::new());
-        for info_hash in std::mem::take(&mut self.unsettled) {
+        loop {
+            for info_hash in self.shared.handles.take_retries() {
+                self.with(info_hash, now, Torrent::retry_openings);
+            }
+            let Some(info_hash) = self.unsettled.pop_first() else { break };
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);

@@ -3,9 +3,10 @@
 //! A torrent may have more files than a process may hold open, so files are opened when they are
 //! needed, and the least recently used one is closed to make room. This module knows neither paths
 //! nor pieces. Invariants: a *pinned* file stays open, because it is being written or hashed; and
-//! no more files are open than the daemon allows.
+//! no more files are open than the daemon allows. A torrent that found every file pinned is named
+//! by [`Handles::take_retries`] once a place is free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_proto::FileRef;
 
@@ -50,6 +51,11 @@ pub(crate) struct Handles {
     pins: BTreeMap<Key, u32>,
     uses: u64,
     most: usize,
+    last_number: u32,
+    /// Torrents that could not open a file because all places were pinned.
+    refused: BTreeSet<InfoHash>,
+    /// Whether a place became free since a torrent was refused one.
+    was_freed: bool,
 }
 
 impl Default for Handles {
@@ -60,6 +66,9 @@ impl Default for Handles {
             pins: BTreeMap::new(),
             uses: 0,
             most: limits::OPEN_FILES,
+            last_number: 0,
+            refused: BTreeSet::new(),
+            was_freed: false,
         }
     }
 }
@@ -90,11 +99,29 @@ impl Handles {
         self.open.contains_key(&key)
     }
 
+    /// Returns a number for a file. Numbers repeat after 2³² files, when the first is long closed.
+    pub(crate) fn new_number(&mut self) -> FileRef {
+        // The last number is no file's.
+        self.last_number = (self.last_number + 1) % FileRef::ZEROS.0;
+        FileRef(self.last_number)
+    }
+
     /// Forgets all files after the connection to the daemon was lost.
     pub(crate) fn clear(&mut self) {
         self.open.clear();
         self.by_use.clear();
         self.pins.clear();
+        self.refused.clear();
+        self.was_freed = false;
+    }
+
+    /// The torrents that were refused a place, once since a place became free.
+    pub(crate) fn take_retries(&mut self) -> BTreeSet<InfoHash> {
+        if std::mem::take(&mut self.was_freed) {
+            std::mem::take(&mut self.refused)
+        } else {
+            BTreeSet::new()
+        }
     }
 
     /// Returns the handle of a file that is open with at least this access, and marks it as used.
@@ -107,15 +134,21 @@ impl Handles {
         Some(entry.handle)
     }
 
-    /// Makes room for one more file. Returns the file to close, if one must be closed.
+    /// Makes room for one more file of this torrent. Returns the file to close, if one must be
+    /// closed.
     ///
-    /// `Err` if every open file is pinned.
-    pub(crate) fn make_room(&mut self) -> Result<Option<FileRef>, ()> {
+    /// # Errors
+    /// Every open file is pinned. [`Handles::take_retries`] names the torrent once that changes.
+    pub(crate) fn make_room(&mut self, torrent: InfoHash) -> Result<Option<FileRef>, ()> {
         if self.open.len() < self.most {
             return Ok(None);
         }
         let idle = self.by_use.values().copied().find(|key| !self.pins.contains_key(key));
-        idle.and_then(|key| self.close(key)).map(Some).ok_or(())
+        let Some(entry) = idle.and_then(|key| self.take(key)) else {
+            self.refused.insert(torrent);
+            return Err(());
+        };
+        Ok(Some(entry.handle))
     }
 
     /// Records that a file is being opened.
@@ -127,9 +160,19 @@ impl Handles {
 
     /// Removes a file. Returns its handle, which must be closed, if it was open.
     pub(crate) fn close(&mut self, key: Key) -> Option<FileRef> {
+        let entry = self.take(key)?;
+        self.freed();
+        Some(entry.handle)
+    }
+
+    fn take(&mut self, key: Key) -> Option<Entry> {
         let entry = self.open.remove(&key)?;
         self.by_use.remove(&entry.used);
-        Some(entry.handle)
+        Some(entry)
+    }
+
+    fn freed(&mut self) {
+        self.was_freed |= !self.refused.is_empty();
     }
 
     /// Handles a failed open. Returns false if the file was closed or reopened meanwhile.
@@ -150,6 +193,7 @@ impl Handles {
         for key in pinned {
             self.pins.remove(&key);
         }
+        self.freed();
         keys.into_iter().filter_map(|key| self.close(key)).collect()
     }
 
@@ -160,12 +204,17 @@ impl Handles {
 
     /// Removes a pin from a file.
     pub(crate) fn unpin(&mut self, key: Key) {
-        if let Some(pins) = self.pins.get_mut(&key) {
-            *pins -= 1;
-            if *pins == 0 {
-                self.pins.remove(&key);
-            }
+        if self.release(key) {
+            self.freed();
         }
+    }
+
+    /// Takes back a pin that only lasted while other files were opened: no torrent that was refused
+    /// a place before has a better chance now. True when it was the last pin of the file.
+    pub(crate) fn release(&mut self, key: Key) -> bool {
+        let Some(pins) = self.pins.get_mut(&key) else { return false };
+        *pins -= 1;
+        *pins == 0 && self.pins.remove(&key).is_some()
     }
 }
 
@@ -181,7 +230,7 @@ mod tests {
     /// handles.
     fn open(handles: &mut Handles, files: &[u32]) -> Vec<Result<Option<u32>, ()>> {
         let one = |&file: &u32| {
-            let closed = handles.make_room()?;
+            let closed = handles.make_room(key(file).0)?;
             handles.insert(key(file), FileRef(file), Access::Read);
             Ok(closed.map(|handle| handle.0))
         };
@@ -225,5 +274,43 @@ mod tests {
         assert_eq!(handles.close_all_of(key(0).0), [FileRef(1), FileRef(2)]);
         assert_eq!((handles.pinned(), handles.find(other, Access::Write)), (0, Some(FileRef(9))));
         assert!(!handles.failed(key(1), FileRef(1)));
+    }
+
+    #[test]
+    fn a_torrent_that_was_refused_a_place_is_named_once_when_a_place_is_free() {
+        let (torrent, other) = (key(0).0, InfoHash([8; 20]));
+        let mut handles = Handles::default();
+        handles.set_most(1);
+        open(&mut handles, &[1]);
+        handles.pin(key(1));
+        assert_eq!(open(&mut handles, &[2]), [Err(())]);
+        assert_eq!(handles.make_room(other), Err(()));
+        assert!(handles.take_retries().is_empty(), "nothing is free yet");
+        handles.pin(key(1));
+        handles.unpin(key(1));
+        assert!(handles.take_retries().is_empty(), "it is still pinned once");
+        handles.unpin(key(1));
+        assert_eq!(handles.take_retries(), BTreeSet::from([torrent, other]));
+        assert!(handles.take_retries().is_empty(), "each is named once");
+    }
+
+    #[test]
+    fn a_pin_that_lasted_only_while_files_were_opened_frees_no_place() {
+        let mut handles = Handles::default();
+        handles.set_most(1);
+        open(&mut handles, &[1]);
+        handles.pin(key(1));
+        assert_eq!(open(&mut handles, &[2]), [Err(())]);
+        handles.release(key(1));
+        assert!(handles.take_retries().is_empty(), "else a refused torrent would retry forever");
+        assert_eq!(handles.close(key(1)), Some(FileRef(1)));
+        assert_eq!(handles.take_retries(), BTreeSet::from([key(0).0]));
+    }
+
+    #[test]
+    fn no_file_gets_the_number_of_zeros() {
+        let mut handles = Handles { last_number: FileRef::ZEROS.0 - 2, ..Handles::default() };
+        assert_eq!(handles.new_number(), FileRef(FileRef::ZEROS.0 - 1));
+        assert_eq!(handles.new_number(), FileRef(0));
     }
 }

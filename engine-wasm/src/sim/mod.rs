@@ -22,6 +22,7 @@ mod mapping;
 mod moving;
 mod ownership;
 mod pacing;
+mod places;
 mod placing;
 mod punching;
 mod removing;

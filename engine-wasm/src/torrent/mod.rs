@@ -136,14 +136,7 @@ impl Torrent {
 
     /// The way to its file or folder below the folder that the user chose.
     pub(crate) fn lies_at(&self) -> String {
-        let path = self
-            .content
-            .meta
-            .files
-            .first()
-            .map(|file| self.storage.place.path(0, file))
-            .unwrap_or_default();
-        path[..path.len().min(self.storage.place.folder.len() + 1)].join("/")
+        self.storage.lies_at(&self.content)
     }
 
     /// The name of its file or folder, if nothing else has it.
@@ -169,7 +162,7 @@ impl Torrent {
 
     /// The ids under which its files are served.
     pub(crate) fn file_ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
-        (0u32..).zip(&self.storage.files).map(|(index, slot)| (FileIndex(index), &slot.id))
+        self.storage.ids()
     }
 
     /// A daemon is there: begins, or goes on.
@@ -196,19 +189,7 @@ impl Torrent {
         self.ledger.unlink();
         self.watch.unlink(now);
         self.life.linked = false;
-        self.storage.looking = None;
-        self.storage.stamps.unlink();
-        self.storage.pinned.clear();
-        self.storage.empties.clear();
-        self.storage.creating = 0;
-        for slot in &mut self.storage.files {
-            (slot.is_stamping, slot.is_ours_now) = (false, false);
-        }
-        self.unlink_move();
-        self.unlink_removal();
-        self.storage.copies.unlink();
-        self.storage.trouble.can_write = false;
-        self.storage.evidence.clear();
+        self.storage.unlink();
         if matches!(self.life.status, Status::Running | Status::Looking | Status::Resting(_)) {
             self.life.status = Status::Unlinked;
         }
@@ -217,7 +198,7 @@ impl Torrent {
 
     /// A person stops it.
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
-        self.storage.mover.notice = None;
+        self.storage.forget_move_notice();
         if self.life.status != Status::Paused {
             self.stop(Status::Paused, cx);
         }
@@ -231,7 +212,7 @@ impl Torrent {
         {
             return;
         }
-        self.storage.trouble.forget();
+        self.storage.forget_trouble();
         self.go_on(linked, cx);
     }
 
@@ -251,7 +232,7 @@ impl Torrent {
         let linked = |at: Option<Instant>| at.filter(|_| self.life.linked);
         [
             (TimerReason::Record, linked(self.record.due())),
-            (TimerReason::Stamps, linked(self.storage.stamps.due())),
+            (TimerReason::Stamps, linked(self.storage.next_wakeup())),
             (TimerReason::Retry, self.tried_again_at()),
             (TimerReason::Tick, self.ticks().then_some(self.next_tick)),
         ]
@@ -265,7 +246,7 @@ impl Torrent {
         }
         match reason {
             TimerReason::Record => self.save_record(cx),
-            TimerReason::Stamps => self.tend_stamps(cx),
+            TimerReason::Stamps => self.stamp_next(cx),
             TimerReason::Retry => self.try_again(cx),
             _ => self.tick(cx),
         }
@@ -325,7 +306,7 @@ impl Torrent {
         self.end_runs(cx);
         self.release_all(cx);
         if !self.is_settled() {
-            self.storage.looking = None;
+            self.storage.call_look_off();
             self.close_files(cx);
         }
         self.life.status = status;
@@ -344,15 +325,8 @@ impl Torrent {
         self.life.status == Status::Running || self.awaits_hashes()
     }
 
-    /// Where the torrent lies with this file: during a move some are there already and some are
-    /// not.
-    fn place_of(&self, file: FileIndex) -> &Place {
-        self.storage.mover.place_of(file).unwrap_or(&self.storage.place)
-    }
-
     /// The path of a file as people see it: without the folders that the torrent was moved to.
     fn shown_path(&self, file: FileIndex) -> Vec<String> {
-        let place = self.place_of(file);
-        place.path(file.0, &self.content.meta.files[file.as_usize()]).split_off(place.folder.len())
+        self.storage.shown_path(&self.content, file)
     }
 }

@@ -1,29 +1,19 @@
 //! What a torrent asked the daemon for, and who in it gets the answer.
 
-use shared_proto::io::FileStat;
-use shared_proto::{ConnId, FileRef};
+use shared_proto::ConnId;
 
 use crate::geometry::{FileIndex, PieceIndex};
-use crate::handles::Access;
 use crate::hashes::request::HashRequest;
 use crate::torrent::ledger::DigestId;
+use crate::torrent::storage::Task;
 
 /// What an answer is for.
 #[derive(Debug)]
 pub(in crate::torrent) enum Op {
-    Look(FileIndex, u32),
-    Open(FileIndex, FileRef, Access),
-    Create(FileIndex, FileRef),
-    Sync(FileIndex),
-    Stamp(FileIndex),
-    /// Another look at a file, with what it should look like.
-    Glance(FileIndex, FileStat),
+    /// What the storage asked for.
+    Storage(Task),
     /// A digest, and the piece whose files are kept open for it.
     Digest(DigestId, Option<PieceIndex>),
-    Copy(PieceIndex),
-    OpenFound(FileIndex, FileRef),
-    /// The new name of a file that was displaced.
-    LookAgain(FileIndex),
     /// The digests of a piece's blocks, for a peer.
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
@@ -34,10 +24,4 @@ pub(in crate::torrent) enum Op {
     SaveRecord,
     /// That it moves.
     SaveMove,
-    /// What lies at a file's new path, and at its old one.
-    LookAhead(FileIndex, u32),
-    LookBack(FileIndex, u32),
-    Move(FileIndex),
-    /// A file of a torrent that is removed with its data.
-    Delete(FileIndex),
 }

@@ -22,7 +22,7 @@ impl Torrent {
     pub(crate) fn bring_back(&mut self, linked: bool, cx: &mut Context<'_>) {
         let Some(before) = self.life.aside.take() else { return };
         if before != Status::Paused {
-            self.storage.trouble.forget();
+            self.storage.forget_trouble();
             self.go_on(linked, cx);
         }
         self.record.touch(cx.now);

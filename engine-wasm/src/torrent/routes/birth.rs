@@ -1,10 +1,9 @@
 //! How a torrent comes into being: out of its file, with what an earlier engine wrote down.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared_proto::FileId;
 
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
@@ -22,13 +21,8 @@ use crate::torrent::ledger::Ledger;
 use crate::torrent::record::Keeper;
 use crate::torrent::record::Record;
 use crate::torrent::selection::Selection;
-use crate::torrent::storage::Storage;
-use crate::torrent::storage::donor::Copies;
-use crate::torrent::storage::mover::Mover;
 use crate::torrent::storage::place::Place;
-use crate::torrent::storage::slot::Slot;
-use crate::torrent::storage::stamps::Stamps;
-use crate::torrent::storage::trouble::Trouble;
+use crate::torrent::storage::{Restored, Storage};
 use crate::torrent::swarm::web_seeds::Web;
 use crate::torrent::swarm::{Discovered, Swarm};
 use crate::torrent::watch::Watch;
@@ -45,14 +39,6 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) -> Result<Self, String> {
         let geometry = Arc::new(meta.geometry());
-        let mut files: Vec<Slot> = (0..meta.files.len())
-            .map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash))))
-            .collect();
-        for &(file, stamp) in record.iter().flat_map(|record| &record.stamps) {
-            if let Some(slot) = files.get_mut(file as usize) {
-                slot.stamp = Some(stamp);
-            }
-        }
         let priorities =
             record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
         let paused = record.as_ref().is_some_and(|record| record.paused);
@@ -63,10 +49,6 @@ impl Torrent {
         if !meta.private {
             meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
         }
-        let adopts = record.as_ref().is_some_and(|record| record.adopts);
-        let changes = record.as_ref().map(|record| record.changes.clone()).unwrap_or_default();
-        let found =
-            record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let allowed = cx.shared.sources.trackers;
         let trackers =
             Announcer::new(meta.info_hash, meta.trackers.clone(), allowed, cx.rng, cx.now);
@@ -75,26 +57,16 @@ impl Torrent {
             ledger.pieces().is_sealed(piece) || ledger.pieces().state(piece) == PieceState::Have
         };
         let fetch = Fetch::new(geometry.piece_count(), is_idle, cx.rng);
-        let storage = Storage {
-            place,
-            adopts,
-            copies: Copies::default(),
-            evidence: BTreeSet::new(),
-            is_confirmed: false,
-            looking: None,
-            looks: 0,
-            stamps: Stamps::default(),
-            trouble: Trouble::default(),
-            mover: Mover::restored(
-                record.as_ref().and_then(|record| record.moving.clone()),
-                files.len(),
-            ),
-            removal: None,
-            pinned: BTreeSet::new(),
-            empties: VecDeque::new(),
-            creating: 0,
-            files,
-        };
+        let restored = record.as_ref().map(|record| Restored {
+            moving: record.moving.clone(),
+            stamps: record.stamps.clone(),
+            kept: record.kept.clone(),
+            before: record.before.clone(),
+            displaced: record.displaced.clone(),
+            changes: record.changes.clone(),
+            adopts: record.adopts,
+        });
+        let storage = Storage::new(&meta, place, restored.unwrap_or_default());
         let web = Web::new(&meta, cx);
         let discovered = Discovered { candidates, trackers };
         let swarm =
@@ -120,14 +92,6 @@ impl Torrent {
         };
         torrent.restore_priorities(&priorities);
         torrent.find_films();
-        for (file, changes) in changes {
-            if let Some(slot) = torrent.storage.files.get_mut(file as usize) {
-                slot.changes = changes;
-            }
-        }
-        if let Some((kept, before, displaced)) = found {
-            torrent.restore_origins(kept.as_deref(), before.as_deref(), &displaced);
-        }
         Ok(torrent)
     }
 }

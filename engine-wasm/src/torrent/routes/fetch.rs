@@ -7,14 +7,13 @@ use shared_proto::{ConnId, IoCommand, Span};
 
 use crate::context::Context;
 use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
-use crate::handles::Access;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
 use crate::pick::scheduler::Scheduler;
 use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::torrent::storage::slot::Use;
+use crate::torrent::storage::Use;
 
 impl Torrent {
     /// What viewers need is worked out anew.
@@ -94,11 +93,12 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) -> Option<Vec<Span>> {
         let (begin, length) = self.content.geometry.block_range(block);
-        if !self.storage.trouble.can_write && !self.try_to_write(block, cx) {
+        if !self.can_write(block.piece, cx) {
             return None;
         }
         let is_wanted = self.fetch.wants().iter().any(|want| want.piece == block.piece);
-        if !self.pin_for_blocks(block.piece, is_wanted, cx) {
+        let handles = &mut cx.shared.handles;
+        if !self.storage.pin_for_blocks(&self.content, block.piece, is_wanted, handles) {
             return None;
         }
         let spans = self.spans(block.piece, begin, length, Use::Write, cx);
@@ -106,21 +106,6 @@ impl Torrent {
             self.unpin_idle(block.piece, cx);
         }
         spans
-    }
-
-    /// Whether a block may be asked for: not before anything could be opened for writing, so that
-    /// nothing is fetched that can't be kept.
-    fn try_to_write(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
-        let geometry = std::sync::Arc::clone(&self.content.geometry);
-        let real = geometry.files_of(block.piece).filter(|&file| !geometry.is_padding(file));
-        match real.into_iter().find(|file| self.storage.files[file.as_usize()].origin.is_writable())
-        {
-            Some(file) => {
-                self.handle(file, Access::Write, cx);
-                false
-            }
-            None => true,
-        }
     }
 
     /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of
@@ -226,7 +211,7 @@ impl Torrent {
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
             // The file gets another name, or another look: the block is asked for again.
-            NotStored::Failed(error) if self.is_to_be_renamed(&error) => {
+            NotStored::Failed(error) if self.storage.may_give_way(&error) => {
                 if let Some(block) = self.block_of(key) {
                     self.take_back(conn, &[block], cx);
                 }

@@ -119,7 +119,7 @@ impl Torrent {
     /// Has the daemon read what is verified of prepared films: for their indexes, and ahead of
     /// viewers.
     pub(in crate::torrent) fn read_prepared(&mut self, cx: &mut Context<'_>) {
-        if !self.life.linked || self.storage.looking.is_some() {
+        if !self.life.linked || self.storage.is_looking() {
             return;
         }
         let geometry = std::sync::Arc::clone(&self.content.geometry);
@@ -128,10 +128,8 @@ impl Torrent {
         // Of a film that is complete nothing is to be fetched, and so its index need not be found.
         // Which films are is known after the check.
         let is_checked = self.ledger.is_checked();
-        let files = &self.storage.files;
-        let is_whole = |file: FileIndex| {
-            files[file.as_usize()].verified >= self.content.geometry.file_len(file)
-        };
+        let storage = &self.storage;
+        let is_whole = |file: FileIndex| storage.verified(file) >= geometry.file_len(file);
         let reads = self.watch.preparations().reads(|file| is_checked && !is_whole(file), verified);
         for (file, bytes) in hints {
             self.hint(file, bytes, cx);
@@ -165,6 +163,6 @@ impl Torrent {
 
     /// Whether all of a file is verified.
     fn is_whole(&self, file: FileIndex) -> bool {
-        self.storage.files[file.as_usize()].verified >= self.content.geometry.file_len(file)
+        self.storage.verified(file) >= self.content.geometry.file_len(file)
     }
 }

@@ -19,7 +19,7 @@ use crate::metainfo::torrent::with_layers;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
-use crate::torrent::storage::slot::Use;
+use crate::torrent::storage::Use;
 
 /// Wanted pieces whose blocks are judged one by one.
 const JUDGED_BY_BLOCK: usize = 4;

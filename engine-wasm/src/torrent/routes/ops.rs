@@ -32,16 +32,8 @@ impl Torrent {
             return self.tracker_answered(op, result, cx);
         };
         match purpose {
-            Op::Look(file, round) => self.looked((file, round), result, cx),
-            Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
-            Op::Create(file, handle) => self.created(file, handle, result, cx),
-            Op::Sync(file) => self.synced(file, result, cx),
-            Op::Stamp(file) => self.stamped(file, result, cx),
-            Op::Glance(file, then) => self.glanced((file, then), result, cx),
+            Op::Storage(task) => self.storage_done(task, result, cx),
             Op::Digest(id, pinned) => self.digested((id, pinned), result, cx),
-            Op::Copy(piece) => self.copied(piece, result, cx),
-            Op::LookAgain(file) => self.looked_again(file, result, cx),
-            Op::OpenFound(file, handle) => self.opened_found((file, handle), &result, cx),
             Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
             Op::ReadIndex(file, bytes) => self.index_read(file, bytes, result),
             Op::LoadSharing => self.loaded_sharing(result, cx),
@@ -49,10 +41,6 @@ impl Torrent {
             Op::Web(run) => self.fetched(run, op, result, cx),
             Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
             Op::SaveMove => self.saved_move(result, cx),
-            Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
-            Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
-            Op::Move(file) => self.file_moved(file, result, cx),
-            Op::Delete(file) => self.deleted(file, result, cx),
         }
     }
 }

@@ -19,11 +19,11 @@ impl Torrent {
         if !self.life.linked || !self.is_settled() {
             return Err(Sentence::NotReadyToCheck);
         }
-        if self.storage.looking.is_none() {
+        if !self.storage.is_looking() {
             self.ledger.ask_for_check();
             if matches!(self.life.status, Status::Failed(..)) {
                 // What is missing is to be fetched again, if that is what it was stopped for.
-                self.storage.trouble.forget();
+                self.storage.forget_trouble();
                 self.life.status = Status::Running;
             }
             self.look(true, cx);
@@ -36,8 +36,8 @@ impl Torrent {
     /// counts as before, the rest is not looked at.
     pub(crate) fn cancel_recheck(&mut self, cx: &mut Context<'_>) {
         let Some((restored, missing)) = self.ledger.cancel_check() else { return };
-        if self.storage.looking.take().is_some() && self.life.status == Status::Looking {
-            self.life.status = Status::Running;
+        if self.storage.call_look_off() {
+            self.end_look();
         }
         for piece in restored {
             self.believe(piece, cx);
@@ -61,6 +61,6 @@ impl Torrent {
 
     /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
     pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
-        if self.storage.looking.is_some() { Some(0.0) } else { self.ledger.check_progress() }
+        if self.storage.is_looking() { Some(0.0) } else { self.ledger.check_progress() }
     }
 }

@@ -66,30 +66,21 @@ impl Torrent {
                 .begun()
                 .all(|piece| self.ledger.pieces().state(piece) != PieceState::Missing)
         );
-        let stamps =
-            (0..).zip(&self.storage.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
+        let files = self.storage.record();
         Record {
-            place: self.storage.place.clone(),
-            moving: self.storage.mover.target().cloned(),
+            place: self.storage.place().clone(),
+            moving: files.moving,
             added: self.content.added,
             paused: self.is_paused(),
             pieces,
             verified,
-            stamps: stamps.collect(),
+            stamps: files.stamps,
             priorities: self.selection.unusual(),
-            kept: self.kept(),
-            before: None,
-            displaced: (0..)
-                .zip(&self.storage.files)
-                .filter(|(_, slot)| slot.is_displaced)
-                .map(|(file, _)| file)
-                .collect(),
-            changes: (0..)
-                .zip(&self.storage.files)
-                .map(|(file, slot)| (file, slot.changes))
-                .filter(|it| it.1 > 0)
-                .collect(),
-            adopts: self.storage.adopts,
+            kept: files.kept,
+            before: files.before,
+            displaced: files.displaced,
+            changes: files.changes,
+            adopts: files.adopts,
             peers: self.swarm.worth_keeping(limits::KEPT_PEERS),
         }
     }

@@ -12,11 +12,7 @@ impl Torrent {
     /// A verified piece is not to be relied upon any more: it is missing, and what was granted of
     /// it is revoked.
     pub(in crate::torrent) fn lose_piece(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        for span in self.content.geometry.piece_spans(piece) {
-            let slot = &mut self.storage.files[span.file.as_usize()];
-            slot.verified = slot.verified.saturating_sub(u64::from(span.length));
-        }
-        self.storage.is_confirmed = false;
+        self.storage.take_verified(self.content.geometry.piece_spans(piece));
         self.ledger.lose(piece, self.fetch.is_wanted(piece));
         self.put_back(piece);
         self.fetch.invalidate();
@@ -29,7 +25,7 @@ impl Torrent {
         if self.ledger.lose_begun(piece) {
             self.revoke(piece, cx);
         }
-        self.storage.copies.forget(piece);
+        self.storage.forget_copies(piece);
         self.put_back(piece);
         self.fetch.invalidate();
     }
@@ -45,7 +41,7 @@ impl Torrent {
         {
             let bytes = (span.offset, span.offset + u64::from(span.length) - 1);
             self.watch.desk_mut().revoke(span.file, bytes, ledger, cx.now);
-            cx.revoke(&self.storage.files[span.file.as_usize()].id, bytes.0, bytes.1);
+            cx.revoke(self.storage.id(span.file), bytes.0, bytes.1);
         }
     }
 }

@@ -28,7 +28,7 @@ impl Torrent {
         self.apply_priorities(&changed);
         if self.is_running() {
             for &file in changed.iter().filter(|&&file| self.content.geometry.file_len(file) == 0) {
-                self.storage.empties.push_back(file);
+                self.storage.want_empty(file);
             }
             self.create_empty(cx);
         }
@@ -135,10 +135,7 @@ impl Torrent {
     pub(in crate::torrent) fn wanted_bytes(&self) -> (u64, u64) {
         let wanted = self.content.geometry.files().filter(|&file| self.selection.is_wanted(file));
         wanted.fold((0, 0), |(length, verified), file| {
-            (
-                length + self.content.geometry.file_len(file),
-                verified + self.storage.files[file.as_usize()].verified,
-            )
+            (length + self.content.geometry.file_len(file), verified + self.storage.verified(file))
         })
     }
 
@@ -168,10 +165,8 @@ impl Torrent {
 
     /// Takes note of viewers whose files are not complete.
     pub(in crate::torrent) fn note_viewers(&mut self, now: Instant) {
-        let is_incomplete = |file: FileIndex| {
-            let slot = self.storage.files.get(file.as_usize());
-            slot.is_some_and(|slot| slot.verified < self.content.geometry.file_len(file))
-        };
+        let is_incomplete =
+            |file: FileIndex| self.storage.verified(file) < self.content.geometry.file_len(file);
         self.watch.note_missing(is_incomplete, now);
     }
 }

@@ -32,8 +32,8 @@ impl Torrent {
             wanted,
             wanted_verified,
             check_progress: self.check_progress(),
-            move_progress: self.storage.mover.progress(),
-            root: self.storage.place.root.0.clone(),
+            move_progress: self.storage.move_progress(),
+            root: self.storage.place().root.0.clone(),
             lies_at: self.lies_at(),
             path: String::new(),
             info_hash: self.content.meta.info_hash.to_string(),
@@ -80,18 +80,17 @@ impl Torrent {
         index: u32,
         url: &dyn Fn(&FileId) -> String,
     ) -> Option<FileView> {
-        let (file, slot) =
-            (self.content.meta.files.get(index as usize)?, self.storage.files.get(index as usize)?);
+        let file = self.content.meta.files.get(index as usize)?;
         if file.padding {
             return None;
         }
         let mark = self.mark(index);
         let path = self.shown_path(FileIndex(index)).join("/");
         Some(FileView {
-            verified: slot.verified,
+            verified: self.storage.verified(FileIndex(index)),
             priority: self.selection.priority(FileIndex(index)),
-            url: url(&slot.id),
-            displaced: slot.is_displaced,
+            url: url(self.storage.id(FileIndex(index))),
+            displaced: self.storage.is_displaced(FileIndex(index)),
             position_s: seconds(mark.position_ms),
             duration_s: Some(mark.duration_ms).filter(|&length| length > 0).map(seconds),
             watched: mark.watched,
@@ -111,15 +110,13 @@ impl Torrent {
         let real = |index: &u32| {
             self.content.meta.files.get(*index as usize).is_some_and(|file| !file.padding)
         };
-        let verified = |index: &u32| {
-            self.storage.files.get(*index as usize).is_some_and(|slot| slot.verified > 0)
-        };
+        let verified = |index: &u32| self.storage.verified(FileIndex(*index)) > 0;
         let all = || (0..self.file_count()).filter(real);
         let index = match index {
             Some(index) => Some(index).filter(real),
             None => all().find(verified).or_else(|| all().next()),
         };
-        Some(self.storage.files.get(index? as usize)?.id.clone())
+        Some(self.storage.id(FileIndex(index?)).clone())
     }
 
     /// Its viewers' requests.
@@ -137,7 +134,7 @@ impl Torrent {
     /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is
     /// empty.
     pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
-        if file.0 as usize >= self.storage.files.len() {
+        if file.0 >= self.content.geometry.file_count() {
             return None;
         }
         let last = self.content.geometry.file_len(file).checked_sub(1)?;
@@ -191,7 +188,7 @@ impl Torrent {
             Status::Failed(..) => TorrentState::Error,
             Status::Looking => TorrentState::Checking,
             _ if self.is_done()
-                && self.storage.is_confirmed
+                && self.storage.is_confirmed()
                 && self.ledger.checks_underway() == 0
                 && self.ledger.pieces().unchecked().is_clear() =>
             {
@@ -216,7 +213,7 @@ impl Torrent {
     }
 
     fn says(&self) -> Option<Sentence> {
-        let moving = self.storage.mover.says();
+        let moving = self.storage.move_says();
         match &self.life.status {
             _ if self.is_leaving() => Some(Sentence::DeletingFiles),
             Status::Failed(_, says) => Some(says.clone()),

@@ -1,22 +1,13 @@
-//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be
-//! over.
-//!
-//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is
-//! served, and what was begun is neither forgotten nor fetched again. What may pass without
-//! anybody's doing here (a full disk, a folder that can't be written or is not there) is tried
-//! again, soon at first and then seldom; while a player waits for the torrent, every few seconds. A
-//! person's resume tries at once.
-
-use crate::torrent::storage::trouble::trouble_of;
+//! A torrent and trouble with its disk: stopping, and going on by itself when it may be over.
 
 use shared_proto::io::OpError;
 
 use crate::context::Context;
-use crate::geometry::{FileIndex, each_piece};
+use crate::geometry::FileIndex;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::torrent::Status;
-use crate::torrent::Torrent;
+use crate::torrent::storage::trouble::trouble_of;
+use crate::torrent::{Status, Torrent};
 use crate::view::{Sentence, Trouble as Kind};
 
 impl Torrent {
@@ -24,25 +15,22 @@ impl Torrent {
     pub(in crate::torrent) fn fail(&mut self, kind: Kind, says: Sentence, cx: &mut Context<'_>) {
         // The words may hold names, which a log must not.
         tracing::warn!(torrent = %self.content.meta.info_hash, ?kind, "torrent stopped");
-        self.storage.trouble.again = None;
+        self.storage.call_try_off();
         self.stop(Status::Failed(kind, says), cx);
     }
 
     /// Stops it because of what the disk said.
     pub(in crate::torrent) fn fail_for(&mut self, error: &OpError, cx: &mut Context<'_>) {
-        if self.life.status == Status::Paused {
-            // It was stopped already; what was under way then says nothing new.
-            return;
-        }
-        let is_in_trouble = matches!(self.life.status, Status::Failed(..));
         let (kind, says, may_pass) = trouble_of(error);
-        if is_in_trouble && self.storage.trouble.again.is_some() {
+        match self.life.status {
+            // It was stopped already; what was under way then says nothing new.
+            Status::Paused => return,
             // One full disk fails many writes at once.
-            return;
+            Status::Failed(..) if self.storage.tried_again_at().is_some() => return,
+            _ => self.fail(kind, says, cx),
         }
-        self.fail(kind, says, cx);
         if may_pass {
-            self.storage.trouble.wait(cx.now);
+            self.storage.wait_for_disk(cx.now);
         }
     }
 
@@ -51,13 +39,7 @@ impl Torrent {
     pub(in crate::torrent) fn miss(&mut self, files: &[FileIndex], cx: &mut Context<'_>) {
         let record = self.as_recorded();
         self.record.remember(record);
-        let name = files.first().map(|&file| self.shown_path(file).join("/")).unwrap_or_default();
-        let others = files.len().saturating_sub(1);
-        let pieces = files
-            .iter()
-            .filter_map(|&file| self.content.geometry.pieces_of_file(file))
-            .flat_map(each_piece);
-        for piece in pieces.collect::<Vec<_>>() {
+        for piece in files.iter().flat_map(|&file| self.pieces_of_file(file)).collect::<Vec<_>>() {
             if self.ledger.pieces().state(piece) == PieceState::Have {
                 self.lose_piece(piece, cx);
             }
@@ -65,26 +47,28 @@ impl Torrent {
         for &file in files {
             self.close_file(file, cx);
         }
-        self.fail(Kind::FilesMissing, Sentence::FilesMissing { name, others }, cx);
-        self.storage.trouble.wait(cx.now);
+        let says = self.storage.says_missing(&self.content, files);
+        self.fail(Kind::FilesMissing, says, cx);
+        self.storage.wait_for_disk(cx.now);
     }
 
     /// Somebody asks for what is not there: if it stopped for what may pass, it is tried again
     /// soon.
     pub(in crate::torrent) fn await_end_of_trouble(&mut self, now: Instant) {
-        self.storage.trouble.await_it(now);
+        self.storage.await_disk(now);
     }
 
     /// When it is tried again by itself.
     pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
         let may = self.life.linked && !self.is_leaving() && self.life.aside.is_none();
-        self.storage.trouble.again.filter(|_| may && matches!(self.life.status, Status::Failed(..)))
+        let is_stopped = matches!(self.life.status, Status::Failed(..));
+        self.storage.tried_again_at().filter(|_| may && is_stopped)
     }
 
     /// Tries again.
     pub(in crate::torrent) fn try_again(&mut self, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.content.meta.info_hash, "tries again");
-        self.storage.trouble.again = None;
+        self.storage.call_try_off();
         self.go_on(true, cx);
     }
 }

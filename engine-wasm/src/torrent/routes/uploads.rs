@@ -12,7 +12,7 @@ use crate::pick::choker;
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
-use crate::torrent::storage::slot::Use;
+use crate::torrent::storage::Use;
 use crate::torrent::swarm::{Slots, Told};
 
 impl Torrent {

@@ -8,13 +8,13 @@ use crate::geometry::{Block, PieceIndex};
 use crate::limits;
 use crate::torrent::ledger::{DigestId, Failure, Outcome, Purpose};
 use crate::torrent::ops::Op;
-use crate::torrent::storage::slot::Use;
+use crate::torrent::storage::Use;
 use crate::torrent::{Status, Torrent};
 
 impl Torrent {
     /// Checks pieces that are on the disk, those that viewers wait for first.
     pub(in crate::torrent) fn check_next(&mut self, cx: &mut Context<'_>) {
-        if !self.life.linked || self.storage.looking.is_some() {
+        if !self.life.linked || self.storage.is_looking() {
             return;
         }
         let wanted: Vec<PieceIndex> = self.fetch.wants().iter().map(|want| want.piece).collect();
@@ -39,7 +39,7 @@ impl Torrent {
 
     /// Checks a piece. False when its files can't all be open now.
     fn check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
-        let is_donated = self.is_donated(piece);
+        let is_donated = self.storage.is_donated(&self.content, piece);
         if is_donated && matches!(self.life.status, Status::Paused | Status::Failed(..)) {
             // A torrent that is stopped writes nothing, and copies nothing either.
             return false;
@@ -140,7 +140,7 @@ impl Torrent {
             Outcome::Stale => {}
             Outcome::Right { piece, was_on_disk } => {
                 if was_on_disk {
-                    self.found_right(piece);
+                    self.storage.found_right(&self.content, piece);
                 }
                 self.verified(piece, cx);
                 self.end_verifying(piece, was_on_disk, cx);
@@ -214,7 +214,7 @@ impl Torrent {
     /// A piece is right.
     fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         if !self.ledger.pieces().givers(piece).is_empty() {
-            self.storage.trouble.is_over();
+            self.storage.has_written();
         }
         let was_done = self.is_done();
         self.believe(piece, cx);
@@ -237,9 +237,7 @@ impl Torrent {
     pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.ledger.believe(piece);
         self.fetch.take(piece);
-        for span in self.content.geometry.piece_spans(piece) {
-            self.storage.files[span.file.as_usize()].verified += u64::from(span.length);
-        }
+        self.storage.add_verified(self.content.geometry.piece_spans(piece));
         self.grant(piece, cx);
     }
 

@@ -102,7 +102,7 @@ impl Torrent {
     /// Whether it is known what a file looks like.
     #[cfg(test)]
     pub(crate) fn is_known(&self, file: usize) -> bool {
-        self.storage.files[file].known.is_some()
+        self.storage.is_known(FileIndex(u32::try_from(file).expect("a test has few files")))
     }
 
     /// `range_progress`
@@ -127,7 +127,7 @@ impl Torrent {
         (start, end): (u64, u64),
         cx: &mut Context<'_>,
     ) {
-        let file_id = self.storage.files[file.as_usize()].id.clone();
+        let file_id = self.storage.id(file).clone();
         cx.say(EngineMessage::RangeHint { file_id, start, end });
     }
 

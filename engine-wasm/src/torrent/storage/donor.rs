@@ -6,30 +6,173 @@
 
 use std::collections::BTreeMap;
 
-use shared_proto::RootKey;
+use shared_proto::FileRef;
+use shared_proto::io::{FileStat, OpError, OpOutput};
 
-use crate::geometry::PieceIndex;
+use super::Storage;
+use super::effect::Effect;
+use super::open_files::{Given, Opening, found, own};
+use super::order::{Location, Order, Request, Task};
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::handles::{Access, Handles};
+use crate::torrent::content::Content;
 
 /// A file that was there before, under the name that ours wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::torrent) struct Donor {
-    pub(in crate::torrent) root: RootKey,
-    pub(in crate::torrent) path: Vec<String>,
-    pub(in crate::torrent) length: u64,
+pub(super) struct Donor {
+    pub(super) at: Location,
+    /// Bytes.
+    pub(super) length: u64,
 }
 
-/// Copies under way, by piece: how many are left, and whether one failed.
+/// The copies that are under way.
 #[derive(Debug, Default)]
-pub(in crate::torrent) struct Copies(pub(in crate::torrent) BTreeMap<PieceIndex, (usize, bool)>);
+pub(super) struct Copies(BTreeMap<PieceIndex, Copying>);
+
+#[derive(Debug)]
+struct Copying {
+    /// Stretches that are still being copied.
+    left: usize,
+    has_failed: bool,
+}
 
 impl Copies {
-    /// Forgets the copies under way of a piece. False when there were none.
-    pub(in crate::torrent) fn forget(&mut self, piece: PieceIndex) -> bool {
-        self.0.remove(&piece).is_some()
+    /// Forgets everything: the daemon is gone.
+    pub(super) fn unlink(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What an answer to a copy came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::torrent) enum Copied {
+    /// Others are under way, or nobody waits for it.
+    Going,
+    /// The piece is to be hashed in our file.
+    Done,
+    /// The piece could not be copied: its check ends.
+    Failed,
+}
+
+impl Storage {
+    /// Whether anything is copied, or is to be.
+    pub(super) fn is_copying(&self) -> bool {
+        self.files.iter().any(|slot| slot.donor.is_some())
     }
 
-    /// The link is gone, and the copies with it.
-    pub(in crate::torrent) fn unlink(&mut self) {
-        self.0.clear();
+    /// What has the path of a file now, as something to copy from.
+    pub(super) fn donor_at(&self, content: &Content, file: FileIndex, stat: FileStat) -> Donor {
+        Donor { at: self.location(content, file), length: stat.length }
+    }
+
+    /// Whether any part of a piece is to be read from a found file.
+    pub(in crate::torrent) fn is_donated(&self, content: &Content, piece: PieceIndex) -> bool {
+        let mut files = content.geometry.files_of(piece);
+        files.any(|file| self.files[file.as_usize()].donor.is_some())
+    }
+
+    /// A found file is open, or is not: then nothing is copied from it.
+    pub(in crate::torrent) fn opened_found(
+        &mut self,
+        content: &Content,
+        (file, handle): (FileIndex, FileRef),
+        is_open: bool,
+        handles: &mut Handles,
+    ) -> Option<Order> {
+        if is_open || !handles.failed(found(content, file), handle) {
+            return None;
+        }
+        self.files[file.as_usize()].donor = None;
+        Some(Order::Close(handle))
+    }
+
+    /// Closes the found file that a file was copied from.
+    pub(in crate::torrent) fn close_donor(
+        &self,
+        content: &Content,
+        file: FileIndex,
+        handles: &mut Handles,
+    ) -> Option<Order> {
+        handles.close(found(content, file)).map(Order::Close)
+    }
+
+    /// Nothing is left to be hashed, so all that can be copied was: lets go of all found files.
+    pub(in crate::torrent) fn close_donors(
+        &mut self,
+        content: &Content,
+        handles: &mut Handles,
+    ) -> Vec<Order> {
+        let donated = content.geometry.files().filter(|file| {
+            let slot = &mut self.files[file.as_usize()];
+            slot.donor.take().is_some()
+        });
+        donated.filter_map(|file| handles.close(found(content, file))).map(Order::Close).collect()
+    }
+
+    /// Copies a piece that is right where it was found. Nothing is got when the files can't be open
+    /// now.
+    pub(in crate::torrent) fn copy(
+        &mut self,
+        piece: PieceIndex,
+        mut given: Given<'_>,
+    ) -> Opening<()> {
+        let content = given.content;
+        let (mut orders, mut copies, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_all = true;
+        for span in content.geometry.piece_spans(piece) {
+            if self.files[span.file.as_usize()].donor.is_none() {
+                continue;
+            }
+            let from = self.open_donor(span.file, &mut given, &mut orders);
+            let to =
+                from.and_then(|_| self.open(span.file, Access::Write, &mut given, &mut orders));
+            let (Some(from), Some(to)) = (from, to) else {
+                is_all = false;
+                break;
+            };
+            // What is opened next must not close it.
+            let key = own(content, span.file);
+            given.handles.pin(key);
+            held.push(key);
+            let length = u64::from(span.length);
+            copies.push((span.file, Request::Copy { from, to, offset: span.offset, length }));
+        }
+        if is_all {
+            self.copies.0.insert(piece, Copying { left: copies.len(), has_failed: false });
+            for (file, request) in copies {
+                orders.extend(self.will_write(content, file, given.now));
+                orders.push(Order::Ask(Task::Copy(piece), request));
+            }
+        }
+        for key in held {
+            given.handles.release(key);
+        }
+        Opening { got: is_all.then_some(()), orders }
+    }
+
+    /// Bytes of a piece were copied, or not.
+    pub(in crate::torrent) fn copied(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<OpOutput, OpError>,
+    ) -> (Copied, Option<Effect>) {
+        let Some(copying) = self.copies.0.get_mut(&piece) else { return (Copied::Going, None) };
+        copying.left -= 1;
+        copying.has_failed |= result.is_err();
+        let outcome = match (copying.left, copying.has_failed) {
+            (0, false) => Copied::Done,
+            (0, true) => Copied::Failed,
+            _ => Copied::Going,
+        };
+        if outcome != Copied::Going {
+            self.copies.0.remove(&piece);
+        }
+        let trouble = result.err().filter(|error| !self.may_give_way(error));
+        (outcome, trouble.map(Effect::DiskTrouble))
+    }
+
+    /// Forgets the copies of a piece that are under way. False when there were none.
+    pub(in crate::torrent) fn forget_copies(&mut self, piece: PieceIndex) -> bool {
+        self.copies.0.remove(&piece).is_some()
     }
 }

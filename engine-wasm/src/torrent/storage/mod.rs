@@ -1,50 +1,286 @@
 //! What of a torrent is on the disk: where its files lie, whose they are, what they look like.
+//!
+//! Owns the files as the daemon knows them. It knows no pieces but those that it is asked about, no
+//! peers and no viewers. What it wants done it returns: [`Order`]s for the daemon, and [`Effect`]s
+//! where other parts of the torrent are concerned, too. Both are to be carried out in their order.
 
-pub(in crate::torrent) mod donor;
-pub(in crate::torrent) mod look;
+mod donor;
+mod effect;
+mod empties;
+mod look;
 pub(in crate::torrent) mod mover;
+mod naming;
+pub(in crate::torrent) mod open_files;
+pub(in crate::torrent) mod order;
 pub(in crate::torrent) mod origin;
 pub(in crate::torrent) mod place;
 pub(in crate::torrent) mod removal;
-pub(in crate::torrent) mod slot;
+mod slot;
 pub(in crate::torrent) mod stamps;
+#[cfg(test)]
+mod tests;
 pub(in crate::torrent) mod trouble;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use crate::geometry::{FileIndex, PieceIndex};
+use shared_proto::FileId;
+
+use crate::geometry::{FileIndex, FileSpan, PieceIndex};
+use crate::metainfo::Metainfo;
+use crate::time::Instant;
+use crate::torrent::content::Content;
 use donor::Copies;
-use look::Look;
+use empties::Empties;
+use look::Looks;
 use mover::Mover;
+use open_files::OpenFiles;
+use order::Location;
+use origin::{Kept, Origin};
 use place::Place;
 use removal::Removal;
 use slot::Slot;
-use stamps::Stamps;
+use stamps::{Stamp, Stamps};
 use trouble::Trouble;
+
+pub(in crate::torrent) use donor::Copied;
+pub(in crate::torrent) use effect::Effect;
+pub(in crate::torrent) use look::{PieceLook, Round};
+pub(in crate::torrent) use open_files::{Given, Opening, Use};
+pub(in crate::torrent) use order::{Order, Task};
+pub(in crate::torrent) use origin::Proofs;
 
 /// The files of a torrent, as far as the daemon knows them.
 #[derive(Debug)]
 pub(in crate::torrent) struct Storage {
-    pub(in crate::torrent) place: Place,
+    place: Place,
     /// Whether the user allowed writing to files that were there before.
-    pub(in crate::torrent) adopts: bool,
-    pub(in crate::torrent) copies: Copies,
-    /// Pieces that tell whether a file is still ours where the file system can't.
-    pub(in crate::torrent) evidence: BTreeSet<PieceIndex>,
+    adopts: bool,
     /// Whether all wanted files were seen on the disk since the last of their pieces was verified.
-    pub(in crate::torrent) is_confirmed: bool,
-    pub(in crate::torrent) looking: Option<Look>,
-    /// Rounds of looking so far. An answer of an earlier round is ignored.
-    pub(in crate::torrent) looks: u32,
-    pub(in crate::torrent) stamps: Stamps,
-    pub(in crate::torrent) trouble: Trouble,
-    pub(in crate::torrent) mover: Mover,
-    pub(in crate::torrent) removal: Option<Removal>,
-    /// Pieces whose files stay open because a peer may write to them.
-    pub(in crate::torrent) pinned: BTreeSet<PieceIndex>,
-    /// Files without bytes that are to be made.
-    pub(in crate::torrent) empties: VecDeque<FileIndex>,
-    /// How many files without bytes are being made.
-    pub(in crate::torrent) creating: usize,
-    pub(in crate::torrent) files: Vec<Slot>,
+    is_confirmed: bool,
+    files: Vec<Slot>,
+    open_files: OpenFiles,
+    looks: Looks,
+    stamps: Stamps,
+    copies: Copies,
+    /// Pieces that tell whether a file is still ours where the file system can't.
+    evidence: BTreeSet<PieceIndex>,
+    empties: Empties,
+    mover: Mover,
+    removal: Option<Removal>,
+    trouble: Trouble,
+}
+
+/// What an earlier engine wrote down of the files.
+#[derive(Clone, Debug, Default)]
+pub(in crate::torrent) struct Restored {
+    /// Where the torrent was moving to.
+    pub(in crate::torrent) moving: Option<Place>,
+    /// What files looked like when what was verified of them was durable.
+    pub(in crate::torrent) stamps: Vec<(u32, Stamp)>,
+    /// Whose the files are that were there; `None` when nobody had looked yet.
+    pub(in crate::torrent) kept: Option<Vec<(u32, Kept)>>,
+    /// Which files were there before the torrent, where no more than that is known.
+    pub(in crate::torrent) before: Option<Vec<u32>>,
+    /// Files that have a name with a number.
+    pub(in crate::torrent) displaced: Vec<u32>,
+    /// How often other programs changed a file while it was sent.
+    pub(in crate::torrent) changes: Vec<(u32, u32)>,
+    /// Whether a person said to go on in files that were there before.
+    pub(in crate::torrent) adopts: bool,
+}
+
+/// What the daemon is told of a file that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::torrent) struct Served {
+    /// The name under which it is served.
+    pub(in crate::torrent) id: FileId,
+    /// Where it lies.
+    pub(in crate::torrent) at: Location,
+    /// Its entity tag.
+    pub(in crate::torrent) etag: String,
+}
+
+impl Storage {
+    /// Files of which nothing is known, or what an earlier engine wrote down.
+    pub(in crate::torrent) fn new(meta: &Metainfo, place: Place, restored: Restored) -> Self {
+        let id = |index| FileId(format!("{}.{index}", meta.info_hash));
+        let mut files: Vec<Slot> =
+            (0..meta.files.len()).map(|index| Slot::new(id(index))).collect();
+        for (file, stamp) in restored.stamps {
+            if let Some(slot) = files.get_mut(file as usize) {
+                slot.stamp = Some(stamp);
+            }
+        }
+        for (file, changes) in restored.changes {
+            if let Some(slot) = files.get_mut(file as usize) {
+                slot.changes = changes;
+            }
+        }
+        if let Some(kept) = restored.kept {
+            for (file, slot) in (0..).zip(&mut files) {
+                slot.origin = match &restored.before {
+                    None => Origin::Nothing,
+                    Some(before) if before.contains(&file) => Origin::Theirs(None),
+                    Some(_) => Origin::Ours(None),
+                };
+            }
+            for (file, kept) in kept {
+                if let Some(slot) = files.get_mut(file as usize) {
+                    slot.origin = Origin::restored(kept);
+                }
+            }
+            for file in restored.displaced {
+                if let Some(slot) = files.get_mut(file as usize) {
+                    slot.is_displaced = true;
+                }
+            }
+        }
+        Self {
+            place,
+            adopts: restored.adopts,
+            is_confirmed: false,
+            open_files: OpenFiles::default(),
+            looks: Looks::default(),
+            stamps: Stamps::default(),
+            copies: Copies::default(),
+            evidence: BTreeSet::new(),
+            empties: Empties::default(),
+            mover: Mover::restored(restored.moving, files.len()),
+            removal: None,
+            trouble: Trouble::default(),
+            files,
+        }
+    }
+
+    /// What is to be written down of the files. Which were there before is known file by file.
+    pub(in crate::torrent) fn record(&self) -> Restored {
+        let slots = || (0..).zip(&self.files);
+        let was_looked_at = self.files.iter().any(|slot| slot.origin != Origin::Unknown);
+        let kept = slots().filter_map(|(file, slot)| Some((file, slot.origin.kept()?)));
+        Restored {
+            moving: self.target().cloned(),
+            stamps: slots().filter_map(|(file, slot)| Some((file, slot.stamp?))).collect(),
+            kept: was_looked_at.then(|| kept.collect()),
+            before: None,
+            displaced: slots()
+                .filter(|(_, slot)| slot.is_displaced)
+                .map(|(file, _)| file)
+                .collect(),
+            changes: slots()
+                .map(|(file, slot)| (file, slot.changes))
+                .filter(|&(_, changes)| changes > 0)
+                .collect(),
+            adopts: self.adopts,
+        }
+    }
+
+    /// The daemon is gone, and with it all that was open and under way.
+    pub(in crate::torrent) fn unlink(&mut self) {
+        self.looks.call_off();
+        self.stamps.unlink();
+        self.open_files = OpenFiles::default();
+        self.empties.unlink();
+        for slot in &mut self.files {
+            (slot.is_stamping, slot.is_ours_now) = (false, false);
+        }
+        self.mover.unlink();
+        if let Some(removal) = &mut self.removal {
+            removal.unlink();
+        }
+        self.copies.unlink();
+        self.evidence.clear();
+    }
+
+    /// When files are to be stamped; it counts while the daemon is there.
+    pub(in crate::torrent) fn next_wakeup(&self) -> Option<Instant> {
+        self.stamps.due()
+    }
+
+    /// Where the torrent lies, or lay when it began to move.
+    pub(in crate::torrent) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The way to the torrent's file or folder below the folder that the user chose.
+    pub(in crate::torrent) fn lies_at(&self, content: &Content) -> String {
+        let first = content.meta.files.first();
+        let path = first.map(|file| self.place.path(0, file)).unwrap_or_default();
+        path[..path.len().min(self.place.folder.len() + 1)].join("/")
+    }
+
+    /// Where a file lies now.
+    pub(in crate::torrent) fn location(&self, content: &Content, file: FileIndex) -> Location {
+        self.place_of(file).location(file, content)
+    }
+
+    /// Where the torrent lies with this file: during a move some files are there already and others
+    /// are not.
+    fn place_of(&self, file: FileIndex) -> &Place {
+        self.mover.place_of(file).unwrap_or(&self.place)
+    }
+
+    /// The path of a file as people see it: without the folders that the torrent was moved to.
+    pub(in crate::torrent) fn shown_path(&self, content: &Content, file: FileIndex) -> Vec<String> {
+        let place = self.place_of(file);
+        let path = place.path(file.0, &content.meta.files[file.as_usize()]);
+        path[place.folder.len()..].to_vec()
+    }
+
+    /// What the daemon is told of a file that is served.
+    pub(in crate::torrent) fn served(&self, content: &Content, file: FileIndex) -> Served {
+        let slot = &self.files[file.as_usize()];
+        Served { id: slot.id.clone(), at: self.location(content, file), etag: slot.etag() }
+    }
+
+    /// The names under which the files are served.
+    pub(in crate::torrent) fn ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
+        (0u32..).zip(&self.files).map(|(index, slot)| (FileIndex(index), &slot.id))
+    }
+
+    /// The name under which a file is served.
+    pub(in crate::torrent) fn id(&self, file: FileIndex) -> &FileId {
+        &self.files[file.as_usize()].id
+    }
+
+    /// Bytes of a file that are verified.
+    pub(in crate::torrent) fn verified(&self, file: FileIndex) -> u64 {
+        self.files[file.as_usize()].verified
+    }
+
+    /// Whether another file had its name, which is why it has one with a number.
+    pub(in crate::torrent) fn is_displaced(&self, file: FileIndex) -> bool {
+        self.files[file.as_usize()].is_displaced
+    }
+
+    /// Whether it is known what a file looks like.
+    #[cfg(test)]
+    pub(in crate::torrent) fn is_known(&self, file: FileIndex) -> bool {
+        self.files[file.as_usize()].known.is_some()
+    }
+
+    /// These bytes are verified.
+    pub(in crate::torrent) fn add_verified(&mut self, spans: impl Iterator<Item = FileSpan>) {
+        for span in spans {
+            self.files[span.file.as_usize()].verified += u64::from(span.length);
+        }
+    }
+
+    /// These bytes are verified no longer.
+    pub(in crate::torrent) fn take_verified(&mut self, spans: impl Iterator<Item = FileSpan>) {
+        for span in spans {
+            let slot = &mut self.files[span.file.as_usize()];
+            slot.verified = slot.verified.saturating_sub(u64::from(span.length));
+        }
+        self.is_confirmed = false;
+    }
+
+    /// Whether all wanted files were seen on the disk since the last of their pieces was verified.
+    pub(in crate::torrent) fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
+    /// All wanted files were seen on the disk, or have to be seen again.
+    pub(in crate::torrent) fn set_confirmed(&mut self, is_confirmed: bool) {
+        self.is_confirmed = is_confirmed;
+    }
 }

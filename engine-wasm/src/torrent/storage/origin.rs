@@ -3,18 +3,30 @@
 //! Owns the rule that no byte of a file that we did not create is changed or deleted without the
 //! person's word for this torrent. A file is recognised by its identity, never by its name. A file
 //! that was there before is read only: it is used in place when it verifies, and otherwise
-//! *displaces* ours, which then gets a name with a number. What of the found file verifies is
-//! copied into ours ([`super::donor`]).
+//! *displaces* ours, which then gets a name with a number ([`super::naming`]). What of the found
+//! file verifies is copied into ours ([`super::donor`]).
 //!
 //! A found file counts as verified when all pieces that lie wholly in it are right. A piece that it
 //! shares with a file of ours is checked when our part has arrived; only then are its bytes served.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use shared_proto::FileIdentity;
+use shared_proto::io::FileStat;
+
+use super::Storage;
+use super::effect::Effect;
+use super::look::Found;
+use super::order::{Order, Request};
+use crate::bitfield::Bitfield;
+use crate::geometry::{FileIndex, PieceIndex, each_piece};
+use crate::torrent::content::Content;
+use crate::view::Sentence;
 
 /// Whose a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::torrent) enum Origin {
+pub(super) enum Origin {
     /// Nobody looked yet.
     #[default]
     Unknown,
@@ -45,7 +57,7 @@ pub(crate) enum Kept {
 
 impl Origin {
     /// As an earlier engine left it.
-    pub(in crate::torrent) fn restored(kept: Kept) -> Self {
+    pub(super) fn restored(kept: Kept) -> Self {
         match kept {
             Kept::Ours(identity) => Self::Ours(identity),
             Kept::Adopted(identity) => Self::Adopted(identity),
@@ -54,7 +66,7 @@ impl Origin {
     }
 
     /// For the record; `None` when there is no file.
-    pub(in crate::torrent) fn kept(self) -> Option<Kept> {
+    pub(super) fn kept(self) -> Option<Kept> {
         match self {
             Self::Unknown | Self::Nothing => None,
             Self::Ours(identity) => Some(Kept::Ours(identity)),
@@ -65,18 +77,18 @@ impl Origin {
     }
 
     /// Whether it may be written to once it is there.
-    pub(in crate::torrent) fn is_writable(self) -> bool {
+    pub(super) fn is_writable(self) -> bool {
         !matches!(self, Self::Theirs(_) | Self::Unsure)
     }
 
-    pub(in crate::torrent) fn identity(self) -> Option<FileIdentity> {
+    pub(super) fn identity(self) -> Option<FileIdentity> {
         match self {
             Self::Ours(identity) | Self::Adopted(identity) | Self::Theirs(identity) => identity,
             Self::Unknown | Self::Nothing | Self::Unsure => None,
         }
     }
 
-    pub(in crate::torrent) fn with_identity(self, identity: Option<FileIdentity>) -> Self {
+    pub(super) fn with_identity(self, identity: Option<FileIdentity>) -> Self {
         match self {
             Self::Ours(_) | Self::Unsure => Self::Ours(identity),
             Self::Adopted(_) => Self::Adopted(identity),
@@ -88,7 +100,7 @@ impl Origin {
 
 /// What a look at a file came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::torrent) enum Verdict {
+pub(super) enum Verdict {
     /// It is the file that was there, or still nothing: its stamp decides about its content.
     Same,
     /// It is another file, or it is gone and need not be there: nothing that was known of its
@@ -96,4 +108,242 @@ pub(in crate::torrent) enum Verdict {
     Other,
     /// It held verified bytes and is gone.
     Missing,
+    /// Every name that was tried for it is taken.
+    Nameless,
+}
+
+/// Which pieces were verified: by this engine, or by an earlier one as the record says.
+#[derive(Clone, Debug)]
+pub(in crate::torrent) struct Proofs<'a> {
+    have: Cow<'a, Bitfield>,
+    recorded: Option<&'a Bitfield>,
+}
+
+impl<'a> Proofs<'a> {
+    /// `have`: the pieces that are verified; `recorded`: those that the record of an earlier engine
+    /// names, until all files were looked at.
+    pub(in crate::torrent) fn new(have: &'a Bitfield, recorded: Option<&'a Bitfield>) -> Self {
+        Self { have: Cow::Borrowed(have), recorded }
+    }
+
+    /// The verified pieces of a file.
+    fn of(&self, content: &Content, file: FileIndex) -> impl Iterator<Item = PieceIndex> {
+        let pieces = content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
+        pieces.filter(|piece| {
+            self.have.get(piece.0) || self.recorded.is_some_and(|it| it.get(piece.0))
+        })
+    }
+
+    fn has_any(&self, content: &Content, file: FileIndex) -> bool {
+        self.of(content, file).next().is_some()
+    }
+
+    /// This engine's proofs of a file's pieces do not hold any more.
+    pub(super) fn lose(&mut self, content: &Content, file: FileIndex) {
+        for piece in content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece) {
+            if self.have.get(piece.0) {
+                self.have.to_mut().clear(piece.0);
+            }
+        }
+    }
+}
+
+impl Storage {
+    /// Whether every file was looked at.
+    pub(in crate::torrent) fn is_settled(&self, content: &Content) -> bool {
+        let mut real = content.geometry.files().filter(|&file| !content.geometry.is_padding(file));
+        real.all(|file| self.files[file.as_usize()].origin != Origin::Unknown)
+    }
+
+    /// Decides whose a file is, by what was found at its path.
+    pub(super) fn decide(
+        &mut self,
+        content: &Content,
+        file: FileIndex,
+        found: Found,
+        is_recheck: bool,
+        proofs: &mut Proofs<'_>,
+    ) -> (Verdict, Vec<Effect>) {
+        let slot = &mut self.files[file.as_usize()];
+        let origin = slot.origin;
+        match (origin, found) {
+            (Origin::Unknown | Origin::Nothing, Found::Nothing) => {
+                slot.origin = Origin::Nothing;
+                (Verdict::Same, Vec::new())
+            }
+            (_, Found::Nothing) if is_recheck || !proofs.has_any(content, file) => {
+                (slot.origin, slot.stamp) = (Origin::Nothing, None);
+                (Verdict::Other, Vec::new())
+            }
+            (_, Found::Nothing) => (Verdict::Missing, Vec::new()),
+            (_, Found::File(stat)) => self.recognise(content, file, stat, proofs),
+            (_, Found::Foreign) => self.displace(content, file, None, proofs),
+        }
+    }
+
+    fn recognise(
+        &mut self,
+        content: &Content,
+        file: FileIndex,
+        stat: FileStat,
+        proofs: &mut Proofs<'_>,
+    ) -> (Verdict, Vec<Effect>) {
+        let slot = &mut self.files[file.as_usize()];
+        let origin = slot.origin;
+        let is_same = origin.identity().is_some() && origin.identity() == stat.identity;
+        let is_as_left = slot.stamp.is_some_and(|stamp| stamp.agrees(&stat));
+        let is_undecided = origin.identity().is_none() || stat.identity.is_none();
+        match origin {
+            _ if is_same => (Verdict::Same, Vec::new()),
+            Origin::Ours(_) | Origin::Theirs(_) if is_undecided && is_as_left => {
+                (slot.origin, slot.is_ours_now) = (origin.with_identity(stat.identity), true);
+                (Verdict::Same, Vec::new())
+            }
+            Origin::Ours(_) if is_undecided && slot.is_ours_now => (Verdict::Same, Vec::new()),
+            Origin::Adopted(_) if is_undecided => {
+                slot.origin = Origin::Adopted(stat.identity);
+                (Verdict::Same, Vec::new())
+            }
+            Origin::Ours(_) if is_undecided && proofs.has_any(content, file) => {
+                slot.origin = Origin::Unsure;
+                self.evidence.extend(proofs.of(content, file));
+                (Verdict::Other, vec![Effect::LetGo(file)])
+            }
+            _ => self.meet(content, file, stat, proofs),
+        }
+    }
+
+    /// A file that we did not make has the path.
+    fn meet(
+        &mut self,
+        content: &Content,
+        file: FileIndex,
+        stat: FileStat,
+        proofs: &mut Proofs<'_>,
+    ) -> (Verdict, Vec<Effect>) {
+        if !self.adopts && stat.length != content.geometry.file_len(file) {
+            let donor = self.donor_at(content, file, stat);
+            return self.displace(content, file, Some(donor), proofs);
+        }
+        self.files[file.as_usize()].origin = match self.adopts {
+            true => Origin::Adopted(stat.identity),
+            false => Origin::Theirs(stat.identity),
+        };
+        (Verdict::Other, vec![Effect::LetGo(file)])
+    }
+
+    /// A file of ours was replaced by another one, and has a path that nothing has.
+    pub(super) fn replaced(&mut self, file: FileIndex) -> [Effect; 4] {
+        self.files[file.as_usize()].is_gone(Origin::Nothing);
+        [Effect::LetGo(file), Effect::LoseAll(file), Effect::WantsAreStale, Effect::Touch]
+    }
+
+    /// A piece on the disk is not right: a found file that it lies in is not what it should be.
+    pub(in crate::torrent) fn found_wrong(
+        &mut self,
+        content: &Content,
+        piece: PieceIndex,
+        proofs: Proofs<'_>,
+    ) -> Vec<Effect> {
+        // Which of several files is wrong can't be told before ours has arrived.
+        let mut files = real_files(content, piece);
+        if files.iter().any(|file| self.files[file.as_usize()].origin.is_writable()) {
+            return Vec::new();
+        }
+        if !self.evidence.remove(&piece) {
+            // What was never verified says nothing about whose file it is.
+            files.retain(|file| self.files[file.as_usize()].origin != Origin::Unsure);
+        }
+        self.disprove(content, &files, proofs)
+    }
+
+    /// A piece that was fetched is not right. If part of it is in files that were there before, no
+    /// peer that gave a part is to blame.
+    pub(in crate::torrent) fn found_was_wrong(
+        &mut self,
+        content: &Content,
+        piece: PieceIndex,
+        proofs: Proofs<'_>,
+    ) -> Vec<Effect> {
+        let mut files = real_files(content, piece);
+        files.retain(|file| !self.files[file.as_usize()].origin.is_writable());
+        self.disprove(content, &files, proofs)
+    }
+
+    /// Found files are not what the torrent has: they are left alone, and what of them is right is
+    /// copied.
+    fn disprove(
+        &mut self,
+        content: &Content,
+        files: &[FileIndex],
+        mut proofs: Proofs<'_>,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for &file in files {
+            let known = self.files[file.as_usize()].known;
+            let donor = known.map(|stat| self.donor_at(content, file, stat));
+            effects.extend(self.displace(content, file, donor, &mut proofs).1);
+            if known.is_some() {
+                let readable = self.files[file.as_usize()].donated();
+                effects.push(Effect::Suspect { file, readable });
+            }
+        }
+        if !effects.is_empty() {
+            effects.push(Effect::Check);
+        }
+        effects
+    }
+
+    /// A piece that lies on the disk is right: a file of ours of which that was not sure is ours.
+    pub(in crate::torrent) fn found_right(&mut self, content: &Content, piece: PieceIndex) {
+        if !self.evidence.remove(&piece) {
+            return;
+        }
+        for file in content.geometry.files_of(piece) {
+            let slot = &mut self.files[file.as_usize()];
+            if slot.origin == Origin::Unsure {
+                slot.origin = Origin::Ours(slot.known.and_then(|stat| stat.identity));
+                slot.is_ours_now = true;
+            }
+        }
+    }
+
+    /// The person says that the torrent goes on in the files that were there before. All files are
+    /// to be looked at afterwards.
+    ///
+    /// # Errors
+    /// It can't be done now.
+    pub(in crate::torrent) fn adopt(&mut self, content: &Content) -> Result<Vec<Effect>, Sentence> {
+        if self.mover.is_moving() {
+            return Err(Sentence::MovingAlready);
+        }
+        // What is being looked at may lie under another name from now on.
+        self.call_look_off();
+        self.adopts = true;
+        let mut effects = vec![Effect::Touch];
+        for slot in self.files.iter_mut().filter(|slot| !slot.origin.is_writable()) {
+            slot.origin = Origin::Adopted(slot.known.and_then(|stat| stat.identity));
+        }
+        let displaced =
+            content.geometry.files().filter(|it| self.files[it.as_usize()].is_displaced);
+        for file in displaced.collect::<Vec<_>>() {
+            effects.extend([Effect::LetGo(file), Effect::CloseDonor(file)]);
+            let ours = self.our_copies(content, file).into_iter();
+            let delete = |(at, it)| Effect::Order(Order::Tell(Request::Delete(at, it)));
+            effects.extend(ours.map(delete));
+            effects.push(Effect::LoseAll(file));
+            self.place.renamed.remove(&file.0);
+            let slot = &mut self.files[file.as_usize()];
+            slot.is_gone(Origin::Unknown);
+            (slot.is_displaced, slot.names_tried, slot.donor) = (false, 0, None);
+            effects.push(Effect::Announce(file));
+        }
+        Ok(effects)
+    }
+}
+
+/// The files of a piece, padding left out.
+fn real_files(content: &Content, piece: PieceIndex) -> Vec<FileIndex> {
+    let files = content.geometry.files_of(piece);
+    files.filter(|&file| !content.geometry.is_padding(file)).collect()
 }

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use shared_proto::RootKey;
 
+use super::order::Location;
+use crate::geometry::FileIndex;
 use crate::metainfo::{File, sanitise};
+use crate::torrent::content::Content;
 
 /// Longest component under [`Names::Short`], bytes: encrypted disks take 143.
 const SHORT: usize = 140;
@@ -79,6 +82,12 @@ impl Place {
             last.clone_from(name);
         }
         path
+    }
+
+    /// Where a file of a torrent lies then.
+    pub(super) fn location(&self, file: FileIndex, content: &Content) -> Location {
+        let path = self.path(file.0, &content.meta.files[file.as_usize()]);
+        Location { root: self.root.clone(), path }
     }
 }
 

@@ -1,17 +1,20 @@
-//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be
+//! A torrent and trouble with its disk: what to tell of it, and going on by itself when it may be
 //! over.
 //!
 //! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is
-//! served, and what was begun is neither forgotten nor fetched again. What may pass without
-//! anybody's doing here (a full disk, a folder that can't be written or is not there) is tried
-//! again, soon at first and then seldom; while a player waits for the torrent, every few seconds. A
-//! person's resume tries at once.
+//! served, and what was begun is neither forgotten nor fetched again. Trouble that may pass by
+//! itself (a full disk, a folder that can't be written or is not there) is tried again, soon at
+//! first and then seldom; while a player waits for the torrent, every few seconds. A person's
+//! resume tries at once.
 
 use std::time::Duration;
 
 use shared_proto::io::{OpError, OpErrorKind};
 
+use super::Storage;
+use crate::geometry::FileIndex;
 use crate::time::Instant;
+use crate::torrent::content::Content;
 use crate::view::{Sentence, Trouble as Kind};
 
 /// What kind of trouble it is, what to tell the user, and whether it may pass by itself.
@@ -30,68 +33,103 @@ pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) 
     }
 }
 
-/// Whoever was turned away asks again within this time, if they still want it.
+/// A player that was turned away asks again within this time, if it still waits.
 const RETURNS_WITHIN: Duration = Duration::from_secs(60);
 
-/// While somebody waits it is tried this often instead.
+/// How often to try while a player waits.
 const AWAITED: Duration = Duration::from_secs(5);
 
-/// Each further one after twice as long, and never after longer than this: looking at many files is
-/// work.
+/// Each further try comes after twice as long, and never after longer than this: looking at many
+/// files is work.
 const LAST: Duration = Duration::from_secs(300);
 
 /// The first try comes after this.
 const FIRST: Duration = Duration::from_secs(5);
 
-/// When it is tried again.
+/// When the torrent is tried again.
 #[derive(Debug, Default)]
-pub(in crate::torrent) struct Trouble {
-    pub(in crate::torrent) again: Option<Instant>,
-    /// When it began to wait.
-    pub(in crate::torrent) since: Instant,
-    /// When somebody last asked for what is not there.
-    pub(in crate::torrent) awaited: Option<Instant>,
+pub(super) struct Trouble {
+    again: Option<Instant>,
+    /// When the torrent began to wait.
+    since: Instant,
+    /// When a player last asked for what is not there.
+    awaited: Option<Instant>,
     /// How long the last wait was.
-    pub(in crate::torrent) wait: Option<Duration>,
-    /// Whether a file could be opened for writing since the daemon came.
-    pub(in crate::torrent) can_write: bool,
+    wait: Option<Duration>,
 }
 
 impl Trouble {
     /// Something could be written: the next trouble is a new one. While a try is due this is no
     /// news: what had begun before the trouble may still succeed, and the try has to come all the
     /// same.
-    pub(in crate::torrent) fn is_over(&mut self) {
+    fn is_over(&mut self) {
         if self.again.is_none() {
             self.wait = None;
         }
     }
 
-    /// A person does something about it: no try is due, and the next trouble is a new one.
-    pub(in crate::torrent) fn forget(&mut self) {
-        (self.again, self.wait) = (None, None);
-    }
-
-    pub(in crate::torrent) fn wait(&mut self, now: Instant) {
+    fn wait(&mut self, now: Instant) {
         let wait = self.wait.map_or(FIRST, |wait| LAST.min(wait * 2));
         (self.wait, self.again, self.since) = (Some(wait), Some(now + wait), now);
         self.hurry();
     }
 
-    /// Somebody asks for what is not there.
-    pub(in crate::torrent) fn await_it(&mut self, now: Instant) {
+    fn await_it(&mut self, now: Instant) {
         self.awaited = Some(now);
         self.hurry();
     }
 
-    /// Tries soon if somebody waits.
-    pub(in crate::torrent) fn hurry(&mut self) {
+    /// Tries soon if a player waits.
+    fn hurry(&mut self) {
         let is_awaited = self
             .awaited
             .is_some_and(|awaited| self.since.saturating_since(awaited) < RETURNS_WITHIN);
         if is_awaited {
             self.again = self.again.map(|again| again.min(self.since + AWAITED));
         }
+    }
+}
+
+impl Storage {
+    /// When to try again after trouble that may pass.
+    pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
+        self.trouble.again
+    }
+
+    /// Calls the next try off, if one is due.
+    pub(in crate::torrent) fn call_try_off(&mut self) {
+        self.trouble.again = None;
+    }
+
+    /// Waits for trouble to pass: longer each time.
+    pub(in crate::torrent) fn wait_for_disk(&mut self, now: Instant) {
+        self.trouble.wait(now);
+    }
+
+    /// What was fetched could be written: the next trouble is a new one.
+    pub(in crate::torrent) fn has_written(&mut self) {
+        self.trouble.is_over();
+    }
+
+    /// A person does something about the trouble: no try is due, and the next trouble is a new one.
+    pub(in crate::torrent) fn forget_trouble(&mut self) {
+        (self.trouble.again, self.trouble.wait) = (None, None);
+    }
+
+    /// A player asks for what is not there: a try that is due comes soon.
+    pub(in crate::torrent) fn await_disk(&mut self, now: Instant) {
+        self.trouble.await_it(now);
+    }
+
+    /// What to tell the user about files that are missing.
+    pub(in crate::torrent) fn says_missing(
+        &self,
+        content: &Content,
+        files: &[FileIndex],
+    ) -> Sentence {
+        let first = files.first().map(|&file| self.shown_path(content, file).join("/"));
+        let others = files.len().saturating_sub(1);
+        Sentence::FilesMissing { name: first.unwrap_or_default(), others }
     }
 }
 

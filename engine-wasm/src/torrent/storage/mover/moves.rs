@@ -1,0 +1,189 @@
+//! The files of a torrent go from one place to the other, some at a time; when one can't, all come
+//! back.
+
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+
+use super::Stage;
+use crate::geometry::FileIndex;
+use crate::handles::Handles;
+use crate::time::Instant;
+use crate::torrent::content::Content;
+use crate::torrent::storage::Storage;
+use crate::torrent::storage::effect::Effect;
+use crate::torrent::storage::open_files::own;
+use crate::torrent::storage::order::{Order, Request, Task};
+use crate::torrent::storage::origin::Proofs;
+use crate::view::Sentence;
+
+/// Files that are moved at once: renaming is quick, and copying to another disk one by one is as
+/// fast as it gets.
+const MOVED_AT_ONCE: usize = 4;
+
+impl Storage {
+    pub(super) fn set_out(
+        &mut self,
+        content: &Content,
+        stage: Stage,
+        handles: &Handles,
+    ) -> Vec<Effect> {
+        if let Some(relocation) = &mut self.mover.relocation {
+            relocation.stage = stage;
+        }
+        self.fill_queue(content);
+        let mut effects = self.move_next(content, handles);
+        effects.push(Effect::Changed);
+        effects
+    }
+
+    /// Works out which files are still to be moved.
+    pub(super) fn fill_queue(&mut self, content: &Content) {
+        let Some(relocation) = &self.mover.relocation else { return };
+        let is_back = matches!(relocation.stage, Stage::Returning(_));
+        let all = self.movable(content, &relocation.to);
+        let length = |file: &FileIndex| content.geometry.file_len(*file);
+        let Some(relocation) = &mut self.mover.relocation else { return };
+        let is_left = |file: &FileIndex| relocation.moved[file.as_usize()] == is_back;
+        let left: u64 = all.iter().filter(|file| is_left(file)).map(length).sum();
+        let whole: u64 = all.iter().map(length).sum();
+        relocation.bytes = (whole, whole - left);
+        relocation.queue = all
+            .into_iter()
+            .filter(|file| is_left(file) && !relocation.underway.contains(file))
+            .collect();
+    }
+
+    /// Moves the next files, or ends the move. The daemon has to be there.
+    pub(in crate::torrent) fn move_next(
+        &mut self,
+        content: &Content,
+        handles: &Handles,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let is_looking = self.is_looking();
+        let Some(relocation) = &mut self.mover.relocation else { return effects };
+        if relocation.underway.is_empty()
+            && let Some(is_recheck) = relocation.look_after.take()
+        {
+            return vec![Effect::Look(is_recheck)];
+        }
+        let is_back = match relocation.stage {
+            Stage::Moving => false,
+            Stage::Returning(_) => true,
+            _ => return effects,
+        };
+        if is_looking || relocation.look_after.is_some() {
+            return effects;
+        }
+        while relocation.underway.len() < MOVED_AT_ONCE {
+            let Some(file) = relocation.queue.pop_front() else {
+                if relocation.underway.is_empty() {
+                    effects.push(self.arrive());
+                }
+                break;
+            };
+            let slot = &mut self.files[file.as_usize()];
+            if !slot.is_there && !handles.is_open(own(content, file)) {
+                // There is nothing to move: it comes into being at the new place.
+                relocation.moved[file.as_usize()] = !is_back;
+                effects.push(Effect::Announce(file));
+                continue;
+            }
+            relocation.underway.insert(file);
+            slot.is_stamping = false;
+            let here = self.place.location(file, content);
+            let there = relocation.to.location(file, content);
+            let (from, to) = if is_back { (there, here) } else { (here, there) };
+            let identity = slot.origin.identity();
+            let request = Request::Move { identity, from, to };
+            effects.push(Effect::Order(Order::Ask(Task::Move(file), request)));
+        }
+        effects
+    }
+
+    /// A file was moved, or was not. What is left to hash and to move goes on afterwards.
+    pub(in crate::torrent) fn file_moved(
+        &mut self,
+        content: &Content,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        proofs: Proofs<'_>,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let Some(relocation) = &mut self.mover.relocation else { return Vec::new() };
+        relocation.underway.remove(&file);
+        let is_back = matches!(relocation.stage, Stage::Returning(_));
+        let was_moved = relocation.moved[file.as_usize()];
+        let kind = result.as_ref().err().map(|error| error.kind);
+        if matches!(kind, None | Some(OpErrorKind::NotFound | OpErrorKind::Changed)) {
+            relocation.moved[file.as_usize()] = !was_moved;
+        }
+        let mut effects = vec![Effect::Announce(file)];
+        match (kind, result) {
+            // Another program took it away.
+            (Some(OpErrorKind::NotFound), _) => {
+                effects.extend(self.doubt(content, file, None, proofs, now));
+            }
+            // Another program put another file in its place: that one stays where it is, and ours
+            // is made anew.
+            (Some(OpErrorKind::Changed), _) => effects.extend(self.replaced(file)),
+            (_, Err(error)) => effects = vec![self.turn_round(content, file, was_moved, &error)],
+            (_, Ok(_)) => {
+                relocation.bytes.1 += content.geometry.file_len(file);
+                let slot = &mut self.files[file.as_usize()];
+                slot.is_there = true;
+                // A new name is a change, and a copy is another file: it is stamped anew.
+                (slot.stamp, slot.known) = (None, None);
+                self.wants_stamp(file, now);
+                if is_back && !was_moved {
+                    // It was on its way when the others turned round.
+                    self.fill_queue(content);
+                }
+            }
+        }
+        effects.extend([Effect::WantsAreStale, Effect::Check]);
+        effects
+    }
+
+    /// A file can't be moved: those that were go back. Those that can't go back stay where they
+    /// are.
+    fn turn_round(
+        &mut self,
+        content: &Content,
+        file: FileIndex,
+        was_moved: bool,
+        error: &OpError,
+    ) -> Effect {
+        let name = self.shown_path(content, file).join("/");
+        let why = match error.kind {
+            OpErrorKind::Full => Sentence::MoveFull,
+            OpErrorKind::Denied => Sentence::MoveDenied { why: error.into() },
+            OpErrorKind::Exists => Sentence::MoveExists { name },
+            _ => Sentence::MoveFailed { name, why: error.into() },
+        };
+        let torrent = content.meta.info_hash;
+        tracing::warn!(%torrent, file = file.0, kind = ?error.kind, "a file could not be moved");
+        if let Some(relocation) = &mut self.mover.relocation {
+            relocation.stage = match &relocation.stage {
+                Stage::Moving => Stage::Returning(why),
+                // It was on its way when another one turned all round, and is where it was.
+                stage if !was_moved => stage.clone(),
+                _ => Stage::Stuck(Sentence::MoveStuck { why: why.into() }),
+            };
+        }
+        self.fill_queue(content);
+        Effect::Changed
+    }
+
+    /// All files lie at one place.
+    fn arrive(&mut self) -> Effect {
+        if let Some(relocation) = self.mover.relocation.take() {
+            match relocation.stage {
+                Stage::Returning(why) => {
+                    self.mover.notice = Some(Sentence::MoveStayed { why: why.into() });
+                }
+                _ => self.place = relocation.to,
+            }
+        }
+        Effect::Arrived
+    }
+}

@@ -1,0 +1,361 @@
+//! The open files of a torrent: opening them when they are needed, and keeping them open while a
+//! peer may write to them.
+//!
+//! Owns which pieces pin their files in [`crate::handles`]. Invariant: a key is armed, and a digest
+//! under way, only on files that are pinned. A file that nobody wants comes into being only when a
+//! piece that it shares with a wanted one is written, and then it is as long as what was written:
+//! the rest of it is neither made nor paid for. (Some clients keep such shares in a file of their
+//! own. A file that is wanted later has to be put together first then, and no other client can
+//! adopt what lies there.)
+
+use std::collections::BTreeSet;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{FileRef, OpenMode, Span};
+
+use super::Storage;
+use super::effect::Effect;
+use super::order::{Order, Request, Task};
+use super::origin::{Origin, Proofs};
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::handles::{Access, Handles, Key, Which};
+use crate::time::Instant;
+use crate::torrent::content::Content;
+
+/// What bytes of a piece are needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::torrent) enum Use {
+    /// Writing. Parts in files that may not be written to go nowhere.
+    Write,
+    /// Reading them where the torrent has them.
+    Read,
+    /// Reading them where they may have been found, in the files that ours are copied from.
+    Find,
+}
+
+/// What opening a file depends on besides the storage.
+pub(in crate::torrent) struct Given<'a> {
+    /// What the torrent is.
+    pub(in crate::torrent) content: &'a Content,
+    /// Whether a file is wanted.
+    pub(in crate::torrent) is_wanted: &'a dyn Fn(FileIndex) -> bool,
+    /// The open files of all torrents.
+    pub(in crate::torrent) handles: &'a mut Handles,
+    /// The time.
+    pub(in crate::torrent) now: Instant,
+}
+
+/// What came of an attempt to open files.
+#[derive(Debug)]
+pub(in crate::torrent) struct Opening<T> {
+    /// What was asked for; `None` when the files can't be open now.
+    pub(in crate::torrent) got: Option<T>,
+    /// What the daemon is to do, in any case and in this order.
+    pub(in crate::torrent) orders: Vec<Order>,
+}
+
+/// Which pieces keep their files open.
+#[derive(Debug, Default)]
+pub(super) struct OpenFiles {
+    /// Pieces that a peer may write to.
+    pinned: BTreeSet<PieceIndex>,
+    /// Files that are being opened for writing.
+    opening: usize,
+    /// Whether a file could be opened for writing since the daemon came.
+    can_write: bool,
+}
+
+impl OpenFiles {
+    /// How many files are being opened for writing.
+    pub(super) fn opening(&self) -> usize {
+        self.opening
+    }
+}
+
+/// The number of a file of ours in the table of open files.
+pub(super) fn own(content: &Content, file: FileIndex) -> Key {
+    (content.meta.info_hash, file, Which::Own)
+}
+
+/// The number of the file that ours is copied from.
+pub(super) fn found(content: &Content, file: FileIndex) -> Key {
+    (content.meta.info_hash, file, Which::Found)
+}
+
+impl Storage {
+    /// The number of an open file; opens the file if need be. There is none when everything that is
+    /// open must stay so, or while the file is moved.
+    pub(in crate::torrent) fn handle(
+        &mut self,
+        file: FileIndex,
+        access: Access,
+        mut given: Given<'_>,
+    ) -> Opening<FileRef> {
+        let mut orders = Vec::new();
+        let got = self.open(file, access, &mut given, &mut orders);
+        Opening { got, orders }
+    }
+
+    /// Where bytes of a piece lie, all files of it open at once. Padding lies in
+    /// [`FileRef::ZEROS`].
+    pub(in crate::torrent) fn spans(
+        &mut self,
+        (piece, begin, length): (PieceIndex, u32, u32),
+        purpose: Use,
+        mut given: Given<'_>,
+    ) -> Opening<Vec<Span>> {
+        let geometry = std::sync::Arc::clone(&given.content.geometry);
+        let (mut spans, mut orders, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_all = true;
+        for span in geometry.file_spans(piece, begin, length) {
+            let slot = &self.files[span.file.as_usize()];
+            let goes_nowhere = purpose == Use::Write && !slot.origin.is_writable();
+            if goes_nowhere || geometry.is_padding(span.file) {
+                spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
+                continue;
+            }
+            let (handle, key) = match purpose {
+                Use::Find if slot.donor.is_some() => (
+                    self.open_donor(span.file, &mut given, &mut orders),
+                    found(given.content, span.file),
+                ),
+                Use::Write | Use::Read | Use::Find => {
+                    let access = if purpose == Use::Write { Access::Write } else { Access::Read };
+                    (
+                        self.open(span.file, access, &mut given, &mut orders),
+                        own(given.content, span.file),
+                    )
+                }
+            };
+            let Some(file) = handle else {
+                is_all = false;
+                break;
+            };
+            // What is opened next must not close it.
+            given.handles.pin(key);
+            held.push(key);
+            spans.push(Span { file, offset: span.offset, length: span.length });
+        }
+        for key in held {
+            given.handles.release(key);
+        }
+        Opening { got: is_all.then_some(spans), orders }
+    }
+
+    /// As [`Storage::handle`]; adds what the daemon is to do for it.
+    pub(super) fn open(
+        &mut self,
+        file: FileIndex,
+        access: Access,
+        given: &mut Given<'_>,
+        orders: &mut Vec<Order>,
+    ) -> Option<FileRef> {
+        let content = given.content;
+        let key = own(content, file);
+        if let Some(handle) = given.handles.find(key, access) {
+            return Some(handle);
+        }
+        if self.mover.holds(file) {
+            // Whether it would be found, and where, depends on the move.
+            return None;
+        }
+        orders.extend(given.handles.close(key).map(Order::Close));
+        orders.extend(given.handles.make_room(key.0).ok()?.map(Order::Close));
+        let handle = given.handles.new_number();
+        given.handles.insert(key, handle, access);
+        let slot = &self.files[file.as_usize()];
+        let mode = match (access, slot.origin) {
+            (Access::Read, _) => OpenMode::Read,
+            (Access::Write, Origin::Ours(identity) | Origin::Adopted(identity)) => {
+                OpenMode::Write { identity }
+            }
+            (Access::Write, _) => OpenMode::Create,
+        };
+        let is_whole = access == Access::Write && (given.is_wanted)(file);
+        let length = if is_whole { content.geometry.file_len(file) } else { 0 };
+        if slot.known.is_some_and(|known| known.length < length) {
+            // To make it longer is to change it.
+            orders.extend(self.will_write(content, file, given.now));
+        }
+        let at = self.location(content, file);
+        let request = Request::Open { file: handle, at, length, mode };
+        self.open_files.opening += usize::from(access == Access::Write);
+        orders.push(Order::Ask(Task::Open(file, handle, access), request));
+        Some(handle)
+    }
+
+    /// The same for the file that ours is copied from.
+    pub(super) fn open_donor(
+        &mut self,
+        file: FileIndex,
+        given: &mut Given<'_>,
+        orders: &mut Vec<Order>,
+    ) -> Option<FileRef> {
+        let key = found(given.content, file);
+        if let Some(handle) = given.handles.find(key, Access::Read) {
+            return Some(handle);
+        }
+        let at = self.files[file.as_usize()].donor.as_ref()?.at.clone();
+        orders.extend(given.handles.make_room(key.0).ok()?.map(Order::Close));
+        let handle = given.handles.new_number();
+        given.handles.insert(key, handle, Access::Read);
+        let request = Request::Open { file: handle, at, length: 0, mode: OpenMode::Read };
+        orders.push(Order::Ask(Task::OpenFound(file, handle), request));
+        Some(handle)
+    }
+
+    /// A file is open, or is not. What was ordered with its number meanwhile fares as it does.
+    pub(in crate::torrent) fn opened(
+        &mut self,
+        content: &Content,
+        (file, handle, access): (FileIndex, FileRef, Access),
+        result: Result<OpOutput, OpError>,
+        proofs: Proofs<'_>,
+        handles: &mut Handles,
+    ) -> Vec<Effect> {
+        let is_writing = access == Access::Write;
+        self.open_files.opening = self.open_files.opening.saturating_sub(usize::from(is_writing));
+        if is_writing && self.is_leaving() {
+            return self.made_too_late(content, file, result);
+        }
+        let mut effects = Vec::new();
+        match result {
+            Ok(output) if is_writing => {
+                let origin = self.files[file.as_usize()].origin;
+                if matches!(origin, Origin::Nothing | Origin::Unknown) {
+                    effects.push(self.made(file, &output));
+                }
+                if !std::mem::replace(&mut self.open_files.can_write, true) {
+                    effects.push(Effect::WantsAreStale);
+                }
+                self.files[file.as_usize()].is_there = true;
+            }
+            Ok(_) => self.files[file.as_usize()].is_there = true,
+            Err(error) => {
+                if handles.failed(own(content, file), handle) {
+                    effects.push(Effect::Order(Order::Close(handle)));
+                }
+                if is_writing {
+                    let other = self.give_way(content, file, &error, proofs);
+                    effects.extend(other.unwrap_or_else(|| vec![Effect::DiskTrouble(error)]));
+                }
+            }
+        }
+        effects
+    }
+
+    /// Whether blocks may be asked for. Nothing is fetched that can't be kept: before the first
+    /// file could be opened for writing, one of the piece is opened and blocks have to wait.
+    pub(in crate::torrent) fn can_write(
+        &mut self,
+        piece: PieceIndex,
+        given: Given<'_>,
+    ) -> Opening<()> {
+        let geometry = &given.content.geometry;
+        let mut real = geometry.files_of(piece).filter(|&file| !geometry.is_padding(file));
+        let file = real.find(|file| self.files[file.as_usize()].origin.is_writable());
+        match file.filter(|_| !self.open_files.can_write) {
+            Some(file) => {
+                let Opening { orders, .. } = self.handle(file, Access::Write, given);
+                Opening { got: None, orders }
+            }
+            None => Opening { got: Some(()), orders: Vec::new() },
+        }
+    }
+
+    /// Keeps the files of a piece open until [`Storage::unpin`].
+    pub(in crate::torrent) fn pin(
+        &self,
+        content: &Content,
+        piece: PieceIndex,
+        handles: &mut Handles,
+    ) {
+        content.geometry.files_of(piece).for_each(|file| handles.pin(own(content, file)));
+    }
+
+    /// Takes one pin of the files of a piece back.
+    pub(in crate::torrent) fn unpin(
+        &self,
+        content: &Content,
+        piece: PieceIndex,
+        handles: &mut Handles,
+    ) {
+        content.geometry.files_of(piece).for_each(|file| handles.unpin(own(content, file)));
+    }
+
+    /// Whether blocks of this piece can be armed: some places are left for digests, and some of the
+    /// rest for what viewers wait for. If so, the files of the piece are pinned until
+    /// [`Storage::unpin_blocks`].
+    pub(in crate::torrent) fn pin_for_blocks(
+        &mut self,
+        content: &Content,
+        piece: PieceIndex,
+        is_awaited: bool,
+        handles: &mut Handles,
+    ) -> bool {
+        if self.open_files.pinned.contains(&piece) {
+            return true;
+        }
+        let most = handles.most();
+        let room = if is_awaited { most - most / 4 } else { most / 2 };
+        if handles.pinned() + content.geometry.files_of(piece).count() > room.max(1) {
+            return false;
+        }
+        self.open_files.pinned.insert(piece);
+        self.pin(content, piece, handles);
+        true
+    }
+
+    /// No peer may write to a piece any more: its files need not stay open for that. True when they
+    /// were kept open until now.
+    pub(in crate::torrent) fn unpin_blocks(
+        &mut self,
+        content: &Content,
+        piece: PieceIndex,
+        handles: &mut Handles,
+    ) -> bool {
+        let was_pinned = self.open_files.pinned.remove(&piece);
+        if was_pinned {
+            self.unpin(content, piece, handles);
+        }
+        was_pinned
+    }
+
+    /// Closes every file that is open.
+    pub(in crate::torrent) fn close_all(
+        &mut self,
+        content: &Content,
+        handles: &mut Handles,
+    ) -> Vec<Order> {
+        self.open_files.pinned.clear();
+        handles.close_all_of(content.meta.info_hash).into_iter().map(Order::Close).collect()
+    }
+
+    /// Closes one file, if it is open: another file may have its path by now. No key may be armed
+    /// on it.
+    pub(in crate::torrent) fn close(
+        &self,
+        content: &Content,
+        file: FileIndex,
+        handles: &mut Handles,
+    ) -> Option<Order> {
+        handles.close(own(content, file)).map(Order::Close)
+    }
+}
+
+/// The most files that any piece has bytes of.
+pub(in crate::torrent) fn most_files_of_a_piece(content: &Content) -> usize {
+    let mut most = 0;
+    let mut here = (u32::MAX, 0);
+    for file in content.geometry.files() {
+        let Some(pieces) = content.geometry.pieces_of_file(file) else { continue };
+        let (first, last) = (pieces.start().0, pieces.end().0);
+        // Only the first and the last piece of a file can have others, too.
+        here = if here.0 == first { (first, here.1 + 1) } else { (first, 1) };
+        most = most.max(here.1);
+        if last != first {
+            here = (last, 1);
+        }
+    }
+    most
+}
