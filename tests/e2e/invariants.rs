@@ -1,8 +1,9 @@
-//! No torrent word enters the daemon: neither as a dependency nor as a name.
+//! What holds for the text of the project: no torrent word enters the daemon, and the example in
+//! CONTRIBUTING.md is a test that runs.
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::workspace;
 
 /// Words of a world that the daemon does not know.
@@ -13,6 +14,16 @@ const WORDS: &[&str] =
 fn the_daemon_does_not_depend_on_the_engine() -> Result<()> {
     let manifest = std::fs::read_to_string(workspace::root().join("io-shim/Cargo.toml"))?;
     ensure!(!manifest.contains("engine-wasm"), "io-shim/Cargo.toml names engine-wasm");
+    Ok(())
+}
+
+#[test]
+fn the_example_for_newcomers_is_a_test_that_runs() -> Result<()> {
+    let text = std::fs::read_to_string(workspace::root().join("CONTRIBUTING.md"))?;
+    let (_, rest) = text.split_once("```rust\n").context("an example")?;
+    let (example, _) = rest.split_once("```").context("the end of the example")?;
+    let tests = include_str!("peers/finding.rs");
+    ensure!(tests.contains(example), "CONTRIBUTING.md shows another test than there is");
     Ok(())
 }
 

@@ -89,7 +89,7 @@ impl Cdp {
                 }
                 message.clear();
             }
-            // Whoever still waits is told by its dropped sender.
+            // A call that still waits hears of it by its dropped sender.
             lock(&heard.waiting).clear();
         });
         Self { commands, shared, _tasks: Arc::new(Tasks([write, read])) }
@@ -159,6 +159,7 @@ impl Cdp {
         let id = reply["sessionId"].as_str().context("a session id")?.to_owned();
         let session = Session { cdp: self.clone(), id, target: target.to_owned() };
         session.call("Runtime.enable", json!({})).await?;
+        session.call("Log.enable", json!({})).await?;
         Ok(session)
     }
 
@@ -200,6 +201,7 @@ impl Shared {
         }
         let line = match message["method"].as_str() {
             Some("Runtime.consoleAPICalled") => console_line(&message["params"]),
+            Some("Log.entryAdded") => log_entry(&message["params"]["entry"]),
             Some("Runtime.exceptionThrown") => exception(&message["params"]["exceptionDetails"]),
             _ => return,
         };
@@ -219,6 +221,12 @@ fn console_line(params: &Value) -> String {
     };
     let args: Vec<_> = params["args"].as_array().into_iter().flatten().map(show).collect();
     format!("{}: {}", params["type"].as_str().unwrap_or("log"), args.join(" "))
+}
+
+/// What the browser itself says of a page: a refused resource, a broken content security policy.
+fn log_entry(entry: &Value) -> String {
+    let part = |name: &str| entry[name].as_str().unwrap_or_default();
+    format!("{} ({}): {} {}", part("level"), part("source"), part("text"), part("url"))
 }
 
 fn exception(details: &Value) -> String {
@@ -244,6 +252,11 @@ impl Session {
         &self.target
     }
 
+    /// What pages wrote to their consoles, as [`Cdp::console`].
+    pub fn console(&self) -> String {
+        self.cdp.console()
+    }
+
     /// A command to the target.
     ///
     /// # Errors
@@ -258,7 +271,10 @@ impl Session {
     /// # Errors
     /// It throws, or the target is gone.
     pub async fn evaluate(&self, expression: &str) -> Result<Value> {
-        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let params = json!({
+            "expression": expression, "awaitPromise": true, "returnByValue": true,
+            "userGesture": true,
+        });
         let mut reply = self.call("Runtime.evaluate", params).await?;
         if let Some(details) = reply.get("exceptionDetails") {
             bail!("{expression}\n  {}", exception(details));

@@ -19,7 +19,7 @@ use crate::workspace;
 pub struct Endpoint {
     /// Port on loopback.
     pub port: u16,
-    /// The session token: whoever has it commands the daemon.
+    /// The session token. A program that has it commands the daemon.
     pub token: String,
     /// The daemon's process.
     pub pid: u32,

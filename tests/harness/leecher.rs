@@ -13,8 +13,9 @@ use tokio::process::Command;
 
 use crate::clock::until;
 use crate::peers;
+use crate::ports;
 use crate::process::{Group, log_to};
-use crate::swarm::{Client, free_port, log_of};
+use crate::swarm::{Client, log_of};
 use crate::torrent::Torrent;
 use crate::workspace::Scratch;
 
@@ -53,7 +54,7 @@ impl Leecher {
         let scratch = Scratch::new("leecher")?;
         let folder = scratch.dir("downloads")?;
         let file = torrent.write_to(scratch.path())?;
-        let port = free_port().await?;
+        let port = ports::reserve()?;
         let mut command = match (client, peer) {
             (Client::Libtorrent, Some(peer)) => libtorrent(&file, &folder, peer),
             (Client::Libtorrent, None) => bail!("this libtorrent dials and does not listen"),
@@ -122,9 +123,11 @@ fn aria2(file: &Path, folder: &Path, scratch: &Scratch, port: u16) -> Command {
 fn transmission(torrent: &Torrent, folder: &Path, scratch: &Scratch, port: u16) -> Result<Command> {
     let (config, watch) = (scratch.dir("config")?, scratch.dir("watch")?);
     let settings = serde_json::json!({
-        "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder, "peer-port": port,
+        "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder,
+        "peer-port": port,
         "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-        "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false, "message-level": 4,
+        "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false,
+        "message-level": 4,
         "watch-dir-enabled": true, "watch-dir": watch, "trash-original-torrent-files": false,
     });
     std::fs::write(config.join("settings.json"), settings.to_string())?;

@@ -1,14 +1,16 @@
-//! One harness for every end to end scenario: real Chrome, real daemon, real BitTorrent clients, on
-//! loopback.
+//! The harness of the end-to-end scenarios: real Chrome, the real daemon, and real BitTorrent
+//! clients, on loopback.
 //!
-//! A scenario puts a film into a [`swarm::Swarm`] (seeders behind slow lines, a tracker that names
-//! them), opens a [`browser::Browser`] with the extension, adds the torrent and looks at what a
-//! person would see. Everything is owned: whatever a scenario started ends when its value is
-//! dropped, ports are chosen by the system, folders lie below the target folder, and every wait has
-//! a limit and says what it waited for.
+//! A scenario begins with a [`fixture::Fixture`]: a torrent, seeders behind slow lines, and folders
+//! for a program. A [`scene::Scene`] adds Chrome with the extension, whose pages are
+//! [`page::Page`]s; a [`terminal::Terminal`] or a [`plain::Server`] is `jstorrent` without Chrome.
 //!
-//! It knows the product only from outside: the pages' test ids and their snapshot, the daemon's
-//! HTTP.
+//! Everything that a scenario starts has an owner and ends when the owner is dropped. The system or
+//! [`ports`] chooses ports, folders lie below the target folder, and every wait has a limit and
+//! says what it waited for.
+//!
+//! The harness knows the product only from outside: the pages' test ids and their snapshot, the
+//! daemon's HTTP.
 #![forbid(unsafe_code)]
 
 pub mod browser;
@@ -28,10 +30,13 @@ pub mod made;
 pub mod media;
 pub mod mounts;
 pub mod nginx;
+pub mod page;
 pub mod pages;
 pub mod party;
 pub mod peers;
 pub mod plain;
+pub mod player;
+pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod scene;

@@ -58,7 +58,7 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
     );
     let mut again = Command::new("unshare");
     again.args(namespace).arg(std::env::current_exe()?).args(["--exact", name, "--nocapture"]);
-    // It stays in the process group of this one: whoever ends this test run ends it, too.
+    // It stays in the process group of this one, and ends when the test run is ended.
     let ran = again.env(INSIDE, "yes").stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&ran.stdout);
     ensure!(

@@ -5,10 +5,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::clock::until;
+use crate::ports;
 use crate::process::{Group, log_to};
 use crate::workspace::Scratch;
 
@@ -30,7 +31,7 @@ impl Nginx {
     /// nginx is not installed or does not come up.
     pub async fn start(root: &Path) -> Result<Self> {
         let scratch = Scratch::new("nginx")?;
-        let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+        let port = ports::reserve()?;
         let own = scratch.path().display();
         let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temporary = kinds.map(|kind| format!("{kind}_temp_path {own}/{kind};")).join(" ");

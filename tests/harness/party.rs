@@ -16,8 +16,9 @@ use tokio::process::{ChildStdin, Command};
 
 use crate::clock::until;
 use crate::peers;
+use crate::ports;
 use crate::process::{Group, log_to};
-use crate::swarm::{Client, free_port, log_of};
+use crate::swarm::{Client, log_of};
 use crate::terminal;
 use crate::torrent::Torrent;
 use crate::workspace::Scratch;
@@ -95,7 +96,7 @@ impl Party {
         match part.client {
             Client::Libtorrent => Self::libtorrent(part, folder, scratch).await,
             Client::Aria2 => {
-                let port = free_port().await?;
+                let port = ports::reserve()?;
                 let command = aria2(part, &folder, &scratch, port).await?;
                 // Who wants a small torrent may have it, and be gone, before anybody looked.
                 Self::by_port(command, port, folder, scratch, !part.seeds).await
@@ -128,8 +129,10 @@ impl Party {
         let peers: Vec<Value> =
             part.peers.iter().map(|peer| json!([peer.ip().to_string(), peer.port()])).collect();
         let mut what = json!({
-            "folder": folder, "seeds": part.seeds, "address": part.address, "encrypted": part.encrypted, "utp": part.utp,
-            "dht": part.dht.map(|node| node.to_string()), "pex": part.pex, "gives": part.gives, "peers": peers,
+            "folder": folder, "seeds": part.seeds, "address": part.address,
+            "encrypted": part.encrypted, "utp": part.utp,
+            "dht": part.dht.map(|node| node.to_string()), "pex": part.pex, "gives": part.gives,
+            "peers": peers,
         });
         match part.link {
             Some(link) => what["link"] = link.into(),
@@ -143,16 +146,20 @@ impl Party {
     }
 
     async fn transmission(part: &Part<'_>, folder: PathBuf, scratch: Scratch) -> Result<Self> {
-        let (port, rpc) = (free_port().await?, free_port().await?);
+        let (port, rpc) = (ports::reserve()?, ports::reserve()?);
         let (config, watch) = (scratch.dir("config")?, scratch.dir("watch")?);
         ensure!(part.dht.is_none(), "Transmission knows no node of the DHT here");
         let settings = json!({
-            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder, "peer-port": port,
-            "dht-enabled": false, "lpd-enabled": false, "pex-enabled": part.pex, "utp-enabled": part.utp,
+            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder,
+            "peer-port": port,
+            "dht-enabled": false, "lpd-enabled": false, "pex-enabled": part.pex,
+            "utp-enabled": part.utp,
             "encryption": if part.encrypted { 2 } else { 0 }, "port-forwarding-enabled": false,
-            "speed-limit-up": 2, "speed-limit-up-enabled": !part.gives, "speed-limit-down": 8, "speed-limit-down-enabled": !part.gives,
+            "speed-limit-up": 2, "speed-limit-up-enabled": !part.gives, "speed-limit-down": 8,
+            "speed-limit-down-enabled": !part.gives,
             "ratio-limit-enabled": false, "message-level": 2,
-            "rpc-enabled": part.link.is_some(), "rpc-bind-address": "127.0.0.1", "rpc-port": rpc, "rpc-authentication-required": false,
+            "rpc-enabled": part.link.is_some(), "rpc-bind-address": "127.0.0.1", "rpc-port": rpc,
+            "rpc-authentication-required": false,
             "watch-dir-enabled": true, "watch-dir": watch, "trash-original-torrent-files": false,
         });
         std::fs::write(config.join("settings.json"), settings.to_string())?;
@@ -213,7 +220,7 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
         .arg(format!("--enable-dht={has_udp}"));
     command.arg(format!("--dht-file-path={}", table.display()));
     if has_udp {
-        command.arg(format!("--dht-listen-port={}", free_port().await?));
+        command.arg(format!("--dht-listen-port={}", ports::reserve()?));
     }
     if let Some(node) = part.dht {
         command.arg(format!("--dht-entry-point={node}"));
@@ -238,8 +245,8 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
     Ok(command)
 }
 
-/// Transmission takes links by its remote control alone, which wants a number that it tells whoever
-/// asks without.
+/// Adds a link through Transmission's remote control, its only way to take links. A call needs a
+/// number, which the answer to a call without it holds.
 async fn add_link(port: u16, link: &str) -> Result<()> {
     const NUMBER: &str = "X-Transmission-Session-Id";
     let url = format!("http://127.0.0.1:{port}/transmission/rpc");

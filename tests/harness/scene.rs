@@ -50,6 +50,7 @@ impl Scene {
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
         app.choose(&fixture.torrent_file()?).await?;
+        app.download().await.with_context(|| browser.report())?;
         let scene = Self { fixture, browser, app, film: 0 };
         scene.torrent_when("the torrent to be in the list", |_| true).await?;
         Ok(scene)

@@ -4,14 +4,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, Command};
 
 use crate::clock::until;
 use crate::peers;
+use crate::ports;
 use crate::process::{Group, log_to};
 use crate::proxy::{Line, Proxy};
 use crate::torrent::{Recipe, Torrent};
@@ -102,7 +102,7 @@ impl Seeder {
     }
 
     async fn aria2(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
-        let port = free_port().await?;
+        let port = ports::reserve()?;
         let mut command = Command::new("aria2c");
         command.args([
             "--no-conf",
@@ -132,13 +132,16 @@ impl Seeder {
     }
 
     async fn transmission(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
-        let port = free_port().await?;
+        let port = ports::reserve()?;
         let config = scratch.dir("config")?;
         let settings = serde_json::json!({
-            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": torrent.folder, "peer-port": port,
+            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1",
+            "download-dir": torrent.folder, "peer-port": port,
             "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-            "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false, "message-level": 2,
-            "watch-dir-enabled": true, "watch-dir": scratch.dir("watch")?, "trash-original-torrent-files": false,
+            "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false,
+            "message-level": 2,
+            "watch-dir-enabled": true, "watch-dir": scratch.dir("watch")?,
+            "trash-original-torrent-files": false,
         });
         std::fs::write(config.join("settings.json"), settings.to_string())?;
         // Its tracker names nobody: Transmission must not dial what the torrent's own tracker
@@ -188,11 +191,6 @@ impl Seeder {
 pub(crate) fn log_of(scratch: &Scratch) -> String {
     let read = |name| std::fs::read_to_string(scratch.path().join(name)).unwrap_or_default();
     format!("the seeder says: {}{}", read("log"), read("errors"))
-}
-
-/// A port that was free a moment ago, for clients that cannot choose one and tell.
-pub(crate) async fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
 }
 
 /// A torrent, seeders behind lines, and a tracker that names the lines' near ends.
@@ -253,6 +251,23 @@ impl Swarm {
     /// Bytes that the lines passed towards the leecher, protocol overhead included.
     pub fn passed(&self) -> u64 {
         self.lines.iter().map(Proxy::passed).sum()
+    }
+
+    /// Waits until nothing has passed towards the leecher for a second.
+    ///
+    /// # Errors
+    /// The lines are busy for a minute.
+    pub async fn is_quiet(&self) -> Result<()> {
+        const QUIET: Duration = Duration::from_secs(1);
+        let last = std::sync::Mutex::new((self.passed(), Instant::now()));
+        let look = || async {
+            let mut last = last.lock().expect("nobody panics while holding it");
+            if last.0 != self.passed() {
+                *last = (self.passed(), Instant::now());
+            }
+            Ok((last.1.elapsed() >= QUIET).then_some(()))
+        };
+        until("the lines to be quiet", Duration::from_secs(60), look).await
     }
 
     /// Changes every line's rate.

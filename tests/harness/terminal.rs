@@ -202,7 +202,7 @@ impl Terminal {
         Ok(line)
     }
 
-    /// For whoever reads of a failure.
+    /// The program's last words, for the report of a failure.
     fn said(&self) -> String {
         let errors = std::fs::read_to_string(self.state.join("terminal.err")).unwrap_or_default();
         format!("it said: {errors}and last: {:#?}", self.last)

@@ -86,7 +86,7 @@ impl Drop for Tracker {
     }
 }
 
-/// Whom a tracker names.
+/// The peers that a tracker names.
 #[derive(Debug, Default)]
 struct Register {
     given: Vec<SocketAddr>,

@@ -106,7 +106,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Whoever still writes into it is being killed: one more try catches the last file.
+        // A program that still writes into it is being killed: one more try catches the last file.
         for _ in 0..20 {
             if std::fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
                 return;

@@ -161,7 +161,7 @@ impl Cell {
 
     /// Whether the other client can dial us: it must be told of us, then.
     pub(crate) fn it_dials(&self) -> bool {
-        // Transmission takes no peers of 127.*, whoever names them.
+        // Transmission takes no peers of 127.* from any source.
         self.direction == Direction::Up && self.other != Other::Client(Client::Transmission)
     }
 }

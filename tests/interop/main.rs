@@ -144,7 +144,7 @@ async fn down(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
         Source::Pex => {
             let introducer =
                 Part { seeds: false, pex: true, gives: false, ..part(&fixture.torrent) };
-            // aria2 tells of nobody at the address of whom it tells.
+            // aria2 names no peer to another peer at the same address.
             let (giver, introducer) = acquainted(fixture, &introducer, "127.0.0.2").await?;
             let peer = ["--peer".to_owned(), introducer.address().to_string()];
             let got = Ours::get(fixture, &file(fixture, &fixture.torrent)?, cell, &peer)?

@@ -158,7 +158,7 @@ async fn view(film: Arc<Film>, mut dice: Dice, end: Instant) -> Result<View> {
         };
         view.seeks += 1;
         let watch = watch(&film, &range, start, enough, &mut view.bytes);
-        // Whoever still waits when the time is over leaves in the middle of it.
+        // A viewer that still waits when the time is over leaves in the middle of it.
         timeout_at(end, watch).await.unwrap_or(Ok(()))?;
     }
     Ok(view)

@@ -83,6 +83,7 @@ fn has_display() -> bool {
 async fn open_app(browser: &Browser) -> Result<AppPage> {
     let app = AppPage::open(browser).await?;
     app.linked().await.with_context(|| browser.report())?;
+    app.download_all().await?;
     Ok(app)
 }
 

@@ -1,7 +1,7 @@
 //! What is kept on disk: starting again without hashing, changes behind our back, disks that are
 //! full or read-only, and torrents that move.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,12 +15,14 @@ use jstorrent_tests::swarm::Client;
 use serde_json::{Value, json};
 
 const PIECE_LENGTH: usize = 64 << 10;
-const NAMES: [&str; 3] = ["one.bin", "two.bin", "three.bin"];
+const NAMES: [&str; 5] = ["one.bin", "two.bin", "three.bin", "twelve.bin", "twenty.bin"];
 const LENGTH: usize = 1_500_000;
+/// Bytes of all files.
+const ALL: u64 = (NAMES.len() * LENGTH) as u64;
 /// Files are looked at for the next start when nothing was written to them for three seconds.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Three files that share pieces, from a seeder behind a line of this rate.
+/// Files that share pieces, from a seeder behind a line of this rate.
 async fn show(rate_bps: u64) -> Result<Fixture> {
     let files = NAMES.map(|name| (name, LENGTH));
     let show = Fixture::random_files("show", &files).pieces_of(PIECE_LENGTH);
@@ -36,11 +38,6 @@ async fn complete() -> Result<(Fixture, Server)> {
     Ok((fixture, server))
 }
 
-/// Where a file of the show is downloaded to.
-fn path(fixture: &Fixture, file: usize) -> PathBuf {
-    fixture.downloaded().join(NAMES[file])
-}
-
 /// Bytes that the server's daemon has hashed.
 async fn hashed(server: &Server) -> Result<u64> {
     let metrics = server.terminal.daemon()?.metrics().await?;
@@ -48,60 +45,41 @@ async fn hashed(server: &Server) -> Result<u64> {
     Ok(format!("{bytes:.0}").parse()?)
 }
 
+/// Changes one byte of a file.
+fn damage(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    bytes[700_000] ^= 1;
+    Ok(std::fs::write(path, bytes)?)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Result<()> {
     let (fixture, mut server) = complete().await?;
     let hash = &fixture.torrent.info_hash;
-    fixture.lies_at(&fixture.home.downloads.join("show"))?;
-    // What is done to the files while nothing runs, and how many of them are hashed then.
-    type Deed<'a> = &'a dyn Fn(&Fixture) -> Result<()>;
-    let untouched: Deed<'_> = &|_| Ok(());
-    let damage = |path: &Path| -> Result<()> {
-        let mut bytes = std::fs::read(path)?;
-        bytes[700_000] ^= 1;
-        Ok(std::fs::write(path, bytes)?)
-    };
-    let cases: [(&str, Deed<'_>, u64); 4] = [
-        ("nothing", untouched, 0),
-        ("one byte", &|fixture| damage(&path(fixture, 1)), 1),
-        (
-            "one byte and the time set back",
-            &|fixture| {
-                let modified = std::fs::metadata(path(fixture, 0))?.modified()?;
-                damage(&path(fixture, 0))?;
-                Ok(std::fs::File::options()
-                    .write(true)
-                    .open(path(fixture, 0))?
-                    .set_modified(modified)?)
-            },
-            1,
-        ),
-        (
-            "a file cut short",
-            &|fixture| {
-                Ok(std::fs::File::options()
-                    .write(true)
-                    .open(path(fixture, 2))?
-                    .set_len(1_000_000)?)
-            },
-            1,
-        ),
-    ];
-    for (what, change, files) in cases {
-        // A clock, not a moment that is announced: the rule is that nothing was written for so
-        // long.
-        tokio::time::sleep(SETTLED).await;
-        ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-        change(&fixture)?;
-        server = fixture.serve(&[]).await?;
-        server.complete(hash).await.context(what)?;
-        fixture.lies_at(&fixture.home.downloads.join("show")).context(what)?;
-        // A damaged piece is hashed twice: as it was found and as it came; a file shares its first
-        // and its last piece.
-        let most = files * (LENGTH as u64 + 4 * PIECE_LENGTH as u64);
-        let bytes = hashed(&server).await?;
-        ensure!(bytes <= most, "{what}: {bytes} bytes were hashed, at most {most} are in question");
-    }
+    fixture.lies_at(&fixture.downloaded())?;
+    // A clock, not a moment that is announced: the rule is that nothing was written for so long.
+    tokio::time::sleep(SETTLED).await;
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    let mut server = fixture.serve(&[]).await?;
+    server.complete(hash).await?;
+    ensure!(hashed(&server).await? == 0, "something was hashed that nobody had touched");
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+
+    // One byte; one byte and the time set back; a file cut short. The last two files stay.
+    let path = |file: usize| fixture.downloaded().join(NAMES[file]);
+    damage(&path(0))?;
+    let modified = std::fs::metadata(path(1))?.modified()?;
+    damage(&path(1))?;
+    std::fs::File::options().write(true).open(path(1))?.set_modified(modified)?;
+    std::fs::File::options().write(true).open(path(2))?.set_len(1_000_000)?;
+    let server = fixture.serve(&[]).await?;
+    server.complete(hash).await?;
+    fixture.lies_at(&fixture.downloaded())?;
+    // A damaged piece is hashed twice: as it was found and as it came; a file shares its first and
+    // its last piece.
+    let most = 3 * (LENGTH as u64 + 4 * PIECE_LENGTH as u64);
+    let bytes = hashed(&server).await?;
+    ensure!(bytes <= most, "{bytes} bytes were hashed, at most {most} are in question");
     Ok(())
 }
 
@@ -151,7 +129,7 @@ fn a_full_disk_stops_it_in_plain_words_and_it_goes_on_by_itself_when_there_is_ro
         server.complete(hash).await?;
         fixture.lies_at(&fixture.home.downloads.join("show"))?;
         ensure!(http::get(url_of(&added)?).await?.body == fixture.truth[0], "it is served");
-        let (passed, all) = (fixture.passed(), 3 * LENGTH as u64);
+        let (passed, all) = (fixture.passed(), ALL);
         ensure!(passed < all + all / 2, "{passed} bytes passed for {all}");
         Ok(())
     })
@@ -231,7 +209,7 @@ fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_read() ->
         let left: Vec<_> =
             left.iter().map(std::fs::DirEntry::file_name).filter(|name| name != "other").collect();
         ensure!(left == ["here"], "empty folders are left: {left:?}");
-        let all = 3 * LENGTH as u64;
+        let all = ALL;
         ensure!(fixture.passed() < all + all / 4, "{} bytes passed for {all}", fixture.passed());
         Ok(())
     })

@@ -3,13 +3,17 @@
 //!
 //! `KILLS` says how often, `KILLS_SEED` repeats a run.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::clock::until;
 use jstorrent_tests::dice::Dice;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::{Client, Seeder};
 use jstorrent_tests::terminal::daemons;
 use jstorrent_tests::torrent::{Recipe, Torrent};
@@ -22,17 +26,19 @@ const KILLS: u64 = 3;
 /// A kill comes so long after a start, or sooner.
 const LIFE_MS: u64 = 2_500;
 
-/// Reads on from somewhere until the connection breaks; how many bytes came, or what was wrong.
-async fn view(url: String, truth: std::sync::Arc<Vec<u8>>, start: usize) -> Result<usize> {
+/// Reads on from somewhere until the connection breaks; `seen` counts the bytes that came.
+async fn view(url: String, truth: Arc<Vec<u8>>, start: usize, seen: Arc<AtomicU64>) -> Result<()> {
     // The kill may come before the head of the reply does.
     let Ok(mut reply) = http::open(&url, &[("Range", &format!("bytes={start}-"))]).await else {
-        return Ok(0);
+        return Ok(());
     };
     ensure!(reply.status == 206, "status {}", reply.status);
     let mut bytes = Vec::new();
-    reply.read_to_end(&mut bytes).await?;
-    ensure!(truth[start..].starts_with(&bytes), "other bytes after {start}");
-    Ok(bytes.len())
+    while reply.read_some(&mut bytes).await? > 0 {
+        ensure!(truth[start..].starts_with(&bytes), "other bytes after {start}");
+        seen.fetch_max(bytes.len() as u64, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// Adds it to be kept; its URL.
@@ -50,7 +56,7 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
     let (content, state, dir) =
         (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
     let path = content.join("film.mp4");
-    let truth = std::sync::Arc::new(dice.bytes(LENGTH));
+    let truth = Arc::new(dice.bytes(LENGTH));
     std::fs::write(&path, &*truth)?;
     let torrent = Torrent::make(&Recipe::of_file(&path, PIECE_LENGTH)?)?.public();
     let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
@@ -72,8 +78,14 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
         }
         let url = add(&server, &magnet).await?;
         let start = usize::try_from(dice.below(LENGTH as u64))?;
-        let viewer = tokio::spawn(view(url, std::sync::Arc::clone(&truth), start));
+        let seen = Arc::new(AtomicU64::new(0));
+        let viewer = tokio::spawn(view(url, Arc::clone(&truth), start, Arc::clone(&seen)));
         tokio::time::sleep(Duration::from_millis(dice.below(LIFE_MS))).await;
+        if kill + 1 == kills {
+            // One kill, at least, comes while a viewer reads what was verified.
+            let is_read = || async { Ok((seen.load(Ordering::Relaxed) > 0).then_some(())) };
+            until("the last viewer to read", LIMIT, is_read).await?;
+        }
         told = server.verified(&torrent.info_hash, 0).await?;
         let daemon = daemons(&state).pop().context("no daemon runs")?;
         if dice.below(2) == 0 {
@@ -85,7 +97,8 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
         }
         // Another daemon may have been started in between.
         drop(server);
-        served += viewer.await?.with_context(|| format!("kill {kill}"))?;
+        viewer.await?.with_context(|| format!("kill {kill}"))?;
+        served += seen.load(Ordering::Relaxed);
     }
     println!(
         "{kills} kills: {served} bytes served, {regained} verified at the last start, {told} at the last kill"

@@ -3,7 +3,6 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::fixture::Fixture;
@@ -87,15 +86,16 @@ async fn a_viewer_of_v2_reads_its_first_block_long_before_the_piece_is_there() -
         let url = terminal.url().await?;
         // The second time it is a block in the middle of a piece.
         for start in [0, (2 << 20) + 700 * KIB as u64] {
-            let begun = Instant::now();
+            let before = fixture.passed();
             let reply = http::get_range(&url, start, start + 16 * KIB as u64 - 1).await?;
-            let took = begun.elapsed();
+            let passed = fixture.passed() - before;
             let at = usize::try_from(start)?;
-            ensure!(reply.body == fixture.truth[0][at..at + 16 * KIB], "{version:?}: not the film");
-            // At this rate the whole piece takes sixteen seconds.
+            let truth = &fixture.truth[0][at..at + 16 * KIB];
+            ensure!(reply.body == *truth, "{version:?}: not the film");
+            // The whole piece is more.
             ensure!(
-                took < Duration::from_secs(6),
-                "{version:?}: the first block at {start} took {took:?}"
+                passed < 768 << 10,
+                "{version:?}: {passed} bytes passed for the one at {start}"
             );
         }
         terminal.interrupt().await?;

@@ -1,8 +1,6 @@
 //! What a person is asked when a torrent was added: watched at once, downloaded, or taken out
 //! again.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
 use jstorrent_tests::fixture::Fixture;
@@ -13,8 +11,6 @@ use jstorrent_tests::swarm::Client;
 
 /// A line on which the whole film would come in a moment.
 const FAST_BPS: u64 = 64 << 20;
-/// So long nothing more comes of a torrent that waits: the film would be complete by then.
-const WAITS: Duration = Duration::from_secs(6);
 
 /// A list in which a film was just added, and a person who does not decide by themselves.
 async fn added() -> Result<(Fixture, Browser, AppPage)> {
@@ -22,7 +18,6 @@ async fn added() -> Result<(Fixture, Browser, AppPage)> {
     let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
-    app.session.evaluate("globalThis.decidesItself = true").await?;
     app.linked().await.with_context(|| browser.report())?;
     app.drop_file("film.torrent", &fixture.torrent.metainfo).await?;
     app.session
@@ -40,7 +35,7 @@ async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it()
     ensure!(words.contains(&fixture.torrent.name), "no name in {words}");
     app.session.wait_for("/are free/.test(byTestId('adding-space').textContent)", LIMIT).await?;
     app.torrent_when(hash, "the beginning", LIMIT, |torrent| torrent.verified > 0).await?;
-    tokio::time::sleep(WAITS).await;
+    fixture.is_quiet().await?;
     let waiting = app.torrent(hash).await?.context("the torrent")?;
     ensure!(
         waiting.verified < waiting.length * 9 / 10,
@@ -48,7 +43,7 @@ async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it()
         waiting.verified,
         waiting.length
     );
-    app.session.evaluate("byTestId('adding-watch').click()").await?;
+    app.session.click("adding-watch").await?;
     let player = extension_url(&format!("player.html?torrent={hash}"));
     browser.cdp().wait_target("page", &player, LIMIT).await.with_context(|| browser.report())?;
     let list = AppPage::open(&browser).await?;
@@ -64,7 +59,7 @@ async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Resul
         torrent.verified > 0
     })
     .await?;
-    app.session.evaluate("byTestId('adding-cancel').click()").await?;
+    app.session.click("adding-cancel").await?;
     app.session
         .wait_for("jstorrent.snapshot().snapshot.torrents.length === 0", LIMIT)
         .await
@@ -85,13 +80,12 @@ async fn who_wants_no_question_is_not_asked() -> Result<()> {
     let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
-    app.session.evaluate("globalThis.decidesItself = true").await?;
     app.linked().await.with_context(|| browser.report())?;
     // They open as soon as they are known, also when that is after the click.
-    app.session.evaluate("byTestId('settings').click()").await?;
+    app.session.click("settings").await?;
     app.session.wait_for("byTestId('set-startAtOnce')", LIMIT).await?;
-    app.session.evaluate("byTestId('set-startAtOnce').click()").await?;
-    app.session.evaluate("byTestId('settings-save').click()").await?;
+    app.session.click("set-startAtOnce").await?;
+    app.session.click("settings-save").await?;
     app.session.wait_for("!byTestId('settings-form')?.closest('dialog').open", LIMIT).await?;
     app.drop_file("film.torrent", &fixture.torrent.metainfo).await?;
     let hash = &fixture.torrent.info_hash;

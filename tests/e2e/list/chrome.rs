@@ -7,6 +7,7 @@ use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::page::Page;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
 use jstorrent_tests::swarm::Client;
@@ -116,7 +117,7 @@ async fn updated(browser: &Browser) -> Result<()> {
     let ready = "chrome.runtime.onUpdateAvailable.dispatch({ version: '9' })";
     background(browser).await?.evaluate(ready).await?;
     app.session.wait_for("byTestId('update-ready')", LIMIT).await?;
-    app.session.evaluate("byTestId('update-restart').click()").await?;
+    app.session.click("update-restart").await?;
     let (url, old) = (extension_url("app.html"), app.session.target().to_owned());
     let anew = until("the list to come back", LIMIT, || async {
         let targets = browser.cdp().targets().await?;
@@ -143,7 +144,7 @@ async fn what_is_asked_while_the_engine_is_replaced_is_done_by_the_next_one() ->
     page.wait_for("byTestId('pause')", LIMIT).await?;
     scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await?;
     let asked = std::time::Instant::now();
-    page.evaluate("byTestId('pause').click()").await?;
+    page.click("pause").await?;
     scene.torrent_when("it to be paused", |t| t.state == "paused").await?;
     ensure!(asked.elapsed().as_secs() < 15, "it took {:?}", asked.elapsed());
     ensure!(
@@ -186,7 +187,7 @@ async fn an_engine_that_gets_no_place_is_said_so_and_starts_when_there_is_one() 
                   chrome.offscreen.createDocument = async () => { throw new Error('no place'); }; \
                   chrome.offscreen.closeDocument().then(() => true)";
     worker.evaluate(refuse).await?;
-    let page = browser.open("app.html").await?;
+    let page = Page::of(browser.open("app.html").await?).await?;
     let says = |words: &str| {
         format!("document.querySelector('[data-testid=notice]')?.textContent.includes('{words}')")
     };
@@ -194,6 +195,6 @@ async fn an_engine_that_gets_no_place_is_said_so_and_starts_when_there_is_one() 
     worker
         .evaluate("chrome.offscreen.createDocument = create.bind(chrome.offscreen); true")
         .await?;
-    page.evaluate("document.querySelector('[data-testid=notice-action]').click()").await?;
+    page.click("notice-action").await?;
     page.wait_for(&says("install the daemon"), LIMIT).await.with_context(|| browser.report())
 }

@@ -23,7 +23,9 @@ async fn background(browser: &Browser) -> Result<Session> {
 
 /// What Chrome calls when a person chooses the extension's entry in a link's context menu.
 async fn choose_in_menu(background: &Session, link: &str) -> Result<()> {
-    let click = json!({ "menuItemId": "add-link", "linkUrl": link, "pageUrl": "http://example.org/", "editable": false });
+    let page = "http://example.org/";
+    let click =
+        json!({ "menuItemId": "add-link", "linkUrl": link, "pageUrl": page, "editable": false });
     background
         .evaluate(&format!("chrome.contextMenus.onClicked.dispatch({click}, undefined)"))
         .await
@@ -51,6 +53,7 @@ async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
         .await
         .with_context(|| browser.report())?;
     ensure!(described.name == fixture.torrent.name, "it is called {}", described.name);
+    app.download().await.with_context(|| browser.report())?;
     app.session
         .wait_for("byTestId('file') && !byTestId('link-form')", LIMIT)
         .await
@@ -80,14 +83,12 @@ async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed()
     .await?;
     let page = &app.session;
     page.wait_for("/Looking for peers/.test(byTestId('torrent').textContent)", LIMIT).await?;
-    page.evaluate("byTestId('pause').click()").await?;
+    page.click("pause").await?;
     app.torrent_when(hash, "it to be paused", LIMIT, |t| t.state == "paused").await?;
-    page.wait_for("byTestId('resume')", LIMIT).await?;
-    page.evaluate("byTestId('resume').click()").await?;
+    page.click("resume").await?;
     app.torrent_when(hash, "it to go on", LIMIT, |t| t.state == "metadata").await?;
-    page.evaluate("byTestId('remove').click()").await?;
-    page.wait_for("byTestId('remove-keep')", LIMIT).await?;
-    page.evaluate("byTestId('remove-keep').click()").await?;
+    page.click("remove").await?;
+    page.click("remove-keep").await?;
     page.wait_for("jstorrent.snapshot().snapshot.torrents.length === 0", LIMIT).await
 }
 
@@ -115,7 +116,8 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
     let hash = &fixture.torrent.info_hash;
     let browser = Browser::headless().await?;
     let background = background(&browser).await?;
-    let entry = "new Promise((done) => chrome.contextMenus.update('add-link', {}, () => done(chrome.runtime.lastError?.message ?? '')))";
+    let entry = "new Promise((done) => chrome.contextMenus.update('add-link', {}, \
+                 () => done(chrome.runtime.lastError?.message ?? '')))";
     until("the entry to be in the menu", LIMIT, || async {
         Ok((background.evaluate(entry).await? == "").then_some(()))
     })
@@ -141,12 +143,17 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
 fn attempts(link: &str) -> String {
     let app = json!(extension_url(&format!("app.html?add={link}")));
     let intent = json!({ "kind": "add_magnet", "uri": link });
-    let request = json!({ "kind": "request", "page": "web", "id": 0, "request": { "kind": "intent", "intent": intent } });
+    let request = json!({ "kind": "intent", "intent": intent });
+    let request = json!({ "kind": "request", "page": "web", "id": 0, "request": request });
     format!(
-        "(() => {{ new BroadcastChannel('jstorrent').postMessage({request}); \
-         const frame = document.createElement('iframe'); frame.src = {app}; document.body.append(frame); \
-         const other = window.open({app}); \
-         for (const target of [frame.contentWindow, other]) target?.postMessage({{ kind: 'add_link', link: {link} }}, '*') }})()",
+        r#"(() => {{
+          new BroadcastChannel("jstorrent").postMessage({request});
+          const frame = document.createElement("iframe");
+          frame.src = {app};
+          document.body.append(frame);
+          for (const target of [frame.contentWindow, window.open({app})])
+            target?.postMessage({{ kind: "add_link", link: {link} }}, "*");
+        }})()"#,
         link = json!(link)
     )
 }
@@ -179,9 +186,12 @@ async fn a_page_of_the_web_can_add_nothing() -> Result<()> {
     let spoken = web.evaluate("typeof globalThis.chrome?.runtime?.sendMessage").await?;
     ensure!(spoken == "undefined", "it can speak to the extension: {spoken}");
     web.evaluate(&attempts(link)).await?;
-    app.session.bring_to_front().await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // The same attempts from a page of the extension succeed, and come after those of the web.
+    let other = "fedcba9876543210fedcba9876543210fedcba98";
+    app.bring_to_front().await?;
+    app.evaluate(&attempts(&format!("magnet:?xt=urn:btih:{other}"))).await?;
+    app.torrent_when(other, "what the extension itself may add", LIMIT, |_| true).await?;
     server.abort();
-    ensure!(app.torrents().await?.is_empty(), "the web added something");
+    ensure!(app.torrents().await?.len() == 1, "the web added something");
     Ok(())
 }

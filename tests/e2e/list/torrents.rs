@@ -26,7 +26,7 @@ async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() ->
     page.wait_for("/1 peer/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.wait_for("/B\\/s/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.wait_for("byTestId('torrent-progress')", LIMIT).await?;
-    page.evaluate("byTestId('play').click()").await?;
+    page.click("play").await?;
     let player = extension_url(&format!("player.html?torrent={hash}"));
     scene.browser.cdp().wait_target("page", &player, LIMIT).await.map(drop)
 }
@@ -71,12 +71,13 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     let page = &scene.app.session;
     let of = |file: u32, part: &str| {
         format!(
-            "document.querySelector('[data-testid=file][data-index=\"{file}\"] [data-testid={part}]')"
+            "document.querySelector( \
+             '[data-testid=file][data-index=\"{file}\"] [data-testid={part}]')"
         )
     };
     page.wait_for(&of(2, "want"), LIMIT).await?;
     for file in [0, 2] {
-        page.evaluate(&format!("{}.click()", of(file, "want"))).await?;
+        page.click_on(&of(file, "want")).await?;
     }
     scene.fixture.set_rate(0);
     let chosen = |torrent: &TorrentSnapshot| {
@@ -86,25 +87,21 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     let first = file_of(&torrent, 0);
     ensure!(first.priority == "skip" && first.verified < 2_000_000, "{torrent:?}");
     page.wait_for("byTestId('want-all').indeterminate", LIMIT).await?;
-    page.evaluate("byTestId('want-all').click()").await?;
+    page.click("want-all").await?;
     scene
         .torrent_when("all files to be complete", |torrent| torrent.verified == torrent.length)
         .await?;
-    page.evaluate(&format!(
-        "(() => {{ const select = {}; select.value = 'high'; select.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()",
-        of(2, "priority")
-    ))
-    .await?;
+    page.choose_in(&of(2, "priority"), "high").await?;
     scene
         .torrent_when("a file to come first", |torrent| file_of(torrent, 2).priority == "high")
         .await?;
-    page.evaluate("byTestId('details').click()").await?;
+    page.click("details").await?;
     page.wait_for("byTestId('recheck')", LIMIT).await?;
     let damaged = scene.browser.downloads().join("show/two.bin");
     let truth = std::fs::read(&damaged)?;
     std::fs::write(&damaged, [&[!truth[0]], &truth[1..]].concat())?;
     let before = scene.torrent_when("the torrent", |_| true).await?.downloaded;
-    page.evaluate("byTestId('recheck').click()").await?;
+    page.click("recheck").await?;
     let mended = |torrent: &TorrentSnapshot| {
         torrent.downloaded > before
             && torrent.verified == torrent.length
@@ -112,7 +109,8 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     };
     scene.torrent_when("the damaged piece to be found and fetched again", mended).await?;
     ensure!(std::fs::read(&damaged)? == truth, "it is not mended");
-    page.evaluate("byTestId('move-folder').value = 'films'; byTestId('move').click()").await?;
+    page.type_into("move-folder", "films").await?;
+    page.click("move").await?;
     scene
         .torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show")
         .await
@@ -132,13 +130,8 @@ async fn open_settings(app: &AppPage) -> Result<()> {
             LIMIT,
         )
         .await?;
-    app.session.evaluate("byTestId('settings').click()").await?;
+    app.session.click("settings").await?;
     app.session.wait_for("byTestId('settings-form')?.checkVisibility()", LIMIT).await
-}
-
-/// Fills a field, as a person does: whole.
-async fn type_setting(app: &AppPage, field: &str, typed: &str) -> Result<()> {
-    app.session.evaluate(&format!("byTestId('set-{field}').value = '{typed}'")).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,14 +145,14 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
     let reach = scene.app.text_of("reach").await?;
     ensure!(reach.contains("port ") && reach.ends_with(['.', '…']), "it says: {reach}");
     for (typed, words) in [("fast", "is not a number"), ("0", "download limit is too low")] {
-        type_setting(&scene.app, "download", typed).await?;
-        page.evaluate("byTestId('settings-save').click()").await?;
+        page.type_into("set-download", typed).await?;
+        page.click("settings-save").await?;
         let says = format!("byTestId('settings-words').textContent.includes('{words}')");
         page.wait_for(&says, LIMIT).await.with_context(|| typed.to_owned())?;
     }
-    type_setting(&scene.app, "download", "0.1").await?;
-    page.evaluate("byTestId('set-encryption').value = 'forced'; byTestId('settings-save').click()")
-        .await?;
+    page.type_into("set-download", "0.1").await?;
+    page.choose_in("byTestId('set-encryption')", "forced").await?;
+    page.click("settings-save").await?;
     page.wait_for("!document.querySelector('#settings').open", LIMIT).await?;
     page.wait_for(
         &format!("{SET}.downLimitBps === {LIMIT_BPS} && {SET}.encryption === 'forced'"),
@@ -186,8 +179,8 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
         .evaluate("[byTestId('set-download').value, byTestId('set-encryption').value].join()")
         .await?;
     ensure!(shown == "0.1,forced", "it shows {shown}");
-    type_setting(&app, "download", "").await?;
-    app.session.evaluate("byTestId('settings-save').click()").await?;
+    app.type_into("set-download", "").await?;
+    app.session.click("settings-save").await?;
     app.session.wait_for(&format!("{SET}.downLimitBps === null"), LIMIT).await?;
     app.torrent_when(scene.info_hash(), "it to come fast again, encrypted", LIMIT, rate)
         .await

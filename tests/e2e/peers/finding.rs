@@ -10,6 +10,7 @@ use jstorrent_tests::nginx::Nginx;
 use jstorrent_tests::party::{Part, Party};
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::Terminal;
+use serde_json::Value;
 
 /// Longest wait for a transfer: peers speak of others once a minute.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -65,9 +66,9 @@ async fn we_find_a_seeder_of_which_libtorrent_tells() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
-    let fixture = film(3).public().build().await?;
-    // Only on this machine: the group is joined where peers may connect, and that is the loopback
-    // interface.
+    let film = Fixture::random("a film.bin", LENGTH).dice(3).trackerless().public();
+    let fixture = film.build().await?;
+    // Only on this machine: the group is joined where peers may connect, which is loopback here.
     let _seeder = fixture.give(&["--no-lsd=no"]).await?;
     let mut getter = fixture.get(&["--no-lsd=no"])?;
     ensure!(getter.ended().await?.success(), "it failed");
@@ -103,15 +104,21 @@ async fn nobody_is_told_who_else_has_a_private_torrent() -> Result<()> {
     stays(&mut getter, 1, 3 * takes.max(Duration::from_secs(3))).await
 }
 
-/// For so long nobody beyond so many is found.
+/// Makes sure that for this long no more than `most` peers are found.
 async fn stays(terminal: &mut Terminal, most: u64, time: Duration) -> Result<()> {
-    let found = tokio::time::timeout(time, async {
+    let mut looks = 0;
+    let watched = tokio::time::timeout(time, async {
         loop {
-            let event = terminal.next().await?;
-            ensure!(event["peers"].as_u64().unwrap_or(0) <= most, "somebody was found: {event}");
+            let is_progress = |event: &Value| event["event"] == "progress";
+            let event = terminal.event("progress", is_progress).await?;
+            let peers = event["peers"].as_u64().context("progress counts peers")?;
+            ensure!(peers <= most, "somebody was found: {event}");
+            looks += 1;
         }
     });
-    found.await.unwrap_or(Ok(()))
+    watched.await.unwrap_or(Ok(()))?;
+    ensure!(looks >= 2, "only {looks} looks in {time:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::{self, H264};
+use jstorrent_tests::page::Key;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
 use jstorrent_tests::swarm::Client;
@@ -130,8 +131,10 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
         player.first_frame(LIMIT).await?;
         player.session.evaluate("byTestId('video').pause()").await?;
         scene.torrent_when("all of it", |torrent| torrent.verified == torrent.length).await?;
-        let bar = "(() => { const { left, top, width, height } = byTestId('control-seek').getBoundingClientRect(); \
-             return { x: left + width * 0.7, y: top + height / 2 } })()";
+        let bar = r#"(() => {
+          const { left, top, width, height } = byTestId("control-seek").getBoundingClientRect();
+          return { x: left + width * 0.7, y: top + height / 2 };
+        })()"#;
         until("a picture over the bar", LIMIT, || async {
             let spot = player.session.evaluate(bar).await?;
             // What is on disk the bar learns every second; then the pointer has to move again.
@@ -144,8 +147,11 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
             Ok(player.session.wait_for(has, Duration::from_secs(3)).await.ok())
         })
         .await?;
-        let colours = "(() => { const { data } = document.querySelector('.tip-picture').getContext('2d').getImageData(0, 0, 160, 90); \
-             return new Set(new Uint32Array(data.buffer)).size })()";
+        let colours = r#"(() => {
+          const context = document.querySelector(".tip-picture").getContext("2d");
+          const { data } = context.getImageData(0, 0, 160, 90);
+          return new Set(new Uint32Array(data.buffer)).size;
+        })()"#;
         let colours = player.session.evaluate(colours).await?;
         ensure!(
             colours.as_u64().is_some_and(|count| count > 100),
@@ -197,7 +203,8 @@ async fn titled(folder: &Path) -> Result<PathBuf> {
 
 /// Waits until exactly this is drawn over the film.
 async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
-    let script = "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
+    let script = "[...document.querySelectorAll('#subtitles [data-cue]')] \
+                  .map((line) => line.innerText.trim()).join('|')";
     until(&format!("“{words}” on the screen"), LIMIT, || async {
         Ok((player.session.evaluate(script).await? == *words).then_some(()))
     })
@@ -207,13 +214,15 @@ async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
 /// Chooses a subtitle track by what its entry says, in the menu.
 async fn choose_subtitles(player: &PlayerPage, words: &str) -> Result<()> {
     player.session.wait_for("byTestId('control-subtitles')", LIMIT).await?;
-    player.session.evaluate("byTestId('control-subtitles').click()").await?;
+    // By script: this is about what is drawn. `npm run controls` clicks in the menus.
+    player.evaluate("byTestId('control-subtitles').click()").await?;
     let entry = format!(
-        "[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes({}))",
+        "[...document.querySelectorAll('[role=menuitemradio]')] \
+         .find((it) => it.innerText.includes({}))",
         json!(words)
     );
     player.session.wait_for(&entry, LIMIT).await?;
-    player.session.evaluate(&format!("{entry}.click()")).await.map(drop)
+    player.evaluate(&format!("{entry}.click()")).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,7 +289,7 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
             .wait_for("byTestId('next-play')", LIMIT)
             .await
             .context("the card with the next episode")?;
-        player.session.evaluate("byTestId('next-play').click()").await?;
+        player.session.click("next-play").await?;
         player
             .session
             .wait_for(
@@ -294,10 +303,7 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
             "{address}"
         );
         // And with the key, there and back.
-        player
-            .session
-            .evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))")
-            .await?;
+        player.press(Key::Letter('n')).await?;
         player
             .session
             .wait_for(
@@ -321,7 +327,7 @@ async fn marks(scene: &Scene, watched: usize, resumed: usize) -> Result<()> {
     let open = "document.querySelector('[data-testid=torrent]')?.dataset.open !== undefined";
     list.session.wait_for("document.querySelector('[data-testid=torrent]')", LIMIT).await?;
     if list.session.evaluate(open).await? != Value::Bool(true) {
-        list.session.evaluate("document.querySelector('[data-testid=toggle]').click()").await?;
+        list.session.click("toggle").await?;
     }
     let file = |index: usize| {
         format!("document.querySelector('[data-testid=file][data-index=\"{index}\"]')")

@@ -59,7 +59,8 @@ async fn says(player: &PlayerPage, words: &str) -> Result<()> {
 /// Waits until the film runs on from about here, whatever failed before.
 async fn runs_on_from(player: &PlayerPage, at_s: f64, limit: Duration) -> Result<()> {
     let script = format!(
-        "(() => {{ const v = byTestId('video'); return !v.error && v.currentTime > {at_s} + 1 && v.currentTime < {at_s} + 20 }})()"
+        "(({{ error, currentTime }}) => \
+         !error && currentTime > {at_s} + 1 && currentTime < {at_s} + 20)(byTestId('video'))"
     );
     player.session.wait_for(&script, limit).await
 }
@@ -69,9 +70,8 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
 -> Result<()> {
     let scene = scene(Options::default()).await?;
     let watched = async {
-        let pause = "document.querySelector('[data-testid=pause]').click()";
         scene.app.session.wait_for("document.querySelector('[data-testid=pause]')", LIMIT).await?;
-        scene.app.session.evaluate(pause).await?;
+        scene.app.click("pause").await?;
         scene.torrent_when("it to be paused", |torrent| torrent.state == "paused").await?;
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
@@ -79,8 +79,10 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
         player.plays_on(0.5, LIMIT).await?;
 
         scene.is_incomplete().await?;
-        scene.app.session.evaluate(pause).await?;
+        scene.app.click("pause").await?;
         scene.torrent_when("it to be paused again", |torrent| torrent.state == "paused").await?;
+        // Chrome pauses a silent film in a hidden tab, and the click brought the list to the front.
+        player.bring_to_front().await?;
         says(&player, "Paused. Resume to keep watching").await?;
         // What is not there can't be had now, and that is no fault of the film's.
         player.session.evaluate("byTestId('video').currentTime = 40").await?;
@@ -90,10 +92,7 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
             .wait_for("byTestId('video').error || byTestId('video').seeking", LIMIT)
             .await?;
         says(&player, "Paused. Resume to keep watching").await?;
-        player
-            .session
-            .evaluate("document.querySelector('[data-testid=status-action]').click()")
-            .await?;
+        player.click("status-action").await?;
         runs_on_from(&player, 40.0, LIMIT).await
     };
     watched.await.with_context(|| scene.browser.report())

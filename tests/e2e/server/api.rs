@@ -250,31 +250,40 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     let server = fixture.serve(&[]).await?;
     let browser = Browser::bare().await?;
-    let page = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;
-    page.bring_to_front().await?;
-    let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
+    let session = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;
+    let list = AppPage::served(session.clone()).await.with_context(|| browser.report())?;
+    let page = &list.session;
     let address = page.evaluate("location.href").await?;
     ensure!(!address.to_string().contains("token"), "the token stays in the address: {address}");
     list.add_link(&fixture.magnet()).await?;
-    page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
-    page.evaluate("byTestId('play').click()").await?;
-    let player = PlayerPage::served(page.clone()).await.with_context(|| browser.report())?;
+    list.download().await.with_context(|| browser.report())?;
+    page.click("play").await.with_context(|| browser.report())?;
+    let player = PlayerPage::served(session.clone()).await.with_context(|| browser.report())?;
     player.plays_on(1.0, LIMIT).await.with_context(|| browser.report())?;
     // Far ahead of what is there.
     player.seek(50.0, LIMIT).await.with_context(|| browser.report())?;
     std::fs::write(picture()?, page.screenshot().await?)?;
     let torrent = server.json(&format!("torrents/{}", fixture.torrent.info_hash), &[]).await?;
     ensure!(torrent["streams"].as_array().is_some_and(|streams| !streams.is_empty()), "{torrent}");
-    page.evaluate("document.querySelector('a[href=\"app.html\"]').click()").await?;
+    page.click_on("document.querySelector('a[href=\"app.html\"]')").await?;
     page.wait_for("document.querySelector('[data-testid=torrent]')", LIMIT).await?;
-    AppPage::served(page.clone()).await?;
-    page.evaluate("byTestId('remove').click()").await?;
-    page.wait_for("byTestId('remove-delete')", LIMIT).await?;
-    page.evaluate("byTestId('remove-delete').click()").await?;
+    AppPage::served(session).await?;
+    page.click("remove").await?;
+    page.click("remove-delete").await?;
     page.wait_for("!byTestId('torrent')", LIMIT).await?;
     until("its data to go", LIMIT, || async { Ok(fixture.home.is_empty()?.then_some(())) }).await?;
+    const VIOLATION: &str = "Content Security Policy";
     let console = browser.cdp().console();
-    ensure!(!console.contains("Content Security Policy"), "{console}");
+    ensure!(!console.contains(VIOLATION), "{console}");
+    // The console would say so: a script in the page's text is a violation.
+    let inline = "(() => { const script = document.createElement('script'); \
+                  script.textContent = 'globalThis.ran = true'; document.head.append(script) })()";
+    page.evaluate(inline).await?;
+    until("the console to say so", LIMIT, || async {
+        Ok(browser.cdp().console().contains(VIOLATION).then_some(()))
+    })
+    .await?;
+    ensure!(page.evaluate("globalThis.ran === undefined").await? == true, "an inline script ran");
     // Without the token there is nothing to see.
     ensure!(http::get(&server.base).await?.status == 401, "the page needs the token");
     let unknown =

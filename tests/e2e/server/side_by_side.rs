@@ -3,20 +3,19 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::ports;
 use jstorrent_tests::process::{Group, is_alive, log_to, terminate_pid};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT};
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -30,7 +29,7 @@ struct Adapter {
 
 impl Adapter {
     async fn start(scratch: &Scratch, dir: &Path) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+        let port = ports::reserve()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
         command
             .env("BENCH_HTTP_PORT", port.to_string())
@@ -77,10 +76,7 @@ impl Adapter {
         let status = timeout(LIMIT, self.group.wait()).await.context("it goes on")??;
         ensure!(status.success(), "it ended with {status}");
         let server = self.server;
-        until("the server to end", Duration::from_secs(10), || async {
-            Ok((!is_alive(server)).then_some(()))
-        })
-        .await
+        until("the server to end", LIMIT, || async { Ok((!is_alive(server)).then_some(())) }).await
     }
 }
 

@@ -2,15 +2,14 @@
 //! nothing else.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
-use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::page::Page;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
@@ -140,7 +139,7 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     let before = server.verified(&fixture.torrent.info_hash, 500_000).await?;
     process::terminate_pid(server.terminal.pid());
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
-    until("new readers to be turned away", Duration::from_secs(3), refused).await?;
+    until("new readers to be turned away", LIMIT, refused).await?;
     let more = read.len();
     ensure!(
         reader.read_some(&mut read).await? > 0 && read.len() > more,
@@ -163,10 +162,9 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
     let _reader = http::open(url_of(&added)?, &[]).await?;
     process::terminate_pid(server.terminal.pid());
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
-    until("new readers to be turned away", Duration::from_secs(3), refused).await?;
-    let began = std::time::Instant::now();
-    ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end in order");
-    ensure!(began.elapsed() < Duration::from_secs(3), "it took {:?}", began.elapsed());
+    until("new readers to be turned away", LIMIT, refused).await?;
+    // In order it would end with 0, after the grace that readers have.
+    ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end at once");
     nothing_runs(&fixture.home.state).await
 }
 
@@ -186,8 +184,7 @@ async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_dies_again_and_again_is_started_again_each_time_and_one_that_can_not_start_is_tried_on()
--> Result<()> {
+async fn a_daemon_that_can_not_start_at_once_is_tried_again_until_it_does() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     for _ in 0..6 {
@@ -290,11 +287,9 @@ async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user
 }
 
 /// Types into the page that asks for the token, and sends it.
-async fn enter(page: &Session, typed: &str) -> Result<()> {
-    page.wait_for("document.querySelector('[data-testid=token-input]')", LIMIT).await?;
-    let input = "document.querySelector('[data-testid=token-input]')";
-    page.evaluate(&format!("{input}.value = '{typed}'")).await?;
-    page.evaluate("document.querySelector('[data-testid=token-enter]').click()").await.map(drop)
+async fn enter(page: &Page, typed: &str) -> Result<()> {
+    page.type_into("token-input", typed).await?;
+    page.click("token-enter").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,14 +301,15 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     let words: Value = serde_json::from_slice(&refused.body).context("programs get JSON")?;
     ensure!(refused.status == 401 && words["code"] == "token", "{words}");
     let browser = Browser::bare().await?;
-    let page = browser.cdp().open(&server.base).await?;
-    page.bring_to_front().await?;
+    let session = browser.cdp().open(&server.base).await?;
+    let page = Page::of(session.clone()).await?;
     enter(&page, "a-token-of-another").await.with_context(|| browser.report())?;
     page.wait_for("document.querySelector('[data-testid=token-wrong]')", LIMIT).await?;
     ensure!(page.evaluate("location.search").await? == "", "a wrong token stays in the address");
     enter(&page, &format!("{}?token={}", server.base, server.token)).await?;
-    let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
+    let list = AppPage::served(session.clone()).await.with_context(|| browser.report())?;
     list.add_link(&fixture.magnet()).await?;
+    list.download().await.with_context(|| browser.report())?;
     page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
     let narrow = json!({ "width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": false });
     page.call("Emulation.setDeviceMetricsOverride", narrow).await?;
@@ -334,7 +330,8 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     let mut again =
         Terminal::start(&fixture.home.state, ["serve", "--listen", &address, "--dir", dir])?;
     again.event("the address", |event| event["event"] == "ready").await?;
-    let back = "document.querySelector('[data-state=connected]') && !byTestId('notice') && byTestId('torrent')";
+    let back = "document.querySelector('[data-state=connected]') && !byTestId('notice') \
+                && byTestId('torrent')";
     page.wait_for(back, LIMIT).await.with_context(|| browser.report())?;
 
     // Another server at this address has another token.
@@ -347,9 +344,9 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     )?;
     other.event("the address", |event| event["event"] == "ready").await?;
     page.wait_for("/needs a token/.test(byTestId('notice')?.innerText)", LIMIT).await?;
-    page.evaluate("byTestId('notice-action').click()").await?;
+    page.click("notice-action").await?;
     enter(&page, "a-token-of-another").await?;
-    AppPage::served(page.clone()).await.with_context(|| browser.report()).map(drop)
+    AppPage::served(session.clone()).await.with_context(|| browser.report()).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,7 +134,7 @@ async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() 
     let mut next = fixture.get(&[])?;
     next.verified(500_000).await?;
     let heir = next.daemon()?;
-    ensure!(heir.pid != orphan.pid, "the orphan is ended by whoever comes next");
+    ensure!(heir.pid != orphan.pid, "the next process ends the orphan");
     next.kill().await;
     // Nobody but init is left to notice their ends, and it takes its time.
     for pid in [orphan.pid, heir.pid] {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options};
 use jstorrent_tests::cdp::Session;
 use jstorrent_tests::http;
-use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::pages::{self, AppPage};
 use jstorrent_tests::steps::Step;
 use jstorrent_tests::swarm::Swarm;
 use jstorrent_tests::torrent::Torrent;
@@ -47,6 +47,7 @@ impl Warm {
         let browser = Browser::start(Options::default()).await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
+        app.download_all().await?;
         Ok(Self { browser, app })
     }
 
@@ -78,10 +79,7 @@ impl Warm {
         page: &Session,
         torrent: &Torrent,
     ) -> Result<f64> {
-        let state = AppPage { session: page.clone() }
-            .torrent(&torrent.info_hash)
-            .await?
-            .context("the torrent went")?;
+        let state = pages::torrent(page, &torrent.info_hash).await?.context("the torrent went")?;
         ensure!(
             state.verified < state.length * 9 / 10,
             "the film is complete: {} bytes",
