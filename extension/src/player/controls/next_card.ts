@@ -1,7 +1,7 @@
 // The card that announces the next episode, with a countdown that a person can stop.
 
 import { html, nothing, render } from "lit";
-import { styleMap } from "lit/directives/style-map.js";
+import { styles } from "../../ui/styles";
 import type { Clock } from "../../model/clock";
 import { t } from "../../text/messages";
 
@@ -140,7 +140,7 @@ export class NextCard {
               <p class="next-title"><bdi>${card.title}</bdi></p>
               <div class="next-buttons">
                 <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${t("commonCancel")}</button>
-                <button class="next-button next-now" data-testid="next-play" style=${styleMap({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${t("playerPlayNow")}</button>
+                <button class="next-button next-now" data-testid="next-play" ${styles({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${t("playerPlayNow")}</button>
               </div>
             </div>`
             : nothing

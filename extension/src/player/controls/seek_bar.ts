@@ -5,7 +5,7 @@
 // costs data, so places that the pointer only passes are never requested.
 
 import type { TemplateResult } from "lit";
-import { styleMap } from "lit/directives/style-map.js";
+import { styles } from "../../ui/styles";
 import { html, nothing } from "lit";
 import type { PiecesView } from "../../model/generated/PiecesView";
 import { percentOf, t } from "../../text/messages";
@@ -91,8 +91,8 @@ export class SeekBar {
       @focus=${() => this.tellPlace()}
     >
       <canvas class="track" data-testid="strip"></canvas>
-      ${known ? html`<span class="thumb" style=${styleMap({ left: `${(shareAt(positionS, duration) * 100).toFixed(3)}%` })}></span>` : nothing}
-      <div class="tip" data-testid="control-tip" ?data-picture=${this.scene.preview.picture !== undefined} ?hidden=${!hover} style=${styleMap({ "--x": `${hover?.x ?? 0}px` })}>
+      ${known ? html`<span class="thumb" ${styles({ left: `${(shareAt(positionS, duration) * 100).toFixed(3)}%` })}></span>` : nothing}
+      <div class="tip" data-testid="control-tip" ?data-picture=${this.scene.preview.picture !== undefined} ?hidden=${!hover} ${styles({ "--x": `${hover?.x ?? 0}px` })}>
         <canvas class="tip-picture" width="160" height="90"></canvas>
         <span class="tip-time">${clockTime(hover?.atS ?? 0, duration)}</span>
         ${hover && this.isMissing(hover.atS) ? html`<span class="tip-note">${t("playerMissing")}</span>` : nothing}

@@ -2,7 +2,7 @@
 // picture. Pure templates.
 
 import type { TemplateResult } from "lit";
-import { styleMap } from "lit/directives/style-map.js";
+import { styles } from "../../ui/styles";
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 import { t } from "../../text/messages";
@@ -143,7 +143,7 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
       data-testid="control-volume"
       aria-label=${t("playerVolume")}
       aria-valuetext=${volumeValue(state.volume, isSilent)}
-      style=${styleMap({ "--share": `${shown}%` })}
+      ${styles({ "--share": `${shown}%` })}
       .value=${live(String(shown))}
       @input=${(event: Event) => port.setVolume(Number((event.target as HTMLInputElement).value) / 100)}
       @pointerup=${(event: Event) => (event.target as HTMLElement).blur()}
