@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jstorrent_tests::steps::heading;
-use jstorrent_tests::workspace;
+use jstorrent_tests::{process, workspace};
 use serde::Deserialize;
 
 use crate::shell;
@@ -22,8 +22,8 @@ struct Part {
     package: &'static str,
     /// Globs of files, from the root on.
     files: &'static [&'static str],
-    /// What `cargo test` is given: which tests judge the part.
-    tests: &'static [&'static str],
+    /// Arguments of cargo that choose what is built and which tests judge the part.
+    targets: &'static [&'static str],
 }
 
 const PARTS: &[Part] = &[
@@ -35,13 +35,13 @@ const PARTS: &[Part] = &[
             "engine-wasm/src/pick/piece_map/**",
             "engine-wasm/src/torrent/ledger/**",
         ],
-        tests: &["--lib"],
+        targets: &["--lib"],
     },
     Part {
         name: "watch",
         package: "engine-wasm",
         files: &["engine-wasm/src/torrent/watch/**"],
-        tests: &["--lib"],
+        targets: &["--lib"],
     },
     Part {
         name: "fetch",
@@ -51,9 +51,10 @@ const PARTS: &[Part] = &[
             "engine-wasm/src/pick/scheduler.rs",
             "engine-wasm/src/torrent/fetch/**",
         ],
-        tests: &["--lib"],
+        targets: &["--lib"],
     },
-    Part { name: "files", package: "io-shim", files: &["io-shim/src/files/**"], tests: &[] },
+    Part { name: "wire", package: "shared-proto", files: &["shared-proto/src/**"], targets: &[] },
+    Part { name: "files", package: "io-shim", files: &["io-shim/src/files/**"], targets: &[] },
     Part {
         name: "ranges",
         package: "io-shim",
@@ -61,7 +62,7 @@ const PARTS: &[Part] = &[
             "io-shim/src/http/{conditions,multipart,ranges,stream}.rs",
             "io-shim/src/control/desk/**",
         ],
-        tests: &[],
+        targets: &[],
     },
     Part {
         name: "guards",
@@ -71,7 +72,7 @@ const PARTS: &[Part] = &[
             "io-shim/src/http/{auth,connections}.rs",
             "io-shim/src/sockets/policy.rs",
         ],
-        tests: &[],
+        targets: &[],
     },
 ];
 
@@ -135,13 +136,29 @@ async fn mutate(program: &Path, part: &Part, only: Option<&str>) -> Result<Outco
     for glob in only.map_or(part.files.to_vec(), |only| vec![only]) {
         command.args(["--file", glob]);
     }
-    command.arg("--output").arg(&folder).arg("--").args(part.tests);
+    command.args(part.targets.iter().map(|argument| format!("--cargo-arg={argument}")));
+    command.arg("--output").arg(&folder);
     // The dependencies are compiled once for all mutants and all runs.
     command.env("CARGO_TARGET_DIR", workspace::target().join("mutants/build"));
     command.env("CARGO_INCREMENTAL", "1");
+    // cargo-mutants starts each cargo in a group of its own, which would outlive this process.
+    let mark = Mark(std::process::id().to_string());
+    command.env(MARK, &mark.0);
     // Its exit status says whether mutants survive, which the report says, too.
     shell::each_line(&mut command, |line| println!("{line}")).await?;
     Outcome::read(&folder.join("mutants.out"))
+}
+
+/// The variable of the environment that marks the processes of a run.
+const MARK: &str = "JSTORRENT_MUTANTS";
+
+/// Kills the marked processes when it is dropped.
+struct Mark(String);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        process::kill_marked(MARK, &self.0);
+    }
 }
 
 /// What became of the mutants.
