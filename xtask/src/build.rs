@@ -1,5 +1,6 @@
-//! `cargo xtask build`, and what the tests need: the engine, the extension, and the native programs,
-//! in that order, each only if it is not up to date.
+//! `cargo xtask build`, and what the tests need.
+//!
+//! The order is the engine, the extension, the native programs; what is up to date is not built.
 
 use std::path::Path;
 
