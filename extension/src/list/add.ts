@@ -1,9 +1,7 @@
-// Adding torrents: takes the files and links that a person gave, checks what can be checked here,
-// hands them to the engine.
+// Adding torrents: checks files and links that the person added, and sends them to the engine.
 //
-// It knows the engine only as a function and keeps a note for each thing given until a person has
-// no more use for it: what was added needs none. What is given while there is no daemon waits for
-// it.
+// An `Adder` keeps one note per file or link until it is added or the person dismisses the note.
+// While the daemon is not connected, items wait.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -12,36 +10,36 @@ import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
 import { saidWords } from "../text/sentence_words";
 
-/** The part of a `File` that is looked at. */
+/** The fields of a `File` that this module reads. */
 export interface GivenFile {
   name: string;
   size: number;
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-/** What became of one file or link. */
+/** The state of one file or link that is being added. */
 export interface Note {
   id: number;
   name: string;
   kind: "waiting" | "adding" | "failed";
-  /** Plain words, for `failed`. */
+  /** Why it failed, in plain words. Empty unless `kind` is `failed`. */
   words: string;
 }
 
-/** A `.torrent` file larger than this is refused before it is read. */
+/** Largest `.torrent` file that is read, in bytes. Larger ones are refused. */
 export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
-/** How many files and links are read and handed over at a time. */
+/** How many files and links are processed at the same time. */
 const AT_ONCE = 4;
-/** So many files are taken at a time; a folder dropped by mistake can hold any number. */
+/** Most files taken at once: a folder dropped by mistake can hold any number. */
 export const MOST_FILES = 1_000;
 
-/** Something to be added; `read` makes the intent of it, or words why there is none. */
+/** A file or link to add. `read` returns its intent, or the reason why there is none. */
 interface Item {
   name: string;
   read(): Promise<Intent | string>;
 }
 
-/** The files and links that a person gave and that are not torrents of the engine yet. */
+/** Queues files and links until the engine has added them. */
 export class Adder {
   notes: Note[] = [];
   private nextId = 0;
@@ -52,35 +50,35 @@ export class Adder {
   constructor(
     private readonly add: (intent: Intent) => Promise<IntentReply>,
     private readonly changed: () => void,
-    /** Hears of each torrent that was added; `alone`: it was the only one given. */
+    /** Called for each added torrent. `alone` is true if it was the only item added. */
     private readonly added: (infoHash: string, alone: boolean) => void,
   ) {}
 
-  /** Takes files, in their order. */
+  /** Queues files, in their order. */
   give(files: GivenFile[]): void {
     this.take(files.slice(0, MOST_FILES).map(fileItem));
     const left = files.length - MOST_FILES;
     if (left > 0) this.say(tn("addMoreFiles", left), t("addMostFiles", MOST_FILES));
   }
 
-  /** Takes links, in their order. */
+  /** Queues links, in their order. */
   giveLinks(links: string[]): void {
     this.take(links.map(linkItem));
   }
 
-  /** Notes something that was given and is neither. */
+  /** Adds a note about something that could not be added. */
   say(name: string, words: string): void {
     this.notes.push({ id: this.nextId++, name, kind: "failed", words });
     this.changed();
   }
 
-  /** Whether the engine has a daemon now; what was given waits for it. */
+  /** Sets whether the daemon is connected. Queued items wait until it is. */
   setReady(ready: boolean): void {
     this.ready = ready;
     this.proceed();
   }
 
-  /** Takes away a note that was read. */
+  /** Removes a note. */
   dismiss(id: number): void {
     this.notes = this.notes.filter((note) => note.id !== id);
     this.changed();
@@ -147,7 +145,7 @@ function linkItem(link: string): Item {
   return { name: parsed.name, read: async () => parsed.intent };
 }
 
-/** The bytes of a file that can be a `.torrent`, or words why it can't. */
+/** Reads a `.torrent` file. Returns its bytes, or the reason why it is not one. */
 export async function readMetainfo(file: GivenFile): Promise<Uint8Array | string> {
   if (file.size > MAX_METAINFO_BYTES) {
     return t("addTooLarge", size(file.size), size(MAX_METAINFO_BYTES));
@@ -159,7 +157,7 @@ export async function readMetainfo(file: GivenFile): Promise<Uint8Array | string
     return t("addUnreadable");
   }
   if (bytes.length === 0) return t("addEmpty");
-  // Every .torrent is a bencoded dictionary; the engine looks at the rest.
+  // Every .torrent is a bencoded dictionary. The engine checks the rest.
   if (bytes[0] !== "d".charCodeAt(0)) return t("addNotTorrent");
   return bytes;
 }

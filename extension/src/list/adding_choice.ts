@@ -1,30 +1,29 @@
-// What a person chooses of a torrent before it is downloaded: which files, how much that is,
-// whether it fits.
+// The choice of files in a new torrent: which are selected, their size, whether they fit.
 //
-// Pure. A file that was not touched is chosen as the engine says; what a page has not said to the
-// engine yet lives here alone.
+// Pure functions. A file that the person has not touched keeps the engine's priority. Choices that
+// are not sent to the engine yet exist only here.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
 import type { RootView } from "../model/generated/RootView";
 
-/** Which files a person has chosen, or left out, by their index; those that are missing are as the engine has them. */
+/** File index → whether the person selected it. Missing files keep the engine's choice. */
 export type Touched = ReadonlyMap<number, boolean>;
 
-/** Most files that are named as worth leaving out. */
+/** Most files that are suggested to be left out. */
 const MOST_NAMED = 3;
 
-/** Whether a file is chosen. */
+/** Whether a file is selected. */
 export function isChosen(file: FileView, touched: Touched): boolean {
   return touched.get(file.index) ?? file.priority !== "skip";
 }
 
-/** All files chosen, or none. */
+/** Selects all files, or none. */
 export function all(files: readonly FileView[], chosen: boolean): Map<number, boolean> {
   return new Map(files.map((file) => [file.index, chosen]));
 }
 
-/** What is to be told to the engine: the files that are to be other than it has them. */
+/** The priorities to send to the engine: only files whose selection differs. */
 export function priorities(files: readonly FileView[], touched: Touched): FilePriority[] {
   const changed = files.filter((file) => isChosen(file, touched) !== (file.priority !== "skip"));
   return changed.map((file) => ({
@@ -33,7 +32,7 @@ export function priorities(files: readonly FileView[], touched: Touched): FilePr
   }));
 }
 
-/** Bytes of the chosen files, and how many of these are still to come. */
+/** Size of the selected files, and how much of that is still to be downloaded, in bytes. */
 export function bytesOf(
   files: readonly FileView[],
   touched: Touched,
@@ -47,7 +46,10 @@ export function bytesOf(
   };
 }
 
-/** The film that is watched first: `next`, unless it was left out, else the first chosen one. `undefined` when nothing chosen plays. */
+/**
+ * The film to watch first: `next` if it is selected, else the first selected film. `undefined` when
+ * no selected file is playable.
+ */
 export function filmOf(
   files: readonly FileView[],
   touched: Touched,
@@ -57,14 +59,16 @@ export function filmOf(
   return films.find((film) => film.index === next) ?? films[0];
 }
 
-/** What is missing on the disk, and which files would make the rest fit if they were left out: the largest, as few as possible. */
+/**
+ * How much space is missing, and the fewest and largest files to leave out so that the rest fits.
+ */
 export interface Shortage {
   free: number;
-  /** Empty when no few files would do. */
+  /** Empty when leaving out a few files is not enough. */
   without: readonly FileView[];
 }
 
-/** Whether the chosen files fit; `undefined` when they do, or when nobody knows. */
+/** The missing space. `undefined` when the files fit or the free space is unknown. */
 export function shortage(
   files: readonly FileView[],
   touched: Touched,
@@ -79,7 +83,7 @@ export function shortage(
     .sort((a, b) => b.length - b.verified - (a.length - a.verified));
   const without: FileView[] = [];
   for (const file of largest.slice(0, MOST_NAMED)) {
-    // To leave out all there is helps nobody.
+    // Suggesting to leave out every file would be useless.
     if (without.length + 1 === largest.length) break;
     without.push(file);
     missing -= file.length - file.verified;

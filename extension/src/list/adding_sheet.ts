@@ -1,8 +1,8 @@
-// The sheet at work: opens for each torrent that was added and waits for a person's word, one after
-// the other, as soon as its files are known.
+// The dialog for torrents that were just added: asks which files to download.
 //
-// It holds what was chosen and not yet said. Closing it loses that and nothing else: the torrent
-// waits in the list.
+// The dialog opens for each new torrent in turn, as soon as its files are known. It holds the
+// choices that are not sent to the engine yet. Closing it loses only these: the torrent stays in
+// the list, undecided.
 
 import { render } from "lit";
 import type { Host } from "../host/host";
@@ -17,23 +17,23 @@ import { saidWords } from "../text/sentence_words";
 const FILES_AT_FIRST = 100;
 const FILES_MORE = 400;
 
-/** What the sheet acts through. */
+/** What the dialog needs from the page. */
 export interface AddingOwner {
-  /** What it follows is other than before. */
+  /** Called when `topics` has changed. */
   follow(): void;
-  /** Opens a page. */
+  /** Navigates to another page. */
   open(address: string): void;
-  /** A person is done with this torrent, and with the sheet. */
+  /** Called when the person has decided about this torrent and the dialog has closed. */
   left(infoHash: string): void;
-  /** Words about a torrent, until a person has read them. */
+  /** Shows a message about a torrent until the person dismisses it. */
   say(infoHash: string, words: string): void;
 }
 
-/** The dialog, and whom it is to ask about. */
+/** Controls the dialog and the queue of torrents to ask about. */
 export class AddingSheet {
-  /** Torrents that are to be decided about, the first of them in the sheet. */
+  /** Torrents to ask about. The dialog shows the first one. */
   private queue: string[] = [];
-  /** Those of them that the list has shown: when they are gone from it, they are removed. */
+  /** Queued torrents that the list has contained. If the list loses one, it was removed. */
   private seen = new Set<string>();
   private shown: string | undefined;
   private touched: Touched = new Map();
@@ -47,28 +47,28 @@ export class AddingSheet {
     private readonly host: Pick<Host, "topic" | "intent">,
     private readonly owner: AddingOwner,
   ) {
-    // Escape leaves all of them in the list: whoever closes one does not want the next.
+    // Escape closes the whole queue: a person who closes one dialog does not want the next.
     dialog.addEventListener("cancel", () => (this.queue = []));
     dialog.addEventListener("close", () => this.closed());
   }
 
-  /** A torrent was added, or a person wants to decide about it now. */
+  /** Queues a torrent that was added, or that the person wants to decide about now. */
   ask(infoHash: string): void {
     if (!this.queue.includes(infoHash)) this.queue.push(infoHash);
     this.update();
   }
 
-  /** What the sheet has to know. */
+  /** The topics that the dialog needs. */
   get topics(): TopicName[] {
     return this.queue.length > 0 ? [`torrent/${this.queue[0]!}`] : [];
   }
 
-  /** Something is new. */
+  /** Renders the dialog again after the engine's state has changed. */
   update(): void {
     const rows = this.host.topic("list")?.torrents;
     if (rows === undefined) return;
-    // What was decided elsewhere, or never waited, is asked about no more. One that was added may
-    // not be in the list yet.
+    // Drops torrents that were decided elsewhere or are not undecided. A torrent that was just
+    // added may not be in the list yet.
     const row = (infoHash: string) => rows.find((torrent) => torrent.infoHash === infoHash);
     this.queue = this.queue.filter(
       (infoHash) => row(infoHash)?.undecided ?? !this.seen.has(infoHash),
@@ -141,7 +141,7 @@ export class AddingSheet {
     if (!this.dialog.open) this.dialog.showModal();
   }
 
-  /** Says what becomes of it; false when that went wrong, which is shown. */
+  /** Sends the person's decision. Returns false, and shows why, if the engine refuses. */
   private async decide(choice: Choice, infoHash: string): Promise<boolean> {
     const { files } = this.host.topic(`torrent/${infoHash}`) ?? { files: [] };
     const lies = this.host
@@ -157,7 +157,7 @@ export class AddingSheet {
       files: priorities(files, this.touched),
       root,
     });
-    // The sheet may have gone on to another one meanwhile: what went wrong is said in the list.
+    // The dialog may show the next torrent by now, so the failure goes to the list.
     if (this.shown !== infoHash) {
       if (reply.kind === "failed") this.owner.say(infoHash, saidWords(reply));
       return reply.kind === "done";
@@ -190,7 +190,7 @@ export class AddingSheet {
     if (reply.kind === "failed") this.owner.say(intent.infoHash, saidWords(reply));
   }
 
-  /** This one is done with; the next one is shown. */
+  /** Finishes with this torrent and shows the next one. */
   private leave(infoHash: string): void {
     this.queue = this.queue.filter((waiting) => waiting !== infoHash);
     this.shown = undefined;
@@ -200,7 +200,7 @@ export class AddingSheet {
   }
 
   private closed(): void {
-    // The event comes late: the next one may be in the sheet already.
+    // The event comes late: the dialog may already show the next torrent.
     if (this.dialog.open) return;
     this.shown = undefined;
     this.owner.follow();

@@ -1,7 +1,6 @@
-// What was just added, before it is downloaded: its files, how much they are, where they go, and
-// two ways on.
+// The content of the dialog for new torrents: files, size, location, and the buttons.
 //
-// A pure template. Foreign text is only ever put in as text, isolated by `bdi`.
+// A pure template. Text from torrents is only inserted as text, isolated by `bdi`.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -15,7 +14,7 @@ import * as icons from "../ui/icons";
 import type { Touched } from "./adding_choice";
 import { bytesOf, filmOf, isChosen, shortage } from "./adding_choice";
 
-/** What a person can do in the sheet. */
+/** What a person can do in the dialog. */
 export interface AddingActions {
   choose(index: number, chosen: boolean): void;
   chooseAll(chosen: boolean): void;
@@ -23,29 +22,29 @@ export interface AddingActions {
   into(root: string): void;
   watch(): void;
   download(): void;
-  /** Downloads this one and all that wait behind it. */
+  /** Downloads this torrent and all that are queued behind it. */
   downloadAll(): void;
-  /** Takes it out again. */
+  /** Removes the torrent again. */
   cancel(): void;
-  /** Leaves it in the list as it is. */
+  /** Leaves the torrent undecided in the list. */
   later(): void;
 }
 
-/** What the sheet shows beside the torrent. */
+/** What the dialog shows besides the torrent. */
 export interface AddingUi {
   touched: Touched;
   filesShown: number;
   roots: readonly RootView[];
-  /** Into which of them it goes. */
+  /** Key of the download folder that is selected. */
   root: string;
-  /** How many more wait to be decided about. */
+  /** How many more torrents are queued. */
   waiting: number;
-  /** What went wrong. */
+  /** Why the last decision was refused. Empty if it was not. */
   words: string;
   busy: boolean;
 }
 
-/** The sheet's content. */
+/** The dialog's content. */
 export function addingView(
   torrent: TorrentRow & ContentsState,
   ui: AddingUi,
@@ -93,7 +92,7 @@ export function addingView(
   </form>`;
 }
 
-/** Whether all that is chosen fits, in words. */
+/** Whether the selected files fit on the disk, in words. */
 export function spaceWords(
   files: readonly FileView[],
   ui: Pick<AddingUi, "touched" | "roots" | "root">,

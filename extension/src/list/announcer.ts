@@ -1,7 +1,7 @@
-// What is read aloud of torrents: that one is complete, that one has stopped and why. Rates and
-// shares change all the time and are not.
+// Announcements for screen readers: a torrent completed, or stopped and why.
 //
-// Invariant: nothing is said of how things were found.
+// Rates and progress change all the time and are not announced. Invariant: the state of torrents at
+// the first look is not announced.
 
 import type { TorrentRow } from "../model/topics";
 import { t } from "../text/messages";
@@ -11,7 +11,7 @@ import { troubleWords } from "../text/trouble_words";
 export class Announcer {
   private reasons: Map<string, string> | undefined;
 
-  /** What is to be said now; `undefined` when that is nothing new. */
+  /** The next announcement. `undefined` when nothing notable has changed. */
   look(torrents: readonly TorrentRow[]): string | undefined {
     const before = this.reasons;
     this.reasons = new Map(torrents.map((torrent) => [torrent.infoHash, reason(torrent)]));

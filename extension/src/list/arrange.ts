@@ -1,21 +1,21 @@
-// Which torrents are shown, and in which order.
+// Filters and sorts the torrents.
 //
-// Pure. The engine names them newest first; ties stay in that order.
+// Pure functions. The engine lists torrents newest first; equal ones keep that order.
 
 import type { TorrentRow } from "../model/topics";
 import { language } from "../text/messages";
 import { share } from "./torrent_words";
 
-/** By what torrents are sorted. */
+/** What torrents can be sorted by. */
 export const SORTS = ["added", "name", "size", "progress", "rate"] as const;
 export type SortBy = (typeof SORTS)[number];
 export interface Sort {
   by: SortBy;
-  /** The other way round than it is usual: names from Z, the oldest first, the smallest first. */
+  /** Reverses the usual order: names from Z, oldest first, smallest first. */
   reversed: boolean;
 }
 
-/** The torrents whose names hold every word of what is looked for, sorted. */
+/** The torrents whose names contain every word of the search text, sorted. */
 export function arranged(
   torrents: readonly TorrentRow[],
   search: string,
@@ -28,7 +28,10 @@ export function arranged(
   return [...found].sort(sort.reversed ? (a, b) => compare(b, a) : compare);
 }
 
-/** Tells whether a text holds every word of `search`, in whatever case and with whatever marks; nothing when there is no word. */
+/**
+ * Returns a test for texts that contain every word of `search`, or `undefined` without words. Case
+ * and accents do not matter.
+ */
 export function finder(search: string): ((text: string) => boolean) | undefined {
   const words = folded(search).split(/\s+/).filter(Boolean);
   if (words.length === 0) return undefined;

@@ -1,7 +1,7 @@
-// The button in the header that turns notifications on and off.
+// The header button that turns notifications on and off.
 //
-// The browser keeps whether they are on, and asks a person before it allows them; so nothing is
-// asked before the button is pressed.
+// The browser stores whether they are on and asks the person for permission. So this button asks
+// for nothing until it is pressed.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
@@ -9,20 +9,20 @@ import { t } from "../text/messages";
 import * as icons from "../ui/icons";
 import type { Notifications } from "./outside";
 
-/** The button, and what it knows. */
+/** The button and its state. */
 export class Bell {
   private isOn = false;
 
   constructor(
     private readonly notifications: Notifications,
     private readonly changed: () => void,
-    /** Hears that the browser allows none. */
+    /** Called when the browser denies notifications. */
     private readonly denied: () => void,
   ) {
     void this.settle(notifications.areOn());
   }
 
-  /** The button. */
+  /** Renders the button. */
   view(): TemplateResult {
     const words = this.isOn ? t("notifyOff") : t("notifyOn");
     return html`<button

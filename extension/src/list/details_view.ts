@@ -1,5 +1,4 @@
-// The details of an open torrent: what it is, where it lies, its limits, its trackers and peers,
-// and what can be done about each.
+// The details of an open torrent: facts, location, limits, trackers and peers.
 //
 // Pure templates, as in torrent_view.ts.
 
@@ -20,15 +19,15 @@ import type { TorrentActions } from "./torrent_actions";
 import { isDescribed, sentWords } from "./torrent_words";
 import { trackersView } from "./trackers_view";
 
-/** What a page knows of a torrent besides the torrent. */
+/** What the details show besides the torrent. */
 export interface DetailsUi {
-  /** Whether the daemon is there. */
+  /** Whether the daemon is connected. */
   isOnline: boolean;
-  /** Where it may lie. */
+  /** The download folders. */
   roots: readonly RootView[];
-  /** Whether folders of this computer can be shown. */
+  /** Whether the daemon can open folders in this computer's file manager. */
   hasFolders: boolean;
-  /** What was just copied. */
+  /** Key of the text that was just copied. */
   copied: string | undefined;
   /** How the engine answered, by the place where it was asked. */
   words: Readonly<Partial<Record<ReplyPlace, FormWords>>>;
@@ -37,7 +36,7 @@ export interface DetailsUi {
 /** The places beside which the page shows how the engine answered; `row` is the torrent's row. */
 export type ReplyPlace = "row" | "facts" | "files" | "peers" | "move" | "limits" | "trackers";
 
-/** A torrent of whose contents it is known what they are. */
+/** A torrent together with its files and trackers. */
 type Opened = TorrentRow & ContentsState;
 
 export function detailsView(
@@ -123,12 +122,12 @@ function contentFacts(torrent: Opened): TemplateResult {
     ${sent ? html`<div><dt>${t("torrentSent")}</dt><dd>${sent}</dd></div>` : nothing}`;
 }
 
-/** Pieces are powers of two: in KiB and MiB they have round numbers. */
+/** Formats a piece size. Pieces are powers of two: KiB and MiB give round numbers. */
 function binary(bytes: number): string {
   return bytes < 1024 * 1024 ? `${number(bytes / 1024)} KiB` : `${number(bytes / 1024 / 1024)} MiB`;
 }
 
-/** Where it lies on this computer. */
+/** The path of the torrent's files on this computer. */
 function placeView(
   { infoHash, path }: Opened,
   ui: DetailsUi,
@@ -147,7 +146,10 @@ function placeView(
   </div>`;
 }
 
-/** Says which files have a number in their name because others had theirs, and offers to go on in those. */
+/**
+ * Files that were renamed with a number because their name was taken, with a button to use the
+ * existing files instead.
+ */
 function displacedView(
   torrent: Opened,
   ui: DetailsUi,
@@ -188,7 +190,10 @@ function recheckView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): T
   </div>`;
 }
 
-/** Where it can lie: the download folders, and its own where that takes no new torrents any more. */
+/**
+ * The locations to choose from: the download folders, and the torrent's own one if it is no longer
+ * a download folder.
+ */
 function locationsOf(
   { root, path, liesAt }: Opened,
   roots: readonly RootView[],

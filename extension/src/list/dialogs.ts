@@ -1,6 +1,6 @@
-// The list's small dialogs: what is to become of torrents that go, and another name for a file.
+// Two small dialogs of the list: removing torrents, and renaming a file.
 //
-// One at a time, in the page's `<dialog>`; Escape and a click beside it close it.
+// One is open at a time, in the page's `<dialog>`. Escape and a click outside close it.
 
 import type { TemplateResult } from "lit";
 import { html, render } from "lit";
@@ -11,14 +11,14 @@ import { t, tn } from "../text/messages";
 import { closeByPressBeside } from "../ui/dialogs";
 
 export class Dialogs {
-  /** Counts what was shown: a late answer is one to what is gone. */
+  /** Counts the dialogs shown, to ignore an answer that belongs to an earlier one. */
   private shown = 0;
 
   constructor(private readonly dialog: HTMLDialogElement) {
     closeByPressBeside(dialog);
   }
 
-  /** Asks whether these are to go, and their data with them. */
+  /** Asks whether to remove these torrents, and whether to delete their data. */
   askToRemove(torrents: readonly TorrentRow[], remove: (deleteData: boolean) => void): void {
     const decide = (deleteData: boolean) => {
       this.dialog.close();
@@ -28,7 +28,7 @@ export class Dialogs {
     this.dialog.querySelector<HTMLElement>("[data-testid=remove-keep]")?.focus();
   }
 
-  /** Asks for a file's name. `rename` gives words when it can't be that. */
+  /** Asks for a file's new name. `rename` returns the reason if the engine refuses the name. */
   askForName({ path }: FileView, rename: (name: string) => Promise<string | undefined>): void {
     const { name } = splitPath(path);
     const view = (words: string) => renameView(name, words, submit, () => this.dialog.close());
@@ -58,7 +58,7 @@ export class Dialogs {
   }
 }
 
-/** How many names are shown. */
+/** Most torrent names that are listed. */
 const NAMES = 5;
 
 function removeView(

@@ -1,24 +1,24 @@
-// What is given to the page as a whole: files and links held over it and dropped, links pasted on
-// it.
+// Drops and pastes on the page as a whole: files and links.
 //
-// Without this Chrome would leave the page and show what was dropped. Fields keep what is pasted
-// into them.
+// Without this, Chrome would navigate to a dropped file. Input fields handle pastes themselves.
 
 import type { Clock } from "../model/clock";
 import { realClock } from "../model/clock";
 import { linksOf } from "../text/torrent_link";
 
-/** What is told of drags. */
+/** Callbacks for drags over the page. */
 export interface DropListener {
-  /** Whether something is held over the page. */
+  /** Called when a drag enters or leaves the page. */
   dragging(over: boolean): void;
   dropped(data: DataTransfer): void;
 }
 
-/** While something is held over a page, its browser says so at least every 350 ms. */
+/** Time without a `dragover` event after which the drag is over. Browsers send one every 350 ms. */
 const GONE_MS = 1_000;
 
-/** Watches the whole page. What is dragged from the page itself, such as a row's link, is none of it. */
+/**
+ * Watches the whole page. Drags that start on the page itself, such as a row's link, are ignored.
+ */
 export function watchDrops(
   listener: DropListener,
   clock: Clock = realClock,
@@ -29,7 +29,7 @@ export function watchDrops(
   let cancel: () => void = () => {};
   const set = (now: boolean) => {
     cancel();
-    // An element that goes away under the pointer tells nobody that it was left.
+    // An element that is removed under the pointer sends no `dragleave`.
     if (now) cancel = clock.after(GONE_MS, () => set(false));
     if (now !== over) listener.dragging((over = now));
   };
@@ -50,7 +50,7 @@ export function watchDrops(
   on("drop", (event) => {
     set(false);
     if (fromHere && isField(event.target)) return;
-    // Without this the page would be left for what was dropped.
+    // Keeps Chrome from navigating to the dropped file.
     event.preventDefault();
     if (!fromHere && event.dataTransfer) listener.dropped(event.dataTransfer);
     fromHere = false;
@@ -61,7 +61,7 @@ function isField(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
 }
 
-/** Calls back with links that are pasted anywhere but into a field. */
+/** Calls back with links that are pasted outside of input fields. */
 export function watchPastes(pasted: (links: string[]) => void): void {
   addEventListener("paste", (event) => {
     if (isField(event.target)) return;
@@ -72,12 +72,12 @@ export function watchPastes(pasted: (links: string[]) => void): void {
   });
 }
 
-/** The files in what was dropped. */
+/** The files of a drop. */
 export function filesOf(data: DataTransfer): File[] {
   return [...data.files];
 }
 
-/** The links in what was dropped or pasted, if it is nothing else. */
+/** The links of a drop or paste. Empty if it contains any other text. */
 export function linksIn(data: Pick<DataTransfer, "getData">): string[] {
   for (const type of ["text/uri-list", "text/plain"]) {
     const links = linksOf(data.getData(type));

@@ -1,4 +1,4 @@
-// What is in an open torrent: its tools, its folders and its files, a line each.
+// The tools, folders and files of an open torrent, one line each.
 //
 // Pure templates, as in torrent_view.ts.
 
@@ -19,10 +19,10 @@ import { styles } from "../ui/styles";
 import type { TorrentActions } from "./torrent_actions";
 import type { Folder } from "./tree";
 
-/** With fewer files nobody has to look for one. */
+/** Fewest files for which a search field is shown. */
 const MANY_FILES = 12;
 
-/** How many of some files are chosen. */
+/** How many of a group of files are selected. */
 export interface Chosen {
   chosen: number;
   all: number;
@@ -32,7 +32,7 @@ export function isWanted(file: FileView): boolean {
   return file.priority !== "skip";
 }
 
-/** What stands above the files: choosing all, looking for one, details. */
+/** The line above the files: select all, search, details. */
 export function toolsView(
   torrent: TorrentRow,
   { files }: ContentsState,
@@ -91,7 +91,7 @@ function chosenSize(files: readonly FileView[]): string {
   return size(files.reduce((sum, file) => sum + (isWanted(file) ? file.length : 0), 0));
 }
 
-/** A folder; `files` are all of the torrent. */
+/** A folder's line. `files` are all files of the torrent. */
 export function folderView(
   infoHash: string,
   files: readonly FileView[],
@@ -125,7 +125,7 @@ export function folderView(
   </div>`;
 }
 
-/** What a folder's line shows of its files, to be compared. */
+/** The sums in a folder's line. `guard` compares them to skip a render. */
 export function sums(
   folder: Folder,
   files: readonly FileView[],
@@ -142,7 +142,7 @@ export function sums(
   return { chosen, length, verified };
 }
 
-/** A file. */
+/** A file's line. */
 export function fileView(
   infoHash: string,
   file: FileView,
@@ -195,7 +195,7 @@ export function fileView(
   </div>`;
 }
 
-/** Why it may not play, as far as its name tells; empty when it does not. */
+/** Why a file may not play, judged by its name. Empty if nothing is known against it. */
 function kindWords({ path, playable }: FileView): string {
   if (!playable) return isArchive(path) ? t("torrentArchive") : "";
   const kind = needsFfmpeg(path);
@@ -222,7 +222,7 @@ function leadView(
   >`;
 }
 
-/** Whether a file is wanted. */
+/** The checkbox that selects a file for download. */
 function wantView(
   infoHash: string,
   file: FileView,
@@ -239,7 +239,7 @@ function wantView(
   />`;
 }
 
-/** How much it is wanted. */
+/** The choice of a file's priority. */
 function priorityView(
   infoHash: string,
   file: FileView,
@@ -264,7 +264,7 @@ function priorityView(
   </select>`;
 }
 
-/** Whether a film was watched: a tick that a person can set and take away, and else how far it was watched. */
+/** The button that marks a film as watched. Until then it shows how far the film was watched. */
 function watchedView(
   infoHash: string,
   file: FileView,

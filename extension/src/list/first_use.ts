@@ -1,7 +1,6 @@
-// On first use: one sentence says that watching also uploads, with a limit to choose. It is shown
-// until it was answered.
+// The card on first use: watching also uploads, with a choice of upload limits.
 //
-// A pure template; whether it was answered is kept with the settings.
+// A pure template. The card is shown until it is answered; the settings record the answer.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
@@ -10,10 +9,10 @@ import { rate } from "../text/format";
 import { t } from "../text/messages";
 
 const MB = 1_000_000;
-/** Limits to choose from, bytes a second; none is the default. */
+/** The limits offered, in bytes per second. `null` is no limit, the default. */
 const LIMITS: readonly (number | null)[] = [null, 5 * MB, MB, MB / 4];
 
-/** The card. `save` gets the settings as a person wants them. */
+/** The card. `save` is called with the chosen settings. */
 export function firstUseView(
   settings: Settings,
   save: (settings: Settings) => void,

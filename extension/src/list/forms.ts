@@ -1,9 +1,9 @@
-// What the list's forms have in common.
+// What the list's forms share: submit handlers and the message below a form.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
 
-/** A listener for a form that the page takes itself. */
+/** A submit listener that passes the form to `take` instead of sending it. */
 export function submitted(take: (form: HTMLFormElement) => void): (event: SubmitEvent) => void {
   return (event) => {
     event.preventDefault();
@@ -11,10 +11,10 @@ export function submitted(take: (form: HTMLFormElement) => void): (event: Submit
   };
 }
 
-/** What came of a form. */
+/** A message below a form. */
 export interface FormWords {
   text: string;
-  /** Whether it was refused. */
+  /** Whether the engine refused, or the input was wrong. */
   isWrong: boolean;
 }
 

@@ -1,17 +1,17 @@
-// The limits of one torrent as texts of a form, and back, in the units in which people think.
+// Converts a torrent's limits to form texts and back, in the units that people use.
 //
-// Pure. What makes sense is the engine's to say; here is only refused what is no number at all.
+// Pure functions. They refuse only what is not a number; the engine checks the limits themselves.
 
 import type { Sharing } from "../model/generated/Sharing";
 import { editable, readNumber, t } from "../text/messages";
 
-/** The numbers of the form, as they are typed. An empty one means what counts for all torrents. */
+/** The form's texts. An empty one means the limit of all torrents applies. */
 export interface LimitsTexts {
   /** MB/s. */
   download: string;
   /** MB/s. */
   upload: string;
-  /** Bytes uploaded for each byte. */
+  /** Uploaded bytes per downloaded byte. */
   ratio: string;
   /** Minutes. */
   seedTime: string;
@@ -30,13 +30,13 @@ const FIELDS: readonly {
   { name: "seedTime", key: "seedS", unit: 60, most: 4_294_967_295 },
 ];
 
-/** The form in which a person finds the limits. */
+/** The form texts for a torrent's limits. */
 export function limitsOf(sharing: Sharing): LimitsTexts {
   const texts = FIELDS.map(({ name, key, unit }) => [name, shown(sharing[key], unit)]);
   return Object.fromEntries(texts) as unknown as LimitsTexts;
 }
 
-/** What a person means, or what is wrong with it. */
+/** The limits that the texts mean, or what is wrong with a text. */
 export function sharingOf(texts: LimitsTexts): Sharing | { words: string } {
   const sharing: Sharing = {
     downLimitBps: null,

@@ -1,23 +1,22 @@
-// The list by keyboard: up and down from line to line, left and right to fold and unfold, all at
-// once with Ctrl+A, Delete for what is selected or has the focus.
+// Keyboard control of the list.
 //
-// It moves the focus and presses what is in the lines; what these do is their own. Fields keep
-// their keys.
+// Up and Down move the focus between lines, Left and Right fold and unfold, Ctrl+A selects all, and
+// Delete removes the selected or focused torrent. Input fields keep their keys.
 
 import type { VirtualLines } from "../ui/virtual_lines";
 import type { Line } from "./lines";
 import type { ListActions } from "./list_actions";
 import type { Focus } from "./view_state";
 
-/** What keys do to the list as a whole. */
+/** What the keys act on. */
 export interface ListKeys {
   lines(): readonly Line[];
   list: ListActions;
-  /** Renders now. */
+  /** Renders the list at once. */
   render(): void;
 }
 
-/** Watches keys and focus in this element until the signal aborts. */
+/** Watches keys and focus in `element` until the signal aborts. */
 export function watchLines(
   element: HTMLElement,
   virtual: VirtualLines,
@@ -71,7 +70,10 @@ export function watchLines(
   );
 }
 
-/** Has Ctrl+F find torrents: the browser's own search finds only what is in the page. Pressed again, that is there as ever. */
+/**
+ * Makes Ctrl+F focus the list's search field. The browser's own search finds only rendered lines;
+ * pressing Ctrl+F in the field still opens it.
+ */
 export function watchFind(signal: AbortSignal): void {
   const find = (event: KeyboardEvent) => {
     const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
@@ -91,14 +93,14 @@ export function watchFind(signal: AbortSignal): void {
   document.addEventListener("keydown", find, { signal });
 }
 
-/** What has the focus, if it is in a line. */
+/** The line and control that have the focus, if they are in the list. */
 export function focusOf(element: Element | null): Focus | undefined {
   const key = element?.closest<HTMLElement>(".line")?.dataset["key"];
   const part = element?.closest<HTMLElement>("[data-testid]")?.dataset["testid"];
   return key !== undefined && part !== undefined ? { key, part } : undefined;
 }
 
-/** Gives the focus to a part of a line, if both are in the page. */
+/** Focuses a control of a line. Returns false if the line is not rendered. */
 export function focusOn({ key, part }: Focus): boolean {
   const line = [...document.querySelectorAll<HTMLElement>(".line")].find(
     (candidate) => candidate.dataset["key"] === key,
@@ -129,7 +131,7 @@ function step(
   });
 }
 
-/** Presses what folds the line, unless it is as it should be. */
+/** Presses the line's fold button unless the line is in the wanted state already. */
 function fold(line: HTMLElement, event: KeyboardEvent, isOpen: boolean): void {
   const button = line.querySelector<HTMLElement>("[data-main][aria-expanded]");
   if (!button || (button.getAttribute("aria-expanded") === "true") === isOpen) return;
@@ -137,7 +139,7 @@ function fold(line: HTMLElement, event: KeyboardEvent, isOpen: boolean): void {
   button.click();
 }
 
-/** Whether an element needs keys for itself. */
+/** Whether an element uses these keys itself. */
 function isField(target: EventTarget | null): boolean {
   if (target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
   return target instanceof HTMLInputElement && target.type !== "checkbox";

@@ -1,8 +1,7 @@
-// The list as lines, one below the other: a line for each torrent, and below one that is open its
-// tools, its details, its folders and files.
+// The list as a flat sequence of lines: one for each torrent, and below an open torrent its tools,
+// details, folders and files.
 //
-// Pure. What a line shows is looked up when it is rendered: lines say only what there is, and
-// where.
+// Pure functions. A line says only what it is; its content is looked up at rendering.
 
 import type { ContentsState, TorrentRow } from "../model/topics";
 import type { VirtualLine } from "../ui/virtual_lines";
@@ -11,7 +10,7 @@ import { isDescribed } from "./torrent_words";
 import type { Folder, TreeItem } from "./tree";
 import { itemsOf, TreeCache } from "./tree";
 
-/** A line of the list. `level` and what follows place it among its kin. */
+/** A line of the list. `level`, `position` and `siblings` are for screen readers. */
 export type Line = VirtualLine & {
   infoHash: string;
   level: number;
@@ -23,23 +22,23 @@ export type Line = VirtualLine & {
     | { kind: "details" }
     | { kind: "folder"; folder: Folder; depth: number; isCollapsed: boolean }
     | { kind: "file"; at: number; depth: number }
-    /** There are files, and none is what is looked for. */
+    /** No file matches the search. */
     | { kind: "none" }
   );
 
-/** What a page has decided to show of torrents. */
+/** What the page has decided to show. */
 export interface Shown {
   isOpen(infoHash: string): boolean;
   hasDetails(infoHash: string): boolean;
   isCollapsed(infoHash: string, path: string): boolean;
-  /** What is looked for among its files. */
+  /** The search text for a torrent's files. */
   searchIn(infoHash: string): string;
 }
 
-/** Guesses, in px, until a line has measured itself. */
+/** Estimated heights in px, used until a line is measured. */
 const HEIGHTS = { torrent: 92, tools: 48, details: 420, folder: 40, file: 44, none: 44 };
 
-/** Turns torrents into lines; remembers their trees. */
+/** Turns torrents into lines, and caches their file trees. */
 export class Lines {
   private readonly trees = new Map<string, TreeCache>();
 
@@ -70,7 +69,7 @@ export class Lines {
       (path) => shown.isCollapsed(infoHash, path),
       isFound && ((at) => isFound(files[at]!.path)),
     );
-    // There is nothing else to see before the description comes.
+    // A magnet link without its metadata has only details.
     const parts: ("tools" | "details" | "none")[] = isDescribed(torrent) ? ["tools"] : ["details"];
     if (isDescribed(torrent) && shown.hasDetails(infoHash)) parts.push("details");
     if (isFound && items.length === 0) parts.push("none");

@@ -1,7 +1,6 @@
-// The field for a link: appears on demand, says what is wrong with what was typed, goes when it was
-// taken.
+// The field for adding a link: opened by a button, closed when the link is accepted.
 //
-// Its text lives in the page's input and nowhere else.
+// The text lives only in the input element.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
@@ -14,7 +13,7 @@ export interface LinkFieldActions {
   close(): void;
 }
 
-/** The field; `words` say what is wrong with the text in it. */
+/** The field. `words` says what is wrong with its text. */
 export function linkFieldView(words: string, actions: LinkFieldActions): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();

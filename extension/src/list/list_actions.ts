@@ -1,4 +1,4 @@
-// What a person does with the list as a whole, and with what is selected in it.
+// Actions on the whole list and on the selected torrents.
 
 import { localStore } from "../ui/stores";
 import type { Sort } from "./arrange";
@@ -10,7 +10,7 @@ export class ListActions {
   constructor(
     private readonly state: ListState,
     private readonly actions: TorrentActions,
-    /** The info hashes of all torrents, shown or not. */
+    /** The info hashes of all torrents, including those hidden by the search. */
     private readonly all: () => readonly string[],
     private readonly update: () => void,
   ) {}
@@ -50,7 +50,7 @@ export class ListActions {
     this.actions.resume(this.actions.selected);
   }
 
-  /** Where nothing is selected, `focused` is removed. */
+  /** Removes the selected torrents, or `focused` if none is selected. */
   removeSelected(focused?: string): void {
     const { selected } = this.actions;
     this.actions.remove(selected.length === 0 && focused !== undefined ? [focused] : selected);

@@ -1,8 +1,6 @@
-// What the page itself knows of its list: what is open, looked for, sorted, selected, just done.
-// Losing it loses nothing of the engine's.
+// The state of the list page: what is open, searched, sorted, selected, just copied.
 //
-// It changes by what a person does and is read when the list is rendered. Invariant: what is
-// remembered of a torrent goes with it.
+// The engine's state is not kept here. Invariant: `forget` removes everything about a torrent.
 
 import type { Sort } from "./arrange";
 import type { ReplyPlace } from "./details_view";
@@ -16,13 +14,13 @@ export class ListState implements Shown {
   readonly newcomers = new Newcomers();
   readonly selection = new Selection();
   search: string;
-  /** What was just copied: an address, a file. */
+  /** Key of the text that was just copied. */
   copied: string | undefined;
-  /** Which torrent came a moment ago. */
+  /** Info hash of the torrent that was just added. */
   newest: string | undefined;
-  /** Whether that one was in the list before. */
+  /** Whether the torrent that was just added had been in the list before. */
   already = false;
-  /** Counts what was asked for in vain: boxes that were ticked for it have to go back. */
+  /** Counts refused intents. A change renders the checkboxes again, to untick refused ones. */
   refusals = 0;
   private readonly open: Set<string>;
   private readonly details: Set<string>;
@@ -46,7 +44,7 @@ export class ListState implements Shown {
     return this.open.has(infoHash);
   }
 
-  /** All that are open, in the order in which they were opened. */
+  /** The open torrents, in the order in which they were opened. */
   get allOpen(): readonly string[] {
     return [...this.open];
   }
@@ -74,7 +72,7 @@ export class ListState implements Shown {
     this.collapsed.set(infoHash, paths);
   }
 
-  /** What is looked for among a torrent's files. */
+  /** The search text for a torrent's files. */
   searchIn(infoHash: string): string {
     return this.searches.get(infoHash) ?? "";
   }
@@ -83,7 +81,7 @@ export class ListState implements Shown {
     this.searches.set(infoHash, search);
   }
 
-  /** How the engine answered about this torrent, by the place where it was asked. */
+  /** The engine's answers about a torrent, by the place where the person asked. */
   wordsOf(infoHash: string): Readonly<Partial<Record<ReplyPlace, FormWords>>> {
     return this.words.get(infoHash) ?? NO_WORDS;
   }
@@ -92,14 +90,17 @@ export class ListState implements Shown {
     this.words.set(infoHash, { ...this.wordsOf(infoHash), [place]: words });
   }
 
-  /** Forgets all of a torrent that goes. One that is missing may only not be there yet: an engine that begins has an empty list. */
+  /**
+   * Forgets a torrent that is removed. A torrent that is only missing is not forgotten: an engine
+   * that starts has an empty list.
+   */
   forget(infoHash: string): void {
     this.newcomers.forget(infoHash);
     for (const kept of [this.open, this.details, this.collapsed, this.searches, this.words])
       kept.delete(infoHash);
   }
 
-  /** What is to be remembered when the page goes. */
+  /** The state to store when the page closes. */
   left(place: Place | undefined, focus: Focus | undefined): ViewState {
     return {
       open: [...this.open],

@@ -1,8 +1,7 @@
-// The list itself: the lines that are near the window, each rendered again only when what it shows
-// is different.
+// The list: renders the lines near the window, each only when its content changed.
 //
-// It looks up what each line shows and hands it to the line's own template. Invariant: a line whose
-// parts are the same objects as before costs a comparison.
+// This module looks up what a line shows and calls the line's template. Invariant: a line whose
+// data are the same objects as before costs one comparison.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
@@ -23,7 +22,7 @@ import type { TorrentActions } from "./torrent_actions";
 import { torrentView } from "./torrent_view";
 import { messageWords, stateWords } from "./torrent_words";
 
-/** What there is to show. */
+/** What the list shows. */
 export interface ListData {
   lines: readonly Line[];
   torrents: ReadonlyMap<string, TorrentRow>;
@@ -31,12 +30,12 @@ export interface ListData {
   peers(infoHash: string): readonly PeerView[];
   isLonely(infoHash: string): boolean;
   roots: readonly RootView[];
-  /** Whether folders of this computer can be shown. */
+  /** Whether the daemon can open folders in this computer's file manager. */
   hasFolders: boolean;
   isOnline: boolean;
 }
 
-/** The lines that are near the window. */
+/** The lines near the window. */
 export function listView(
   data: ListData,
   virtual: VirtualLines,

@@ -1,17 +1,17 @@
-// Which magnet links have found nobody for long, and may be dead.
+// Finds magnet links that have had no peer for a long time and may be dead.
 //
-// Time comes in as milliseconds. Invariant: a torrent that is gone is forgotten.
+// Times are in milliseconds. Invariant: removed torrents are forgotten.
 
 import type { TorrentRow } from "../model/topics";
 
-/** A link without a peer for so long may be dead. */
+/** After how long without a peer a link may be dead. */
 export const LONELY_MS = 30_000;
 
 export class Lonely {
-  /** Since when each link has been without peers. */
+  /** When each link lost its last peer, or was first seen. */
   private since = new Map<string, number>();
 
-  /** Looks at all torrents. */
+  /** Takes the current torrents. */
   look(torrents: readonly TorrentRow[], now: number): void {
     const alone = torrents.filter(({ state, peers }) => state === "metadata" && peers === 0);
     this.since = new Map(alone.map(({ infoHash }) => [infoHash, this.since.get(infoHash) ?? now]));
@@ -22,7 +22,7 @@ export class Lonely {
     return since !== undefined && now - since >= LONELY_MS;
   }
 
-  /** When the next link will count as lonely although no news come, ms from `now`. */
+  /** Time from `now` until the next link counts as lonely, in ms. `undefined` if none will. */
   nextChange(now: number): number | undefined {
     const waits = [...this.since.values()]
       .map((since) => since + LONELY_MS - now)

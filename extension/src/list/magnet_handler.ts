@@ -1,20 +1,23 @@
-// Magnet links of web pages: the browser is asked once to open them here, and what it then brings
-// waits for a person's word.
+// Opens magnet links of web pages in JSTorrent.
 //
-// Any page can send a browser to a magnet link, so none is added by being opened. The link leaves
-// the address at once: a reload asks for nothing.
+// The browser is asked once to register this page for `magnet:` links. Any web page can open such a
+// link, so the person has to confirm each one. The link is removed from the page's address, so that
+// a reload does not ask again.
 
 import { parseLink } from "../text/torrent_link";
 
 const ASKED = "magnet-links-asked";
 const PARAMETER = "link";
 
-/** The part of a browser that is used. */
+/** The part of `Navigator` that is used. */
 export interface Browser {
   registerProtocolHandler?(scheme: string, url: string): void;
 }
 
-/** Asks the browser to open magnet links here, unless it was asked before. It asks the person, and remembers the answer. */
+/**
+ * Asks the browser once to register this page for `magnet:` links. The browser asks the person and
+ * remembers the answer.
+ */
 export function offerToOpenMagnets(
   browser: Browser,
   store: Pick<Storage, "getItem" | "setItem">,
@@ -25,11 +28,14 @@ export function offerToOpenMagnets(
     browser.registerProtocolHandler("magnet", `${page.origin}${page.pathname}?${PARAMETER}=%s`);
     store.setItem(ASKED, "1");
   } catch {
-    // A browser that does not offer this opens the links elsewhere.
+    // A browser without this feature opens magnet links elsewhere.
   }
 }
 
-/** The magnet link with which this page was opened, and the address without it; an empty link if it was none. */
+/**
+ * The magnet link that opened this page, and the page's address without it. The link is empty if it
+ * is not a magnet link; `undefined` if there is none.
+ */
 export function broughtLink(page: URL): { link: string; rest: URL } | undefined {
   const link = page.searchParams.get(PARAMETER);
   if (link === null) return undefined;

@@ -1,26 +1,25 @@
-// Which torrents open by themselves: one that was added alone does, as soon as it has files to
-// show.
+// Decides which new torrents open by themselves: one added alone, once it has files.
 //
-// A magnet link has none until its description comes. Invariant: what a person opened, closed or
-// removed meanwhile is theirs, and no longer opens by itself.
+// A magnet link has no files until its metadata arrives. Invariant: a torrent that the person
+// opened, closed or removed no longer opens by itself.
 
 import type { TorrentRow } from "../model/topics";
 
-/** The torrents that wait for their files. */
+/** Torrents that will open when their files are known. */
 export class Newcomers {
   private readonly waiting = new Set<string>();
 
-  /** A torrent was added alone. */
+  /** Records that a torrent was added alone. */
   expect(infoHash: string): void {
     this.waiting.add(infoHash);
   }
 
-  /** A person did something with it. */
+  /** Records that the person has opened, closed or removed the torrent. */
   forget(infoHash: string): void {
     this.waiting.delete(infoHash);
   }
 
-  /** Those that have their files by now; each is named once. */
+  /** The torrents whose files became known. Each is returned once. */
   arrived(torrents: readonly TorrentRow[]): string[] {
     if (this.waiting.size === 0) return [];
     const hashes = torrents

@@ -1,21 +1,23 @@
-// What the list knows of the world around its page: what a person chose elsewhere, and
-// notifications.
+// What the list page needs from the program around it: links, notifications, the version.
 
-/** The world around the list. */
+/** The program around the list: the extension or the server's page. */
 export interface Outside {
-  /** Calls back with links that were chosen elsewhere. */
+  /** Calls back with links chosen outside of the page, such as in a context menu. */
   onAddLink(listener: (link: string) => void): void;
-  /** Calls back with the torrent whose notification was clicked. */
+  /** Calls back with the info hash of a torrent whose notification was clicked. */
   onShowTorrent(listener: (infoHash: string) => void): void;
   notifications: Notifications;
-  /** The version of the extension, in the extension. */
+  /** The extension's version. Missing on the server's page. */
   version?: string;
 }
 
-/** Notifications of torrents that became complete. */
+/** Notifications about completed torrents. */
 export interface Notifications {
-  /** Whether a person wants them. */
+  /** Whether the person has turned notifications on. */
   areOn(): Promise<boolean>;
-  /** Turns them on, for which the browser asks the person, or off; whether they are on afterwards. To be called while a click is handled. */
+  /**
+   * Turns notifications on or off, and returns whether they are on afterwards. Must be called in a
+   * click handler, because the browser may ask for permission.
+   */
   turn(on: boolean): Promise<boolean>;
 }

@@ -1,7 +1,6 @@
-// The app page: the list of torrents, and everything a person does with them.
+// The app page: joins the list's parts and shows the engine's state.
 //
-// What it shows is what it follows of the engine plus a little state of its own; losing the page
-// loses nothing.
+// The page holds only a little state of its own, so closing it loses nothing.
 
 import { html, nothing, render } from "lit";
 import type { PeerView } from "../model/generated/PeerView";
@@ -56,12 +55,12 @@ import { showRemoved } from "./undo";
 import { updateView } from "./update_view";
 import { keepView, sortIn, viewIn } from "./view_state";
 
-/** What the bar at the window's top hides of the list, px. */
+/** Height of the header, which covers the top of the list, in px. */
 const COVERED = 64;
-/** So long a torrent that came is marked, ms. */
+/** How long a new torrent is highlighted, in ms. */
 const NEW_MS = 2_500;
 
-/** What has the focus instead of a button that goes when it is pressed. */
+/** The element that gets the focus when the focused button disappears, by test id. */
 const INSTEAD: Readonly<Record<string, string>> = {
   "pause-all": "[data-testid=resume-all]",
   "resume-all": "[data-testid=pause-all]",
@@ -71,7 +70,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 const NO_PEERS: readonly PeerView[] = [];
 
-/** Shows the list in this document. */
+/** Starts the list in this document. */
 export function startList(host: Host, outside: Outside): void {
   const root = document.querySelector<HTMLElement>("#app")!;
   const picker = document.querySelector<HTMLInputElement>("#picker")!;
@@ -90,27 +89,27 @@ export function startList(host: Host, outside: Outside): void {
   const dialogs = new Dialogs(document.querySelector<HTMLDialogElement>("#dialog")!);
   let lines: readonly Line[] = [];
   let shown: readonly TorrentRow[] = [];
-  /** How many torrents there were when the page was last shown. */
+  /** How many torrents there were at the last render. */
   let lastCount = 0;
-  /** Where the list begins, px from the page's top. */
+  /** Distance of the list from the page's top, in px. */
   let margin = 0;
   let announcement = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
   const returning = new Returning(left, performance.now());
-  /** A torrent that is to be opened as soon as it is in the list. */
+  /** Info hash of a torrent to open as soon as it is in the list. */
   let toOpen = "";
-  /** What is to be in sight as soon as it is in the list. */
+  /** Key of a line to scroll to as soon as it is in the list. */
   let sought: string | undefined;
-  /** What is to have the focus as soon as it is in the list, unless something else has it. */
+  /** Key of a line to focus as soon as it is in the list, unless another element has the focus. */
   let focusDue: string | undefined;
-  /** Torrents that were given although they are in the list. */
+  /** Torrents that were added although they were in the list. */
   const duplicates = new Set<string>();
   let dragging = false;
   let linkField = false;
   let linkWrong = "";
   const brought = broughtLink(new URL(location.href));
   if (brought) history.replaceState(null, "", brought.rest);
-  /** A link with which the browser opened this page: it waits for a person's word. */
+  /** A magnet link with which the browser opened this page. The person has to confirm it. */
   let offered = brought?.link ?? "";
 
   const sheet = new AddingSheet(addingDialog, host, {
@@ -122,7 +121,7 @@ export function startList(host: Host, outside: Outside): void {
   const report = new ReportDialog(reportDialog, host, () =>
     aboutPage(outside.version, navigator.userAgent, navigator.language),
   );
-  /** Loaded when it is opened for the first time. */
+  /** Loaded when the person opens it for the first time. */
   let settings: SettingsDialog | undefined;
   const adder = new Adder(addOnce, update, showAdded);
   const actions = new TorrentActions(host, state, {
@@ -173,7 +172,7 @@ export function startList(host: Host, outside: Outside): void {
 
   picker.addEventListener("change", () => {
     adder.give([...(picker.files ?? [])]);
-    // The same file can be chosen again.
+    // Allows the person to choose the same file again.
     picker.value = "";
   });
   watchDrops({
@@ -197,7 +196,7 @@ export function startList(host: Host, outside: Outside): void {
   });
   watchLines(root, virtual, { list: ofList, lines: () => lines, render: show }, forever);
   watchFind(forever);
-  // The page itself knows better where it was.
+  // The page restores its own scroll position.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
     addEventListener(name, personActs, { passive: true });
@@ -205,7 +204,7 @@ export function startList(host: Host, outside: Outside): void {
     keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
   );
 
-  /** Whatever the page was about to do of itself, a person goes on from here. */
+  /** Stops automatic scrolling and focusing once the person acts. */
   function personActs(): void {
     returning.giveUp();
     focusDue = undefined;
@@ -223,7 +222,7 @@ export function startList(host: Host, outside: Outside): void {
     return host.topic("list")?.world;
   }
 
-  /** Of a torrent that is open its contents are followed as well, and its peers while they are shown. */
+  /** Follows the topics that are shown: the list, open torrents, and peers of open details. */
   function follow(): void {
     const open = state.allOpen;
     const torrents = open.map((infoHash) => `torrent/${infoHash}` as const);
@@ -247,7 +246,7 @@ export function startList(host: Host, outside: Outside): void {
     update();
   }
 
-  /** Opens the torrent that a person wants to see, as soon as it is there, and brings it into view. */
+  /** Opens the torrent that the person wants to see, and scrolls to it. */
   function openWanted(): void {
     if (!all().includes(toOpen)) return;
     state.setOpen(toOpen, true);
@@ -262,7 +261,7 @@ export function startList(host: Host, outside: Outside): void {
     follow();
   }
 
-  /** Shows everything as it is now. */
+  /** Renders the page with the current state. */
   function show(): void {
     const focus = focusOf(document.activeElement);
     const focusedAt = focus ? lines.findIndex(({ key }) => key === focus.key) : -1;
@@ -283,13 +282,13 @@ export function startList(host: Host, outside: Outside): void {
     else if (INSTEAD[pressed]) document.querySelector<HTMLElement>(INSTEAD[pressed])?.focus();
   }
 
-  /** Gives the focus to a torrent, which a person has just decided about. */
+  /** Focuses a torrent's row as soon as it is in the list. */
   function focusWhenThere(infoHash: string): void {
     focusDue = infoHash;
     update();
   }
 
-  /** Renders what was arranged: other lines are near the window, say. */
+  /** Renders the current lines, for example after scrolling. */
   function draw(): void {
     const { link } = host;
     const words = linkWords(link);
@@ -346,7 +345,7 @@ export function startList(host: Host, outside: Outside): void {
     if (next !== undefined) timer = setTimeout(update, next + 10);
   }
 
-  /** Gives the focus to the first of these that is in the page. */
+  /** Focuses the first of these elements that exists. */
   function focusFirstOf(...selectors: string[]): void {
     selectors
       .map((selector) => document.querySelector<HTMLElement>(selector))
@@ -354,19 +353,19 @@ export function startList(host: Host, outside: Outside): void {
       ?.focus();
   }
 
-  /** What had the focus went with its line: the line that took its place has it now. */
+  /** The focused line has disappeared: focuses the line that took its place. */
   function focusNear(part: string, at: number): void {
     const line = lines[Math.min(at, lines.length - 1)];
     if (line) focusOn({ key: line.key, part });
   }
 
-  /** Where the list begins. Asks for a layout. */
+  /** Distance of the list from the page's top, in px. Forces a layout. */
   function beginning(): number {
     const above = document.querySelector<HTMLElement>("#above")!;
     return above.offsetTop + above.offsetHeight;
   }
 
-  /** Goes to what has just come, or to where the page was left, as soon as that is in the list. */
+  /** Scrolls to and focuses what was waiting for its line, and restores the old position. */
   function goWhereDue(now: number): void {
     if (sought !== undefined && lines.some(({ key }) => key === sought)) {
       virtual.show(sought);
@@ -380,7 +379,7 @@ export function startList(host: Host, outside: Outside): void {
         update();
       }
     }
-    // The observer has yet to tell of the bar that came with the list.
+    // The toolbar appears with the list; the resize observer reports its height later.
     if (!returning.isUnderWay || lines.length === 0 || margin !== beginning()) return;
     returning.go(
       virtual,
@@ -389,7 +388,10 @@ export function startList(host: Host, outside: Outside): void {
     );
   }
 
-  /** Whether a torrent is in the list already is seen before the engine is asked: afterwards every one is. */
+  /**
+   * Sends an add intent, and notes whether the torrent was in the list before. The engine's reply
+   * does not tell.
+   */
   async function addOnce(intent: Intent): Promise<IntentReply> {
     const before = new Set(all());
     const reply = await host.intent(intent);
@@ -397,7 +399,7 @@ export function startList(host: Host, outside: Outside): void {
     return reply;
   }
 
-  /** What the engine has to say about a torrent is shown like words about files. */
+  /** Shows a message about a torrent among the notes. */
   function sayOf(infoHash: string, words: string): void {
     adder.say(
       torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? infoHash,
@@ -405,7 +407,7 @@ export function startList(host: Host, outside: Outside): void {
     );
   }
 
-  /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
+  /** Opens and marks a torrent that was just added. When several are added at once, none opens. */
   function showAdded(infoHash: string, alone: boolean): void {
     const isDuplicate = duplicates.delete(infoHash);
     if (isDuplicate) {
@@ -420,9 +422,9 @@ export function startList(host: Host, outside: Outside): void {
     update();
   }
 
-  /** Has a torrent in sight, and marks it for a while. */
+  /** Scrolls to a torrent and highlights it for a moment. */
   function mark(infoHash: string, isDuplicate: boolean): void {
-    // What is looked for would hide it.
+    // The search would hide it.
     if (!shown.some((torrent) => torrent.infoHash === infoHash)) state.search = "";
     sought = infoHash;
     state.newest = infoHash;
@@ -452,7 +454,7 @@ export function startList(host: Host, outside: Outside): void {
     giveByHand([typed]);
   }
 
-  /** Who adds links by hand may want the browser to open them here. */
+  /** Adds links that the person typed or pasted, and offers to open magnet links here. */
   function giveByHand(links: string[]): void {
     adder.giveLinks(links);
     if (links.some((link) => isMagnet(link.trim())))

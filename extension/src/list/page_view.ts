@@ -1,5 +1,4 @@
-// The app page around its list: header, notices, notes about what was given, the empty page that
-// teaches.
+// The app page around the list: header, notices, notes about added items, the empty page.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -11,12 +10,12 @@ import { parseLink } from "../text/torrent_link";
 import { saidWords } from "../text/sentence_words";
 import type { Note } from "./add";
 
-/** What a person can do on the page as a whole. */
+/** Actions on the page as a whole. */
 export interface PageActions {
-  /** The button for notifications. */
+  /** Renders the button for notifications. */
   bell(): TemplateResult;
   pick(): void;
-  /** Shows the field for a link, or hides it. */
+  /** Opens or closes the field for a link. */
   link(): void;
   settings(): void;
   noticeAction(does: LinkNotice["action"]["does"]): void;
@@ -25,7 +24,7 @@ export interface PageActions {
   dismissAll(): void;
 }
 
-/** The top of the page. */
+/** The header. */
 export function headerView(
   words: LinkWords,
   kind: string,
@@ -64,7 +63,7 @@ export function headerView(
   </header>`;
 }
 
-/** What a person has to know about the daemon, and the way on. */
+/** A problem with the daemon, with commands and a button that help. */
 export function noticeView(
   notice: LinkNotice,
   copied: string | undefined,
@@ -100,7 +99,7 @@ export function noticeView(
   </section>`;
 }
 
-/** A magnet link that a web page had the browser open here. */
+/** The question whether to add a magnet link that a web page opened. */
 export function broughtView(link: string, decide: (add: boolean) => void): TemplateResult {
   const parsed = parseLink(link);
   const name = "words" in parsed ? t("listThisLink") : parsed.name;
@@ -112,7 +111,7 @@ export function broughtView(link: string, decide: (add: boolean) => void): Templ
   </section>`;
 }
 
-/** What the engine has to say about itself, for as long as it is so. */
+/** Messages of the engine about itself, shown as long as they apply. */
 export function engineNoticesView(notices: readonly NoticeView[]): TemplateResult {
   return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
     ${notices.map(
@@ -125,10 +124,10 @@ export function engineNoticesView(notices: readonly NoticeView[]): TemplateResul
   </div>`;
 }
 
-/** More notes than this are summed up. */
+/** Most notes that are listed. The rest is counted. */
 const NOTES_SHOWN = 5;
 
-/** What became of the files and links that a person gave. */
+/** Files and links that are being added or failed. */
 export function notesView(notes: Note[], online: boolean, actions: PageActions): TemplateResult {
   const failed = notes.filter((note) => note.kind === "failed");
   const pending = notes.length - failed.length;
@@ -162,12 +161,12 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
 
 function pendingWords(notes: Note[], pending: number, online: boolean): string {
   const first = notes.find((note) => note.kind !== "failed");
-  // A name may be written right to left: these marks keep it apart.
+  // Bidi isolates: a name may be written right to left.
   const what = pending === 1 && first ? `\u2068${first.name}\u2069` : tn("listCount", pending);
   return online ? t("listAdding", what) : t("listAddingLater", what);
 }
 
-/** The page with nothing in it: says what it is for. */
+/** The page without torrents: explains what it is for. */
 export function emptyView(actions: PageActions): TemplateResult {
   const steps = [
     [t("emptyAdd"), t("emptyAddWords")],
@@ -184,19 +183,19 @@ export function emptyView(actions: PageActions): TemplateResult {
   </section>`;
 }
 
-/** The foot of the page: the way to a problem report. */
+/** The footer with the button for a problem report. */
 export function reportView(open: () => void): TemplateResult {
   return html`<footer class="page-foot">
     <button class="quiet-button" data-testid="report" @click=${open}>${t("reportOpen")}</button>
   </footer>`;
 }
 
-/** While there is nothing to show yet. */
+/** The page before anything is known. */
 export function loadingView(): TemplateResult {
   return html`<section class="empty loading" aria-busy="true"><div class="empty-art">${icons.mark}</div></section>`;
 }
 
-/** What the page shows while files are held over it. */
+/** The overlay while files are dragged over the page. */
 export function dropView(): TemplateResult {
   return html`<div class="drop" aria-hidden="true">
     <div class="drop-frame"><span class="drop-mark">${icons.plus}</span><span>${t("listDrop")}</span></div>

@@ -1,7 +1,6 @@
-// The peers of an open torrent: who is connected, what each has, what goes to and fro; and adding
-// one.
+// The peers of an open torrent: client, progress, rates; and a form to add peers.
 //
-// Pure templates, as in torrent_view.ts. What a peer calls itself is a stranger's text.
+// Pure templates, as in torrent_view.ts. A client's name is foreign text.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -13,7 +12,7 @@ import type { DetailsUi } from "./details_view";
 import { submitted, wordsView } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 
-/** Most peers that are listed. The most active come first. */
+/** Most peers that are listed, the most active first. */
 const MOST = 30;
 
 export function peersView(
@@ -63,7 +62,7 @@ function peerView(peer: PeerView): TemplateResult {
   </li>`;
 }
 
-/** How it is connected, in words. */
+/** How the peer is connected, in words. */
 function howWords({ transport, encrypted, incoming, snubbing }: PeerView): string {
   const words = [transport === "utp" ? "uTP" : "TCP"];
   if (encrypted) words.push(t("torrentPeerEncrypted"));

@@ -1,5 +1,7 @@
-// A problem report: the engine writes it, the page adds what it knows of itself, and a person reads
-// it before copying it.
+// The dialog for a problem report.
+//
+// The engine writes the report, the page adds its own version and browser, and the person reads it
+// before copying it.
 
 import { html, render } from "lit";
 import type { Host } from "../host/host";
@@ -7,7 +9,7 @@ import { t } from "../text/messages";
 import { saidWords } from "../text/sentence_words";
 import * as icons from "../ui/icons";
 
-/** What a page knows of itself, a line each. */
+/** The page's version, browser and language, one per line. */
 export function aboutPage(version: string | undefined, agent: string, language: string): string[] {
   return [
     ...(version === undefined ? [] : [`Extension: ${version}`]),
@@ -16,7 +18,7 @@ export function aboutPage(version: string | undefined, agent: string, language: 
   ];
 }
 
-/** The dialog with the report. */
+/** The dialog that shows the report. */
 export class ReportDialog {
   constructor(
     private readonly dialog: HTMLDialogElement,
@@ -24,7 +26,7 @@ export class ReportDialog {
     private readonly about: () => string[],
   ) {}
 
-  /** Has a report written and shows it. */
+  /** Requests a report from the engine and shows it. */
   async open(): Promise<void> {
     this.show(t("reportWriting"), false);
     this.dialog.showModal();
@@ -39,8 +41,7 @@ export class ReportDialog {
         await navigator.clipboard.writeText(text);
         this.show(text, ready, true);
       } catch {
-        // A page that did not come over a secure connection has no clipboard: the text is marked,
-        // to be copied by hand.
+        // A page without HTTPS has no clipboard: the text is selected, to be copied by hand.
         this.dialog.querySelector("textarea")?.select();
       }
     };

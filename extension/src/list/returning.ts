@@ -1,19 +1,18 @@
-// Coming back to the list: it is shown where it was left, with the focus where it was, as soon as
-// what was open is there again.
+// Restores the scroll position and focus when the person returns to the list.
 //
-// It tries for a while and gives up when a person does something else.
+// It waits until the torrents that were open are loaded, and gives up when the person acts.
 
 import type { VirtualLines } from "../ui/virtual_lines";
 import { focusOn } from "./line_keys";
 import type { ViewState } from "./view_state";
 
-/** So long what was open is waited for, ms. */
+/** Longest wait for the open torrents, in ms. */
 const PATIENCE_MS = 2_000;
 
 export class Returning {
   private until: number;
 
-  /** How the list was left; `now` in ms. */
+  /** `left` is the stored state of the list; `now` is in ms. */
   constructor(
     private readonly left: Pick<ViewState, "place" | "focus">,
     now: number,
@@ -29,7 +28,7 @@ export class Returning {
     this.until = 0;
   }
 
-  /** Goes there, if `isWhole` says that all is there, or nobody waits any longer. */
+  /** Scrolls to the old position if `isWhole` returns true or the wait is over. */
   go(virtual: VirtualLines, isWhole: () => boolean, now: number): void {
     if (!isWhole() && now < this.until) return;
     const { place, focus } = this.left;

@@ -1,10 +1,10 @@
-// Which torrents are selected, as in a list of files: one by one, from one to another, all.
+// The selected torrents: one by one, a range, or all, as in a file manager.
 //
-// Pure. Invariant: only torrents that are shown are selected; `keep` sees to that.
+// Pure. Invariant: only torrents that are shown are selected; `keep` ensures it.
 
 export class Selection {
   private chosen = new Set<string>();
-  /** From where a range begins. */
+  /** Where a range begins. */
   private anchor: string | undefined;
 
   get size(): number {
@@ -15,7 +15,7 @@ export class Selection {
     return this.chosen.has(infoHash);
   }
 
-  /** Those that are selected, in the order of the list. */
+  /** The selected torrents, in the order of the list. */
   of(shown: readonly string[]): string[] {
     return shown.filter((infoHash) => this.chosen.has(infoHash));
   }
@@ -25,7 +25,7 @@ export class Selection {
     this.anchor = infoHash;
   }
 
-  /** Selects all from the one that was touched last to this one. */
+  /** Selects the range from the last touched torrent to this one. */
   extend(shown: readonly string[], infoHash: string): void {
     const [from, to] = [shown.indexOf(this.anchor ?? infoHash), shown.indexOf(infoHash)];
     if (to < 0) return;
@@ -44,7 +44,7 @@ export class Selection {
     this.anchor = undefined;
   }
 
-  /** What is not shown any more is not selected either. */
+  /** Deselects torrents that are no longer shown. */
   keep(shown: readonly string[]): void {
     if (this.chosen.size === 0) return;
     const there = new Set(shown);

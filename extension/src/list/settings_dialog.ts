@@ -1,7 +1,6 @@
-// The settings dialog at work: opened with the settings of the moment, saved when the engine took
-// them, or telling why it did not.
+// The settings dialog: shows the current settings, saves them, shows why saving failed.
 //
-// What was changed and not saved is lost only with a person's word: whoever leaves is asked.
+// Unsaved changes are discarded only after the person confirms.
 
 import { render } from "lit";
 import type { Intent } from "../model/generated/Intent";
@@ -17,16 +16,16 @@ import { readForm, settingsView, typedFolder } from "./settings_view";
 import { reachWords } from "./settings_words";
 import { saidWords } from "../text/sentence_words";
 
-/** The dialog, and what it shows beside its fields. */
+/** Controls the dialog. */
 export class SettingsDialog {
-  /** Those with which it was opened; `undefined` while it is closed. */
+  /** The settings when the dialog was opened. `undefined` while it is closed. */
   private opened: Settings | undefined;
   private wrong: SettingsUi["wrong"];
   private saving = false;
-  /** A person wants to see them, and they are not known yet. */
+  /** Whether to open the dialog as soon as the settings are known. */
   private isWanted = false;
   private leaving = false;
-  /** Where new torrents were stored when it was opened. */
+  /** The download folder when the dialog was opened. */
   private folder: string | undefined;
 
   constructor(
@@ -41,7 +40,7 @@ export class SettingsDialog {
       event.preventDefault();
       this.leave();
     });
-    // A second Escape would close the dialog whatever is made of its `cancel`.
+    // A second Escape would close the dialog even if `cancel` is prevented.
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.isChanged()) return;
       event.preventDefault();
@@ -49,7 +48,7 @@ export class SettingsDialog {
     });
   }
 
-  /** Shows the settings; as soon as they are known, where they are not yet. */
+  /** Opens the dialog, now or as soon as the settings are known. */
   open(): void {
     const settings = this.world()?.settings;
     this.isWanted = !settings;
@@ -57,12 +56,12 @@ export class SettingsDialog {
     [this.opened, this.wrong, this.saving, this.leaving] = [settings, undefined, false, false];
     this.folder = folderOf(this.world()!);
     this.update();
-    // What was typed before and not saved is gone.
+    // Discards what was typed before.
     this.dialog.querySelector("form")?.reset();
     this.dialog.showModal();
   }
 
-  /** Shows what is new of the world. */
+  /** Renders the dialog again after the engine's state has changed. */
   update(): void {
     if (this.isWanted) this.open();
     const world = this.world();
@@ -78,7 +77,7 @@ export class SettingsDialog {
     render(settingsView(this.opened, ui, actions), this.dialog);
   }
 
-  /** Closes it, or asks first. */
+  /** Closes the dialog, or first asks about unsaved changes. */
   private leave(): void {
     if (!this.isChanged()) return this.dialog.close();
     this.leaving = true;
@@ -92,7 +91,7 @@ export class SettingsDialog {
     this.dialog.querySelector<HTMLElement>("[data-testid=settings-save]")?.focus();
   }
 
-  /** Whether something was changed and not saved. */
+  /** Whether there are unsaved changes. */
   private isChanged(): boolean {
     const form = this.dialog.querySelector("form");
     if (!this.opened || !form) return false;
@@ -126,7 +125,7 @@ export class SettingsDialog {
       this.folder = path;
     }
     const reply = await this.intent({ kind: "configure", settings: meant.settings });
-    // It may have been closed meanwhile, and opened again.
+    // The dialog may have been closed and opened again meanwhile.
     if (this.opened !== opened) return;
     this.saving = false;
     if (reply.kind === "failed") this.refuse({ words: saidWords(reply) });

@@ -1,25 +1,24 @@
-// Where new torrents are stored, as a part of the settings: the folder of now in a field, and what
-// is wrong with another one beside it.
+// The download folder in the settings: a field, and why a folder is refused.
 //
-// Pure. Which folder can be used is the daemon's to say.
+// Pure. The daemon decides which folders it can use.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { World } from "../model/generated/World";
 import { t } from "../text/messages";
 
-/** The folder in which new torrents are stored; `undefined` where it can't be changed. */
+/** The download folder. `undefined` where it can't be changed. */
 export function folderOf({ roots, folders }: Pick<World, "roots" | "folders">): string | undefined {
   return folders ? roots[0]?.path : undefined;
 }
 
-/** The folder that a person typed, if it is another one than before. */
+/** The folder that the person typed, if it differs from `before`. */
 export function newFolder(typed: string, before: string): string | undefined {
   const trimmed = typed.trim();
   return trimmed === before ? undefined : trimmed;
 }
 
-/** The field. `folder` is the one with which the dialog was opened. */
+/** The field. `folder` is the download folder when the dialog was opened. */
 export function folderView(folder: string, wrong: string | undefined): TemplateResult {
   return html`<fieldset>
     <legend>${t("settingsFolder")}</legend>

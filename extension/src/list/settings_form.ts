@@ -1,20 +1,19 @@
-// Settings as texts of a form, and back: which number a person means, in the units in which they
-// think.
+// Converts settings to form texts and back, in the units that people use.
 //
-// Pure. What makes sense is the engine's to say; here is only refused what is no number at all.
+// Pure functions. They refuse only what is not a number; the engine checks the values themselves.
 
 import type { Encryption } from "../model/generated/Encryption";
 import type { Settings } from "../model/generated/Settings";
 import { editable, number, readNumber, t } from "../text/messages";
 
-/** The numbers of the form, as they are typed. Each may be empty, which is for no limit; connections may not. */
+/** The form's texts. All but `connections` may be empty, which means no limit. */
 export interface SettingsTexts {
   /** MB/s. */
   download: string;
   /** MB/s. */
   upload: string;
   connections: string;
-  /** Bytes uploaded for each byte of its size. */
+  /** Uploaded bytes per byte of the torrent's size. */
   ratio: string;
   /** Minutes. */
   seedTime: string;
@@ -22,22 +21,22 @@ export interface SettingsTexts {
   seeds: string;
 }
 
-/** All that the form says. */
+/** Everything in the form. */
 export interface SettingsForm {
   texts: SettingsTexts;
   encryption: Encryption;
   switches: SettingsSwitches;
-  /** Whether torrents are downloaded without a question. */
+  /** Whether downloads start without asking which files. */
   startAtOnce: boolean;
 }
 
-/** What is on or off. */
+/** The switches of the form. */
 export type SettingsSwitches = Pick<
   Settings,
   "tcp" | "utp" | "dht" | "trackers" | "pex" | "webSeeds"
 >;
 
-/** The settings that a form means, or what is wrong with it and where. */
+/** The settings that a form means, or what is wrong with which field. */
 export type FormOutcome = { settings: Settings } | { words: string; field?: keyof SettingsTexts };
 
 const MB = 1_000_000;
@@ -46,7 +45,7 @@ const PERCENT = 100;
 /** The engine counts in 32 bits. */
 const MAX_COUNT = 4_294_967_295;
 
-/** The names of the numbers. */
+/** The names of the number fields. */
 export const FIELDS: readonly (keyof SettingsTexts)[] = [
   "download",
   "upload",
@@ -57,7 +56,7 @@ export const FIELDS: readonly (keyof SettingsTexts)[] = [
   "seeds",
 ];
 
-/** The form in which a person finds the settings. */
+/** The form texts for the settings. */
 export function formOf(settings: Settings): SettingsForm {
   const { encryption, tcp, utp, dht, trackers, pex, webSeeds } = settings;
   return {
@@ -76,7 +75,7 @@ export function formOf(settings: Settings): SettingsForm {
   };
 }
 
-/** Whether two forms say the same. */
+/** Whether two forms have the same content. */
 export function isSame(one: SettingsForm, other: SettingsForm): boolean {
   const { texts, switches } = other;
   return (
@@ -89,7 +88,7 @@ export function isSame(one: SettingsForm, other: SettingsForm): boolean {
   );
 }
 
-/** What a person means; what the form does not say stays as it was. */
+/** The settings that a form means. Settings that are not in the form keep their values. */
 export function settingsOf(
   { texts, encryption, switches, startAtOnce }: SettingsForm,
   before: Settings,
@@ -123,12 +122,12 @@ export function settingsOf(
   return wrong ?? { settings };
 }
 
-/** At most six digits after the point: what a byte more or less makes of megabytes. */
+/** Formats a number with at most six decimals: a byte is 0.000001 MB. */
 function shown(value: number | null, unit: number): string {
   return value === null ? "" : editable(value / unit);
 }
 
-/** A number in the engine's unit, `null` for none, or what is wrong. */
+/** Parses a number into the engine's unit. Returns `null` for an empty text, or what is wrong. */
 function parseNumber(
   typed: string,
   label: string,

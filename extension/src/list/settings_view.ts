@@ -1,8 +1,7 @@
-// The settings in a dialog.
+// The content of the settings dialog.
 //
-// A pure template: what a person typed lives in the dialog's fields and nowhere else. The fields
-// begin with the settings as they were when the dialog was opened; what happens meanwhile changes
-// only the line about the router.
+// A pure template. The dialog's fields hold what the person typed. They start with the settings at
+// the time of opening; later changes affect only the line about the router.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -17,26 +16,26 @@ import type { ReachTone } from "./settings_words";
 
 /** What a person can do in the dialog. */
 export interface SettingsActions {
-  /** `folder` is what stands in the field of the download folder. */
+  /** Saves the form. `folder` is the text of the download folder's field. */
   save(form: SettingsForm, folder: string): void;
-  /** Closes the dialog, unless something was changed: then it asks first. */
+  /** Closes the dialog, or first asks about unsaved changes. */
   leave(): void;
-  /** Closes it, whatever was changed. */
+  /** Closes the dialog and discards changes. */
   close(): void;
-  /** Goes on with what was changed. */
+  /** Returns to the form. */
   stay(): void;
 }
 
-/** What the dialog shows beside its fields. */
+/** What the dialog shows besides its fields. */
 export interface SettingsUi {
   reach: { words: string; tone: ReachTone };
   /** What is wrong, and with which field. */
   wrong: { words: string; field?: keyof SettingsTexts | "folder" | undefined } | undefined;
-  /** Where new torrents are stored; `undefined` where that can't be changed. */
+  /** The download folder. `undefined` where it can't be changed. */
   folder: string | undefined;
-  /** Whether a person is asked what becomes of their changes. */
+  /** Whether the dialog asks about unsaved changes. */
   leaving: boolean;
-  /** Whether it is being saved. */
+  /** Whether the settings are being saved. */
   saving: boolean;
 }
 
@@ -50,7 +49,7 @@ const SWITCHES: readonly (keyof SettingsSwitches)[] = [
   "webSeeds",
 ];
 
-/** The dialog's content. `settings` are those with which it was opened. */
+/** The dialog's content. `settings` are those at the time of opening. */
 export function settingsView(
   settings: Settings,
   ui: SettingsUi,
@@ -161,12 +160,12 @@ function boxView(form: SettingsForm, name: keyof SettingsSwitches): TemplateResu
   return html`<label class="box"><input type="checkbox" name=${name} data-testid="set-${name}" .defaultChecked=${form.switches[name]} />${t(`settingsSwitch_${name}`)}</label>`;
 }
 
-/** What stands in the field of the download folder; empty where there is none. */
+/** The text of the download folder's field. Empty if there is no such field. */
 export function typedFolder(form: HTMLFormElement): string {
   return (form.elements.namedItem("folder") as HTMLInputElement | null)?.value ?? "";
 }
 
-/** What stands in the form. */
+/** Reads the form's fields. */
 export function readForm(form: HTMLFormElement): SettingsForm {
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
   const read = <K extends string, V>(names: readonly K[], of: (input: HTMLInputElement) => V) =>

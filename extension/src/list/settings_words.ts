@@ -1,4 +1,4 @@
-// Where others reach this computer, in a line.
+// Whether other peers can reach this computer, in one line.
 
 import type { MappedBy } from "../model/generated/MappedBy";
 import type { World } from "../model/generated/World";
@@ -11,10 +11,10 @@ const PROTOCOLS: { readonly [K in MappedBy]: string } = {
   upnp: "UPnP",
 };
 
-/** Whether the words are good news, or not yet. */
+/** Whether the line is good news. */
 export type ReachTone = "good" | "neutral";
 
-/** Where others reach this computer, and what the router has to do with it. */
+/** Whether peers can reach this computer, and what the router does about it. */
 export function reachWords({
   listenPort,
   portMapping,

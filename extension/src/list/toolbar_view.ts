@@ -1,5 +1,4 @@
-// What stands above the torrents: looking for one, sorting, all of them together; and what can be
-// done to those that are selected.
+// The toolbar above the torrents, and the bar for selected torrents.
 //
 // Pure templates, as in torrent_view.ts.
 
@@ -25,7 +24,7 @@ const SORT_NAMES: Readonly<Record<SortBy, MessageName>> = {
   rate: "listSortRate",
 };
 
-/** The bar above the list. */
+/** The toolbar: search, sorting, totals, and actions on all torrents. */
 export function toolbarView(
   torrents: readonly TorrentRow[],
   roots: readonly RootView[],
@@ -85,7 +84,7 @@ export function toolbarView(
   </div>`;
 }
 
-/** The rates of all together. */
+/** The sum of all rates. */
 function totalsWords(torrents: readonly TorrentRow[]): string {
   const running = torrents.filter((torrent) => !isStopped(torrent));
   const down = running.reduce(
@@ -96,7 +95,7 @@ function totalsWords(torrents: readonly TorrentRow[]): string {
   return `↓ ${rate(down)} ↑ ${rate(up)}`;
 }
 
-/** How much room there is, where the daemon says; folders on one disk are named once. */
+/** The free space of the download folders. Folders on the same disk are listed once. */
 function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing {
   const disks = new Map<string, string>();
   for (const { label, freeBytes, totalBytes } of roots) {
@@ -113,7 +112,7 @@ function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing 
   return html`<span class="free" data-testid="free">${words}</span>`;
 }
 
-/** What can be done to those that are selected. How many they are is always there to be read out. */
+/** The bar for selected torrents. Its count is always in the page, for screen readers. */
 export function selectionView(
   selected: number,
   shown: number,

@@ -1,8 +1,7 @@
-// What a person does with torrents and their files: asks the engine, and shows what comes of it.
+// Actions on torrents and their files.
 //
-// It knows the engine as a `Host` and the page's own state; dialogs and scrolling are the page's.
-// The page shows the engine's answer beside the button or field that asked: in a part of the
-// details, or in the torrent's row.
+// Each action sends an intent to the engine. The page shows the answer beside the button or field
+// that asked: in a part of the details, or in the torrent's row.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
@@ -23,23 +22,23 @@ import { isStopped } from "./torrent_words";
 
 const COPIED_MS = 1_500;
 
-/** The page, as far as what is done to torrents shows on it. */
+/** What the actions need from the page. */
 export interface ListPage {
-  /** The list is to be shown anew. */
+  /** Renders the page again. */
   update(): void;
-  /** Other torrents are open: other topics are to be followed. */
+  /** Follows the topics of the torrents that are open now. */
   follow(): void;
-  /** Torrents in the order in which they are shown. */
+  /** The torrents in the order in which they are shown. */
   shown(): readonly TorrentRow[];
-  /** Words about something, until a person has read them. */
+  /** Shows a message until the person dismisses it. */
   say(name: string, words: string): void;
   /** Scrolls until the torrent's row is in the window. */
   reveal(infoHash: string): void;
-  /** Has the browser save a file. */
+  /** Saves a file as a browser download. */
   save(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   askToRemove(torrents: readonly TorrentRow[]): void;
   askForName(infoHash: string, file: FileView): void;
-  /** Opens the sheet in which a person says what becomes of a torrent. */
+  /** Opens the dialog that asks what to download of a torrent. */
   decide(infoHash: string): void;
 }
 
@@ -50,7 +49,7 @@ export class TorrentActions {
     private readonly page: ListPage,
   ) {}
 
-  /** A click on a row, beside all that has a meaning of its own. */
+  /** Handles a click on a row outside of its buttons: selects the torrent, or opens it. */
   clicked(infoHash: string, event: MouseEvent): void {
     const target = event.target as Element;
     if (target.closest("a, button, input, select, label") || getSelection()?.isCollapsed === false)
@@ -60,7 +59,7 @@ export class TorrentActions {
     else this.toggle(infoHash);
   }
 
-  /** What becomes of a torrent that waits for that is to be said. */
+  /** Asks which files of an undecided torrent to download. */
   decide(infoHash: string): void {
     this.page.decide(infoHash);
   }
@@ -72,7 +71,7 @@ export class TorrentActions {
     this.page.update();
   }
 
-  /** Selects a torrent, or no longer; with `range` all from the last one to it. */
+  /** Selects or deselects a torrent. `range` selects all from the last touched one. */
   select(infoHash: string, range: boolean): void {
     const { selection } = this.state;
     if (range) selection.extend(this.hashes(), infoHash);
@@ -90,7 +89,7 @@ export class TorrentActions {
     this.page.update();
   }
 
-  /** Those that are selected. */
+  /** The selected torrents. */
   get selected(): string[] {
     return this.state.selection.of(this.hashes());
   }
@@ -110,7 +109,7 @@ export class TorrentActions {
     if (torrents.length > 0) this.page.askToRemove(torrents);
   }
 
-  /** Removes them without asking. */
+  /** Removes torrents without asking. */
   removeNow(infoHashes: readonly string[], deleteData: boolean): void {
     for (const infoHash of infoHashes) {
       this.state.forget(infoHash);
@@ -141,7 +140,7 @@ export class TorrentActions {
     void this.act({ kind: "set_priorities", infoHash, files });
   }
 
-  /** Wants all files at these places, or none of them. */
+  /** Selects or deselects files by their places in the list of files. */
   wantAll(infoHash: string, places: readonly number[], isWanted: boolean): void {
     const files = this.host.topic(`torrent/${infoHash}`)?.files ?? [];
     const changed = places
@@ -153,7 +152,7 @@ export class TorrentActions {
     );
   }
 
-  /** Has the beginning of a film fetched, and where it was left. */
+  /** Asks the engine to fetch the start of a film and the place where the person left it. */
   prepare(infoHash: string, index: number): void {
     const file = this.host
       .topic(`torrent/${infoHash}`)
@@ -173,7 +172,7 @@ export class TorrentActions {
     this.page.askForName(infoHash, file);
   }
 
-  /** Gives a file another name; words when that can't be. */
+  /** Renames a file. Returns the reason if the engine refuses. */
   async renameNow(infoHash: string, index: number, name: string): Promise<string | undefined> {
     return failureOf(await this.host.intent({ kind: "rename_file", infoHash, index, name }));
   }
@@ -198,7 +197,7 @@ export class TorrentActions {
     if (reply.kind === "text") await this.copy(reply.text, `magnet ${infoHash}`);
   }
 
-  /** Saves its `.torrent` file, as a download of the browser. */
+  /** Saves the `.torrent` file as a browser download. */
   async saveTorrent(infoHash: string): Promise<void> {
     const reply = await this.act({ kind: "torrent_file", infoHash }, "facts");
     if (reply.kind === "file") this.page.save(reply.name, new Uint8Array(reply.content));
@@ -208,7 +207,7 @@ export class TorrentActions {
     void this.act({ kind: "adopt", infoHash }, "files");
   }
 
-  /** Has the file manager of this computer show where it lies. */
+  /** Shows the torrent's files in this computer's file manager. */
   showInFolder(infoHash: string): void {
     void this.act({ kind: "show_in_folder", infoHash, file: null }, "files");
   }
@@ -273,13 +272,13 @@ export class TorrentActions {
     if (url) await this.copy(url, `${infoHash}/${file.index}`);
   }
 
-  /** Copies a text; `key` names it for as long as the page says that it was copied. */
+  /** Copies a text. `key` identifies the button that then shows a tick. */
   async copy(text: string, key: string): Promise<void> {
     const { state, page } = this;
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // The page is not in front, or a person forbade it.
+      // The page is in the background, or the person has denied clipboard access.
       page.say(text, t("listCopyFailed"));
       return;
     }
@@ -321,10 +320,10 @@ export class TorrentActions {
     return this.page.shown().map(({ infoHash }) => infoHash);
   }
 
-  /** Shows at a place of a torrent why the engine refused, or else what it did. */
+  /** Shows the engine's refusal, or else what it did, at a place of a torrent. */
   private say(infoHash: string, place: ReplyPlace, failure: string | undefined, done = ""): void {
     const text = failure ?? done;
-    // There may be nothing to say, and nothing from before to replace.
+    // Nothing to show, and nothing to replace.
     if (text !== "" || this.state.wordsOf(infoHash)[place] !== undefined)
       this.state.setWords(infoHash, place, { text, isWrong: failure !== undefined });
     this.page.update();

@@ -1,8 +1,7 @@
 // A torrent's row in the list.
 //
-// Pure templates: what they show comes in, what a person does goes out through `TorrentActions`.
-// Foreign text (names, paths, messages) is only ever put in as text, isolated by `bdi` because it
-// can be written right to left.
+// Pure templates: actions go through `TorrentActions`. Foreign text (names, paths, messages) is
+// only inserted as text, isolated by `bdi` because it can be written right to left.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -30,15 +29,15 @@ import {
 export interface RowUi {
   isOpen: boolean;
   isSelected: boolean;
-  /** Whether it came a moment ago. */
+  /** Whether the torrent was just added. */
   isNew: boolean;
-  /** Whether it was just added although it was here. */
+  /** Whether it was just added although it was in the list. */
   isAlready: boolean;
-  /** What it is doing. */
+  /** What the torrent is doing, in words. */
   state: string;
-  /** What else there is to say; empty for nothing. */
+  /** The engine's message. Empty if there is none. */
   message: string;
-  /** How the engine answered to the last thing that was asked in the row. */
+  /** The engine's answer to the last action in the row. */
   reply: FormWords | undefined;
 }
 
@@ -94,7 +93,7 @@ export function torrentView(
   </div>`;
 }
 
-/** What stands below the row: a question that waits, and words that matter. */
+/** The part below the row: a question to the person, and messages. */
 function belowView(
   torrent: TorrentRow,
   ui: RowUi,
@@ -136,7 +135,7 @@ function replyView(infoHash: string, reply: FormWords, actions: TorrentActions):
   </div>`;
 }
 
-/** A click with Shift selects torrents, and not the text between them. */
+/** Shift+click selects torrents, not the text between them. */
 function keepTextUnselected(event: MouseEvent): void {
   if (event.shiftKey && !(event.target as Element).closest("input")) event.preventDefault();
 }

@@ -1,4 +1,4 @@
-// What a row says of its torrent.
+// The texts of a torrent's row.
 
 import type { Sentence } from "../model/generated/Sentence";
 import { about, percent, rate, size } from "../text/format";
@@ -7,7 +7,7 @@ import { saidWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 import type { TorrentRow } from "../model/topics";
 
-/** Codes of the engine that say what the state says already. */
+/** Codes of the engine that only repeat the torrent's state. */
 const IN_STATE: ReadonlySet<Sentence["code"]> = new Set([
   "looking_for_peers",
   "connecting_to_peers",
@@ -16,7 +16,7 @@ const IN_STATE: ReadonlySet<Sentence["code"]> = new Set([
   "queued",
   "queued_for_seeding",
 ]);
-/** Codes that say why there are no peers. */
+/** Codes of the engine that say why there are no peers. */
 const NO_PEERS: ReadonlySet<Sentence["code"]> = new Set([
   "no_peers",
   "no_peers_no_tracker",
@@ -24,7 +24,7 @@ const NO_PEERS: ReadonlySet<Sentence["code"]> = new Set([
   "no_peers_in_link",
 ]);
 
-/** How far it is, in words. */
+/** How much is downloaded, in words. */
 export function progressWords(torrent: TorrentRow): string {
   const { wanted, wantedVerified, length, state } = torrent;
   if (length === 0 || wanted === 0) return "";
@@ -35,7 +35,7 @@ export function progressWords(torrent: TorrentRow): string {
     : t("torrentProgressChosen", size(wantedVerified), size(wanted));
 }
 
-/** What it is doing, in words. */
+/** What the torrent is doing, in words. */
 export function stateWords(torrent: TorrentRow): string {
   if (
     hasNothingChosen(torrent) &&
@@ -84,7 +84,7 @@ function peerlessWords({ says, knownPeers }: TorrentRow): string {
   return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
 }
 
-/** What the engine has to say beyond its state; empty when that is nothing. */
+/** The engine's message. Empty if it only repeats the state. */
 export function messageWords(torrent: TorrentRow, isLonely: boolean): string {
   const trouble = troubleWords(torrent);
   if (trouble !== undefined) return trouble;
@@ -92,7 +92,10 @@ export function messageWords(torrent: TorrentRow, isLonely: boolean): string {
   return words === "" && isLonely ? t("torrentLonely") : words;
 }
 
-/** How fast bytes come and go, in words; nothing while none do. What is stopped or complete has a rate of the moment before. */
+/**
+ * Transfer rates in words; empty while nothing moves. Stopped and complete torrents still carry the
+ * rate of the last second, which is hidden.
+ */
 export function rateWords({ state, downRateBps, upRateBps }: TorrentRow): string {
   const isRunning = state === "downloading" || state === "metadata";
   const down = isRunning && downRateBps > 0 ? `↓ ${rate(downRateBps)}` : "";
@@ -100,7 +103,7 @@ export function rateWords({ state, downRateBps, upRateBps }: TorrentRow): string
   return [down, up].filter(Boolean).join(" ");
 }
 
-/** How much of it was uploaded, in words; nothing before the first byte. */
+/** How much was uploaded, in words. Empty before the first byte. */
 export function uploadedWords({ uploaded, verified }: TorrentRow): string {
   if (uploaded === 0) return "";
   return verified > 0
@@ -108,7 +111,7 @@ export function uploadedWords({ uploaded, verified }: TorrentRow): string {
     : t("torrentUploaded", size(uploaded));
 }
 
-/** The same beside a label that says what it is about. */
+/** How much was uploaded, without the word "uploaded", for use beside a label. */
 export function sentWords({ uploaded, verified }: TorrentRow): string {
   if (uploaded === 0) return "";
   return verified > 0
@@ -116,30 +119,33 @@ export function sentWords({ uploaded, verified }: TorrentRow): string {
     : size(uploaded);
 }
 
-/** Whether it is known what is in it; of a magnet link that is not, until its description comes. */
+/** Whether the torrent's files are known. A magnet link's are not until its metadata arrives. */
 export function isDescribed(torrent: TorrentRow): boolean {
   return torrent.pieceCount > 0 || torrent.fileCount > 0;
 }
 
-/** Whether none of its files is to be downloaded. */
+/** Whether no file is selected. */
 function hasNothingChosen(torrent: TorrentRow): boolean {
   return torrent.wanted === 0 && torrent.length > 0;
 }
 
-/** How full its bar is, from 0 to 1. One of empty files is all there; of one without a description, or of which nothing is chosen, nothing is. */
+/**
+ * The filled share of the progress bar, from 0 to 1. It is 1 for a torrent of empty files, and 0
+ * without metadata or selected files.
+ */
 export function share(torrent: TorrentRow): number {
   if (torrent.wanted > 0) return torrent.wantedVerified / torrent.wanted;
   return isDescribed(torrent) && !hasNothingChosen(torrent) ? 1 : 0;
 }
 
-/** The share in percent, or nothing where it says nothing. */
+/** The progress in percent. Empty where it means nothing. */
 export function shareWords(torrent: TorrentRow): string {
   return torrent.state === "complete" || torrent.wanted === 0
     ? ""
     : percent(torrent.wantedVerified, torrent.wanted);
 }
 
-/** Whether it stands still until somebody resumes it. */
+/** Whether the torrent is stopped until a person resumes it. */
 export function isStopped({ state }: Pick<TorrentRow, "state">): boolean {
   return state === "paused" || state === "error";
 }

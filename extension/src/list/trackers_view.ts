@@ -1,7 +1,7 @@
-// The trackers of an open torrent: what each does, adding some, taking one away, asking all now.
+// The trackers of an open torrent: their states, and buttons to add, remove and ask.
 //
-// Pure templates, as in torrent_view.ts. A tracker's address may hold a person's own key, so only
-// its host is shown.
+// Pure templates, as in torrent_view.ts. A tracker's address may contain a private key, so only its
+// host is shown.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";

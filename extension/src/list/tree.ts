@@ -1,25 +1,24 @@
-// The folders of a torrent, as a tree of its files.
+// The folder tree of a torrent's files.
 //
-// Pure. Files are named by their places in the list that the tree was made of, so that a tree
-// outlives what changes of its files. Invariant: a folder that holds nothing but one folder is
-// shown as one with it.
+// Pure. The tree refers to files by their places in the list, so it stays valid while files change.
+// Invariant: a folder that contains only one folder is merged with it.
 
 import { language } from "../text/messages";
 
 /** A folder. */
 export interface Folder {
-  /** Its path, without a slash at its end. Names it in its torrent. */
+  /** The path without a trailing slash. Unique within the torrent. */
   path: string;
-  /** What to call it: what its path has beyond the folder above. */
+  /** The name to show: the path below the parent folder. */
   name: string;
   folders: Folder[];
-  /** Its own files: places in the list. */
+  /** Places of the files directly in the folder. */
   files: number[];
-  /** All files below it. */
+  /** Places of all files below the folder. */
   all: number[];
 }
 
-/** Part of a tree, in the order in which it is shown. */
+/** A folder or file of a tree, in display order. */
 export type TreeItem =
   | { kind: "folder"; folder: Folder; depth: number }
   | { kind: "file"; at: number; depth: number };
@@ -28,7 +27,7 @@ interface Named {
   readonly path: string;
 }
 
-/** The tree of these files. Its root is what all of them have in common. */
+/** Builds the tree. Its root is the folder that all files share. */
 export function treeOf(files: readonly Named[]): Folder {
   const root: Folder = { path: "", name: "", folders: [], files: [], all: [] };
   const known = new Map<string, Folder>([["", root]]);
@@ -57,7 +56,7 @@ export function treeOf(files: readonly Named[]): Folder {
   });
 }
 
-/** Puts a folder and all below it in order, and joins those that are alone with the ones above. */
+/** Sorts a folder and everything below, and merges single folders with their parents. */
 function settled(folder: Folder, order: (folder: Folder) => void): Folder {
   let whole = folder;
   while (whole.files.length === 0 && whole.folders.length === 1) {
@@ -70,7 +69,7 @@ function settled(folder: Folder, order: (folder: Folder) => void): Folder {
   return whole;
 }
 
-/** What is shown of a tree: nothing below folders that are collapsed, and of files only those that are looked for. */
+/** The visible part of a tree: skips collapsed folders and files that don't match the search. */
 export function itemsOf(
   root: Folder,
   isCollapsed: (path: string) => boolean,
@@ -90,7 +89,7 @@ export function itemsOf(
   return items;
 }
 
-/** Makes the tree anew only when the paths are other ones. */
+/** Rebuilds the tree only when the paths change. */
 export class TreeCache {
   private files: readonly Named[] = [];
   private tree: Folder = treeOf([]);

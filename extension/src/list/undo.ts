@@ -1,8 +1,7 @@
-// Torrents that were just removed, in a corner of the window: which, and the way back for as long
-// as there is one.
+// Shows removed torrents at the bottom of the window, with Undo buttons.
 //
-// It shows what the engine says and keeps only what went wrong with a way back. It has a place of
-// its own in the document, beside whatever the page shows.
+// The engine says which torrents can be brought back. This module only keeps why an undo failed. It
+// renders into its own element in the document.
 
 import { render } from "lit";
 import type { Host } from "../host/host";
@@ -10,10 +9,10 @@ import type { UndoProblem } from "./undo_view";
 import { undoView } from "./undo_view";
 import { saidWords } from "../text/sentence_words";
 
-/** How long a person reads why something could not be brought back, ms. */
+/** How long the reason of a failed undo is shown, in ms. */
 const PROBLEM_MS = 8_000;
 
-/** Shows them until the signal aborts. `back` hears which torrent a person brought back. */
+/** Shows removed torrents until the signal aborts. `back` is called after an undo. */
 export function showRemoved(
   host: Host,
   back: (infoHash: string) => void,
@@ -21,7 +20,7 @@ export function showRemoved(
 ): void {
   const place = document.createElement("div");
   place.className = "undo-place";
-  // Told to those who do not see it, when it comes and not each second.
+  // Announced when a torrent is removed, not each second.
   place.setAttribute("role", "status");
   document.body.append(place);
   signal.addEventListener("abort", () => place.remove(), { once: true });

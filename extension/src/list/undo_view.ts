@@ -1,4 +1,4 @@
-// What was just removed, as a few lines with a button each.
+// The lines with removed torrents and their Undo buttons.
 //
 // A pure template.
 
@@ -9,16 +9,16 @@ import type { RemovedView } from "../model/generated/RemovedView";
 import { t } from "../text/messages";
 import { saidWords } from "../text/sentence_words";
 
-/** Why one could not be brought back. */
+/** Why an undo failed. */
 export interface UndoProblem {
   name: string;
   words: string;
 }
 
-/** Lines at most; those removed before them go without a word. */
+/** Most lines that are shown. */
 const MOST = 4;
 
-/** The lines: the newest first, as the engine tells them. */
+/** The lines, the newest removal first. */
 export function undoView(
   removed: readonly RemovedView[],
   problem: UndoProblem | undefined,

@@ -1,4 +1,4 @@
-// The offer to put an update in place now, which else waits until nobody would notice.
+// The offer to install an update now instead of when the extension is idle.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";

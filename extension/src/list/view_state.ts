@@ -1,32 +1,30 @@
-// What a page remembers of how a person left the list: what is open, folded up and looked for, and
-// where the page was. It lasts as long as its tab, so that who comes back from a film finds the
-// list as it was; how the list is sorted lasts longer.
+// Stores how the person left the list: what is open, the search, and the scroll position.
 //
-// Nothing of the engine's is kept here. What can't be stored, or read, is as if nobody had been
-// here.
+// It is kept as long as the browser tab; the sort order is kept longer. State of the engine is not
+// stored here. If storing or reading fails, the list starts fresh.
 
 import { recall, remember, type Store } from "../ui/stores";
 import type { Sort } from "./arrange";
 import { SORTS } from "./arrange";
 
-/** Where the page was: a line, and how far its top was above the window's, px. */
+/** A scroll position: the line at the window's top, and how much of it is above, in px. */
 export interface Place {
   key: string;
   offset: number;
 }
 
-/** What had the focus: a control of a line. */
+/** The focused control of a line. */
 export interface Focus {
   key: string;
-  /** Its test id, which names it in its line. */
+  /** The control's test id. */
   part: string;
 }
 
-/** How the list is left. */
+/** The stored state of the list. */
 export interface ViewState {
   open: string[];
   details: string[];
-  /** Folders that are folded up, by torrent. */
+  /** Collapsed folders, by info hash. */
   collapsed: Record<string, string[]>;
   search: string;
   place: Place | null;
@@ -36,7 +34,7 @@ export interface ViewState {
 const VIEW = "list";
 const SORT = "list-sort";
 
-/** How the list was left in this tab. */
+/** Reads the stored state of this tab. */
 export function viewIn(store: Store): ViewState {
   const view: ViewState = {
     open: [],
@@ -53,7 +51,7 @@ export function keepView(store: Store, view: ViewState): void {
   remember(store, VIEW, view);
 }
 
-/** How the list is sorted. */
+/** Reads the stored sort order. */
 export function sortIn(store: Store): Sort {
   const { by, reversed } = (recall(store, SORT) ?? {}) as Partial<Sort>;
   return { by: SORTS.find((one) => one === by) ?? "added", reversed: reversed === true };
