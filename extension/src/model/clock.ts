@@ -1,14 +1,14 @@
-// Time as a value, so that what waits can be tested without waiting.
+// Time as a value: tests replace it, so that they need not wait.
 
-/** A source of time and of later. */
+/** A source of time and timers. */
 export interface Clock {
-  /** Milliseconds since some fixed moment. */
+  /** Milliseconds since a fixed moment. */
   now(): number;
-  /** Calls back once, later; the function returned calls it off. */
+  /** Calls back once after a delay. The returned function cancels it. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
-/** The real one. */
+/** The system's clock and timers. */
 export const realClock: Clock = {
   now: () => performance.now(),
   after: (delayMs, callback) => {
@@ -17,7 +17,7 @@ export const realClock: Clock = {
   },
 };
 
-/** The `attempt`th delay (from 0) of a back-off that doubles from `firstMs` and stays at `mostMs`. */
+/** The delay of attempt `attempt` (from 0), in ms: doubles from `firstMs` up to `mostMs`. */
 export function backoff(attempt: number, firstMs: number, mostMs: number): number {
   return Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30));
 }

@@ -1,17 +1,17 @@
-// Which torrents have just become complete: what a person who waits for them wants to hear of.
+// Detects torrents that have just become complete, for notifications.
 //
-// Invariant: each is named once, and only if something of it came while this looked. What was
-// complete before, or is found complete when it is hashed, is nothing new.
+// Invariant: each is reported once, and only if some of it was downloaded meanwhile. A torrent that
+// was complete before, or is found complete by a check, is not reported.
 
 import type { TorrentRow } from "./topics";
 
 /** Watches torrents become complete. */
 export class Completions {
-  /** Those that lacked something when they were seen last. */
+  /** Torrents that were incomplete when they were last seen. */
   private readonly lacking = new Set<string>();
   private readonly named = new Set<string>();
 
-  /** Takes torrents as they are now, all of them or those that changed; those that have just become complete. */
+  /** Takes all torrents, or those that changed. Returns those that became complete. */
   take<T extends Pick<TorrentRow, "infoHash" | "state" | "downloaded">>(
     torrents: readonly T[],
   ): T[] {

@@ -1,20 +1,20 @@
-// How engine and daemon stand with each other, as a page hears of it.
+// The state of the connection between engine and daemon.
 
-/** How the engine stands with the daemon. */
+/** The connection as the engine knows it. */
 export type LinkState =
   | { kind: "connecting" }
-  /** `baseUrl` has no slash at its end; a file's `url` follows it. */
+  /** `baseUrl` has no trailing slash; a file's `url` is appended to it. */
   | { kind: "connected"; baseUrl: string; version: string }
   | LinkDown
-  /** Another engine has the daemon; this one keeps still until a page says otherwise. */
+  /** Another engine uses the daemon. This engine stays idle until a page takes over. */
   | { kind: "superseded" };
 
-/** There is no daemon. `message`: what the daemon's side, or the browser, said itself; empty if it said nothing. */
+/** The daemon is not connected. `message` is the daemon's or browser's own text, or empty. */
 export interface LinkDown {
   kind: "down";
   cause: DownCause;
   reason?: DownReason | undefined;
-  /** Those that don't fit each other. */
+  /** The versions, if they are incompatible. */
   versions?: Versions | undefined;
   message: string;
 }
@@ -26,7 +26,8 @@ export interface Versions {
 }
 
 /**
- * Why there is no daemon. `no_engine`: the WebAssembly itself could not be loaded. `not_started`: the browser does not even give the engine a place.
+ * Why the daemon is not connected. `no_engine`: the WebAssembly failed to load. `not_started`: the
+ * browser did not create the engine's document.
  */
 export type DownCause =
   | "no_host"
@@ -37,19 +38,22 @@ export type DownCause =
   | "no_engine"
   | "not_started";
 
-/** Why a native host gave no endpoint. `silent`: not in time. `background`: the extension's own background did not pass it on. */
+/**
+ * Why a native host returned no endpoint. `silent`: it timed out. `background`: the extension's
+ * background did not forward the answer.
+ */
 export type HostReason = "not_started" | "ended" | "silent" | "not_understood" | "background";
 
 /**
- * More about a cause: of `host_error`, or of `unreachable`. `server`: the page comes from a server, which is gone. `server_token`: it is there,
- * and wants another token.
+ * Details of `host_error` and `unreachable`. `server`: the server of this page is gone.
+ * `server_token`: the server wants another token.
  */
 export type DownReason = HostReason | "token" | "server" | "server_token";
 
-/** The link as a page sees it: the engine's own words, its silence, or that they don't speak the same language. */
+/** The connection as a page knows it: the engine's state, silence, or a build mismatch. */
 export type PageLink =
   | LinkState
   | { kind: "starting" }
   | { kind: "reconnecting" }
-  /** Page and engine are of two builds, and this part is the older one. */
+  /** Page and engine are of different builds, and `part` is the older one. */
   | { kind: "outdated"; part: "page" | "engine" };

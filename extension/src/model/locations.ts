@@ -1,9 +1,12 @@
-// Where things are: the player page of a file, and the file itself at the daemon.
+// Addresses: a file's player page, and the file itself at the daemon.
 
 import type { FileView } from "./generated/FileView";
 import type { PageLink } from "./link";
 
-/** Size of one reply to the player. Chrome asks for the next at once; so what it asks for is what it needs. */
+/**
+ * Bytes per response to the player. Chrome asks for the next part when it needs it, so small parts
+ * show what it needs.
+ */
 const PART_BYTES = 1024 * 1024;
 
 /** Address of the player page for a file. */
@@ -11,7 +14,7 @@ export function playerPage(infoHash: string, index: number): string {
   return `player.html?torrent=${infoHash}&file=${index}`;
 }
 
-/** Address of a file for any player, if the daemon is there. */
+/** Address of a file for any player. `undefined` while the daemon is not connected. */
 export function streamUrl(link: PageLink, file: FileView): string | undefined {
   return link.kind === "connected" && file.url ? link.baseUrl + file.url : undefined;
 }

@@ -1,8 +1,7 @@
-// What a page follows of the engine, and how a change of it becomes the next state.
+// The topics of engine state that a page follows, and how changes are applied.
 //
-// Pure. Invariant: an object that did not change is the same object in the next state, so what is
-// shown can be compared by identity. Whatever a change can't be applied to is a gap, and the page
-// asks for the whole.
+// Pure functions. Invariant: an object that did not change stays the same object, so views compare
+// by identity. If a change can't be applied, the page asks for the whole topic.
 
 import type { FileView } from "./generated/FileView";
 import type { FilmView } from "./generated/FilmView";
@@ -12,34 +11,34 @@ import type { TorrentView } from "./generated/TorrentView";
 import type { TrackerView } from "./generated/TrackerView";
 import type { World } from "./generated/World";
 
-/** A torrent in a list: what it consists of is a topic of its own. */
+/** A torrent in the list. Its files and trackers are in a topic of their own. */
 export type TorrentRow = Omit<TorrentView, "files" | "trackers">;
 
-/** The names of topics: the list, what is in a torrent, who is connected to it, what a player shows of a file. */
+/** The names of topics: the list, a torrent's contents, its peers, a file in the player. */
 export type TopicName =
   | "list"
   | `torrent/${string}`
   | `peers/${string}`
   | `film/${string}/${number}`;
 
-/** All torrents, newest first, and what is shown beside them. */
+/** All torrents, newest first, and the state beside them. */
 export interface ListState {
   torrents: readonly TorrentRow[];
   world: World;
 }
 
-/** What is in a torrent. */
+/** The files and trackers of a torrent. */
 export interface ContentsState {
   files: readonly FileView[];
   trackers: readonly TrackerView[];
 }
 
-/** Who is connected to a torrent, the most active first. */
+/** The peers of a torrent, the most active first. */
 export interface PeersState {
   peers: readonly PeerView[];
 }
 
-/** A topic's state, by its name. */
+/** The state of a topic, by the topic's name. */
 export type TopicState<N extends TopicName> = N extends "list"
   ? ListState
   : N extends `torrent/${string}`
@@ -48,14 +47,14 @@ export type TopicState<N extends TopicName> = N extends "list"
       ? PeersState
       : FilmView;
 
-/** A topic as a page has it. */
+/** A topic as a page knows it. */
 export interface Known {
-  /** `undefined`: something was missed since, and what differs from now on can't be applied to it. */
+  /** `undefined` after a missed change: only a whole topic can be applied then. */
   revision: number | undefined;
   state: ListState | ContentsState | PeersState | FilmView;
 }
 
-/** The next state; `undefined` when the change belongs to another revision than the one that is known. */
+/** Applies an update. `undefined` if it is based on a revision that the page does not have. */
 export function applied(
   known: Known | undefined,
   { from, revision, change }: TopicUpdate,
@@ -87,7 +86,9 @@ export function applied(
   }
 }
 
-/** The items in their new order, changed ones in place of the old. `undefined` when one is named that nobody has told. */
+/**
+ * Merges changed items into the known ones, in the new order. `undefined` if an item is unknown.
+ */
 function merged<T, K>(
   before: readonly T[],
   order: readonly K[] | null,

@@ -1,4 +1,4 @@
-// Entry of the app page: the list, on a server.
+// Entry of the list page on a server.
 
 import "./speak";
 import { startList } from "../list/page";

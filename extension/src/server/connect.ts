@@ -1,14 +1,14 @@
-// Joins a page to the server that it came from.
+// Connects a page to the server that it was loaded from.
 
 import type { Host } from "../host/host";
 import { ServerHost } from "../host/server";
 import { realClock } from "../model/clock";
 import { localStore } from "../ui/stores";
 
-/** Where the token lies once the address has told it: another page of this origin needs it as well. */
+/** Key of the token in the tab's storage, for other pages of this origin. */
 const TOKEN = "token";
 
-/** Connects this page. The token leaves the address, so that it is in no history and on no screen. */
+/** Connects this page. Removes the token from the address, to keep it out of the history. */
 export function connectPage(): Host {
   const address = new URL(location.href);
   const given = address.searchParams.get(TOKEN);

@@ -1,7 +1,7 @@
-// Notifications of the server's page: shown by the page itself, for as long as it is open.
+// Notifications of the server's page, shown while the page is open.
 //
-// The browser keeps whether this origin may show any, the page whether a person wants them. Of
-// several pages each says the same, and the browser shows it once.
+// The browser stores the permission, the page whether the person wants notifications. Several open
+// pages show the same notification; the browser merges them by their tag.
 
 import type { Host } from "../host/host";
 import type { Notifications } from "../list/outside";
@@ -10,14 +10,14 @@ import { t } from "../text/messages";
 
 const WANTED = "notify-complete";
 
-/** The part of a browser that is used. */
+/** The part of the browser's notifications that is used. */
 export interface NotificationCentre {
   permission(): NotificationPermission;
   ask(): Promise<NotificationPermission>;
   show(title: string, options: NotificationOptions, clicked: () => void): void;
 }
 
-/** Shows what a host tells of completed torrents. */
+/** Shows notifications about completed torrents. */
 export class PageNotifications implements Notifications {
   private clicked: (infoHash: string) => void = () => {};
 
@@ -37,12 +37,12 @@ export class PageNotifications implements Notifications {
     return this.isOn();
   }
 
-  /** Calls back with the torrent whose notification was clicked. */
+  /** Calls back with the info hash of a torrent whose notification was clicked. */
   onClick(clicked: (infoHash: string) => void): void {
     this.clicked = clicked;
   }
 
-  /** Watches what a page follows, which must be the list. */
+  /** Watches the list, which the page must follow, until the signal aborts. */
   watch(host: Host, signal: AbortSignal): void {
     const completions = new Completions();
     host.listen(() => {
@@ -61,7 +61,7 @@ export class PageNotifications implements Notifications {
   }
 }
 
-/** This browser's. */
+/** The notifications of this browser. */
 export const notificationsHere: NotificationCentre = {
   permission: () => Notification.permission,
   ask: () => Notification.requestPermission(),
@@ -70,7 +70,7 @@ export const notificationsHere: NotificationCentre = {
     try {
       notification = new Notification(title, options);
     } catch {
-      // Chrome on Android has them for service workers only.
+      // Chrome on Android supports them only in service workers.
       return;
     }
     notification.addEventListener("click", () => {

@@ -1,4 +1,4 @@
-// Entry of the player page, on a server.
+// Entry of the player page on a server.
 
 import "./speak";
 import { startPlayer } from "../player/page";

@@ -1,5 +1,6 @@
-// The sentences of the server's page, in the first of the viewer's languages that there is. The
-// first import of each entry.
+// Loads the sentences of the server's page in the viewer's first supported language.
+//
+// Each entry imports it first.
 
 import { inTable, speak } from "../text/messages";
 

@@ -1,5 +1,4 @@
-// Entry of the page that a server shows to whoever comes without its token: says where the token is
-// found, and takes it.
+// Entry of the page that asks for the server's token, and says where to find it.
 
 import "./speak";
 import { html, nothing, render } from "lit";
@@ -7,7 +6,7 @@ import { t } from "../text/messages";
 import * as icons from "../ui/icons";
 
 const address = new URL(location.href);
-/** Somebody came with a token that is not the server's. */
+/** The given token was wrong. */
 const isWrong = address.searchParams.has("token");
 address.searchParams.delete("token");
 history.replaceState(null, "", address);
@@ -19,7 +18,7 @@ function enter(event: SubmitEvent): void {
   if (token) location.assign(`/?token=${encodeURIComponent(token)}`);
 }
 
-/** The token itself, or that of the whole address that the server printed. */
+/** Extracts the token from a typed token or from the address that the server printed. */
 function tokenIn(typed: string): string {
   return URL.canParse(typed) ? (new URL(typed).searchParams.get("token") ?? "") : typed;
 }

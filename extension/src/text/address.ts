@@ -1,8 +1,8 @@
-// Peer addresses as a person types them.
+// Parses peer addresses that a person typed.
 
 import { t } from "./messages";
 
-/** Splits what was typed into addresses `ip:port`; words say what is wrong with the first that is none. */
+/** Splits the text into addresses `ip:port`. Returns what is wrong with the first bad one. */
 export function parsePeers(typed: string): { peers: string[] } | { words: string } {
   const peers = typed.split(/[\s,;]+/).filter((part) => part !== "");
   if (peers.length === 0) return { words: t("addressMissing") };

@@ -1,11 +1,10 @@
-// Numbers as a person reads them, in the language of the sentences. Sizes are decimal, as disks are
-// sold and files are listed.
+// Formats numbers in the page's language. Sizes are decimal: 1 kB is 1,000 bytes.
 
 import { number, percentOf, t } from "./messages";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
-/** `1.4 GB`; three digits at most before the unit, so that widths stay put. */
+/** A size such as `1.4 GB`, with at most three digits so that widths stay stable. */
 export function size(bytes: number): string {
   let value = Math.max(0, bytes);
   let unit = 0;
@@ -17,18 +16,18 @@ export function size(bytes: number): string {
   return `${number(value, digits)} ${UNITS[unit]}`;
 }
 
-/** `3.2 MB/s`. */
+/** A rate such as `3.2 MB/s`. */
 export function rate(bytesPerSecond: number): string {
   return `${size(bytesPerSecond)}/s`;
 }
 
-/** The share in whole percent; 100 only when nothing is missing. */
+/** The share in whole percent. It is 100 only when nothing is missing. */
 export function percent(part: number, whole: number): string {
   if (whole <= 0) return percentOf(1);
   return percentOf(Math.min(part >= whole ? 100 : 99, Math.floor((part / whole) * 100)) / 100);
 }
 
-/** `about 2 s`, `about 5 min`, `about 3 h`: no more precise than a forecast is. */
+/** A rough duration: `about 2 s`, `about 5 min`, `about 3 h`. */
 export function about(seconds: number): string {
   if (!Number.isFinite(seconds)) return t("timeLong");
   if (seconds < 1) return t("timeUnderSecond");
@@ -38,12 +37,12 @@ export function about(seconds: number): string {
   return t("timeDays", Math.round(seconds / 86400));
 }
 
-/** `1 peer`, `2 peers`. */
+/** A count such as `1 peer` or `2 peers`. */
 export function count(value: number, one: string, many = `${one}s`): string {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
 
-/** A path as folder (with its slash, or empty) and name. */
+/** Splits a path into folder (with trailing slash, or empty) and name. */
 export function splitPath(path: string): { folder: string; name: string } {
   const cut = path.lastIndexOf("/") + 1;
   return { folder: path.slice(0, cut), name: path.slice(cut) };

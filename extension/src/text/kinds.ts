@@ -1,7 +1,6 @@
-// What a file's name says about what it takes to play it: some containers are never played by
-// Chrome alone, and what is packed is not played at all.
+// Guesses from a file's name whether it needs ffmpeg or is an archive.
 //
-// Only a guess, made before anybody looked into the film; what is found inside counts.
+// The guess is made before the file is read; what the player finds inside counts.
 
 const NEEDS_FFMPEG: Readonly<Record<string, string>> = {
   avi: "AVI",
@@ -17,12 +16,12 @@ const NEEDS_FFMPEG: Readonly<Record<string, string>> = {
   rmvb: "RealVideo",
 };
 
-/** The kind of container that takes ffmpeg, by the name's ending; `undefined` for all others. */
+/** The container format that needs ffmpeg, by the file's extension. `undefined` for others. */
 export function needsFfmpeg(path: string): string | undefined {
   return NEEDS_FFMPEG[path.slice(path.lastIndexOf(".") + 1).toLowerCase()];
 }
 
-/** Whether it is an archive, which may well hold a film and is no film. */
+/** Whether the file is an archive, which can't be played. */
 export function isArchive(path: string): boolean {
   return /\.(zip|rar|r\d\d|7z|tar|gz|xz|bz2|zst|iso)$/i.test(path);
 }

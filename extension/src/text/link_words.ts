@@ -1,36 +1,35 @@
-// What a page says of the link: a word for the corner, and plain sentences with a way out where one
-// is needed.
+// Describes the connection to the daemon in words: a short status, and a notice if needed.
 
 import type { DownReason, LinkDown, PageLink, Versions } from "../model/link";
 import { type MessageName, t } from "./messages";
 
-/** A link's state in words. */
+/** The connection in words. */
 export interface LinkWords {
-  /** One or two words for the corner of a page. */
+  /** One or two words for the header. */
   brief: string;
   tone: "good" | "waiting" | "trouble";
-  /** Set when a person has to know or do something. */
+  /** Set when the person has to know or do something. */
   notice?: LinkNotice;
 }
 
-/** Something to know, and a way on. */
+/** A problem, and what to do about it. */
 export interface LinkNotice {
   title: string;
   text: string;
-  /** Commands to run, each with the case that it is for. */
+  /** Commands to run, each with a label that says when. */
   commands: { label: string; command: string }[];
   action: { label: string; does: "retry" | "take_over" | "update" };
 }
 
-/** Where the browser runs, as far as it matters for what a person can do. */
+/** The operating system, as far as the commands depend on it. */
 export type System = "windows" | "other";
 
-/** The system of this browser. */
+/** The operating system of this browser. */
 export function systemHere(): System {
   return /Windows/.test(globalThis.navigator?.userAgent ?? "") ? "windows" : "other";
 }
 
-/** Says how the link stands. */
+/** Describes the connection. */
 export function linkWords(link: PageLink, system = systemHere()): LinkWords {
   switch (link.kind) {
     case "connected":
@@ -81,7 +80,7 @@ const REASONS: Record<DownReason, MessageName> = {
   server_token: "linkTokenText",
 };
 
-/** Why there is no daemon, in a sentence or two. */
+/** Why the daemon is not connected, in one or two sentences. */
 export function downWords({ cause, reason, versions, message }: Omit<LinkDown, "kind">): string {
   if (reason !== undefined) return t(REASONS[reason]);
   switch (cause) {
@@ -152,7 +151,10 @@ function lostNotice({ reason }: LinkDown, text: string, action: LinkNotice["acti
   return { title: t("linkLostTitle"), text: `${text} ${t("linkLostRetry")}`, commands: [], action };
 }
 
-/** Each installs the daemon for all browsers of the user; the first builds the extension, too. */
+/**
+ * Commands that install the daemon for all browsers of the user. The first one also builds the
+ * extension.
+ */
 function installCommands(system: System): LinkNotice["commands"] {
   if (system === "windows") return [];
   return [
@@ -171,7 +173,7 @@ function versionWords({ extension, daemon }: Versions): string {
   return t("linkVersionSame", extension);
 }
 
-/** Below 0: the first is the older one. Parts that are no numbers count as 0. */
+/** Negative if `first` is older. Parts that are not numbers count as 0. */
 function compareVersions(first: string, second: string): number {
   const parts = (version: string) =>
     version.split(/[.+-]/).map((part) => Number.parseInt(part, 10) || 0);

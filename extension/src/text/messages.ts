@@ -1,20 +1,19 @@
-// The sentences of the pages, each by its name: they lie in `_locales/`, one file a language, in
-// Chrome's format.
+// The sentences of the pages, by name. They are in `_locales/`, in Chrome's format.
 //
-// The extension asks Chrome for them, the server's page a table of its own: the entry of a page
-// says which. A sentence is asked for when it is shown, never while a module loads.
+// The extension reads them through Chrome, the server's page from a table; each entry calls
+// `speak`. Look a sentence up when it is shown, never while a module loads.
 
 import type en from "../../_locales/en/messages.json";
 
 /** The names of all sentences. */
 export type MessageName = keyof typeof en;
-/** What has one sentence for one thing and another for several: `name_one` and `name_other`. */
+/** Names of sentences with a singular and a plural: `name_one` and `name_other`. */
 export type CountedName = {
   [Name in MessageName]: Name extends `${infer Base}_other` ? Base : never;
 }[MessageName];
-/** Chrome's format: `$1` to `$9` stand for values, `$$` for a dollar sign. */
+/** Chrome's format: `$1` to `$9` are placeholders, `$$` is a dollar sign. */
 export type Messages = Record<MessageName, { message: string; description?: string }>;
-/** Finds a sentence and puts the values into it; empty when there is none. */
+/** Finds a sentence and fills in the values. Returns an empty text if there is none. */
 export type Lookup = (name: MessageName, values: string[]) => string;
 
 let lookup: Lookup = () => {
@@ -23,7 +22,7 @@ let lookup: Lookup = () => {
 const numbers = new Map<string, Intl.NumberFormat>();
 let plurals: Intl.PluralRules | undefined;
 
-/** Takes sentences from here on from `of`. */
+/** Sets where sentences come from. */
 export function speak(of: Lookup): void {
   [lookup, plurals] = [of, undefined];
   numbers.clear();
@@ -37,7 +36,7 @@ export function inTable(messages: Messages): Lookup {
     );
 }
 
-/** The sentence of that name, with values in place of `$1`, `$2`, …. Numbers are written as the language writes them. */
+/** The sentence with this name, with values for `$1`, `$2`, …. Numbers are formatted. */
 export function t(name: MessageName, ...values: (string | number)[]): string {
   return lookup(
     name,
@@ -45,7 +44,7 @@ export function t(name: MessageName, ...values: (string | number)[]): string {
   );
 }
 
-/** The sentence for so many: `name_one` or `name_other`, as the language tells them apart. The count is `$1`. */
+/** The singular or plural sentence for a count. The count is `$1`. */
 export function tn(name: CountedName, count: number, ...values: (string | number)[]): string {
   plurals ??= new Intl.PluralRules(language());
   return t(
@@ -57,21 +56,21 @@ export function tn(name: CountedName, count: number, ...values: (string | number
   );
 }
 
-/** A number as the language writes it: with so many digits after the point, or at most three. */
+/** Formats a number with `digits` decimals, or at most three. */
 export function number(value: number, digits?: number): string {
   const form =
     digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return formatted(value, form);
 }
 
-/** A number to be edited: as {@link number}, with up to six digits after the point and none that group it. */
+/** Formats a number for an input field: up to six decimals, no digit grouping. */
 export function editable(value: number): string {
   return formatted(value, { maximumFractionDigits: 6, useGrouping: false });
 }
 
 /**
- * A number that a person typed, with a point or a comma before its fraction; `undefined` when it is none. What the language groups digits with
- * (`1.000` in German, `1,000` in English) could mean either, and is none.
+ * Parses a typed number with a decimal point or comma. `undefined` if it is not a number, or if the
+ * separator could be digit grouping (`1.000` in German, `1,000` in English).
  */
 export function readNumber(typed: string): number | undefined {
   if (!/^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/.test(typed)) return undefined;
@@ -84,7 +83,7 @@ export function percentOf(share: number): string {
   return formatted(share, { style: "percent" });
 }
 
-/** `3 minutes`: an amount with its unit, in full. */
+/** An amount with its unit, such as `3 minutes`. */
 export function amount(value: number, unit: "second" | "minute" | "hour"): string {
   return formatted(value, { style: "unit", unit, unitDisplay: "long" });
 }

@@ -1,16 +1,16 @@
-// A playlist for players outside the browser: plain extended M3U, which VLC and mpv open.
+// Playlists for other players: extended M3U, which VLC and mpv open.
 
 /** One film of a playlist. */
 export interface PlaylistItem {
   title: string;
-  /** Seconds; `null` while it is not known. */
+  /** Duration in seconds. `null` if it is not known. */
   durationS: number | null;
   url: string;
-  /** Addresses of its subtitles; VLC takes the first that it can use. */
+  /** Addresses of subtitles. VLC uses the first one that it supports. */
   subtitles: readonly string[];
 }
 
-/** The playlist's text. Line breaks in a title would be lines of their own. */
+/** The playlist's text. Line breaks in titles are replaced, because they would end the line. */
 export function playlist(items: readonly PlaylistItem[]): string {
   const lines = items.flatMap(({ title, durationS, url, subtitles }) => [
     `#EXTINF:${durationS === null ? -1 : Math.round(durationS)},${title.replace(/[\r\n]+/g, " ")}`,
@@ -20,7 +20,7 @@ export function playlist(items: readonly PlaylistItem[]): string {
   return ["#EXTM3U", ...lines, ""].join("\n");
 }
 
-/** A file name for it, by what is played: no character that a file system refuses. */
+/** A file name for the playlist, without characters that file systems refuse. */
 export function playlistName(title: string): string {
   const safe = title
     .replace(/\.\w{1,5}$/, "")

@@ -1,7 +1,7 @@
-// The engine's sentences in the language of the page.
+// Translates the engine's sentences into the page's language.
 //
-// The engine sends a code with its values, and beside it the same in English. A code has a
-// sentence of the name `engine_CODE` in `_locales/`; the compiler sees to it that none is missing.
+// The engine sends a code with values, and the English text. The sentence of a code is named
+// `engine_CODE` in `_locales/`; the compiler checks that none is missing.
 
 import type { Sentence } from "../model/generated/Sentence";
 import type { Why } from "../model/generated/Why";
@@ -11,9 +11,9 @@ import { language, t, tn } from "./messages";
 
 type Code = Sentence["code"];
 type Of<C extends Code> = Extract<Sentence, { code: C }>;
-/** Codes that come with values. */
+/** Codes that have values. */
 type Valued = { [C in Code]: keyof Of<C> extends "code" ? never : C }[Code];
-/** Codes whose sentence is not `engine_CODE` with values put in. */
+/** Codes that need more than filling values into `engine_CODE`. */
 type Special =
   | "announcing"
   | "files_missing"
@@ -23,7 +23,7 @@ type Special =
   | "tracker_warns"
   | "unreadable";
 
-/** What replaces `$1`, `$2` and so on. */
+/** The values for `$1`, `$2` and so on, by code. */
 const VALUES: {
   [C in Exclude<Valued, Special>]: (sentence: Of<C>) => (string | number)[];
 } = {
@@ -80,27 +80,27 @@ const VALUES: {
 const SPECIAL: { [C in Special]: (sentence: Of<C>) => string } = {
   announcing: ({ count }) => tn("engine_announcing", count),
   files_missing: ({ name, others }) => withOthers("engine_files_missing", name, others),
-  // A page says by its state that there are no peers.
+  // The page's state already says that there are no peers.
   no_peers: ({ why }) => capital(wordsOf(why)),
   not_described: ({ tries, seconds }) => tn("engine_not_described", tries, seconds),
   spared: ({ name, others }) => withOthers("engine_spared", name, others),
-  // The tracker's own words.
+  // The tracker's own text.
   tracker_warns: ({ warning }) => warning,
   unreadable: ({ count }) => tn("engine_unreadable", count),
 };
 
-/** Something that the engine may have put into a code: the code's words, or else the English ones. */
+/** A message of the engine: a code, or only the English text. */
 export interface Said {
   says?: Sentence;
   message?: string | null;
 }
 
-/** What the engine says; empty for nothing. */
+/** A message of the engine in words. Empty if there is none. */
 export function saidWords({ says, message }: Said): string {
   return says === undefined ? (message ?? "") : wordsOf(says);
 }
 
-/** A sentence of the engine. */
+/** A sentence of the engine in words. */
 export function wordsOf(sentence: Sentence): string {
   const { code } = sentence;
   if (isSpecial(code)) return (SPECIAL[code] as (sentence: Sentence) => string)(sentence);
@@ -110,7 +110,7 @@ export function wordsOf(sentence: Sentence): string {
     : t(name);
 }
 
-/** Why something failed. English pages show the daemon's own words, which say more than the kind. */
+/** Why something failed. English pages show the daemon's own text, which is more precise. */
 export function whyWords({ kind, text }: Why): string {
   return kind === "other" || (language() === "en" && text !== "") ? text : t(`engine_why_${kind}`);
 }

@@ -1,16 +1,14 @@
-// Links to torrents as a person types, pastes or drops them: magnet links, and addresses of
-// .torrent files.
+// Recognizes links to torrents in typed, pasted or dropped text.
 //
-// It tells links from other text and calls them by a name; what a link says is the engine's to
-// read. Invariant: only `magnet:`, `http:` and `https:` pass, and the rest of a page's text never
-// does.
+// The engine parses the links. Invariant: only `magnet:`, `http:` and `https:` links are accepted,
+// and never a text that contains anything else.
 
 import type { Intent } from "../model/generated/Intent";
 import { t } from "./messages";
 
-/** Longest link that is handed on, characters: what the engine takes. */
+/** Longest accepted link in characters, the engine's own limit. */
 export const MAX_LINK_LENGTH = 64 * 1024;
-/** Most links taken from one text. */
+/** Most links accepted from one text. */
 export const MOST_LINKS = 100;
 
 const MAGNET = /^magnet:\?\S+$/i;
@@ -20,13 +18,13 @@ const NAME_LENGTH = 200;
 /** A link that can be added. */
 export interface TorrentLink {
   intent: Intent & { kind: "add_magnet" | "add_url" };
-  /** What to call it until its torrent is known. */
+  /** The name to show until the torrent's name is known. */
   name: string;
 }
 
-/** Reads one link; words say why it is none. A bare info hash counts as the magnet link that it makes. */
+/** Parses one link, or returns why it is none. A bare info hash becomes a magnet link. */
 export function parseLink(typed: string): TorrentLink | { words: string } {
-  // Links that were copied out of prose or mail bring angle brackets.
+  // Links copied from emails may be in angle brackets.
   const text = typed
     .trim()
     .replace(/^<(.*)>$/s, "$1")
@@ -44,7 +42,7 @@ export function parseLink(typed: string): TorrentLink | { words: string } {
   return { words: t("addLinkUnknown") };
 }
 
-/** The links of a text that is nothing but links, one a line; none if anything else is in it. */
+/** The links of a text, one per line. Empty if the text contains anything else. */
 export function linksOf(text: string): string[] {
   const lines = text
     .split(/[\r\n]+/)
@@ -54,7 +52,7 @@ export function linksOf(text: string): string[] {
   return lines.every((line) => !("words" in parseLink(line))) ? lines : [];
 }
 
-/** Whether a text is a magnet link, as far as that can be seen without reading it. */
+/** Whether a text looks like a magnet link. */
 export function isMagnet(text: string): boolean {
   return text.length <= MAX_LINK_LENGTH && MAGNET.test(text);
 }

@@ -1,10 +1,10 @@
-// What stopped a torrent, in words.
+// Why a torrent stopped, in words.
 
 import type { TorrentView } from "../model/generated/TorrentView";
 import { t } from "./messages";
 import { saidWords } from "./sentence_words";
 
-/** What stopped it and what helps; nothing when nothing did. */
+/** Why the torrent stopped and what helps. `undefined` if it did not. */
 export function troubleWords(
   torrent: Pick<TorrentView, "trouble" | "message" | "says">,
 ): string | undefined {

@@ -1,15 +1,14 @@
-// Long names, cut in their middle where there is no room for all of them: what tells episodes apart
-// is as often at the end as at the beginning.
+// Shortens long names in their middle: episodes often differ at the end.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
 
-/** A name of so many characters, or fewer, is cut at its end, if at all. */
+/** Names up to this length are shortened at their end only. */
 const SHORT = 24;
-/** So many of the last characters stay whatever happens. */
+/** How many of the last characters are always shown. */
 const KEPT = 14;
 
-/** A name that may be wider than its place. Who listens hears it whole. */
+/** A name that may be wider than its place. Screen readers get the whole name. */
 export function cutName(name: string): TemplateResult {
   const characters = [...name];
   if (characters.length <= SHORT) return html`<bdi class="cut-start">${name}</bdi>`;

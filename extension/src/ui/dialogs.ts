@@ -1,9 +1,12 @@
-// What dialogs have in common.
+// Code shared by dialogs.
 
-/** Has a press beside the dialog close it, as Escape does, or do something else. A press on its own padding is none. */
+/**
+ * Closes the dialog when the person presses outside of it, or calls `close` instead. A press on the
+ * dialog's padding does not count.
+ */
 export function closeByPressBeside(dialog: HTMLDialogElement, close = () => dialog.close()): void {
   dialog.addEventListener("mousedown", (event) => {
-    // Its backdrop is the dialog itself to events.
+    // Presses on the backdrop have the dialog as their target.
     if (event.target !== dialog) return;
     const { left, right, top, bottom } = dialog.getBoundingClientRect();
     const { clientX: x, clientY: y } = event;

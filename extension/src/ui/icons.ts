@@ -1,10 +1,9 @@
-// The icons of the pages, drawn as strokes on a 20 × 20 grid so that they take the colour of the
-// text.
+// The pages' icons: strokes on a 20 × 20 grid, in the colour of the text.
 
 import type { TemplateResult } from "lit";
 import { html, svg } from "lit";
 
-/** An icon from what lies in its `<svg>`. */
+/** An icon with these SVG paths. */
 export function icon(paths: TemplateResult): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${paths}</svg>`;
 }
@@ -44,7 +43,7 @@ export const bellOff = icon(
 );
 export const document_ = icon(svg`<path d="M5.5 3.5h6l3 3v10h-9Zm6 0v3h3" />`);
 
-/** The mark: a play triangle in a ring of pieces, some of them lit. */
+/** The logo: a play triangle in a ring of pieces. */
 export const mark = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
   ${svg`<circle class="mark-ring" cx="16" cy="16" r="12.4" pathLength="96" />
   <circle class="mark-lit" cx="16" cy="16" r="12.4" pathLength="96" />

@@ -1,10 +1,10 @@
-// A bar that is filled from its beginning. It is drawn without laying anything out again.
+// A progress bar that is drawn without a layout.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
 import { styles } from "./styles";
 
-/** A bar that is filled by a share from 0 to 1; `label` says of what. */
+/** A progress bar. `share` is from 0 to 1; `label` says what it measures. */
 export function meter(label: string, share: number, testId: string): TemplateResult {
   const percent = share >= 1 ? 100 : Math.min(99, Math.floor(share * 100));
   return html`<div

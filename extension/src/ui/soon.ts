@@ -1,6 +1,6 @@
-// Many changes, one rendering.
+// Combines many changes into one rendering.
 
-/** A function that calls `show` once, soon, however often it is called before that. */
+/** A function that schedules one call of `show`, however often it is called before that. */
 export function soon(show: () => void): () => void {
   let scheduled = false;
   return () => {

@@ -1,10 +1,12 @@
-// What a browser keeps for a page: for good, or for as long as its tab is open. Where it keeps
-// nothing, nothing is remembered.
+// The browser's storage: permanent, or for the life of a tab. Works without it, too.
 
 export type Store = Pick<Storage, "getItem" | "setItem">;
 type WholeStore = Store & Pick<Storage, "removeItem">;
 
-/** A store that may be forbidden or full: what can't be kept is not kept, and what can't be read was never there. */
+/**
+ * Wraps a store that may be forbidden or full. Failed writes are ignored, failed reads return
+ * nothing.
+ */
 export function guarded(of: () => WholeStore): WholeStore {
   const attempt = <T>(act: (store: WholeStore) => T, otherwise: T): T => {
     try {
@@ -23,7 +25,7 @@ export function guarded(of: () => WholeStore): WholeStore {
 export const localStore = guarded(() => localStorage);
 export const tabStore = guarded(() => sessionStorage);
 
-/** What was kept as JSON; `undefined` for nothing, and for what is no JSON. */
+/** Reads a value stored as JSON. `undefined` if there is none or it is not JSON. */
 export function recall(store: Store, name: string): unknown {
   try {
     return JSON.parse(store.getItem(name) ?? "null") ?? undefined;
@@ -32,7 +34,7 @@ export function recall(store: Store, name: string): unknown {
   }
 }
 
-/** Keeps a value as JSON. */
+/** Stores a value as JSON. */
 export function remember(store: Store, name: string, value: unknown): void {
   store.setItem(name, JSON.stringify(value));
 }

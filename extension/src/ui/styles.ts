@@ -1,5 +1,4 @@
-// Styles that a page computes, set as properties: a `style` attribute is what the policy of a
-// server's page forbids.
+// Sets computed styles as properties. The server's content policy forbids `style` attributes.
 
 import { noChange } from "lit";
 import { Directive, directive, type ElementPart } from "lit/directive.js";
@@ -21,5 +20,8 @@ class Styles extends Directive {
   }
 }
 
-/** Sets these properties of the element in whose tag it stands. Those that are not named again stay. */
+/**
+ * A directive that sets style properties of its element. Properties that are no longer named keep
+ * their values.
+ */
 export const styles = directive(Styles);

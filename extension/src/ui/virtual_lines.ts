@@ -1,34 +1,32 @@
-// Many lines of which only those near the window are in the page: where each lies, which are to be
-// rendered, how far the page scrolls.
+// Virtual scrolling: which lines are rendered, and where.
 //
-// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the
-// page. Invariant: no layout is asked for while the list only changes. The line that has the focus
-// stays in the page, however far away it is.
+// Lines have keys and estimated heights, and are measured once rendered. Invariant: a change of the
+// list forces no layout. The focused line stays rendered, however far it is from the window.
 
 import { WindowVirtualizerController } from "@tanstack/lit-virtual";
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
-/** One line as the virtual list knows it. */
+/** A line of the virtual list. */
 export interface VirtualLine {
-  /** Names it for as long as it is there. */
+  /** Identifies the line as long as it exists. */
   readonly key: string;
-  /** Lines of one kind are about as tall. */
+  /** Lines of the same kind have about the same height. */
   readonly kind: string;
-  /** What it is taken to measure before any of its kind is in the page, px. */
+  /** Estimated height in px, until a line of this kind is measured. */
   readonly height: number;
 }
 
-/** A line that is to be in the page. */
+/** A line to render. */
 export interface PlacedLine {
   index: number;
-  /** Distance from the first line's top, px. */
+  /** Distance from the top of the first line, in px. */
   top: number;
 }
 
 /** Lines rendered beyond the window's edges. */
 const OVERSCAN = 4;
 
-/** Stands in for the element that would own the controller: the page renders all of itself. */
+/** Replaces the element that would own the controller, because the page renders itself. */
 class PageAsHost implements ReactiveControllerHost {
   readonly updateComplete = Promise.resolve(true);
   private readonly controllers: ReactiveController[] = [];
@@ -48,19 +46,22 @@ class PageAsHost implements ReactiveControllerHost {
 }
 
 export class VirtualLines {
-  /** To be called by each line with its element, and with nothing when it goes: lit's `ref`. */
+  /** A `ref` callback for each line's element. */
   readonly measure = (element: Element | undefined): void =>
     this.controller.getVirtualizer().measureElement((element as HTMLElement | undefined) ?? null);
   private lines: readonly VirtualLine[] = [];
-  /** How tall the first line of each kind was that was in the page, px. */
+  /** Height of the first measured line of each kind, in px. */
   private readonly typical = new Map<string, number>();
   private focused: string | undefined;
-  /** What is to stay where it is in the window. */
+  /** A line to keep at its place in the window. */
   private kept: { key: string; offset: number } | undefined;
   private readonly host: PageAsHost;
   private readonly controller: WindowVirtualizerController<HTMLElement>;
 
-  /** `changed` is called when other lines are to be rendered. `covered`: what a bar hides at the window's top, px. */
+  /**
+   * `changed` is called when other lines have to be rendered. `covered` is the height of the header
+   * over the window's top, in px.
+   */
   constructor(changed: () => void, covered: number) {
     this.host = new PageAsHost(changed);
     this.controller = new WindowVirtualizerController<HTMLElement>(this.host, {
@@ -69,14 +70,13 @@ export class VirtualLines {
       overscan: OVERSCAN,
       scrollPaddingStart: covered,
       indexAttribute: "data-line",
-      // Without an entry of the observer nothing is known yet: it comes before the next frame is
-      // painted.
+      // Without an observer's entry the height is unknown. The entry comes before the next paint.
       measureElement: (element, entry, list) => {
         const box = entry?.borderBoxSize[0];
         const line = this.lines[list.indexFromElement(element)];
         if (!box || !line) return list.itemSizeCache.get(line?.key ?? "") ?? this.estimated(line);
         const height = Math.round(box.blockSize);
-        // Only the first one: what is above the window must not move whenever another one is seen.
+        // Only the first one: new measurements must not move lines above the window.
         if (!this.typical.has(line.kind)) this.typical.set(line.kind, height);
         return height;
       },
@@ -91,7 +91,7 @@ export class VirtualLines {
     });
   }
 
-  /** Takes the lines as they are now, the first of which lies `margin` px below the page's top. */
+  /** Takes the current lines. The first one is `margin` px below the page's top. */
   take(lines: readonly VirtualLine[], margin: number): void {
     const isSame =
       lines.length === this.lines.length &&
@@ -101,7 +101,7 @@ export class VirtualLines {
     const before = this.lines;
     const added = lines.length - before.length;
     const isLonger = added > 0 && before.length > 0 && lines[added]!.key === before[0]!.key;
-    // What comes above the window does not push away what is in it.
+    // Lines added above the window do not move what is in it.
     if (isLonger && scrollY > options.scrollMargin) this.kept = this.top;
     this.lines = lines;
     if (isSame && options.scrollMargin === margin) return;
@@ -109,7 +109,7 @@ export class VirtualLines {
     virtualizer.setOptions({ ...options, count: lines.length, scrollMargin: margin, getItemKey });
   }
 
-  /** The lines to be rendered. */
+  /** The lines to render. */
   get placed(): PlacedLine[] {
     const virtualizer = this.controller.getVirtualizer();
     const margin = virtualizer.options.scrollMargin;
@@ -118,12 +118,12 @@ export class VirtualLines {
       .map(({ index, start }) => ({ index, top: start - margin }));
   }
 
-  /** Height of all lines together, px. */
+  /** Height of all lines in px. */
   get height(): number {
     return this.controller.getVirtualizer().getTotalSize();
   }
 
-  /** The page has been rendered. */
+  /** To be called after each rendering. */
   rendered(): void {
     this.host.updated();
     const { kept } = this;
@@ -131,12 +131,15 @@ export class VirtualLines {
     if (kept) this.show(kept.key, kept.offset);
   }
 
-  /** This line has the focus, or none. */
+  /** Sets which line has the focus. It stays rendered. */
   focus(key: string | undefined): void {
     this.focused = key;
   }
 
-  /** Scrolls no further than it takes to have the line in sight, or, with an offset, to have its top that far above the window's. */
+  /**
+   * Scrolls as little as needed to show a line. With `offset`, scrolls until the line's top is
+   * `offset` px above the window's top.
+   */
   show(key: string, offset?: number): void {
     const index = this.indexOf(key);
     if (index < 0) return;
@@ -149,10 +152,10 @@ export class VirtualLines {
     virtualizer.scrollToOffset(start + offset);
   }
 
-  /** The line at the window's top, and how far it has gone beyond it, px. */
+  /** The line at the window's top, and how much of it is above, in px. */
   get top(): { key: string; offset: number } | undefined {
     const virtualizer = this.controller.getVirtualizer();
-    // The virtualizer learns only later where it has just scrolled to.
+    // The virtualizer learns its new scroll position later.
     const offset = scrollY + virtualizer.options.scrollPaddingStart;
     const item = virtualizer.getVirtualItemForOffset(offset);
     return (
