@@ -1,4 +1,4 @@
-// Entry of the app page: the list, in the extension.
+// Entry of the list page in the extension.
 
 import "./speak";
 import { startList } from "../list/page";

@@ -1,7 +1,7 @@
-// The tab of the app page: shown where it is, opened where it is not, and never opened twice.
+// Shows the list page's tab: focuses it, or opens it once.
 //
-// Chrome knows a new tab's page only once its document is there; whoever asks before that means the
-// tab that is being opened.
+// Chrome knows a new tab's page only once its document exists. Calls before that share the tab that
+// is being opened.
 
 import type { Clock } from "../model/clock";
 import { singleFlight } from "./single_flight";
@@ -12,20 +12,20 @@ export interface AppTab {
   windowId: number;
 }
 
-/** What it takes. */
+/** What `appShower` needs from the browser. */
 export interface TabActions {
   clock: Clock;
   find(): Promise<AppTab | undefined>;
   focus(tab: AppTab): Promise<void>;
-  /** Opens one and names it. */
+  /** Opens the list page in a new tab and returns the tab's id. */
   open(): Promise<number>;
 }
 
-/** A page that does not appear by then does not hold up the next click. */
+/** Longest wait for a new tab's document, in ms. After it, the next call may open another tab. */
 export const APPEARS_MS = 3_000;
 const AGAIN_MS = 50;
 
-/** A function that shows the app page and names its tab. */
+/** Returns a function that shows the list page and returns its tab's id. */
 export function appShower({ clock, find, focus, open }: TabActions): () => Promise<number> {
   return singleFlight(async () => {
     const tab = await find();

@@ -1,8 +1,8 @@
-// The service worker: keeps the offscreen document alive, opens the app page, hands it links from
-// the context menu, asks the native host for the daemon.
+// The service worker: starts the offscreen document, opens the list page, passes on links from the
+// context menu, and asks the native host for the daemon.
 //
-// It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event
-// starts it anew.
+// It keeps no state and knows no torrents. Chrome ends it after 30 s without events and starts it
+// again for the next one.
 
 import "./speak";
 import { realClock } from "../model/clock";
@@ -63,7 +63,7 @@ onNotificationClick((infoHash) => {
   startEngine();
   tell({ kind: "show_torrent", infoHash });
 });
-// The engine's worker knows when nobody would notice a restart.
+// The engine's worker picks a moment when a restart disturbs nobody.
 onUpdateAvailable(() => void ensureEngine().then(tellUpdateReady, restartExtension));
 onRuntimeMessage(async (message) => {
   switch (message.kind) {
@@ -86,6 +86,5 @@ onRuntimeMessage(async (message) => {
   }
 });
 
-// Any event that starts the service worker is a reason to have an engine, also one that Chrome adds
-// later.
+// Whatever event started the service worker, the engine must run.
 startEngine();

@@ -1,16 +1,16 @@
-// Which build this code is of, and which one lies on the disk.
+// The build of this code, and the build that is installed on disk.
 
-/** Put in by build.mjs. */
+/** Inserted by build.mjs. */
 declare const BUILD_ID: string;
-/** Put in by build.mjs: the version of package.json. */
+/** The version of package.json, inserted by build.mjs. */
 declare const BUILD_VERSION: string;
 
-/** The build that this context runs. */
+/** The build id of this code. */
 export const BUILD = BUILD_ID;
-/** Its version, as the manifest has it. */
+/** The version of this code, as in the manifest. */
 export const VERSION = BUILD_VERSION;
 
-/** The build that a context would load now; `undefined` if that can't be told. */
+/** The build id on disk, which a new context would load. `undefined` if it can't be read. */
 export async function installedBuild(): Promise<string | undefined> {
   try {
     return (

@@ -1,4 +1,4 @@
-// Joins a page to the engine, the same way on every page.
+// Connects a page of the extension to the engine.
 
 import { ExtensionHost } from "../host/extension";
 import type { Host } from "../host/host";
@@ -9,11 +9,14 @@ import { BUILD, installedBuild } from "./build";
 import type { EngineReport } from "./messages";
 import { askBackground } from "./platform";
 
-/** How often everything is asked for, once the console or a test wants it. */
+/** How often everything is requested once `jstorrent.snapshot` was called, in ms. */
 const EVERYTHING_MS = 200;
 
 declare global {
-  /** What a person at the console, or a test, can ask of a page. The first call begins to follow everything; until that is here there is nothing. */
+  /**
+   * For the console and tests. The first call of `snapshot` starts requests for everything; it
+   * returns `undefined` until the first answer.
+   */
   var jstorrent: { snapshot(): PublishedState | undefined };
 }
 
@@ -47,7 +50,10 @@ export function connectPage(): Host {
   return host;
 }
 
-/** What speaks for this page: nothing is said before the page holds the lock by whose release the worker learns that the page is gone. */
+/**
+ * Returns the function that sends this page's messages. Sending waits until the page holds its
+ * lock: the worker learns from the lock's release that the page has closed.
+ */
 function speakerOf(page: string, channel: BroadcastChannel): (message: PageMessage) => void {
   let unsaid: PageMessage[] | undefined = [];
   void navigator.locks.request(lockOf(page), () => {
@@ -61,7 +67,7 @@ function speakerOf(page: string, channel: BroadcastChannel): (message: PageMessa
   };
 }
 
-/** A function that says everything as it was last heard; nothing is asked before it is called. */
+/** Returns a function with the last answer to "everything". Requests start with its first call. */
 function everythingOf(host: ExtensionHost): () => PublishedState | undefined {
   let last: PublishedState | undefined;
   let following = false;

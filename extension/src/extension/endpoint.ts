@@ -1,7 +1,7 @@
-// What the native host said, or Chrome in its place, as a typed result.
+// Turns the answer of the native host, or Chrome's error, into a typed result.
 //
-// It knows Chrome's error strings and the host's two answers; it asks nobody itself. The token
-// passes through and is never put into words.
+// It knows Chrome's error strings and the host's two answers. The token is passed on and never put
+// into a message.
 
 import { TOKEN } from "../model/generated/Token";
 import type { EndpointResult } from "./messages";
@@ -12,10 +12,10 @@ export const NATIVE_HOST = "com.jstorrent.io_daemon";
 
 const TIMEOUT_MS = 20_000;
 
-/** A longer text is not shown. */
+/** Longest error text that is shown, in characters. */
 const MAX_TEXT = 4096;
 
-/** Asks the native host where the daemon is; never throws. */
+/** Asks the native host where the daemon is. Never throws. */
 export async function requestEndpoint(
   call: (message: object) => Promise<unknown>,
 ): Promise<EndpointResult> {

@@ -1,7 +1,6 @@
-// The engine as the worker sees it: the module that `cargo xtask build` puts beside the scripts.
+// Loads the engine's WebAssembly module, which `cargo xtask build` puts beside the scripts.
 //
-// Only loading happens here. The module is found at run time, because it is built by another
-// compiler.
+// The module is imported at run time, because another compiler builds it.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -10,18 +9,18 @@ import type { Snapshot } from "../model/generated/Snapshot";
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { LinkEvent } from "./link";
 
-/** What the engine tells its host. `changed`: something differs in more than numbers. */
+/** An event from the engine. `changed`: something other than rates and progress changed. */
 export type HostEvent = LinkEvent | { kind: "changed" };
 
-/** The engine; it connects when told and never by itself. */
+/** The engine. It connects only when `connect` is called. */
 export interface EngineHost {
   connect(url: string, token: string): void;
   intent(intent: Intent): Promise<IntentReply>;
-  /** Everything at once. */
+  /** The complete state. */
   snapshot(): Snapshot;
-  /** What changed of these topics since the last call; all of a topic that was not among them then. */
+  /** Changes of these topics since the last call. A topic that is new to the call comes whole. */
   updates(topics: string[]): TopicUpdate[];
-  /** All of a topic as `updates` told it last; `undefined` if that did not name it. */
+  /** A whole topic as of the last `updates`. `undefined` if that call did not name it. */
   whole(topic: string): TopicUpdate | undefined;
   pieces(infoHash: string, fileIndex: number, cells: number): PiecesView | undefined;
 }

@@ -1,32 +1,34 @@
-// Which pages follow which topics, and what each has heard: a page gets what differs, or the whole
-// when it lacks what that differs from.
+// Records which page follows which topics, and which revision each page has.
 //
-// A page is forgotten, with all that it has heard, when it says goodbye or is no more: whoever owns
-// this knows.
+// A page gets changes, or the whole topic if it lacks the revision that they are based on. The
+// owner calls `forget` when a page closes.
 
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 
-/** More pages than anybody opens; beyond it the longest silent one is forgotten. */
+/** Most pages at a time. Beyond it, the page that was silent longest is forgotten. */
 const MOST = 64;
 
 interface Follower {
-  /** Whether it is in the background. */
+  /** Whether the page is in the background. */
   hidden: boolean;
-  /** The revision of each topic that it was told last; 0: it needs the whole. */
+  /** The revision of each topic that was sent last. 0: the page needs the whole topic. */
   told: Map<string, number>;
 }
 
-/** The pages that are looking now. */
+/** The pages that are open. */
 export class Followers {
-  /** The one that spoke last comes last. */
+  /** The page that spoke last comes last. */
   private readonly pages = new Map<string, Follower>();
 
   constructor(
-    /** Hears of each page that is forgotten. */
+    /** Called for each page that is forgotten. */
     private readonly gone: (page: string) => void,
   ) {}
 
-  /** A page follows these topics, and has nothing of those in `missing`. True if it should hear something at once. */
+  /**
+   * Records that a page follows these topics and needs those in `missing` whole. Returns true if
+   * the page should get a message at once.
+   */
   follow(
     page: string,
     topics: readonly string[],
@@ -43,28 +45,28 @@ export class Followers {
     return before === undefined || (before.hidden && !hidden) || [...told.values()].includes(0);
   }
 
-  /** A page is gone. */
+  /** Forgets a page that has closed. */
   forget(page: string): void {
     if (this.pages.delete(page)) this.gone(page);
   }
 
-  /** The pages that there are. */
+  /** The ids of all pages. */
   all(): string[] {
     return [...this.pages.keys()];
   }
 
-  /** Whether any page is in front, or any is there at all. */
+  /** Whether any page is open, and any is visible. */
   audience(): "nobody" | "hidden" | "looking" {
     if (this.pages.size === 0) return "nobody";
     return [...this.pages.values()].every(({ hidden }) => hidden) ? "hidden" : "looking";
   }
 
-  /** Every topic that anybody follows. */
+  /** Every topic that any page follows. */
   topics(): string[] {
     return [...new Set([...this.pages.values()].flatMap(({ told }) => [...told.keys()]))];
   }
 
-  /** What a page is to be told after these updates; `whole` gives a topic as it is now. */
+  /** The updates to send to a page. `whole` returns a topic as it is now. */
   news(
     page: string,
     updates: readonly TopicUpdate[],

@@ -1,28 +1,27 @@
-// Hands what a person chose outside of it to the app page, which is opened for it if need be: a
-// link's menu entry, a notification.
+// Passes a link from the context menu, or a clicked notification, to the list page.
 //
-// Nothing is kept meanwhile but a running call: if Chrome ends the service worker first, the link
-// was not added and the person sees that. Invariant: a message goes to one tab, once, and only a
-// link that can be of a torrent goes at all.
+// The list page is opened if needed. Nothing is stored: if Chrome ends the service worker first,
+// the link is not added, and the person sees that. Invariant: a message goes to one tab, once, and
+// a link is sent only if it can be a torrent's.
 
 import type { Clock } from "../model/clock";
 import { parseLink } from "../text/torrent_link";
 import type { AppMessage } from "./messages";
 
-/** What it takes. */
+/** What `handOver` needs from the browser. */
 export interface HandOverActions {
   clock: Clock;
-  /** Shows the app page and names its tab. */
+  /** Shows the list page and returns its tab's id. */
   showApp(): Promise<number>;
-  /** True if the page in that tab has taken the message. */
+  /** Sends the message to the page in that tab. Returns true if the page took it. */
   tellApp(tabId: number, message: AppMessage): Promise<boolean>;
 }
 
-/** A page that listens by then never will. */
+/** Longest wait until the page listens, in ms. */
 export const PATIENCE_MS = 10_000;
 const AGAIN_MS = 100;
 
-/** Opens the app page and gives it the message as soon as it listens. */
+/** Opens the list page and sends it the message as soon as the page listens. */
 export async function handOver(
   message: AppMessage,
   { clock, showApp, tellApp }: HandOverActions,

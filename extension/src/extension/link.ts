@@ -1,47 +1,45 @@
-// The link between engine and daemon: when to ask for the daemon, when to connect, when to wait,
-// when to keep still.
+// Decides when the engine asks for the daemon, connects, waits, or stays idle.
 //
-// Pure but for the functions it is given; it knows no torrents, no WebSocket and no Chrome.
-// Invariant: at most one attempt is under way, and an answer to an attempt that was given up
-// changes nothing.
+// No input or output but the functions that it is given; it knows no WebSocket and no Chrome.
+// Invariant: at most one attempt runs at a time, and the answer to an abandoned attempt is ignored.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
 import type { DownCause, LinkDown, LinkState } from "../model/link";
 import type { EndpointResult } from "./messages";
 
-/** What the engine says of its connection. */
+/** An event of the engine's connection. */
 export type LinkEvent =
   | { kind: "connected"; epoch: number }
   | { kind: "disconnected"; code: number; reason: string };
 
-/** What a link acts through. */
+/** What a link needs from its owner. */
 export interface LinkActions {
-  /** Finds the daemon, starting it if need be. */
+  /** Finds the daemon, and starts it if needed. */
   endpoint(): Promise<EndpointResult>;
-  /** Makes one attempt to connect; a `LinkEvent` tells what came of it. */
+  /** Makes one attempt to connect. A `LinkEvent` reports the outcome. */
   connect(url: string, token: string): void;
-  /** Hears each new state. */
+  /** Called with each new state. */
   changed(state: LinkState): void;
 }
 
-/** First pause after a failed attempt; it doubles. */
+/** First pause after a failed attempt, in ms. It doubles. */
 export const FIRST_DELAY_MS = 200;
-/** Longest pause between attempts. */
+/** Longest pause between attempts, in ms. */
 export const MOST_DELAY_MS = 5_000;
 /**
- * Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. So while no
- * page looks there are no such attempts. It is also the longest pause of any kind without a page.
+ * Longest pause, in ms, when the daemon can't be started or has another version, and whenever no
+ * page is open. Each attempt starts a program, and only a person can fix the cause.
  */
 export const MOST_BROKEN_DELAY_MS = 300_000;
-/** An attempt that has come to nothing by then has failed. */
+/** An attempt without an outcome fails after this time, in ms. */
 export const ATTEMPT_MS = 10_000;
-/** A connection that lasted this long was a good one: the next attempt comes at once. */
+/** After a connection of this length, in ms, the next attempt comes at once. */
 export const GOOD_MS = 2_000;
-/** So many failed attempts are made before a person is told that the daemon does not answer. */
+/** How many attempts fail before the person is told that the daemon does not answer. */
 const QUIET_FAILURES = 3;
 
-// Close codes of the control plane.
+// Close code of the control WebSocket for a wrong token.
 const TOKEN_REFUSED = 4401;
 const SUPERSEDED = 4409;
 const OTHER_VERSION = 4426;
@@ -52,11 +50,11 @@ type Phase =
   | { kind: "opening"; baseUrl: string; version: string }
   | { kind: "open"; since: number; version: string }
   | { kind: "pausing"; isLong: boolean }
-  /** Nothing to be gained by trying while no page looks. */
+  /** No attempts until a page is visible. */
   | { kind: "parked" }
   | { kind: "superseded" };
 
-/** Keeps the engine connected. */
+/** Keeps the engine connected to the daemon. */
 export class Link {
   state: LinkState = { kind: "connecting" };
   private phase: Phase = { kind: "idle" };
@@ -73,7 +71,7 @@ export class Link {
     private readonly version: string,
   ) {}
 
-  /** Starts, or tries again at once when a person asks. A working link is left alone. */
+  /** Starts connecting, or tries again at once. Does nothing while connected. */
   start(): void {
     if (this.phase.kind !== "idle" && this.phase.kind !== "pausing" && this.phase.kind !== "parked")
       return;
@@ -81,7 +79,7 @@ export class Link {
     void this.ask();
   }
 
-  /** Takes the daemon back from the engine that superseded this one. */
+  /** Takes the daemon back from the engine that replaced this one. */
   takeOver(): void {
     if (this.phase.kind !== "superseded") return;
     this.failures = 0;
@@ -90,8 +88,8 @@ export class Link {
   }
 
   /**
-   * Whether any page is in front, or any is there at all. Without one in front, a daemon that is not installed is not asked for again and again; the first
-   * one ends a long pause.
+   * Sets whether any page is visible, and any is open. Without a visible page, a daemon that is not
+   * installed is not requested again. A page that becomes visible ends a long pause.
    */
   setWatched(watched: boolean, present = watched): void {
     const isFirst = watched && !this.watched;
@@ -104,7 +102,7 @@ export class Link {
       void this.ask();
   }
 
-  /** Takes what the engine says of its connection. */
+  /** Handles an event of the engine's connection. */
   handle(event: LinkEvent): void {
     if (event.kind === "connected") this.handleConnected();
     else this.handleDisconnected(event.code, event.reason);
@@ -174,8 +172,7 @@ export class Link {
     this.attempt += 1;
     const hopeless = cause === "no_host" || cause === "forbidden";
     const broken = cause === "host_error" || cause === "version";
-    // Without a page, a daemon that is gone may still come back and go on with downloads: it is
-    // waited for patiently.
+    // Without a page, downloads can still continue when the daemon comes back: keep trying, slowly.
     const mostMs = broken || !this.present ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS;
     const delayMs = backoff(this.failures, FIRST_DELAY_MS, mostMs);
     this.failures += 1;
@@ -187,7 +184,7 @@ export class Link {
       return;
     }
     this.phase = { kind: "pausing", isLong: delayMs > MOST_DELAY_MS };
-    // What only a person can change is looked at seldom.
+    // A cause that only a person can fix is checked at a slow, fixed pace.
     this.cancelTimer = this.clock.after(hopeless ? MOST_DELAY_MS : delayMs, () => void this.ask());
   }
 

@@ -1,9 +1,9 @@
-// What the extension's contexts say to each other besides what pages and engine do (host/protocol).
+// Messages between the extension's contexts, other than those of host/protocol.
 //
-//     page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker
+// page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker
 //
-// All of them are parts of one build, so nothing is looked at twice. What comes from elsewhere is
-// checked where it comes in: the native host's answer by `endpoint.ts`, a link by `hand_over.ts`.
+// All contexts are of one build, so these messages are not validated. Input from outside is: the
+// native host's answer in `endpoint.ts`, a link in `hand_over.ts`.
 
 import type { HostReason } from "../model/link";
 
@@ -13,35 +13,39 @@ export type RuntimeMessage =
   | { kind: "get_endpoint" }
   /** This torrent has just become complete. */
   | { kind: "completed"; infoHash: string; name: string }
-  /** Start the extension anew: an update is ready. */
+  /** Restart the extension to install an update. */
   | { kind: "restart_extension" }
-  /** Show the list. */
+  /** Show the list page. */
   | { kind: "show_app" };
 
-/** Background → offscreen document: Chrome has an update ready. */
+/** Background → offscreen document: an update is ready. */
 export type UpdateMessage = { kind: "update_ready" };
 
-/** Background → page: what came of `ensure_engine`. */
+/** Background → page: the outcome of `ensure_engine`. */
 export type EngineReport = { kind: "ready" } | { kind: "failed"; message: string };
 
-/** Background → the app page: a person chose this magnet link in the context menu, or the notification of this torrent. The page answers `true`. */
+/**
+ * Background → list page: a magnet link from the context menu, or a clicked notification. The page
+ * answers `true`.
+ */
 export type AppMessage =
   | { kind: "add_link"; link: string }
   | { kind: "show_torrent"; infoHash: string };
 
-/** What came of asking the native host where the daemon is. */
+/** The outcome of asking the native host for the daemon. */
 export type EndpointResult =
   | { kind: "endpoint"; port: number; token: string; version: string }
   /** The native messaging host is not installed. */
   | { kind: "no_host" }
-  /** It is installed for another extension id. */
+  /** The host is installed for another extension id. */
   | { kind: "forbidden" }
-  /** It is there, but something went wrong. `message`: its own words, empty if it said nothing. */
+  /** The host failed. `message` is its own text, or empty. */
   | { kind: "host_error"; reason?: HostReason; message: string };
 
 /**
- * Worker → offscreen document. `alive`: it holds the lock that bears its name, until it dies. `fatal`: the engine broke an invariant, or is of an
- * older build than a page; a new worker is the only way on.
+ * Worker → offscreen document. `alive`: the worker holds the lock of its name until it dies.
+ * `fatal`: the engine broke an invariant or is of an older build than a page; a new worker is
+ * needed.
  */
 export type WorkerMessage =
   | { kind: "alive" }
@@ -49,7 +53,7 @@ export type WorkerMessage =
   | { kind: "get_endpoint"; id: number }
   | { kind: "fatal"; message: string }
   | { kind: "completed"; infoHash: string; name: string }
-  /** Start the extension anew. `reopen`: show the list afterwards. */
+  /** Restart the extension. `reopen`: show the list page afterwards. */
   | { kind: "restart_extension"; reopen: boolean };
 
 /** Offscreen document → worker. */

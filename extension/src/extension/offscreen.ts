@@ -1,8 +1,7 @@
-// The offscreen document: holds the engine's worker, keeps it alive, and carries its questions to
-// the background.
+// The offscreen document: starts and watches the engine's worker.
 //
-// A dedicated worker has no `chrome.*`, so `get_endpoint` passes through here. Nothing else does:
-// pages and worker speak over their own channel.
+// A dedicated worker has no `chrome.*`, so its requests to the background pass through here. Pages
+// and worker use their own channels.
 
 import { realClock } from "../model/clock";
 import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
@@ -10,15 +9,18 @@ import { askBackground, onUpdateReady } from "./platform";
 import { Watchdog } from "./watchdog";
 
 declare global {
-  /** The worker that runs now, to be looked at. */
+  /** The current worker, for tests and the console. */
   var engineWorker: Worker | undefined;
 }
 
-/** A restart that a person asked for, ms since 1970: the list is shown after it. */
+/**
+ * Key of the time of a restart that a person asked for, in ms since 1970. The list page is shown
+ * after it.
+ */
 const REOPEN = "reopen-list";
-/** A restart takes no longer. */
+/** Longest duration of a restart, in ms. */
 const RESTART_MS = 60_000;
-/** Chrome has an update ready. */
+/** Whether Chrome has an update ready. */
 let updateReady = false;
 
 async function endpoint(): Promise<EndpointResult> {
@@ -33,7 +35,8 @@ async function endpoint(): Promise<EndpointResult> {
 }
 
 function spawn(): Worker {
-  // Unlike silence, the loss of its lock says that a worker is dead, and says so at once.
+  // The worker holds this lock. Its release says at once that the worker has died; silence does
+  // not.
   const life = `engine ${crypto.randomUUID()}`;
   const worker = new Worker("worker.js", { type: "module", name: life });
   worker.addEventListener("message", ({ data: message }: MessageEvent<WorkerMessage>) => {

@@ -1,8 +1,7 @@
-// Everything the extension asks of Chrome itself: the only file that touches `chrome.*`.
+// All calls of `chrome.*`: the only file that uses them.
 //
-// It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values.
-// Listeners are handed over at top level by their owners, because a service worker that registers
-// late misses the event that woke it.
+// It turns Chrome's callbacks and error strings into values. Owners register listeners at top
+// level: a service worker that registers later misses the event that woke it.
 
 import { t } from "../text/messages";
 import type { AppTab } from "./app_tab";
@@ -14,10 +13,13 @@ const OFFSCREEN_PAGE = "offscreen.html";
 const APP_PAGE = "app.html";
 const ADD_LINK_MENU = "add-link";
 
-/** The words a native host, or Chrome in its place, gave for not answering. */
+/** The error text of a native host, or of Chrome in its place. */
 export class NativeHostError extends Error {}
 
-/** Sends one message to a native host and returns its answer. Chrome starts the host and ends it afterwards. */
+/**
+ * Sends one message to a native host and returns its answer. Chrome starts the host and ends it
+ * afterwards.
+ */
 export async function callNativeHost(name: string, message: object): Promise<unknown> {
   try {
     return await chrome.runtime.sendNativeMessage(name, message);
@@ -26,7 +28,7 @@ export async function callNativeHost(name: string, message: object): Promise<unk
   }
 }
 
-/** Creates the offscreen document that holds the engine's worker, unless it is there. */
+/** Creates the offscreen document with the engine's worker, if it does not exist. */
 export async function ensureOffscreenDocument(): Promise<void> {
   if (await chrome.offscreen.hasDocument()) return;
   try {
@@ -36,12 +38,12 @@ export async function ensureOffscreenDocument(): Promise<void> {
       justification: "Runs the torrent engine, which has to outlive pages and the service worker.",
     });
   } catch (error) {
-    // Another start of the service worker can have been faster.
+    // Another start of the service worker may have created it meanwhile.
     if (!(await chrome.offscreen.hasDocument())) throw error;
   }
 }
 
-/** The tab that has the app page, if its document is there. */
+/** The tab of the list page, if its document exists. */
 export async function findApp(): Promise<AppTab | undefined> {
   const url = chrome.runtime.getURL(APP_PAGE);
   const contexts = await chrome.runtime.getContexts({
@@ -56,13 +58,13 @@ export async function focusTab({ tabId, windowId }: AppTab): Promise<void> {
   await chrome.windows.update(windowId, { focused: true });
 }
 
-/** Opens the app page in a new tab. */
+/** Opens the list page in a new tab and returns the tab's id. */
 export async function openApp(): Promise<number> {
   const tab = await chrome.tabs.create({ url: chrome.runtime.getURL(APP_PAGE) });
   return tab.id ?? chrome.tabs.TAB_ID_NONE;
 }
 
-/** Says something to the app page in a tab; true if it was there to hear it. */
+/** Sends a message to the list page in a tab. Returns true if the page received it. */
 export async function tellApp(tabId: number, message: AppMessage): Promise<boolean> {
   try {
     return (await chrome.tabs.sendMessage<AppMessage, unknown>(tabId, message)) === true;
@@ -71,7 +73,10 @@ export async function tellApp(tabId: number, message: AppMessage): Promise<boole
   }
 }
 
-/** In the app page: calls back with what a person chose elsewhere. Only the background can send it. */
+/**
+ * In the list page: calls back with messages from the background. Only the background can send
+ * them.
+ */
 export function onAppMessage(listener: (message: AppMessage) => void): void {
   chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
     if (
@@ -85,45 +90,48 @@ export function onAppMessage(listener: (message: AppMessage) => void): void {
   });
 }
 
-/** In the offscreen document: calls back when Chrome has an update ready. */
+/** In the offscreen document: calls back when an update is ready. */
 export function onUpdateReady(listener: () => void): void {
   chrome.runtime.onMessage.addListener((message: AnyMessage, sender) => {
     if (sender.id === chrome.runtime.id && message.kind === "update_ready") listener();
   });
 }
 
-/** Calls back when Chrome has an update of the extension, and waits for a restart to put it in place. */
+/** Calls back when Chrome has an update that waits for a restart of the extension. */
 export function onUpdateAvailable(listener: () => void): void {
   chrome.runtime.onUpdateAvailable.addListener(listener);
 }
 
-/** Says to the offscreen document that an update is ready. */
+/** Tells the offscreen document that an update is ready. */
 export async function tellUpdateReady(): Promise<void> {
   await chrome.runtime
     .sendMessage<UpdateMessage, unknown>({ kind: "update_ready" })
     .catch(() => {});
 }
 
-/** Starts the extension anew, with the update that is ready, if any. Its pages are closed. */
+/** Restarts the extension and installs a waiting update. Its pages are closed. */
 export function restartExtension(): void {
   chrome.runtime.reload();
 }
 
 const NOTIFICATIONS = { permissions: ["notifications"] } satisfies chrome.permissions.Permissions;
 
-/** Whether a person wants notifications: Chrome keeps that as a permission. */
+/** Whether notifications are on. Chrome stores this as a permission. */
 export function mayNotify(): Promise<boolean> {
   return chrome.permissions.contains(NOTIFICATIONS);
 }
 
-/** Turns notifications on, for which Chrome asks the person, or off; whether they are on afterwards. To be called while a click is handled. */
+/**
+ * Turns notifications on or off, and returns whether they are on afterwards. Must be called in a
+ * click handler, because Chrome may ask the person.
+ */
 export async function setNotify(on: boolean): Promise<boolean> {
   if (on) return chrome.permissions.request(NOTIFICATIONS);
   await chrome.permissions.remove(NOTIFICATIONS);
   return mayNotify();
 }
 
-/** Shows a notification, if a person wants any. One with the same id is replaced. */
+/** Shows a notification if notifications are on. It replaces one with the same id. */
 export async function notify(id: string, title: string, message: string): Promise<void> {
   await chrome.notifications?.create(id, {
     type: "basic",
@@ -133,9 +141,9 @@ export async function notify(id: string, title: string, message: string): Promis
   });
 }
 
-/** Calls back with the id of a notification that was clicked. */
+/** Calls back with the id of a clicked notification. */
 export function onNotificationClick(listener: (id: string) => void): void {
-  // Without the permission there is nothing to listen to. What is listened to twice is heard once.
+  // Without the permission the event does not exist. Adding the same listener twice has no effect.
   const clicked = (id: string) => {
     void chrome.notifications.clear(id);
     listener(id);
@@ -145,7 +153,10 @@ export function onNotificationClick(listener: (id: string) => void): void {
   chrome.permissions.onAdded.addListener(listen);
 }
 
-/** Puts "Add to JSTorrent" into the context menu of magnet links and of links to `.torrent` files. Chrome remembers it, with the title in the language of that moment. */
+/**
+ * Adds "Add to JSTorrent" to the context menu of magnet links and `.torrent` links. Chrome keeps
+ * the entry, with its title in the current language.
+ */
 export function createLinkMenu(): void {
   chrome.contextMenus.removeAll(() => {
     chrome.contextMenus.create({
@@ -157,14 +168,14 @@ export function createLinkMenu(): void {
   });
 }
 
-/** Calls back with the link on which "Add to JSTorrent" was chosen. */
+/** Calls back with the link of a click on "Add to JSTorrent". */
 export function onLinkMenu(listener: (link: string) => void): void {
   chrome.contextMenus.onClicked.addListener((info) => {
     if (info.menuItemId === ADD_LINK_MENU && info.linkUrl) listener(info.linkUrl);
   });
 }
 
-/** Calls back when the extension was installed or updated, and when the browser starts. */
+/** Calls back after installation and updates, and when the browser starts. */
 export function onStart(listener: () => void): void {
   chrome.runtime.onInstalled.addListener(listener);
   chrome.runtime.onStartup.addListener(listener);
@@ -175,7 +186,7 @@ export function onToolbarAction(listener: () => void): void {
   chrome.action.onClicked.addListener(listener);
 }
 
-/** Answers messages of the extension's own contexts; what another extension or a page sends is not looked at. */
+/** Answers messages of the extension's own contexts. Others are ignored. */
 export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<unknown>): void {
   chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
     if (sender.id !== chrome.runtime.id) return false;
@@ -190,7 +201,10 @@ export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<un
   });
 }
 
-/** Sends a message to the service worker, waking it, and returns its answer; `undefined` if nobody answers. */
+/**
+ * Sends a message to the service worker, which starts if needed. Returns its answer, or `undefined`
+ * without one.
+ */
 export async function askBackground(message: RuntimeMessage): Promise<unknown> {
   try {
     return await chrome.runtime.sendMessage<RuntimeMessage, unknown>(message);

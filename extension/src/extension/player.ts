@@ -1,4 +1,4 @@
-// Entry of the player page, in the extension.
+// Entry of the player page in the extension.
 
 import "./speak";
 import { startPlayer } from "../player/page";

@@ -1,40 +1,43 @@
-// When pages are told what changed: soon after something did, but finding that out takes at most a
-// tenth of the time.
+// Decides when pages get updates.
 //
-// It knows nothing of what is told. Invariant: while anybody looks, a sign of life goes out about
-// every second, however dear the news are.
+// Updates follow soon after a change, but computing them takes at most a tenth of the time.
+// Invariant: while a page is open, it gets a sign of life about every second, however long updates
+// take.
 
 import type { Clock } from "../model/clock";
 
-/** How often pages are told of what changes all the time, such as rates, ms. */
+/** Interval of updates for constant changes such as rates, in ms. */
 export const PACE_MS = 500;
-/** The same while every page is in the background, ms. */
+/** The same while every page is in the background, in ms. */
 export const HIDDEN_PACE_MS = 2_000;
-/** The same while no page is there, but somebody wants to know of certain changes, ms. It is told of changes alone. */
+/** The same while no page is open but something waits for a change, in ms. */
 export const UNWATCHED_PACE_MS = 1_000;
-/** Changes that come in a bunch are told as one, ms. */
+/** Changes within this time are sent together, in ms. */
 export const BUNCH_MS = 30;
-/** Pages that heard nothing for so long hear that the engine lives, ms. */
+/** Pages that got nothing for this time get a sign of life, in ms. */
 export const ALIVE_MS = 1_000;
-/** After news that took a second to find out, the next ones wait for so many seconds. */
+/** Pause after an update, as a multiple of the time that computing it took. */
 const REST = 10;
-/** The same when a page has nothing to show yet, or a person just did something. */
+/** The same multiple when a page has nothing to show yet, or a person just acted. */
 const SHORT_REST = 1;
 
-/** Who looks: no one, no page but somebody who waits for a certain change, pages in the background, a page in front. */
+/**
+ * Who needs updates: nobody, something that waits for one change (such as a notification), pages in
+ * the background, or a visible page.
+ */
 export type Audience = "nobody" | "waiting" | "hidden" | "looking";
 
-/** What a publisher acts through. */
+/** What a publisher needs from its owner. */
 export interface PublisherActions {
-  /** Who looks. */
+  /** Who needs updates now. */
   audience(): Audience;
-  /** Finds out what is new, and tells every page. */
+  /** Computes the updates and sends them to every page. */
   tell(): void;
-  /** Tells every page that the engine lives. */
+  /** Sends every page a sign of life. */
   live(): void;
 }
 
-/** Decides when to tell. */
+/** Decides when to send updates. */
 export class Publisher {
   private due = Infinity;
   private endedAt = -Infinity;
@@ -47,23 +50,23 @@ export class Publisher {
     private readonly actions: PublisherActions,
   ) {}
 
-  /** Something changed. */
+  /** To be called when something has changed. */
   changed(): void {
     this.tellWithin(this.actions.audience() === "waiting" ? UNWATCHED_PACE_MS : BUNCH_MS, REST);
   }
 
-  /** Somebody waits: a page that lacks something whole, a person who just did something. */
+  /** To be called when a page needs a whole topic, or a person just acted. */
   wanted(): void {
     this.tellWithin(0, SHORT_REST);
   }
 
-  /** Looks whether a sign of life is due; to be called about twice a second. */
+  /** Sends a sign of life if it is due. To be called about twice a second. */
   beat(): void {
     if (this.clock.now() - this.spokeAt >= ALIVE_MS && this.actions.audience() !== "nobody")
       this.live();
   }
 
-  /** Says that the engine lives, and how its link is. */
+  /** Sends a sign of life with the state of the link. */
   live(): void {
     this.spokeAt = this.clock.now();
     this.actions.live();

@@ -1,26 +1,25 @@
-// Requests of pages that a worker may hear twice: once by itself, and once more because its
-// predecessor was replaced.
+// Filters requests of pages that a worker receives twice.
 //
-// A page can't know whether the former worker acted on a request before it went. So it says all
-// that is unanswered again when a new worker says hello. Invariant: a worker acts on a request
-// once, and on one that its predecessor may have carried out only if twice is as good as once.
+// A page can't know whether the former worker carried out a request before it died, so it repeats
+// unanswered requests to the new one. Invariant: a worker carries out each request once, and a
+// repeated one only if doing it twice is harmless.
 
 import type { PageRequest } from "../host/protocol";
 
-/** So long after its birth a worker is asked again, ms: pages give requests up sooner. */
+/** How long after its start a worker gets repeated requests, in ms. Pages give up sooner. */
 export const RECALL_MS = 120_000;
 
-/** What becomes of a request. */
+/** What to do with a request. */
 export type Verdict = "act" | "lost" | "ignore";
 
-/** What one worker has heard. */
+/** The requests that one worker has received. */
 export class Requests {
   private readonly heard = new Set<string>();
 
-  /** `born`: when the worker began, ms. */
+  /** `born` is when the worker started, in ms. */
   constructor(private readonly born: number) {}
 
-  /** What is to be done about this one; `again`: it was said to an earlier worker, too. */
+  /** Decides what to do with a request. `again`: it was sent to an earlier worker, too. */
   judge(page: string, id: number, again: boolean, request: PageRequest, now: number): Verdict {
     if (now - this.born < RECALL_MS) {
       const name = `${page} ${id}`;
@@ -33,7 +32,7 @@ export class Requests {
   }
 }
 
-/** Whether doing it twice comes to the same, also in what is answered. */
+/** Whether doing it twice has the same effect and the same answer. */
 function isSafeTwice(request: PageRequest): boolean {
   if (request.kind !== "intent") return true;
   switch (request.intent.kind) {

@@ -1,4 +1,4 @@
-// One call at a time: whoever asks while it runs gets the same answer.
+// Shares one running call among all who ask meanwhile.
 
 /** Wraps a function so that calls made while one runs share its outcome. */
 export function singleFlight<T>(call: () => Promise<T>): () => Promise<T> {

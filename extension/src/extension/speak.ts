@@ -1,5 +1,6 @@
-// The sentences of the extension as Chrome has them, in the language of the browser. The first
-// import of each entry that shows any.
+// Loads the extension's sentences from Chrome, in the browser's language.
+//
+// Each entry that shows sentences imports it first.
 
 import { language, speak } from "../text/messages";
 

@@ -1,29 +1,31 @@
-// When an update that Chrome has ready is put in place: at a moment at which nobody notices.
+// Decides when a waiting update is installed: at a moment when it disturbs nobody.
 //
 // The offscreen document never ends by itself, so Chrome would wait for its own restart. Invariant:
-// nothing is restarted while any page is open or anybody is sent a file; then a person is asked, on
-// the list.
+// no restart while a page is open or a file is being sent; then the list page asks the person.
 
 import type { Clock } from "../model/clock";
 
-/** So long nothing may have been sent to anybody, ms. A player that reads by parts is silent for seconds at a time. */
+/**
+ * How long no file may have been sent before a restart, in ms. A player that reads in parts is
+ * silent for seconds.
+ */
 export const QUIET_MS = 60_000;
-/** How often that is looked at, ms. Looking is dear. */
+/** How often this is checked, in ms. The check is expensive. */
 export const LOOK_MS = 20_000;
 
-/** What an update acts through. */
+/** What an update needs from its owner. */
 export interface UpdateActions {
   /** Whether any page is open. */
   hasPages(): boolean;
-  /** Whether anybody is sent something right now. */
+  /** Whether the daemon is sending a file now. */
   isServing(): boolean;
-  /** Starts the extension anew. */
+  /** Restarts the extension. */
   restart(): void;
 }
 
 /** Waits for the moment. */
 export class Update {
-  /** Whether there is one. */
+  /** Whether an update is ready. */
   isReady = false;
   private quietSince: number | undefined;
   private lookedAt = -Infinity;
@@ -33,7 +35,7 @@ export class Update {
     private readonly actions: UpdateActions,
   ) {}
 
-  /** Looks whether this is the moment; to be called about twice a second. */
+  /** Checks whether to restart now. To be called about twice a second. */
   beat(): void {
     const now = this.clock.now();
     if (!this.isReady || now - this.lookedAt < LOOK_MS) return;

@@ -1,9 +1,8 @@
-// Keeps one worker alive: starts it, replaces it when it dies or makes no progress.
+// Keeps one worker alive: starts it, and replaces it when it dies or hangs.
 //
-// That a worker died is said by its owner, at once; a worker that lives is silent while it is busy,
-// and is killed only after a time in which even a slow machine makes progress. It knows nothing of
-// what the worker does. Invariant: there is at most one worker; the former one is terminated before
-// the next one starts.
+// The owner reports a death at once. A busy worker is silent, so it is replaced only after a time
+// in which even a slow machine makes progress. Invariant: at most one worker exists; it is
+// terminated before the next one starts.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -13,18 +12,21 @@ export interface Mortal {
   terminate(): void;
 }
 
-/** A worker that lives and shows no progress for so long hangs. Its longest turn is some hundredths of this on a fast machine. */
+/**
+ * A worker without progress for this time hangs, in ms. Its longest turn takes a few hundredths of
+ * this on a fast machine.
+ */
 export const STUCK_MS = 60_000;
-/** A timer that rings so much too late says that the computer slept. */
+/** A timer that is late by this much means that the computer slept, in ms. */
 const ASLEEP_MS = 2_500;
-/** A worker that lived this long owes nothing to its predecessors' failures. */
+/** After this lifetime, in ms, failures of earlier workers no longer delay a replacement. */
 export const SETTLED_MS = 30_000;
 const FIRST_DELAY_MS = 200;
 const MOST_DELAY_MS = 10_000;
 
-/** Watches over one worker after another. */
+/** Watches one worker after another. */
 export class Watchdog<W extends Mortal> {
-  /** The worker that runs now. */
+  /** The current worker. */
   worker: W | undefined;
   private failures = 0;
   private startedAt = 0;
@@ -42,12 +44,12 @@ export class Watchdog<W extends Mortal> {
     this.expectProgress();
   }
 
-  /** A sign of progress; one from a worker that was replaced is ignored. */
+  /** Records progress. Progress of a replaced worker is ignored. */
   handleProgress(from: W): void {
     if (from === this.worker) this.expectProgress();
   }
 
-  /** The worker broke or died: replace it after a pause that grows while failures follow each other. */
+  /** Replaces a worker that failed or died, after a pause that grows with each failure in a row. */
   handleFailure(from: W): void {
     if (from !== this.worker) return;
     this.cancelTimer();
@@ -64,7 +66,7 @@ export class Watchdog<W extends Mortal> {
     const due = this.clock.now() + STUCK_MS;
     this.cancelTimer();
     this.cancelTimer = this.clock.after(STUCK_MS, () => {
-      // Everything stood still, not only the worker.
+      // The whole computer stood still, not only the worker.
       if (this.clock.now() - due >= ASLEEP_MS) this.expectProgress();
       else if (watched) this.handleFailure(watched);
     });

@@ -1,8 +1,7 @@
-// The engine's worker: hosts the WebAssembly, keeps its link to the daemon up, and tells pages what
-// they follow.
+// The engine's worker: runs the WebAssembly, connects to the daemon, sends pages updates.
 //
-// It decides nothing about torrents. When the engine breaks (a WebAssembly trap leaves it in no
-// known state) it says so and lets itself be replaced; all that matters is stored by the daemon.
+// It decides nothing about torrents. After a WebAssembly trap the engine's state is unknown, so the
+// worker asks to be replaced; the daemon stores everything that matters.
 
 import { realClock } from "../model/clock";
 import type { EngineHost, HostEvent } from "./engine";
@@ -28,7 +27,7 @@ import { Update } from "./update";
 
 const HEARTBEAT_MS = 500;
 
-/** What there is before there is an engine. */
+/** The state before the engine is loaded. */
 const NOTHING = {
   torrents: [],
   roots: [],
@@ -41,7 +40,7 @@ const NOTHING = {
   folders: false,
 };
 
-/** The worker's own global, of which the page types know nothing. */
+/** The worker's global scope, which the page types lack. */
 const scope = globalThis as unknown as {
   name: string;
   postMessage(message: WorkerMessage): void;
@@ -51,20 +50,20 @@ const scope = globalThis as unknown as {
   ): void;
 };
 
-/** Tells a page that what it hears comes from another engine than before. */
+/** Identifies this engine to pages. */
 const session = crypto.randomUUID();
 const channel = new BroadcastChannel(CHANNEL);
-/** The channel on which each page hears. */
+/** Each page's own channel. */
 const channels = new Map<string, BroadcastChannel>();
 const followers = new Followers((page) => {
   channels.get(page)?.close();
   channels.delete(page);
 });
-/** The pages of whose end the browser will tell. */
+/** Pages whose lock this worker waits for. */
 const attended = new Set<string>();
 const requests = new Requests(performance.now());
 const completions = new Completions();
-/** Whether anybody wants to hear of completed torrents. */
+/** Whether notifications about completed torrents are on. */
 let notifies = false;
 const asked = new Map<number, (result: EndpointResult) => void>();
 let nextId = 0;
@@ -141,7 +140,10 @@ channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage
   }
 });
 
-/** Forgets a page when the browser says that it is no more; timers of a page in the background come too late to tell by them. */
+/**
+ * Forgets a page when the browser releases its lock. Timers of a background page are too slow for
+ * this.
+ */
 function attend(page: string): void {
   if (attended.has(page)) return;
   attended.add(page);
@@ -164,13 +166,13 @@ setInterval(() => {
   beat();
   publisher.beat();
   update.beat();
-  // Chrome knows whether a person wants notifications.
+  // Only Chrome knows whether notifications are on.
   const before = notifies;
   notifies = Notification.permission === "granted";
   if (notifies && !before) publisher.changed();
   const pages = followers.all();
   watchLink();
-  // An answer to a page that has said goodbye opened its channel again.
+  // An answer to a closed page has opened its channel again.
   for (const [page, own] of channels) {
     if (pages.includes(page)) continue;
     own.close();
@@ -178,7 +180,7 @@ setInterval(() => {
   }
 }, HEARTBEAT_MS);
 beat();
-// Held until this worker is gone, in whatever way.
+// Held until this worker ends in any way.
 void navigator.locks.request(scope.name, () => {
   scope.postMessage({ kind: "alive" });
   return new Promise<never>(() => {});
@@ -234,10 +236,9 @@ async function answer(request: PageRequest): Promise<PageReply> {
   }
 }
 
-/** Tells every page what is new for it. */
+/** Sends every page its updates. */
 function tell(): void {
-  // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience
-  // to itself.
+  // The longest turn, with a hundred thousand files: give it the watchdog's full time.
   beat();
   const topics = followers.topics();
   if (notifies && !topics.includes("list")) topics.push("list");
@@ -270,7 +271,7 @@ function send(page: string, message: EngineMessage): void {
   own.postMessage(message);
 }
 
-/** Runs a call into the engine; after a trap nothing it says can be believed, so the worker asks to be replaced. */
+/** Runs a call into the engine. After a trap the worker asks to be replaced. */
 function guard<T>(call: () => T): T {
   try {
     return call();
@@ -298,6 +299,5 @@ const started = loadEngine(handleEvent).then(
   },
 );
 
-// Pages that were here before say what they follow, and ask again what the former worker did not
-// answer.
+// Open pages answer with their topics, and repeat requests that the former worker did not answer.
 new BroadcastChannel(HELLO_CHANNEL).postMessage({ build: BUILD } satisfies HelloMessage);

@@ -1,9 +1,7 @@
-// The extension's host: a page's end of the channels to the engine's worker; notices silence, gaps
-// and other builds.
+// The extension's host: a page's end of the channels to the engine's worker.
 //
-// It keeps the topics that the page follows and nothing else. When the engine falls silent it asks
-// the background to see to it: that wakes the service worker, which brings the offscreen document
-// back.
+// It keeps the topics that the page follows, and notices silence, missed updates and other builds.
+// When the engine is silent, it wakes the background, which starts the offscreen document again.
 
 import type { Clock } from "../model/clock";
 import type { Intent } from "../model/generated/Intent";
@@ -23,40 +21,40 @@ import type {
   PublishedState,
 } from "./protocol";
 
-/** With no state for so long, the engine is taken to be gone. */
+/** Without a message for this time, the engine counts as gone, in ms. */
 export const SILENCE_MS = 3_000;
-/** An engine that never said anything by then will not come by itself. */
+/** Time after which an engine that never answered is reported missing, in ms. */
 export const NEVER_MS = 30_000;
 const REPLY_MS = 15_000;
-/** The daemon fetches a file before this is answered, and has given up itself by then. */
+/** Timeout of requests for which the daemon fetches a file, in ms. The daemon gives up earlier. */
 const FETCH_REPLY_MS = 90_000;
 
-/** What an extension's host acts through. */
+/** What the extension's host needs from the page. */
 export interface ExtensionActions {
   /** The page's name on the channels. */
   page: string;
-  /** Which build the page is of. */
+  /** The page's build. */
   build: string;
-  /** Speaks to the worker. */
+  /** Sends a message to the worker. */
   send(message: PageMessage): void;
   /** Whether the page is in the background. */
   isHidden(): boolean;
-  /** Wakes the background, which sees to it that there is an engine; what is wrong if there can't be one. */
+  /** Wakes the background, which starts the engine. Returns what is wrong if it can't. */
   ensureEngine(): Promise<string | undefined>;
-  /** Which build lies on the disk; `undefined` if that can't be told. */
+  /** The build that is installed on disk. `undefined` if it can't be read. */
   installedBuild(): Promise<string | undefined>;
-  /** Loads the page anew. */
+  /** Reloads the page. */
   reloadPage(): void;
 }
 
-/** One page's view of the engine. */
+/** A page's connection to the engine. */
 export class ExtensionHost implements Host {
   updateReady = false;
   private heard: LinkState | undefined;
   private silent = false;
   private old: "page" | "engine" | undefined;
   private session = "";
-  /** Why there is no engine, and how long there was none. */
+  /** Why there is no engine, while there is none. */
   private trouble: string | undefined;
   private silences = 0;
   private names: readonly TopicName[] = [];
@@ -124,7 +122,7 @@ export class ExtensionHost implements Host {
     return reply?.kind === "pieces" ? (reply.pieces ?? undefined) : undefined;
   }
 
-  /** Everything at once, for the console and tests. */
+  /** The complete state, for the console and tests. */
   async everything(): Promise<PublishedState | undefined> {
     const reply = await this.request({ kind: "everything" }, SILENCE_MS);
     return reply?.kind === "everything" ? reply.state : undefined;
@@ -148,12 +146,14 @@ export class ExtensionHost implements Host {
     else this.actions.send({ kind: "restart" });
   }
 
-  /** Tells the engine that this page looks no longer. */
+  /** Tells the worker that this page closes. */
   leave(): void {
     this.actions.send({ kind: "leave", page: this.actions.page });
   }
 
-  /** Says now what the page follows: it came back from the background, say. */
+  /**
+   * Sends the worker the topics that the page follows, for example when the page becomes visible.
+   */
   announce(): void {
     const { page } = this.actions;
     const missing = this.names.filter((name) => this.known.get(name)?.revision === undefined);
@@ -166,17 +166,17 @@ export class ExtensionHost implements Host {
     });
   }
 
-  /** A new worker is there: it knows neither the page nor what its predecessor was asked. */
+  /** Introduces the page to a new worker, and repeats unanswered requests. */
   handleHello({ build }: HelloMessage): void {
     this.announce();
     for (const [id, { request, settle }] of [...this.waiting]) {
       if (build === this.actions.build) this.ask(id, request, true);
-      // It would not be understood.
+      // A worker of another build would not understand the request.
       else settle({ kind: "lost" });
     }
   }
 
-  /** Takes what the worker says to this page. */
+  /** Handles a message of the worker to this page. */
   handle(message: EngineMessage): void {
     if (message.build !== this.actions.build) {
       this.expectState();
@@ -216,7 +216,7 @@ export class ExtensionHost implements Host {
     if (differs || changed) this.tell();
   }
 
-  /** What is shown of a topic stays until the whole comes; only its revision is worth nothing. */
+  /** Keeps showing the old state, but asks for the whole topic. */
   private mistrust(topic: string): void {
     const known = this.known.get(topic);
     if (known) this.known.set(topic, { ...known, revision: undefined });
@@ -232,7 +232,7 @@ export class ExtensionHost implements Host {
     for (const changed of this.listeners) changed();
   }
 
-  /** Sees to it that there is an engine, and remembers what is wrong if there can't be one. */
+  /** Starts the engine if needed, and remembers what is wrong if it can't be started. */
   private async ensure(): Promise<void> {
     const trouble = await this.actions.ensureEngine();
     if (trouble === undefined || trouble === this.trouble) return;

@@ -1,4 +1,4 @@
-// A host without an engine: pages can be tried with whatever a test says there is.
+// A host without an engine, for tests: holds the state that the test sets.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -9,12 +9,12 @@ import type { Known, TopicName, TopicState } from "../model/topics";
 import { applied } from "../model/topics";
 import type { Host } from "./host";
 
-/** Keeps what was asked of it, and answers as it was told. */
+/** Records what it was asked, and answers as the test says. */
 export class FakeHost implements Host {
   link: PageLink = { kind: "starting" };
   updateReady = false;
   followed: readonly TopicName[] = [];
-  /** Everything that was asked, in its order. */
+  /** Every request, in order. */
   readonly asked: (
     | Intent
     | { kind: "retry" }
@@ -30,7 +30,7 @@ export class FakeHost implements Host {
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<() => void>();
 
-  /** The engine says something; throws when it does not fit what it said before. */
+  /** Applies updates as if the engine had sent them. Throws if they don't fit the known state. */
   tell(link: PageLink, ...updates: TopicUpdate[]): void {
     this.link = link;
     for (const update of updates) {
@@ -41,7 +41,7 @@ export class FakeHost implements Host {
     for (const changed of this.listeners) changed();
   }
 
-  /** How many listen. */
+  /** How many listeners there are. */
   get listening(): number {
     return this.listeners.size;
   }

@@ -1,7 +1,7 @@
-// What a page knows of the program that hosts it: the extension, a server, or a test's fake.
+// What a page knows of the program that hosts it: the extension, a server, or a fake.
 //
-// A page follows topics and is told when something changed; it asks for things and gets answers. It
-// never learns how either travels. Types of what is said come from the engine (model/generated).
+// A page follows topics, is notified of changes, and sends intents. It does not know how they
+// travel. The types of the state are generated from the engine (model/generated).
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -9,28 +9,34 @@ import type { PiecesView } from "../model/generated/PiecesView";
 import type { PageLink } from "../model/link";
 import type { TopicName, TopicState } from "../model/topics";
 
-/** A page's end of the engine. */
+/** A page's connection to the engine. */
 export interface Host {
-  /** How things stand with engine and daemon. */
+  /** The state of the connection to engine and daemon. */
   readonly link: PageLink;
-  /** Whether an update of the whole program waits for `restart`. */
+  /** Whether an update waits for `restart`. */
   readonly updateReady: boolean;
-  /** Follows these topics and no others. Naming the same ones again changes nothing. */
+  /** Follows exactly these topics. The same topics again change nothing. */
   follow(names: readonly TopicName[]): void;
-  /** A followed topic's state; `undefined` until it is known. What did not change is the same object as before. */
+  /**
+   * The state of a followed topic. `undefined` until it is known. Unchanged parts stay the same
+   * objects.
+   */
   topic<N extends TopicName>(name: N): TopicState<N> | undefined;
   /** Calls back whenever the link or a topic changed, until the signal aborts. */
   listen(changed: () => void, signal: AbortSignal): void;
-  /** Asks the engine to do something; never throws. */
+  /** Sends an intent to the engine. Never throws. */
   intent(intent: Intent): Promise<IntentReply>;
-  /** The pieces of a file in at most `cells` cells; `undefined` if there is no such file or no answer. */
+  /**
+   * The pieces of a file, summed up into at most `cells` cells. `undefined` if there is no such
+   * file or no answer.
+   */
   pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined>;
-  /** Tries the daemon now. */
+  /** Tries to connect to the daemon now. */
   retry(): void;
-  /** Makes this engine the daemon's again. */
+  /** Takes the daemon over from another engine. */
   takeOver(): void;
-  /** Starts the whole program anew, with its update. Pages are closed, and the list comes back. */
+  /** Restarts the program and installs the update. Pages are closed; the list page opens again. */
   restart(): void;
-  /** Loads the part that is old anew: the way out of a link that is `outdated`. */
+  /** Reloads the older part when the link is `outdated`. */
   update(): void;
 }

@@ -1,9 +1,8 @@
-// What pages and the engine's worker say to each other, over channels that only the extension's
-// contexts can join.
+// Messages between pages and the engine's worker, over BroadcastChannels of the extension.
 //
-// Pages speak on one channel, and each hears on its own. Both ends are parts of one build, so
-// nothing is looked at twice: each message from the worker names its build, and a page that is of
-// another takes nothing from it.
+// All pages send on one channel, and each receives on its own. Both ends are of one build, so
+// messages are not validated. Each message from the worker names its build; a page of another build
+// ignores it.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -12,56 +11,60 @@ import type { Snapshot } from "../model/generated/Snapshot";
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { LinkState } from "../model/link";
 
-/** On which all pages speak. */
+/** The channel on which all pages send. */
 export const CHANNEL = "jstorrent";
 
-/** On which one page hears. */
+/** The channel on which one page receives. */
 export function channelOf(page: string): string {
   return `${CHANNEL}/${page}`;
 }
 
-/** On which a new worker says that it is there. */
+/** The channel on which a new worker announces itself. */
 export const HELLO_CHANNEL = `${CHANNEL}/hello`;
 
-/** The lock that a page holds while it exists: that is how the worker learns that it is gone. */
+/**
+ * The lock that a page holds while it is open. Its release tells the worker that the page has
+ * closed.
+ */
 export function lockOf(page: string): string {
   return `page ${page}`;
 }
 
-/** Everything, as the console and tests see it. */
+/** The complete state, for the console and tests. */
 export interface PublishedState {
   link: LinkState;
   snapshot: Snapshot;
 }
 
-/** What a page asks of the worker. */
+/** A request of a page to the worker. */
 export type PageRequest =
   | { kind: "intent"; intent: Intent }
   | { kind: "pieces"; infoHash: string; fileIndex: number; cells: number }
-  /** For the console and tests: all of it at once. */
+  /** For the console and tests: the complete state. */
   | { kind: "everything" }
-  /** Try the daemon now instead of when the back-off ends. */
+  /** Try to connect to the daemon now, without waiting for the back-off. */
   | { kind: "retry" }
-  /** Be the daemon's engine again after another one took it. */
+  /** Use the daemon again after another engine took it over. */
   | { kind: "take_over" }
-  /** Start the extension anew, with the update that is ready. */
+  /** Restart the extension and install the update. */
   | { kind: "restart_extension" };
 
 /** The worker's answer to a request. */
 export type PageReply =
   | { kind: "intent"; reply: IntentReply }
-  /** The engine could not be loaded: nothing was done. */
+  /** The engine could not be loaded; nothing was done. */
   | { kind: "no_engine" }
   | { kind: "pieces"; pieces: PiecesView | null }
   | { kind: "everything"; state: PublishedState }
   | { kind: "ok" }
-  /** A former worker may have carried it out, or not, and doing it twice is not the same. */
+  /** A former worker may have carried out the request, and repeating it could do harm. */
   | { kind: "lost" };
 
 /**
- * Page → worker. A page says `watch` when it comes, when what it follows changes, and to each new worker. `missing`: those topics that it needs as a
- * whole. `hidden`: it is in the background. `restart`: the worker is of an older build; it is to be replaced. `again`: an earlier worker was asked
- * the same and did not answer.
+ * Page → worker. A page sends `watch` when it opens, when its topics change, and to each new
+ * worker. `missing`: topics that it needs whole. `hidden`: it is in the background. `restart`: the
+ * worker is of an older build and must be replaced. `again`: an earlier worker got the same request
+ * and did not answer.
  */
 export type PageMessage =
   | { kind: "watch"; page: string; topics: string[]; missing: string[]; hidden: boolean }
@@ -72,7 +75,10 @@ export type PageMessage =
 /** A new worker → every page. */
 export type HelloMessage = { build: string };
 
-/** Worker → one page. `state` comes about every second, also when nothing changed; `session` is the worker's life. */
+/**
+ * Worker → one page. `state` comes about every second, even without changes. `session` identifies
+ * the worker.
+ */
 export type EngineMessage =
   | {
       kind: "state";

@@ -1,8 +1,7 @@
-// The server's host: a page's end of the engine behind `jstorrent serve`, over HTTP.
+// The server's host: a page's connection to the engine in `jstorrent serve`, over HTTP.
 //
-// Topics come as one stream of events, which a browser opens again by itself; each stream begins
-// with the whole of each topic. Everything else is a call. What it serves lies on the same origin
-// as the page.
+// Topics arrive as server-sent events. The browser reopens a broken stream, and each stream begins
+// with every topic whole. Everything else is an HTTP call to the page's own origin.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -16,14 +15,17 @@ import { applied } from "../model/topics";
 import { t } from "../text/messages";
 import type { Host } from "./host";
 
-/** How long a person reads "connecting" before they are told that nobody answers, ms. */
+/** How long the page shows "connecting" before it says that the server does not answer, in ms. */
 const PATIENCE_MS = 3_000;
-/** A stream that was refused is opened again by and by, ms. */
+/** First pause before a refused stream is opened again, in ms. It doubles. */
 const FIRST_DELAY_MS = 1_000;
 const MOST_DELAY_MS = 30_000;
-/** Most topics that a server lets one page follow. Those named first are followed. */
+/** Most topics that a server accepts from one page. The first ones are followed. */
 const MOST_TOPICS = 100;
-/** Longest address of a stream that servers take, characters. Of more topics than fit in it, those named first are followed. */
+/**
+ * Longest address of a stream that servers accept, in characters. Topics beyond it are not
+ * followed.
+ */
 const MOST_ADDRESS = 7_000;
 
 const CLOSED = 2;
@@ -31,7 +33,7 @@ const UNAUTHORIZED = 401;
 
 /** The part of an `EventSource` that is used. */
 export interface NewsStream {
-  /** 2: closed for good, because the server gave an answer that is no stream. */
+  /** 2: closed for good, because the server's answer was not a stream. */
   readonly readyState: number;
   addEventListener(
     type: "open" | "error" | "message",
@@ -40,22 +42,22 @@ export interface NewsStream {
   close(): void;
 }
 
-/** What a server's host acts through. */
+/** What a server's host needs from the page. */
 export interface ServerActions {
-  /** The server's origin, without a slash at its end. */
+  /** The server's origin, without a trailing slash. */
   origin: string;
-  /** What lets a page in where a token is needed. */
+  /** The access token, if the server needs one. */
   token(): string | undefined;
   open(address: string): NewsStream;
   fetch(address: string, init?: RequestInit): Promise<Response>;
   reloadPage(): void;
-  /** Leaves the page for the one on which a person enters the token. */
+  /** Navigates to the page that asks for the token. */
   askForToken(): void;
 }
 
 export class ServerHost implements Host {
   link: PageLink = { kind: "starting" };
-  /** A server is updated by whoever runs it. */
+  /** The server is updated by its administrator. */
   readonly updateReady = false;
   private names: readonly TopicName[] = [];
   private stream: NewsStream | undefined;
@@ -91,7 +93,7 @@ export class ServerHost implements Host {
 
   async intent(intent: Intent): Promise<IntentReply> {
     try {
-      // A file's bytes travel as they are.
+      // A `.torrent` file is sent as raw bytes.
       const response =
         intent.kind === "add_torrent"
           ? await this.call("/host/torrents", {
@@ -138,7 +140,7 @@ export class ServerHost implements Host {
     this.reopen();
   }
 
-  /** A server has one engine, and keeps it. */
+  /** A server has only one engine. */
   takeOver(): void {}
 
   restart(): void {}
@@ -194,7 +196,7 @@ export class ServerHost implements Host {
     if (!this.names.includes(update.topic as TopicName)) return;
     const next = applied(this.known.get(update.topic), update);
     if (next === undefined) {
-      // A stream begins with the whole.
+      // A new stream begins with every topic whole.
       this.reopen();
       return;
     }
@@ -208,7 +210,7 @@ export class ServerHost implements Host {
     this.tell();
   }
 
-  /** The browser connects again by itself; only a person has to be told, after a while. */
+  /** The browser reconnects by itself. The person is told after a while. */
   private lose(): void {
     if (this.link.kind === "connecting" || this.link.kind === "down") return;
     this.link = { kind: "connecting" };
@@ -218,7 +220,7 @@ export class ServerHost implements Host {
     this.tell();
   }
 
-  /** A stream does not tell why it was refused; a call does. */
+  /** A stream does not say why it was refused, but a call does. */
   private async learnWhy(stream: NewsStream): Promise<void> {
     const status = await this.call("/torrents").then(
       (response) => response.status,
