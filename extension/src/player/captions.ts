@@ -1,20 +1,19 @@
-// A film's subtitles as its session sees them: loaded when there are some, chosen as the person
-// chose before.
+// A film's subtitles as its session uses them: loaded on demand, chosen as before.
 //
-// What draws them is a chunk of its own (`subtitles/`). Until it is here, what is known of the
-// tracks is kept for it.
+// The code that draws subtitles is a chunk of its own (`subtitles/`). Until it is loaded, this
+// module keeps what it will need.
 
 import type { Cue, SubtitleTrack } from "../media/protocol";
 import type { TrackChoice } from "./controls/model";
 import type { BesideFile, Preference, SubtitlePort, Subtitles } from "./subtitles/subtitles";
 
-/** What captions act through. */
+/** What captions need from the session. */
 export interface CaptionParts {
   video: HTMLVideoElement;
-  /** Where they are drawn: it lies over the picture, and is as large. */
+  /** The element over the picture, of the same size, in which subtitles are drawn. */
   layer: HTMLElement;
   port: SubtitlePort;
-  /** What was chosen for an earlier film. */
+  /** The choice for an earlier film. */
   preference(): Preference | undefined;
   size: number;
   changed(): void;
@@ -35,7 +34,7 @@ export class Captions {
 
   constructor(private readonly parts: CaptionParts) {}
 
-  /** The tracks to choose from; the same list while they are the same. */
+  /** The tracks to choose from. The array is the same while the tracks are. */
   get tracks(): readonly TrackChoice[] {
     const tracks = this.subtitles?.tracks;
     if (tracks !== this.of) {
@@ -51,12 +50,12 @@ export class Captions {
     return this.subtitles?.selected;
   }
 
-  /** Why the track that was chosen is not to be seen, in a sentence. */
+  /** Why the chosen track is not shown, in a sentence. */
   get trouble(): string | undefined {
     return this.subtitles?.tracks.find(({ id }) => id === this.selected)?.trouble;
   }
 
-  /** What was chosen, for the next film. */
+  /** The choice, for the next film. */
   get preference(): Preference | undefined {
     return this.subtitles?.preference ?? this.parts.preference();
   }
@@ -80,20 +79,20 @@ export class Captions {
     this.parts.changed();
   }
 
-  /** How much of the layer is covered at the bottom, pixels. */
+  /** Height of the layer's bottom that the controls cover, in px. */
   set insetPx(pixels: number) {
     this.covered = pixels;
     if (this.subtitles) this.subtitles.insetPx = pixels;
   }
 
-  /** The tracks inside the film. */
+  /** Sets the tracks inside the film. */
   setInside(tracks: readonly SubtitleTrack[]): void {
     this.inside = tracks;
     if (this.subtitles) this.subtitles.setInside(tracks);
     else if (tracks.length > 0) void this.ensure();
   }
 
-  /** The files beside it; said again when an address changed. */
+  /** Sets the subtitle files of the torrent. To be called again when an address changes. */
   setBeside(files: readonly BesideFile[]): void {
     const key = JSON.stringify(files);
     if (key === this.besideKey) return;
@@ -103,7 +102,7 @@ export class Captions {
     else if (files.length > 0) void this.ensure();
   }
 
-  /** A person's own files; a sentence for each that can't be used. */
+  /** Adds the person's own files. Resolves with a sentence for each that can't be used. */
   async add(files: readonly File[]): Promise<string[]> {
     await this.ensure();
     return (await this.subtitles?.addFiles(files)) ?? [];
@@ -113,7 +112,7 @@ export class Captions {
     this.subtitles?.select(id);
   }
 
-  /** Blocks of the tracks inside, as they are read. */
+  /** Takes blocks of the tracks inside the film. */
   take(cues: readonly Cue[]): void {
     if (this.subtitles) this.subtitles.take(cues);
     else this.early.push(...cues);

@@ -1,20 +1,19 @@
-// A `<video>` that opens films by itself, or by an engine.
+// A `<video>` that opens films by itself or through an engine.
 //
-// It stands between the page, which keeps a film open whatever interrupts it, and whoever feeds the
-// `<video>`: to the page it looks like one.
+// To the page it looks like a plain `<video>`, whoever feeds it.
 
 import type { Engine, Film } from "./engines/engine";
 import type { Media } from "./source";
 
-/** Files whose sound or container Chrome often can't play, or never: they are looked into before anything is shown. */
+/** Files that Chrome often can't play: they are inspected before they are shown. */
 const LOOKED_INTO = /\.(mkv|mk3d|mka|ts|m2ts|mts|avi|divx|flv|wmv|asf|mpg|mpeg|vob|m2v|wma)$/i;
 
-/** Whether a file of this path is looked into before it is played. */
+/** Whether a file with this path is inspected before it is played. */
 export function isLookedInto(path: string): boolean {
   return LOOKED_INTO.test(path);
 }
 
-/** What of a film does not change with its address. */
+/** What stays the same when a film's address changes. */
 export type Described = Omit<Film, "url">;
 
 export class Carrier implements Media {
@@ -29,12 +28,15 @@ export class Carrier implements Media {
     private readonly film: () => Described,
   ) {}
 
-  /** Whoever opens films from the next one on; `undefined` for the `<video>` itself. The former one lets go. */
+  /**
+   * Sets the engine for the next films; `undefined` for the `<video>` itself. The former engine is
+   * destroyed.
+   */
   use(engine: Engine | undefined): void {
     void this.engine?.destroy();
     this.engine = engine;
     engine?.linked(this.isLinked);
-    // What plays on would be stopped, without a word, when the engine brings its own source.
+    // An engine's new source would stop what plays now without an event.
     if (engine !== undefined && this.video.src !== "") {
       this.video.removeAttribute("src");
       this.video.load();
@@ -46,17 +48,17 @@ export class Carrier implements Media {
     return this.engine === undefined;
   }
 
-  /** Plays another sound track, where that is possible. */
+  /** Plays another sound track, if the engine can. */
   selectAudio(id: string): void {
     this.engine?.selectAudio(id);
   }
 
-  /** The sound track with which the film begins that is opened next. */
+  /** Sets the sound track with which the next film begins. */
   beginWith(id: string): void {
     this.wanted = id;
   }
 
-  /** Whether engine and daemon are connected. */
+  /** Tells the engine whether the daemon is connected. */
   linked(connected: boolean): void {
     this.isLinked = connected;
     this.engine?.linked(connected);
@@ -69,13 +71,13 @@ export class Carrier implements Media {
     return true;
   }
 
-  /** Goes to a place, seconds. */
+  /** Seeks to a time in seconds. */
   seek(toS: number): void {
     if (this.engine !== undefined) this.engine.seek(toS);
     else if (this.video.readyState > 0) this.video.currentTime = toS;
   }
 
-  /** Frees the `<video>`; resolves when nothing feeds it any more. */
+  /** Releases the `<video>`. Resolves when nothing feeds it any more. */
   async close(): Promise<void> {
     const { engine } = this;
     this.engine = undefined;

@@ -1,14 +1,14 @@
-// What a person chose for the films of a torrent, as the engine keeps it: short texts by name.
+// Subtitle and sound choices for a torrent's films, in the form that the engine stores.
 
 import type { Preference } from "./subtitles/subtitles";
 
-/** Names and values as they are kept. */
+/** Names and values as stored. */
 export type Choices = Record<string, string>;
 
-/** Longest value that is kept, bytes. */
+/** Longest stored value in bytes. */
 const MOST_BYTES = 128;
 
-/** The choices with these subtitles. A title that is too long to be kept is left out. */
+/** Adds a choice of subtitles. A title that is too long to store is left out. */
 export function withSubtitles(choices: Choices, preference: Preference): Choices {
   const whole = JSON.stringify(preference);
   const short =
@@ -21,7 +21,7 @@ export function withSubtitles(choices: Choices, preference: Preference): Choices
   };
 }
 
-/** The subtitles that were chosen; `undefined` if none were, or what is kept can't be read. */
+/** The stored choice of subtitles. `undefined` if there is none or it can't be read. */
 export function subtitlesOf(choices: Choices): Preference | undefined {
   try {
     const kept: unknown = JSON.parse(choices["subtitles"] ?? "null");
@@ -38,7 +38,7 @@ export function subtitlesOf(choices: Choices): Preference | undefined {
   }
 }
 
-/** The choices with a sound track of this language, or of this name where its language is not known. */
+/** Adds a choice of sound by language, or by title where the language is unknown. */
 export function withAudio(choices: Choices, track: { language: string; label: string }): Choices {
   const name = track.language || track.label;
   return new TextEncoder().encode(name).length <= MOST_BYTES
@@ -46,7 +46,7 @@ export function withAudio(choices: Choices, track: { language: string; label: st
     : choices;
 }
 
-/** Of these sound tracks the one that was chosen before; `undefined` for the film's own choice. */
+/** The track that matches the stored choice. `undefined` for the film's default. */
 export function audioOf<T extends { language: string | undefined; title: string | undefined }>(
   choices: Choices,
   tracks: readonly T[],

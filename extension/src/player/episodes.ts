@@ -1,17 +1,17 @@
-// What comes before and after a film in its torrent.
+// The films before and after a film in its torrent.
 //
-// Pure. The files come in the order that people expect; only films follow films, and only
-// recordings follow recordings.
+// Pure. Files are in natural order. Videos follow only videos, and sound recordings only
+// recordings.
 
 import type { FileView } from "../model/generated/FileView";
 
-/** The neighbours of a file, where there are any. */
+/** The files before and after, if there are any. */
 export interface Neighbours {
   previous: FileView | undefined;
   next: FileView | undefined;
 }
 
-/** The files of the same kind before and after the one with this index. */
+/** The files of the same kind before and after the file with this index. */
 export function neighbours(files: readonly FileView[], index: number): Neighbours {
   const current = files.find((file) => file.index === index);
   const alike = current

@@ -1,18 +1,21 @@
-// What a `<video>`'s error means: worth another attempt, or final and why.
+// Interprets a `<video>`'s error: worth another attempt, or final and why.
 //
-// Chrome tells little: of media from another origin it hides all words, and code 4 is a codec that
-// it lacks as well as an answer 404. What tells them apart is whether the film was ever shown, and
-// whether trying again helps.
+// Chrome hides the details for media of another origin, and code 4 means a missing codec as well as
+// a 404. The film was shown before or not, and repeated attempts succeed or not: that tells the
+// cases apart.
 
 import { t } from "../text/messages";
 
-/** What became of an attempt to play. */
+/** The meaning of an error. */
 export type Failure =
-  /** Passing: the daemon or the network was away. */
+  /** Temporary: the daemon or the network was away. */
   | { kind: "interrupted" }
-  /** The film was shown before, and can't be decoded here: a few more attempts tell whether it is damaged here. */
+  /**
+   * The film was shown before and can't be decoded here. A few more attempts tell whether it is
+   * damaged.
+   */
   | { kind: "damaged" }
-  /** Probably final, with words for a person; a few more attempts tell. */
+  /** Probably final, with a reason for the person. A few more attempts tell. */
   | { kind: "doubtful"; words: string }
   /** Final. */
   | { kind: "final"; words: string };
@@ -20,14 +23,14 @@ export type Failure =
 /** Why a film does not play, in words. */
 export interface Trouble {
   words: string;
-  /** Only this place of the film is concerned: what lies behind it may well play. */
+  /** Only this place of the film is affected; later places may play. */
   isHere: boolean;
 }
 
 const DECODE = 3;
 const NOT_SUPPORTED = 4;
 
-/** Kinds of files that Chrome has no reader for, by the end of their name. */
+/** Files that Chrome can't read, by extension. */
 const FOREIGN = [
   "AVI",
   "WMV",
@@ -45,7 +48,7 @@ const FOREIGN = [
   "DIVX",
 ];
 
-/** Says what an error means. `shown`: frames of this file have been shown before. */
+/** Interprets an error. `shown`: frames of this file have been shown before. */
 export function classify(code: number, path: string, shown: boolean): Failure {
   if (shown) return { kind: code === DECODE ? "damaged" : "interrupted" };
   const extension = /\.(\w{1,5})$/.exec(path)?.[1]?.toUpperCase() ?? "";
@@ -61,7 +64,7 @@ export function classify(code: number, path: string, shown: boolean): Failure {
   }
 }
 
-/** A place of the film that can't be played, whatever was tried. */
+/** The trouble of a place that can't be played after all attempts. */
 export function damagedPlace(): Trouble {
   return { words: t("playerGivenUp"), isHere: true };
 }
@@ -70,13 +73,13 @@ function withElsewhere(words: string): string {
   return `${words} ${t("playerOtherPlayer")}`;
 }
 
-/** What can be missing from a film that plays all the same. */
+/** What may be missing from a film that plays. */
 export interface Lack {
   picture: boolean;
   sound: boolean;
 }
 
-/** Words about what is missing; none if nothing is. */
+/** What is missing, in words. `undefined` if nothing is. */
 export function lackWords(lack: Lack): string | undefined {
   if (lack.picture) return withElsewhere(t("playerNoPicture"));
   if (lack.sound) return withElsewhere(t("playerNoSound"));

@@ -1,8 +1,8 @@
-// The player page: the films of one torrent, one at a time, played while they come.
+// The player page: plays the films of one torrent, one at a time, while they download.
 //
-// It holds the document: what surrounds the `<video>`, and which film is in it. How a film is
-// opened and kept open is its session's business. The document outlives its films, so that full
-// screen outlives an episode.
+// It owns the document around the `<video>`, and decides which film is open. The film's session
+// opens it and keeps it open. The document stays the same for all films, so full screen survives
+// the change of episodes.
 
 import { render } from "lit";
 import type { Host } from "../host/host";
@@ -30,7 +30,7 @@ import { footView, headView, overlayView } from "./view";
 const PIECES_MS = 1_000;
 const COPIED_MS = 1_500;
 
-/** Shows the player in this document. */
+/** Starts the player in this document. */
 export function startPlayer(host: Host): void {
   const find = <E extends Element>(selector: string) => document.querySelector<E>(selector)!;
   const head = find<HTMLElement>("#head");
@@ -43,7 +43,7 @@ export function startPlayer(host: Host): void {
   const asked = addressOf(new URLSearchParams(location.search));
   let pieces: PiecesView | undefined;
   let copied: string | undefined;
-  /** What became of a person's own subtitle files. */
+  /** Why the person's own subtitle files were refused. */
   let refused: string | undefined;
   let subtitles: ControlsModel["subtitles"] = {
     tracks: [],
@@ -92,7 +92,7 @@ export function startPlayer(host: Host): void {
     playlist: () => downloadPlaylist(),
   };
 
-  /** Opens a film in place of whatever is open. */
+  /** Opens a film in place of the current one. */
   function open(name: FilmName, startAt?: number, isOpenedByHand = true): Session {
     host.follow([topicOf(name), `torrent/${name.infoHash}`]);
     pieces = refused = undefined;
@@ -115,7 +115,7 @@ export function startPlayer(host: Host): void {
     if (file) void change(file.index);
   }
 
-  /** Goes on with another film of the torrent. */
+  /** Changes to another film of the torrent. */
   async function change(index: number): Promise<void> {
     const { infoHash } = session.name;
     card.hide();
@@ -183,7 +183,7 @@ export function startPlayer(host: Host): void {
     return file ? streamUrl(host.link, file) : undefined;
   }
 
-  /** For VLC, mpv and whatever else the system opens playlists with. */
+  /** Saves a playlist for VLC, mpv and other players. */
   function downloadPlaylist(): void {
     const { file } = session.view;
     const url = addressOfFilm();
@@ -213,7 +213,7 @@ export function startPlayer(host: Host): void {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // A page that did not come over a secure connection has no clipboard.
+      // A page without HTTPS has no clipboard.
       prompt(t("playerCopyThis"), text);
       return;
     }
@@ -230,7 +230,7 @@ export function startPlayer(host: Host): void {
     if (next) card.show(splitPath(next.path).name);
   });
   video.addEventListener("seeking", () => card.hide());
-  // The controls say how much of the picture they cover.
+  // The controls report how much of the picture they cover.
   new MutationObserver(() => {
     session.captions.insetPx =
       Number.parseFloat(stage.style.getPropertyValue("--controls-inset")) || 0;
@@ -245,7 +245,7 @@ export function startPlayer(host: Host): void {
     card.hide();
     void session.destroy();
   });
-  // The page came back from where a browser keeps pages that were left.
+  // The browser restored the page from its back/forward cache.
   addEventListener("pageshow", (event) => {
     if (event.persisted) session = open(session.name, undefined, false);
   });
@@ -254,19 +254,19 @@ export function startPlayer(host: Host): void {
   void lookAtPieces();
 }
 
-/** Whether the browser brought this page back by itself: reloaded it, or restored its tab. */
+/** Whether the browser reloaded this page or restored its tab by itself. */
 function isBroughtBack(): boolean {
   const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
   const { wasDiscarded } = document as Document & { wasDiscarded?: boolean };
   return wasDiscarded === true || (navigation !== undefined && navigation.type !== "navigate");
 }
 
-/** The former object while all its parts are the same. */
+/** Returns `before` if all its parts equal those of `now`. */
 function same<T extends object>(before: T, now: T): T {
   return (Object.keys(now) as (keyof T)[]).every((key) => before[key] === now[key]) ? before : now;
 }
 
-/** Which film an address of this page names, and where to begin. */
+/** The film that the page's address names, and where to begin. */
 function addressOf(query: URLSearchParams): { name: FilmName; startAt: number | undefined } {
   const seconds = Number(query.get("t") ?? Number.NaN);
   return {

@@ -1,9 +1,10 @@
-// Pictures of a film for the bar, made by a worker of their own from what is on disk. The worker
-// starts with the first question, and no sooner.
+// Preview pictures of a film, decoded by a worker from bytes on disk.
+//
+// The worker starts with the first request.
 
 import type { FromPreview, ToPreview } from "../media/protocol";
 
-/** Pixels; what the bar shows. */
+/** Width of the pictures in px. */
 const WIDTH = 160;
 
 export class Pictures {
@@ -15,7 +16,10 @@ export class Pictures {
     private readonly start: () => Worker = () => new Worker("preview.js", { type: "module" }),
   ) {}
 
-  /** A picture near a time (seconds) of the film at `url`; `undefined` when there is none, or another was asked for since. */
+  /**
+   * A picture near a time in seconds of the film at `url`. `undefined` if there is none, or a newer
+   * request came.
+   */
   near(url: string, atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined> {
     if (signal.aborted) return Promise.resolve(undefined);
     const worker = (this.worker ??= this.begin());
@@ -26,7 +30,7 @@ export class Pictures {
     });
   }
 
-  /** Ends the worker; what was asked has no answer. */
+  /** Ends the worker. Pending requests get no answer. */
   destroy(): void {
     this.worker?.terminate();
     this.worker = undefined;
@@ -42,7 +46,7 @@ export class Pictures {
       if (resolve) resolve(picture);
       else picture?.close();
     });
-    // A worker that does not load answers nothing.
+    // A worker that fails to load answers nothing.
     worker.addEventListener("error", () => this.destroy());
     return worker;
   }

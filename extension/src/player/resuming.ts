@@ -1,8 +1,7 @@
-// Lets the torrent of a film go on while somebody watches: once when the film is opened, and again
-// and again while trouble holds it up.
+// Resumes a film's torrent while somebody watches: when the film is opened, and repeatedly while
+// trouble stops it.
 //
-// It asks the engine and looks at what the engine says; what becomes of the `<video>` is the
-// source's business.
+// It reads the engine's state and sends intents. The source keeps the `<video>` open.
 
 import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
@@ -10,59 +9,64 @@ import type { WaitView } from "../model/generated/WaitView";
 import type { Supply } from "./source";
 import { isStopped, isWhole, supplyOf, waitOf } from "./status";
 
-/** How often a torrent in trouble is tried again while somebody waits for it, ms: sooner than the engine does by itself. */
+/**
+ * How often a stopped torrent is resumed while somebody waits, in ms. The engine itself retries
+ * less often.
+ */
 export const RESUME_MS = 15_000;
 
 export class Resuming {
-  /** What the film was last known to wait for, until bytes come. */
+  /** What the film last waited for. Cleared when bytes arrive. */
   private lastWait: WaitView | undefined;
-  /** Whether the torrent was looked at when the film was opened. */
+  /** Whether the torrent was checked since the film was opened. */
   private isLooked: boolean;
   private cancel: (() => void) | undefined;
 
   constructor(
     private readonly clock: Clock,
     private readonly view: () => FilmView,
-    /** Whether the film lacks bytes to go on. */
+    /** Whether the film lacks bytes to continue. */
     private readonly isStarved: () => boolean,
-    /** Asks the engine to let the torrent go on. */
+    /** Sends the intent that resumes the torrent. */
     private readonly resume: () => void,
-    /** Whether a person opened the film just now. A tab that the browser brought back did not press play. */
+    /**
+     * Whether a person just opened the film. If the browser restored the tab, nobody pressed play.
+     */
     isOpenedByHand: boolean,
   ) {
     this.isLooked = !isOpenedByHand;
   }
 
-  /** Whether the bytes of the film come. */
+  /** Whether the film's bytes are arriving. */
   get supply(): Supply {
     const { torrent, file } = this.view();
     return supplyOf(torrent ?? undefined, file ?? undefined, this.lastWait);
   }
 
-  /** The engine said something. */
+  /** To be called when the engine's state has changed. */
   handleNews(): void {
     const { torrent, file, streams } = this.view();
     this.lastWait = waitOf(streams) ?? this.lastWait;
     if (torrent !== null && file !== null && !this.isLooked) {
       this.isLooked = true;
-      // Who opens a film has pressed play.
+      // Opening a film counts as pressing play.
       this.resumeIfStopped();
     }
     this.keepResuming();
   }
 
-  /** Bytes of the film came. */
+  /** To be called when bytes of the film arrive. */
   handleBytes(): void {
     this.lastWait = undefined;
   }
 
-  /** The torrent goes on if it is stopped. One that has the whole film may stay as it is. */
+  /** Resumes the torrent if it is stopped, unless the whole film is there. */
   resumeIfStopped(): void {
     const { torrent, file } = this.view();
     if (torrent && file && isStopped(torrent) && !isWhole(file)) this.resume();
   }
 
-  /** While somebody waits for a torrent in trouble, it is tried again every few seconds. */
+  /** Resumes a torrent in trouble every few seconds while somebody waits. */
   keepResuming(): void {
     const { torrent, file } = this.view();
     if (torrent?.state !== "error" || file === null || isWhole(file) || !this.isStarved())

@@ -1,9 +1,7 @@
-// One film in the player: looks into it, chooses who plays it, keeps it open through interruptions,
-// and says how that goes.
+// One film in the player: inspects it, chooses who plays it, and keeps it open.
 //
-// It ends as a whole: after `destroy` no listener of it is left, and the `<video>` is free for the
-// next film. What it tells of the film changes after the `<video>`'s own events, never because
-// somebody asked for something.
+// After `destroy` no listener of the session is left, and the `<video>` is free for the next film.
+// The session's state changes after events of the `<video>`, never because something was requested.
 
 import type { Host } from "../host/host";
 import type { Film as Inspected, Verdict } from "../media/protocol";
@@ -26,38 +24,38 @@ import { Source } from "./source";
 import type { Status } from "./status";
 import { status, waitOf } from "./status";
 
-/** How often the engine is told where the film is, ms. */
+/** How often the engine is told the film's position, in ms. */
 const REPORT_MS = 5_000;
-/** How far a person skips over what can't be played, seconds. */
+/** How far a skip over damage goes, in seconds. */
 const SKIP_S = 10;
-/** What a film lacks is told by what was not decoded in so many seconds of playing. */
+/** How long a film plays before missing sound or picture is reported, in seconds. */
 const LACK_AFTER_S = 3;
 
-/** Chrome counts what it decoded; the standard has no word for it. */
+/** Chrome counts decoded bytes; there is no standard for it. */
 type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?: number };
 
-/** What a session acts through. */
+/** What a session needs from the page. */
 export interface Surroundings {
   host: Host;
   video: CountingVideo;
-  /** Where subtitles are drawn. */
+  /** The element in which subtitles are drawn. */
   layer: HTMLElement;
   clock: Clock;
-  /** How large subtitles are: a factor. */
+  /** Scale of subtitles. 1 is normal. */
   subtitleSize: number;
-  /** Whether a person opened the film, and not the browser a page that it had. */
+  /** Whether a person opened the film, rather than the browser restoring the page. */
   isOpenedByHand: boolean;
-  /** Something that the session tells has changed. */
+  /** Called when the session's state has changed. */
   changed(): void;
 }
 
-/** One file of one torrent. */
+/** A file of a torrent. */
 export interface FilmName {
   infoHash: string;
   index: number;
 }
 
-/** The topic that tells of a film. */
+/** The topic of a film. */
 export function topicOf({ infoHash, index }: FilmName): `film/${string}/${number}` {
   return `film/${infoHash}/${index}`;
 }
@@ -65,12 +63,12 @@ export function topicOf({ infoHash, index }: FilmName): `film/${string}/${number
 const NO_TRACKS: readonly AudioTrack[] = [];
 
 export class Session {
-  /** The browser wants a click before it plays anything with sound. */
+  /** Whether the browser requires a click before it plays sound. */
   blocked = false;
   /** The film's sound tracks, where they can be chosen. */
   audio: readonly AudioTrack[] = NO_TRACKS;
   selectedAudio: string | undefined;
-  /** Length in seconds, where the film says it and the `<video>` does not. */
+  /** Length in seconds, if the film tells it and the `<video>` does not. */
   durationS: number | undefined;
   readonly captions: Captions;
   private pictures: Pictures | undefined;
@@ -80,19 +78,21 @@ export class Session {
   private readonly resuming: Resuming;
   private film: Inspected | undefined;
   private verdict: Verdict | undefined;
-  /** The engine that feeds the film, while one does. */
+  /** The engine that feeds the film, if one does. */
   private fed: FedEngine | undefined;
-  /** What was looked into and plays by itself: another sound track needs it. */
+  /**
+   * The inspection of a film that the `<video>` plays by itself. Needed to change its sound track.
+   */
   private inspection: Inspection | undefined;
-  /** Ends the look into a film that plays by itself, and its worker. */
+  /** Ends that inspection and its worker. */
   private looking: AbortController | undefined;
-  /** The sound track that a person chose of this film. */
+  /** The sound track that the person chose for this film. */
   private wantedAudio: string | undefined;
-  /** What was chosen here and is not known to be kept yet. */
+  /** Choices that the engine has not confirmed yet. */
   private chosen: Record<string, string> = {};
   private help: string | undefined;
   private lack: Lack = { picture: false, sound: false };
-  /** Who opens the film is decided once its name is known. */
+  /** Whether it is decided who opens the film. It needs the film's name. */
   private decided = false;
   private ready = false;
   private wasConnected = false;
@@ -104,7 +104,7 @@ export class Session {
   constructor(
     private readonly around: Surroundings,
     readonly name: FilmName,
-    /** Where to begin, seconds; `undefined`: where it was left. */
+    /** Where to begin, in seconds. `undefined`: where the person left the film. */
     private readonly startAt?: number,
   ) {
     const { video, clock, host, layer } = around;
@@ -141,7 +141,7 @@ export class Session {
     this.handleNews();
   }
 
-  /** What the engine says of the film. */
+  /** The engine's state of the film. */
   get view(): FilmView {
     return this.around.host.topic(topicOf(this.name)) ?? { torrent: null, file: null, streams: [] };
   }
@@ -169,18 +169,18 @@ export class Session {
     });
   }
 
-  /** Something to know that stops nothing. */
+  /** Something to know that does not stop the film. */
   get hint(): string | undefined {
     if (this.source.trouble !== undefined) return undefined;
     return this.captions.trouble ?? lackWords(this.lack);
   }
 
-  /** A command that would help to play the film. */
+  /** A command that helps to play the film. */
   get remedy(): string | undefined {
     return this.source.trouble === undefined ? undefined : this.help;
   }
 
-  /** Whether it lacks bytes to go on. */
+  /** Whether the film lacks bytes to continue. */
   get starved(): boolean {
     const { video } = this.around;
     return (
@@ -189,25 +189,25 @@ export class Session {
     );
   }
 
-  /** Where the film begins once it is open, seconds; `undefined` while the `<video>` itself says where it is. */
+  /** Where the film will begin, in seconds. `undefined` once the `<video>` has a position. */
   get beginsAtS(): number | undefined {
     return this.around.video.readyState === 0 || this.source.hasFailed
       ? this.source.place
       : undefined;
   }
 
-  /** Opens the film again, as a person asks, and lets its torrent go on. */
+  /** Opens the film again at the person's request, and resumes its torrent. */
   reload(): void {
     this.resuming.resumeIfStopped();
     this.source.reload();
   }
 
-  /** Lets the torrent go on, as a person asks. */
+  /** Resumes the torrent at the person's request. */
   resume(): void {
     void this.around.host.intent({ kind: "resume", infoHash: this.name.infoHash });
   }
 
-  /** A small picture of the film at a place (seconds), from what is on disk. */
+  /** A small picture of the film at a time in seconds, from bytes on disk. */
   async preview(atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined> {
     const module = await import("./pictures");
     const { file } = this.view;
@@ -217,19 +217,19 @@ export class Session {
     return this.pictures.near(url, atS, signal);
   }
 
-  /** Goes past a place that can't be played. */
+  /** Skips a place that can't be played. */
   skip(): void {
     const to = this.source.place + SKIP_S;
     this.seek(this.durationS === undefined ? to : Math.min(to, Math.max(0, this.durationS - 1)));
   }
 
-  /** Goes to a place, seconds. */
+  /** Seeks to a time in seconds. */
   seek(toS: number): void {
     this.source.seek(toS);
     this.carrier.seek(toS);
   }
 
-  /** Plays another sound track, and the films to come in its language. */
+  /** Plays another sound track, and prefers its language in later films. */
   selectAudio(id: string): void {
     const track = this.audio.find((candidate) => candidate.id === id);
     if (!track) return;
@@ -239,12 +239,12 @@ export class Session {
 
   private useAudio(id: string): void {
     this.wantedAudio = id;
-    // What the `<video>` reads by itself has one sound.
+    // The `<video>` alone plays only one sound track.
     if (this.carrier.isPlain) void this.feed("mse").then(() => this.isOver || this.source.reload());
     else this.carrier.selectAudio(id);
   }
 
-  /** Shows other subtitles, and such in the films to come; `undefined` for none. */
+  /** Shows other subtitles, and prefers them in later films. `undefined` for none. */
   selectSubtitles(id: string | undefined): void {
     this.captions.select(id);
     const { preference } = this.captions;
@@ -252,7 +252,7 @@ export class Session {
     this.around.changed();
   }
 
-  /** Tells where it is left, and lets go of the `<video>`. */
+  /** Reports the last position and releases the `<video>`. */
   async destroy(): Promise<void> {
     if (this.isOver) return;
     this.report();
@@ -292,7 +292,7 @@ export class Session {
     const { file } = this.view;
     this.wasConnected ||= host.link.kind === "connected";
     this.carrier.linked(host.link.kind === "connected");
-    // A silent engine says nothing about the daemon, which may well be serving on.
+    // A silent engine says nothing about the daemon, which may still serve the film.
     if (host.link.kind !== "reconnecting") {
       this.resuming.handleNews();
       this.source.setSupply(this.resuming.supply);
@@ -306,7 +306,7 @@ export class Session {
     this.around.changed();
   }
 
-  /** Subtitle files of the torrent that belong to the film. */
+  /** Passes on the torrent's subtitle files for this film. */
   private tellBeside(): void {
     const { host } = this.around;
     const files = host.topic(`torrent/${this.name.infoHash}`)?.files ?? [];
@@ -320,7 +320,7 @@ export class Session {
     if (beside.length > 0) this.captions.setBeside(beside);
   }
 
-  /** Has a film looked into first that needs it. An ordinary one does not wait for that: it is looked into while it plays. */
+  /** Inspects a film first if its kind requires it. Others are inspected while they play. */
   private async decide(path: string): Promise<void> {
     this.decided = true;
     const canFeed =
@@ -333,7 +333,7 @@ export class Session {
     if (canFeed && !first) this.lookWhenOpen();
   }
 
-  /** Has a film looked into once there is something of it, or it failed. */
+  /** Inspects the film once it is open or has failed. */
   private lookWhenOpen(): void {
     const { video } = this.around;
     const once = new AbortController();
@@ -345,7 +345,10 @@ export class Session {
     for (const type of ["loadeddata", "error"]) video.addEventListener(type, look, { signal });
   }
 
-  /** Looks into a film that the `<video>` reads by itself: it may be silent, or have sound tracks to choose from. */
+  /**
+   * Inspects a film that the `<video>` plays by itself: it may be silent, or have several sound
+   * tracks.
+   */
   private async look(): Promise<void> {
     const url = this.carrier.src;
     try {
@@ -359,7 +362,7 @@ export class Session {
       this.inspection = inspection;
       const { film, verdict } = inspection;
       this.learn(film, verdict);
-      // A film that is of another kind than its name says does not play by itself.
+      // The film is of another kind than its name says, and does not play by itself.
       const fails = this.around.video.error !== null || this.source.trouble !== undefined;
       if (
         verdict.path === "mse" &&
@@ -370,13 +373,13 @@ export class Session {
       else return this.offerAudio(film);
       if (!this.isOver) this.source.reload();
     } catch {
-      // The `<video>` plays what it can, and says what it can't. The daemon may have been away:
-      // when the film is opened again, it is looked into again.
+      // The `<video>` plays what it can. If the daemon was away, the film is inspected again when
+      // it is opened again.
       if (!this.isOver) this.lookWhenOpen();
     }
   }
 
-  /** What is known of the film by now. */
+  /** Records what the inspection found. */
   private learn(film: Inspected, verdict: Verdict): void {
     this.film = film;
     this.verdict = verdict;
@@ -384,11 +387,11 @@ export class Session {
     this.around.changed();
   }
 
-  /** The sound tracks of a film that plays by itself, if there is a choice. */
+  /** Offers the sound tracks of a film that plays by itself, if there is a choice. */
   private offerAudio(film: Inspected): void {
     const tracks = film.audio.filter(({ sound }) => sound !== "impossible");
     if (tracks.length < 2) {
-      // There is nothing to choose: the worker that looked is of no more use.
+      // There is no choice: the worker is no longer needed.
       this.inspection = undefined;
       this.looking?.abort();
       return;
@@ -405,7 +408,10 @@ export class Session {
     this.around.changed();
   }
 
-  /** Has the film read by an engine from the next opening on. Without the engine the `<video>` plays what it can. */
+  /**
+   * Uses an engine from the next opening on. If it can't be loaded, the `<video>` plays what it
+   * can.
+   */
   private async feed(way: "mse" | "ffmpeg"): Promise<void> {
     const { video } = this.around;
     if (way === "ffmpeg") {
@@ -438,7 +444,7 @@ export class Session {
     if (adopted) this.captions.setInside(adopted.film.subtitles);
   }
 
-  /** Has an engine go on with the worker that looked, if there is one; it is not told of the film again. */
+  /** Passes the inspection's worker to the engine, if there is one. */
   private adopt(engine: { adopt(inspection: Inspection): void }): Inspection | undefined {
     const { inspection } = this;
     this.inspection = undefined;
@@ -454,7 +460,7 @@ export class Session {
     return chosen && String(chosen.id);
   }
 
-  /** A film that is looked into first is known: who plays it? */
+  /** Decides who plays a film that was inspected first. */
   private judge(engine: MseEngine, film: Inspected, verdict: Verdict): void {
     this.learn(film, verdict);
     switch (verdict.path) {
@@ -465,7 +471,7 @@ export class Session {
         break;
       }
       case "native":
-        // What the `<video>` plays by itself it plays best.
+        // The `<video>` plays it best by itself.
         this.letGo();
         this.source.reload();
         break;
@@ -499,7 +505,7 @@ export class Session {
         this.around.changed();
       },
       failed: (words, isFinal, isHere) => {
-        // Of a torrent that is stopped ffmpeg gets nothing to read either.
+        // If the torrent is stopped, ffmpeg gets no bytes either.
         const isSure = isFinal && this.resuming.supply !== "stopped";
         if (isSure && this.verdict?.path === "ffmpeg") void this.explain(words, true);
         else this.source.handleFailure(words, isSure, isHere);
@@ -507,13 +513,12 @@ export class Session {
     };
   }
 
-  /** Says what the film is, and what it would take to play it. */
+  /** Shows what the film contains, and what is needed to play it. */
   private async explain(words: string, isFinal: boolean): Promise<void> {
     const { film, verdict } = this;
     const { verdictWords, installCommand } = await import("./engines/words");
     const { link } = this.around.host;
-    // What fails for another reason than that ffmpeg is missing is told in the daemon's words
-    // alone.
+    // Failures other than a missing ffmpeg are shown in the daemon's words alone.
     const lacks =
       verdict?.path === "ffmpeg" &&
       link.kind === "connected" &&
@@ -540,20 +545,20 @@ export class Session {
     on("timeupdate", () => this.handleTime());
     on("loadeddata progress playing", () => this.resuming.handleBytes());
     on("durationchange", () => {
-      // Kept for when the film fails and the `<video>` knows nothing of it any more.
+      // Kept for when the film fails and the `<video>` forgets it.
       if (Number.isFinite(video.duration) && video.duration > 0) this.durationS = video.duration;
     });
     on("playing seeked", () => this.source.handleShown());
     on("play", () => this.source.handleWish(true));
     on("pause", () => {
-      // A person who pauses while it opens does not want it to begin by itself.
+      // A person who pauses while the film opens does not want it to start.
       if (video.error === null) video.autoplay = false;
       this.source.handleWish(false);
     });
     on("pause ended", () => this.report());
     on("playing", () => {
       this.blocked = false;
-      // Once it plays, a pause is a person's wish that a later `canplay` must not undo.
+      // Once it has played, a later `canplay` must not undo the person's pause.
       video.autoplay = false;
     });
     on("canplay", () => this.tryToPlay());
@@ -565,7 +570,7 @@ export class Session {
     );
   }
 
-  /** The browser may want a click before it plays anything with sound. */
+  /** The browser may require a click before it plays sound. */
   private tryToPlay(): void {
     const { video } = this.around;
     if (!video.paused || !video.autoplay) return;
@@ -594,7 +599,7 @@ export class Session {
     });
   }
 
-  /** Tells the engine where the film is, if that is elsewhere than at the last time. */
+  /** Reports the position to the engine, if it has changed. */
   private report(): void {
     const { video, host } = this.around;
     if (video.readyState === 0 || this.playedS === 0 || this.reportedS === video.currentTime)

@@ -1,10 +1,9 @@
-// Keeps a `<video>` on its file through everything that interrupts it.
+// Keeps a file open in a `<video>` through interruptions.
 //
-// It knows addresses, times, errors and whether bytes come, not torrents. When the address changes,
-// because the daemon came back elsewhere, or the media fails for a passing reason, the file is
-// opened again at the same place, and plays on if it was playing. While there is no address it
-// waits: a `<video>` that merely lacks bytes resumes by itself, so it is left alone. Invariant:
-// while bytes may be missing, a failure is never put down to the film.
+// It knows addresses, times, errors and the supply of bytes, not torrents. When the address
+// changes, or the media fails for a temporary reason, it opens the file again at the same place and
+// plays on. A `<video>` that only lacks bytes resumes by itself and is left alone. Invariant: while
+// bytes may be missing, the film is not blamed for a failure.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -20,33 +19,33 @@ export interface Media {
   readonly paused: boolean;
   readonly readyState: number;
   readonly error: { readonly code: number } | null;
-  /** The same file is at another address: whether it goes on from there by itself. */
+  /** Sets a new address of the same file. Returns whether the media continues without reopening. */
   moved?(url: string): boolean;
-  /** Opens what `src` names; `atS` is where it will be sent to, seconds. */
+  /** Opens the file at `src`. `atS` is where the next seek will go, in seconds. */
   load(atS: number): void;
   play(): Promise<void>;
 }
 
 /**
- * Whether the bytes that the film needs come. `scarce`: perhaps later, as when there are no peers. `stopped`: what is missing does not come until the
- * supply is another one.
+ * Whether the needed bytes arrive. `scarce`: perhaps later, such as without peers. `stopped`: they
+ * won't arrive until the torrent is resumed.
  */
 export type Supply = "flowing" | "scarce" | "stopped";
 
 const FIRST_DELAY_MS = 300;
 const MOST_DELAY_MS = 5_000;
-/** So many attempts in a row, with the daemon there, are made before giving up. */
+/** Most failed attempts in a row while the daemon is connected. */
 export const MOST_FAILURES = 8;
-/** So many where it is doubtful that the file, or this place of it, can be played at all. */
+/** Most attempts when the file, or this place of it, may be unplayable. */
 export const MOST_DOUBTS = 2;
-/** A film that went on for so long after a failure has overcome it, seconds. */
+/** After playing this long, in seconds, a failure is forgotten. */
 const OVERCOME_S = 2;
 
 /** One file in one `<video>`. */
 export class Source {
-  /** Final trouble. */
+  /** Trouble that stopped the attempts. */
   trouble: Trouble | undefined;
-  /** The file is being opened again after an interruption. */
+  /** Whether the file is being opened again after an interruption. */
   recovering = false;
   private url: string | undefined;
   private online = false;
@@ -57,7 +56,7 @@ export class Source {
   private playing = true;
   private at = 0;
   private failedAt = 0;
-  /** The trouble is not for want of bytes. */
+  /** Whether the trouble can't be due to missing bytes. */
   private isSure = false;
   private cancelTimer: () => void = () => {};
 
@@ -68,7 +67,7 @@ export class Source {
     private readonly changed: () => void,
   ) {}
 
-  /** Where the film is, or where it begins once it is open, seconds. */
+  /** The current time, or where the film will begin, in seconds. */
   get place(): number {
     return this.at;
   }
@@ -78,12 +77,12 @@ export class Source {
     return this.failed;
   }
 
-  /** Where to begin, seconds, before anything is open. */
+  /** Sets where to begin, in seconds, before anything is open. */
   startAt(seconds: number): void {
     this.at = seconds;
   }
 
-  /** The file's address now; `undefined` while there is no daemon. */
+  /** Sets the file's address. `undefined` while the daemon is not connected. */
   setUrl(url: string | undefined): void {
     const back = url !== undefined && !this.online;
     this.online = url !== undefined;
@@ -99,7 +98,7 @@ export class Source {
     }
   }
 
-  /** Whether bytes come. What failed for want of them is opened again once they do. */
+  /** Sets whether bytes arrive. A file that failed without them is opened again when they do. */
   setSupply(supply: Supply): void {
     const { supply: before } = this;
     if (supply === before) return;
@@ -113,7 +112,7 @@ export class Source {
     }
   }
 
-  /** Opens the file again, as a person asks. */
+  /** Opens the file again at the person's request. */
   reload(): void {
     this.failures = 0;
     this.trouble = undefined;
@@ -121,38 +120,38 @@ export class Source {
     this.changed();
   }
 
-  /** Opens nothing any more. */
+  /** Stops opening files. */
   close(): void {
     this.url = undefined;
     this.online = false;
     this.cancelTimer();
   }
 
-  /** A person goes to a place, seconds. Where there is nothing to be sent there, the film is opened at it. */
+  /** Seeks to a time in seconds. Opens the file there if the media can't seek now. */
   seek(toS: number): void {
     if (this.failed || this.media.readyState === 0) this.at = toS;
     if (this.trouble !== undefined || (this.failed && this.online)) this.reload();
   }
 
-  /** The media knows its duration: go to where it was. */
+  /** The media knows its duration: seek to the former place. */
   handleMetadata(): void {
     if (this.at > 0 && this.at < this.media.duration) this.media.currentTime = this.at;
   }
 
-  /** The media moved, by playing or by a seek. */
+  /** The media moved by playing or seeking. */
   handleMove(): void {
     if (this.failed || this.media.readyState === 0) return;
     this.at = this.media.currentTime;
     if (this.shown && Math.abs(this.at - this.failedAt) > OVERCOME_S) this.failures = 0;
   }
 
-  /** The media shows something. */
+  /** The media shows a frame. */
   handleShown(): void {
     this.shown = true;
     this.recovering = false;
   }
 
-  /** A person, or the page, said play or pause; what a failing media does by itself does not count. */
+  /** The person, or the page, started or paused. Pauses of a failing media don't count. */
   handleWish(playing: boolean): void {
     if (!this.failed && this.media.readyState > 0) this.playing = playing;
   }
@@ -177,13 +176,15 @@ export class Source {
     }
   }
 
-  /** Whoever feeds the media says that it can't go on. `isHere`: the film itself is damaged at this place. */
+  /**
+   * The engine that feeds the media can't continue. `isHere`: the film is damaged at this place.
+   */
   handleFailure(words: string, isFinal: boolean, isHere = false): void {
     const trouble = isHere && this.shown ? damagedPlace() : { words, isHere: false };
     this.fail(trouble, isFinal ? 0 : MOST_FAILURES, isFinal);
   }
 
-  /** After so many attempts there is trouble. */
+  /** Records trouble after `attempts` failed attempts. */
   private fail(trouble: Trouble, attempts: number, isSure = false): void {
     this.failed = true;
     this.failedAt = this.at;
@@ -202,7 +203,7 @@ export class Source {
     this.changed();
   }
 
-  /** Nothing is tried, and nothing is said of the film, until bytes may come again. */
+  /** Waits until bytes may arrive, without blaming the film. */
   private wait(): void {
     this.cancelTimer();
     this.recovering = false;
@@ -229,8 +230,7 @@ export class Source {
     this.media.src = this.url;
     this.media.load(this.at);
     this.playing = play;
-    // Whether a browser lets a page play unasked is the page's business, which asks when it can
-    // play.
+    // If the browser forbids autoplay, the page asks for a click.
     if (play) this.media.play().catch(() => {});
   }
 }

@@ -1,8 +1,7 @@
-// What the player says it is doing, and above all why it waits.
+// What the player is doing, and why it waits, in one sentence.
 //
-// Pure: a situation in, words out. One sentence at a time; what a person can do about it comes
-// first. What the engine says of the torrent goes before what the `<video>` made of it: a decoder's
-// error is told only of a film whose bytes come.
+// Pure: a situation in, words out. What the person can do comes first. The torrent's state goes
+// before the `<video>`'s errors: a decoder's error is shown only when the bytes arrive.
 
 import type { FileView } from "../model/generated/FileView";
 import type { StreamView } from "../model/generated/StreamView";
@@ -17,44 +16,44 @@ import { troubleWords } from "../text/trouble_words";
 import type { Trouble } from "./failure";
 import type { Supply } from "./source";
 
-/** What the `<video>` is at. */
+/** The state of the `<video>`. */
 export interface MediaSituation {
-  /** It needs bytes before it can go on. */
+  /** Whether it needs bytes before it can continue. */
   starved: boolean;
   paused: boolean;
   seeking: boolean;
   ended: boolean;
-  /** It knows its duration. */
+  /** Whether it knows its duration. */
   opened: boolean;
 }
 
 /** Everything that decides the words. */
 export interface Situation {
   link: PageLink;
-  /** Whether the daemon was there before: then it is gone, not yet to come. */
+  /** Whether the daemon was connected before: then it is lost, not starting. */
   wasConnected: boolean;
-  /** Whether the engine has said anything of the film yet. */
+  /** Whether the engine has sent the film's state. */
   known: boolean;
   torrent: TorrentView | undefined;
   file: FileView | undefined;
   wait: WaitView | undefined;
   media: MediaSituation;
-  /** Why the file can't be played at all, or not here. */
+  /** Why the file, or this place of it, can't be played. */
   trouble: Trouble | undefined;
-  /** The file is being opened again after an interruption. */
+  /** Whether the file is being opened again after an interruption. */
   recovering: boolean;
 }
 
-/** A button beside the words. `skip`: past the place that can't be played. */
+/** A button beside the words. `skip`: seek past the place that can't be played. */
 export interface Action {
   label: string;
   does: "resume" | "retry" | "take_over" | "update" | "reload" | "skip";
 }
 
-/** A sentence, how it is meant, and what a button beside it does. */
+/** A sentence, its tone, and the button beside it. */
 export interface Status {
   text: string;
-  /** The same without what changes by the second: to be said aloud when it changes. */
+  /** The sentence without numbers that change every second, for screen readers. */
   said: string;
   tone: "quiet" | "waiting" | "trouble";
   action?: Action;
@@ -69,7 +68,7 @@ const trouble = (text: string, action?: Action): Status => ({
   ...(action && { action }),
 });
 
-/** Whether the bytes of a film come. `wait`: what its viewer was last known to wait for. */
+/** Whether the film's bytes arrive. `wait` is what its viewer last waited for. */
 export function supplyOf(
   torrent: TorrentView | undefined,
   file: FileView | undefined,
@@ -80,17 +79,17 @@ export function supplyOf(
   return wait === undefined || wait.reason === "downloading" ? "flowing" : "scarce";
 }
 
-/** Whether a torrent fetches nothing until somebody resumes it, or its trouble is over. */
+/** Whether a torrent downloads nothing until it is resumed or its trouble ends. */
 export function isStopped({ state }: TorrentView): boolean {
   return state === "paused" || state === "error";
 }
 
-/** Whether all of a file is there: then it plays whatever its torrent does. */
+/** Whether the whole file is on disk: then it plays whatever its torrent does. */
 export function isWhole({ verified, length }: FileView): boolean {
   return verified >= length;
 }
 
-/** Says what is going on. */
+/** Describes a situation. */
 export function status(situation: Situation): Status {
   const { torrent, file, media } = situation;
   const ofLink = linkStatus(situation.link, situation.wasConnected);
@@ -100,7 +99,7 @@ export function status(situation: Situation): Status {
   if (!file) return trouble(t("playerNoFile"));
   if (file.length === 0) return trouble(t("playerEmptyFile"));
   if (!isWhole(file)) {
-    // Said before what is in memory runs out.
+    // Shown before the buffered part runs out.
     if (torrent.state === "paused" && !media.ended) return pausedStatus();
     if (torrent.state === "error" && media.starved) return stoppedStatus(torrent);
   }
@@ -128,7 +127,7 @@ function starvedStatus(situation: Situation, torrent: TorrentView): Status {
   return waiting(media.seeking ? t("playerSeeking") : t("playerLoading"));
 }
 
-/** Says what a request waits for. */
+/** Describes what a request waits for. */
 export function waitStatus(wait: WaitView, torrent: TorrentView): Status {
   switch (wait.reason) {
     case "checking":
@@ -150,7 +149,7 @@ function pausedStatus(): Status {
   return trouble(t("playerTorrentPaused"), { label: t("playerResume"), does: "resume" });
 }
 
-/** The engine's own words say what is wrong and what to do. */
+/** The engine's own sentence says what is wrong and what to do. */
 function stoppedStatus(torrent: TorrentView): Status {
   return trouble((troubleWords(torrent) ?? saidWords(torrent)) || t("playerStopped"), {
     label: t("commonTryAgain"),
@@ -198,7 +197,10 @@ function downStatus(link: PageLink & { kind: "down" }, wasConnected: boolean): s
   return downWords(link);
 }
 
-/** The request of a film that its viewer waits for. With several, the last one: seeks make new ones. */
+/**
+ * The request that the film's viewer waits for. With several, the last one: a seek starts a new
+ * one.
+ */
 export function waitOf(streams: readonly StreamView[]): WaitView | undefined {
   return streams.findLast((stream) => stream.waiting != null)?.waiting ?? undefined;
 }

@@ -1,5 +1,4 @@
-// What surrounds the film: the top line, what lies over the picture, and the lines beneath it. Pure
-// templates.
+// The page around the film: header, overlay, and the lines below. Pure templates.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -11,17 +10,17 @@ import type { LinkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
 import type { Action, Status } from "./status";
 
-/** What a person can do besides what the video's own controls do. */
+/** Actions besides those of the controls. */
 export interface PlayerActions {
   act(does: Action["does"]): void;
   play(): void;
   copy(): void;
   copyRemedy(command: string): void;
-  /** Hands the film to a player outside the browser. */
+  /** Saves a playlist for another player. */
   playlist(): void;
 }
 
-/** The top line: the way back, the name, the link. */
+/** The header: the back button, the name, the connection. */
 export function headView(name: string, words: LinkWords, kind: string): TemplateResult {
   return html`<header class="top">
     <a class="icon-button" href="app.html" aria-label=${t("playerAllTorrents")} title=${t("playerAllTorrents")}>${icons.back}</a>
@@ -32,7 +31,7 @@ export function headView(name: string, words: LinkWords, kind: string): Template
   </header>`;
 }
 
-/** What lies over the picture: why it waits, or the button that a browser wants pressed first. */
+/** The overlay: why the film waits, or the play button that the browser requires. */
 export function overlayView(
   status: Status,
   starved: boolean,
@@ -50,21 +49,21 @@ export function overlayView(
   </div>`;
 }
 
-/** What the lines beneath the film show. */
+/** What the lines below the film show. */
 export interface Foot {
   status: Status;
   torrent: TorrentView | null;
   file: FileView | null;
-  /** Something to know that stops nothing. */
+  /** Something to know that does not stop the film. */
   hint: string | undefined;
-  /** A command that would help to play the film. */
+  /** A command that helps to play the film. */
   remedy: string | undefined;
   /** What was just copied: the film's `address`, or the `remedy`. */
   copied: string | undefined;
   online: boolean;
 }
 
-/** The lines beneath the film. */
+/** The lines below the film. */
 export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
   const { status, torrent, file, hint } = foot;
   const { action } = status;

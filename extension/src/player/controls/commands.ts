@@ -1,6 +1,6 @@
-// Performs what keys, buttons, menus and gestures ask for, on the element or by the session.
+// Performs commands of keys, buttons, menus and gestures on the `<video>` or the session.
 //
-// Changes no state of the controls: what comes of a command is seen in the element's events and the
+// It does not change the state of the controls: that follows from the element's events and the
 // session's next model.
 
 import { t } from "../../text/messages";
@@ -22,7 +22,7 @@ export interface CommandScene {
   state(): MediaState;
   model(): ControlsModel;
   durationS(): number;
-  /** Ends a drag of the bar, or an open menu; false if there was neither. */
+  /** Ends a drag of the seek bar or closes a menu. Returns false if there was neither. */
   dismiss(): boolean;
 }
 
@@ -78,15 +78,15 @@ export class Commands {
   }
 
   play(): void {
-    // A refusal shows by itself: the element stays paused.
+    // If `play()` is refused, the element stays paused, which the controls show.
     this.scene.video.play().catch(() => {});
   }
 
-  /** 0–1; what is outside is clamped. */
+  /** Sets the volume, clamped to 0–1. */
   setVolume(volume: number): void {
     const { video } = this.scene;
     this.scene.notices.expect("volume");
-    // In hundredths, so that twenty steps lead from silence to all.
+    // Rounded to hundredths: twenty steps lead from silence to full volume.
     video.volume = Math.round(Math.min(1, Math.max(0, volume)) * 100) / 100;
     video.muted = false;
   }
@@ -94,7 +94,7 @@ export class Commands {
   setRate(rate: number): void {
     const { video } = this.scene;
     this.scene.notices.expect("rate");
-    // The default is what the next film begins with.
+    // The next film starts with the default rate.
     video.defaultPlaybackRate = rate;
     video.playbackRate = rate;
   }

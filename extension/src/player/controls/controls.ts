@@ -1,11 +1,9 @@
-// The player's controls over one stage: joins the element's events, the session's model and a
-// person's doings.
+// The player's controls: joins the element's events, the session's model and the person's input.
 //
-// A stage is the element that holds the `<video>` and goes full screen. Its attribute
-// `data-controls` says whether the controls are shown ("shown", "hidden"), and its property
-// `--controls-inset` how many pixels they cover at the bottom, so that subtitles can make room.
-// Invariant: after `destroy`, or the signal's abort, nothing of the controls is left on the stage
-// or the page.
+// The stage is the element that contains the `<video>` and goes full screen. Its attribute
+// `data-controls` is "shown" or "hidden". Its property `--controls-inset` is the height in px that
+// the controls cover at the bottom, so that subtitles can move up. Invariant: after `destroy` or
+// the signal's abort, nothing of the controls is left on the page.
 
 import { nothing, render } from "lit";
 import type { Clock } from "../../model/clock";
@@ -38,12 +36,15 @@ import type { ViewPort } from "./view";
 import { controlsView } from "./view";
 import { WakeLock } from "./wake_lock";
 
-/** Narrower stages have fewer buttons, and the rest in a menu. px */
+/** Narrower stages move buttons into a menu, px. */
 const COMPACT_PX = 640;
 const NARROW_PX = 420;
-/** Clicks on these are not clicks on the picture. */
+/** Clicks on these elements are not clicks on the picture. */
 const OWN_CLICKS = "button, a, input, dialog, .menu, .seek, .row, .next-card";
-/** Events after which the system's panel is told where the film is; between them it counts by itself. */
+/**
+ * Events after which the system's media panel gets the time. In between, the panel counts by
+ * itself.
+ */
 const PANEL_EVENTS = [
   "play",
   "playing",
@@ -89,7 +90,7 @@ export class Controls {
   };
   private width = 0;
 
-  /** `root` is the stage. Until the first `update` the controls know the film only by the element. */
+  /** `root` is the stage. Until the first `update`, the controls know only the element. */
   constructor(
     private readonly root: HTMLElement,
     private readonly video: HTMLVideoElement,
@@ -104,7 +105,7 @@ export class Controls {
     this.host.setAttribute("aria-label", t("playerControls"));
     root.append(this.host);
     root.classList.add("controlled");
-    // A click on the picture gives it the focus, and with it the keys.
+    // A click on the picture focuses the stage, so that it gets the keys.
     root.tabIndex = -1;
     this.updateSoon = soon(() => this.show());
 
@@ -180,12 +181,12 @@ export class Controls {
     else signal.addEventListener("abort", () => this.destroy(), { signal: until });
   }
 
-  /** How many cells of pieces to ask for: as many as the bar can show. */
+  /** How many cells of pieces to request: as many as the seek bar can show. */
   get cells(): number {
     return this.bar.cells;
   }
 
-  /** Takes what the session knows now. */
+  /** Takes the session's current model. */
   update(model: ControlsModel): void {
     const before = this.model;
     this.model = model;
@@ -221,18 +222,18 @@ export class Controls {
     this.root.style.removeProperty("--controls-inset");
   }
 
-  /** Where the film is, or will be once it is open. */
+  /** The film's current time, or the time at which it will begin, in seconds. */
   private get timeS(): number {
     return this.model.beginsAtS ?? this.video.currentTime;
   }
 
-  /** The element's own length where it has one: it is exact. */
+  /** Prefers the element's own length, which is exact. */
   private get durationS(): number {
     const own = this.store.state.durationS;
     return Number.isFinite(own) && own > 0 ? own : (this.model.durationS ?? NaN);
   }
 
-  /** Menus that have room for a button in the row. */
+  /** Menus that have a button in the row. */
   private get inRow(): MenuName[] {
     if (this.width >= COMPACT_PX) return ["subtitles", "audio", "speed"];
     return this.width >= NARROW_PX ? ["subtitles", "more"] : ["more"];
@@ -292,8 +293,7 @@ export class Controls {
     );
     root.addEventListener("click", (event) => this.handleClick(event), { signal });
     root.addEventListener("dblclick", (event) => this.handleDoubleClick(event), { signal });
-    // A click leaves the focus alone: Space then means the film, and not the button that was
-    // clicked last.
+    // A click does not move the focus: Space must then act on the film, not on the clicked button.
     host.addEventListener(
       "mousedown",
       (event) => (event.target as Element).matches("input") || event.preventDefault(),
@@ -323,7 +323,7 @@ export class Controls {
     });
     sizes.observe(root);
     signal.addEventListener("abort", () => sizes.disconnect());
-    // What the canvas paints has the style sheet's colours.
+    // The canvas uses the style sheet's colours.
     matchMedia("(forced-colors: active)").addEventListener("change", this.updateSoon, { signal });
   }
 
@@ -347,7 +347,7 @@ export class Controls {
   }
 
   private handlePointer(event: PointerEvent): void {
-    // Chrome also reports a pointer that rests while things move beneath it.
+    // Chrome also reports a pointer that rests while elements move under it.
     const moved = event.screenX !== this.pointer.x || event.screenY !== this.pointer.y;
     this.pointer = { type: event.pointerType, x: event.screenX, y: event.screenY };
     if (moved && event.pointerType !== "touch") this.presence.wake();
@@ -379,7 +379,7 @@ export class Controls {
     const isOpen = this.menu !== undefined && (this.menu.back ?? this.menu.name) === name;
     if (isOpen) return void this.closeMenu(true);
     this.opener = event.currentTarget as HTMLElement;
-    // A click that the keyboard made has no count.
+    // A click made by the keyboard has a count of 0.
     this.openMenu(name, undefined, (event as UIEvent).detail === 0);
   }
 
@@ -399,10 +399,10 @@ export class Controls {
     return this.host.querySelector(".menu :focus-visible") !== null;
   }
 
-  /** Closes the menu; false if none is open. */
+  /** Closes the menu. Returns false if none is open. */
   private closeMenu(refocus: boolean): boolean {
     if (!this.menu) return false;
-    // Found out before the menu goes, and its focus with it.
+    // Read before the menu, and with it the focus, goes.
     const byKeyboard = this.isItemFocused;
     this.menu = undefined;
     if (refocus && byKeyboard) this.opener?.focus();

@@ -1,8 +1,8 @@
-// How long one frame of the film lasts, measured from the first frames that are shown.
+// Measures the length of a frame from the first frames that are shown.
 
-/** A frame of 25 a second, until measured. */
+/** Assumed until measured: a frame at 25 per second. */
 const USUAL_S = 0.04;
-/** Longer steps are frames that a busy browser left out. */
+/** Longer steps are frames that a busy browser skipped. */
 const LONGEST_S = 0.06;
 const SAMPLES = 12;
 
@@ -15,13 +15,13 @@ export class FrameLength {
     this.measure();
   }
 
-  /** Seconds. */
+  /** Length of a frame in seconds. */
   get seconds(): number {
-    // Frames may be left out, never doubled: the shortest step is one frame.
+    // The browser may skip frames but never repeats them: the shortest step is one frame.
     return this.steps.length > 0 ? Math.min(...this.steps) : USUAL_S;
   }
 
-  /** Another film is open. */
+  /** To be called when another film is opened. */
   reset(): void {
     this.destroy();
     this.steps = [];

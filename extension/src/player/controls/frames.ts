@@ -1,21 +1,19 @@
-// Small pictures of the film for the bar: frames of what was played, and what the session finds for
-// other places.
+// Preview pictures for the seek bar: copies of shown frames, and pictures from the session.
 //
-// Never demands data: a frame is copied from what the element shows anyway, and the session is
-// asked only about places whose bytes are on disk. Nothing reads the pixels back, so films of
-// another origin are no obstacle.
+// It never causes downloads: the session is asked only about places whose bytes are on disk. Pixels
+// are not read back, so films of another origin are allowed.
 
 import type { Clock } from "../../model/clock";
 
-/** About 7 MB of pictures at most. */
+/** About 7 MB of pictures. */
 const MOST_FRAMES = 120;
 const FRAME_WIDTH = 160;
-/** The distance between two frames that are kept, seconds of film. */
+/** Distance between two kept frames, in seconds of film. */
 const EVERY_S = 5;
-/** The pointer rests this long before the session is asked. */
+/** How long the pointer must rest before the session is asked, in ms. */
 const REST_MS = 120;
 
-/** A ring of pictures with their times; the oldest goes when it is full. */
+/** A ring of pictures with their times. The oldest one is dropped when it is full. */
 export class Frames<T extends { close(): void }> {
   private frames: { atS: number; picture: T }[] = [];
 
@@ -26,7 +24,7 @@ export class Frames<T extends { close(): void }> {
     while (this.frames.length > this.most) this.frames.shift()!.picture.close();
   }
 
-  /** The picture nearest to a time, if one is within a distance. */
+  /** The picture nearest to a time, if it is within a distance. */
   near(atS: number, withinS: number): T | undefined {
     let best: { atS: number; picture: T } | undefined;
     for (const frame of this.frames) {
@@ -43,7 +41,7 @@ export class Frames<T extends { close(): void }> {
 
 export type PreviewSource = (atS: number, signal: AbortSignal) => Promise<ImageBitmap | undefined>;
 
-/** The picture for the place that the pointer is at. */
+/** The preview picture for the pointer's place. */
 export class Preview {
   /** The picture to show now. */
   picture: ImageBitmap | undefined;
@@ -58,7 +56,7 @@ export class Preview {
     private readonly changed: () => void,
   ) {}
 
-  /** The element shows another frame: keeps a copy, if there is none of about this place. */
+  /** Copies the frame that the element shows, unless there is one of about this time. */
   capture(): void {
     const { video } = this;
     const { currentTime: atS, videoWidth, videoHeight } = video;
@@ -76,7 +74,10 @@ export class Preview {
     this.frames.add(atS, canvas.transferToImageBitmap());
   }
 
-  /** The pointer is at a place, or at none. `isThere`: its bytes are on disk. Pictures within `withinS` seconds will do. */
+  /**
+   * Sets the pointer's place, or none. `isThere`: the bytes there are on disk. A picture within
+   * `withinS` seconds is good enough.
+   */
   look(atS: number | undefined, withinS: number, isThere: boolean): void {
     this.asking?.abort();
     this.asking = undefined;
@@ -88,7 +89,7 @@ export class Preview {
     asking.signal.addEventListener("abort", off, { once: true });
   }
 
-  /** Forgets all pictures: another film is open. */
+  /** Drops all pictures when another film is opened. */
   clear(): void {
     this.look(undefined, 0, false);
     this.frames.clear();

@@ -1,4 +1,4 @@
-// The icons of the controls, beside those that all pages share: strokes on a 20 × 20 grid.
+// The icons of the controls, besides those in ui/icons.ts: strokes on a 20 × 20 grid.
 
 import { svg } from "lit";
 import { icon } from "../../ui/icons";

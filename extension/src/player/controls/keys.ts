@@ -1,11 +1,11 @@
-// The keyboard: which key asks for which command, on the whole page.
+// Maps keys to commands, on the whole page.
 //
-// The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts
-// once. Text fields keep all keys, focused buttons keep Space and Enter, sliders keep the arrows;
-// Ctrl, Meta and Alt belong to the browser. Keys that scroll are the page's while something beside
-// the player has the focus.
+// The keys are those of YouTube, and of VLC where YouTube has none. Text fields keep all keys,
+// focused buttons keep Space and Enter, sliders keep the arrows, and Ctrl, Meta and Alt belong to
+// the browser. While an element outside of the player has the focus, scrolling keys scroll the
+// page.
 
-/** A command that needs no number. */
+/** A command without a number. */
 export interface PlainCommand {
   does:
     | "toggle_play"
@@ -20,7 +20,7 @@ export interface PlainCommand {
     | "escape";
 }
 
-/** What a person can ask for. */
+/** A command of the person. */
 export type Command =
   | PlainCommand
   | { does: "seek_by"; seconds: number }
@@ -31,16 +31,19 @@ export type Command =
   | { does: "speed_by"; steps: -1 | 1 }
   | { does: "delay_by"; seconds: number };
 
-/** The part of a keyboard event that counts. */
+/** The part of a keyboard event that is used. */
 export type Press = Pick<
   KeyboardEvent,
   "key" | "ctrlKey" | "metaKey" | "altKey" | "repeat" | "isComposing"
 >;
 
-/** What the focused element does with keys by itself. */
+/** Which keys the focused element handles itself. */
 export type Taker = "nothing" | "press" | "slider" | "text";
 
-/** Which of the keys that scroll are the page's: those of a page that fits are the player's unless something beside it has the focus. */
+/**
+ * Which scrolling keys belong to the page. If the page fits the window, the player gets them unless
+ * an element outside of it has the focus.
+ */
 export type Scrolls = "nothing" | "up_and_down" | "everything";
 
 const STEP_S = 5;
@@ -77,7 +80,7 @@ const REPEATABLE: Record<string, Command> = {
   h: { does: "delay_by", seconds: DELAY_STEP_S },
 };
 
-/** Whether a modifier makes a key the browser's own. */
+/** Whether a modifier makes the key the browser's own. */
 export function isChord({
   ctrlKey,
   metaKey,
@@ -86,7 +89,7 @@ export function isChord({
   return ctrlKey || metaKey || altKey;
 }
 
-/** What a key asks for; "ignored" if it is one of ours that must not act now and is nobody else's either. */
+/** The command for a key. "ignored" if the key is the player's but must not act now. */
 export function commandOf(
   press: Press,
   paused: boolean,
@@ -94,7 +97,7 @@ export function commandOf(
   scrolls: Scrolls = "nothing",
 ): Command | "ignored" | undefined {
   if (isChord(press) || press.isComposing || taker === "text") return undefined;
-  // Caps Lock and Shift make capitals of the same keys.
+  // Caps Lock and Shift produce capitals.
   const key = press.key.toLowerCase();
   if (taker === "press" && (key === " " || key === "enter")) return undefined;
   if ((taker === "slider" || scrolls === "everything") && /^(arrow|page|home|end)/.test(key))
@@ -108,7 +111,7 @@ export function commandOf(
   return REPEATABLE[key];
 }
 
-/** What an element does with keys by itself. */
+/** Which keys an element handles itself. */
 export function takerOf(target: EventTarget | null): Taker {
   if (!(target instanceof HTMLElement)) return "nothing";
   if (
@@ -122,7 +125,7 @@ export function takerOf(target: EventTarget | null): Taker {
   return target.closest("button, summary, input") ? "press" : "nothing";
 }
 
-/** Which keys scroll the page around `root`, the player, when they are pressed at `target`. */
+/** Which keys pressed at `target` scroll the page around `root`, the player. */
 function scrollsAt(target: EventTarget | null, root: Element): Scrolls {
   if (!(target instanceof Element) || root.contains(target)) return "nothing";
   if (!target.matches("html, body")) return "everything";
@@ -131,7 +134,7 @@ function scrollsAt(target: EventTarget | null, root: Element): Scrolls {
   return page.fullscreenElement === null && scrollHeight > clientHeight ? "up_and_down" : "nothing";
 }
 
-/** Has the keys of the page that holds `root`, the player, perform commands. */
+/** Performs the commands of keys pressed on the page of `root`, the player. */
 export function watchKeys(
   root: Element,
   isPaused: () => boolean,
@@ -150,7 +153,7 @@ export function watchKeys(
         scrollsAt(event.target, root),
       );
       if (command === undefined) return;
-      // Escape also ends what the browser itself shows.
+      // Escape also ends the browser's own full screen.
       if (command === "ignored" || command.does !== "escape") event.preventDefault();
       if (command !== "ignored") perform(command);
     },

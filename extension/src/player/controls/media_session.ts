@@ -1,4 +1,4 @@
-// The system's media panel and media keys: tells them what plays, and passes on what they ask for.
+// Connects the player to the system's media panel and media keys.
 
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
@@ -41,12 +41,12 @@ export class SystemPanel {
     const neighbours = `${hasPrevious} ${hasNext}`;
     if (neighbours === this.neighbours) return;
     this.neighbours = neighbours;
-    // A handler is what makes the panel show the button.
+    // The panel shows a button if there is a handler for it.
     this.on("previoustrack", hasPrevious ? () => this.port.perform({ does: "previous" }) : null);
     this.on("nexttrack", hasNext ? () => this.port.perform({ does: "next" }) : null);
   }
 
-  /** The film moved, paused, went on, or has another speed. */
+  /** To be called when the film moved, paused, resumed, or changed its speed. */
   follow(state: MediaState, durationS: number): void {
     const { session } = this;
     if (!session) return;
@@ -73,7 +73,7 @@ export class SystemPanel {
     try {
       this.session?.setActionHandler(action, handler);
     } catch {
-      // A browser that lacks an action throws; its panel then has no button for it.
+      // The browser does not know the action; its panel has no such button.
     }
   }
 }

@@ -1,9 +1,9 @@
-// What the `<video>` is doing, read only when one of its own events says that something changed.
+// The state of the `<video>`, read when one of its events reports a change.
 //
-// The controls render this state and never what they asked for, so a refused `play()` never shows
-// as playing.
+// The controls show this state and never what they requested, so a refused `play()` never looks
+// like playing.
 
-/** A part of the film, seconds. */
+/** A part of the film, in seconds. */
 export interface Span {
   start: number;
   end: number;
@@ -15,13 +15,13 @@ export interface MediaState {
   paused: boolean;
   ended: boolean;
   timeS: number;
-  /** Seconds; NaN or infinite while unknown. */
+  /** In seconds. NaN or infinite while unknown. */
   durationS: number;
-  /** 0–1, whether muted or not. */
+  /** 0–1, also while muted. */
   volume: number;
   muted: boolean;
   rate: number;
-  /** What the browser holds in memory. */
+  /** The parts in the browser's memory. */
   buffered: readonly Span[];
   hasPicture: boolean;
   inPictureInPicture: boolean;
@@ -33,7 +33,7 @@ const EVENTS = (
   "timeupdate progress volumechange ratechange enterpictureinpicture leavepictureinpicture"
 ).split(" ");
 
-/** The properties of the element as they are now. */
+/** Reads the element's current properties. */
 export function readMedia(video: HTMLVideoElement, root: Element): MediaState {
   const { buffered, ownerDocument } = video;
   return {
@@ -55,7 +55,7 @@ export function readMedia(video: HTMLVideoElement, root: Element): MediaState {
   };
 }
 
-/** Keeps the state current. `changed` gets the name of the event and the state before it. */
+/** Keeps the state up to date. `changed` gets the event's name and the state before it. */
 export class MediaStore {
   state: MediaState;
 

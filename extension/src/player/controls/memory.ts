@@ -1,4 +1,4 @@
-// What the controls remember from film to film: volume, and which time is shown.
+// Stores the controls' settings between films: the volume, and which time is shown.
 
 import { recall, remember, type Store } from "../../ui/stores";
 
@@ -6,14 +6,14 @@ export interface Memory {
   /** 0–1. */
   volume: number;
   muted: boolean;
-  /** Show the remaining time in place of the total. */
+  /** Show the remaining time instead of the total. */
   remaining: boolean;
 }
 
 const KEY = "controls";
 const FRESH: Memory = { volume: 1, muted: false, remaining: false };
 
-/** What was remembered; defaults for all that is missing or broken. */
+/** Reads the stored settings. Missing or broken ones get defaults. */
 export function recallControls(store: Store): Memory {
   const told = recall(store, KEY);
   if (typeof told !== "object" || told === null) return FRESH;

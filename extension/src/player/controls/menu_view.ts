@@ -1,4 +1,4 @@
-// A menu on the screen: its template, and the keys inside it.
+// A menu on the screen: its template, and its keys.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -12,7 +12,7 @@ import { focusAfter } from "./menus";
 
 export interface MenuPort {
   open(name: MenuName, back: MenuName | undefined): void;
-  /** `refocus`: the keyboard's focus returns to where the menu was opened. */
+  /** `refocus`: the focus returns to the button that opened the menu. */
   close(refocus: boolean): void;
 }
 
@@ -82,8 +82,8 @@ function itemsOf(element: Element): HTMLElement[] {
 }
 
 /**
- * Puts the focus into a menu: on what is chosen, or the first item, when the keyboard opened it. Otherwise on the menu itself, so that
- * keys act there and no item looks chosen that is not.
+ * Focuses a menu. Opened by keyboard: the chosen item, or the first. Otherwise the menu itself, so
+ * that keys work and no item looks chosen.
  */
 export function focusMenu(element: HTMLElement, byKeyboard: boolean): void {
   const items = itemsOf(element);

@@ -1,4 +1,4 @@
-// What each menu holds, as data: from the model and the media's state to groups of items.
+// The contents of each menu as data, from the model and the media's state.
 
 import { percentOf, t } from "../../text/messages";
 import type { Command } from "./keys";
@@ -13,13 +13,13 @@ export interface MenuItem {
   /** Unique in its menu. */
   key: string;
   label: string;
-  /** Shown beside the label: what is chosen now. */
+  /** The current choice, shown beside the label. */
   value?: string;
-  /** One of several choices, and whether it is the one that holds. */
+  /** Set for one of several choices: whether it is the current one. */
   checked?: boolean;
-  /** Replaces this menu by another one. */
+  /** Opens another menu in place of this one. */
   opens?: MenuName;
-  /** The menu stays open: the item is likely to be used again. */
+  /** The menu stays open, because the item is often used again. */
   stays?: boolean;
   act?(): void;
 }
@@ -27,7 +27,7 @@ export interface MenuItem {
 export interface MenuGroup {
   key: string;
   items: MenuItem[];
-  /** The group changes one number: its two items are less and more. */
+  /** The group's two items decrease and increase one number. */
   stepper?: { label: string; value: string };
 }
 
@@ -43,7 +43,7 @@ export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
 const DELAY_STEP_S = 0.1;
 const SIZE_STEP = 0.1;
 
-/** The rate so many steps further in {@link RATES}. */
+/** The rate that is `steps` further in {@link RATES}. */
 export function rateAfter(rate: number, steps: -1 | 1): number {
   return (
     (steps > 0 ? RATES.find((other) => other > rate) : RATES.findLast((other) => other < rate)) ??
@@ -55,11 +55,11 @@ export interface MenuScene {
   model: ControlsModel;
   state: MediaState;
   canPictureInPicture: boolean;
-  /** Menus that have a button of their own in the row, and so no item in "more". */
+  /** Menus with a button in the row. They are left out of the menu "more". */
   inRow: readonly MenuName[];
 }
 
-/** What items do. */
+/** The actions of items. */
 export interface MenuActions {
   port: Pick<
     ControlsPort,
@@ -98,7 +98,7 @@ function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuG
   }
 }
 
-/** What is chosen in a menu, in a word or two. */
+/** The current choice of a menu, in a word or two. */
 export function chosenIn(
   name: MenuName,
   { model, state }: Pick<MenuScene, "model" | "state">,
@@ -114,7 +114,7 @@ export function chosenIn(
     : trackName(tracks[index]!, index);
 }
 
-/** What the item and the button for picture-in-picture are called. */
+/** The label for picture-in-picture. */
 export function pictureWords({ inPictureInPicture }: MediaState): string {
   return inPictureInPicture ? t("playerLeavePictureInPicture") : t("playerPictureInPicture");
 }
@@ -157,7 +157,7 @@ function subtitleGroups(
     { key: "file", items: [{ key: "file", label: t("playerAddFile"), act: chooseFiles }] },
   ];
   if (selected === undefined) return groups;
-  // In tenths, so that ten steps are one second and back again is zero.
+  // In tenths of a second: ten steps are exactly one second, and stepping back gives zero.
   const delayBy = (steps: number) => () =>
     port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
   const sizeBy = (steps: number) => () =>
@@ -218,7 +218,7 @@ function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
   ].filter(({ items }) => items.length > 0);
 }
 
-/** Where a key moves the focus in a menu, as the index of an item; undefined for keys that move nothing. */
+/** The index of the item to focus after a key. `undefined` if the key does not move the focus. */
 export function focusAfter(
   key: string,
   from: number,

@@ -1,30 +1,29 @@
-// The border of the controls: what a session tells them, and what they ask of it.
+// The interface of the controls: the session's model, and requests to the session.
 //
-// Everything that the `<video>` says by its own events (time, volume, speed, pause) is absent here:
-// the controls listen for it themselves.
+// Time, volume, speed and pause are absent: the controls read them from the `<video>`.
 
 import type { PiecesView } from "../../model/generated/PiecesView";
 
-/** One sound or subtitle track that a person can choose. */
+/** A sound or subtitle track. */
 export interface TrackChoice {
   /** Unique among the tracks of its kind. */
   id: string;
-  /** Its name in the file; empty if it has none. */
+  /** The track's name in the file. Empty if it has none. */
   label: string;
-  /** Its language (BCP 47 or ISO 639-2); empty if unknown. */
+  /** The track's language (BCP 47 or ISO 639-2). Empty if unknown. */
   language: string;
 }
 
-/** What a session tells the controls. A part that did not change keeps its identity. */
+/** The session's model. Parts that did not change stay the same objects. */
 export interface ControlsModel {
-  /** Names the film that is open. With another id, preview pictures and requested places of the old film are forgotten. */
+  /** Identifies the open film. When it changes, preview pictures and pending seeks are dropped. */
   filmId: string;
-  /** The film's name, for full screen and for the system's media panel. */
+  /** The film's name, for full screen and the system's media panel. */
   title: string;
-  /** Which parts of the file are on disk or being fetched; undefined while unknown. */
+  /** Which parts of the file are on disk or being downloaded. `undefined` while unknown. */
   pieces: PiecesView | undefined;
   audio: { tracks: readonly TrackChoice[]; selected: string | undefined };
-  /** `delayS`: seconds by which subtitles appear later. `size`: factor, 1 is normal. */
+  /** `delayS`: by how many seconds subtitles appear later. `size`: a factor, 1 is normal. */
   subtitles: {
     tracks: readonly TrackChoice[];
     selected: string | undefined;
@@ -33,31 +32,31 @@ export interface ControlsModel {
   };
   hasNext: boolean;
   hasPrevious: boolean;
-  /** Length in seconds from elsewhere, used while the element's own is not finite. */
+  /** Length in seconds from another source, used while the element's own is not finite. */
   durationS: number | undefined;
-  /** Where the film begins once it is open, seconds; undefined while the element says where it is. */
+  /** Where the film will begin, in seconds. `undefined` once the element has a position. */
   beginsAtS: number | undefined;
-  /** The film has no picture: no preview, no picture-in-picture, and the screen may go dark. */
+  /** The film has no picture: no preview, no picture-in-picture, and the screen may turn off. */
   audioOnly: boolean;
 }
 
-/** What the controls ask of a session. The answer comes as media events, or as another model. */
+/** Requests of the controls. Media events or a new model follow. */
 export interface ControlsPort {
-  /** Goes to a place, seconds, already clamped to the film. Called at most five times a second. */
+  /** Seeks to a time in seconds, clamped to the film. Called at most five times a second. */
   seek(toS: number): void;
   selectAudio(id: string): void;
-  /** `undefined` switches subtitles off. */
+  /** `undefined` turns subtitles off. */
   selectSubtitles(id: string | undefined): void;
   addSubtitleFiles(files: File[]): void;
-  /** The whole delay, seconds; negative shows subtitles earlier. */
+  /** The total delay in seconds. Negative values show subtitles earlier. */
   setSubtitleDelay(delayS: number): void;
-  /** The whole factor, {@link SIZE_LEAST} to {@link SIZE_MOST}. */
+  /** The factor, {@link SIZE_LEAST} to {@link SIZE_MOST}. */
   setSubtitleSize(factor: number): void;
   next(): void;
   previous(): void;
   /**
-   * A picture of the film at a place, from bytes that are on disk; undefined if there is none. Only called for places whose
-   * bytes are there. The controls close the bitmap; 160 pixels of width are enough.
+   * A picture of the film at a time, from bytes on disk; `undefined` if there is none. Called only
+   * for times whose bytes are there. The controls close the bitmap, which needs a width of 160 px.
    */
   preview?(atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined>;
 }
@@ -65,7 +64,7 @@ export interface ControlsPort {
 export const SIZE_LEAST = 0.5;
 export const SIZE_MOST = 2.5;
 
-/** The model before a session has said anything. */
+/** The model before the session has sent one. */
 export const NO_FILM: ControlsModel = {
   filmId: "",
   title: "",

@@ -1,4 +1,4 @@
-// The card that announces the next episode, with a countdown that a person can stop.
+// The card that announces the next episode, with a countdown that the person can stop.
 
 import { html, nothing, render } from "lit";
 import { styles } from "../../ui/styles";
@@ -12,7 +12,7 @@ export class Countdown {
 
   constructor(
     private readonly clock: Clock,
-    /** Whole seconds that are left; at once, and then every second. */
+    /** Called with the seconds left: at once, and then every second. */
     private readonly tick: (leftS: number) => void,
     private readonly done: () => void,
   ) {}
@@ -36,19 +36,19 @@ export class Countdown {
     }
     const leftS = Math.ceil(leftMs / 1000);
     this.tick(leftS);
-    // Timers of a page in the background ring late; the end stays where it is.
+    // Timers of background pages are late; the end time stays the same.
     this.timer = this.clock.after(leftMs - (leftS - 1) * 1000, () => this.step());
   }
 }
 
 export interface NextCardPort {
-  /** The time is up, or the person would not wait. */
+  /** The time is up, or the person pressed the button. */
   playNow(): void;
-  /** The person wants to stay. */
+  /** The person cancelled. */
   cancelled?(): void;
 }
 
-/** The card, over the same stage as the controls. Escape cancels while it is shown. */
+/** The card. It lies over the stage, and Escape cancels it. */
 export class NextCard {
   private readonly host: HTMLElement;
   private readonly countdown: Countdown;
@@ -70,8 +70,7 @@ export class NextCard {
       (leftS) => this.handleTick(leftS),
       () => this.play(),
     );
-    // Captured, so that the controls don't take the key as well. An open menu is nearer to the
-    // person than the card.
+    // Captured before the controls get the key. An open menu takes precedence over the card.
     page.addEventListener("keydown", (event) => this.handleKey(event, root), {
       capture: true,
       signal: this.ending.signal,
@@ -85,13 +84,13 @@ export class NextCard {
     return this.card !== undefined;
   }
 
-  /** Announces an episode, and plays it after so many seconds. */
+  /** Announces an episode, and plays it after `seconds`. */
   show(title: string, seconds = 10): void {
     this.card = { title, leftS: seconds, totalS: seconds };
     this.countdown.start(seconds);
   }
 
-  /** Takes the card away; nobody is told. */
+  /** Hides the card without calling anybody. */
   hide(): void {
     this.countdown.stop();
     this.card = undefined;

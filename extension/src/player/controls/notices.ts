@@ -1,8 +1,6 @@
-// What the controls show for a moment and say to a screen reader: changes that a person asked for,
-// once they have happened.
+// Short notices over the picture and for screen readers, once a requested change has happened.
 //
-// A change that nobody asked for (the session restores a choice, another film begins) is neither
-// shown nor said.
+// Changes that nobody requested (a restored choice, another film) give no notice.
 
 import type { Clock } from "../../model/clock";
 import { percentOf, t } from "../../text/messages";
@@ -13,7 +11,7 @@ import { delaySaid, skipped, speedSaid } from "./words";
 
 const FLASH_MS = 900;
 
-/** Changes that a person can ask for. */
+/** Changes that a person can request. */
 export type Expected = "audio" | "subtitles" | "delay" | "size" | "rate" | "volume";
 
 export interface Flash {
@@ -23,9 +21,9 @@ export interface Flash {
 }
 
 export class Notices {
-  /** The words over the picture now. */
+  /** The notice over the picture. */
   flash: (Flash & { skipS: number; off: () => void }) | undefined;
-  /** What a screen reader is to say; the last words stay. */
+  /** The text for screen readers. The last one stays. */
   said = "";
   private readonly expected = new Set<Expected>();
 
@@ -38,7 +36,7 @@ export class Notices {
     this.expected.add(change);
   }
 
-  /** Another film is open: what was asked of the former one will not happen. */
+  /** To be called when another film is opened: pending requests will not happen. */
   forget(): void {
     this.expected.clear();
   }
@@ -47,7 +45,7 @@ export class Notices {
     this.flash?.off();
   }
 
-  /** The session has another model of the same film. */
+  /** Takes a new model of the same film. */
   handleModel(before: ControlsModel, model: ControlsModel, state: MediaState): void {
     const scene = { model, state };
     const { audio, subtitles } = before;

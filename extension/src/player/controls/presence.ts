@@ -1,11 +1,13 @@
-// Whether the controls are shown: for three seconds after activity, and as long as anything holds
-// them.
+// Decides when the controls are visible: three seconds after input, and while anything holds them.
 
 import type { Clock } from "../../model/clock";
 
 const IDLE_MS = 3_000;
 
-/** Reasons to stay: the film is not playing, a menu is open, the bar is dragged, the keyboard's focus is here. */
+/**
+ * Reasons to stay visible: the film does not play, a menu is open, the seek bar is dragged, or a
+ * control has the keyboard's focus.
+ */
 export type Hold = "paused" | "menu" | "drag" | "focus";
 
 export class Presence {
@@ -25,7 +27,7 @@ export class Presence {
     return this.active || this.holds.size > 0;
   }
 
-  /** The person moved the pointer, tapped or pressed a key: shows the controls for a while. */
+  /** Shows the controls for a while, after any input. */
   wake(): void {
     this.timer?.();
     this.active = true;
@@ -41,7 +43,7 @@ export class Presence {
     this.tell();
   }
 
-  /** Keeps the controls for a reason, or no longer; then they stay for three more seconds. */
+  /** Adds or removes a reason to stay visible. After the last one, they stay for three seconds. */
   hold(reason: Hold, isHeld: boolean): void {
     if (isHeld === this.holds.has(reason)) return;
     if (isHeld) this.holds.add(reason);

@@ -1,8 +1,7 @@
-// The bar: a slider over the film's track, with a tip that shows the time and a picture of the
-// place under the pointer.
+// The seek bar: a slider over the film's track, with a tip that shows time and preview.
 //
-// While it is dragged only the bar moves; the film is sought once, at the end. A place of a torrent
-// costs data, so places that the pointer only passes are never requested.
+// During a drag only the bar moves; the film seeks once, at the end. Each place costs downloads, so
+// places that the pointer only passes are not requested.
 
 import type { TemplateResult } from "lit";
 import { styles } from "../../ui/styles";
@@ -18,25 +17,25 @@ import { clockTime, placeValue } from "./words";
 
 const STEP_S = 5;
 const PAGE_S = 60;
-/** A picture from this many pixels away is near enough. */
+/** A picture from within this many px is near enough. */
 const NEAR_PX = 4;
 
 export interface BarScene {
   state(): MediaState;
-  /** Where the film is, seconds. */
+  /** The film's current time in seconds. */
   timeS(): number;
   durationS(): number;
   pieces(): PiecesView | undefined;
   readonly seeker: Seeker;
   readonly preview: Preview;
-  /** The bar's own state changed. */
+  /** Called when the bar's own state has changed. */
   changed(): void;
-  /** The drag began or ended. */
+  /** Called when a drag begins or ends. */
   held(isHeld: boolean): void;
 }
 
 export class SeekBar {
-  /** Where the thumb is dragged to, seconds. */
+  /** Where the thumb is dragged to, in seconds. */
   private dragS: number | undefined;
   /** The place under the pointer. */
   private hover: { x: number; atS: number } | undefined;
@@ -46,7 +45,7 @@ export class SeekBar {
 
   constructor(private readonly scene: BarScene) {}
 
-  /** The place to show: dragged to, requested, or where the element is. */
+  /** The time to show: of the drag, the pending seek, or the element. */
   get positionS(): number {
     return this.dragS ?? this.scene.seeker.target ?? this.scene.timeS();
   }
@@ -56,7 +55,7 @@ export class SeekBar {
     return cellsFor(this.width);
   }
 
-  /** Ends a drag where it began; false if there is none. */
+  /** Cancels a drag. Returns false if there is none. */
   cancel(): boolean {
     const dragged = this.dragS !== undefined;
     this.hover = undefined;
@@ -101,7 +100,7 @@ export class SeekBar {
     <span class="unseen" id="controls-there">${this.thereWords()}</span>`;
   }
 
-  /** Paints what the template can't: call after rendering, and when the size changed. */
+  /** Paints the canvas. To be called after rendering, and when the size has changed. */
   paint(element: Element): void {
     const track = element.querySelector<HTMLCanvasElement>(".track");
     if (!track) return;
@@ -125,7 +124,10 @@ export class SeekBar {
     this.paintTip(element);
   }
 
-  /** The element moved: keeps what a screen reader is told. It speaks each change of a focused slider, so plain playing changes nothing then. */
+  /**
+   * Updates the slider's value for screen readers. They speak each change of a focused slider, so
+   * it does not change while the film just plays.
+   */
   follow(event: string, element: Element): void {
     const isPlaying = event === "timeupdate" || event === "progress";
     if (!isPlaying || !element.querySelector(".seek:focus")) this.saidS = this.positionS;
@@ -134,7 +136,7 @@ export class SeekBar {
   private paintTip(element: Element): void {
     const { picture } = this.scene.preview;
     const canvas = element.querySelector<HTMLCanvasElement>(".tip-picture");
-    // A picture that the ring has let go of in the meantime has no width.
+    // The ring may have closed the picture meanwhile.
     if (!picture?.width || !canvas) return;
     const height = Math.round((canvas.width * picture.height) / picture.width);
     if (canvas.height !== height) canvas.height = height;
@@ -173,7 +175,7 @@ export class SeekBar {
   private handleUp(event: PointerEvent): void {
     const to = this.dragS;
     if (to === undefined) return;
-    // Requested first: the thumb never shows the old place in between.
+    // Requested first, so that the thumb does not jump back in between.
     this.scene.seeker.to(to);
     if (event.pointerType === "touch") this.hover = undefined;
     this.endDrag();
@@ -187,7 +189,10 @@ export class SeekBar {
     this.scene.changed();
   }
 
-  /** The time under the pointer, which the tip shows from now on; undefined while the film's length is unknown. */
+  /**
+   * Returns the time under the pointer, and shows it in the tip. `undefined` while the film's
+   * length is unknown.
+   */
   private point(event: PointerEvent): number | undefined {
     const { left, width } = (event.currentTarget as Element).getBoundingClientRect();
     const x = Math.min(width, Math.max(0, event.clientX - left));

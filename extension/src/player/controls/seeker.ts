@@ -1,26 +1,24 @@
-// Requests for places in the film: clamps them, adds up relative ones, and limits how many reach
-// the session.
+// Seek requests: clamps them, adds up relative ones, and limits their rate.
 //
-// Until the element has arrived at a requested place, that place is where the next relative request
-// starts and what the bar shows; otherwise three quick presses of an arrow key would go one step
-// instead of three.
+// Until the element has arrived at a requested time, relative requests start from that time.
+// Otherwise three quick presses of an arrow key would move one step instead of three.
 
 import type { Clock } from "../../model/clock";
 
-/** The shortest time between two requests; a key that is held down repeats faster. */
+/** Shortest time between two requests, in ms. A held key repeats faster. */
 const BETWEEN_MS = 200;
-/** The element has arrived when it is this close: it may land on a key frame. */
+/** The element has arrived when it is this close, in seconds: it may land on a key frame. */
 const NEAR_S = 1.5;
-/** A request that the element has not followed by then is forgotten. */
+/** A request that the element has not followed after this time is dropped, in ms. */
 const PATIENCE_MS = 15_000;
 
 export interface SeekerPort {
-  /** Where the element is, seconds. */
+  /** The element's current time in seconds. */
   position(): number;
-  /** Length of the film, seconds; not finite while unknown. */
+  /** The film's length in seconds. Not finite while unknown. */
   duration(): number;
   seek(toS: number): void;
-  /** The requested place changed. */
+  /** Called when the requested time has changed. */
   changed(): void;
 }
 
@@ -35,7 +33,7 @@ export class Seeker {
     private readonly port: SeekerPort,
   ) {}
 
-  /** The requested place, seconds, until the element has arrived there. */
+  /** The requested time in seconds, until the element has arrived there. */
   get target(): number | undefined {
     return this.requested;
   }
@@ -56,7 +54,7 @@ export class Seeker {
     this.to((this.requested ?? this.port.position()) + seconds);
   }
 
-  /** The element moved. */
+  /** To be called when the element has moved. */
   handleMove(): void {
     if (
       this.requested === undefined ||
@@ -67,7 +65,7 @@ export class Seeker {
     this.forget();
   }
 
-  /** Drops what is requested: it belonged to another film. */
+  /** Drops the request when another film is opened. */
   forget(): void {
     this.waiting?.();
     this.waiting = undefined;

@@ -1,12 +1,12 @@
-// Taps of a finger on the picture: one shows or hides the controls, two at a side skip ten seconds,
-// each further one ten more.
+// Taps on the picture: one toggles the controls, two at a side skip ten seconds, each further one
+// ten more.
 //
-// The first tap acts at once: waiting for a possible second one would make every tap feel slow.
+// The first tap acts at once: waiting for a second one would make every tap feel slow.
 
 import type { Clock } from "../../model/clock";
 
 const DOUBLE_MS = 300;
-/** Further taps of a series may be slower than its second. */
+/** Longest time between further taps of a series, in ms. */
 const SERIES_MS = 700;
 const SIDE_SHARE = 0.35;
 
@@ -26,7 +26,7 @@ export class Taps {
     private readonly port: TapsPort,
   ) {}
 
-  /** A tap at a share of the width, 0–1. */
+  /** Handles a tap. `share` is its place across the width, 0–1. */
   tap(share: number): void {
     const side = share < SIDE_SHARE ? -1 : share > 1 - SIDE_SHARE ? 1 : 0;
     const now = this.clock.now();

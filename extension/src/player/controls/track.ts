@@ -1,14 +1,12 @@
-// The bar's track: which parts of the film are on disk, being fetched, in memory and behind the
-// viewer.
+// The seek bar's track: which parts of the film are on disk, downloading, buffered, or watched.
 //
-// Pure arithmetic first, painting last. Cells are shares of the file from its first byte to its
-// last; times are placed by their share of the duration, which is close enough for the eye: a
-// film's bitrate varies.
+// Cells are equal shares of the file. Times are placed by their share of the duration, which is
+// close enough although the bitrate varies.
 
 import type { PiecesView } from "../../model/generated/PiecesView";
 import type { Span } from "./media_state";
 
-/** Spreads cells over columns: each column gets the mean (0–1) of the cells below it, by how much of each it covers. */
+/** Spreads cells over columns. Each column gets the mean (0–1) of the cells that it overlaps. */
 export function spread(cells: readonly number[], width: number): Float32Array {
   const result = new Float32Array(Math.max(0, width));
   if (cells.length === 0) return result;
@@ -25,24 +23,24 @@ export function spread(cells: readonly number[], width: number): Float32Array {
   return result;
 }
 
-/** How many cells to ask for: one for each two pixels is as fine as the eye sees. */
+/** How many cells to request: one for two px. */
 export function cellsFor(width: number): number {
   return Math.min(1024, Math.max(1, Math.round(width / 2)));
 }
 
-/** The share of the film that lies before a time, 0–1; 0 while the duration is unknown. */
+/** The share of the film before a time, 0–1. It is 0 while the duration is unknown. */
 export function shareAt(time: number, duration: number): number {
   if (!(duration > 0) || !Number.isFinite(duration)) return 0;
   return Math.min(1, Math.max(0, time / duration));
 }
 
-/** The time at a place of a bar; undefined while either is unknown. */
+/** The time at a place of the bar. `undefined` while duration or width is unknown. */
 export function timeAt(x: number, duration: number, width: number): number | undefined {
   if (!(duration > 0) || !Number.isFinite(duration) || width <= 0) return undefined;
   return Math.min(1, Math.max(0, x / width)) * duration;
 }
 
-/** Whether the bytes at a share of the film are all on disk. */
+/** Whether the bytes at a share of the film are on disk. */
 export function isThere(pieces: PiecesView | undefined, share: number): boolean {
   const cells = pieces?.verified ?? [];
   return cells[Math.min(cells.length - 1, Math.floor(share * cells.length))] === 255;
@@ -54,11 +52,11 @@ export function shareThere(pieces: PiecesView): number {
   return pieces.verified.reduce((sum, cell) => sum + cell, 0) / pieces.verified.length / 255;
 }
 
-/** Adjacent columns that look alike, as one run; painting is by runs. */
+/** Merges adjacent columns of the same value into runs. */
 export function runs(values: Float32Array): { start: number; end: number; value: number }[] {
   const result: { start: number; end: number; value: number }[] = [];
   for (let column = 0; column < values.length; column++) {
-    // Sixteen shades are enough, and make long runs.
+    // Sixteen shades are enough and make long runs.
     const value = Math.ceil(values[column]! * 15) / 15;
     const last = result.at(-1);
     if (last && last.value === value) last.end = column + 1;
@@ -75,12 +73,15 @@ export interface TrackPicture {
 }
 
 /**
- * What has a colour: what is missing, being fetched, on disk and in memory before the viewer; behind the viewer what is on disk
- * (`played`) and what is not (`skipped`).
+ * Parts with their own colour. Before the viewer: missing, downloading, on disk, buffered. Behind
+ * the viewer: on disk (`played`) and missing (`skipped`).
  */
 export type TrackPart = "missing" | "underway" | "there" | "buffered" | "played" | "skipped";
 
-/** Paints the whole canvas. Missing parts are thin and present parts thick, so that the picture does not rest on colours alone. */
+/**
+ * Paints the canvas. Missing parts are thin and present ones thick, so that colour is not the only
+ * difference.
+ */
 export function paint(
   context: CanvasRenderingContext2D,
   picture: TrackPicture,

@@ -1,5 +1,4 @@
-// What the controls look like: the row of buttons, the bar above it, and what lies over the
-// picture. Pure templates.
+// The controls on the screen: buttons, seek bar, and what lies over the picture. Pure templates.
 
 import type { TemplateResult } from "lit";
 import { styles } from "../../ui/styles";
@@ -63,7 +62,7 @@ export function controlsView(scene: ViewScene, port: ViewPort): TemplateResult {
 interface ButtonLook {
   name: string;
   label: string;
-  /** The key that does the same. */
+  /** The key with the same effect. */
   key: string;
   icon: TemplateResult;
   disabled?: boolean;
@@ -160,7 +159,7 @@ function timeView(
   const other = remaining
     ? `−${clockTime(Math.max(0, durationS - positionS), durationS)}`
     : clockTime(durationS);
-  // Its name is what it shows; the bar says the same in words.
+  // The name is the visible text; the seek bar gives the same in words.
   return html`<button
     class="time"
     data-testid="control-time"
@@ -199,7 +198,7 @@ function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
 function takeFiles(event: Event, port: ViewPort): void {
   const input = event.target as HTMLInputElement;
   const files = [...(input.files ?? [])];
-  // So that the same file can be chosen again.
+  // Allows the person to choose the same file again.
   input.value = "";
   if (files.length > 0) port.addFiles(files);
 }

@@ -1,8 +1,8 @@
-// Keeps the screen awake while a film plays.
+// Keeps the screen on while a film plays.
 //
-// The browser releases the lock whenever the page is hidden, so it is requested again when the page
-// returns. Invariant: after `want(false)` or `destroy` no lock stays, also not one whose request
-// was still under way.
+// The browser releases the lock when the page is hidden, so it is requested again when the page
+// returns. Invariant: after `want(false)` or `destroy` no lock remains, not even from a pending
+// request.
 
 /** The part of a `WakeLockSentinel` that is used. */
 export interface Lock {
@@ -20,7 +20,10 @@ export class WakeLock {
   private lock: Lock | undefined;
   private requesting = false;
 
-  /** `source` is undefined where the browser has none; `isVisible` says whether the page is. */
+  /**
+   * `source` is undefined where the browser has none. `isVisible` tells whether the page is
+   * visible.
+   */
   constructor(
     private readonly source: LockSource | undefined,
     private readonly isVisible: () => boolean,
@@ -31,7 +34,7 @@ export class WakeLock {
     void this.settle();
   }
 
-  /** The page was shown or hidden. */
+  /** To be called when the page was shown or hidden. */
   handleVisibility(): void {
     void this.settle();
   }
@@ -50,7 +53,7 @@ export class WakeLock {
     }
     if (!this.source || !this.isVisible() || (this.lock && !this.lock.released)) return;
     this.requesting = true;
-    // A battery that is low, or a policy, may refuse: then the screen goes dark as it would anyway.
+    // A low battery or a policy may refuse: then the screen turns off as usual.
     this.lock = await this.source.request("screen").catch(() => undefined);
     this.requesting = false;
     if (!this.wanted) await this.settle();

@@ -1,21 +1,21 @@
-// What the controls say of values: times as digits and as words, volumes, delays, speeds, tracks.
+// Formats values of the controls: times, volumes, delays, speeds, track names.
 
 import { amount, language, number, percentOf, t } from "../../text/messages";
 import type { TrackChoice } from "./model";
 
-/** A volume (0–1) for a screen reader. */
+/** A volume (0–1) for screen readers. */
 export function volumeValue(share: number, muted: boolean): string {
   return muted ? t("playerVolumeMuted", percentOf(share)) : percentOf(share);
 }
 
-/** A place in the film for a screen reader, with the duration where it is known. */
+/** A time in the film for screen readers, with the duration if known. */
 export function placeValue(time: number, duration: number): string {
   return Number.isFinite(duration)
     ? t("playerPositionOf", spokenTime(time), spokenTime(duration))
     : spokenTime(time);
 }
 
-/** `1.5×`, or that it is normal. */
+/** A speed such as `1.5×`, or "normal". */
 export function speedAt(rate: number): string {
   return rate === 1 ? t("playerNormal") : `${number(rate)}×`;
 }
@@ -25,28 +25,31 @@ export function speedSaid(rate: number): string {
   return rate === 1 ? t("playerSpeedNormal") : t("playerSpeedSaid", speedAt(rate));
 }
 
-/** `+0.5 s`. */
+/** A delay such as `+0.5 s`. */
 export function delayValue(seconds: number): string {
   return Math.abs(seconds) < 0.05 ? "0 s" : `${signed(seconds)} s`;
 }
 
-/** How subtitles are delayed, in a sentence. */
+/** The delay of subtitles in a sentence. */
 export function delaySaid(seconds: number): string {
   if (Math.abs(seconds) < 0.05) return t("playerDelayNone");
   return t(seconds > 0 ? "playerDelayLater" : "playerDelayEarlier", number(Math.abs(seconds), 1));
 }
 
-/** `−10 s`. */
+/** A skip such as `−10 s`. */
 export function skipped(seconds: number): string {
   return `${signed(seconds, 0)} s`;
 }
 
-/** A number with its sign; the minus is a real one. */
+/** A number with its sign, a real minus. */
 function signed(value: number, digits = 1): string {
   return `${value < 0 ? "−" : "+"}${number(Math.abs(value), digits)}`;
 }
 
-/** `3:05`, `1:02:03`; hours are there when the longest time beside this one has them. Unknown times are `–:––`. */
+/**
+ * A time such as `3:05` or `1:02:03`. It has hours if `longest` has them. An unknown time is
+ * `–:––`.
+ */
 export function clockTime(seconds: number, longest = seconds): string {
   if (!Number.isFinite(seconds)) return "–:––";
   const whole = Math.max(0, Math.floor(seconds));
@@ -58,7 +61,7 @@ export function clockTime(seconds: number, longest = seconds): string {
   return `${minutes}:${two(whole % 60)}`;
 }
 
-/** `1 hour 2 minutes 3 seconds`, as a screen reader should say it. */
+/** A time for screen readers, such as `1 hour 2 minutes 3 seconds`. */
 export function spokenTime(seconds: number): string {
   if (!Number.isFinite(seconds)) return t("playerUnknownTime");
   const whole = Math.max(0, Math.floor(seconds));
@@ -71,7 +74,7 @@ export function spokenTime(seconds: number): string {
   return said.length > 0 ? said.join(" ") : amount(0, "second");
 }
 
-/** What a track is called: its name, its language, or its number. */
+/** A track's title, its language, or its number. */
 export function trackName(track: TrackChoice, index: number): string {
   const name = languageName(track.language);
   if (track.label === "") return name || t("playerTrack", index + 1);
@@ -79,13 +82,13 @@ export function trackName(track: TrackChoice, index: number): string {
   return `${track.label} · ${name}`;
 }
 
-/** `German` for `de`, `deu` and `ger`; empty for what names no language. */
+/** `German` for `de`, `deu` and `ger`. Empty for an unknown language. */
 function languageName(tag: string): string {
   if (tag === "" || tag === "und") return "";
   try {
     return new Intl.DisplayNames(language(), { type: "language", fallback: "none" }).of(tag) ?? "";
   } catch {
-    // Files hold tags of any form; one that is malformed is an error to Intl.
+    // Tags in files may be malformed, for which Intl throws.
     return "";
   }
 }

@@ -1,59 +1,62 @@
-// What plays a film, whatever plays it: a worker that reads it (`mse`), or the user's ffmpeg
-// (`ffmpeg`). What the `<video>` reads by itself needs none.
+// The interface of engines, which feed a film to the `<video>`: the media worker (`mse`) or the
+// user's ffmpeg (`ffmpeg`). Films that the `<video>` reads by itself need none.
 //
-// A session owns one engine at a time and tells it what to do; what becomes of that it learns from
-// the `<video>`'s own events, and from the engine only what those can't say. An engine touches the
-// `<video>`'s source and its place, and nothing else of the page. Invariant: after `destroy` it
-// touches neither, and calls nobody.
+// A session owns one engine at a time. It learns most from the `<video>`'s own events, and from the
+// engine only what these can't tell. Invariant: an engine changes only the `<video>`'s source and
+// position, and after `destroy` it changes and calls nothing.
 
-/** One film for an engine to open. */
+/** A film to open. */
 export interface Film {
-  /** Its address at the daemon; byte ranges can be asked for. It answers as fast as the torrent allows. */
+  /** The film's address at the daemon, for range requests. Responses wait for the torrent. */
   url: string;
-  /** Its path in the torrent; the end of its name says what kind of file it is. */
+  /** The path in the torrent. Its extension says what kind of file it is. */
   path: string;
-  /** Length, bytes. */
+  /** Length in bytes. */
   length: number;
-  /** Media type by its name, such as `video/mp4`. */
+  /** Media type by the file's name, such as `video/mp4`. */
   contentType: string;
 }
 
-/** One of a film's sound tracks. */
+/** A sound track of a film. */
 export interface AudioTrack {
-  /** Names it to `selectAudio`; unique within the film. */
+  /** Identifies the track in `selectAudio`. Unique within the film. */
   id: string;
-  /** Its name in the file; empty if it has none. */
+  /** The track's name in the file. Empty if it has none. */
   label: string;
-  /** Its language as the file has it (BCP 47 or ISO 639-2); empty if unknown. */
+  /** The track's language in the file (BCP 47 or ISO 639-2). Empty if unknown. */
   language: string;
 }
 
-/** What a session hears of its engine. */
+/** What a session is told by its engine. */
 export interface EngineListener {
-  /** The sound tracks of the film that is open are known, or another one is chosen. */
+  /** The film's sound tracks became known, or another one is selected. */
   audio(tracks: readonly AudioTrack[], selected: string | undefined): void;
   /**
-   * It can't go on, for a reason that the `<video>` does not have as its own `error`. `isFinal`: opening it again would end the same way.
-   * `isHere`: the film itself is damaged, perhaps at this place only.
+   * The engine can't continue, for a reason that is not in the `<video>`'s `error`. `isFinal`:
+   * opening the film again would fail in the same way. `isHere`: the film is damaged, perhaps only
+   * at this place.
    */
   failed(words: string, isFinal: boolean, isHere: boolean): void;
 }
 
-/** Plays films in the `<video>` that it was made for, one after another. */
+/** Plays films in one `<video>`, one after another. */
 export interface Engine {
   /**
-   * Opens a film in place of the former one; `atS` is where to begin, seconds. Returns before anything came: the `<video>`'s `loadedmetadata`, or
-   * `failed`, says how that went. Whether it plays is the caller's to say, by the `<video>`.
+   * Opens a film in place of the former one, at `atS` seconds. Returns at once: the `<video>`'s
+   * `loadedmetadata`, or `failed`, reports the outcome. The caller starts and pauses the `<video>`.
    */
   open(film: Film, atS: number): void;
-  /** Goes to a place, seconds; clamped to the film. Before the film is open it counts as where to begin. */
+  /**
+   * Seeks to a time in seconds, clamped to the film. Before the film is open, this sets where it
+   * begins.
+   */
   seek(toS: number): void;
-  /** Plays another sound track from here on; an id that the film lacks changes nothing. */
+  /** Plays another sound track. An unknown id is ignored. */
   selectAudio(id: string): void;
-  /** The same film is at another address now: what is buffered stays. */
+  /** Sets a new address of the same film. Buffered data are kept. */
   moved(url: string): void;
-  /** Whether engine and daemon are connected, as far as the page knows: while they are not, what the daemon refuses may come yet. */
+  /** Sets whether the daemon is connected. While it is not, refused requests are tried again. */
   linked(connected: boolean): void;
-  /** Lets go of the `<video>`, its source, and all that is under way; resolves when nothing of it is left. */
+  /** Releases the `<video>` and stops everything. Resolves when nothing is left. */
   destroy(): Promise<void>;
 }

@@ -1,9 +1,8 @@
-// Engines that a worker feeds: what it makes of a film reaches the `<video>` as a MediaSource's
-// handle.
+// Engines that a worker feeds through a MediaSource handle.
 //
-// The worker reads, the engine only passes on places, tracks and news. Each film has a worker of
-// its own, which ends with it; that also ends its requests. A worker that has looked into the film
-// already goes on with it (`adopt`).
+// The worker reads the film; the engine passes on positions, tracks and messages. Each film has a
+// worker of its own. Its end also ends its requests. A worker that has inspected a film can go on
+// to play it (`adopt`).
 
 import type {
   Cue,
@@ -18,25 +17,28 @@ import type { AudioTrack, Engine, EngineListener, Film } from "./engine";
 import { type Inspection, opening, startWorker } from "./inspection";
 import { isFinal, isOfPlace, troubleWords } from "./words";
 
-/** What a session may hear besides what every engine says. */
+/** What a session may be told besides what every engine reports. */
 export interface FedListener extends EngineListener {
-  /** What the film is, and who can play it best; this engine goes on if it can. Not said of a film whose inspection was adopted. */
+  /**
+   * What the film contains, and who can play it best. This engine continues if it can. Not called
+   * for an adopted inspection.
+   */
   inspected?(film: Inspected, verdict: Verdict): void;
-  /** The film's length, seconds: known late for some containers. */
+  /** The film's length in seconds. Some containers reveal it late. */
   duration?(seconds: number): void;
-  /** Whether the daemon is being waited for. */
+  /** Whether the worker waits for the daemon. */
   waiting?(waiting: boolean): void;
-  /** Blocks of the subtitle tracks that were asked for. */
+  /** Blocks of the requested subtitle tracks. */
   cues?(cues: Cue[]): void;
 }
 
 export abstract class FedEngine implements Engine {
   private worker: Worker | undefined;
   private adopted: Inspection | undefined;
-  /** Ends what belongs to one film. */
+  /** Ends everything that belongs to one film. */
   private leaving = new AbortController();
   private destroyed = false;
-  /** Where to begin, until the element knows the film; seconds. */
+  /** Where to begin, in seconds, until the element has opened the film. */
   private beginning: number | undefined;
   private tracks: AudioTrack[] = [];
   /** The sound track that was chosen before the film was open. */
@@ -44,7 +46,7 @@ export abstract class FedEngine implements Engine {
   private subtitles: number[] = [];
   private isOpen = false;
   private isLinked = true;
-  /** Who waits for an answer of the worker's, by the question's number. */
+  /** Pending questions to the worker, by number. */
   private readonly asked = new Map<number, (answer: FromWorker | undefined) => void>();
   private measures: ((statistics: Statistics) => void)[] = [];
   private nextQuestion = 0;
@@ -55,7 +57,7 @@ export abstract class FedEngine implements Engine {
     private readonly start: () => Worker = startWorker,
   ) {}
 
-  /** What the worker is told to begin with, or, in words, why this engine does not play the film. */
+  /** The worker's first message, or the reason why this engine can't play the film. */
   protected abstract plan(
     film: Inspected,
     verdict: Verdict,
@@ -63,10 +65,12 @@ export abstract class FedEngine implements Engine {
     audio: number | undefined,
   ): ToWorker | string;
 
-  /** Whether a sound track of the film can be chosen here. */
+  /** Whether this engine offers the sound track. */
   protected abstract offers(track: Inspected["audio"][number]): boolean;
 
-  /** The next film to be opened was looked into already, and its worker goes on. An inspection of another film is not used. */
+  /**
+   * Uses the worker of an inspection for the next film. An inspection of another film is ignored.
+   */
   adopt(inspection: Inspection): void {
     this.adopted = inspection;
   }
@@ -120,20 +124,23 @@ export abstract class FedEngine implements Engine {
     this.post({ kind: "seek", at: to });
   }
 
-  /** Before the film is open it counts as the track to begin with. */
+  /** Before the film is open, this sets the track to begin with. */
   selectAudio(id: string): void {
     if (!this.isOpen) this.wanted = id;
     else if (this.tracks.some((track) => track.id === id))
       this.post({ kind: "audio", track: Number(id) });
   }
 
-  /** The subtitle tracks whose blocks are wanted from now on. Before the film is open they count as those to begin with. */
+  /**
+   * Sets the subtitle tracks whose blocks are needed. Before the film is open, it begins with
+   * these.
+   */
   selectSubtitles(tracks: number[]): void {
     this.subtitles = tracks;
     this.post({ kind: "subtitles", tracks });
   }
 
-  /** Bytes of a font inside the film; `undefined` when they can't be had. */
+  /** The bytes of a font inside the film. `undefined` when they can't be read. */
   font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return this.ask((id) => ({ kind: "font", id, at, size })).then((answer) =>
       answer?.kind === "font" ? answer.data : undefined,
@@ -157,7 +164,7 @@ export abstract class FedEngine implements Engine {
     this.post({ kind: "link", connected });
   }
 
-  /** What was read and appended so far. */
+  /** How much was read and appended so far. */
   measure(): Promise<Statistics> {
     return new Promise((resolve) => {
       this.measures.push(resolve);
@@ -195,7 +202,7 @@ export abstract class FedEngine implements Engine {
     this.measures = [];
   }
 
-  /** The element takes places now. */
+  /** The element accepts positions from here on. */
   private begin(): void {
     const at = this.beginning ?? 0;
     this.beginning = undefined;

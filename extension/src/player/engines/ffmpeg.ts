@@ -1,5 +1,4 @@
-// Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>`
-// with what it makes.
+// Plays a film through the user's ffmpeg: the daemon runs it, the media worker feeds its output.
 
 import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
 import { FedEngine } from "./fed";
@@ -21,14 +20,19 @@ export class FfmpegEngine extends FedEngine {
   }
 }
 
-/** What the daemon says of ffmpeg. */
+/** What the daemon reports about ffmpeg. */
 export type Ability =
-  /** `video` is its encoder of H.264, empty if it has none: then only pictures that the browser decodes can be played. */
+  /**
+   * `video` is its H.264 encoder. If empty, only pictures that the browser decodes can be played.
+   */
   | { kind: "ready"; version: string; video: string; sound: string }
-  /** In the daemon’s words. */
+  /** In the daemon's words. */
   | { kind: "problem"; words: string };
 
-/** Asks the daemon at `base` (`http://127.0.0.1:PORT`) what it can convert; `undefined` when it does not answer. Asking again is cheap. */
+/**
+ * Asks the daemon at `base` (`http://127.0.0.1:PORT`) what it can convert. `undefined` when it does
+ * not answer. Repeated calls are cheap.
+ */
 export async function ability(
   base: string,
   signal?: AbortSignal,

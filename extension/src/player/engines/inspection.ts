@@ -1,13 +1,13 @@
-// Looks into a film without playing it: what it is, and who can play it.
+// Inspects a film without playing it: what it contains, and who can play it.
 //
-// A worker reads the head. It stays until `signal` is aborted or an engine takes it over, which
-// then goes on with what was read: `engine.adopt(inspection)`, and `open`.
+// A worker reads the film's head. It lives until `signal` is aborted or an engine takes it over
+// (`engine.adopt(inspection)`, then `open`).
 
 import type { Film as Inspected, FromWorker, ToWorker, Verdict } from "../../media/protocol";
 import type { Film } from "./engine";
 import { isFinal, troubleWords } from "./words";
 
-/** Types of which only the element knows whether it plays them. */
+/** Types for which only the `<video>` itself can say whether it plays them. */
 const ELEMENT_TYPES = [
   'video/webm; codecs="vp8"',
   'audio/webm; codecs="vorbis"',
@@ -18,7 +18,7 @@ const ELEMENT_TYPES = [
 /** Starts the media worker. */
 export const startWorker = (): Worker => new Worker("media.js", { type: "module" });
 
-/** What the worker is asked for a film. */
+/** The worker's first message for a film. */
 export function opening(
   url: string,
   canPlay: (type: string) => string = (type) => document.createElement("video").canPlayType(type),
@@ -26,11 +26,11 @@ export function opening(
   return { kind: "open", url, elementTypes: ELEMENT_TYPES.filter((type) => canPlay(type) !== "") };
 }
 
-/** A film could not be looked into. Its message is a sentence for a person. */
+/** A film could not be inspected. The message is a sentence for the person. */
 export class InspectionFailed extends Error {
   constructor(
     words: string,
-    /** Looking again would end the same way. */
+    /** Trying again would fail in the same way. */
     readonly isFinal: boolean,
   ) {
     super(words);
@@ -42,7 +42,7 @@ export class Inspection {
   private next = 0;
 
   constructor(
-    /** The film's path, by which an engine knows that this is what it opens. */
+    /** The film's path, by which an engine recognizes the film that it opens. */
     readonly path: string,
     readonly film: Inspected,
     readonly verdict: Verdict,
@@ -55,7 +55,10 @@ export class Inspection {
     if (signal.aborted) this.take()?.terminate();
   }
 
-  /** Its length, seconds; where the head does not say it, the end of the film is read. `undefined` if that says nothing either. */
+  /**
+   * The film's length in seconds. If the head lacks it, the film's end is read. `undefined` if that
+   * does not tell either.
+   */
   length(): Promise<number | undefined> {
     const { worker } = this;
     if (this.film.duration !== undefined || !worker) return Promise.resolve(this.film.duration);
@@ -66,7 +69,9 @@ export class Inspection {
     });
   }
 
-  /** The worker that looked, for the engine that goes on with it at `url`; `undefined` if it is gone. From then on it is the caller's. */
+  /**
+   * Hands the worker over to the caller, for the film at `url`. `undefined` if the worker is gone.
+   */
   take(url = this.url): Worker | undefined {
     const { worker } = this;
     this.worker = undefined;
@@ -86,8 +91,9 @@ export class Inspection {
 }
 
 /**
- * Looks into a film. Rejects with `InspectionFailed`, or with the reason of `signal` when that is aborted. Abort `signal` when the inspection is of no
- * more use: until then its worker, and a request for the film's first bytes, stay.
+ * Inspects a film. Rejects with `InspectionFailed`, or with the reason of `signal` when it is
+ * aborted. Abort `signal` when the inspection is no longer needed: until then the worker and a
+ * request for the film's start stay.
  */
 export function inspectFilm(
   film: Film,

@@ -1,4 +1,4 @@
-// Plays a film by the media worker, which demuxes it, and decodes what sound the browser can't.
+// Plays a film through the media worker, which demuxes it and decodes sound that the browser can't.
 
 import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
 import { FedEngine } from "./fed";
@@ -11,7 +11,7 @@ export class MseEngine extends FedEngine {
     at: number,
     audio: number | undefined,
   ): ToWorker | string {
-    // Another track than the one that was judged may be the one that can be heard here.
+    // The selected track may need another way than the one that was judged.
     const path = film.audio.find(({ id }) => id === audio)?.path ?? verdict.path;
     if (path === "ffmpeg" || path === "none")
       return troubleWords(verdict.reason === "broken" ? "broken" : "unplayable", "");

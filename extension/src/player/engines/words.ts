@@ -1,5 +1,4 @@
-// What an inspection found, in a sentence for a person, and how to get what it takes to play the
-// film.
+// The result of an inspection in words, and how to get what is needed to play the film.
 
 import type { Container, Film, Path, Reason, TroubleKind, Verdict } from "../../media/protocol";
 import { number, t } from "../../text/messages";
@@ -20,10 +19,10 @@ const CONTAINERS: Record<Exclude<Container, "other">, string> = {
   aac: "AAC",
 };
 
-/** Who plays it, or does what is missing. */
+/** Who plays the film, or what is missing. */
 const OUTCOMES: Partial<Record<Path, "ffmpeg" | "none">> = { ffmpeg: "ffmpeg", none: "none" };
 
-/** One sentence about a film: why it is played as it is, or what it takes to play it. */
+/** One sentence about a film: why it is played this way, or what it needs. */
 export function verdictWords(
   { path, reason }: Verdict,
   film: Pick<Film, "container" | "video" | "audio">,
@@ -35,7 +34,7 @@ export function verdictWords(
   );
 }
 
-/** What a sentence about a film is about. */
+/** What the sentence is about. */
 function subject(
   reason: Reason,
   { container, video, audio }: Pick<Film, "container" | "video" | "audio">,
@@ -60,7 +59,7 @@ function subject(
   }
 }
 
-/** What the sound of the first track is called, or of the one that plays unasked. */
+/** The codec of the first sound track, or of the default one. */
 function nameOf(audio: Film["audio"]): string | undefined {
   return (audio.find(({ isDefault }) => isDefault) ?? audio[0])?.name;
 }
@@ -76,19 +75,22 @@ function inContainer(
   return known ?? t("playerUnknownContainer");
 }
 
-/** The command that gets ffmpeg on a platform, as `navigator.userAgentData.platform` or `navigator.platform` names it. */
+/**
+ * The command that installs ffmpeg. `platform` is `navigator.userAgentData.platform` or
+ * `navigator.platform`.
+ */
 export function installCommand(platform: string): string {
   if (/^mac|^darwin/i.test(platform)) return "brew install ffmpeg";
   if (/^win/i.test(platform)) return "winget install ffmpeg";
   return "sudo apt install ffmpeg";
 }
 
-/** What went wrong while a film was looked into or played; `detail` is the worker's own word for it. */
+/** What went wrong while inspecting or playing a film. `detail` is the worker's own text. */
 export function troubleWords(kind: TroubleKind, detail: string): string {
   switch (kind) {
     case "converter":
     case "busy":
-      // These sentences are the daemon's, and made for people.
+      // These sentences come from the daemon and are made for people.
       return detail || t("playerConverterFailed");
     case "gone":
       return t("playerFileGone");
@@ -103,12 +105,12 @@ export function troubleWords(kind: TroubleKind, detail: string): string {
   }
 }
 
-/** Whether trying again would end the same way. */
+/** Whether trying again would fail in the same way. */
 export function isFinal(kind: TroubleKind): boolean {
   return kind !== "unreachable" && kind !== "busy";
 }
 
-/** Whether the film may well play elsewhere than where this happened. */
+/** Whether the film may still play at other places. */
 export function isOfPlace(kind: TroubleKind): boolean {
   return kind === "broken" || kind === "unplayable";
 }

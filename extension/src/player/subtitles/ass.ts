@@ -1,22 +1,20 @@
-// Draws styled subtitles (SSA, ASS) by libass, which runs in a worker and draws on a canvas of this
-// page.
+// Draws styled subtitles (SSA, ASS) with libass, which runs in a worker, on a canvas.
 //
-// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't
-// be had, hangs, or has no font for the script's letters, it says so, and the lines are shown as
-// plain text.
+// The worker is loaded when such subtitles are first shown. If libass can't be loaded, hangs, or
+// lacks a font for the script's letters, this renderer fails and the lines are shown as plain text.
 
 import type { FromAss, Size, ToAss } from "./ass_protocol";
 import { ENDLESS_S } from "./cues";
 import { place } from "./picture";
 import type { Content, Renderer, Stage } from "./renderer";
 
-/** Nothing is drawn with more lines than this, whatever the screen: drawing takes as long as there are pixels. */
+/** Largest height of the canvas in px, whatever the screen. Drawing time grows with the pixels. */
 const MOST_LINES = 1440;
-/** Lines never move higher than this, as a share of the picture's height. */
+/** How far lines move up at most, as a share of the picture's height. */
 const MOST_COVERED = 0.5;
-/** A worker that is silent for so long, opening or drawing, hangs in a script that asks too much. */
+/** A worker that is silent for this time hangs in a demanding script, in ms. */
 export const SILENT_MS = 10_000;
-/** Letters for which the font beside libass has no shapes. */
+/** Letters that the bundled font lacks. */
 const BEYOND =
   /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
 
@@ -27,11 +25,11 @@ export class AssRenderer implements Renderer {
   private worker: Worker | undefined;
   private ready = false;
   private sent = 0;
-  /** Whether the worker is drawing, what it drew last, and what is wanted. */
+  /** Whether the worker is drawing, what it drew last, and what to draw next. */
   private busy = false;
   private drawn = NaN;
   private wanted = 0;
-  /** Whether the film's fonts have been looked for. */
+  /** Whether the film has fonts of its own, once they were looked for. */
   private fonts: "unknown" | "some" | "none" = "unknown";
   private foreign = false;
   private silence: ReturnType<typeof setTimeout> | undefined;
@@ -118,7 +116,7 @@ export class AssRenderer implements Renderer {
     this.draw(this.wanted);
   }
 
-  /** The same time again: it looks different now. */
+  /** Draws the same time again, because its look has changed. */
   private again(): void {
     this.drawn = NaN;
     if (this.stage) this.draw(this.stage.now());
@@ -153,12 +151,12 @@ export class AssRenderer implements Renderer {
     this.judge();
   }
 
-  /** Boxes in place of letters are worse than letters without style. */
+  /** Plain text is better than boxes in place of letters. */
   private judge(): void {
     if (this.foreign && this.fonts === "none") this.stage?.fail();
   }
 
-  /** Lays the canvas over the picture; gives the size to draw in. */
+  /** Places the canvas over the picture. Returns the size to draw in. */
   private layOut(): Size {
     const picture = this.stage!.picture();
     place(this.canvas!, picture);
@@ -166,7 +164,7 @@ export class AssRenderer implements Renderer {
     const width = Math.max(1, Math.round(picture.width * scale));
     const height = Math.max(1, Math.round(picture.height * scale));
     const own = this.stage!.pictureSize();
-    // The controls cover the host's lower end, the picture may end above it.
+    // The controls cover the bottom of the host; the picture may end above them.
     const { host, insetPx, size } = this.stage!;
     const covered =
       Math.max(0, insetPx - (host.clientHeight - picture.top - picture.height)) /

@@ -1,15 +1,14 @@
-// How a script of SSA or ASS is drawn larger, and above what covers the picture's lower end: what
-// its styles become. Pure.
+// Changes the styles of an ASS script: larger letters, and lines moved above the controls.
 //
-// Signs stay where the script puts them. Lines at the lower end that follow their style move up;
-// those at the upper end and in the middle keep their margin.
+// Pure functions. Positioned signs stay in place. Lines at the bottom that follow their style move
+// up; lines at the top and in the middle keep their margin.
 
-/** What of a style counts here, as libass names it. */
+/** The used part of a style, with libass's names. */
 export interface AssStyle {
   Name: string;
   FontSize: number;
   Spacing: number;
-  /** libass's own: 1 to 3 is the lower end. */
+  /** libass's own numbers: 1 to 3 is the bottom. */
   Alignment: number;
   MarginV: number;
 }
@@ -17,16 +16,16 @@ export interface AssStyle {
 export interface Look {
   /** Factor of the letters' size. */
   scale: number;
-  /** How much of the picture's height is covered at its lower end, 0–1. */
+  /** How much of the picture's bottom is covered, as a share of its height, 0–1. */
   covered: number;
 }
 
-/** A little air above what covers the picture, as a share of its height. */
+/** Gap above the controls, as a share of the picture's height. */
 const AIR = 0.012;
 const LOWEST = 3;
 const DEFAULT_HEIGHT = 288;
 
-/** The height in which a script counts its margins (`PlayResY`), as libass takes it. */
+/** The height in which a script measures margins (`PlayResY`), as libass reads it. */
 export function scriptHeight(script: string): number {
   const told = (name: string) =>
     Number(new RegExp(`^[ \\t]*${name}[ \\t]*:[ \\t]*(\\d+)`, "im").exec(script)?.[1] ?? 0);
@@ -36,7 +35,7 @@ export function scriptHeight(script: string): number {
   return width === 1280 ? 1024 : Math.max(1, Math.floor((width * 3) / 4));
 }
 
-/** What a style becomes. `height`: see {@link scriptHeight}. */
+/** The changed style. For `height` see {@link scriptHeight}. */
 export function restyled<Style extends AssStyle>(
   style: Style,
   { scale, covered }: Look,
@@ -51,12 +50,13 @@ export function restyled<Style extends AssStyle>(
   };
 }
 
-/** Text that puts itself to the middle or the upper end (`\an4` to `\an9`, and SSA's `\a5` to `\a11`). */
+/** Text that moves itself to the middle or top (`\an4` to `\an9`, and SSA's `\a5` to `\a11`). */
 const PUT_HIGHER = /\\(?:an[4-9]|a(?:[5-79]|1[01]))(?!\d)/;
 
 /**
- * A line whose text puts itself higher than its style does, with its style's margin as its own, so that it stays when styles change. `style` is the
- * number of the field with the style's name; after it come Name, three margins, Effect and Text.
+ * Gives a line that moves itself up its style's margin as its own, so that changed styles don't
+ * affect it. `style` is the index of the field with the style's name; Name, three margins, Effect
+ * and Text follow.
  */
 export function pinned(
   line: string,
@@ -73,12 +73,14 @@ export function pinned(
     !PUT_HIGHER.test(values.slice(style + 6).join(","))
   )
     return line;
-  // None at all would mean the style's again.
+  // A margin of 0 would mean the style's margin.
   values[style + 4] = String(Math.max(1, marginOf(name) ?? 1));
   return values.join(",");
 }
 
-/** A whole script with such lines. Its events have their fields in the usual order. */
+/**
+ * Applies `pinned` to all lines of a script. Its events must have their fields in the usual order.
+ */
 export function pinnedScript(
   script: string,
   marginOf: (style: string) => number | undefined,

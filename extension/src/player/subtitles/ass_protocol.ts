@@ -1,12 +1,12 @@
-// The messages between the page and the worker that holds libass. Types only.
+// Messages between the page and the libass worker. Types only.
 
 import type { Look } from "./ass_look";
 
 export interface Size {
-  /** The canvas, device pixels. */
+  /** The canvas, in device pixels. */
   width: number;
   height: number;
-  /** The picture, its own pixels. */
+  /** The picture, in its own pixels. */
   pictureWidth: number;
   pictureHeight: number;
   look: Look;
@@ -24,7 +24,7 @@ export type ToAss =
   | { kind: "events"; events: { line: string; startMs: number; durationMs: number }[] }
   | { kind: "font"; data: Uint8Array<ArrayBuffer> }
   | { kind: "size"; size: Size }
-  /** Draws a time, seconds; answered by `drawn`. */
+  /** Draws a time in seconds. The answer is `drawn`. */
   | { kind: "draw"; time: number };
 
 export type FromAss = { kind: "ready" } | { kind: "drawn" } | { kind: "failed"; detail: string };

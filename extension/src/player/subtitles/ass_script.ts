@@ -1,15 +1,14 @@
-// What is needed of an SSA or ASS script besides what libass makes of it: its events as plain text,
-// for when libass can't be had.
+// Parses SSA and ASS scripts: events as plain text, for when libass is not available.
 
 import type { Place, TextCue } from "./cues";
 import { MOST_CUES } from "./cues";
 import { oldPlace, parseMarkup } from "./markup";
 import { linesOf } from "./srt";
 
-/** Where each style puts its text. */
+/** Where each style places its text. */
 export type StylePlaces = ReadonlyMap<string, Place>;
 
-/** What libass needs before it takes events one by one. */
+/** The header that libass needs before it takes single events. */
 const EVENTS =
   "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
 const DEFAULT_HEAD = `[Script Info]
@@ -24,7 +23,7 @@ Style: Default,Liberation Sans,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,
 
 `;
 
-/** A head of which libass takes events one by one, from a track's CodecPrivate. */
+/** Turns a track's CodecPrivate into a script head for single events. */
 export function headOf(header: Uint8Array | undefined): string {
   const head = header ? new TextDecoder().decode(header).replaceAll("\0", "") : "";
   if (!/\[V4\+? Styles\+?\]/i.test(head)) return DEFAULT_HEAD + EVENTS;
@@ -33,7 +32,7 @@ export function headOf(header: Uint8Array | undefined): string {
     : `${head.replace(/\[Events\][\s\S]*$/i, "")}\n${EVENTS}`;
 }
 
-/** A script's events as text cues. */
+/** The events of a script as text cues. */
 export function parseAss(script: string): TextCue[] {
   const places = stylePlaces(script);
   const cues: TextCue[] = [];
@@ -70,7 +69,9 @@ export function parseAss(script: string): TextCue[] {
   return cues.sort((a, b) => a.start - b.start);
 }
 
-/** A block of a Matroska track: ReadOrder, Layer, Style, Name, three margins, Effect, Text. */
+/**
+ * Parses a block of a Matroska track: ReadOrder, Layer, Style, Name, three margins, Effect, Text.
+ */
 export function parseEvent(
   event: string,
   start: number,
@@ -119,7 +120,9 @@ function textCue(
     : undefined;
 }
 
-/** The first fields, trimmed; the last holds all that is left, commas as well. */
+/**
+ * Splits a line into at most `most` trimmed fields. The last one contains the rest, with commas.
+ */
 function fields(line: string, most: number): string[] {
   const found: string[] = [];
   let at = 0;

@@ -1,8 +1,6 @@
-// The worker that holds libass: jassub's renderer, called by the page's messages one after the
-// other.
+// The libass worker: handles the page's messages in order with jassub's renderer.
 //
-// It is a script of its own with files of its own beside it (the WebAssembly, a font), so that they
-// can be replaced.
+// The WebAssembly and the font are separate files beside the script, so that they can be replaced.
 
 import { ASSRenderer } from "jassub/dist/worker/worker.js";
 import type { AssStyle } from "./ass_look";
@@ -15,22 +13,22 @@ declare const self: {
   addEventListener(type: "message", listener: (event: MessageEvent<ToAss>) => void): void;
 };
 
-/** What libass may keep of drawn glyphs, MB. */
+/** Limit of libass's glyph cache, in MB. */
 const MOST_BITMAPS = 64;
 
 const post = (message: FromAss): void => self.postMessage(message);
 let renderer: ASSRenderer | undefined;
 let failed = false;
-/** The script's own styles, and what was made of them. */
+/** The script's own styles, and the changed ones. */
 let styles: AssStyle[] = [];
 let height = 0;
 let shown: Size | undefined;
-/** What is drawn looks different now. */
+/** Whether the picture must be drawn again although the time is the same. */
 let stale = false;
-/** One message after the other: opening takes a while. */
+/** Messages are handled one after the other, because opening takes a while. */
 let chain: Promise<unknown> = Promise.resolve();
 
-// jassub starts this script again for threads, where it has them.
+// jassub starts this script again for its threads.
 if (!self.name.startsWith("em-pthread")) {
   self.addEventListener("message", ({ data }) => {
     chain = chain
@@ -73,7 +71,7 @@ async function open({
   fontUrl,
   size,
 }: Extract<ToAss, { kind: "open" }>): Promise<void> {
-  // Its constructor gives a promise, which is `undefined` where it failed.
+  // Its constructor returns a promise, which is `undefined` if it failed.
   renderer = (await new ASSRenderer(
     {
       wasmUrl,
@@ -124,7 +122,7 @@ function show(size: Size): void {
   if (scale === look.scale && covered === look.covered) return;
   for (const [index, style] of styles.entries())
     renderer!.setStyle(restyled(style, look, height) as never, index);
-  // libass keeps a line where it was drawn before unless the frame has another size.
+  // libass keeps a line's old position unless the frame's size changes.
   for (const other of [lines + 1, lines])
     renderer!._wasm.resizeCanvas(width, other, pictureWidth, pictureHeight);
 }

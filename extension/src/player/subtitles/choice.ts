@@ -1,14 +1,13 @@
-// Which track is chosen without being asked: like the one that was chosen for the last film. Pure
-// rules.
+// Chooses a subtitle track automatically, like the one of the last film. Pure rules.
 
 import { baseLanguage } from "./language";
 
-/** What a person chose, so that the next film can be begun alike. Plain data, for storing. */
+/** A person's choice, as plain data for storing. */
 export type Preference =
   | "off"
   | { language: string | undefined; forced: boolean; title: string | undefined };
 
-/** What the rules look at. */
+/** The properties that the rules use. */
 export interface Choosable {
   readonly id: string;
   readonly language: string | undefined;
@@ -24,8 +23,8 @@ export function preferenceOf(track: Choosable | undefined): Preference {
 }
 
 /**
- * The id of the track to begin with. Without a preference it is one with translations of what is foreign in the film (forced), in a language of
- * `languages`, the person's; all other subtitles are asked for.
+ * The id of the track to begin with. Without a preference, only a forced track (translations of
+ * foreign parts) in one of the person's `languages` is chosen.
  */
 export function pick(
   preference: Preference | undefined,
@@ -44,7 +43,7 @@ export function pick(
     alike.find(({ title }) => !title) ??
     alike[0];
   if (best) return best.id;
-  // Who reads subtitles wants them from the only track, too, whose language nobody says.
+  // A viewer who uses subtitles also wants the only track, if its language is unknown.
   const [only] = tracks;
   return tracks.length === 1 && !preference.forced && only!.language === undefined
     ? only!.id

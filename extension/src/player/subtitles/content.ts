@@ -1,4 +1,4 @@
-// What the tracks inside a film show: it grows by the blocks that the media worker sends.
+// The contents of tracks inside the film, filled with blocks from the media worker.
 
 import type { Cue, SubtitleTrack } from "../../media/protocol";
 import { headOf, parseEvent, type StylePlaces, stylePlaces } from "./ass_script";
@@ -7,13 +7,13 @@ import { parseMarkup } from "./markup";
 import { PgsSets } from "./pgs_decode";
 import type { AssEvent, Content } from "./renderer";
 
-/** A track's content, and what takes its blocks: it tells whether a block was new. */
+/** A track's content, and a function that adds a block. It returns whether the block was new. */
 export interface Growing {
   readonly content: Content;
   put(cue: Cue): boolean;
 }
 
-/** `undefined` for a kind that can't be shown. */
+/** Creates the content of a track. `undefined` for a format that can't be shown. */
 export function growing(track: SubtitleTrack): Growing | undefined {
   switch (track.format) {
     case "srt":
@@ -27,7 +27,7 @@ export function growing(track: SubtitleTrack): Growing | undefined {
   }
 }
 
-/** No block of text is larger, bytes. */
+/** Largest text block in bytes. */
 const MOST_BLOCK = 1 << 20;
 const key = ({ start, data }: Cue): string => `${start} ${fingerprint(data)}`;
 const decoder = new TextDecoder();

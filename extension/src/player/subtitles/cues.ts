@@ -1,24 +1,24 @@
-// What is shown when: cues in order of time, of whatever kind, each kept once.
+// A sorted list of cues of any kind.
 //
-// Nothing here knows what a cue looks like. Times are seconds of the film.
+// It does not know what a cue looks like. Times are seconds of the film.
 
-/** What is shown from one time to another; without an end, until the next begins. */
+/** An item with a time. Without an end, it is shown until the next one begins. */
 export interface Timed {
   readonly start: number;
   readonly end: number | undefined;
 }
 
-/** A stretch of text that looks alike; a line ends where `text` holds "\n". */
+/** A piece of text in one style. A line ends at "\n". */
 export interface Span {
   text: string;
   italic: boolean;
   bold: boolean;
   underline: boolean;
-  /** `#rrggbb`, or `undefined` for the usual one. */
+  /** `#rrggbb`, or `undefined` for the default. */
   colour: string | undefined;
 }
 
-/** Where on the picture, as the digits lie on a keyboard's block of them: 2 is the bottom's middle. */
+/** A place on the picture, like digits on a numeric keypad: 2 is bottom centre. */
 export type Place = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
 export interface TextCue extends Timed {
@@ -26,19 +26,19 @@ export interface TextCue extends Timed {
   spans: Span[];
 }
 
-/** A cue that does not say its end is shown for so long at most, seconds. */
+/** How long a cue without an end is shown at most, in seconds. */
 export const ENDLESS_S = 7;
-/** No film has more: what comes beyond is dropped. */
+/** Most cues of a track. Further ones are dropped. */
 export const MOST_CUES = 100_000;
 
-/** Cues in order of their beginnings; those that begin together stay in the order in which they came. */
+/** Cues sorted by their start. Those with the same start keep their order of arrival. */
 export class CueList<T extends Timed> {
   readonly items: T[] = [];
   private readonly keys = new Set<string>();
-  /** How long the longest cue is shown, seconds. */
+  /** Duration of the longest cue in seconds. */
   private longest = 0;
 
-  /** Adds a cue unless one with this key is there; tells whether it did. */
+  /** Adds a cue unless its key exists. Returns whether it was added. */
   add(key: string, cue: T): boolean {
     if (this.keys.has(key) || this.items.length >= MOST_CUES) return false;
     this.keys.add(key);
@@ -47,7 +47,7 @@ export class CueList<T extends Timed> {
     return true;
   }
 
-  /** What is shown at a time, in order. */
+  /** The cues shown at a time, in order. */
   at(time: number): T[] {
     const found: T[] = [];
     for (let index = this.behind(time) - 1; index >= 0; index -= 1) {
@@ -69,7 +69,7 @@ export class CueList<T extends Timed> {
   private behind(time: number): number {
     let low = 0;
     let high = this.items.length;
-    // Cues come mostly in order.
+    // Cues mostly arrive in order.
     if (high > 0 && this.items[high - 1]!.start <= time) return high;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -80,7 +80,7 @@ export class CueList<T extends Timed> {
   }
 }
 
-/** A short name of bytes: the same bytes have the same, others hardly ever (FNV-1a, 32 bits). */
+/** A hash of bytes (FNV-1a, 32 bits). Different bytes rarely have the same hash. */
 export function fingerprint(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);

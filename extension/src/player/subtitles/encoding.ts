@@ -1,7 +1,7 @@
-// Bytes of a text file as text, whatever they are encoded in.
+// Decodes text files of unknown encoding.
 //
-// In order: a byte order mark, the places of NULs, strict UTF-8, and statistics over those lines
-// that hold more than ASCII.
+// It tries, in order: a byte order mark, the positions of NULs, strict UTF-8, and statistics over
+// lines with non-ASCII characters.
 
 export interface Decoded {
   text: string;
@@ -9,12 +9,12 @@ export interface Decoded {
   encoding: string;
 }
 
-/** How much of a file the statistics look at, bytes. */
+/** How many bytes the statistics read. */
 const SAMPLE = 64 << 10;
-/** A file is UTF-8 with damage when at most one in so many of its characters beyond ASCII is broken. */
+/** A file counts as damaged UTF-8 if at most one in `DAMAGE` non-ASCII characters is broken. */
 const DAMAGE = 5;
 
-/** Decodes a file's bytes; `undefined` when they are no text. */
+/** Decodes a file's bytes. `undefined` when they are not text. */
 export async function decodeText(bytes: Uint8Array): Promise<Decoded | undefined> {
   const marked = byMark(bytes);
   if (marked !== undefined) return decode(bytes, marked);
@@ -35,7 +35,10 @@ function byMark(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** Times and line ends are ASCII in every language, so UTF-16 has NULs, nearly all on one side of its pairs. */
+/**
+ * Times and line ends are ASCII in every language. So UTF-16 has NULs, mostly on one side of its
+ * pairs.
+ */
 function byNuls(bytes: Uint8Array): "utf-16le" | "utf-16be" | "binary" | undefined {
   const sides = [0, 0];
   const length = Math.min(bytes.length, SAMPLE);
@@ -69,13 +72,13 @@ async function byStatistics(bytes: Uint8Array): Promise<string> {
     try {
       return new TextDecoder(name).encoding;
     } catch {
-      // An encoding that browsers don't know: the next guess counts.
+      // The browser does not know the encoding: try the next guess.
     }
   }
   return "windows-1252";
 }
 
-/** The lines that hold more than ASCII, without tags: times and tags look like English to the statistics. */
+/** The lines with non-ASCII characters, without tags: times and tags look like English. */
 function spoken(bytes: Uint8Array): Uint8Array {
   const kept = new Uint8Array(Math.min(bytes.length + 1, SAMPLE));
   let length = 0;
@@ -88,13 +91,12 @@ function spoken(bytes: Uint8Array): Uint8Array {
     const before = length;
     let tag = 0;
     for (const byte of line) {
-      // A multi-byte encoding has no "<" or "{" where its second byte could be mistaken for one:
-      // both lie below 0x40 or are rare.
+      // Second bytes of multi-byte encodings are rarely "<" or "{".
       if (byte === 0x3c) tag = 0x3e;
       if (tag === 0 && length < kept.length) kept[length++] = byte;
       if (byte === tag) tag = 0;
     }
-    // A "<" that nothing closes is no tag.
+    // A "<" without a ">" is not a tag.
     if (tag !== 0) {
       length = before;
       for (const byte of line) if (length < kept.length) kept[length++] = byte;

@@ -1,6 +1,6 @@
-// Files of subtitles, beside a film or a person's own: bytes in, what they show or a sentence out.
+// Reads subtitle files beside a film, or the person's own.
 //
-// What a file is, its first bytes say; its name only says how large it may be.
+// The first bytes tell the format; the name only limits the size.
 
 import { parseAss } from "./ass_script";
 import { CueList, type TextCue } from "./cues";
@@ -11,16 +11,16 @@ import { linesOf, parseSrt, parseVtt } from "./srt";
 import { size } from "../../text/format";
 import { t } from "../../text/messages";
 
-/** The largest file of text, and of pictures, bytes. */
+/** Largest text file, and largest picture file, in bytes. */
 const MOST_TEXT = 10e6;
 const MOST_PICTURES = 90e6;
 
-/** Why a file can't be shown, as a sentence. */
+/** A file can't be shown. The message is a sentence for the person. */
 export class Unreadable extends Error {
   override name = "Unreadable";
 }
 
-/** Fetches a file and reads it. Rejects with `Unreadable`, or with what `signal` was aborted with. */
+/** Fetches and reads a file. Rejects with `Unreadable`, or with the reason of `signal`. */
 export async function fetchFile(url: string, name: string, signal: AbortSignal): Promise<Content> {
   const most = mostFor(name);
   let response: Response;
@@ -55,7 +55,7 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
   return readBytes(new Uint8Array(await new Blob(parts).arrayBuffer()));
 }
 
-/** Reads a file of the person's. Rejects with `Unreadable`. */
+/** Reads a file of the person. Rejects with `Unreadable`. */
 export async function readFile(file: File): Promise<Content> {
   const most = mostFor(file.name);
   if (file.size > most) throw new Unreadable(t("subtitlesTooLarge", size(most)));
@@ -68,12 +68,12 @@ function mostFor(name: string): number {
   return /\.sup$/i.test(name) ? MOST_PICTURES : MOST_TEXT;
 }
 
-/** What bytes show. Rejects with `Unreadable`. */
+/** Parses the bytes of a file. Rejects with `Unreadable`. */
 export async function readBytes(bytes: Uint8Array): Promise<Content> {
   if (bytes.length === 0) throw new Unreadable(t("subtitlesEmpty"));
   const sets = parseSup(bytes);
   if (sets) return sets.size > 0 ? { kind: "pgs", sets } : refuse(t("subtitlesEmpty"));
-  // A pack of an MPEG program stream: the pictures of VobSub.
+  // An MPEG program stream: the pictures of VobSub.
   if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba)
     throw new Unreadable(t("subtitlesVobSub"));
   const decoded = await decodeText(bytes);
@@ -91,7 +91,7 @@ function readText(text: string): Content {
   if (/^WEBVTT(\s|$)/.test(first)) return asText(parseVtt(text));
   if (/^\[(Script Info|V4\+? Styles|Events)\]/im.test(text.slice(0, 65_536))) {
     const cues = listOf(parseAss(text));
-    // A script of drawings alone has no text, and is one all the same.
+    // A script that only draws shapes has no text cues but is valid.
     return /^[ \t]*Dialogue[ \t]*:/im.test(text)
       ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues }
       : refuse(t("subtitlesEmpty"));
@@ -106,7 +106,7 @@ function asText(cues: TextCue[]): Content {
 
 function listOf(cues: TextCue[]): CueList<TextCue> {
   const list = new CueList<TextCue>();
-  // Sorting keeps the order of those that begin together, and spares inserting.
+  // Sorting first makes each insertion an append, and keeps the order of equal starts.
   for (const [index, cue] of cues.sort((a, b) => a.start - b.start).entries())
     list.add(String(index), cue);
   return list;

@@ -1,8 +1,8 @@
-// What a track is called, and what the name of a file beside a film says of it.
+// Names of subtitle tracks, and what a file's name says about language and kind.
 
 import { t } from "../../text/messages";
 
-/** `de` for `ger`, `deu`, `de-DE` and `DE`; `undefined` for what names no language. */
+/** `de` for `ger`, `deu`, `de-DE` and `DE`. `undefined` for an unknown language. */
 export function baseLanguage(language: string | undefined): string | undefined {
   return canonical(language)?.split("-")[0];
 }
@@ -19,7 +19,7 @@ function canonical(language: string | undefined): string | undefined {
 
 const namers = new Map<string, Intl.DisplayNames>();
 
-/** A language's name for people, in theirs; `undefined` where there is none. */
+/** A language's name in the language `ui`. `undefined` if there is none. */
 export function languageName(language: string | undefined, ui: string): string | undefined {
   const tag = canonical(language);
   if (tag === undefined) return undefined;
@@ -30,7 +30,7 @@ export function languageName(language: string | undefined, ui: string): string |
   return name && name.charAt(0).toLocaleUpperCase(ui) + name.slice(1);
 }
 
-/** What a file's name says of its subtitles. */
+/** What a file's name says about its subtitles. */
 export interface NameFacts {
   language: string | undefined;
   title: string | undefined;
@@ -38,7 +38,7 @@ export interface NameFacts {
 }
 
 const SUBTITLE_NAME = /\.(srt|vtt|ass|ssa|sup|sub|smi|ttml)$/i;
-/** Words that say what kind of subtitles it is. */
+/** Words for the kind of subtitles. */
 const KINDS: Record<string, () => string> = {
   sdh: () => "SDH",
   cc: () => "CC",
@@ -47,14 +47,17 @@ const KINDS: Record<string, () => string> = {
   signs: () => t("subtitlesSigns"),
 };
 
-/** Whether a file is one of subtitles, by its name. */
+/** Whether a file's name is that of a subtitle file. */
 export function isSubtitleName(name: string): boolean {
   return SUBTITLE_NAME.test(name);
 }
 
 let english: Map<string, string> | undefined;
 
-/** Reads `Film.en.forced.srt`, `English (SDH).srt`, `2_German.srt`: from the end, as long as words are understood. */
+/**
+ * Parses names such as `Film.en.forced.srt`, `English (SDH).srt` and `2_German.srt`, from the end
+ * as long as words are known.
+ */
 export function factsOfName(name: string): NameFacts {
   const stem = name.slice(name.lastIndexOf("/") + 1).replace(SUBTITLE_NAME, "");
   const words = stem.split(/[\s._()[\]+]+/).filter((word) => word !== "");
@@ -62,7 +65,7 @@ export function factsOfName(name: string): NameFacts {
   for (const word of words.reverse()) {
     const lower = word.toLowerCase();
     if (lower === "forced") facts.forced = true;
-    // A two-letter word before the language would be part of the film's name.
+    // A two-letter word before the language belongs to the film's name.
     else if (KINDS[lower] && facts.language === undefined) facts.title = KINDS[lower]();
     else if (facts.language === undefined && languageOf(word) !== undefined)
       facts.language = languageOf(word);
@@ -71,7 +74,7 @@ export function factsOfName(name: string): NameFacts {
   return facts;
 }
 
-/** A language by its code or its English name. */
+/** The language for a code or an English name. */
 function languageOf(word: string): string | undefined {
   const lower = word.toLowerCase();
   if (!english) {
@@ -86,7 +89,7 @@ function languageOf(word: string): string | undefined {
   return base !== undefined && COMMON.has(base) ? canonical(word) : undefined;
 }
 
-/** Languages that words of file names are taken for: any three letters name a language somewhere. */
+/** Languages that are recognized in file names. Any three letters are a language somewhere. */
 const COMMON = new Set(
   "af ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko lt lv mk ml mn mr ms nb nl nn no pa pl pt ro ru si sk sl sq sr sv sw ta te th tr uk ur uz vi zh".split(
     " ",

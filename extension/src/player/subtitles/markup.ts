@@ -1,17 +1,16 @@
-// The markup inside a cue's text: SRT's and WebVTT's tags, and the braces of ASS, as spans.
+// Parses the markup of cues into styled spans: tags of SRT and WebVTT, braces of ASS.
 //
-// Nothing of a file becomes HTML: what is understood becomes a flag of a span, what isn't stays
-// text or goes.
+// Nothing becomes HTML. Known markup sets a flag of a span; the rest stays text or is dropped.
 
 import type { Place, Span } from "./cues";
 
 export interface Marked {
-  /** Where the text itself asks to be, if it does. */
+  /** Where the text places itself, if it does. */
   place: Place | undefined;
   spans: Span[];
 }
 
-/** A cue's text is cut behind so many characters. */
+/** Longest text of a cue in characters. The rest is cut. */
 const MOST_TEXT = 4000;
 
 const TOKEN =
@@ -41,7 +40,7 @@ const COLOURS: Record<string, string> = {
   orange: "#ffa500",
 };
 
-/** Tags that are understood, and what else to do without showing them. */
+/** Known tags, and how they are applied. */
 const STYLES: Record<string, "italic" | "bold" | "underline"> = {
   i: "italic",
   em: "italic",
@@ -51,7 +50,7 @@ const STYLES: Record<string, "italic" | "bold" | "underline"> = {
 };
 const SILENT = new Set(["s", "strike", "c", "v", "lang", "ruby", "span", "p", "div", "body"]);
 
-/** The old numbers of `\a`, from SSA: 1–3 at the bottom, 5–7 at the top, 9–11 in the middle. */
+/** The numbers of SSA's `\a`: 1–3 at the bottom, 5–7 at the top, 9–11 in the middle. */
 const OLD_PLACES: Record<number, Place> = {
   1: 1,
   2: 2,
@@ -68,7 +67,9 @@ export function oldPlace(number: number): Place | undefined {
   return OLD_PLACES[number];
 }
 
-/** Reads a cue's text. `ass`: an event's text of ASS, where only braces and backslashes mean something. */
+/**
+ * Parses a cue's text. `ass`: an event of ASS, where only braces and backslashes have a meaning.
+ */
 export function parseMarkup(whole: string, ass = false): Marked {
   const text = whole.slice(0, MOST_TEXT).replaceAll("\0", "");
   const reader = new Reader();
@@ -99,7 +100,7 @@ class Reader {
   private readonly spans: Span[] = [];
   private readonly depth = { italic: 0, bold: 0, underline: 0 };
   private readonly colours: (string | undefined)[] = [];
-  /** Text that isn't shown: a ruby's reading, or the points of a drawing. */
+  /** Depth of hidden text: the reading of a ruby, or the points of a drawing. */
   private hidden = 0;
   private drawing = false;
 
@@ -124,7 +125,7 @@ class Reader {
     else this.spans.push(span);
   }
 
-  /** Whether the tag is one. */
+  /** Handles a tag. Returns false if it is not a known one. */
   tag(name: string, closing: boolean, attributes: string): boolean {
     const style = STYLES[name];
     if (style) this.depth[style] = Math.max(0, this.depth[style] + (closing ? -1 : 1));
@@ -138,7 +139,7 @@ class Reader {
     return true;
   }
 
-  /** Braces of ASS: where the text stands, and its styles as far as spans have them. */
+  /** Handles braces of ASS: the text's place, and its styles as far as spans have them. */
   override(braces: string): void {
     for (const [, name, digits] of braces.matchAll(/\\(an|a|i|b|u|p)(\d{1,3})(?!\w)/g)) {
       const number = Number(digits);

@@ -1,4 +1,4 @@
-// Draws the pictures of PGS on a canvas that lies where the disc's plane lay.
+// Draws PGS pictures on a canvas that covers the disc's original plane.
 
 import { place, planeRect } from "./picture";
 import type { Screen } from "./pgs_decode";
@@ -10,7 +10,7 @@ export class PgsRenderer implements Renderer {
   private stage: Stage | undefined;
   private canvas: HTMLCanvasElement | undefined;
   private screen: Screen | undefined;
-  /** What is drawn; `undefined` for nothing. */
+  /** Number of the picture on the canvas. `undefined` if it is empty. */
   private drawn: number | undefined;
 
   attach(content: Content, stage: Stage): void {
@@ -26,7 +26,7 @@ export class PgsRenderer implements Renderer {
   }
 
   change(what: "cues" | "layout"): void {
-    // What came may belong to what is drawn.
+    // The new blocks may belong to the current picture.
     if (what === "cues") this.drawn = undefined;
     else this.paint();
     if (this.stage) this.draw(this.stage.now());
@@ -60,7 +60,7 @@ export class PgsRenderer implements Renderer {
     const { size, insetPx, host, picture } = this.stage!;
     const rect = planeRect(picture.call(this.stage), screen.width, screen.height);
     place(canvas, rect);
-    // The controls cover the host's lower end.
+    // The controls cover the bottom of the host.
     const covered =
       insetPx > 0
         ? ((host.clientHeight - insetPx - rect.top) * screen.height) / rect.height

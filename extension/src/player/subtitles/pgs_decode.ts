@@ -1,22 +1,21 @@
-// Presentation Graphic Streams, the subtitles of Blu-ray discs: segments in, pictures out.
+// Decodes Presentation Graphic Streams (PGS), the subtitles of Blu-ray discs.
 //
-// A display set says what is on the screen from its time on; its objects and palettes may have come
-// with earlier sets, back to the last one that begins afresh. So sets are kept as they come, in
-// order of time, and a picture is put together when it is shown. Windows, which tell a player's
-// hardware what to clear, are not needed for that. Bytes are a stranger's: whatever they hold,
-// nothing is thrown, and nothing larger than the bounds is made.
+// A display set defines the screen from its time on. It may use objects and palettes of earlier
+// sets, back to the last one that starts afresh. So sets are stored in order of time, and a picture
+// is composed when it is shown. Windows, which help hardware players to clear the screen, are
+// ignored. Malformed bytes never throw, and never exceed the limits below.
 
-/** The largest plane; Ultra HD discs have 3840 × 2160. */
+/** Largest plane in px. Ultra HD discs have 3840 × 2160. */
 const MOST_WIDTH = 4096;
 const MOST_HEIGHT = 2304;
-/** Bounds of one picture: objects that are shown together, and objects that are known. */
+/** Most objects shown together, and most known objects. */
 const MOST_SHOWN = 16;
 const MOST_OBJECTS = 256;
-/** The most pixels of all objects of one picture. */
+/** Most pixels of all objects of a picture. */
 const MOST_PIXELS = MOST_WIDTH * MOST_HEIGHT * 2;
-/** The most bytes of segments that are kept; those farthest from the newest go first. */
+/** Most bytes of stored segments. The sets farthest from the newest are dropped first. */
 const MOST_KEPT = 96 << 20;
-/** A set without an end is shown until the next one, and for so long at most, seconds. */
+/** How long a set without an end is shown at most, in seconds. */
 const ENDLESS_S = 30;
 
 const PALETTE = 0x14;
@@ -24,7 +23,7 @@ const OBJECT = 0x15;
 const COMPOSITION = 0x16;
 const END = 0x80;
 
-/** One object on the plane, as pixels that aren't multiplied with their alpha. */
+/** An object on the plane. Its pixels are not premultiplied with alpha. */
 export interface Placed {
   x: number;
   y: number;
@@ -34,7 +33,7 @@ export interface Placed {
 }
 
 export interface Screen {
-  /** The plane's size: what positions are measured in. */
+  /** The plane's size, which positions refer to. */
   width: number;
   height: number;
   placed: Placed[];
@@ -50,7 +49,7 @@ interface Shown {
 interface Composition {
   width: number;
   height: number;
-  /** Nothing of earlier sets is needed. */
+  /** Whether the set needs nothing from earlier sets. */
   fresh: boolean;
   palette: number;
   shown: Shown[];
@@ -78,7 +77,7 @@ export class PgsSets {
     return this.sets.length;
   }
 
-  /** Adds a block of segments; tells whether it was new. */
+  /** Adds a block of segments. Returns whether it was new. */
   add(start: number, end: number | undefined, bytes: Uint8Array): boolean {
     let at = this.sets.length;
     while (at > 0 && this.sets[at - 1]!.start > start) at -= 1;
@@ -95,7 +94,10 @@ export class PgsSets {
     return true;
   }
 
-  /** Which set is shown at a time, by a number that changes with what is shown; `undefined` when nothing is. */
+  /**
+   * A number for what is shown at a time, which changes with the picture. `undefined` when nothing
+   * is.
+   */
   indexAt(time: number): number | undefined {
     const index = this.sets.findLastIndex(
       ({ start, composition }) => start <= time && composition !== undefined,
@@ -105,7 +107,7 @@ export class PgsSets {
     return composition!.shown.length > 0 && time < (end ?? start + ENDLESS_S) ? index : undefined;
   }
 
-  /** What a set shows. */
+  /** The picture of a set. */
   screen(index: number): Screen | undefined {
     const composition = this.sets[index]?.composition;
     if (!composition) return undefined;
@@ -120,7 +122,7 @@ export class PgsSets {
   }
 }
 
-/** What sets have told since one began afresh. */
+/** Objects and palettes since the last set that started afresh. */
 class State {
   private readonly palettes = new Map<number, Uint8Array[]>();
   private readonly objects = new Map<number, ObjectData>();
@@ -136,7 +138,7 @@ class State {
   private palette(body: Uint8Array): void {
     const id = body[0]!;
     const parts = this.palettes.get(id) ?? [];
-    // A palette is brought up to date by its later versions, entry by entry.
+    // Later versions of a palette replace single entries.
     if (parts.length < 64) parts.push(body.subarray(2));
     this.palettes.set(id, parts);
   }
@@ -183,11 +185,11 @@ class State {
     return { width, height, placed };
   }
 
-  /** 256 colours as bytes R, G, B, A in memory; what the palette does not name is transparent. */
+  /** 256 colours as bytes R, G, B, A. Missing entries are transparent. */
   private colours(id: number, height: number): Uint32Array {
     const colours = new Uint32Array(256);
     const bytes = new Uint8ClampedArray(colours.buffer);
-    // BT.709 for HD, BT.601 for what is smaller; 16–235 in both.
+    // BT.709 for HD, BT.601 for smaller planes; 16–235 in both.
     const [kr, kb] = height > 576 ? [0.2126, 0.0722] : [0.299, 0.114];
     const kg = 1 - kr - kb;
     for (const entries of this.palettes.get(id) ?? []) {
@@ -206,7 +208,10 @@ class State {
   }
 }
 
-/** An object's pixels as indexes into a palette, from its runs. What is missing stays 255, which by custom is transparent. */
+/**
+ * Decodes an object's runs into palette indexes. Missing pixels are 255, which is transparent by
+ * custom.
+ */
 function decodeRuns({ width, height, parts }: ObjectData): Uint8Array {
   const pixels = new Uint8Array(width * height).fill(255);
   const runs = parts.length === 1 ? parts[0]! : joined(parts);
@@ -286,7 +291,9 @@ function compositionIn(bytes: Uint8Array): Composition | undefined {
   return undefined;
 }
 
-/** The display sets of a .sup file: each segment there follows "PG" and two times of 90 kHz. `undefined` when it is none. */
+/**
+ * Parses a .sup file: each segment follows "PG" and two 90 kHz times. `undefined` if it is none.
+ */
 export function parseSup(bytes: Uint8Array): PgsSets | undefined {
   if (bytes[0] !== 0x50 || bytes[1] !== 0x47) return undefined;
   const sets = new PgsSets();

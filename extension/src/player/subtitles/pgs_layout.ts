@@ -1,10 +1,9 @@
-// Where the pictures of PGS are drawn on their plane when a person wants them larger or smaller,
-// and while controls cover its lower end. Pure.
+// Places PGS pictures on their plane when they are scaled or controls cover the bottom.
 //
-// What belongs to the lower half stays together, and so does what belongs to the upper half: lines
-// never run into each other.
+// Pure functions. Pictures of the lower half move together, and so do those of the upper half, so
+// that lines never overlap.
 
-/** Pixels of the plane. */
+/** A rectangle in pixels of the plane. */
 export interface Box {
   x: number;
   y: number;
@@ -12,12 +11,12 @@ export interface Box {
   height: number;
 }
 
-/** No picture is drawn smaller than this. */
+/** Smallest scale of a picture. */
 const LEAST = 0.5;
-/** The air between a picture and what covers the plane, as a share of the plane's height. */
+/** Gap between a picture and the controls, as a share of the plane's height. */
 const AIR = 0.01;
 
-/** Where these pictures go. `until`: beyond this line the plane is covered. */
+/** The new places of pictures. The plane is covered below the line `until`. */
 export function laid(
   parts: readonly Box[],
   plane: { width: number; height: number },
@@ -31,7 +30,7 @@ export function laid(
     const of = isLow(part) ? low : high;
     const scale = fitting(of, plane, size);
     const width = of.width * scale;
-    // About the middle of the end of the plane that they are next to.
+    // Scaled around the centre of the nearer edge of the plane.
     const left = Math.max(0, Math.min(of.x + (of.width - width) / 2, plane.width - width));
     const edge = isLow(part) ? of.y + of.height : of.y;
     const top = edge + (of.y - edge) * scale;
@@ -46,13 +45,13 @@ export function laid(
   });
 }
 
-/** The size that is wanted, within what the plane has room for. Pictures that fill half of it as they are stay as they are. */
+/** The wanted scale, limited by the plane. Pictures that fill half of the plane are not scaled. */
 function fitting(of: Box, plane: { width: number; height: number }, size: number): number {
   if (size <= 1) return Math.max(LEAST, size);
   return Math.max(1, Math.min(size, plane.width / of.width, plane.height / 2 / of.height));
 }
 
-/** What surrounds them all. */
+/** The box around all parts. */
 function group(parts: readonly Box[]): Box {
   const x = Math.min(...parts.map((part) => part.x));
   const y = Math.min(...parts.map((part) => part.y));

@@ -1,8 +1,10 @@
-// Where the picture of a `<video>` lies in an element over it.
+// Calculates where the picture of a `<video>` is inside an element over it.
 
 import type { Rect } from "./renderer";
 
-/** The largest rectangle of a shape inside a box, in its middle; the whole box where the shape is unknown. */
+/**
+ * The largest centred rectangle with a shape inside a box. The whole box if the shape is unknown.
+ */
 export function fitted(box: Rect, width: number, height: number): Rect {
   if (!(width > 0 && height > 0 && box.width > 0 && box.height > 0)) return box;
   const scale = Math.min(box.width / width, box.height / height);
@@ -15,13 +17,13 @@ export function fitted(box: Rect, width: number, height: number): Rect {
 }
 
 /**
- * Where a plane of PGS lies: planes of HD have the picture's pixels, and films are often cut to their picture, so that the plane is higher than it
- * and reaches into the black bars. Smaller planes are as wide and high as the picture, whatever shape their pixels have.
+ * Where a PGS plane is. HD planes have the picture's pixels; cropped films are lower than their
+ * plane, which then covers the black bars. Smaller planes are stretched to the picture.
  */
 export function planeRect(picture: Rect, width: number, height: number): Rect {
   if (height < 720) return picture;
   const high = (picture.width * height) / width;
-  // A film that was cut at its sides is as high as the plane.
+  // A film that was cropped at its sides is as high as the plane.
   if (high < picture.height) {
     const wide = (picture.height * width) / height;
     return {
@@ -39,7 +41,7 @@ export function planeRect(picture: Rect, width: number, height: number): Rect {
   };
 }
 
-/** Lays an element over a rectangle. */
+/** Places an element over a rectangle. */
 export function place(element: HTMLElement, { left, top, width, height }: Rect): void {
   Object.assign(element.style, {
     left: `${left}px`,

@@ -1,14 +1,13 @@
-// What draws subtitles, whatever kind they are: text as lines of the page, ASS by libass, PGS as
-// pictures.
+// The interface of subtitle renderers: text as HTML, ASS with libass, PGS as pictures.
 //
-// One renderer is attached at a time. It draws over the picture and touches nothing else of the
-// page. Invariant: after `detach` nothing of it is left in the page, and it calls nobody; a load
-// that was under way has no effect.
+// One renderer is attached at a time. It draws over the picture and changes nothing else.
+// Invariant: after `detach` nothing of it is left in the page, it calls nothing, and a pending load
+// has no effect.
 
 import type { CueList, TextCue } from "./cues";
 import type { PgsSets } from "./pgs_decode";
 
-/** One event of an ASS track, as Matroska holds it. */
+/** An event of an ASS track, as in Matroska. */
 export interface AssEvent {
   start: number;
   end: number | undefined;
@@ -16,14 +15,14 @@ export interface AssEvent {
   line: string;
 }
 
-/** What a track shows. It grows while a film plays; renderers read it and change nothing. */
+/** The content of a track. It grows while the film plays; renderers only read it. */
 export type Content =
   | { readonly kind: "text"; readonly cues: CueList<TextCue> }
   | {
       readonly kind: "ass";
-      /** The whole script, or its head where events come one by one. */
+      /** The whole script, or its head if events come one by one. */
       readonly script: string;
-      /** In the order in which they came. */
+      /** In their order of arrival. */
       readonly events: readonly AssEvent[];
       /** The same as plain text. */
       readonly cues: CueList<TextCue>;
@@ -38,27 +37,27 @@ export interface Rect {
   height: number;
 }
 
-/** What surrounds a renderer. */
+/** What a renderer gets from its owner. */
 export interface Stage {
-  /** Lies over the picture. */
+  /** The element over the picture. */
   readonly host: HTMLElement;
-  /** Where the picture is in it, without black bars. */
+  /** Where the picture is in the host, without black bars. */
   picture(): Rect;
-  /** The picture's own size, pixels; 0 before it is known. */
+  /** The picture's own size in px. 0 before it is known. */
   pictureSize(): { width: number; height: number };
-  /** How large text is, 1 for usual. */
+  /** Scale of text. 1 is normal. */
   readonly size: number;
-  /** What of the host's lower end controls cover, CSS pixels. */
+  /** Height that controls cover at the host's bottom, in CSS pixels. */
   readonly insetPx: number;
   /** Fonts inside the film. */
   fonts(): AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** The film's place as subtitles count it, seconds. */
+  /** The film's time plus the subtitles' delay, in seconds. */
   now(): number;
-  /** It can't go on: another renderer may. Drawing ends. */
+  /** To be called when the renderer can't continue. Another one may. */
   fail(): void;
 }
 
-/** A renderer that is loaded when it is first needed; what it can draw is known before. */
+/** A renderer that is loaded on demand. What it can draw is known before. */
 export interface Way {
   canRender(kind: Content["kind"]): boolean;
   load(): Promise<{ renderer(): Renderer }>;
@@ -66,11 +65,11 @@ export interface Way {
 
 /** Draws one track. */
 export interface Renderer {
-  /** Begins to draw. */
+  /** Starts drawing. */
   attach(content: Content, stage: Stage): void;
-  /** There are more cues, or the stage is laid out anew. */
+  /** To be called when cues were added or the layout has changed. */
   change(what: "cues" | "layout"): void;
-  /** Shows what belongs to a time of the subtitles, seconds. Called for every picture: the same again must cost nothing. */
+  /** Shows the cues of a time in seconds. Called for every frame: repeated calls must be cheap. */
   draw(time: number): void;
   detach(): void;
 }

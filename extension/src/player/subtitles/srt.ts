@@ -1,8 +1,7 @@
-// SubRip and WebVTT files as cues. Whatever a file holds, the result is a list of cues, perhaps an
-// empty one.
+// Parses SubRip and WebVTT files. Any file gives a list of cues, perhaps an empty one.
 //
-// SubRip has no standard, so a cue is what follows a line of times, up to the next such line:
-// neither numbers nor blank lines are needed. WebVTT has one, where a blank line ends a cue.
+// SubRip has no standard, so a cue reaches from one line of times to the next; numbers and blank
+// lines are not needed. In WebVTT, a blank line ends a cue.
 
 import type { Place, TextCue } from "./cues";
 import { MOST_CUES } from "./cues";
@@ -11,13 +10,13 @@ import { parseMarkup } from "./markup";
 const TIME = String.raw`(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:;]\s?(\d{1,3}))?`;
 const TIMES = new RegExp(String.raw`^\s*${TIME}\s*-{1,2}>\s*${TIME}(?!\d)(.*)$`);
 const NUMBER = /^\s*\d{1,6}\s*$/;
-/** Most lines have no times, and no need of the long expression. */
+/** A quick test: most lines have no times. */
 const ARROW = /->/;
 
 interface Times {
   start: number;
   end: number;
-  /** What stands behind the times. */
+  /** The text after the times. */
   rest: string;
 }
 
@@ -35,8 +34,8 @@ export function parseSrt(text: string): TextCue[] {
   for (const [index, { line, times }] of heads.entries()) {
     const next = heads[index + 1]?.line ?? lines.length;
     let end = next;
-    // What is directly above the next times is its number: always after a blank line, else where it
-    // is the expected one.
+    // The line above the next times is its number if it follows a blank line, or is the expected
+    // number.
     if (numbered && next < lines.length && next > line + 1 && NUMBER.test(lines[next - 1]!)) {
       const mine = Number(lines[line - 1]);
       const blank = next - 2 === line || lines[next - 2]!.trim() === "";
@@ -59,7 +58,7 @@ export function parseVtt(text: string): TextCue[] {
     const content = lines[line]!;
     const times = timesOf(content);
     if (!times) {
-      // Notes, styles and regions are blocks of their own, in which an arrow ends nothing.
+      // Notes, styles and regions are blocks of their own. An arrow in them is text.
       if (/^(NOTE|STYLE|REGION)(\s|$)/.test(content))
         while (line < lines.length && lines[line]!.trim() !== "") line += 1;
       line += 1;
@@ -90,7 +89,7 @@ function push(
     cues.push({ start, end, place: marked.place ?? place ?? 2, spans: marked.spans });
 }
 
-/** Lines, whatever ends them. */
+/** Splits a text into lines, with any line ending. */
 export function linesOf(text: string): string[] {
   return text.replace(/^\ufeff/, "").split(/\r{0,3}\n|\r/);
 }
@@ -113,7 +112,7 @@ function seconds(match: RegExpExecArray, from: number): number {
   );
 }
 
-/** Where WebVTT's settings put a cue; no finer than the nine places. */
+/** The place that WebVTT's settings give a cue, rounded to the nine places. */
 function placeOf(settings: string): Place | undefined {
   const [, line, percent] = /(?:^|\s)line:(-?[\d.]+)(%?)/.exec(settings) ?? [];
   const [, align] = /(?:^|\s)align:(\w+)/.exec(settings) ?? [];

@@ -1,9 +1,10 @@
-// Guesses of encodings by how often which letters follow each other. A module of its own, so that
-// it is fetched when it is first needed.
+// Guesses encodings by letter statistics.
+//
+// A module of its own, so that it is loaded only when needed.
 
 import { analyse } from "chardet";
 
-/** Names of encodings, the likeliest first. */
+/** Names of encodings, the most likely first. */
 export function guesses(sample: Uint8Array): string[] {
   return analyse(sample).map(({ name }) => name);
 }

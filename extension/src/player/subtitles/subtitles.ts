@@ -1,8 +1,8 @@
-// The subtitles of one film: which there are, which is chosen, and who draws it.
+// The subtitles of one film: the tracks, the choice, and the renderer that draws it.
 //
-// Tracks come from three places: inside the film (by the media worker), files beside it, and files
-// of the person's own. Only the chosen one is read and drawn. Invariant: after `destroy` nothing of
-// it is in the page, and nobody is called.
+// Tracks come from inside the film (through the media worker), from files beside it, and from the
+// person's own files. Only the chosen track is read and drawn. Invariant: after `destroy` nothing
+// is left in the page and nothing is called.
 
 import type { Cue, Font, SubtitleTrack } from "../../media/protocol";
 import { pick, type Preference, preferenceOf } from "./choice";
@@ -15,53 +15,53 @@ import { language, t } from "../../text/messages";
 export type { Preference } from "./choice";
 export { isSubtitleName } from "./language";
 
-/** Where tracks inside the film come from; a media engine is one. */
+/** The source of tracks inside the film, such as a media engine. */
 export interface SubtitlePort {
   selectSubtitles(tracks: number[]): void;
   fonts(): Promise<Font[]>;
   font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** A file beside the film. */
+/** A subtitle file beside the film. */
 export interface BesideFile {
-  /** Where it is fetched when it is chosen. */
+  /** Its address, which is fetched when the track is chosen. */
   url: string;
-  /** Its path or name; it names the track. */
+  /** Its path or name, which identifies the track. */
   name: string;
-  /** BCP 47 or ISO 639-2, and what it is called; where not given, its name says it. */
+  /** Language (BCP 47 or ISO 639-2) and title. If missing, they are taken from the name. */
   language?: string | undefined;
   title?: string | undefined;
 }
 
-/** A track to choose. A new object whenever something of it changed. */
+/** A track to choose. It is a new object whenever something about it has changed. */
 export interface SubtitleOption {
   readonly id: string;
-  /** For people, unique among the film's tracks. */
+  /** The track's name for the person, unique among the film's tracks. */
   readonly label: string;
   readonly language: string | undefined;
   readonly title: string | undefined;
   readonly forced: boolean;
   readonly isDefault: boolean;
   readonly origin: "inside" | "beside" | "own";
-  /** `unsupported`: nothing here draws it, so it can't be chosen. `failed`: choosing it again tries again. */
+  /** `unsupported`: the format can't be drawn or chosen. `failed`: choosing it tries again. */
   readonly state: "idle" | "loading" | "shown" | "failed" | "unsupported";
   /** Why it failed or is unsupported, as a sentence. */
   readonly trouble: string | undefined;
 }
 
 export interface SubtitleSettings {
-  /** Tracks, the choice, or a state have changed. */
+  /** Called when tracks, the choice, or a state have changed. */
   changed?: () => void;
-  /** The person's languages, the best first. */
+  /** The person's languages, the preferred one first. */
   languages?: readonly string[];
-  /** Who draws what, the best first. */
+  /** The renderers, the preferred one first. */
   ways?: readonly Way[];
 }
 
-/** Size 1 is usual. */
+/** Limits of the scale. 1 is normal. */
 export const LEAST_SIZE = 0.5;
 export const MOST_SIZE = 3;
-/** The most bytes of a film's fonts that are fetched. */
+/** Most bytes of a film's fonts that are fetched. */
 const MOST_FONTS = 48 << 20;
 
 const WAYS: readonly Way[] = [
@@ -70,12 +70,12 @@ const WAYS: readonly Way[] = [
   { canRender: (kind) => kind !== "pgs", load: () => import("./text") },
 ];
 
-/** A track, with what is known of what it shows. */
+/** A track with its content. */
 interface Entry {
   id: string;
   language: string | undefined;
   title: string | undefined;
-  /** Stands for the language where it has none. */
+  /** A title that names the track if its language is unknown. */
   name: string | undefined;
   forced: boolean;
   isDefault: boolean;
@@ -88,20 +88,20 @@ interface Entry {
 }
 
 export class Subtitles {
-  /** In the order of a menu: inside the film, beside it, the person's own. */
+  /** In the menu's order: inside the film, beside it, the person's own. */
   tracks: readonly SubtitleOption[] = [];
   private inside: Entry[] = [];
   private beside: Entry[] = [];
   private own: Entry[] = [];
   private current: Entry | undefined;
   private renderer: Renderer | undefined;
-  /** Ends what belongs to the present choice. */
+  /** Ends everything that belongs to the current choice. */
   private showing = new AbortController();
   private readonly ending = new AbortController();
   private readonly observer: ResizeObserver;
   private frame = 0;
   private ownCount = 0;
-  /** Whether it chooses by itself, and how. */
+  /** Whether tracks are chosen automatically, and how. */
   private chooses = false;
   private wish: Preference | undefined;
   private delay = 0;
@@ -111,7 +111,9 @@ export class Subtitles {
   private readonly languages: readonly string[];
   private readonly ways: readonly Way[];
 
-  /** `host` lies over the `<video>`, as large as it, positioned, and is in full screen with it. */
+  /**
+   * `host` is a positioned element over the `<video>`, of the same size and full screen with it.
+   */
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly host: HTMLElement,
@@ -124,7 +126,7 @@ export class Subtitles {
     const { signal } = this.ending;
     for (const event of ["seeking", "seeked", "loadeddata"])
       video.addEventListener(event, () => this.draw(video.currentTime), { signal });
-    // Sound alone has no pictures to go by.
+    // Sound alone has no frames to follow.
     video.addEventListener(
       "timeupdate",
       () => video.videoWidth === 0 && this.draw(video.currentTime),
@@ -142,12 +144,12 @@ export class Subtitles {
     return this.current?.id;
   }
 
-  /** What to remember of this film's choice, for `choose` of the next; `undefined` when nobody ever chose. */
+  /** The choice for `choose` of the next film. `undefined` if the person never chose. */
   get preference(): Preference | undefined {
     return this.wish;
   }
 
-  /** Subtitles come so much later (or, below zero, earlier) than they say, seconds. */
+  /** By how many seconds subtitles appear later; negative is earlier. */
   get delayS(): number {
     return this.delay;
   }
@@ -158,7 +160,10 @@ export class Subtitles {
     this.draw(this.video.currentTime);
   }
 
-  /** How large text and pictures are; what ASS draws has its own size. Clamped to `LEAST_SIZE`–`MOST_SIZE`. */
+  /**
+   * Scale of text and pictures, clamped to `LEAST_SIZE`–`MOST_SIZE`. ASS text is scaled by its
+   * styles.
+   */
   get size(): number {
     return this.scale;
   }
@@ -169,7 +174,7 @@ export class Subtitles {
     this.redraw();
   }
 
-  /** How much of the host's lower end the controls cover now, CSS pixels: text keeps above. */
+  /** Height that controls cover at the host's bottom, in CSS pixels. Text stays above it. */
   get insetPx(): number {
     return this.inset;
   }
@@ -180,17 +185,20 @@ export class Subtitles {
     this.renderer?.change("layout");
   }
 
-  /** The tracks inside the film. The same again, as after an engine opened it anew, keeps what came of them. */
+  /** Sets the tracks inside the film. Tracks that are known keep their content. */
   setInside(tracks: readonly SubtitleTrack[]): void {
     if (this.ending.signal.aborted) return;
     const before = new Map(this.inside.map((entry) => [entry.id, entry]));
     this.inside = tracks.map((track) => before.get(`inside/${track.id}`) ?? insideEntry(track));
     this.listed();
-    // A worker that has just opened the film knows of no choice.
+    // A worker that has just opened the film does not know the choice.
     this.port.selectSubtitles(this.current?.inside ? [this.current.inside.track.id] : []);
   }
 
-  /** The files beside the film, in a menu's order. One with a known name is the same track, perhaps at another address. */
+  /**
+   * Sets the files beside the film, in the menu's order. A file with a known name is the same
+   * track, perhaps at a new address.
+   */
   setBeside(files: readonly BesideFile[]): void {
     if (this.ending.signal.aborted) return;
     const before = new Map(this.beside.map((entry) => [entry.id, entry]));
@@ -204,7 +212,10 @@ export class Subtitles {
     this.listed();
   }
 
-  /** Adds files of the person's own and chooses the last that can be read. Resolves with a sentence for each that can't. */
+  /**
+   * Adds the person's own files and chooses the last readable one. Resolves with a sentence for
+   * each unreadable file.
+   */
   async addFiles(files: Iterable<File>): Promise<string[]> {
     const troubles: string[] = [];
     let last: Entry | undefined;
@@ -231,7 +242,7 @@ export class Subtitles {
     return troubles;
   }
 
-  /** A person chooses a track, or none. An id that isn't there, or can't be shown, changes nothing. */
+  /** Selects a track, or none, for the person. An unknown or unsupported id is ignored. */
   select(id: string | undefined): void {
     const entry = this.entry(id);
     if (
@@ -244,14 +255,16 @@ export class Subtitles {
     this.apply(entry);
   }
 
-  /** Chooses like a former film, now and whenever tracks come, until a person chooses. */
+  /**
+   * Selects a track like `preference`, now and whenever tracks arrive, until the person selects.
+   */
   choose(preference: Preference | undefined): void {
     this.chooses = true;
     this.wish = preference;
     this.listed();
   }
 
-  /** Blocks of the tracks inside the film. */
+  /** Adds blocks of the tracks inside the film. */
   take(cues: readonly Cue[]): void {
     let fresh = false;
     for (const cue of cues) {
@@ -277,7 +290,7 @@ export class Subtitles {
     return this.entries.find((entry) => entry.id === id);
   }
 
-  /** The list has changed: what was chosen may be gone, what is wished may be there. */
+  /** The list has changed: the chosen track may be gone, a preferred one may have come. */
   private listed(): void {
     if (this.ending.signal.aborted) return;
     if (this.current && !this.entries.includes(this.current)) this.apply(undefined);
@@ -305,7 +318,7 @@ export class Subtitles {
     this.tell();
   }
 
-  /** Ends what the present choice has under way. */
+  /** Stops everything that belongs to the current choice. */
   private leave(): void {
     this.showing.abort();
     this.showing = new AbortController();
@@ -313,7 +326,7 @@ export class Subtitles {
     const { current } = this;
     if (current && (current.state === "loading" || current.state === "shown"))
       current.state = "idle";
-    // Pictures take much room, and come again.
+    // Pictures take much memory, and are sent again.
     if (current?.inside?.track.format === "pgs")
       current.inside.growing = growing(current.inside.track);
   }
@@ -360,7 +373,7 @@ export class Subtitles {
     return entry.content;
   }
 
-  /** Draws by the first of the ways, and by the next where that fails. */
+  /** Draws with the first renderer, and with the next one if it fails. */
   private async attach(
     entry: Entry,
     content: Content,
@@ -433,7 +446,7 @@ export class Subtitles {
     }
   }
 
-  /** Draws for each picture of the film. */
+  /** Draws for each frame of the film. */
   private follow(renderer: Renderer): void {
     const step = (_now: number, { mediaTime }: VideoFrameCallbackMetadata): void => {
       if (renderer !== this.renderer) return;
@@ -491,7 +504,7 @@ function fileEntry(
   };
 }
 
-/** The tracks for a menu, each with a name of its own. */
+/** The tracks for a menu, each with a unique name. */
 function options(entries: readonly Entry[], ui: string): SubtitleOption[] {
   const used = new Map<string, number>();
   return entries.map(

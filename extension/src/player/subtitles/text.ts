@@ -1,16 +1,15 @@
-// Draws cues of text as lines of the page over the picture.
+// Draws text cues as HTML elements over the picture.
 //
-// Nothing of a cue is read as HTML: its text becomes text nodes, its markup was read before. Lines
-// keep above the controls.
+// Cue text becomes text nodes, never HTML. Lines stay above the controls.
 
 import type { Place, Span, TextCue } from "./cues";
 import type { Content, Renderer, Stage } from "./renderer";
 import { place } from "./picture";
 
-/** A line's size as a share of the picture's height, where the picture is at least as wide as 4:3. */
+/** Height of a line as a share of the picture's height, for pictures of 4:3 and wider. */
 const LINE_SHARE = 0.053;
 const LEAST_PX = 11;
-/** The distance from the picture's upper and lower end, as a share of its height. */
+/** Margin at the picture's top and bottom, as a share of its height. */
 const MARGIN_SHARE = 0.045;
 
 const OUTLINE = [
@@ -78,7 +77,7 @@ export class TextRenderer implements Renderer {
     for (const [where, block] of this.blocks) this.margins(where, block);
   }
 
-  /** The block of all cues at one place: the first of them is the one next to the picture's end. */
+  /** The block of all cues at one place. The first cue is next to the picture's edge. */
   private block(where: Place): HTMLElement {
     const there = this.blocks.get(where);
     if (there) return there;
@@ -99,7 +98,7 @@ export class TextRenderer implements Renderer {
     const margin = height * MARGIN_SHARE;
     if (where > 6) style.top = `${margin}px`;
     else if (where > 3) Object.assign(style, { top: "50%", transform: "translateY(-50%)" });
-    // The controls cover the host's lower end, the picture may end above it.
+    // The controls cover the bottom of the host; the picture may end above them.
     else
       style.bottom = `${Math.max(margin, insetPx + margin / 3 - (host.clientHeight - top - height))}px`;
   }
