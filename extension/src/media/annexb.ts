@@ -1,4 +1,4 @@
-// H.264 from Annex B (ISO/IEC 14496-10) to the form of MP4.
+// Converts H.264 from Annex B (ISO/IEC 14496-10) to MP4's form.
 
 import { joined } from "./fmp4";
 
@@ -29,7 +29,10 @@ const SPS = 7;
 const PPS = 8;
 const DELIMITER = 9;
 
-/** One picture with lengths before its units. Parameter sets stay inside, for streams that change them. */
+/**
+ * Writes a picture with a length before each unit. Parameter sets are kept, for streams that change
+ * them.
+ */
 export function lengthPrefixed(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const units = nalUnits(data).filter((unit) => (unit[0]! & 31) !== DELIMITER);
   return joined(
@@ -40,7 +43,10 @@ export function lengthPrefixed(data: Uint8Array): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** An avcC from a key frame's parameter sets; `undefined` when it has none (ISO/IEC 14496-15, 5.3.3). */
+/**
+ * Builds an avcC from a key frame's parameter sets (ISO/IEC 14496-15, 5.3.3). `undefined` if it has
+ * none.
+ */
 export function avcConfig(data: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   const units = nalUnits(data);
   const sps = units.find((unit) => (unit[0]! & 31) === SPS && unit.length >= 4);

@@ -1,24 +1,23 @@
-// The subtitles inside a film that ffmpeg converts: they are read beside it, from the film itself.
+// Reads the subtitles of a film that ffmpeg converts, from the film itself.
 //
-// Invariant: it reads no further than the conversion has come, so it asks the torrent for nothing
-// that was not fetched already; but for what lies just before the place where it began, once the
-// conversion is some seconds ahead.
+// Invariant: it reads no further than the conversion has, so it downloads nothing extra. The
+// exception is the part just before the start, once the conversion is some seconds ahead.
 
 import type { Cues } from "./cues";
 import type { Demuxed, Reading } from "./film";
 
-/** How far ahead the conversion is before subtitles that began earlier are looked for, µs. */
+/** How far ahead the conversion must be before earlier subtitles are read, in µs. */
 const SETTLED_US = 3_000_000;
 
 export class Beside {
   private run = 0;
   private readonly readings = new Set<Reading>();
-  /** Until where the conversion has come, µs. */
+  /** How far the conversion has come, in µs. */
   private frontier = -Infinity;
   private wake: () => void = () => {};
   private chain: Promise<void> = Promise.resolve();
   private readonly video: number | undefined;
-  /** Whose packets tell how far it has read. */
+  /** The track whose packets show how far the reading has come. */
   private readonly pace: number | undefined;
 
   constructor(
@@ -31,20 +30,20 @@ export class Beside {
     this.pace = first("audio") ?? this.video;
   }
 
-  /** The conversion begins anew at a place, seconds. */
+  /** The conversion has started at a time in seconds. */
   began(at: number): void {
     this.frontier = -Infinity;
     this.select(at);
   }
 
-  /** Other tracks are wanted from a place on, seconds. */
+  /** Other tracks were selected; reads them from a time in seconds. */
   select(at: number): void {
     const run = this.stop();
     if (this.cues.tracks.size === 0) return;
     this.chain = this.chain.then(() => this.read(run, at * 1e6).catch(() => {}));
   }
 
-  /** The conversion has come so far, seconds; `Infinity` at its end. */
+  /** The conversion has come this far, in seconds. `Infinity` at its end. */
   came(to: number): void {
     this.frontier = to * 1e6;
     this.wake();
@@ -64,7 +63,7 @@ export class Beside {
     return this.run;
   }
 
-  /** What goes wrong here costs subtitles, and not the film. */
+  /** A failure here costs only the subtitles. */
   private async read(run: number, from: number): Promise<void> {
     if (!(await this.room(run, from))) return;
     const wanted = new Set(this.cues.tracks);
@@ -85,7 +84,7 @@ export class Beside {
     }
   }
 
-  /** Sends the blocks that lie before the place where reading began. */
+  /** Sends blocks from before the place where reading began. */
   private async lookBack(run: number, from: number): Promise<void> {
     const reading = await this.open(run, this.demuxed.before(from, this.video, this.cues.tracks));
     for (
@@ -106,7 +105,7 @@ export class Beside {
     return run === this.run ? reading : undefined;
   }
 
-  /** Waits until the conversion is beyond a place; `false` when this run is over. */
+  /** Waits until the conversion has passed a place. Returns false when this run is over. */
   private async room(run: number, reached: number): Promise<boolean> {
     while (run === this.run && this.frontier <= reached)
       await new Promise<void>((resolve) => (this.wake = resolve));

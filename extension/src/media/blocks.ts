@@ -1,15 +1,15 @@
-// A file read at any place, for demuxers that jump: blocks of 16 KiB, kept for a while, fetched by
-// running on.
+// Random access to a file for demuxers that jump: cached blocks of 16 KiB.
 //
-// Nobody waits for more of a block than what is wanted of it; the rest comes when it is.
+// A read waits only for the bytes that it needs of a block. The rest of the block is fetched on
+// demand.
 
 import { joined } from "./fmp4";
 import { Cursor, FAR, type RangeSource } from "./reader";
 
 const BLOCK = 16 << 10;
-/** How many blocks are kept. */
+/** Most cached blocks. */
 const MOST_BLOCKS = 512;
-/** Two tracks may be read at two places in turn. */
+/** Two tracks may be read alternately at two places. */
 const MOST_CURSORS = 2;
 
 export class BlockReader {
@@ -20,7 +20,7 @@ export class BlockReader {
   private tail: Promise<unknown> = Promise.resolve();
   private epoch = 0;
 
-  /** `first` has begun to read already; what it holds is not fetched again. */
+  /** `first` is a cursor that has read already. Its bytes are not fetched again. */
   constructor(
     private readonly source: RangeSource,
     first?: Cursor,
@@ -28,13 +28,13 @@ export class BlockReader {
     if (first) this.cursors.push(first);
   }
 
-  /** The file's length, from a first reply. */
+  /** The file's length, from the first reply. */
   async size(): Promise<number> {
     if (this.source.size === undefined) await this.read(0, 1);
     return this.source.size ?? 0;
   }
 
-  /** The bytes from `start` to `end`; fewer where the file ends before. */
+  /** The bytes from `start` to `end`, or fewer at the file's end. */
   read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const { epoch } = this;
     const result = this.tail.then(() => this.readNow(start, end, epoch));
@@ -42,7 +42,7 @@ export class BlockReader {
     return result;
   }
 
-  /** Ends every running request; the reads that waited fail. */
+  /** Aborts all requests. Waiting reads fail. */
   cancel(): void {
     this.epoch += 1;
     for (const cursor of this.cursors) cursor.cancel();
@@ -69,7 +69,7 @@ export class BlockReader {
     return out.subarray(0, filled);
   }
 
-  /** A block, at least its first `needed` bytes of it unless the file ends. */
+  /** A block with at least `needed` bytes, unless the file ends. */
   private async block(index: number, needed: number, epoch: number): Promise<Uint8Array> {
     const kept = this.blocks.get(index);
     if (kept && (kept.length >= needed || this.atEnd(index, kept))) {
@@ -83,7 +83,7 @@ export class BlockReader {
     const cursor = await this.cursorAt(index * BLOCK + begun.length);
     await cursor.need(needed - begun.length);
     if (epoch !== this.epoch) throw new DOMException("cancelled", "AbortError");
-    // What has come beyond that is taken as well.
+    // Takes further bytes that have arrived, too.
     const block = joined([begun, cursor.take(Math.min(cursor.ready, BLOCK - begun.length))]);
     this.blocks.delete(index);
     this.blocks.set(index, block);

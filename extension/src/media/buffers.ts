@@ -1,15 +1,13 @@
-// One SourceBuffer with its queue: every operation waits for the one before it, and a full buffer
-// is emptied behind.
+// A SourceBuffer with a queue of operations, and eviction when it is full.
 //
-// What was appended is kept in a ledger of times and bytes, by which read-ahead and eviction are
-// decided.
+// A ledger of times and bytes of what was appended drives read-ahead and eviction.
 
 import { Trouble } from "./reader";
 
 /** The part of a SourceBuffer that is used. */
 export interface MediaBuffer extends EventTarget {
   readonly updating: boolean;
-  /** Seconds that are added to all times. */
+  /** Seconds added to all times. */
   timestampOffset?: number;
   readonly buffered: {
     readonly length: number;
@@ -26,13 +24,13 @@ interface Entry {
   start: number;
   end: number;
   bytes: number;
-  /** Time of the first key frame in it, if any. */
+  /** Time of the first key frame in the entry, if any. */
   key: number | undefined;
 }
 
-/** A place that lies this much before a range still plays from it, seconds: a frame. */
+/** A time this much before a range still plays from it, in seconds: one frame. */
 const NEAR_S = 0.04;
-/** `remove` goes on to the next key frame, so it ends this much before a known one, seconds. */
+/** `remove` extends to the next key frame, so it ends this much before a known one, in seconds. */
 const BEFORE_KEY_S = 0.05;
 
 export class Lane {
@@ -43,17 +41,17 @@ export class Lane {
 
   constructor(
     private readonly buffer: MediaBuffer,
-    /** Where the element is, seconds. */
+    /** The element's current time in seconds. */
     private readonly position: () => number,
     private readonly keepBehind: number,
   ) {}
 
-  /** Bytes that lie in the buffer. */
+  /** Bytes in the buffer. */
   get bytes(): number {
     return this.entries.reduce((sum, entry) => sum + entry.bytes, 0);
   }
 
-  /** Until when everything from `at` on is buffered without a gap; `at` when nothing is. */
+  /** The end of the gapless buffered range that contains `at`; `at` itself if there is none. */
   coveredTo(at: number): number {
     const { buffered } = this.buffer;
     for (let i = 0; i < buffered.length; i += 1) {
@@ -66,7 +64,7 @@ export class Lane {
     return this.buffer.buffered.length > 0 ? this.buffer.buffered.start(0) : undefined;
   }
 
-  /** Appends; waits for room when the buffer is full. */
+  /** Appends data. Waits for space when the buffer is full. */
   append(data: Uint8Array<ArrayBuffer>, times?: Omit<Entry, "bytes">): Promise<void> {
     const epoch = this.epoch;
     return this.queue(async () => {
@@ -77,17 +75,17 @@ export class Lane {
     });
   }
 
-  /** Lets what is queued, or waits for room, come to nothing. */
+  /** Cancels everything that is queued or waits for space. */
   discard(): void {
     this.epoch += 1;
   }
 
-  /** Forgets all that is queued and buffered. */
+  /** Drops everything that is queued or buffered. */
   clear(): Promise<void> {
     this.discard();
     this.entries = [];
     return this.queue(async () => {
-      // A removal opens an ended MediaSource again, in which `abort` would throw.
+      // A removal reopens an ended MediaSource, in which `abort` would throw.
       if (this.buffer.buffered.length > 0) {
         this.buffer.remove(0, Infinity);
         await this.settled();
@@ -102,7 +100,7 @@ export class Lane {
     });
   }
 
-  /** Forgets half a fragment, if there is one. */
+  /** Drops an incomplete fragment. */
   private abortParser(): void {
     try {
       this.buffer.abort();
@@ -111,18 +109,18 @@ export class Lane {
     }
   }
 
-  /** Removes what lies far behind the element. */
+  /** Removes what is far behind the element. */
   evict(): Promise<void> {
     const until = this.evictable(this.position() - this.keepBehind);
     return until === undefined ? Promise.resolve() : this.queue(() => this.removeUntil(until));
   }
 
-  /** Everything queued so far is done. */
+  /** Resolves when everything queued so far is done. */
   idle(): Promise<void> {
     return this.queue(async () => {});
   }
 
-  /** Does something while this buffer is at rest. */
+  /** Runs `what` while the buffer is idle. */
   exclusive(what: () => Promise<void>): Promise<void> {
     return this.queue(what);
   }
@@ -136,7 +134,7 @@ export class Lane {
         if (!(error instanceof DOMException && error.name === "QuotaExceededError")) throw error;
         const until = this.evictable(this.position() - behind);
         if (until !== undefined) await this.removeUntil(until);
-        // Nothing to give up: the element has to play on first.
+        // Nothing can be removed: the element has to play on first.
         else if (behind <= 0.5) await new Promise((resolve) => setTimeout(resolve, 250));
       }
     }

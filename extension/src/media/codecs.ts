@@ -1,4 +1,4 @@
-// Names of codecs, and what their configurations say about them.
+// Codec strings, and the facts in codec configurations.
 
 import type { Codec } from "./film";
 
@@ -33,7 +33,7 @@ export function matroskaCodec(id: string): Codec {
 const hex = (value: number): string => value.toString(16).padStart(2, "0");
 const two = (value: number): string => value.toString().padStart(2, "0");
 
-/** The string of RFC 6381 for a codec and its configuration; `fallback` where there is no such string. */
+/** The RFC 6381 string of a codec and its configuration, or `fallback` if there is none. */
 export function codecString(
   codec: Codec,
   config: Uint8Array | undefined,
@@ -99,7 +99,7 @@ function aacObjectType(config: Uint8Array | undefined): number {
   return type === 31 ? 32 + (((config[0]! & 7) << 3) | (config[1]! >> 5)) : type;
 }
 
-/** An AudioSpecificConfig of AAC-LC, for files that carry none (ISO/IEC 14496-3, 1.6.2). */
+/** An AudioSpecificConfig of AAC-LC, for files without one (ISO/IEC 14496-3, 1.6.2). */
 export function aacConfig(sampleRate: number, channels: number): Uint8Array<ArrayBuffer> {
   const rates = [
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
@@ -108,7 +108,7 @@ export function aacConfig(sampleRate: number, channels: number): Uint8Array<Arra
   return Uint8Array.of((2 << 3) | (index >> 1), ((index & 1) << 7) | (Math.min(channels, 7) << 3));
 }
 
-/** µs of one frame, 0 where frames differ. */
+/** Duration of one frame in µs. 0 where frames differ. */
 export function frameDuration(codec: Codec, sampleRate: number): number {
   const samples = {
     aac: 1024,
@@ -125,11 +125,11 @@ export function mseType(type: "video" | "audio", codec: string): string {
   return `${type}/mp4; codecs="${codec}"`;
 }
 
-/** Profile and depth from a VP9 key frame (VP9 bitstream, 6.2), as "vp09.00.10.08". */
+/** The codec string of a VP9 key frame (VP9 bitstream, 6.2), such as "vp09.00.10.08". */
 export function vp9String(frame: Uint8Array, width: number, height: number): string {
   const first = frame[0] ?? 0x80;
   const profile = ((first >> 5) & 1) | ((first >> 3) & 2);
-  // Profiles 2 and 3 say after the start code whether they have 10 or 12 bits.
+  // In profiles 2 and 3, a bit after the start code tells 10 from 12 bits.
   const bits = profile < 2 ? 8 : (frame[profile === 3 ? 4 : 4]! & 0x80) !== 0 ? 12 : 10;
   const pixels = width * height;
   const level = pixels <= 552_960 ? 30 : pixels <= 2_228_224 ? 40 : pixels <= 8_912_896 ? 50 : 60;

@@ -1,4 +1,4 @@
-// MP4, by mediabunny. This file is a chunk of its own: only such films fetch it.
+// Demuxes MP4 with mediabunny. A chunk of its own, loaded only for such films.
 //
 // Each reading has an `Input` of its own over one shared block reader, so a cancelled reading
 // leaves nothing behind.
@@ -35,7 +35,7 @@ const CODECS: Record<string, Codec> = {
 };
 const MOST_TRACKS = 64;
 
-/** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
+/** Opens a file. If no track can be read, the result tells at least whether they are encrypted. */
 export async function openContainer(
   blocks: BlockReader,
 ): Promise<Demuxed | "encrypted" | "broken"> {
@@ -91,7 +91,7 @@ class ContainerFile implements Demuxed {
     video: number | undefined,
     wanted: ReadonlySet<number>,
   ): Promise<Reading> {
-    // The first reading goes on with what was opened.
+    // The first reading continues with the bytes of opening.
     if (this.wasRead) this.blocks.cancel();
     this.wasRead = true;
     const input = this.input();
@@ -99,7 +99,7 @@ class ContainerFile implements Demuxed {
     const at = pts / 1e6;
     const feeds: Feed[] = [];
     let begin = at;
-    // The picture's key frame decides where the others begin.
+    // The video track's key frame decides where the others begin.
     for (const track of [...tracks].sort(
       (a, b) => Number(b.id === video) - Number(a.id === video),
     )) {
@@ -126,7 +126,7 @@ class ContainerFile implements Demuxed {
     return this.locked.has("sinf") && (this.locked.has("encv") || this.locked.has("enca"));
   }
 
-  /** mediabunny does not tell whether a track is encrypted (ISO/IEC 23001-7): the names of the boxes that say so do. */
+  /** mediabunny does not report encryption (ISO/IEC 23001-7): look for the boxes' names. */
   private lookForLocks(bytes: Uint8Array): void {
     const text = new TextDecoder("latin1").decode(bytes);
     for (const name of ["sinf", "encv", "enca"]) if (text.includes(name)) this.locked.add(name);
@@ -150,7 +150,7 @@ class ContainerFile implements Demuxed {
   }
 }
 
-/** What mediabunny knows of a track. */
+/** Describes a track of mediabunny. */
 async function describe(track: InputVideoTrack | InputAudioTrack): Promise<Stream> {
   const name = await track.getCodec();
   const config = await track.getDecoderConfig().catch(() => null);
@@ -197,7 +197,7 @@ function described(description: AllowSharedBufferSource | undefined): Uint8Array
     : new Uint8Array(description);
 }
 
-/** An av1C from "av01.P.LLT.BB", for 4:2:0. */
+/** Builds an av1C from "av01.P.LLT.BB", for 4:2:0. */
 function av1Config(codec: string): Uint8Array {
   const [, profile = "0", level = "08M", bits = "08"] = codec.split(".");
   const deep = bits === "08" ? 0 : bits === "10" ? 0x40 : 0x60;
@@ -213,7 +213,7 @@ interface Feed {
   sink: EncodedPacketSink;
   packet: EncodedPacket | null;
   stream: Stream;
-  /** The latest time of this feed's packets: a picture that is shown earlier does not go back. */
+  /** The latest time of this track's packets. Pictures that are shown earlier don't lower it. */
   reached: number;
 }
 

@@ -1,9 +1,7 @@
-// Plays what the daemon's ffmpeg makes of a film into a MediaSource: one stream of fragmented MP4
-// from one place of the film.
+// Plays the output of the daemon's ffmpeg: fragmented MP4 from one place of the film.
 //
-// Invariants: at most one conversion runs for it, and the former one's request is ended before the
-// next one's begins. It reads no further than is worth it: ffmpeg rests while nobody takes what it
-// makes.
+// Invariant: at most one conversion runs, and its request ends before the next one's begins.
+// Reading stops when enough is buffered, which makes ffmpeg wait.
 
 import { Lane } from "./buffers";
 import { Boxes, describe, type Described, span } from "./fragments";
@@ -12,46 +10,54 @@ import type { Source } from "./playback";
 import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
 import { pause, Trouble } from "./reader";
 
-/** How far ahead of the element is read, and how much behind it is kept, seconds. */
+/** How much is buffered ahead of and behind the element, in seconds. */
 export const AHEAD_S = 30;
 const BEHIND_S = 20;
-/** The most bytes in the buffer. */
+/** Most bytes in the buffer. */
 export const MOST_BYTES = 60 << 20;
-/** A place counts as buffered when at least this much follows it, seconds. */
+/** A time counts as buffered if at least this much follows, in seconds. */
 const ENOUGH_S = 0.1;
-/** A place this much beyond what has come is waited for: a new ffmpeg would not be there sooner, seconds. */
+/**
+ * A time this close after the buffered end is waited for, in seconds: a new ffmpeg would not be
+ * faster.
+ */
 const SOON_S = 2;
-/** It begins this much before the wanted place, seconds, so that the place itself is covered. */
+/** Conversions begin this much before the wanted time, in seconds, to include it. */
 const BEFORE_S = 0.1;
-/** A film is not asked for from a later place than this before its end, seconds: ffmpeg makes nothing of nothing. */
+/**
+ * Conversions begin at least this much before the film's end, in seconds: ffmpeg needs some input.
+ */
 const LAST_S = 1;
-/** Seeks that follow each other this closely wait for the last of them, ms. */
+/** Seeks within this time are combined, in ms. */
 const DEBOUNCE_MS = 250;
-/** How long a daemon that is busy with other films is asked again, ms. */
+/** How long a busy daemon is asked again, in ms. */
 const BUSY_MS = 30_000;
 const FIRST_DELAY_MS = 300;
 const MOST_DELAY_MS = 3_000;
-/** So many streams may break off one after the other without anything new. */
+/** Most interrupted streams in a row without new data. */
 const MOST_BREAKS = 4;
-/** What ends this much before the film does has broken off: ffmpeg takes for its end whatever ends its input, seconds. */
+/**
+ * A stream that ends this much before the film was interrupted, in seconds. ffmpeg can't tell the
+ * end of its input from an interruption.
+ */
 const EARLY_S = 5;
-/** No sentence of the daemon's is longer. */
+/** Longest text of the daemon in characters. */
 const MOST_WORDS = 500;
 
-/** What a conversion is asked for. */
+/** What to convert. */
 export interface Order {
-  /** Seconds of the film. */
+  /** Time in the film, in seconds. */
   start: number;
   video: "copy" | "h264";
-  /** Which of the film's sound tracks, counted from 0. */
+  /** Index of the sound track, from 0. */
   audio: number;
 }
 
-/** The address of a film's conversion, from that of the film. */
+/** The address of a film's conversion. */
 export function convertUrl(stream: string, { start, video, audio }: Order): string {
   const url = new URL(stream);
   url.pathname = url.pathname.replace(/^\/stream\//, "/convert/");
-  // The daemon cuts no conversion into parts.
+  // Conversions are not split into parts.
   url.searchParams.delete("part");
   url.searchParams.set("start", String(Math.round(start * 1000) / 1000));
   url.searchParams.set("video", video);
@@ -60,7 +66,10 @@ export function convertUrl(stream: string, { start, video, audio }: Order): stri
 }
 
 export interface ConversionListener {
-  /** It begins anew at a place, and then comes so far, seconds; `Infinity` at the film's end. */
+  /**
+   * `began`: a run starts at a time. `came`: it has converted up to a time, `Infinity` at the
+   * film's end. In seconds.
+   */
   began(at: number): void;
   came(to: number): void;
   begins(at: number): void;
@@ -74,10 +83,10 @@ export type ConvertFetch = (
   init: { signal: AbortSignal; cache: RequestCache },
 ) => Promise<Response>;
 
-/** Worth another attempt: the daemon is away or busy, or a stream broke off. */
+/** A temporary failure: the daemon is away or busy, or a stream was interrupted. */
 class Passing extends Error {
   constructor(
-    /** What it comes to when it does not pass. */
+    /** The trouble to report if the failure stays. */
     readonly trouble: Trouble,
     readonly waitMs = 0,
   ) {
@@ -88,14 +97,14 @@ class Passing extends Error {
 class EndedEarly extends Passing {}
 
 export class Conversion {
-  /** Bytes that came, and the most that were buffered at once. */
+  /** Bytes received, and the most bytes buffered at one time. */
   fetched = 0;
   peak = 0;
   requests = 0;
   private lane: Lane | undefined;
   private type = "";
   private position = 0;
-  /** Until where it has come, and where the run began, seconds. */
+  /** How far the run has come, and where it began, in seconds. */
   private frontier = 0;
   private from = 0;
   private run = 0;
@@ -108,7 +117,7 @@ export class Conversion {
 
   constructor(
     private readonly media: Source,
-    /** The film's address now. */
+    /** The film's current address. */
     private readonly url: () => string,
     private readonly film: { duration: number | undefined; origin: number; video: Order["video"] },
     private audio: number,
@@ -123,14 +132,14 @@ export class Conversion {
     return this.lane?.appended ?? 0;
   }
 
-  /** Begins at a place, seconds. The source must be open. */
+  /** Starts at a time in seconds. The source must be open. */
   start(at: number): void {
     if (this.film.duration !== undefined) this.media.duration = this.film.duration;
     this.position = at;
     this.restart();
   }
 
-  /** The element is at `at` now. */
+  /** The element is at `at` seconds now. */
   moved(at: number): void {
     this.position = at;
     this.wake();
@@ -142,7 +151,7 @@ export class Conversion {
     const soon = !this.ended && at >= this.from && at <= this.frontier + SOON_S;
     this.cancelTimer();
     if (covered || soon) return this.wake();
-    // What was begun for another place is of no use, whatever comes next.
+    // The current run is for another place and no longer useful.
     this.stop();
     const close = this.now() - this.restartedAt < DEBOUNCE_MS * 2;
     if (!close) return this.restart();
@@ -157,7 +166,7 @@ export class Conversion {
     this.restart();
   }
 
-  /** The film is so long, seconds: known late for some containers. */
+  /** Sets the film's length in seconds. Some containers reveal it late. */
   async lasts(seconds: number): Promise<void> {
     this.film.duration = seconds;
     const set = async (): Promise<void> => {
@@ -173,7 +182,7 @@ export class Conversion {
     this.stop();
   }
 
-  /** Ends the running request. */
+  /** Aborts the current request. */
   private stop(): number {
     this.run += 1;
     this.abort.abort();
@@ -189,7 +198,7 @@ export class Conversion {
     this.from = this.frontier = this.position;
     this.ended = false;
     this.listener.began(this.position);
-    // An append that waits for room must not hold up what makes room.
+    // An append that waits for space must not block the removal that makes space.
     this.lane?.discard();
     this.chain = this.chain.then(async () => {
       if (run !== this.run) return;
@@ -202,7 +211,7 @@ export class Conversion {
     });
   }
 
-  /** Reads one stream after the other until the film ends; the next one goes on where its forerunner broke off. */
+  /** Reads streams until the film ends. Each one continues where the one before was interrupted. */
   private async play(run: number): Promise<void> {
     let breaks = 0;
     let endedEarly = false;
@@ -219,7 +228,7 @@ export class Conversion {
         return void (await this.end(run));
       } catch (error) {
         if (run !== this.run) return;
-        // Of what lies beyond its end ffmpeg makes nothing, and says so.
+        // ffmpeg fails for a start after the film's end.
         if (endedEarly && error instanceof Trouble && error.kind === "converter")
           return void (await this.end(run));
         if (!(error instanceof Passing)) throw error;
@@ -227,7 +236,7 @@ export class Conversion {
         const { kind } = error.trouble;
         if (this.frontier > before) [breaks, delay, since] = [0, FIRST_DELAY_MS, this.now()];
         else breaks += kind === "broken" ? 1 : 0;
-        // A film may be shorter than it says.
+        // A film may be shorter than it claims.
         if (error instanceof EndedEarly && breaks > 1) return void (await this.end(run));
         const limit = kind === "gone" ? GONE_MS : kind === "busy" ? BUSY_MS : UNREACHABLE_MS;
         if (breaks > MOST_BREAKS || !this.patience.lasts(since, limit)) throw error.trouble;
@@ -312,8 +321,7 @@ export class Conversion {
     this.frontier = Math.max(this.frontier, times.end - origin);
     this.listener.came(this.frontier);
     this.peak = Math.max(this.peak, this.lane.bytes);
-    // Where the first picture comes later than the wanted place, the element would wait before it
-    // forever.
+    // If the first picture is later than the wanted time, the element would wait forever.
     const { starts } = this.lane;
     if (isFirst && starts !== undefined && starts > this.from + 0.01 && starts < this.frontier)
       this.listener.begins(starts);
@@ -329,7 +337,7 @@ export class Conversion {
     this.listener.duration(this.media.duration);
   }
 
-  /** Waits until more is wanted; `false` when this run is over. */
+  /** Waits until more is needed. Returns false when this run is over. */
   private async room(run: number): Promise<boolean> {
     while (run === this.run) {
       const bytes = this.lane?.bytes ?? 0;
@@ -344,7 +352,7 @@ export class Conversion {
   }
 }
 
-/** What an answer without a film means; its body, if it has one, is a sentence for a person. */
+/** The error for a failed response. Its body, if any, is a sentence for the person. */
 async function refusal(reply: Response): Promise<Error> {
   const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS);
   if (reply.status === 503 || reply.status === 504 || reply.status === 429)

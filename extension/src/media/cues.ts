@@ -1,11 +1,11 @@
-// Blocks of subtitles on their way to the player: of the tracks that are wanted, each block once.
+// Sends subtitle blocks of the selected tracks to the player, each block once.
 
 import type { Packet } from "./film";
 import type { Cue } from "./protocol";
 
 export class Cues {
   private selected: ReadonlySet<number> = new Set();
-  /** What was sent, by track: the blocks' order. */
+  /** The order numbers of sent blocks, by track. */
   private readonly sent = new Map<number, Set<number>>();
 
   constructor(private readonly send: (cues: Cue[]) => void) {}
@@ -14,7 +14,7 @@ export class Cues {
     return this.selected;
   }
 
-  /** Wants these tracks from now on; whether there are new ones among them. */
+  /** Selects tracks. Returns whether there are new ones. */
   select(tracks: ReadonlySet<number>): boolean {
     const fresh = [...tracks].some((track) => !this.selected.has(track));
     for (const track of this.sent.keys()) if (!tracks.has(track)) this.sent.delete(track);
@@ -22,7 +22,7 @@ export class Cues {
     return fresh;
   }
 
-  /** Sends a packet, if it is a block of a wanted track that was not sent yet. */
+  /** Sends a packet if it is an unsent block of a selected track. */
   take({ track, order, pts, duration, data }: Packet): void {
     if (!this.selected.has(track)) return;
     let sent = this.sent.get(track);

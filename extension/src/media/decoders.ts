@@ -1,21 +1,21 @@
-// Decoders of sound: AC-3, E-AC-3 and DTS in WebAssembly, PCM by hand, the rest by WebCodecs.
+// Sound decoders: AC-3, E-AC-3 and DTS in WebAssembly, PCM by hand, the rest with WebCodecs.
 //
-// Each WebAssembly decoder is a chunk of its own, fetched when a film first needs it. The packages'
-// own entry points start a worker from a blob, which an extension's policy forbids; their modules
-// run in this worker just as well.
+// Each WebAssembly decoder is a chunk of its own, loaded on demand. The packages' entry points
+// start a worker from a blob, which the extension's policy forbids, so their modules run in this
+// worker.
 
 import type { Stream } from "./film";
 
-/** Decoded sound: one plane for each channel. */
+/** Decoded sound, with one plane per channel. */
 export interface Pcm {
   planes: Float32Array[];
   sampleRate: number;
-  /** µs. */
+  /** Presentation time in µs. */
   pts: number;
 }
 
 export interface SoundDecoder {
-  /** Decodes one frame. A damaged frame yields nothing. */
+  /** Decodes one frame. A damaged frame gives nothing. */
   decode(data: Uint8Array, pts: number): Pcm[] | Promise<Pcm[]>;
   flush(): Promise<Pcm[]>;
   close(): void;
@@ -61,7 +61,7 @@ function dts(): Promise<Bridge> {
   ));
 }
 
-/** The modules put what they export on a global `exports`, so they are loaded one after the other. */
+/** The modules write to a global `exports`, so they are loaded one after the other. */
 function load(module: () => Promise<unknown>): Promise<Bridge> {
   const loaded = loading.then(async () => {
     const exports: { default?: () => Promise<Bridge> } = {};
@@ -74,11 +74,11 @@ function load(module: () => Promise<unknown>): Promise<Bridge> {
   return loaded;
 }
 
-/** AVSampleFormat of what libavcodec yields: 16 bits, 32 bits, floats, each in planes. */
+/** libavcodec's AVSampleFormat: planes of 16 bits, 32 bits, or floats. */
 const S16P = 6;
 const S32P = 7;
 const FLTP = 8;
-/** No frame of sound is longer, bytes. */
+/** Largest sound frame in bytes. */
 const MOST_FRAME = 1 << 20;
 
 class WasmDecoder implements SoundDecoder {
@@ -183,7 +183,7 @@ class PcmDecoder implements SoundDecoder {
   close(): void {}
 }
 
-/** What the browser decodes but takes in no MP4: Vorbis, say. */
+/** For codecs that the browser decodes but does not accept in MP4, such as Vorbis. */
 class BrowserDecoder implements SoundDecoder {
   private out: Pcm[] = [];
   private failure: Error | undefined;

@@ -1,5 +1,4 @@
-// What a demuxer gives to the rest: tracks with what an init segment needs, and packets in the
-// file's order.
+// The output of demuxers: tracks with what an init segment needs, and packets in file order.
 
 import type { Chapter, Container, Font, SubtitleFormat } from "./protocol";
 
@@ -32,11 +31,11 @@ export interface Stream {
   id: number;
   type: "video" | "audio" | "subtitle";
   codec: Codec;
-  /** A string of RFC 6381, or the container's own name where there is none. */
+  /** An RFC 6381 string, or the container's own name if there is none. */
   codecString: string;
-  /** What people call it, where the codec's usual name says too little. */
+  /** A display name, if the codec's usual name is not precise enough. */
   name?: string | undefined;
-  /** avcC, hvcC, av1C, AudioSpecificConfig, OpusHead, FLAC's blocks, an ASS script's head. */
+  /** avcC, hvcC, av1C, AudioSpecificConfig, OpusHead, FLAC's blocks, or an ASS script's head. */
   config: Uint8Array | undefined;
   width: number;
   height: number;
@@ -47,7 +46,7 @@ export interface Stream {
   title: string | undefined;
   isDefault: boolean;
   forced: boolean;
-  /** µs of one audio frame, 0 where it differs or is unknown. */
+  /** Duration of a sound frame in µs. 0 if it varies or is unknown. */
   frameDuration: number;
   encrypted: boolean;
   subtitle: SubtitleFormat | undefined;
@@ -57,41 +56,47 @@ export interface Packet {
   track: number;
   /** Presentation time in µs. */
   pts: number;
-  /** µs, where the container says so. */
+  /** In µs, if the container tells it. */
   duration: number | undefined;
   key: boolean;
   data: Uint8Array;
-  /** Grows with the place in the file, per track: what was seen before a repositioning is recognised by it. */
+  /**
+   * Grows with the position in the file, per track. Identifies packets that were seen before a
+   * seek.
+   */
   order: number;
 }
 
-/** Reads packets forward from somewhere. */
+/** Reads packets forward from a place. */
 export interface Reading {
-  /** The next packet in the file's order; `undefined` at the end. */
+  /** The next packet in file order. `undefined` at the end. */
   next(): Promise<Packet | undefined>;
-  /** Whether the next packet would probably come without waiting for bytes. */
+  /** Whether the next packet probably needs no wait for bytes. */
   readonly ready: boolean;
-  /** Ends it and its requests at once. */
+  /** Stops reading and aborts its requests. */
   cancel(): void;
 }
 
 /** An opened file. */
 export interface Demuxed {
   container: Container;
-  /** µs. */
+  /** In µs. */
   duration: number | undefined;
-  /** How far the file's time stamps are ahead of those that are given, µs. */
+  /** Difference between the file's time stamps and the reported ones, in µs. */
   origin?: number;
   streams: Stream[];
   chapters: Chapter[];
   fonts(): Promise<Font[]>;
-  /** Finds the duration (µs) by reading elsewhere in the file, where the head does not say it. */
+  /** Finds the duration (µs) elsewhere in the file, if the head does not tell it. */
   measure?(): Promise<number | undefined>;
-  /** Reads from a key frame of `video` at or before `pts` (µs); only the tracks in `wanted` come. */
+  /** Reads the tracks in `wanted` from a key frame of `video` at or before `pts` (µs). */
   read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading>;
-  /** Lets a `read` that still looks for its place fail at once. */
+  /** Makes a `read` that is still searching its place fail. */
   abandon?(): void;
-  /** Reads what lies just before the place that `read(pts)` would begin at, for subtitles that began earlier. */
+  /**
+   * Reads what is just before the place where `read(pts)` would begin, for subtitles that began
+   * earlier.
+   */
   before(
     pts: number,
     video: number | undefined,

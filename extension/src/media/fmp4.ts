@@ -1,20 +1,18 @@
-// Writes fragmented MP4 for Media Source Extensions: init segments and fragments of one track
-// (ISO/IEC 14496-12).
+// Writes fragmented MP4 for Media Source Extensions (ISO/IEC 14496-12), one track per file.
 //
-// The time scale is µs for every track. Sample times come in as they are; nothing is reordered
-// here.
+// All times are in µs. Samples are written as they come, without reordering.
 
 import type { Stream } from "./film";
 
-/** Ticks per second in all that is written. */
+/** Ticks per second in everything written. */
 export const TIMESCALE = 1_000_000;
 
 export interface Sample {
-  /** Decoding time in µs, not negative and growing. */
+  /** Decoding time in µs. Not negative and growing. */
   dts: number;
   /** Presentation time in µs. */
   pts: number;
-  /** µs. */
+  /** In µs. */
   duration: number;
   key: boolean;
   data: Uint8Array;
@@ -124,7 +122,7 @@ function videoEntry(stream: Stream): Uint8Array {
       return box("av01", head, box("av1C", config));
     case "vp9": {
       const [, profile, level, bits] = stream.codecString.split(".").map(Number);
-      // 4:2:0, colours unspecified (VP Codec ISO Media File Format Binding, 2.2).
+      // 4:2:0, unspecified colours (VP Codec ISO Media File Format Binding, 2.2).
       return box(
         "vp09",
         head,
@@ -148,9 +146,9 @@ function videoEntry(stream: Stream): Uint8Array {
 function audioEntry(stream: Stream): Uint8Array {
   const config = stream.config ?? new Uint8Array(0);
   const rate = Math.round(stream.sampleRate);
-  // Chrome compares the sample size with that in FLAC's own head.
+  // Chrome compares the sample size with the one in FLAC's head.
   const bits = stream.codec === "flac" ? flacBits(config) : 16;
-  // The rate is a 16.16 number; what does not fit is told by the codec's own configuration.
+  // The rate is a 16.16 number. Larger rates are only in the codec's configuration.
   const head = [
     ...zeros(6),
     ...u16(1),
@@ -175,7 +173,7 @@ function audioEntry(stream: Stream): Uint8Array {
   }
 }
 
-/** FLAC's metadata: STREAMINFO alone, marked as the last block (RFC 9639, 8). */
+/** FLAC's STREAMINFO alone, marked as the last metadata block (RFC 9639, 8). */
 function flacBlocks(config: Uint8Array): Uint8Array {
   const blocks = config.subarray(String.fromCharCode(...config.subarray(0, 4)) === "fLaC" ? 4 : 0);
   const info = blocks.slice(0, 4 + 34);
@@ -203,7 +201,7 @@ function esds(objectType: number, config: Uint8Array): Uint8Array {
   return box("esds", u32(0), sized(3, [...u16(1), 0, ...decoder, ...sized(6, [2])]));
 }
 
-/** An OpusHead (RFC 7845, little endian) as `dOps` wants it (big endian). */
+/** Converts an OpusHead (RFC 7845, little endian) to `dOps` (big endian). */
 function opusBox(head: Uint8Array, channels: number): number[] {
   if (head.length < 19) return [0, channels, ...u16(312), ...u32(48000), 0, 0, 0];
   const view = new DataView(head.buffer, head.byteOffset, head.length);
@@ -220,7 +218,7 @@ function opusBox(head: Uint8Array, channels: number): number[] {
 const KEY = 0x02000000;
 const NOT_KEY = 0x01010000;
 
-/** One `moof` with its `mdat`. Durations and composition offsets outside 32 bits are cut to what fits. */
+/** A `moof` with its `mdat`. Durations and composition offsets are clamped to 32 bits. */
 export function fragment(sequence: number, samples: readonly Sample[]): Uint8Array<ArrayBuffer> {
   const first = samples[0];
   if (!first) throw new Error("a fragment has samples");
@@ -241,8 +239,7 @@ export function fragment(sequence: number, samples: readonly Sample[]): Uint8Arr
   const mfhd = box("mfhd", u32(0), u32(sequence));
   const tfhd = box("tfhd", u32(0x020000), u32(1));
   const tfdt = box("tfdt", u32(0x1000000), u64(Math.max(0, Math.round(first.dts))));
-  // trun, version 1: data offset, and for each sample duration, size, flags and a signed
-  // composition offset.
+  // trun, version 1: data offset; then per sample duration, size, flags, signed composition offset.
   const moofSize = 8 + mfhd.length + 8 + tfhd.length + tfdt.length + 20 + table.length;
   const trun = box("trun", u32(0x1000f01), u32(samples.length), u32(moofSize + 8), table);
   const moof = box("moof", mfhd, box("traf", tfhd, tfdt, trun));

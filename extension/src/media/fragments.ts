@@ -1,26 +1,25 @@
-// Reads fragmented MP4 as it comes from a converter: boxes out of a stream, the codecs of its
-// tracks, the times of a fragment.
+// Parses fragmented MP4 from a converter: boxes of a stream, codecs, and fragment times.
 
 import { codecString, mseType } from "./codecs";
 import { joined } from "./fmp4";
 import { Trouble } from "./reader";
 
-/** No box of a fragment is larger, bytes. */
+/** Largest box in bytes. */
 const MOST_BOX = 64 << 20;
 const MOST_SAMPLES = 1 << 16;
 
 export interface Box {
   type: string;
-  /** All of it, with its head. */
+  /** The whole box with its head. */
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Cuts a stream of bytes into its boxes. */
+/** Splits a stream of bytes into boxes. */
 export class Boxes {
   private parts: Uint8Array[] = [];
   private held = 0;
 
-  /** The boxes that are whole now. */
+  /** Returns the boxes that are complete now. */
   push(chunk: Uint8Array): Box[] {
     this.parts.push(chunk);
     this.held += chunk.length;
@@ -35,7 +34,7 @@ export class Boxes {
     return out;
   }
 
-  /** The length of the box that begins what is held; `undefined` until that is known. */
+  /** Size of the first box. `undefined` until it is known. */
   private size(): number | undefined {
     if (this.held < 8) return undefined;
     if (this.parts[0]!.length < 16 && this.parts.length > 1) this.parts = [joined(this.parts)];
@@ -51,12 +50,12 @@ export class Boxes {
 }
 
 export interface Described {
-  /** For `addSourceBuffer`. */
+  /** The type for `addSourceBuffer`. */
   type: string;
   tracks: ReadonlyMap<number, { timescale: number; isVideo: boolean }>;
 }
 
-/** What a `moov` describes. */
+/** Describes the tracks of a `moov`. */
 export function describe(moov: Uint8Array): Described {
   const tracks = new Map<number, { timescale: number; isVideo: boolean }>();
   const codecs: string[] = [];
@@ -118,7 +117,7 @@ function codecOf(entry: Uint8Array): string {
   }
 }
 
-/** The AudioSpecificConfig in an esds: behind tag 5. */
+/** The AudioSpecificConfig in an esds, after tag 5. */
 function aac(esds: Uint8Array): string {
   const at = esds.findIndex((byte, index) => index > 12 && byte === 5 && index + 2 < esds.length);
   if (at < 0) return "mp4a.40.2";
@@ -128,14 +127,16 @@ function aac(esds: Uint8Array): string {
 }
 
 export interface Span {
-  /** Seconds, of all tracks. */
+  /** In seconds, over all tracks. */
   start: number;
   end: number;
-  /** Presentation time of the first key frame in it, seconds; of sound alone, of its beginning. */
+  /**
+   * Presentation time of the first key frame in seconds. Without a picture, the fragment's start.
+   */
   key: number | undefined;
 }
 
-/** The times in a `moof`; `undefined` when it holds no sample. */
+/** The times in a `moof`. `undefined` when it has no samples. */
 export function span(moof: Uint8Array, { tracks }: Pick<Described, "tracks">): Span | undefined {
   let start = Infinity;
   let end = -Infinity;
@@ -147,7 +148,7 @@ export function span(moof: Uint8Array, { tracks }: Pick<Described, "tracks">): S
     const track = tfhd && tracks.get(u32(tfhd, 12));
     if (!tfhd || !tfdt || !track) continue;
     const defaults = tfhdDefaults(tfhd);
-    // ffmpeg begins AAC before 0, by what its encoder puts first.
+    // ffmpeg starts AAC before 0, because of its encoder's delay.
     let dts = tfdt[8] === 1 ? (u32(tfdt, 12) | 0) * 2 ** 32 + u32(tfdt, 16) : u32(tfdt, 12) | 0;
     for (const trun of inside(traf, "trun")) {
       for (const sample of samples(trun, defaults)) {
@@ -201,7 +202,7 @@ function* samples(
   }
 }
 
-/** The boxes of a type that lie in another one. */
+/** The boxes of a type inside another box. */
 function inside(box: Uint8Array, type: string): Uint8Array[] {
   const out: Uint8Array[] = [];
   for (let at = 8; at + 8 <= box.length; ) {
@@ -213,7 +214,7 @@ function inside(box: Uint8Array, type: string): Uint8Array[] {
   return out;
 }
 
-/** The first box of a type behind the fixed part of a sample entry. */
+/** The first box of a type after the fixed part of a sample entry. */
 function within(entry: Uint8Array, from: number, type: string): Uint8Array | undefined {
   for (let at = from; at + 8 <= entry.length; ) {
     const size = u32(entry, at);

@@ -1,4 +1,4 @@
-// Bytes that are added at the end and taken off at the beginning, without a copy for each addition.
+// A byte buffer that grows at its end and shrinks at its start, without a copy per addition.
 
 export class Growing {
   private buffer = new Uint8Array(0);
@@ -9,7 +9,7 @@ export class Growing {
     return this.to - this.from;
   }
 
-  /** What is held now; valid until the next `push`. */
+  /** The current bytes. Valid until the next `push`. */
   get bytes(): Uint8Array {
     return this.buffer.subarray(this.from, this.to);
   }
@@ -29,14 +29,14 @@ export class Growing {
     this.to += chunk.length;
   }
 
-  /** Takes `count` bytes off the beginning, as a copy. */
+  /** Removes `count` bytes at the start and returns a copy. */
   take(count: number): Uint8Array<ArrayBuffer> {
     const bytes = this.buffer.slice(this.from, this.from + count);
     this.from += bytes.length;
     return bytes;
   }
 
-  /** Takes `count` bytes off the beginning. */
+  /** Removes `count` bytes at the start. */
   drop(count: number): void {
     this.from = Math.min(this.to, this.from + count);
   }

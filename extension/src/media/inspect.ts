@@ -1,5 +1,4 @@
-// What a file is, and who can play it: decided from its first bytes and a description of what this
-// browser decodes.
+// Decides what a file is and who can play it, from its first bytes and the browser's codecs.
 
 import { BlockReader } from "./blocks";
 import { mseType } from "./codecs";
@@ -9,12 +8,12 @@ import { nameOf } from "./names";
 import type { AudioTrack, Container, Film, Path, Reason, Sound, Verdict } from "./protocol";
 import { Cursor, type RangeSource } from "./reader";
 
-/** What plays here. Types are those of `MediaSource.isTypeSupported`. */
+/** What this browser can play. Types are those of `MediaSource.isTypeSupported`. */
 export interface Capabilities {
   mse(type: string): boolean;
   /** Whether a plain `<video>` decodes it. */
   element(type: string): boolean;
-  /** Whether Opus can be encoded, into which sound is transcoded. */
+  /** Whether the browser encodes Opus, the target of sound transcoding. */
   encodesOpus: boolean;
 }
 
@@ -22,13 +21,13 @@ export interface Inspected {
   film: Film;
   verdict: Verdict;
   streams: Stream[];
-  /** The opened file, when this worker could play it. */
+  /** The opened file, if this worker can play it. */
   demuxed: Demuxed | undefined;
-  /** Finds the duration (µs) at the file's end, where the head does not say it. */
+  /** Finds the duration (µs) at the file's end, if the head does not tell it. */
   measure?: (() => Promise<number | undefined>) | undefined;
 }
 
-/** What of sound can be decoded in this worker, by whatever means. */
+/** Sound codecs that this worker can decode. */
 const DECODED: ReadonlySet<Codec> = new Set<Codec>([
   "ac3",
   "eac3",
@@ -50,8 +49,8 @@ const SIGNATURES: [string, Container][] = [
   ["OggS", "ogg"],
   ["fLaC", "flac"],
   ["ID3", "mp3"],
-  // Nothing is known of these but that ffmpeg reads them: RealMedia, Monkey's Audio, True Audio,
-  // WavPack, IVF, MXF, NUT, Windows recordings, AC-3, DTS.
+  // Only ffmpeg reads these: RealMedia, Monkey's Audio, True Audio, WavPack, IVF, MXF, NUT, Windows
+  // recordings, AC-3, DTS.
   [".RMF", "other"],
   ["MAC ", "other"],
   ["TTA1", "other"],
@@ -63,7 +62,7 @@ const SIGNATURES: [string, Container][] = [
   ["\x0b\x77", "other"],
   ["\x7f\xfe\x80\x01", "other"],
 ];
-/** Containers that an element plays without anybody's help, if it has the codecs. */
+/** Containers that a `<video>` plays by itself, if it has the codecs. */
 const PLAIN: ReadonlySet<Container> = new Set<Container>(["ogg", "flac", "wav", "mp3", "aac"]);
 
 /** The container, from the first bytes of a file. */
@@ -79,7 +78,7 @@ export function sniff(bytes: Uint8Array): Container | "unknown" {
   if (packets(0, 188) || packets(4, 192)) return "mpegts";
   const [, known] = SIGNATURES.find(([begin]) => ascii(0, begin.length) === begin) ?? [];
   if (known) return known;
-  // MPEG audio, or ADTS, which has no layer.
+  // MPEG audio, or ADTS, whose layer is 0.
   if (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0)
     return (bytes[1]! & 0xf6) === 0xf0 ? "aac" : "mp3";
   return "unknown";
@@ -95,7 +94,7 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
     if (!demuxed) return refused("matroska", "none", "broken");
     return judged(demuxed, demuxed, capabilities);
   }
-  // Whoever goes on with the file goes on with its cursor.
+  // Whether the result keeps using the cursor.
   let goesOn = false;
   try {
     if (container === "unknown") return refused("other", "none", "not_media");
@@ -133,7 +132,7 @@ async function transport(
   if (!head || head.streams.length === 0) return refused("mpegts", "none", "broken");
   const { openTransport, measureTransport } = await import("./transport/file");
   const video = head.streams.find(({ stream }) => stream.type === "video");
-  // Without its picture nothing of it is read here.
+  // A file whose video can't be read is not opened here.
   const demuxed = !video || video.isRead ? await openTransport(source, cursor, head) : undefined;
   if (demuxed) return judged(demuxed, demuxed, capabilities);
   const told = {
@@ -162,7 +161,7 @@ function refused(container: Container, path: Path, reason: Reason): Inspected {
   return { film, verdict: { path, reason }, streams: [], demuxed: undefined };
 }
 
-/** What the rest of a judgement is made of. */
+/** What the decision is based on. */
 type Opened = Pick<Demuxed, "container" | "duration" | "origin" | "streams" | "chapters">;
 
 function judged(
@@ -236,7 +235,7 @@ function audioTrack(stream: Stream, capabilities: Capabilities): AudioTrack {
   };
 }
 
-/** How a track's sound comes into a source buffer. */
+/** How a track's sound gets into a source buffer. */
 export function soundOf(
   stream: Stream,
   { mse, encodesOpus }: Pick<Capabilities, "mse" | "encodesOpus">,
@@ -247,7 +246,7 @@ export function soundOf(
   return DECODED.has(stream.codec) && encodesOpus ? "transcoded" : "impossible";
 }
 
-/** Chooses who plays a film: as it begins, or with the sound track `wanted`. */
+/** Decides who plays a film, with the default sound track or the track `wanted`. */
 export function decide(
   opened: Pick<Demuxed, "container" | "streams">,
   film: Film,
@@ -262,7 +261,7 @@ export function decide(
   const chosen =
     audio.find(({ id }) => id === wanted) ?? audio.find(({ isDefault }) => isDefault) ?? audio[0];
   const foreign = !READ.has(container);
-  // Of what isn't known well enough, ffmpeg may know more.
+  // ffmpeg may know formats that are unknown here.
   if (!video && !chosen)
     return foreign
       ? { path: "ffmpeg", reason: "container" }
@@ -272,7 +271,7 @@ export function decide(
 
   const elementPictures = !video || capabilities.element(elementType(container, video));
   const elementSound = !chosen || capabilities.element(elementType(container, chosen));
-  // Left alone, an element plays the first sound track.
+  // By default, a `<video>` plays the first sound track.
   const hearsChosen = chosen === audio[0];
   if (foreign) {
     if (!PLAIN.has(container)) return { path: "ffmpeg", reason: "container" };
@@ -288,8 +287,8 @@ export function decide(
     ({ id, sound }) => sound !== "impossible" && (wanted === undefined || id === wanted),
   );
   const asIs = elementPictures && elementSound && container !== "mpegts";
-  // An MP4 plays in the element until another of its tracks is wanted: it has begun there before
-  // this is known.
+  // An MP4 has started in the `<video>` before this is known, so it stays there until another track
+  // is wanted.
   const several = audio.length > 1 && (container !== "mp4" || !hearsChosen);
   const choice = several || film.subtitles.some(({ format }) => format !== "other");
   if (asIs && !choice) return { path: "native", reason: "plays_as_is" };
@@ -312,10 +311,10 @@ export function decide(
 
 /** Containers that this worker plays. */
 const READ: ReadonlySet<Container> = new Set<Container>(["matroska", "webm", "mp4", "mpegts"]);
-/** Containers whose pictures ffmpeg can copy: in the others they lack the times that MP4 wants. */
+/** Containers whose video ffmpeg can copy. The others lack the times that MP4 needs. */
 const COPYABLE: ReadonlySet<Container> = new Set<Container>([...READ, "flv"]);
 
-/** What ffmpeg should make of a film's picture. */
+/** What ffmpeg should do with a film's video. */
 export function converted(
   { container }: Pick<Film, "container">,
   streams: readonly Stream[],
@@ -332,13 +331,13 @@ export function converted(
 
 const COPIED: ReadonlySet<Codec> = new Set<Codec>(["h264", "hevc", "vp9", "av1"]);
 
-/** The type under which an element would play a stream of a container. VP8 and Vorbis exist for it in WebM only. */
+/** The type under which a `<video>` plays a stream. It supports VP8 and Vorbis only in WebM. */
 function elementType(container: Container, stream: Stream): string {
   const type = stream.type === "video" ? "video" : "audio";
   if (stream.codec === "vp8" || stream.codec === "vorbis")
     return `${type}/webm; codecs="${stream.codec}"`;
   if (stream.codec === "mp3") return "audio/mpeg";
-  // Names of their own would be taken for types that exist.
+  // These names are not codec strings and would be misunderstood.
   if (stream.codec === "mp2" || stream.codec === "other") return `${type}/none`;
   if (stream.codec === "pcm")
     return container === "mp4" || container === "matroska" || container === "wav"

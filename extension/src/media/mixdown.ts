@@ -1,14 +1,14 @@
-// Mixes any layout of channels down to two, or leaves one or two as they are.
+// Mixes any channel layout down to stereo. Mono and stereo stay as they are.
 //
-// Channels come in FFmpeg's order: FL FR FC LFE, then those at the back and the sides. The LFE is
-// left out, as usual.
+// Channels are in FFmpeg's order: FL FR FC LFE, then back and side channels. The LFE is left out,
+// as usual.
 
 import type { Codec } from "./film";
 
 export type Role = "L" | "R" | "C" | "LFE" | "BC" | "SL" | "SR";
 
 const HALF_POWER = Math.SQRT1_2;
-/** Louder than this a sample is bent towards 1 instead of being cut off. */
+/** Samples louder than this are compressed towards 1 instead of clipped. */
 const KNEE = 0.8;
 
 const WEIGHTS: Record<Role, readonly [number, number]> = {
@@ -21,7 +21,7 @@ const WEIGHTS: Record<Role, readonly [number, number]> = {
   SR: [0, HALF_POWER],
 };
 
-/** The roles of `count` channels when nothing tells them. */
+/** The default roles for a number of channels. */
 const USUAL: readonly (readonly Role[])[] = [
   [],
   ["C"],
@@ -34,7 +34,7 @@ const USUAL: readonly (readonly Role[])[] = [
   ["L", "R", "C", "LFE", "SL", "SR", "SL", "SR"],
 ];
 
-/** The layout that a frame's own head tells, if it has `count` channels. */
+/** The layout in a frame's head, if it has `count` channels. */
 export function rolesOf(codec: Codec, frame: Uint8Array, count: number): readonly Role[] {
   const told =
     codec === "dts" ? dts(frame) : codec === "ac3" || codec === "eac3" ? ac3(frame) : undefined;
@@ -58,7 +58,7 @@ function ac3(frame: Uint8Array): Role[] | undefined {
     lfe = (frame[4]! & 1) !== 0;
   } else {
     mode = frame[6]! >> 5;
-    // The mix levels that stand before the LFE's bit depend on the mode.
+    // The mix levels before the LFE's bit depend on the mode.
     const skipped =
       ((mode & 1) !== 0 && mode !== 1 ? 2 : 0) + ((mode & 4) !== 0 ? 2 : 0) + (mode === 2 ? 2 : 0);
     const at = 51 + skipped;
@@ -93,7 +93,7 @@ function dts(frame: Uint8Array): Role[] | undefined {
   return undefined;
 }
 
-/** Two planes (or the one there is), each of the same length as those of `planes`. */
+/** Mixes `planes` into two planes of the same length. A single plane stays single. */
 export function mixDown(
   planes: readonly Float32Array[],
   roles: readonly Role[],

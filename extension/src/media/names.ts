@@ -1,4 +1,4 @@
-// Codecs by the names that people know, from the names that containers have for them.
+// Display names of codecs, from the names in containers.
 
 import type { Codec, Stream } from "./film";
 
@@ -23,13 +23,13 @@ const NAMES: Partial<Record<Codec, string>> = {
   pcm: "PCM",
 };
 
-/** A codec, and what it is called where its usual name says too little. */
+/** A codec, and its display name if the usual one is not precise enough. */
 export interface Named {
   codec: Codec;
   name?: string;
 }
 
-/** By the four characters that AVI and WMV files write, in upper case. */
+/** By the FourCC in AVI and WMV files, in upper case. */
 const FOURCC: Record<string, Named> = {
   XVID: { codec: "mpeg4", name: "MPEG-4 (Xvid)" },
   DIVX: { codec: "mpeg4", name: "MPEG-4 (DivX)" },
@@ -110,7 +110,7 @@ export function waveFormat(tag: number): Named {
   return WAVE[tag] ?? { codec: "other" };
 }
 
-/** By the identifiers of Matroska and the sample entries of MP4, as far as nothing here decodes them. */
+/** By Matroska's codec ids and MP4's sample entries, for codecs that are not decoded here. */
 const OTHERS: [RegExp, string][] = [
   [/^V_MPEG1$/, "MPEG-1"],
   [/^V_MS\/VFW/, "VfW"],
@@ -130,7 +130,7 @@ const OTHERS: [RegExp, string][] = [
   [/^ac-4/, "AC-4"],
 ];
 
-/** What people call the codec of a track. */
+/** The display name of a track's codec. */
 export function nameOf({
   codec,
   codecString,

@@ -1,14 +1,16 @@
-// How long the daemon is asked again for what it does not give.
+// Decides how long a request that the daemon refuses is repeated.
 //
-// While the engine is replaced, the daemon answers as if there were no such film, until the new
-// engine has announced its files. So what its answers mean depends on whether the page finds engine
-// and daemon connected, and since when.
+// While an engine starts, the daemon answers as if the film did not exist. So it matters whether
+// the daemon is connected, and since when.
 
-/** How long a film that the connected daemon does not have is asked for, ms: a new engine reads its records first. */
+/**
+ * How long to repeat requests for a film that the connected daemon lacks, in ms: a new engine reads
+ * its records first.
+ */
 export const GONE_MS = 15_000;
-/** The same where it does not answer, or is busy. */
+/** The same if the daemon does not answer or is busy. */
 export const UNREACHABLE_MS = 60_000;
-/** Nobody is waited for longer, ms. */
+/** Longest wait in any case, in ms. */
 const MOST_MS = 30 * 60_000;
 
 export class Patience {
@@ -17,14 +19,17 @@ export class Patience {
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** The page finds engine and daemon connected, or not. */
+  /** Sets whether the page finds the daemon connected. */
   tell(connected: boolean): void {
     if (connected === this.connected) return;
     this.connected = connected;
     this.since = this.now();
   }
 
-  /** Whether to ask again, `limitMs` after the first refusal (at `from`) or after the connection came back, whichever is later. */
+  /**
+   * Whether to ask again. The limit is `limitMs` after the first refusal (`from`) or after the
+   * connection came back, whichever is later.
+   */
   lasts(from: number, limitMs: number): boolean {
     const now = this.now();
     if (now - from > MOST_MS) return false;

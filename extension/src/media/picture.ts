@@ -1,5 +1,4 @@
-// The picture's way from packets to its source buffer: copied, with decoding times, in fragments
-// that begin anywhere.
+// Turns video packets into fragments and appends them, with decoding times.
 
 import type { Lane } from "./buffers";
 import { mseType, vp9String } from "./codecs";
@@ -8,17 +7,17 @@ import { fragment, initSegment, type Sample } from "./fmp4";
 import { sequenceOf } from "./sps";
 import { PictureClock } from "./timeline";
 
-/** A fragment is appended when it holds this much, µs; the first ones after a seek are shorter. */
+/** Length of a fragment in µs. The first ones after a seek are shorter. */
 const FRAGMENT_US = 500_000;
 const FIRST_FRAGMENTS_US = 120_000;
 const FIRST_FRAGMENTS = 4;
 
 export class Picture {
-  /** Until where pictures were appended or wait to be, µs. */
+  /** End of the pictures that were appended or are queued, in µs. */
   frontier = -Infinity;
-  /** Order of the last packet that was taken. */
+  /** Order of the last packet. */
   lastOrder = -1;
-  /** Time of the first picture since the last reset, µs. */
+  /** Time of the first picture since the last reset, in µs. */
   first: number | undefined;
   private clock: PictureClock;
   private pending: Sample[] = [];
@@ -33,7 +32,7 @@ export class Picture {
     this.clock = this.newClock();
   }
 
-  /** Forgets everything, and waits for a key frame. */
+  /** Forgets everything and waits for a key frame. */
   async reset(): Promise<void> {
     this.clock = this.newClock();
     this.pending = [];
@@ -44,7 +43,7 @@ export class Picture {
     await this.lane.clear();
   }
 
-  /** Takes a packet; `false` when a key frame is still awaited. */
+  /** Takes a packet. Returns false while it waits for a key frame. */
   async take(packet: Packet): Promise<boolean> {
     if (this.first === undefined) {
       if (!packet.key) return false;
@@ -60,7 +59,7 @@ export class Picture {
     return true;
   }
 
-  /** Appends what waits. */
+  /** Appends what is queued. */
   async flush(): Promise<void> {
     const samples = this.pending;
     if (samples.length === 0) return;
@@ -101,9 +100,9 @@ export class Picture {
 
   private newClock(): PictureClock {
     const { codec, config } = this.stream;
-    // Each picture that is looked ahead comes later; most films say how few it takes.
+    // Each picture of look-ahead adds delay. Most films tell how many are needed.
     if (codec === "h264") return new PictureClock(sequenceOf(config)?.reordered);
-    // VP9 and AV1 show pictures in the order in which they are decoded.
+    // VP9 and AV1 show pictures in decoding order.
     return new PictureClock(codec === "hevc" ? undefined : 0);
   }
 }

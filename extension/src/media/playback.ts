@@ -1,9 +1,8 @@
-// Plays one opened film into a MediaSource: reads as far ahead as is worth it, seeks, changes
-// tracks.
+// Plays an opened film into a MediaSource: reads ahead, seeks, changes tracks.
 //
-// One run reads the file from one place. A seek, or another track, ends the run with its requests
-// and begins the next; what is buffered and still wanted is recognised by the packets' order and
-// not appended again.
+// One run reads the file from one place. A seek or another track ends the run and its requests and
+// starts the next. Packets that are still buffered are recognized by their order and not appended
+// again.
 
 import { Lane, type MediaBuffer } from "./buffers";
 import { mseType } from "./codecs";
@@ -14,19 +13,19 @@ import type { Cue } from "./protocol";
 import { Trouble } from "./reader";
 import { SoundTrack } from "./sound";
 
-/** How far ahead of the element is read, and how much behind it is kept, seconds. */
+/** How much is read ahead of the element and kept behind it, in seconds. */
 export const AHEAD_S = 40;
 export const BEHIND_S = 20;
-/** The most bytes in both buffers. */
+/** Most bytes in both buffers. */
 export const MOST_BYTES = 120 << 20;
-/** A place counts as buffered when at least this much follows it, seconds. */
+/** A time counts as buffered if at least this much follows, in seconds. */
 const ENOUGH_S = 0.1;
-/** How much is ahead before subtitles that began earlier are looked for, seconds. */
+/** How much must be buffered before earlier subtitles are read, in seconds. */
 const SETTLED_S = 3;
 
-/** A picture that begins at most this much after the wanted place is in time, µs. */
+/** A picture this much after the wanted time is in time, in µs. */
 const LATE_US = 50_000;
-/** How far before the wanted place a key frame is looked for next, µs; it doubles. */
+/** How far before the wanted time the next search for a key frame begins, in µs. It doubles. */
 const FIRST_BACK_US = 10_000_000;
 
 /** The part of a MediaSource that is used. */
@@ -46,7 +45,7 @@ export interface Listener {
 }
 
 export class Playback {
-  /** The most bytes that were buffered at once. */
+  /** The most bytes buffered at one time. */
   peak = 0;
   private picture: Picture | undefined;
   private sound: SoundTrack | undefined;
@@ -75,7 +74,7 @@ export class Playback {
     return (this.picture?.lane.appended ?? 0) + (this.sound?.lane.appended ?? 0);
   }
 
-  /** Makes the source buffers and begins at `at` (seconds). The source must be open. */
+  /** Creates the source buffers and starts at `at` seconds. The source must be open. */
   start(video: Stream | undefined, audio: Stream | undefined, at: number): void {
     this.position = at;
     if (this.demuxed.duration !== undefined) this.source.duration = this.demuxed.duration / 1e6;
@@ -90,7 +89,7 @@ export class Playback {
     this.restart("all");
   }
 
-  /** The element is at `at` now. */
+  /** The element is at `at` seconds now. */
   moved(at: number): void {
     this.position = at;
     this.wake();
@@ -99,7 +98,7 @@ export class Playback {
   seek(at: number): void {
     this.position = at;
     const covered = (lane: Lane): boolean => lane.coveredTo(at) > at + ENOUGH_S;
-    // At the end of a film one track may be longer than the other.
+    // At a film's end, one track may be longer than the other.
     if (this.ended ? this.lanes().some(covered) : this.lanes().every(covered)) this.wake();
     else this.restart("all");
   }
@@ -113,7 +112,7 @@ export class Playback {
     this.restart("sound");
   }
 
-  /** The subtitle tracks whose blocks are sent. Blocks near the element are sent once more for tracks that are new. */
+  /** Selects the subtitle tracks to send. Blocks near the element are read again for new tracks. */
   selectSubtitles(tracks: ReadonlySet<number>): void {
     if (this.cues.select(tracks) && this.lanes().length > 0) this.restart("subtitles");
   }
@@ -136,13 +135,13 @@ export class Playback {
     return this.run;
   }
 
-  /** Reads from the element's place again; what is named is emptied first. */
+  /** Reads again from the element's time, and empties what `what` names first. */
   private restart(what: "all" | "sound" | "subtitles"): void {
     const run = this.stop();
     this.ended = false;
     if (what === "all") this.emptied.picture = true;
     if (what !== "subtitles") this.emptied.sound = true;
-    // An append that waits for room must not hold up what makes room.
+    // An append that waits for space must not block the removal that makes space.
     if (this.emptied.picture) this.picture?.lane.discard();
     if (this.emptied.sound) this.sound?.lane.discard();
     this.chain = this.chain.then(async () => {
@@ -189,7 +188,7 @@ export class Playback {
     let back = FIRST_BACK_US;
     let earliest = from <= 0;
     let looked = this.cues.tracks.size === 0;
-    // A run for subtitles reads again what is buffered long since.
+    // A run for subtitles reads again what is buffered already.
     let reached = from;
     for (;;) {
       if (!reading || !(await this.room(run, reached))) return;
@@ -198,7 +197,7 @@ export class Playback {
       if (run !== this.run) return;
       if (!packet) break;
       if (!earliest && this.beginsLate(packet, from)) {
-        // Without an index the place was guessed, and no key frame lies before the wanted time.
+        // The place was guessed without an index, and no key frame is before the wanted time.
         reading.cancel();
         this.readings.delete(reading);
         earliest = from - back <= 0;
@@ -226,7 +225,7 @@ export class Playback {
     this.listener.duration(this.source.duration);
   }
 
-  /** Whether a packet is the first key frame of a run and comes after the place that was wanted. */
+  /** Whether a packet is a run's first key frame and is after the wanted time. */
   private beginsLate({ track, key, pts }: Packet, from: number): boolean {
     return (
       track === this.videoId && key && this.picture?.first === undefined && pts > from + LATE_US
@@ -249,7 +248,7 @@ export class Playback {
     this.peak = Math.max(this.peak, this.bytes());
   }
 
-  /** Sends the blocks of subtitles that lie before the place where reading began. */
+  /** Sends subtitle blocks from before the place where reading began. */
   private async lookBack(run: number, from: number): Promise<void> {
     const reading = await this.demuxed.before(from, this.videoId, this.cues.tracks);
     if (!reading) return;
@@ -266,12 +265,12 @@ export class Playback {
     this.readings.delete(reading);
   }
 
-  /** Tells the duration of a film whose head does not. */
+  /** Sets the duration of a film whose head does not tell it. */
   private async measure(): Promise<void> {
     if (this.demuxed.duration !== undefined) return;
     const duration = await this.demuxed.measure?.();
     if (duration === undefined || this.ended) return;
-    // A source tells its duration only while none of its buffers is at work.
+    // The duration can be set only while no buffer is updating.
     const seconds = Math.max(duration / 1e6, this.frontier() / 1e6);
     const set = (lanes: Lane[]): Promise<void> =>
       lanes[0]
@@ -295,17 +294,20 @@ export class Playback {
     return this.lanes().reduce((sum, lane) => sum + lane.bytes, 0);
   }
 
-  /** Until where picture and sound have been read, µs. */
+  /** How far picture and sound have been read, in µs. */
   private frontier(): number {
     return Math.min(this.picture?.frontier ?? Infinity, this.sound?.frontier ?? Infinity);
   }
 
-  /** Waits until more is wanted than what this run has read, up to `reached` (µs); `false` when it is over. */
+  /**
+   * Waits until more is needed than this run has read (`reached`, µs). Returns false when the run
+   * is over.
+   */
   private async room(run: number, reached: number): Promise<boolean> {
     while (run === this.run) {
       const ahead = Math.min(this.frontier(), reached);
       const enough = ahead >= (this.position + AHEAD_S) * 1e6;
-      // A buffer full of one track must not starve the other.
+      // One track that fills a buffer must not starve the other.
       const full = this.bytes() >= MOST_BYTES && ahead > (this.position + SETTLED_S) * 1e6;
       if (!enough && !full) return true;
       await this.flush();
@@ -317,7 +319,7 @@ export class Playback {
   }
 }
 
-/** What an error means to the person who watches. */
+/** The trouble to report for an error. */
 export function troubleOf(error: unknown): { trouble: Trouble["kind"]; detail: string } {
   if (error instanceof Trouble) return { trouble: error.kind, detail: error.message };
   const detail = error instanceof Error ? error.message : String(error);

@@ -1,8 +1,7 @@
-// Key frames of a film for the bar's pictures: finds the one near a time, reading only what the
-// daemon has at hand.
+// Finds key frames for preview pictures, using only bytes on disk.
 //
-// It asks by `wait=0`, so nothing is fetched from anybody for it: where a byte is missing there is
-// no picture. Films are those in Matroska, WebM, MP4 and MPEG-TS.
+// Requests have `wait=0`, so nothing is downloaded: if a byte is missing, there is no picture.
+// Supports Matroska, WebM, MP4 and MPEG-TS.
 
 import { BlockReader } from "./blocks";
 import { vp9String } from "./codecs";
@@ -11,7 +10,7 @@ import { sniff } from "./inspect";
 import { MatroskaFile } from "./matroska/file";
 import { Cursor, type Fetch, RangeSource, Trouble } from "./reader";
 
-/** Packets that are looked through for a key frame. */
+/** Most packets that are searched for a key frame. */
 const MOST_PACKETS = 64;
 
 /** A picture that can be decoded by itself. */
@@ -31,10 +30,13 @@ export class KeyFrames {
     private readonly fetcher?: Fetch,
   ) {}
 
-  /** The key frame at or before a time (seconds); `undefined` when there is none, or its bytes are not here. One call at a time. */
+  /**
+   * The key frame at or before a time in seconds. `undefined` if there is none or its bytes are
+   * missing. One call at a time.
+   */
   async near(atS: number): Promise<KeyFrame | undefined> {
     try {
-      // What could not be opened for want of bytes may be there the next time.
+      // A file that could not be opened may have more bytes the next time.
       this.opened ??= this.open().catch((error: unknown) => {
         this.opened = undefined;
         throw error;
@@ -50,14 +52,14 @@ export class KeyFrames {
       }
       return undefined;
     } catch {
-      // Bytes are missing, or it was cancelled.
+      // Bytes are missing, or the call was cancelled.
       return undefined;
     } finally {
       this.cancel();
     }
   }
 
-  /** Ends what is being read. */
+  /** Cancels the current call. */
   cancel(): void {
     this.reading?.cancel();
     this.reading = undefined;
@@ -76,7 +78,7 @@ export class KeyFrames {
         import("./transport/file"),
       ]);
       const head = await readTransportHead(cursor);
-      // Of a picture that is not read here no packet would ever come.
+      // A video track that can't be read here never gives packets.
       if (head?.streams.find(({ stream }) => stream.type === "video")?.isRead)
         return openTransport(source, cursor, head);
       cursor.cancel();
@@ -92,7 +94,9 @@ export class KeyFrames {
   }
 }
 
-/** What a decoder is told of a key frame; `undefined` for a picture that is never decoded here. */
+/**
+ * The decoder's configuration for a key frame. `undefined` for a codec that is never decoded here.
+ */
 export function decoderConfig({ stream, packet }: KeyFrame): VideoDecoderConfig | undefined {
   const codecs = ["h264", "hevc", "vp8", "vp9", "av1"];
   if (!codecs.includes(stream.codec)) return undefined;

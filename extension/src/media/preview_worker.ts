@@ -1,7 +1,7 @@
-// The entry of the worker that makes the bar's pictures: a time in, a small picture out, or none.
+// Entry of the worker that makes preview pictures.
 //
-// One picture is made at a time, and of those that wait the newest is next: the places that a
-// pointer only passed are never looked at.
+// It makes one picture at a time. Of the waiting requests only the newest is served: places that
+// the pointer only passed are skipped.
 
 import { type KeyFrame, KeyFrames, decoderConfig } from "./preview";
 import type { FromPreview, ToPreview } from "./protocol";
@@ -35,7 +35,7 @@ async function work(): Promise<void> {
   isBusy = false;
 }
 
-/** A picture of so many pixels of width, at most. */
+/** A picture at most `most` px wide. */
 async function decoded(found: KeyFrame, most: number): Promise<ImageBitmap | undefined> {
   const config = decoderConfig(found);
   if (

@@ -1,10 +1,8 @@
-// All that the player knows of the media worker: what a film is, which way it can be played, and
-// the messages.
+// The messages between player and media worker, and the description of a film.
 //
-// Times are seconds on the media element's time line. This file holds types only, so importing it
-// costs nothing.
+// Times are in seconds on the `<video>`'s time line. This file contains only types.
 
-/** What holds the streams. */
+/** The container format. */
 export type Container =
   | "matroska"
   | "webm"
@@ -23,27 +21,27 @@ export type Container =
 
 export interface VideoTrack {
   id: number;
-  /** A codec string of RFC 6381 where it is known ("avc1.640028"), else the container's own name of it. */
+  /** An RFC 6381 codec string if known ("avc1.640028"), else the container's own name. */
   codec: string;
-  /** What people call the codec: "HEVC". */
+  /** The codec's display name, such as "HEVC". */
   name: string;
-  /** Pixels; 0 where unknown. */
+  /** In px. 0 if unknown. */
   width: number;
   height: number;
 }
 
-/** How the sound of a track reaches the element. */
+/** How a track's sound reaches the `<video>`. */
 export type Sound = "copied" | "transcoded" | "impossible";
 
 export interface AudioTrack {
   id: number;
   codec: string;
-  /** What people call the codec: "TrueHD". */
+  /** The codec's display name, such as "TrueHD". */
   name: string;
   channels: number;
-  /** Hz. */
+  /** In Hz. */
   sampleRate: number;
-  /** BCP 47 or ISO 639-2 as the file says it, or `undefined`. */
+  /** BCP 47 or ISO 639-2 as in the file. `undefined` if unknown. */
   language: string | undefined;
   title: string | undefined;
   isDefault: boolean;
@@ -62,7 +60,7 @@ export interface SubtitleTrack {
   title: string | undefined;
   isDefault: boolean;
   forced: boolean;
-  /** The CodecPrivate: for ASS the script's head with its styles. */
+  /** The CodecPrivate. For ASS, the script's head with its styles. */
   header: Uint8Array | undefined;
 }
 
@@ -71,7 +69,7 @@ export interface Chapter {
   title: string;
 }
 
-/** A font inside the file, for styled subtitles: bytes of the file, not fetched yet. */
+/** A font inside the file, for styled subtitles. Its bytes are not fetched yet. */
 export interface Font {
   name: string;
   mime: string;
@@ -82,9 +80,12 @@ export interface Font {
 
 export interface Film {
   container: Container;
-  /** Seconds; `undefined` where the file does not say. */
+  /** In seconds. `undefined` if the file does not tell it. */
   duration: number | undefined;
-  /** How far the file's own time stamps are ahead of the element's time line, seconds: transport streams begin anywhere. */
+  /**
+   * Difference between the file's time stamps and the `<video>`'s time line, in seconds: transport
+   * streams start anywhere.
+   */
   origin: number;
   video: VideoTrack[];
   audio: AudioTrack[];
@@ -92,27 +93,27 @@ export interface Film {
   chapters: Chapter[];
 }
 
-/** Who can play a film: the element alone, this worker, the user's ffmpeg, nobody. */
+/** Who can play a film: the `<video>` alone, this worker, the user's ffmpeg, nobody. */
 export type Path = "native" | "mse" | "ffmpeg" | "none";
 
 /** Why a path was chosen. */
 export type Reason =
-  /** The element plays all that is in the file. */
+  /** The `<video>` plays everything in the file. */
   | "plays_as_is"
   /** The sound has to be decoded here. */
   | "sound_transcoded"
-  /** Several audio tracks: the element alone can't choose. */
+  /** There are several sound tracks, and the `<video>` alone can't choose. */
   | "tracks_to_choose"
-  /** Subtitles lie inside the file. */
+  /** There are subtitles inside the file. */
   | "subtitles_inside"
-  /** The element does not open this container. */
+  /** The `<video>` does not support the container. */
   | "container"
-  /** This browser decodes no such picture. */
+  /** The browser does not decode the video. */
   | "video_codec"
   /** Nothing here decodes the sound. */
   | "audio_codec"
   | "encrypted"
-  /** Neither picture nor sound. */
+  /** There is neither video nor sound. */
   | "no_streams"
   | "empty"
   | "broken"
@@ -124,61 +125,63 @@ export interface Verdict {
 }
 
 export type TroubleKind =
-  /** ffmpeg, or the daemon that runs it, can't: `detail` is the daemon's sentence about it. */
+  /** ffmpeg, or the daemon that runs it, failed. `detail` is the daemon's sentence. */
   | "converter"
-  /** The daemon converts other films; `detail` as above. */
+  /** The daemon converts other films. `detail` as above. */
   | "busy"
-  /** The address answers no longer (404, 403) although the daemon has its engine, or the file behind it has changed. */
+  /** The address gives 404 or 403 although the daemon has an engine, or the file has changed. */
   | "gone"
-  /** Nobody answers; the worker has given up trying. */
+  /** Nothing answers, and the worker has given up. */
   | "unreachable"
-  /** The bytes are not what the container promises. */
+  /** The bytes don't match the container format. */
   | "broken"
-  /** The browser refused what was appended. */
+  /** The browser refused the appended data. */
   | "unplayable"
   /** The sound can't be decoded. */
   | "sound";
 
-/** One block of a subtitle track, as it lies in the file. */
+/** A block of a subtitle track as stored in the file. */
 export interface Cue {
   track: number;
   start: number;
   end: number | undefined;
-  /** S_TEXT/UTF8 and S_TEXT/WEBVTT: text. S_TEXT/ASS: one event without its times. S_HDMV/PGS: segments. */
+  /**
+   * S_TEXT/UTF8 and S_TEXT/WEBVTT: text. S_TEXT/ASS: one event without times. S_HDMV/PGS: segments.
+   */
   data: Uint8Array<ArrayBuffer>;
 }
 
 export type ToWorker =
   | { kind: "open"; url: string; elementTypes: string[] }
-  /** Starts playing; `audio` is a track's id, or `undefined` for the default one. */
+  /** Plays the film. `audio` is a track's id, or `undefined` for the default track. */
   | { kind: "play"; at: number; audio: number | undefined }
-  /** Starts playing what the daemon's ffmpeg makes of the film; `audio` as above. */
+  /** Plays the film through the daemon's ffmpeg. `audio` as above. */
   | { kind: "convert"; at: number; audio: number | undefined }
   | { kind: "seek"; at: number }
-  /** Where the element is: sent a few times a second while playing, for read-ahead and eviction. */
+  /** The element's time, sent a few times a second, for read-ahead and eviction. */
   | { kind: "position"; at: number }
   | { kind: "audio"; track: number }
-  /** The tracks whose blocks are wanted from now on. */
+  /** Selects the subtitle tracks to send. */
   | { kind: "subtitles"; tracks: number[] }
-  /** Asks for the film's length where its head does not tell it: its end is read for that. */
+  /** Requests the film's length if its head does not tell it. Reads the film's end. */
   | { kind: "length"; id: number }
-  /** Asks for the fonts inside the file: a request of its own where they lie at its end. */
+  /** Requests the list of fonts in the file. May need a request at the file's end. */
   | { kind: "fonts"; id: number }
-  /** Asks for the bytes of one. */
+  /** Requests the bytes of a font. */
   | { kind: "font"; id: number; at: number; size: number }
-  /** The same file at another address: the daemon came back elsewhere. */
+  /** The file has a new address: the daemon has restarted. */
   | { kind: "address"; url: string }
-  /** Whether the page finds engine and daemon connected. While they are not, what the daemon refuses is asked for again. */
+  /** Whether the daemon is connected. While it is not, refused requests are repeated. */
   | { kind: "link"; connected: boolean }
-  /** Asks for a `statistics` message. */
+  /** Requests a `statistics` message. */
   | { kind: "measure" };
 
 export interface Statistics {
-  /** Bytes that came by `fetch`. */
+  /** Bytes received with `fetch`. */
   fetched: number;
   requests: number;
   appended: number;
-  /** The most bytes that lay in both source buffers. */
+  /** The most bytes in both source buffers at one time. */
   buffered: number;
 }
 
@@ -186,22 +189,25 @@ export type FromWorker =
   | { kind: "opened"; film: Film; verdict: Verdict }
   | { kind: "source"; handle: MediaSourceHandle }
   | { kind: "duration"; duration: number }
-  /** The first picture begins at `at`, later than it was asked for: the element should go there. */
+  /** The first picture is at `at`, later than requested: the element should seek there. */
   | { kind: "begins"; at: number }
   | { kind: "audio"; track: number }
   | { kind: "cues"; cues: Cue[] }
   | { kind: "length"; id: number; duration: number | undefined }
   | { kind: "fonts"; id: number; fonts: Font[] }
   | { kind: "font"; id: number; data: Uint8Array<ArrayBuffer> | undefined }
-  /** Nobody answers, and is asked again; or bytes come again. */
+  /** Whether the worker waits for the daemon. */
   | { kind: "waiting"; waiting: boolean }
   | { kind: "trouble"; trouble: TroubleKind; detail: string }
   | { kind: "statistics"; statistics: Statistics };
 
-/** What a MediaSource in a worker gives to the page (the DOM types of this compiler lack it). */
+/** The handle of a MediaSource in a worker, which TypeScript's DOM types lack. */
 export type MediaSourceHandle = MediaProvider & { readonly __handle?: never };
 
-/** Asks the worker of the bar's pictures for one: of the film at `url`, near `at` (seconds), at most `width` pixels wide. A newer question replaces it. */
+/**
+ * Requests a preview of the film at `url`, near `at` seconds, at most `width` px wide. A newer
+ * request replaces it.
+ */
 export interface ToPreview {
   id: number;
   url: string;
@@ -209,7 +215,7 @@ export interface ToPreview {
   width: number;
 }
 
-/** Its answer; `undefined` when there is none, or it was replaced. */
+/** The answer. `undefined` if there is no picture or the request was replaced. */
 export interface FromPreview {
   id: number;
   picture: ImageBitmap | undefined;

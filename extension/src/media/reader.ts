@@ -1,19 +1,18 @@
-// Bytes of one file by HTTP ranges: a `RangeSource` knows the address, a `Cursor` reads forward
-// from a place.
+// Reads a file through HTTP ranges: `RangeSource` is the file, `Cursor` reads it forward.
 //
-// A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film
-// fetches nothing. Whoever cancels it ends the running request at once. A daemon that is away, or
-// does not have the film now, is asked again for a while.
+// A cursor requests at most 1 MiB at a time, and only what is awaited, so a paused film fetches
+// nothing. Cancelling aborts its request at once. Requests are repeated for a while if the daemon
+// is away or lacks the film.
 
 import { Growing } from "./growing";
 import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
 import type { TroubleKind } from "./protocol";
 
-/** How much one request asks for, bytes: what the daemon cuts its replies to, too. */
+/** Bytes per request, which is also the daemon's limit per reply. */
 export const PART = 1 << 20;
-/** A gap up to this many bytes is read and thrown away; beyond it a new request begins behind the gap. */
+/** A gap up to this many bytes is read and discarded. A larger one starts a new request. */
 export const FAR = 256 << 10;
-/** The most bytes that one element or frame may need at once. */
+/** Most bytes of one element or frame. */
 export const MOST_AT_ONCE = 64 << 20;
 const FIRST_DELAY_MS = 200;
 const MOST_DELAY_MS = 3_000;
@@ -32,7 +31,7 @@ export type Fetch = (
   init: { headers: Record<string, string>; signal: AbortSignal; cache: RequestCache },
 ) => Promise<Response>;
 
-/** The file behind an address. */
+/** The file at an address. */
 export class RangeSource {
   /** Length of the file in bytes, once a reply told it. */
   size: number | undefined;
@@ -48,7 +47,7 @@ export class RangeSource {
     readonly patience = new Patience(now),
   ) {}
 
-  /** The body of a reply to `bytes=from-…`; `undefined` at and beyond the end of the file. */
+  /** The body of a reply to `bytes=from-…`. `undefined` at and beyond the end of the file. */
   async part(
     from: number,
     to: number,
@@ -82,7 +81,9 @@ export class RangeSource {
     }
   }
 
-  /** Waits after replies that broke off with nothing in them; `since` is when the first of them was asked for. */
+  /**
+   * Waits after `count` replies in a row without data. `since` is the time of the first request.
+   */
   async retry(count: number, since: number, signal: AbortSignal): Promise<void> {
     if (!this.patience.lasts(since, UNREACHABLE_MS))
       throw new Trouble("unreachable", "replies without bytes");
@@ -90,7 +91,7 @@ export class RangeSource {
     await this.sleep(Math.min(FIRST_DELAY_MS * 2 ** Math.min(count, 8), MOST_DELAY_MS), signal);
   }
 
-  /** ms of the clock by which patience is measured. */
+  /** The clock of the retries, in ms. */
   time(): number {
     return this.now();
   }
@@ -107,7 +108,9 @@ export class RangeSource {
     }
   }
 
-  /** The body, or what may pass: a `Trouble` that is thrown does not. */
+  /**
+   * The reply's body. Throws a `Trouble` for a final failure and another error for a temporary one.
+   */
   private accept(
     reply: Response,
     from: number,
@@ -145,7 +148,10 @@ export class Cursor {
   private readonly held = new Growing();
   private body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   private bodyEnd = 0;
-  /** Nothing came yet of the request that runs; how many in a row brought nothing, and since when. */
+  /**
+   * Whether the current request has brought nothing yet; how many in a row brought nothing, and
+   * since when.
+   */
   private isFresh = true;
   private empties = 0;
   private emptySince: number | undefined;
@@ -153,9 +159,9 @@ export class Cursor {
 
   constructor(
     private readonly source: RangeSource,
-    /** Offset in the file of the next byte that will be read. */
+    /** Offset in the file of the next byte to read. */
     public at: number,
-    /** Nothing at or beyond this offset is asked for. */
+    /** Bytes at or beyond this offset are never requested. */
     private readonly end = Infinity,
   ) {}
 
@@ -164,18 +170,18 @@ export class Cursor {
     return this.held.length;
   }
 
-  /** Ends the running request; every later read fails. */
+  /** Aborts the request. All later reads fail. */
   cancel(): void {
     this.abort.abort();
     this.drop();
   }
 
-  /** Ends the running request; what has come stays, and a later read asks anew for what follows it. */
+  /** Aborts the request but keeps the received bytes. A later read makes a new request. */
   rest(): void {
     this.drop();
   }
 
-  /** Waits until `count` bytes are there; `false` when the file ends before. */
+  /** Waits until `count` bytes are there. Returns false if the file ends before. */
   async need(count: number): Promise<boolean> {
     if (this.ready >= count) return true;
     if (count > MOST_AT_ONCE) throw new Trouble("broken", `an element of ${count} bytes`);
@@ -185,7 +191,7 @@ export class Cursor {
     return true;
   }
 
-  /** The next `count` bytes, which must be there; valid until the next read. */
+  /** The next `count` bytes, which must be there. Valid until the next read. */
   peek(count: number): Uint8Array {
     return this.held.bytes.subarray(0, count);
   }
@@ -197,7 +203,7 @@ export class Cursor {
     return bytes;
   }
 
-  /** Goes on by `count` bytes, over what is not there yet as well. */
+  /** Skips `count` bytes, also those that have not arrived. */
   async skip(count: number): Promise<void> {
     if (count <= this.ready) return this.pass(count);
     const missing = count - this.ready;
@@ -230,7 +236,7 @@ export class Cursor {
     this.body = undefined;
   }
 
-  /** Waits for the next bytes of the file; `false` at its end. */
+  /** Waits for the next bytes. Returns false at the end of the file. */
   private async more(): Promise<boolean> {
     for (;;) {
       this.abort.signal.throwIfAborted();
@@ -243,15 +249,14 @@ export class Cursor {
       }
       const chunk = await this.body.read().catch((error: unknown) => {
         this.abort.signal.throwIfAborted();
-        // A reply that breaks off is asked for again where it ended.
+        // An interrupted reply is continued where it ended.
         if (error instanceof Trouble) throw error;
         return { done: true as const, value: undefined };
       });
       this.abort.signal.throwIfAborted();
       if (chunk.done) {
         this.body = undefined;
-        // Replies may be shorter than asked for. One that brings nothing is not asked for again at
-        // once.
+        // Replies may be shorter than requested. After an empty one, wait before the next request.
         if (this.isFresh)
           await this.source.retry(
             this.empties++,
@@ -273,7 +278,7 @@ export class Cursor {
   }
 }
 
-/** Reads a stretch of the file into memory; shorter where the file ends. */
+/** Reads a part of the file into memory. Shorter where the file ends. */
 export async function readAll(
   source: RangeSource,
   at: number,
@@ -292,7 +297,7 @@ export async function readAll(
   }
 }
 
-/** Resolves after so many ms; rejects when `signal` is aborted. */
+/** Resolves after `ms` milliseconds. Rejects when `signal` is aborted. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(done, ms);

@@ -1,9 +1,7 @@
-// The sound's way from packets to its source buffer: copied or transcoded, and silence where the
-// track has a hole.
+// Turns sound packets into fragments and appends them: copied, transcoded, or silence.
 //
-// Where the sound has a hole, the browser stops the picture, too. So a hole that the picture has
-// passed is filled with silence. The silence is Opus: after `changeType` a buffer of any other
-// codec takes it.
+// The browser stops the picture at a hole in the sound. So a hole that the picture has passed is
+// filled with silence. The silence is Opus: after `changeType`, a buffer of any codec accepts it.
 
 import type { Lane } from "./buffers";
 import { mseType } from "./codecs";
@@ -16,24 +14,24 @@ import { FILLED_US, PRE_SKIP, Transcoder } from "./transcode";
 const FRAGMENT_US = 400_000;
 const FIRST_FRAGMENTS_US = 100_000;
 const FIRST_FRAGMENTS = 4;
-/** No frame of sound is longer, µs. */
+/** Longest sound frame in µs. */
 const LONGEST_US = 500_000;
-/** A gap between two frames that is wider is filled, µs: a source buffer would be taken for empty there. */
+/** A wider gap between frames is filled, in µs: the buffer would count as empty there. */
 const GAP_US = 100_000;
-/** The picture is this far ahead before a hole is taken for one, µs. */
+/** How far ahead the picture must be before a gap counts as a hole, in µs. */
 const HOLE_US = 2_000_000;
-/** So much of it is left open, for sound that comes late, µs. */
+/** How much of a hole is left open for late sound, in µs. */
 const LEFT_OPEN_US = 500_000;
 
 export class SoundTrack {
   frontier = -Infinity;
   lastOrder = -1;
-  /** Where the last frame that was taken ends, µs: the transcoder may hold some back. */
+  /** End of the last frame taken, in µs. The transcoder may hold some back. */
   private reached = -Infinity;
   private readonly clock = new SoundClock();
   private readonly target: Stream;
   private transcoder: Transcoder | undefined;
-  /** A frame of which only the next one tells how long it is. */
+  /** A frame whose duration is known only when the next one comes. */
   private held: Packet | undefined;
   private pending: Sample[] = [];
   private fragments = 0;
@@ -45,13 +43,13 @@ export class SoundTrack {
     readonly stream: Stream,
     readonly lane: Lane,
     private readonly transcoded: boolean,
-    /** The type that the buffer has. */
+    /** The buffer's type. */
     private type: string,
   ) {
     this.target = transcoded ? Transcoder.target(stream) : stream;
   }
 
-  /** The type that a buffer for this track needs. */
+  /** The buffer type for this track. */
   static type(stream: Stream, transcoded: boolean): string {
     return mseType("audio", transcoded ? "opus" : stream.codecString);
   }
@@ -60,7 +58,7 @@ export class SoundTrack {
     return this.type;
   }
 
-  /** Forgets everything; sound from `from` (µs) on is wanted. */
+  /** Forgets everything. Sound from `from` (µs) on is wanted. */
   async reset(from: number): Promise<void> {
     this.transcoder?.close();
     this.transcoder = undefined;
@@ -80,7 +78,7 @@ export class SoundTrack {
 
   async take(packet: Packet): Promise<void> {
     this.lastOrder = packet.order;
-    // Decoders need a frame or two before the first one that is heard.
+    // Decoders need a frame or two before the first audible one.
     if (packet.pts + this.stream.frameDuration * 3 + 50_000 < this.frontier) return;
     const begins = packet.pts;
     if (begins - this.reached > (this.transcoded ? GAP_US + FILLED_US : GAP_US)) {
@@ -95,7 +93,7 @@ export class SoundTrack {
     const duration =
       this.stream.frameDuration || packet.duration || opusDuration(this.stream, packet.data);
     await this.release(packet.pts);
-    // Where nothing tells how long a frame is, the next one does.
+    // Without a known duration, the next frame tells it.
     if (duration === 0) this.held = packet;
     else await this.copy(packet, duration);
   }
@@ -109,7 +107,7 @@ export class SoundTrack {
     }
   }
 
-  /** Adds the frame that was held, which ends where the next one begins. */
+  /** Adds the held frame, which ends where the next one begins. */
   private async release(next: number | undefined): Promise<void> {
     const { held } = this;
     if (!held) return;
@@ -123,13 +121,13 @@ export class SoundTrack {
     await this.add([{ dts: pts, pts, duration, key: true, data: packet.data }]);
   }
 
-  /** Fills a hole, when the picture has come to `reached` (µs) and no sound has. */
+  /** Fills a hole if the picture has come to `reached` (µs) and the sound has not. */
   async fill(reached: number): Promise<void> {
     if (reached - Math.max(this.frontier, this.reached) > HOLE_US)
       await this.silence(reached - LEFT_OPEN_US);
   }
 
-  /** Appends silence from where the sound has come to until `to` (µs). */
+  /** Appends silence from the end of the sound to `to` (µs). */
   private async silence(to: number): Promise<void> {
     if (this.transcoder) await this.add(await this.transcoder.flush());
     await this.flush();
@@ -170,7 +168,7 @@ export class SoundTrack {
       if (sample.pts < 0) sample.pts = sample.dts = 0;
       sample.duration = end - sample.pts;
       const before = this.pending.at(-1);
-      // One fragment tells one beginning: what does not follow on begins another.
+      // A fragment has only one start time, so a jump in time starts a new one.
       if (before && Math.abs(sample.pts - before.pts - before.duration) > 1_000) await this.flush();
       this.pending.push(sample);
       this.frontier = Math.max(this.frontier, end);
@@ -201,7 +199,7 @@ export class SoundTrack {
   }
 }
 
-/** µs of an Opus packet (RFC 6716, 3.1); 0 for other codecs. */
+/** Duration of an Opus packet in µs (RFC 6716, 3.1). 0 for other codecs. */
 function opusDuration(stream: Stream, data: Uint8Array): number {
   const toc = data[0];
   if (stream.codec !== "opus" || toc === undefined) return 0;

@@ -1,20 +1,23 @@
-// What the parameters of an H.264 sequence say (ISO/IEC 14496-10, 7.3.2.1.1 and E.1.1): the size of
-// its pictures, and how far they are reordered.
+// Parses H.264 sequence parameter sets (ISO/IEC 14496-10, 7.3.2.1.1 and E.1.1): picture size and
+// reordering.
 
 export interface Sequence {
-  /** Pixels. */
+  /** In px. */
   width: number;
   height: number;
-  /** How many pictures may precede another one in the file and follow it on the screen; `undefined` where that is not said. */
+  /**
+   * How many pictures may come before another one in the file and after it on the screen.
+   * `undefined` if unknown.
+   */
   reordered: number | undefined;
 }
 
-/** Profiles whose parameters tell the format of their colours. */
+/** Profiles whose parameter sets contain the colour format. */
 const HIGH: ReadonlySet<number> = new Set([
   44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244,
 ]);
 
-/** Reads a unit of type 7, with its first byte; `undefined` when it makes no sense. */
+/** Parses a unit of type 7 with its first byte. `undefined` if it makes no sense. */
 export function parseSequence(unit: Uint8Array): Sequence | undefined {
   const bits = new Bits(unescaped(unit.subarray(1)));
   const profile = bits.read(8);
@@ -58,12 +61,12 @@ export function parseSequence(unit: Uint8Array): Sequence | undefined {
   const width = across * 16 - cutX * (colours === 1 || colours === 2 ? 2 : 1);
   const height = (down * 16 - cutY * (colours === 1 ? 2 : 1)) * (2 - whole);
   if (bits.isOver || width <= 0 || height <= 0 || width > 16384 || height > 16384) return undefined;
-  // Pictures that are shown in the order of decoding need no more said.
+  // Pictures in decoding order need no reordering.
   if (order === 2) return { width, height, reordered: 0 };
   return { width, height, reordered: bits.read(1) ? reorderingOf(bits) : undefined };
 }
 
-/** The bound among the hints on how the stream is used, at whose beginning the bits stand. */
+/** The reordering limit in the VUI, at whose start the bits are. */
 function reorderingOf(bits: Bits): number | undefined {
   if (bits.read(1) && bits.read(8) === 255) bits.read(32);
   if (bits.read(1)) bits.read(1);
@@ -108,7 +111,7 @@ function skipScaling(bits: Bits, size: number): void {
   }
 }
 
-/** The sequence that an avcC describes first. */
+/** The first sequence of an avcC. */
 export function sequenceOf(config: Uint8Array | undefined): Sequence | undefined {
   if (!config || config.length < 9 || (config[5]! & 31) === 0) return undefined;
   const size = (config[6]! << 8) | config[7]!;
@@ -116,7 +119,7 @@ export function sequenceOf(config: Uint8Array | undefined): Sequence | undefined
   return unit.length === size && (unit[0]! & 31) === 7 ? parseSequence(unit) : undefined;
 }
 
-/** Takes out the bytes that keep start codes from appearing (7.4.1). */
+/** Removes the bytes that prevent start codes (7.4.1). */
 function unescaped(data: Uint8Array): Uint8Array {
   const out = new Uint8Array(data.length);
   let to = 0;
@@ -142,7 +145,7 @@ class Bits {
     return this.at > this.data.length * 8;
   }
 
-  /** A number of `count` bits; only its last 32 count. */
+  /** Reads a number of `count` bits. Only the last 32 bits count. */
   read(count: number): number {
     let value = 0;
     for (let index = 0; index < count; index += 1, this.at += 1)
@@ -150,7 +153,7 @@ class Bits {
     return value;
   }
 
-  /** An Exp-Golomb number (9.1). */
+  /** Reads an Exp-Golomb number (9.1). */
   unsigned(): number {
     let zeros = 0;
     while (zeros < 32 && !this.isOver && this.read(1) === 0) zeros += 1;

@@ -1,9 +1,8 @@
-// Times of samples: decoding times for pictures, an even beat for sound, and silence where a track
-// has none.
+// Sample times: decoding times for pictures, an even beat for sound, and silence.
 
 import type { Sample } from "./fmp4";
 
-/** How many pictures are looked ahead where the film does not say it: a picture may be shown that many places after it is decoded. */
+/** How many pictures are looked ahead if the film does not tell how far it reorders. */
 const LOOK_AHEAD = 5;
 
 interface Picture {
@@ -14,8 +13,8 @@ interface Picture {
 }
 
 /**
- * Gives pictures their decoding times: the presentation times of the look-ahead, sorted. A picture whose time lies before
- * its decoding time gets a negative composition offset.
+ * Assigns decoding times to pictures: the sorted presentation times of the look-ahead. A picture
+ * before its decoding time gets a negative composition offset.
  */
 export class PictureClock {
   private readonly waiting: Picture[] = [];
@@ -25,7 +24,7 @@ export class PictureClock {
 
   constructor(private readonly lookAhead = LOOK_AHEAD) {}
 
-  /** Takes a picture in decoding order; gives those whose times are known now. */
+  /** Takes a picture in decoding order. Returns those whose times are known now. */
   push(picture: Picture): Sample[] {
     this.waiting.push(picture);
     this.insert(picture.pts);
@@ -34,7 +33,7 @@ export class PictureClock {
     return out;
   }
 
-  /** The rest, at the end of the film. */
+  /** The remaining pictures, at the end of the film. */
   flush(): Sample[] {
     const out: Sample[] = [];
     while (this.waiting.length > 0) this.emit(out);
@@ -67,14 +66,14 @@ export class PictureClock {
   }
 }
 
-/** Gaps and overlaps up to this are rounding of the container's ticks, µs. */
+/** Gaps and overlaps up to this size are rounding of the container's ticks, in µs. */
 const JITTER_US = 15_000;
 
-/** Puts frames of sound on an even beat, without drifting from the container's times. */
+/** Spaces sound frames evenly, without drifting from the container's times. */
 export class SoundClock {
   private next: number | undefined;
 
-  /** `duration` in µs, or 0 when only the container's times tell it. */
+  /** `duration` is in µs, or 0 if only the container's times tell it. */
   place(pts: number, duration: number): { pts: number; duration: number } {
     const even = this.next !== undefined && duration > 0 && Math.abs(pts - this.next) <= JITTER_US;
     const at = even ? this.next! : pts;
@@ -87,7 +86,7 @@ export class SoundClock {
   }
 }
 
-/** One Opus packet of 20 ms of silence, and its head: fullband, stereo. */
+/** An Opus packet of 20 ms of silence, and its head: fullband, stereo. */
 export const SILENCE = Uint8Array.of(0xfc, 0xff, 0xfe);
 export const SILENCE_US = 20_000;
 
@@ -107,7 +106,7 @@ export function opusHead(
   return head;
 }
 
-/** Packets of silence from `from` to `to` (µs), one after the other; the last one may count for less than it holds. */
+/** Packets of silence from `from` to `to` (µs). The last one may be cut short. */
 export function silence(from: number, to: number): Sample[] {
   const out: Sample[] = [];
   for (let at = from; at < to; at += SILENCE_US)

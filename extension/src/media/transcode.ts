@@ -1,7 +1,7 @@
-// Sound of any codec into Opus: decoded, mixed down to two channels, encoded by WebCodecs.
+// Transcodes sound to Opus: decodes, mixes down to stereo, encodes with WebCodecs.
 //
-// The encoder is fed one unbroken run of samples; the times of what comes out are counted from the
-// run's beginning. A small gap in the input is filled with silence, a large one begins a new run.
+// The encoder gets one continuous run of samples, and output times count from the run's start. A
+// small gap is filled with silence, a large one starts a new run.
 
 import { decoderFor, type Pcm, type SoundDecoder } from "./decoders";
 import type { Packet, Stream } from "./film";
@@ -9,11 +9,11 @@ import type { Sample } from "./fmp4";
 import { mixDown, rolesOf } from "./mixdown";
 import { opusHead } from "./timeline";
 
-/** Samples that an Opus encoder looks ahead, and a decoder throws away: libopus's 6.5 ms. */
+/** Samples that an Opus encoder looks ahead and a decoder discards: libopus's 6.5 ms. */
 export const PRE_SKIP = 312;
-/** Differences of the container's times up to this are rounding, µs. */
+/** Time differences up to this size are rounding, in µs. */
 const JITTER_US = 25_000;
-/** Gaps up to this are filled with zeros, µs. */
+/** Gaps up to this size are filled with zeros, in µs. */
 export const FILLED_US = 500_000;
 const BITS_PER_SECOND = 160_000;
 
@@ -22,7 +22,7 @@ export class Transcoder {
   private encoder: AudioEncoder | undefined;
   private channels = 0;
   private rate = 0;
-  /** Where the run began, and how long what was put in and came out of it is, µs. */
+  /** The run's start, and the lengths of its input and output, in µs. */
   private start = 0;
   private fed = 0;
   private given = 0;
@@ -37,10 +37,9 @@ export class Transcoder {
     return new Transcoder(stream, await decoderFor(stream));
   }
 
-  /** What an init segment for the result has to say. */
+  /** The stream description of the result, for its init segment. */
   static target(stream: Stream): Stream {
-    // Of one channel or two, packets say so themselves; what is announced has to be the same in
-    // both places that tell it.
+    // Opus packets tell mono from stereo themselves, but both announcements must agree.
     return {
       ...stream,
       codec: "opus",
@@ -52,14 +51,14 @@ export class Transcoder {
     };
   }
 
-  /** Decodes and encodes one frame; gives what is ready. */
+  /** Decodes and encodes one frame. Returns what is ready. */
   async push({ data, pts }: Pick<Packet, "data" | "pts">): Promise<Sample[]> {
     for (const pcm of await this.decoder.decode(data, pts)) await this.feed(pcm, data);
     if (this.failure) throw this.failure;
     return this.taken();
   }
 
-  /** The rest. Another run may follow. */
+  /** The remaining output. Another run may follow. */
   async flush(): Promise<Sample[]> {
     for (const pcm of await this.decoder.flush()) await this.feed(pcm, new Uint8Array(0));
     await this.endRun();
@@ -75,7 +74,7 @@ export class Transcoder {
     const mixed = mixDown(planes, rolesOf(this.stream.codec, frame, planes.length));
     const [first] = mixed;
     if (!first || first.length === 0 || !(sampleRate > 0)) return;
-    // A mono frame in a stereo stream becomes stereo, so that the encoder need not change.
+    // A mono frame in a stereo stream becomes stereo, so that the encoder can stay.
     if (mixed.length === 1) mixed.push(first);
     if (this.encoder === undefined || mixed.length !== this.channels || sampleRate !== this.rate)
       await this.begin(mixed.length, sampleRate, pts);
@@ -109,7 +108,7 @@ export class Transcoder {
     this.fed += (frames / this.rate) * 1e6;
   }
 
-  /** Begins a new run, with what was encoded so far given out. */
+  /** Starts a new run, and outputs what was encoded so far. */
   private async begin(channels: number, sampleRate: number, pts: number): Promise<void> {
     await this.endRun();
     this.channels = channels;

@@ -1,5 +1,4 @@
-// The worker's entry: the player's messages in, a film's description and a MediaSource's handle
-// out.
+// Entry of the media worker: takes the player's messages, answers with the film and a MediaSource.
 
 import type { Beside } from "./beside";
 import type { Conversion } from "./conversion";
@@ -16,7 +15,7 @@ declare const self: {
   addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
 };
 
-/** No font is larger, bytes. */
+/** Largest font in bytes. */
 const MOST_FONT = 32 << 20;
 
 const post = (message: FromWorker, transfer: unknown[] = []): void =>
@@ -31,7 +30,7 @@ let encodesOpus = false;
 let playback: Playback | undefined;
 let conversion: Conversion | undefined;
 let subtitles: ReadonlySet<number> = new Set();
-/** Of a film that is converted: the blocks of its subtitles, whoever reads them, and where the element is. */
+/** For a converted film: its subtitle blocks, their reader, and the element's time. */
 const cues = new Cues(sendCues);
 let beside: Beside | undefined;
 let position = 0;
@@ -103,7 +102,7 @@ async function open(url: string, elementTypes: ReadonlySet<string>): Promise<Ins
   source = new RangeSource(url, undefined, undefined, undefined, patience);
   source.onWaiting = waiting;
   encodesOpus = await canEncodeOpus();
-  // What Media Source Extensions take in MP4 the element plays from any container.
+  // The `<video>` plays what Media Source Extensions accept in MP4 from any container.
   const inspected = await inspect(source, {
     mse,
     element: (type) => mse(type) || elementTypes.has(type),
@@ -157,7 +156,7 @@ function sendCues(cues: Cue[]): void {
   );
 }
 
-/** A MediaSource that the element has taken. */
+/** A MediaSource that the `<video>` has taken. */
 async function openSource(): Promise<Source> {
   const media = new MediaSource() as MediaSource & { readonly handle: MediaSourceHandle };
   const open = new Promise((resolve) =>
@@ -185,7 +184,7 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
     import("./beside"),
   ]);
   position = at;
-  // What was opened for looking reads no more, but for subtitles.
+  // The opened file is no longer read, except for subtitles.
   if (inspected.demuxed && film.subtitles.some(({ format }) => format !== "other")) {
     inspected.demuxed.rest?.();
     beside = new Reader(inspected.demuxed, cues);

@@ -1,17 +1,17 @@
-// The head of a Windows Media file (Advanced Systems Format, revision 01.20.05).
+// Parses the head of a Windows Media file (Advanced Systems Format, revision 01.20.05).
 
 import type { Stream } from "../film";
 import { fourcc, waveFormat } from "../names";
 import { type Bytes, type Head, lasting, MOST_TRACKS, track } from "./head";
 
-// GUIDs as they lie in the file.
+// GUIDs as stored in the file.
 const FILE = "a1dcab8c47a9cf118ee400c00c205365";
 const STREAM = "9107dcb7b7a9cf118ee600c00c205365";
 const ENCRYPTED = ["fbb3112223bdd211b4b700a0c955fc6e", "14e68a292226174cb935dae07ee9289c"];
 const AUDIO = "409e69f84d5bcf11a8fd00805f5c442b";
 const VIDEO = "c0ef19bc4d5bcf11a8fd00805f5c442b";
 
-/** How many bytes the head takes, told by the first 24 of them. */
+/** Size of the head in bytes, from its first 24 bytes. */
 export function asfHeadSize(bytes: Bytes): number {
   return bytes.u64(16);
 }
@@ -25,7 +25,7 @@ export function readAsf(bytes: Bytes): Head {
     const guid = bytes.hex(at, 16);
     const size = bytes.u64(at + 16);
     if (size < 24) break;
-    // The preroll is counted as part of the film.
+    // The play duration includes the preroll.
     if (guid === FILE) duration = lasting(bytes.u64(at + 64) / 1e7 - bytes.u64(at + 80) / 1e3);
     else if (ENCRYPTED.includes(guid)) encrypted = true;
     else if (guid === STREAM && streams.length < MOST_TRACKS) {

@@ -1,4 +1,4 @@
-// The head of an AVI file: RIFF lists of stream headers (AVI RIFF File Reference, OpenDML 1.02).
+// Parses the head of an AVI file (AVI RIFF File Reference, OpenDML 1.02).
 
 import type { Stream } from "../film";
 import { fourcc, waveFormat } from "../names";
@@ -6,7 +6,7 @@ import { type Bytes, type Head, lasting, MOST_TRACKS, track } from "./head";
 
 interface Chunk {
   id: string;
-  /** Offset of its body, and the body's end, which may lie beyond what was read. */
+  /** Offset of the body, and its end, which may be beyond the bytes that were read. */
   at: number;
   end: number;
 }
@@ -19,7 +19,7 @@ function* chunks(bytes: Bytes, from: number, to: number): Generator<Chunk> {
   }
 }
 
-/** How many bytes the head takes, told by the first 24 of them. */
+/** Size of the head in bytes, from its first 24 bytes. */
 export function aviHeadSize(bytes: Bytes): number {
   return bytes.ascii(12, 4) === "LIST" ? 20 + bytes.u32(16) : bytes.length;
 }
@@ -61,7 +61,7 @@ export function readAvi(bytes: Bytes): Head {
         );
         seconds = Math.max(seconds, lasts);
       } else if (id === "strf") {
-        // Subtitles, timecodes: they count as tracks of the file, and that is all.
+        // Subtitles and timecodes only count as tracks.
       }
     }
   };
@@ -84,7 +84,7 @@ export function readAvi(bytes: Bytes): Head {
     }
     break;
   }
-  // Beyond the first gigabyte only OpenDML's count is the whole film's.
+  // Beyond the first gigabyte, only OpenDML's count covers the whole film.
   return {
     container: "avi",
     duration: lasting(Math.max(seconds, Math.max(frames, allFrames) * perFrame)),

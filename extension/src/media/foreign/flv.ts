@@ -1,4 +1,4 @@
-// The head of a Flash video: what its first tags say (Adobe Flash Video File Format 10.1, annex E).
+// Parses the first tags of a Flash video (Adobe Flash Video File Format 10.1, annex E).
 
 import type { Stream } from "../film";
 import { fourcc, type Named } from "../names";
@@ -77,7 +77,7 @@ function sound(bytes: Bytes, at: number): Stream {
   });
 }
 
-/** Gathers the numbers of `onMetaData` (AMF 0). */
+/** Collects the numbers of `onMetaData` (AMF 0). */
 function metadata(bytes: Bytes, from: number, to: number, facts: Record<string, number>): void {
   let at = from;
   const text = (): string => {
@@ -85,7 +85,7 @@ function metadata(bytes: Bytes, from: number, to: number, facts: Record<string, 
     at += 2 + length;
     return bytes.ascii(at - length, Math.min(length, 64));
   };
-  /** Passes over one value; `false` where it isn't one. */
+  /** Reads one value. Returns false if there is none. */
   const value = (key: string, depth: number): boolean => {
     if (at >= to || depth > MOST_DEPTH) return false;
     const type = bytes.u8(at);

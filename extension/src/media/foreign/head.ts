@@ -1,8 +1,8 @@
-// What the readers of foreign containers give, and bytes that can't be read past their end.
+// The results of readers of foreign containers, and bytes with bounds checks.
 //
-// These containers aren't played here: their heads are read so that a person learns what a film is.
-// A reader of one gets the first bytes of a file, trusts nothing in them, and gives what it found
-// when they stop making sense.
+// These containers are not played here. Their heads are parsed only to tell the person what a film
+// contains. A reader gets the first bytes of a file and returns what it found before they stop
+// making sense.
 
 import { codecString } from "../codecs";
 import type { Stream } from "../film";
@@ -11,14 +11,14 @@ import type { Container } from "../protocol";
 
 export interface Head {
   container: Container;
-  /** µs. */
+  /** In µs. */
   duration: number | undefined;
-  /** How far its time stamps are ahead, µs. */
+  /** Offset of the file's time stamps in µs. */
   origin?: number;
   streams: Stream[];
 }
 
-/** No file is taken to have more tracks. */
+/** Most tracks of a file. */
 export const MOST_TRACKS = 64;
 
 export class Bytes {
@@ -32,7 +32,7 @@ export class Bytes {
     return this.data.length;
   }
 
-  /** All numbers are 0 where bytes are missing. */
+  /** Reads give 0 where bytes are missing. */
   u8(at: number): number {
     return this.data[at] ?? 0;
   }
@@ -77,7 +77,7 @@ export class Bytes {
   }
 }
 
-/** A track, with what is known of it; `written` is the container's own name of the codec. */
+/** A track. `written` is the container's name of its codec. */
 export function track(
   id: number,
   type: Stream["type"],
@@ -108,7 +108,7 @@ export function track(
   };
 }
 
-/** Seconds into µs; `undefined` for what can't be a film's length. */
+/** Converts seconds to µs. `undefined` for an implausible length. */
 export function lasting(seconds: number): number | undefined {
   return Number.isFinite(seconds) && seconds > 0 && seconds < 360_000
     ? Math.round(seconds * 1e6)

@@ -1,5 +1,4 @@
-// The beginning of an MPEG program stream, as DVDs and old recordings have it (ISO/IEC 13818-1,
-// 2.5), or of a bare MPEG video.
+// Parses MPEG program streams, as on DVDs (ISO/IEC 13818-1, 2.5), and bare MPEG video.
 
 import type { Stream } from "../film";
 import type { Named } from "../names";
@@ -14,7 +13,7 @@ interface Pes {
   sub: number;
   payload: number;
   end: number;
-  /** Seconds. */
+  /** In seconds. */
   time: number | undefined;
 }
 
@@ -49,7 +48,9 @@ export function readProgram(bytes: Bytes): Head {
   };
 }
 
-/** Seconds from the first to the last time stamp of two stretches of a file; `undefined` where one has none. */
+/**
+ * Seconds from the first time stamp in `first` to the last in `last`. `undefined` if one has none.
+ */
 export function programDuration(first: Bytes, last: Bytes): number | undefined {
   const begin = beginning(times(first));
   const end = Math.max(...times(last));
@@ -60,10 +61,10 @@ export function programDuration(first: Bytes, last: Bytes): number | undefined {
 const times = (bytes: Bytes): number[] =>
   [...packets(bytes)].flatMap(({ time }) => (time === undefined ? [] : [time]));
 
-/** The first of a file's times: its packets lie in another order than they are shown, but not by much. */
+/** Packets are slightly out of order: the smallest of the first few times. */
 const beginning = (all: number[]): number => Math.min(...all.slice(0, 20));
 
-/** The packets of a stretch, from wherever the first one begins. */
+/** The packets of a stretch, from the first complete one on. */
 function* packets(bytes: Bytes): Generator<Pes> {
   for (let at = 0; ; ) {
     while (at + 9 <= bytes.length && !(bytes.u24(at) === 1 && bytes.u8(at + 3) >= 0xba)) at += 1;
@@ -113,7 +114,7 @@ function stamp(bytes: Bytes, at: number): number {
   return (high * 2 ** 30 + low) / 90_000;
 }
 
-/** A sequence header says the size; the extension that follows it in MPEG-2 tells the two apart. */
+/** A sequence header has the size. The extension after it tells MPEG-2 from MPEG-1. */
 function pictureAt(bytes: Bytes, from: number, to: number): Stream | undefined {
   for (let at = from; at + 12 <= to; at += 1) {
     if (bytes.u24(at) !== 1 || bytes.u8(at + 3) !== 0xb3) continue;
@@ -142,7 +143,7 @@ function soundAt(bytes: Bytes, key: number, from: number, to: number): Stream {
   return track(key, "audio", { codec: "mp2" }, "MPEG audio");
 }
 
-/** What DVDs put into private stream 1. */
+/** The sound formats of DVDs in private stream 1. */
 function privateSound(sub: number): Named | undefined {
   if (sub >= 0x80 && sub <= 0x87) return { codec: "ac3" };
   if (sub >= 0x88 && sub <= 0x8f) return { codec: "dts" };

@@ -1,5 +1,4 @@
-// Heads of the containers that this worker does not play. A chunk of its own: only such files fetch
-// it.
+// Reads the heads of containers that this worker does not play. Loaded only for such files.
 
 import type { Container } from "../protocol";
 import { type Cursor, readAll, type RangeSource } from "../reader";
@@ -10,13 +9,16 @@ import { Bytes, type Head, lasting } from "./head";
 import { programDuration, readProgram } from "./program";
 import { readFlac, readFrames, readOgg, readWave } from "./sound";
 
-/** How much of a beginning is looked at, bytes, and how much of it where the head does not say how long it is. */
+/** How many bytes of a file are read at most, and how many if the head does not tell its size. */
 const MOST_HEAD = 1 << 20;
 const USUAL_HEAD = 128 << 10;
-/** How much of a program stream's end is searched for its last time, bytes. */
+/** How many bytes at a program stream's end are searched for its last time. */
 const TAIL = 256 << 10;
 
-/** Reads the head of a file with a cursor at its beginning. Whatever lies there, it ends, and what it can't read is missing. */
+/**
+ * Reads the head of a file with a cursor at its start. Never fails on bad data: what it can't read
+ * is missing.
+ */
 export async function readForeign(
   cursor: Cursor,
   container: Container,
@@ -55,7 +57,7 @@ export async function readForeign(
   }
 }
 
-/** Finds the length (µs) of a program stream, which only its last time stamps tell. */
+/** Finds the length (µs) of a program stream from its last time stamps. */
 export async function measureProgram(source: RangeSource): Promise<number | undefined> {
   const { size = 0 } = source;
   if (size === 0) return undefined;

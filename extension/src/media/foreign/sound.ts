@@ -1,4 +1,4 @@
-// Files that hold sound alone, and Ogg: what they are, and whether a `<video>` plays them.
+// Parses sound files and Ogg: what they contain, and whether a `<video>` plays them.
 
 import type { Stream } from "../film";
 import { type Named, waveFormat } from "../names";
@@ -22,7 +22,7 @@ export function readWave(bytes: Bytes, size: number | undefined): Head {
       });
       perSecond = bytes.u32(at + 16);
     } else if (bytes.ascii(at, 4) === "data") {
-      // Writers that could not go back leave the length open.
+      // Writers that could not seek back leave the length open.
       const told = length === 0 || length === 0xffffffff ? (size ?? 0) - at - 8 : length;
       if (perSecond > 0) duration = lasting(told / perSecond);
       break;
@@ -94,7 +94,7 @@ export function readOgg(bytes: Bytes): Head {
   return { container: "ogg", duration: undefined, streams };
 }
 
-/** What the head of a frame of MPEG audio says (ISO/IEC 11172-3, 2.4.1.3). */
+/** Parses the head of an MPEG audio frame (ISO/IEC 11172-3, 2.4.1.3). */
 export function mpegAudio(
   bytes: Bytes,
   at: number,
@@ -110,7 +110,7 @@ export function mpegAudio(
   };
 }
 
-/** MPEG audio or ADTS, behind an ID3 tag or not. `size` is the file's. */
+/** MPEG audio or ADTS, perhaps after an ID3 tag. `size` is the file's size in bytes. */
 export function readFrames(bytes: Bytes, size: number | undefined): Head {
   const tagged = bytes.ascii(0, 3) === "ID3";
   const tag = tagged
@@ -123,7 +123,7 @@ export function readFrames(bytes: Bytes, size: number | undefined): Head {
   let at = tag;
   while (at + 4 <= bytes.length && !(bytes.u8(at) === 0xff && (bytes.u8(at + 1) & 0xe0) === 0xe0))
     at += 1;
-  // Behind a large picture in its tag: it is MP3 all but always.
+  // After a large picture in its tag: almost always MP3.
   if (at + 4 > bytes.length)
     return {
       container: "mp3",

@@ -1,4 +1,4 @@
-// SimpleBlocks and Blocks: their head, and the frames inside with all three lacings (RFC 9559, 10).
+// Parses SimpleBlocks and Blocks: their head, and frames with all three lacings (RFC 9559, 10).
 
 import { uint, UNKNOWN, vint } from "./ebml";
 
@@ -6,18 +6,21 @@ export interface Block {
   track: number;
   /** Relative to the cluster, in ticks. */
   time: number;
-  /** Of a SimpleBlock; a Block's key frames are told by its group. */
+  /** For a SimpleBlock. A Block's group tells whether it is a key frame. */
   key: boolean;
   frames: Uint8Array[];
 }
 
-/** The track of a block, from its first bytes; `undefined` when it makes no sense. */
+/** The track of a block, from its first bytes. `undefined` if they make no sense. */
 export function trackOf(bytes: Uint8Array): number | undefined {
   const track = vint(bytes, 0);
   return typeof track === "string" || track.value === UNKNOWN ? undefined : track.value;
 }
 
-/** Takes a block apart; `undefined` when its sizes contradict each other. The frames are views of `bytes`. */
+/**
+ * Splits a block into frames, which are views of `bytes`. `undefined` if its sizes are
+ * contradictory.
+ */
 export function parseBlock(bytes: Uint8Array): Block | undefined {
   const track = vint(bytes, 0);
   if (typeof track === "string" || bytes.length < track.length + 3) return undefined;
@@ -60,7 +63,7 @@ function cut(body: Uint8Array, from: number, sizes: number[]): Uint8Array[] | un
   return frames;
 }
 
-/** Sizes as sums of bytes, of which all but the last are 255. */
+/** Sizes as sums of bytes, all 255 but the last. */
 function xiph(body: Uint8Array, count: number): { sizes: number[]; at: number } | undefined {
   const sizes: number[] = [];
   let at = 1;
@@ -86,7 +89,7 @@ function ebml(body: Uint8Array, count: number): { sizes: number[]; at: number } 
   while (sizes.length < count - 1) {
     const number = vint(body, at);
     if (typeof number === "string") return undefined;
-    // All ones are a size that no lace has, and as a difference the largest one.
+    // All ones never occur as a size, and mean the largest value as a difference.
     const value = number.value === UNKNOWN ? 2 ** (7 * number.length) - 1 : number.value;
     size = sizes.length === 0 ? value : size + value - (2 ** (7 * number.length - 1) - 1);
     if (size < 0 || size > body.length) return undefined;
@@ -96,7 +99,7 @@ function ebml(body: Uint8Array, count: number): { sizes: number[]; at: number } 
   return { sizes, at };
 }
 
-/** How long a group says it lasts and whether it refers to no other frame. */
+/** The duration of a block group, and whether it refers to no other frame. */
 export function groupFacts(elements: Iterable<{ id: number; data: Uint8Array }>): {
   block: Uint8Array | undefined;
   duration: number | undefined;

@@ -1,23 +1,23 @@
-// EBML: elements of an id, a size and a body (RFC 8794), read from memory or from a cursor.
+// Parses EBML elements (RFC 8794), from memory or from a cursor.
 //
-// It trusts no size: an element in memory ends where its parent does, and one in a file is only
+// Sizes are not trusted: an element in memory ends with its parent, and one in a file is only
 // measured here.
 
 import type { Cursor } from "../reader";
 
-/** The size of an element that lasts until something that can't be inside it (RFC 8794, 6.2). */
+/** Size of an element that lasts until one that can't be inside it (RFC 8794, 6.2). */
 export const UNKNOWN = -1;
 
 export interface Header {
   /** With its length marker, as documents write it: 0x1A45DFA3. */
   id: number;
-  /** Bytes of the body, or `UNKNOWN`; above 2^53 it is not exact. */
+  /** Size of the body in bytes, or `UNKNOWN`. Not exact above 2^53. */
   size: number;
-  /** Bytes of the header itself. */
+  /** Size of the header in bytes. */
   length: number;
 }
 
-/** Reads a header at `at`; `"short"` when bytes are missing, `"invalid"` when no header can begin so. */
+/** Parses a header at `at`. `"short"` if bytes are missing, `"invalid"` if it can't be a header. */
 export function header(bytes: Uint8Array, at = 0): Header | "short" | "invalid" {
   const first = bytes[at];
   if (first === undefined) return "short";
@@ -31,7 +31,7 @@ export function header(bytes: Uint8Array, at = 0): Header | "short" | "invalid" 
   return { id, size: size.value, length: idLength + size.length };
 }
 
-/** Reads a number of variable length without its marker; all ones are `UNKNOWN`. */
+/** Parses a number of variable length, without its marker. All ones give `UNKNOWN`. */
 export function vint(
   bytes: Uint8Array,
   at: number,
@@ -71,27 +71,27 @@ export function* children(body: Uint8Array): Generator<Element> {
   }
 }
 
-/** An unsigned integer of up to eight bytes; above 2^53 it is not exact. */
+/** An unsigned integer of up to eight bytes. Not exact above 2^53. */
 export function uint(data: Uint8Array): number {
   let value = 0;
   for (let i = 0; i < Math.min(data.length, 8); i += 1) value = value * 256 + data[i]!;
   return value;
 }
 
-/** A float of four or eight bytes; 0 for an empty one and for any other length. */
+/** A float of four or eight bytes. 0 for any other length. */
 export function float(data: Uint8Array): number {
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   if (data.length === 4) return view.getFloat32(0);
   return data.length === 8 ? view.getFloat64(0) : 0;
 }
 
-/** A string, without the zeros that may pad it; at most 4096 bytes of it. */
+/** A string of at most 4096 bytes, without zero padding. */
 export function text(data: Uint8Array): string {
   const end = data.indexOf(0);
   return new TextDecoder().decode(data.subarray(0, Math.min(end < 0 ? data.length : end, 4096)));
 }
 
-/** The header at the cursor, which stays before it; `undefined` at the end of the file. */
+/** The header at the cursor, which does not move. `undefined` at the end of the file. */
 export async function peekHeader(cursor: Cursor): Promise<Header | "invalid" | undefined> {
   for (let count = Math.max(2, Math.min(12, cursor.ready)); ; count = Math.min(12, count + 1)) {
     const whole = await cursor.need(count);

@@ -1,8 +1,7 @@
-// A Matroska or WebM file: opened by reading forward to its first cluster, sought by its Cues or by
-// guessing.
+// A Matroska or WebM file: opens it, seeks with its Cues or by interpolation.
 //
-// The Cues often lie at the end of the file, where a torrent has nothing yet, so they are read when
-// a seek needs them.
+// The Cues are often at the file's end, which a torrent may not have yet, so they are read only
+// when a seek needs them.
 
 import { aacConfig, codecString, frameDuration, matroskaCodec } from "../codecs";
 import type { Demuxed, Reading, Stream } from "../film";
@@ -23,21 +22,24 @@ import {
 } from "./head";
 import { findCluster, MatroskaReading } from "./reading";
 
-/** Bounds on what is read into memory at once, bytes: hostile files promise anything. */
+/** Most bytes read into memory at a time: hostile files claim any size. */
 const MOST_HEAD = 8 << 20;
 const MOST_CUES = 32 << 20;
-/** How many elements may precede the first cluster. */
+/** Most elements before the first cluster. */
 const MOST_ELEMENTS = 4096;
 const MOST_FONTS = 256;
-/** How much of a file's end is searched for its last cluster, bytes. */
+/** How many bytes at the file's end are searched for the last cluster. */
 const TAIL = 2 << 20;
-/** A guess is good enough when it lies at most this far before the wanted time, µs. */
+/** A guess is good enough this close before the wanted time, in µs. */
 const GUESS_US = 10_000_000;
 const MOST_GUESSES = 12;
-/** How far before a place subtitles are looked for that last until there, where the index does not name them. */
+/** How far back subtitles are searched that last until a place, without an index, in µs. */
 const BACK_US = 10_000_000;
 const BACK_BYTES = 4 << 20;
-/** The same where it does; those that ended so shortly before are looked for as well, as a person may delay them, µs. */
+/**
+ * The same with an index, in bytes; and how long ago they may have ended, in µs, because the person
+ * may delay them.
+ */
 const INDEXED_BACK_BYTES = 16 << 20;
 const ENDED_US = 5_000_000;
 
@@ -55,13 +57,13 @@ export class MatroskaFile implements Demuxed {
   private cues: CuePoint[] | undefined;
   private found: Font[] = [];
   private attachmentsRead = false;
-  /** Stands before the first cluster after opening; the first reading goes on with it. */
+  /** At the first cluster after opening. The first reading continues with it. */
   private cursor: Cursor | undefined;
   private readonly closing = new AbortController();
 
   private constructor(private readonly source: RangeSource) {}
 
-  /** Opens a file with a cursor at its beginning; `undefined` when no EBML header stands there. */
+  /** Opens a file with a cursor at its start. `undefined` if it has no EBML header. */
   static async open(source: RangeSource, cursor: Cursor): Promise<MatroskaFile | undefined> {
     const file = new MatroskaFile(source);
     file.cursor = cursor;
@@ -83,7 +85,7 @@ export class MatroskaFile implements Demuxed {
     return file;
   }
 
-  /** Ticks to µs. */
+  /** Converts ticks to µs. */
   us(ticks: number): number {
     return Math.round((ticks * this.info.scale) / 1000);
   }
@@ -154,7 +156,7 @@ export class MatroskaFile implements Demuxed {
     }
   }
 
-  /** The body of an element that the SeekHead names; `undefined` when it isn't there. */
+  /** The body of an element named by the SeekHead. `undefined` if it is not there. */
   private async elsewhere(id: number): Promise<Uint8Array | undefined> {
     const position = this.seeks.get(id);
     if (position === undefined) return undefined;
@@ -177,7 +179,7 @@ export class MatroskaFile implements Demuxed {
     }
   }
 
-  // Attachments: the files' bytes are passed over.
+  // Attachments: the files' bytes are skipped.
 
   private async readAttachments(cursor: Cursor, end: number): Promise<void> {
     this.attachmentsRead = true;
@@ -240,7 +242,7 @@ export class MatroskaFile implements Demuxed {
     return this.found;
   }
 
-  /** Of a recording that does not say how long it is: the time of its last cluster. */
+  /** The time of the last cluster, for recordings without a duration. */
   async measure(): Promise<number | undefined> {
     const end = Math.min(this.source.size ?? 0, this.segmentEnd);
     let last: number | undefined;
@@ -284,7 +286,10 @@ export class MatroskaFile implements Demuxed {
       : new MatroskaReading(new Cursor(this.source, at, start), this, wanted);
   }
 
-  /** Where to begin for what is shown at `pts` and lies before `here`; `undefined` when there is nothing, as the index knows. */
+  /**
+   * Where to begin for subtitles shown at `pts` that are before `here`. `undefined` if the index
+   * knows of none.
+   */
   private lookBack(
     cues: CuePoint[],
     here: CuePoint,
@@ -341,7 +346,9 @@ export class MatroskaFile implements Demuxed {
     return this.cues;
   }
 
-  /** Finds a cluster shortly before `pts` without an index, by interpolating between known places. */
+  /**
+   * Finds a cluster shortly before `pts` without an index, by interpolation between known places.
+   */
   private async guess(pts: number): Promise<number> {
     let low = { at: this.firstCluster, pts: 0 };
     const end = Math.min(this.source.size ?? 0, this.segmentEnd);
@@ -353,7 +360,7 @@ export class MatroskaFile implements Demuxed {
       count += 1
     ) {
       const target = Math.max(low.pts, pts - GUESS_US / 2);
-      // Where interpolation does not get nearer, halving does.
+      // Where interpolation gets no closer, bisection does.
       const share =
         count % 3 === 2
           ? 0.5

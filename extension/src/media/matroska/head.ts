@@ -1,7 +1,6 @@
-// What stands before the clusters and beside them: Info, Tracks, SeekHead, Cues, Chapters,
-// Attachments (RFC 9559, 5.1).
+// Parses Info, Tracks, SeekHead, Cues, Chapters and Attachments (RFC 9559, 5.1).
 //
-// All of it is read from memory, with bounds on how many of each are kept.
+// All are parsed from memory, with limits on how many items are kept.
 
 import { children, float, text, uint } from "./ebml";
 import type { Chapter, Font } from "../protocol";
@@ -40,9 +39,9 @@ export interface TrackEntry {
   isDefault: boolean;
   forced: boolean;
   enabled: boolean;
-  /** Nanoseconds between frames, 0 where unknown. */
+  /** Nanoseconds between frames. 0 if unknown. */
   defaultDuration: number;
-  /** Nanoseconds that a decoder has to throw away at the beginning. */
+  /** Nanoseconds that a decoder has to discard at the start. */
   codecDelay: number;
   width: number;
   height: number;
@@ -51,11 +50,11 @@ export interface TrackEntry {
   outputRate: number;
   channels: number;
   bitDepth: number;
-  /** How frames are packed: `strip` bytes precede each, or each is deflated. */
+  /** Frame compression: `strip` bytes are prepended to each frame, or each frame is inflated. */
   strip: Uint8Array | undefined;
   deflated: boolean;
   encrypted: boolean;
-  /** Packed in a way that isn't known here. */
+  /** The frames use an unknown compression or encryption. */
   strange: boolean;
 }
 
@@ -190,7 +189,7 @@ function audio(body: Uint8Array, track: TrackEntry): void {
   }
 }
 
-/** ContentEncodings: one compression of the frames is understood, an encryption never is. */
+/** ContentEncodings. One compression is supported, encryption never is. */
 function encodings(body: Uint8Array, track: TrackEntry): void {
   let count = 0;
   for (const encoding of children(body)) {
@@ -219,7 +218,7 @@ function encodings(body: Uint8Array, track: TrackEntry): void {
   }
 }
 
-/** Where the SeekHead says that elements lie: id → offset in the segment's body. */
+/** Adds the SeekHead's entries: element id → offset in the segment's body. */
 export function parseSeekHead(body: Uint8Array, into: Map<number, number>): void {
   for (const seek of children(body)) {
     if (seek.id !== 0x4dbb) continue;
@@ -238,9 +237,9 @@ export interface CuePoint {
   /** In ticks. */
   time: number;
   track: number;
-  /** Of the cluster, in the segment's body. */
+  /** Position of the cluster in the segment's body. */
   position: number;
-  /** In ticks, where the index says it: mkvmerge's does of subtitles. */
+  /** In ticks, if the index tells it: mkvmerge's does for subtitles. */
   duration: number | undefined;
 }
 
@@ -265,7 +264,7 @@ export function parseCues(body: Uint8Array): CuePoint[] {
   return cues.sort((a, b) => a.time - b.time);
 }
 
-/** The chapters of the first edition, without those inside others. */
+/** The top-level chapters of the first edition. */
 export function parseChapters(body: Uint8Array): Chapter[] {
   const chapters: Chapter[] = [];
   for (const edition of children(body)) {

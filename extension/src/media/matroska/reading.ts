@@ -1,8 +1,7 @@
-// Packets out of clusters, in the file's order.
+// Reads packets from clusters, in file order.
 //
-// Elements of the segment and of its clusters are read as one flat sequence, so a cluster of
-// unknown size ends by itself. Where the bytes stop making sense the next cluster is looked for;
-// what lies between is lost, not the film.
+// Elements of the segment and its clusters are read as one flat sequence, so a cluster of unknown
+// size needs no end. After damaged bytes, it searches the next cluster and continues there.
 
 import type { Packet, Reading } from "../film";
 import { Cursor, MOST_AT_ONCE, type RangeSource, Trouble } from "../reader";
@@ -12,7 +11,7 @@ import { ID, type TrackEntry } from "./head";
 
 /** How many bytes are searched for the next cluster. */
 const MOST_SEARCHED = 32 << 20;
-/** The most bytes that a deflated subtitle may grow to. */
+/** Largest size of an inflated subtitle in bytes. */
 const MOST_INFLATED = 8 << 20;
 
 interface Tracks {
@@ -47,7 +46,7 @@ export class MatroskaReading implements Reading {
     return this.queue.shift();
   }
 
-  /** Reads one element; `false` at the end of the file. */
+  /** Reads one element. Returns false at the end of the file. */
   private async step(): Promise<boolean> {
     const head = await peekHeader(this.cursor);
     if (head === undefined) return false;
@@ -60,7 +59,7 @@ export class MatroskaReading implements Reading {
     if (head.size === UNKNOWN) return this.resync();
     if (head.id === ID.EncryptedBlock) throw new Trouble("broken", "an encrypted block");
     if (head.id !== ID.Timestamp && head.id !== ID.SimpleBlock && head.id !== ID.BlockGroup) {
-      // Only an element of the top level may be large; anything else is damage.
+      // Only top-level elements may be large; anything else is damage.
       if (head.size > MOST_AT_ONCE && head.id < 0x10000000) return this.resync();
       await this.cursor.skip(head.length + head.size);
       return true;
@@ -171,7 +170,7 @@ async function inflate(frame: Uint8Array): Promise<Uint8Array | undefined> {
   return whole;
 }
 
-/** Where in `bytes` a cluster begins that has a timestamp as its first, second or third element. */
+/** Offset in `bytes` of a cluster whose timestamp is among its first three elements. */
 function clusterIn(bytes: Uint8Array): number | undefined {
   for (
     let at = bytes.indexOf(0x1f);
@@ -194,7 +193,10 @@ function clusterIn(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** The first cluster at or behind `from`, with its time in ticks; `undefined` when there is none before `to`. */
+/**
+ * The first cluster at or after `from`, with its time in ticks. `undefined` if there is none before
+ * `to`.
+ */
 export async function findCluster(
   source: RangeSource,
   from: number,

@@ -1,7 +1,7 @@
-// Cuts an elementary stream into pictures or frames of sound, each with its time.
+// Splits an elementary stream into pictures or sound frames with times.
 //
-// Payloads come as the packets carry them. A unit may begin and end anywhere in them; the first one
-// that begins behind a head has that head's time, and those after it follow on.
+// Units may begin and end anywhere in the payloads. The first unit after a PES head gets its time;
+// the following ones continue from there.
 
 import { avcConfig, lengthPrefixed } from "../annexb";
 import { codecString, frameDuration } from "../codecs";
@@ -10,13 +10,13 @@ import { Growing } from "../growing";
 import { parseSequence } from "../sps";
 import { type Frame, type FrameReader, frameReader } from "./frames";
 
-/** The head of what a packet begins. */
+/** The PES head of a packet. */
 export interface Mark {
   /** Offset of the packet in the file. */
   at: number;
-  /** Presentation time, µs. */
+  /** Presentation time in µs. */
   pts: number;
-  /** The stream can be entered here, says the packet. */
+  /** The packet says that the stream can be entered here. */
   random: boolean;
 }
 
@@ -29,9 +29,9 @@ export interface Unit {
 }
 
 export interface Cutter {
-  /** The stream, with what its units have told of it so far; `undefined` until that is enough to play it. */
+  /** The stream as described by its units so far. `undefined` until that is enough to play it. */
   readonly known: Stream | undefined;
-  /** Takes what a packet carries; `mark` is that of the head which it followed. Gives what is complete. */
+  /** Takes a packet's payload. `mark` is the PES head before it. Returns complete units. */
   push(payload: Uint8Array, mark: Mark | undefined): Unit[];
   /** The last unit. */
   finish(): Unit[];
@@ -44,18 +44,18 @@ export function cutterFor(stream: Stream): Cutter | undefined {
   return read && new FrameCutter(stream, read);
 }
 
-/** No picture or frame is larger, bytes. */
+/** Largest picture or frame in bytes. */
 const MOST_UNIT = 16 << 20;
 
-/** The bytes that are not cut yet, and the heads among them. */
+/** Bytes that are not split yet, with the PES heads among them. */
 class Held {
   readonly bytes = new Growing();
-  /** How many bytes were cut off. */
+  /** How many bytes were removed. */
   private gone = 0;
   private marks: (Mark & { from: number })[] = [];
   private last: { mark: Mark; from: number } | undefined;
 
-  /** Whether all that was held had to be dropped: no picture or frame is that large. */
+  /** Returns true if everything had to be dropped, because no picture or frame is that large. */
   push(payload: Uint8Array, mark: Mark | undefined): boolean {
     if (mark) this.marks.push({ ...mark, from: this.gone + this.bytes.length });
     this.bytes.push(payload);
@@ -74,12 +74,15 @@ class Held {
     return this.bytes.take(count);
   }
 
-  /** Whether a head stood just before the byte at `at`. */
+  /** Whether a PES head is just before the byte at `at`. */
   begins(at: number): boolean {
     return this.marks.some(({ from }) => from === this.gone + at);
   }
 
-  /** The mark of a unit that begins at `at`, if it is the first behind it, and its order. Marks before it are forgotten. */
+  /**
+   * The order of a unit at `at`, and its mark if it is the first after one. Earlier marks are
+   * dropped.
+   */
   unit(at: number): { mark: Mark | undefined; order: number } {
     const begin = this.gone + at;
     let mark: Mark | undefined;
@@ -87,7 +90,7 @@ class Held {
       this.last = { mark: this.marks[0], from: this.marks[0].from };
       mark = this.marks.shift();
     }
-    // Places of packets are 188 bytes apart, so what lies between two of them has a share of that.
+    // Packets are 188 bytes apart, so units between two packets get fractions of that.
     return {
       mark,
       order: this.last ? this.last.mark.at + Math.min(1, (begin - this.last.from) / MOST_UNIT) : -1,
@@ -99,7 +102,7 @@ class FrameCutter implements Cutter {
   known: Stream | undefined;
   private readonly held = new Held();
   private next: number | undefined;
-  /** A frame ended where the held bytes begin, so that the next one is expected there. */
+  /** Whether a frame ended exactly where the held bytes begin, so that the next one is expected. */
   private inStep = false;
 
   constructor(
@@ -127,7 +130,7 @@ class FrameCutter implements Cutter {
       const data = this.held.take(frame.length);
       this.inStep = true;
       if (frame.samples === 0) {
-        // The next frame has the time of the head before this one.
+        // The next frame gets the time of the previous head.
         if (mark) this.next = mark.pts;
         continue;
       }
@@ -147,14 +150,14 @@ class FrameCutter implements Cutter {
     return out;
   }
 
-  /** The frame at the beginning of what is held; bytes before it are dropped. */
+  /** The frame at the start of the held bytes. Bytes before it are dropped. */
   private frame(isLast: boolean): Frame | undefined {
     const { bytes } = this.held.bytes;
     for (let at = 0; ; at += 1) {
       const frame = this.look(bytes, at);
       if (frame === undefined) continue;
       const isExpected = (at === 0 && this.inStep) || this.held.begins(at) || isLast;
-      // Elsewhere another frame has to follow it, or it only looks like one.
+      // If no frame is expected here, another one must follow: otherwise it may only look like one.
       const next = frame === "more" || isExpected ? frame : this.look(bytes, at + frame.length);
       if (next === undefined) continue;
       if (at > 0) this.inStep = false;
@@ -186,21 +189,21 @@ class FrameCutter implements Cutter {
   }
 }
 
-/** Types of H.264's units. */
+/** H.264 unit types. */
 const SLICE = 1;
 const PARTITION = 2;
 const IDR = 5;
 const SEQUENCE = 7;
 const BEFORE_PICTURE: ReadonlySet<number> = new Set([6, SEQUENCE, 8, 9]);
-/** Bytes behind a start code that tell what begins there: the unit's head, and the number of the slice's first macroblock. */
+/** Bytes after a start code that identify the unit: its head, and the slice's first macroblock. */
 const TELLING = 6;
 
 class PictureCutter implements Cutter {
   known: Stream | undefined;
   private readonly held = new Held();
-  /** Where the search for the next start code goes on. */
+  /** Where the search for the next start code continues. */
   private searched = 0;
-  /** Where the picture begins, and whether a slice of it was seen. */
+  /** Where the picture begins, and whether one of its slices was seen. */
   private begin: number | undefined;
   private hasSlice = false;
   private firstBlock = 0;
@@ -298,7 +301,7 @@ class PictureCutter implements Cutter {
   }
 }
 
-/** The number of a slice's first macroblock: an Exp-Golomb number of which four bytes are looked at. */
+/** The number of a slice's first macroblock, an Exp-Golomb number of at most four bytes. */
 function firstBlock(bytes: Uint8Array, at: number): number {
   const word =
     ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;

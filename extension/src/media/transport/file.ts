@@ -1,5 +1,4 @@
-// An MPEG transport stream, whose program was found: its streams, its length, and readings from any
-// place of it.
+// An MPEG transport stream: its streams, its length, and reading from any place.
 
 import type { Demuxed, Reading, Stream } from "../film";
 import { nameOf } from "../names";
@@ -11,14 +10,17 @@ import { lastTime, packets, since, timeOf } from "./packets";
 import { canEnter, placeFor } from "./places";
 import { Cutting, TransportReading } from "./reading";
 
-/** How much of the end is searched for the last time, bytes: first this much, then up to that. */
+/** How many bytes at the end are searched for the last time: first, and at most. */
 const TAIL = 24 << 10;
 const MOST_TAIL = 1 << 20;
-/** How much is read until each stream has told what it takes to play it, bytes, pictures and sound; what has not by then can't be played. */
+/**
+ * How many bytes are read until each stream can be described. A stream that can't be by then is not
+ * played.
+ */
 const MOST_TOLD = { video: 4 << 20, audio: 1 << 20, subtitle: 0 };
 const STEP = 16 << 10;
 
-/** Opens a file whose head was read, with the cursor that read it: it stands at the beginning still. */
+/** Opens a file whose head was read. `cursor` is still at the file's start. */
 export async function openTransport(
   source: RangeSource,
   cursor: Cursor,
@@ -29,7 +31,7 @@ export async function openTransport(
   return file;
 }
 
-/** Finds the length (µs), which only the last times tell. */
+/** Finds the length (µs) from the last times in the file. */
 export async function measureTransport(
   source: RangeSource,
   { layout, origin }: TransportHead,
@@ -52,12 +54,12 @@ class TransportFile implements Demuxed {
   readonly chapters: Chapter[] = [];
   private readonly known = new Known();
   private measured: Promise<number | undefined> | undefined;
-  /** Cursors of the search for a place. */
+  /** Cursors that search for a place. */
   private searching: Cursor[] = [];
 
   constructor(
     private readonly source: RangeSource,
-    /** Stands at the beginning after opening; the first reading goes on with it. */
+    /** At the file's start after opening. The first reading continues with it. */
     private cursor: Cursor | undefined,
     private readonly head: TransportHead,
   ) {
@@ -91,7 +93,7 @@ class TransportFile implements Demuxed {
     this.streams = streams.map(({ pid, isRead, stream }) => {
       const known = cutting.known(pid);
       if (known) return { ...known, language: stream.language };
-      // Its codec is one that is read here, but this stream can't be.
+      // The codec is supported, but not in the form of this stream.
       return isRead ? { ...stream, codec: "other", name: nameOf(stream) } : stream;
     });
   }

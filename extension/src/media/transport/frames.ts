@@ -1,15 +1,17 @@
-// Frames of sound as they lie in a transport stream: where one begins, how long it is, and what it
-// says of the stream.
+// Parses sound frame heads in transport streams: where a frame begins, its length and format.
 
 import { aacConfig } from "../codecs";
 import type { Codec } from "../film";
 
 export interface Frame {
-  /** Bytes, with its head. */
+  /** In bytes, with its head. */
   length: number;
-  /** Bytes at its beginning that are no part of what a decoder gets. */
+  /** Bytes at its start that a decoder does not get. */
   head: number;
-  /** Samples in each channel; 0 of what is passed over: a part that only some decoders understand, or another programme. */
+  /**
+   * Samples per channel. 0 for a frame to skip: an extension for some decoders, or another
+   * programme.
+   */
   samples: number;
   sampleRate: number;
   channels: number;
@@ -17,10 +19,10 @@ export interface Frame {
   config?: Uint8Array;
 }
 
-/** Reads the head of a frame at a place: `undefined` where none begins, "more" where too few bytes are there to tell. */
+/** Parses a frame head at an offset. `undefined` if there is none, "more" if bytes are missing. */
 export type FrameReader = (bytes: Uint8Array, at: number) => Frame | "more" | undefined;
 
-/** The reader for a stream's frames. */
+/** The frame reader for a codec. */
 export function frameReader(codec: Codec): FrameReader | undefined {
   switch (codec) {
     case "aac":
@@ -110,7 +112,7 @@ function dolby(bytes: Uint8Array, at: number): Frame | "more" | undefined {
     const rate = DOLBY_RATES[isHalf ? (fourth >> 4) & 3 : fourth >> 6];
     if (rate === undefined || length < 8) return undefined;
     const channels = CHANNELS[(fourth >> 1) & 7]! + (fourth & 1);
-    // What depends on another one adds channels that two ears don't need.
+    // A dependent substream adds channels that a stereo mix does not need.
     const isOwn = bytes[at + 2]! >> 3 === 0 || bytes[at + 2]! >> 6 === 2;
     const samples = isOwn ? (isHalf ? 6 : [1, 2, 3, 6][(fourth >> 4) & 3]!) * 256 : 0;
     return {
@@ -128,8 +130,7 @@ function dolby(bytes: Uint8Array, at: number): Frame | "more" | undefined {
   const length =
     2 * (Math.floor((kbits * 96_000) / sampleRate) + (sampleRate === 44100 ? fourth & 1 : 0));
   const mode = bytes[at + 6]! >> 5;
-  // Two bits each for the levels of centre and surround, or the surround's mode, precede the one
-  // for the low frequencies.
+  // The mix levels or the surround mode, two bits each, are before the LFE's bit.
   const before = (mode & 1 && mode !== 1 ? 2 : 0) + (mode & 4 ? 2 : 0) + (mode === 2 ? 2 : 0);
   const low = (bytes[at + 6]! >> (4 - before)) & 1;
   return {
@@ -152,7 +153,7 @@ function dts(bytes: Uint8Array, at: number): Frame | "more" | undefined {
   if (at + 11 > bytes.length) return "more";
   const byte = (index: number): number => bytes[at + index]!;
   if (first === 0x64) {
-    // An extension of the frame before.
+    // An extension of the previous frame.
     if (byte(1) !== 0x58 || byte(2) !== 0x20 || byte(3) !== 0x25) return undefined;
     const isLong = (byte(5) & 0x20) !== 0;
     const length = isLong

@@ -1,8 +1,6 @@
-// What a transport stream says of itself: the tables of its program, and which of the promised
-// streams are there.
+// Parses a transport stream's program tables, and finds which streams are present.
 //
-// A stream that is promised and does not come soon is taken for absent, so that nobody waits for
-// it.
+// A declared stream that does not appear soon counts as absent, so that nothing waits for it.
 
 import type { Codec, Stream } from "../film";
 import { Bytes, track } from "../foreign/head";
@@ -11,32 +9,35 @@ import type { Named } from "../names";
 import type { Cursor } from "../reader";
 import { type Layout, layoutOf, type Packet, packets, since, timeOf } from "./packets";
 
-/** How much is read for the tables, bytes, and for the first bytes of each stream. */
+/** How many bytes are read for the tables, and for the first bytes of each stream. */
 const MOST_TABLES = 4 << 20;
 const MOST_STREAMS = 2 << 20;
 const STEP = 16 << 10;
 const MOST_STEP = 512 << 10;
 const MOST_TRACKS = 32;
 
-/** One elementary stream of a program. */
+/** An elementary stream of a program. */
 export interface Elementary {
   pid: number;
-  /** Its number in the tables (ISO/IEC 13818-1, table 2-34). */
+  /** Its type in the tables (ISO/IEC 13818-1, table 2-34). */
   type: number;
   stream: Stream;
-  /** Whether its frames are read here. */
+  /** Whether its frames can be read here. */
   isRead: boolean;
 }
 
 export interface TransportHead {
   layout: Layout;
-  /** The first time in the file, seconds. */
+  /** The first time in the file, in seconds. */
   origin: number;
-  /** Those that are there. */
+  /** The streams that are present. */
   streams: Elementary[];
 }
 
-/** Reads the head with a cursor at the file's beginning, which stays there; `undefined` where there is no program. */
+/**
+ * Reads the head with a cursor at the file's start, which does not move. `undefined` if there is no
+ * program.
+ */
 export async function readTransportHead(cursor: Cursor): Promise<TransportHead | undefined> {
   for (let count = STEP; ; count += Math.min(count, MOST_STEP)) {
     const isAll = !(await cursor.need(count));
@@ -49,7 +50,10 @@ export async function readTransportHead(cursor: Cursor): Promise<TransportHead |
   }
 }
 
-/** The head from a file's first bytes. `enough`: streams that did not come yet are taken for absent. */
+/**
+ * Parses the head from a file's first bytes. `enough`: streams that have not appeared count as
+ * absent.
+ */
 export function headOf(
   bytes: Uint8Array,
   layout: Layout,
@@ -73,7 +77,7 @@ export function headOf(
   return { layout, origin: origin ?? 0, streams };
 }
 
-/** MPEG sound is MP3 or its elder brothers. */
+/** MPEG sound is layer I, II, or III (MP3). */
 function layered(elementary: Elementary, payload: Uint8Array): void {
   const bytes = new Bytes(payload);
   for (let at = 9 + bytes.u8(8); at + 4 <= bytes.length; at += 1) {
@@ -89,14 +93,14 @@ function layered(elementary: Elementary, payload: Uint8Array): void {
   }
 }
 
-/** The first program with a picture, or else the first one. */
+/** The first program with video, or else the first one. */
 function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams"> | undefined {
   const association = section(bytes, layout, (packet) => packet.pid === 0, 0x00);
   const maps: number[] = [];
   if (association)
     for (let at = 8; at + 4 <= association.length; at += 4)
       if (association.u16(at, false) !== 0) maps.push(association.u16(at + 2, false) & 0x1fff);
-  // Some files lack the table of programs: then any map of one is taken.
+  // Some files lack the program table: take any program map.
   const wanted = maps.length > 0 ? maps : [undefined];
   const programs = wanted
     .map((pid) => section(bytes, layout, (packet) => pid === undefined || packet.pid === pid, 0x02))
@@ -108,7 +112,7 @@ function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams
   );
 }
 
-/** The first section of a table among the packets that are accepted, without its checksum. */
+/** The first section of a table in the accepted packets, without its checksum. */
 function section(
   bytes: Uint8Array,
   layout: Layout,
@@ -169,7 +173,7 @@ function* descriptors(
     yield { tag: map.u8(at), at: at + 2, length: map.u8(at + 1) };
 }
 
-/** Those whose frames are read here, in any stream. */
+/** Stream types whose frames are read here. */
 const READ = new Map<number, Codec>([
   [0x1b, "h264"],
   [0x03, "mp3"],
@@ -187,7 +191,7 @@ const VIDEO = new Map<number, Named>([
   [0x1b, { codec: "h264" }],
   [0xea, { codec: "other", name: "VC-1" }],
   [0x42, { codec: "other", name: "AVS" }],
-  // Its picture would have to be converted, as H.264's is.
+  // HEVC would need the same conversion as H.264.
   [0x24, { codec: "other", name: "HEVC" }],
   [0x33, { codec: "other", name: "VVC" }],
 ]);

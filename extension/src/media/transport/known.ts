@@ -1,31 +1,33 @@
-// What was learned of a transport stream while it was read: which times lie where, and where it can
-// be entered.
+// An index of a transport stream, built while it is read: times and entry points.
 //
-// Such a file has no index. Whatever is read adds to this one, so later seeks need fewer looks, or
-// none.
+// Such files have no index. Everything that is read adds to this one, so later seeks need fewer
+// requests.
 
-/** Where a time lies. */
+/** The place of a time. */
 export interface Place {
-  /** Offset of the packet, bytes. */
+  /** Offset of the packet in bytes. */
   at: number;
   /** Seconds from the first time in the file. */
   time: number;
 }
 
 interface Key extends Place {
-  /** Until which time nothing follows at which one could enter as well, and whether that is where the next key lies. */
+  /** Until which time there is no further entry point, and whether the next key frame is there. */
   until: number;
   closed: boolean;
 }
 
-/** So many places are kept. A film of three hours has some 5000 keys. */
+/** Most places that are kept. A film of three hours has some 5000 key frames. */
 const MOST = 20_000;
-/** Keys are taken to come regularly when their distances differ by no more, seconds: a picture and a half. */
+/**
+ * Key frames are regular if their distances differ by at most this, in seconds: a picture and a
+ * half.
+ */
 const SAME_S = 0.06;
 /** How many of the last distances are compared, and how many are enough. */
 const COMPARED = 64;
 const ENOUGH = 2;
-/** What is assumed as long as nothing is known, and the most that is believed, seconds. */
+/** The assumed distance of key frames, and the largest plausible one, in seconds. */
 const USUAL_S = 2;
 const MOST_S = 5;
 
@@ -34,12 +36,12 @@ export class Known {
   private readonly keys: Key[] = [];
   private readonly gaps: number[] = [];
 
-  /** Notes a time that was seen somewhere. */
+  /** Records a time and its place. */
   note(place: Place): void {
     if (this.places.length < MOST) insert(this.places, place);
   }
 
-  /** Follows one reading, which passes all times from its beginning on. */
+  /** Returns a function that records one reading, which passes all times from its start. */
   walk(): (place: Place, isKey: boolean) => void {
     let key: Key | undefined;
     let noted = -Infinity;
@@ -55,20 +57,20 @@ export class Known {
             ? insert(this.keys, { ...place, until: place.time, closed: false })
             : undefined;
       } else if (key && !key.closed) key.until = Math.max(key.until, place.time);
-      // Between keys a place a second is enough.
+      // Between key frames, one place per second is enough.
       if (Math.abs(place.time - noted) < 1) return;
       noted = place.time;
       this.note(place);
     };
   }
 
-  /** Where to enter for a time, if that is known for certain. */
+  /** Where to enter for a time, if it is known for certain. */
   enter(time: number): number | undefined {
     const key = this.keys.findLast((other) => other.time <= time);
     return key && time <= key.until ? key.at : undefined;
   }
 
-  /** The time of the key before `time`, if keys come regularly. */
+  /** The time of the key frame before `time`, if key frames are regular. */
   expected(time: number): number | undefined {
     const base = this.keys.findLast((other) => other.time <= time);
     if (!base || this.gaps.length < ENOUGH) return undefined;
@@ -77,7 +79,7 @@ export class Known {
     return base.time + Math.floor((time - base.time) / gap + 1e-3) * gap;
   }
 
-  /** How far apart keys lie, about, seconds. */
+  /** The approximate distance of key frames in seconds. */
   get distance(): number {
     if (this.gaps.length === 0) return USUAL_S;
     return Math.min(MOST_S, this.gaps.reduce((sum, gap) => sum + gap, 0) / this.gaps.length);
@@ -98,7 +100,7 @@ export class Known {
   }
 }
 
-/** Inserts by place; gives what lies there already. */
+/** Inserts by offset. Returns the item that is there already, if any. */
 function insert<P extends Place>(places: P[], place: P): P {
   let [from, to] = [0, places.length];
   while (from < to) {

@@ -1,18 +1,18 @@
-// Packets of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3), of 188 bytes or with four bytes of
-// a clock before each (M2TS).
+// Packets of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3): 188 bytes, or 192 with a clock
+// (M2TS).
 
 const SYNC = 0x47;
-/** Times count up to here and begin again, seconds. */
+/** When time stamps wrap around, in seconds. */
 export const WRAP_S = 2 ** 33 / 90_000;
 
-/** How packets lie in the file. */
+/** How packets are arranged in the file. */
 export interface Layout {
   /** Bytes from one packet to the next, and how many of them come before the sync byte. */
   stride: 188 | 192;
   lead: 0 | 4;
 }
 
-/** The layout of a file, from its beginning. */
+/** The layout of a file, from its first bytes. */
 export function layoutOf(bytes: Uint8Array): Layout | undefined {
   const holds = (lead: number, stride: number): boolean =>
     [0, 1, 2].every((index) => bytes[lead + index * stride] === SYNC);
@@ -22,17 +22,20 @@ export function layoutOf(bytes: Uint8Array): Layout | undefined {
 
 /** One packet. */
 export interface Packet {
-  /** Offset of the packet, with what precedes its sync byte. */
+  /** Offset of the packet, including bytes before its sync byte. */
   at: number;
   pid: number;
-  /** Something begins in it: a section, or a picture or frames of sound. */
+  /** Whether a section, or a PES packet, begins in it. */
   starts: boolean;
-  /** The stream can be entered here, says the packet. */
+  /** The packet says that the stream can be entered here. */
   random: boolean;
   payload: Uint8Array;
 }
 
-/** The packets in a stretch, from the first one on that begins in it. Where the bytes stop making sense the next one is looked for. */
+/**
+ * The packets in a stretch, from the first whole one on. After damaged bytes, it continues at the
+ * next packet.
+ */
 export function* packets(bytes: Uint8Array, { stride, lead }: Layout): Generator<Packet> {
   let at = synced(bytes, stride, lead, 0);
   while (at !== undefined && at + lead + 188 <= bytes.length) {
@@ -56,7 +59,7 @@ export function* packets(bytes: Uint8Array, { stride, lead }: Layout): Generator
   }
 }
 
-/** Where the next packet begins: three sync bytes follow each other, or as many as there still are. */
+/** Offset of the next packet: three sync bytes in a row, or as many as there are. */
 function synced(bytes: Uint8Array, stride: number, lead: number, from: number): number | undefined {
   for (let at = from; at + lead < bytes.length; at += 1) {
     if ([0, 1, 2].every((index) => (bytes[at + lead + index * stride] ?? SYNC) === SYNC)) return at;
@@ -64,7 +67,7 @@ function synced(bytes: Uint8Array, stride: number, lead: number, from: number): 
   return undefined;
 }
 
-/** The presentation time, in seconds, that the head of a picture or of frames of sound tells. */
+/** The presentation time in a PES head, in seconds. */
 export function timeOf(payload: Uint8Array): number | undefined {
   if (payload.length < 14) return undefined;
   const stream = payload[3]!;
@@ -82,7 +85,7 @@ export function timeOf(payload: Uint8Array): number | undefined {
   return (high * 2 ** 30 + low) / 90_000;
 }
 
-/** The last time in a stretch, in seconds from `origin`; `undefined` when none is found. */
+/** The last time in a stretch, in seconds from `origin`. `undefined` if there is none. */
 export function lastTime(bytes: Uint8Array, layout: Layout, origin: number): number | undefined {
   let last: number | undefined;
   for (const { starts, payload } of packets(bytes, layout)) {
@@ -92,13 +95,16 @@ export function lastTime(bytes: Uint8Array, layout: Layout, origin: number): num
   return last;
 }
 
-/** Seconds from one time to another one, across the wrap of the clock. */
+/** Seconds from one time to another, across the wrap of the clock. */
 export function since(origin: number, time: number): number {
   const seconds = time - origin;
   return seconds < -WRAP_S / 2 ? seconds + WRAP_S : seconds;
 }
 
-/** Whether an H.264 picture that begins in this payload can be decoded without its forerunners, as far as its first bytes show. */
+/**
+ * Whether an H.264 picture in this payload can be decoded by itself, as far as its first bytes
+ * show.
+ */
 export function beginsSequence(payload: Uint8Array): boolean {
   for (let at = 9 + (payload[8] ?? 0); at + 3 < payload.length; at += 1) {
     if (payload[at] !== 0 || payload[at + 1] !== 0 || payload[at + 2] !== 1) continue;

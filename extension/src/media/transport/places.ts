@@ -1,52 +1,53 @@
-// Finds where to begin in a transport stream for a time: reckons where its key picture lies, looks
-// there, and goes on reading from what it looked at.
+// Finds where to start reading a transport stream for a time.
 //
-// Each look costs a request, and of a torrent a piece, so one that comes near enough is read on
-// instead of looking again, and nothing is read twice.
+// It estimates where the key frame is, reads there, and corrects the estimate. Each try costs a
+// request, and often a piece of the torrent. So a try that comes close enough is read on, and
+// nothing is read twice.
 
 import { Cursor, type RangeSource } from "../reader";
 import type { Known, Place } from "./known";
 import { beginsSequence, type Layout, type Packet, packets, since, timeOf } from "./packets";
 
-/** It is aimed this much before a key picture, seconds: reckoning is not exact. */
+/** How far before a key frame it aims, in seconds, because estimates are not exact. */
 const MARGIN_S = 0.15;
-/** What is left to read up to the place that was aimed at, at most, bytes: beyond it another look is sooner there. */
+/** Most bytes to read on to the aimed place. Beyond it, another try is faster. */
 const MOST_LEFT = 384 << 10;
 const MOST_LOOKS = 14;
-/** Two places this close are near enough, bytes. */
+/** Two places this close are close enough, in bytes. */
 const CLOSE = 64 << 10;
-/** How much is read for a time, bytes. */
+/** How many bytes are read to find a time. */
 const MOST_FOR_TIME = 1 << 20;
-/** The same for a key picture. */
+/** How many bytes are read to find a key frame. */
 const MOST_FOR_KEY = 32 << 20;
-/** Pictures lie in the file in another order than they are shown, by at most this much, seconds. */
+/** Pictures in the file are out of order by at most this, in seconds. */
 const ORDER_S = 0.2;
-/** A key picture this much before the wanted time is near, seconds. */
+/** A key frame this much before the wanted time is near, in seconds. */
 const NEAR_S = 5;
-/** How far back a key picture is looked for next, bytes: at first and at most. */
+/** How far back the search for a key frame goes: first, and per step at most, in bytes. */
 const FIRST_BACK = 96 << 10;
 const MOST_BACK = 2 << 20;
-/** How far back it is looked for at all, bytes. */
+/** How far back the search goes in total, in bytes. */
 const FURTHEST_BACK = 64 << 20;
 
 export interface Ground {
   source: RangeSource;
   layout: Layout;
-  /** The first time in it, seconds. */
+  /** The first time in the file, in seconds. */
   origin: number;
-  /** Its length, seconds, where that is known. */
+  /** The file's length in seconds, if known. */
   duration: number | undefined;
   known: Known;
-  /** The stream by which places are found. */
+  /** The stream that is used to find places. */
   pid: number;
   isVideo: boolean;
-  /** Is told of each cursor, so that it can be ended. */
+  /** Called with each new cursor, so that the owner can cancel it. */
   opened(cursor: Cursor): void;
 }
 
 /**
- * Cursors from a key picture on, at or before `target` (seconds from the first time). The first one stands at it; each ends where the next one stands.
- * Where there is none so early, they stand at the file's beginning.
+ * Cursors from a key frame at or before `target` (seconds from the first time). The first one is at
+ * the key frame; each ends where the next one is. Without a key frame that early, they start at the
+ * file's start.
  */
 export async function placeFor(ground: Ground, target: number): Promise<Cursor[]> {
   const exact = ground.known.enter(target);
@@ -61,14 +62,13 @@ export async function placeFor(ground: Ground, target: number): Promise<Cursor[]
       await cursor.skip(key);
       return [cursor, ...chain];
     }
-    // No key picture in time: further back, and what has come is kept.
+    // No key frame in time: search further back, and keep what was read.
     cursor.rest();
     chain.unshift(cursor);
     if (cursor.at === 0) return chain;
     const aimed = chain.at(-1)!;
     if (aimed.at - cursor.at > FURTHEST_BACK) {
-      // A film without key pictures that are marked as such: the picture comes together where it
-      // was to begin.
+      // The film has no marked key frames: start at the aimed place, where the picture builds up.
       for (const other of chain.slice(0, -1)) other.cancel();
       return [aimed];
     }
@@ -87,7 +87,7 @@ function open(ground: Ground, at: number, end?: number): Cursor {
   return cursor;
 }
 
-/** A cursor shortly before `aim`. If it stands a little behind `latest` already, `back` tells by how many bytes. */
+/** A cursor shortly before `aim`. If it is after `latest`, `back` tells by how many bytes. */
 async function near(
   ground: Ground,
   aim: number,
@@ -102,9 +102,9 @@ async function near(
   for (let looks = 0; looks < MOST_LOOKS && high.at - low.at > CLOSE; looks += 1) {
     const width = high.at - low.at;
     const bytesPerSecond = width / Math.max(0.1, high.time - low.time);
-    // What is left up to there is read on.
+    // The rest of the way is read on.
     if ((aim - low.time) * bytesPerSecond < CLOSE) break;
-    // Where the rate differs from stretch to stretch, halving gets nearer than reckoning.
+    // Where the bitrate varies, bisection gets closer than interpolation.
     const share =
       Number.isFinite(high.time) && !halve
         ? Math.min(0.98, Math.max(0.02, (aim - low.time) / (high.time - low.time)))
@@ -133,7 +133,7 @@ async function sizeOf({ source, opened }: Ground): Promise<number> {
   return source.size ?? 0;
 }
 
-/** Packets at a cursor, which stays where it stands; their places are counted from there. */
+/** Packets at a cursor, which does not move. Their offsets count from it. */
 async function* looking(cursor: Cursor, layout: Layout, most: number): AsyncGenerator<Packet> {
   const { stride } = layout;
   for (let seen = 0; seen < most; ) {
@@ -149,7 +149,7 @@ async function* looking(cursor: Cursor, layout: Layout, most: number): AsyncGene
   }
 }
 
-/** The first time behind a cursor. */
+/** The first time after a cursor. */
 async function firstTime(
   { layout, origin, pid }: Ground,
   cursor: Cursor,
@@ -162,8 +162,8 @@ async function firstTime(
 }
 
 /**
- * How far behind a cursor a key picture begins that is shown at `target` or before: the first one that is so near that decoding from there takes no
- * time, or else the last one.
+ * The distance from a cursor to a key frame at or before `target`: the first one that is near
+ * enough to decode from quickly, or else the last one.
  */
 async function keyBehind(
   { layout, origin, pid, isVideo, known }: Ground,
@@ -185,7 +185,9 @@ async function keyBehind(
   return last;
 }
 
-/** Whether what begins in a packet can be entered, as far as its first bytes show; sound can always. */
+/**
+ * Whether the stream can be entered at a packet, as far as its first bytes show. Sound always can.
+ */
 export function canEnter({ random, payload }: Packet, isVideo: boolean): boolean {
   return !isVideo || random || beginsSequence(payload);
 }

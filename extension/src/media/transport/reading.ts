@@ -1,17 +1,17 @@
-// Packets of a program's streams, in the file's order, from wherever its cursors stand.
+// Reads packets of a program's streams, in file order.
 //
-// What comes from the file is cut at once, so nothing waits that is complete. Bytes that make no
-// sense are passed over.
+// Bytes are split as soon as they arrive, so complete units never wait. Bytes that make no sense
+// are skipped.
 
 import type { Packet, Reading, Stream } from "../film";
 import type { Cursor } from "../reader";
 import { type Cutter, cutterFor, type Unit } from "./elementary";
 import { type Layout, type Packet as TransportPacket, packets, since, timeOf } from "./packets";
 
-/** How much is cut in one go, bytes. */
+/** How many bytes are split at a time. */
 const MOST_AT_ONCE = 256 << 10;
 
-/** Takes the packets of some streams apart. */
+/** Splits the packets of some streams. */
 export class Cutting {
   private readonly cutters = new Map<number, Cutter>();
 
@@ -25,7 +25,7 @@ export class Cutting {
     }
   }
 
-  /** What is known of a stream, once it is enough to play it. */
+  /** The description of a stream, once it is enough to play it. */
   known(id: number): Stream | undefined {
     return this.cutters.get(id)?.known;
   }
@@ -56,12 +56,12 @@ export class TransportReading implements Reading {
   private readonly cutting: Cutting;
 
   constructor(
-    /** Each ends where the next one stands. */
+    /** Each ends where the next one is. */
     private readonly cursors: Cursor[],
     private readonly layout: Layout,
     streams: readonly Stream[],
     origin: number,
-    /** Hears of every packet that is passed. */
+    /** Called with every packet that is read. */
     private readonly passed: (packet: TransportPacket) => void,
   ) {
     this.cutting = new Cutting(streams, origin);
@@ -84,12 +84,12 @@ export class TransportReading implements Reading {
     return this.queue[this.given++];
   }
 
-  /** Cuts what has come; `false` at the end of the file. */
+  /** Splits what has arrived. Returns false at the end of the file. */
   private async step(): Promise<boolean> {
     const [cursor] = this.cursors;
     if (!cursor) return false;
     const { stride } = this.layout;
-    // Where packets are out of step it takes three to find the next one.
+    // After damage, three packets are needed to find the next one.
     const isEnd = !(await cursor.need(stride * 3));
     const bytes = cursor.peek(Math.min(cursor.ready, MOST_AT_ONCE));
     let used = isEnd ? bytes.length : 0;

@@ -61,7 +61,7 @@ export class Notices {
       this.tell(t("playerSizeSaid", percentOf(model.subtitles.size)));
   }
 
-  /** The element has another volume or speed. */
+  /** The element's volume or speed has changed. */
   handleMedia(before: MediaState, { volume, muted, rate }: MediaState): void {
     if (rate !== before.rate && this.expected.delete("rate")) this.tell(speedSaid(rate));
     if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume"))
@@ -80,7 +80,7 @@ export class Notices {
     this.changed();
   }
 
-  /** Shows by how much the film is being moved; quick steps in one direction add up. */
+  /** Shows how far the film is skipped. Quick steps in one direction add up. */
   showSkip(seconds: number): void {
     const { skipS = 0 } = this.flash ?? {};
     const sum = (skipS * seconds > 0 ? skipS : 0) + seconds;
@@ -93,7 +93,7 @@ export class Notices {
   }
 
   private say(text: string): void {
-    // The same words again would not be read.
+    // Screen readers ignore the same text again, so a space is added.
     this.said = text === this.said ? `${text}\u00a0` : text;
     this.changed();
   }
