@@ -109,7 +109,8 @@ export class RangeSource {
   }
 
   /**
-   * The reply's body. Throws a `Trouble` for a final failure and another error for a temporary one.
+   * Checks a reply. Returns its body, `undefined` at the file's end, or a temporary trouble. Throws
+   * a final one.
    */
   private accept(
     reply: Response,
