@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { APPEARS_MS, appShower } from "../src/extension/app_tab";
 import { FakeClock, settle } from "./fake_clock";
 
-/** A browser that knows a new tab's page after `appearsMs`. */
+/** A browser in which a new tab's page appears after `appearsMs`. */
 function rig(appearsMs: number) {
   const clock = new FakeClock();
   const opened: number[] = [];

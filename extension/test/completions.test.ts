@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { Completions } from "../src/model/completions";
 import type { TorrentState } from "../src/model/generated/TorrentState";
 
-/** The names of what became complete, as a torrent goes through these states; `*` after one: something came. */
+/**
+ * Which torrents are reported as complete while one goes through these states. `*` after a state:
+ * bytes were downloaded.
+ */
 function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
   const completions = new Completions();
   return states

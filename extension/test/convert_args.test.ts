@@ -1,4 +1,4 @@
-// The stand-in for `/convert` tells ffmpeg what the daemon tells it.
+// The test server's `/convert` calls ffmpeg with the same arguments as the daemon.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -14,8 +14,8 @@ test("the stand-in's arguments are the daemon's", () => {
     );
     expect(args.filter((word) => !words.includes(word))).toEqual([]);
   }
-  // And the other way round: what the daemon says is said here, but for what stands in for a
-  // variable or for another encoder.
+  // The reverse: every argument of the daemon is also used here, except for variables and other
+  // encoders.
   const here = ["copy", "h264"].flatMap((video) =>
     convertArgs({ start: 3, video, audio: 1 }, "SOURCE"),
   );

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { closeByPressBeside } from "../src/ui/dialogs";
 
-/** A dialog from (100, 100) to (300, 200); whether a press at this place closes it. */
+/** Whether a press at a place closes a dialog that covers (100, 100) to (300, 200). */
 function closes(clientX: number, clientY: number): boolean {
   const dialog = Object.assign(new EventTarget(), {
     closed: false,

@@ -17,7 +17,7 @@ function rig() {
     clock,
     page,
   );
-  /** An event of the browser; whether the page took it. */
+  /** Fires an event. Returns whether the page has handled it. */
   const happen = (type: string, more: object = {}) => {
     const event = Object.assign(
       new Event(type, { cancelable: true }),

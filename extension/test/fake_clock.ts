@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it.
+// A clock that advances only when a test says so.
 
 import type { Clock } from "../src/model/clock";
 
@@ -17,7 +17,7 @@ export class FakeClock implements Clock {
     return () => (this.timers = this.timers.filter((other) => other !== timer));
   }
 
-  /** Moves time, ringing what is due on the way and letting promises settle after each. */
+  /** Advances time, runs the timers that are due, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.time + ms;
     await settle();
@@ -34,18 +34,21 @@ export class FakeClock implements Clock {
     this.time = Math.max(this.time, end);
   }
 
-  /** Moves time while nothing runs: timers that fell due ring late, with the next `advance`. */
+  /**
+   * Advances time without running timers, as if the computer slept. They run with the next
+   * `advance`.
+   */
   stall(ms: number): void {
     this.time += ms;
   }
 
-  /** How many timers wait. */
+  /** The number of pending timers. */
   get pending(): number {
     return this.timers.length;
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Lets all promises settle. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
 }

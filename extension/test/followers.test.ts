@@ -25,7 +25,7 @@ function update(topic: string, from: number | null, revision: number): TopicUpda
 function rig() {
   const gone: string[] = [];
   const followers = new Followers((page) => gone.push(page));
-  /** What a page is told, as `from-revision`. */
+  /** The updates for a page, as `from-revision`. */
   const news = (page: string, ...updates: TopicUpdate[]) =>
     followers
       .news(page, updates, (topic) => update(topic, null, 9))

@@ -6,7 +6,7 @@ import { HASH } from "./samples";
 
 const MAGNET = `magnet:?xt=urn:btih:${HASH}`;
 
-/** Hands a link to a page that listens from the `listens`th time on. */
+/** Sends a link to a page that answers from the `listens`th attempt on. */
 function rig(link: string, listens: number) {
   const clock = new FakeClock();
   const told: [number, AppMessage][] = [];

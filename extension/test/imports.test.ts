@@ -1,11 +1,11 @@
-// Which part may import which: model ← text ← host ← ui ← list | player ← entries.
+// Checks which folders import which: model ← text ← host ← ui ← list | player ← entries.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { expect, test } from "vitest";
 
 const SRC = join(import.meta.dirname, "../src");
-/** What each folder may import besides itself. */
+/** The folders that each folder may import besides itself. */
 const ALLOWED: Record<string, string[]> = {
   model: [],
   text: ["model"],
@@ -25,7 +25,7 @@ function sources(): string[] {
   );
 }
 
-/** The import that breaks a rule, in words; none if all of a file's imports are allowed. */
+/** The imports of a file that break a rule, in words. */
 function broken(path: string, text: string): string[] {
   const folder = path.split("/")[0]!;
   const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
@@ -33,8 +33,8 @@ function broken(path: string, text: string): string[] {
   );
   return (
     imports
-      // A package by the path of one of its modules is a package all the same.
-      // So are the sentences, which text gives names and a host brings.
+      // Imports by the path of a package's module count as packages. Folders that load sentences
+      // may import them.
       .filter(
         (target) =>
           !target.startsWith("../node_modules/") &&

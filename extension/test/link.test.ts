@@ -13,7 +13,7 @@ import { FakeClock, settle } from "./fake_clock";
 
 const ENDPOINT: EndpointResult = { kind: "endpoint", port: 4000, token: "t", version: "0.1.0" };
 
-/** A link with a native host and an engine that a test plays. */
+/** A link whose native host and engine are played by the test. */
 class Rig {
   clock = new FakeClock();
   answer: EndpointResult | Promise<EndpointResult> = ENDPOINT;

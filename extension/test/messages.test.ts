@@ -1,4 +1,4 @@
-// The sentences of the pages: every language has each of them, and each is used.
+// The sentences of the pages: each exists in every language, and each is used.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -37,7 +37,7 @@ test("each is written with the typographer's apostrophe, dots and quotes", () =>
 test("each is used", () => {
   const unused = names.filter((name) => {
     const base = name.replace(/_(one|other)$/, "");
-    // By its name, or as one of several: `reason_${code}`.
+    // By its full name, or as part of a template: `reason_${code}`.
     const used = [name, base].some(
       (key) => sources.includes(`"${key}"`) || sources.includes(`__MSG_${key}__`),
     );

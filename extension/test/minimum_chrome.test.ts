@@ -1,12 +1,11 @@
-// The manifest says from which Chrome on the extension runs: from the one that has the newest thing
-// that is used here.
+// Checks the manifest's minimum Chrome version against the newest feature that is used.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import manifest from "../src/extension/manifest.json";
 
-/** What came to Chrome lately, in code or style sheets, and with which version. */
+/** Recent features of Chrome in code and style sheets, with their versions. */
 const FEATURES: [version: number, name: string, use: RegExp][] = [
   [120, "URL.canParse", /\bURL\.canParse\(/],
   [121, "Array.fromAsync", /\bArray\.fromAsync\(/],

@@ -11,7 +11,7 @@ import {
 import { SILENCE_MS } from "../src/host/extension";
 import { FakeClock } from "./fake_clock";
 
-/** A publisher whose news take `costMs` to find out, with a heart that beats twice a second. */
+/** A publisher whose updates take `costMs` to compute. `beat` is called twice a second. */
 function rig(costMs = 0) {
   const clock = new FakeClock();
   const told: number[] = [];
@@ -41,7 +41,7 @@ function rig(costMs = 0) {
   };
 }
 
-/** The longest time between two of these moments, ms. */
+/** The longest time between two moments, in ms. */
 const longest = (moments: number[]) =>
   Math.max(...moments.slice(1).map((at, index) => at - moments[index]!));
 

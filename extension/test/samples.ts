@@ -1,4 +1,4 @@
-// Well-formed views of a torrent, to be varied by tests.
+// Valid views of a torrent, for tests to vary.
 
 import type { FileView } from "../src/model/generated/FileView";
 import type { PeerView } from "../src/model/generated/PeerView";

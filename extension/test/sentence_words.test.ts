@@ -1,5 +1,6 @@
-// Every sentence of the engine, in every language. The codes and their values are read from the
-// types that the engine generates.
+// Translates every sentence of the engine into every language.
+//
+// Codes and values are read from the types that the engine generates.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +22,7 @@ const samples: Readonly<Record<string, unknown>> = {
   Sentence: { code: "disk_full" },
 };
 
-/** A sentence of each code, with made-up values: `«detail»` for a text of that name. */
+/** A sentence of each code with sample values: `«detail»` for a text named `detail`. */
 const sentences: Sentence[] = [
   ...source("Sentence").matchAll(/\{ "code": "(\w+)"((?:, \w+: \w+)*),? \}/g),
 ].map(([, code, fields = ""]) => {
@@ -31,7 +32,7 @@ const sentences: Sentence[] = [
   ]);
   return { code, ...(Object.fromEntries(values) as object) } as Sentence;
 });
-/** What a page leaves out: it says less than the terminal. */
+/** Values that pages leave out, because they say less than the terminal. */
 const UNSAID = ["path_too_long detail"];
 
 afterEach(() => speak(inTable(en)));

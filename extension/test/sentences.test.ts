@@ -1,7 +1,7 @@
-// No sentence is left in the code: what pages show lies in `_locales/`.
+// Checks that no sentence is in the code: the texts of pages are in `_locales/`.
 //
-// A reader of the syntax, not of meaning: it finds text and spoken attributes in templates, and
-// strings that look like words for people.
+// It reads the syntax only: text and readable attributes in templates, and strings that look like
+// sentences.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,15 +9,15 @@ import { expect, test } from "vitest";
 import { parseAst } from "vite";
 
 const SRC = join(import.meta.dirname, "../src");
-/** Folders whose code has something to say to a person. */
+/** Folders whose code shows texts to the person. */
 const SPEAKING = /^(list|player|ui|text|host|server|extension)\//;
-/** The same in all languages: names, units, examples, keys. */
+/** Texts that are the same in all languages: names, units, examples, keys. */
 const EVERYWHERE = [
   /^(JSTorrent|MB\/s|10 s|[a-z]|magnet:\?xt=urn:btih:…|https:\/\/tracker\.example\.org\/announce)$/,
   /^(sudo apt|brew|winget|cargo|jstorrent-io-daemon) [\w -]+$/,
-  // Styles for what has none, in the format of ASS.
+  // The ASS styles for scripts without any.
   /^\[Script Info\]/,
-  // Chrome shows this to nobody.
+  // Chrome does not show this to anybody.
   /^Runs the torrent engine/,
 ];
 /** Attributes that a person reads or hears. */
@@ -31,7 +31,7 @@ const SPOKEN = [
   "alt",
   "label",
 ];
-/** Properties of our own objects that reach a page. */
+/** Properties of our own objects that a page shows. */
 const SHOWN = [
   "label",
   "title",
@@ -50,7 +50,7 @@ const isNode = (value: unknown): value is Node =>
 
 const isWord = (text: string) =>
   /\p{L}/u.test(text) && !EVERYWHERE.some((pattern) => pattern.test(text.trim()));
-/** Several words of which the first has a capital, or what ends as sentences and waiting labels do. */
+/** Several words that begin with a capital, or text that ends like a sentence or a label. */
 const isSentence = (text: string) =>
   isWord(text) &&
   (/^\P{L}*\p{Lu}[\p{L}’]* [\p{L}$“]/u.test(text) ||
@@ -101,7 +101,7 @@ function sentences(path: string, source: string): string[] {
   return found;
 }
 
-/** A literal's text, with `$` for what is put in; `undefined` for all else. */
+/** A literal's text, with `$` for inserted values. `undefined` for anything else. */
 function plain(node: Node): string | undefined {
   if (node.type === "Literal") return typeof node["value"] === "string" ? node["value"] : undefined;
   if (node.type !== "TemplateLiteral") return undefined;
@@ -110,7 +110,7 @@ function plain(node: Node): string | undefined {
     .join("$");
 }
 
-/** Of `name: value` and `thing.name = value` the name. */
+/** The name in `name: value` and `thing.name = value`. */
 function nameOf({ key, left }: Node): string {
   const named = isNode(key)
     ? key
@@ -120,7 +120,7 @@ function nameOf({ key, left }: Node): string {
   return String(named?.["name"] ?? "");
 }
 
-/** Text and spoken attributes of a template. */
+/** Text and readable attributes of a template. */
 function wordsOf(markup: string): string[] {
   const attributes = [...markup.matchAll(/\s([\w-]+)="([^"]*)"/g)]
     .filter(([, name]) => SPOKEN.includes(name!))
@@ -129,7 +129,7 @@ function wordsOf(markup: string): string[] {
   return [...attributes, ...text].filter(isWord);
 }
 
-/** What the console says, and errors that say what is broken in the code. */
+/** Console output, and errors about broken code. */
 function isForDevelopers(node: Node, source: string): boolean {
   const { callee } = node;
   if (!isNode(callee)) return false;
@@ -139,7 +139,7 @@ function isForDevelopers(node: Node, source: string): boolean {
     : /^console\.|\.includes$|postMessage$/.test(name);
 }
 
-/** The files of that kind, and what they hold. */
+/** The files with this extension, and their contents. */
 function files(end: string): (readonly [path: string, text: string])[] {
   return readdirSync(SRC, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(end) && SPEAKING.test(path))
@@ -150,7 +150,7 @@ function files(end: string): (readonly [path: string, text: string])[] {
 test("every sentence lies in _locales", () => {
   expect(files(".ts").length).toBeGreaterThan(50);
   expect(files(".ts").flatMap((file) => sentences(...file))).toEqual([]);
-  // The engine's own document is shown to nobody.
+  // The engine's own document is never visible.
   const shown = files(".html").filter(([path]) => path !== "extension/offscreen.html");
   expect(
     shown.flatMap(([path, text]) => wordsOf(text).map((words) => `${path} ${words.trim()}`)),

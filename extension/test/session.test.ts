@@ -9,7 +9,7 @@ const CONNECTED = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: 
 const FIRST = { infoHash: HASH, index: 0 };
 const SECOND = { infoHash: HASH, index: 1 };
 
-/** As much of a `<video>` as a session needs. */
+/** The part of a `<video>` that a session uses. */
 class FakeVideo extends EventTarget {
   src = "";
   currentTime = 0;
@@ -123,7 +123,7 @@ test("it begins where the address says, or else where it was left", () => {
   }
 });
 
-/** It plays for a moment and is at a place. */
+/** The video plays for a moment and reaches a time. */
 function plays(video: FakeVideo, at: number): void {
   Object.assign(video, { readyState: 4, currentTime: at - 0.5 });
   video.say("timeupdate");

@@ -1,4 +1,4 @@
-// Before each test file: the pages speak English.
+// Sets the language of the pages to English before each test file.
 
 import en from "../_locales/en/messages.json";
 import { inTable, speak } from "../src/text/messages";

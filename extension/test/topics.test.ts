@@ -5,7 +5,7 @@ import type { ContentsState, Known } from "../src/model/topics";
 import { applied } from "../src/model/topics";
 import { file, peer } from "./samples";
 
-/** Numbers that look like chance and are the same each time. */
+/** Seeded random numbers. */
 function chance(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -14,7 +14,7 @@ function chance(seed: number): (below: number) => number {
   };
 }
 
-/** Some of ten files in any order, each as it is at one of three moments. */
+/** Some of ten files in any order, each in one of three states. */
 function anyFiles(next: (below: number) => number): FileView[] {
   const indices = Array.from({ length: 10 }, (_, index) => index).filter(() => next(3) > 0);
   for (let at = indices.length - 1; at > 0; at--) {
@@ -24,7 +24,7 @@ function anyFiles(next: (below: number) => number): FileView[] {
   return indices.map((index) => file({ index, verified: next(3) }));
 }
 
-/** What the engine tells of a state after another one: the rule of `view/topics.rs`. */
+/** The engine's update from one state to another, following `view/topics.rs`. */
 function told(before: FileView[] | undefined, now: FileView[], revision: number): TopicUpdate {
   const same = (one: FileView) =>
     before?.some((old) => old.index === one.index && old.verified === one.verified);

@@ -32,7 +32,7 @@ const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({
   subtitles: { tracks: [english, german], selected, delayS, size },
 });
 
-/** A menu in lines: `*` chosen, `-` not, `>` opens another, ` ` acts. */
+/** Compares a menu with lines: `*` chosen, `-` not chosen, `>` opens a menu, ` ` acts. */
 function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[]): void {
   const menu = menuOf(name, undefined, given, actions());
   const drawn = menu.groups.flatMap(({ items }) =>

@@ -1,4 +1,4 @@
-// The controls' ends of the system: the wake lock, the media panel, storage.
+// How the controls use the system: the wake lock, the media panel, storage.
 
 import { beforeEach, expect, test, vi } from "vitest";
 import type { MediaState } from "../../src/player/controls/media_state";
@@ -15,7 +15,7 @@ class FakeLock implements Lock {
   }
 }
 
-/** A browser that gives locks; `answer` lets a request wait until the test says so. */
+/** A browser that grants wake locks. `answer` decides when a request is answered. */
 function screen() {
   const locks: FakeLock[] = [];
   const scene = { visible: true, refuse: false, answer: Promise.resolve() };

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Taps } from "../../src/player/controls/taps";
 import { FakeClock } from "../fake_clock";
 
-/** Taps at times (ms) and places; gives what they did: `.` single, `<` and `>` skips. */
+/** Taps at times (ms) and places, and their effects: `.` a single tap, `<` and `>` skips. */
 function check(taps: [number, number][], done: string): void {
   const clock = new FakeClock();
   let said = "";

@@ -9,7 +9,7 @@ import {
   timeAt,
 } from "../../src/player/controls/track";
 
-/** Draws cells as columns: `#` full, `+` partly, `.` empty. */
+/** Draws cells as columns: `#` full, `+` partly full, `.` empty. */
 function check(cells: number[], width: number, picture: string): void {
   expect(
     [...spread(cells, width)]

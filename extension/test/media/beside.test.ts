@@ -6,7 +6,10 @@ import type { Demuxed, Packet, Reading, Stream } from "../../src/media/film";
 const SECONDS = 100;
 const [VIDEO, SOUND, ENGLISH, GERMAN] = [1, 2, 3, 4];
 
-/** A film with a line of each language in every second; it begins at even seconds, and remembers what was read. */
+/**
+ * A film with a subtitle in each language every second and key frames at even seconds. It records
+ * what is read.
+ */
 function film() {
   const log = { reads: [] as string[], furthest: 0, cancelled: 0, closed: 0 };
   const packets = (from: number, to: number, wanted: ReadonlySet<number>): Packet[] =>
@@ -84,7 +87,7 @@ test("lines come as far as the conversion has, and no byte beyond it is read", a
   beside.came(20.5);
   await settle();
   expect(log.furthest).toBe(21);
-  // Once there is something ahead, those that began before the place.
+  // Once something is buffered, the subtitles from before the start are read.
   expect(log.reads[1]).toBe("before 10");
   expect(lines.toSorted((a, b) => Number(a.slice(2)) - Number(b.slice(2)))).toEqual(english(6, 21));
   beside.came(Infinity);

@@ -1,4 +1,4 @@
-// Files in memory behind a `RangeSource`, an EBML writer, and chance from a seed.
+// Test helpers: files in memory behind a `RangeSource`, an EBML writer, seeded random numbers.
 
 import { readFileSync } from "node:fs";
 import type { Packet, Reading } from "../../src/media/film";
@@ -10,9 +10,9 @@ export function sample(name: string): Uint8Array<ArrayBuffer> {
 
 export interface Served {
   source: RangeSource;
-  /** The ranges that were asked for. */
+  /** The requested ranges. */
   asked: string[];
-  /** What ends each of these requests. */
+  /** The abort signals of these requests. */
   signals: AbortSignal[];
 }
 
@@ -81,7 +81,7 @@ export async function all(reading: Reading, most = 100_000): Promise<Packet[]> {
   return packets;
 }
 
-/** Numbers from 0 up to 1 (mulberry32): the same for the same seed. */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers. */
 export function chance(seed: number): () => number {
   let state = seed;
   return () => {
@@ -92,7 +92,7 @@ export function chance(seed: number): () => number {
   };
 }
 
-// A writer of EBML, apart from what is tested.
+// An EBML writer, independent of the tested parser.
 
 type Body = number[] | Uint8Array;
 
@@ -140,7 +140,7 @@ export const str = (text: string): number[] => [...new TextEncoder().encode(text
 
 export const EBML_HEAD = el(0x1a45dfa3, el(0x4282, str("matroska")));
 
-/** One audio track that is number 1, with more elements in its entry. */
+/** A sound track with number 1, with further elements in its entry. */
 export function audioTrack(...more: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return el(
     0xae,

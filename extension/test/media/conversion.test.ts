@@ -55,12 +55,12 @@ describe("what ffmpeg writes", () => {
     const spans = boxes
       .filter(({ type }) => type === "moof")
       .map(({ bytes }) => span(bytes, described)!);
-    // Its encoder's first frame lies before 0.
+    // The encoder's first frame is before 0.
     expect(spans[0]!.start).toBeCloseTo(-1024 / 48_000, 3);
     expect(spans.at(-1)!.end).toBeCloseTo(6, 1);
     for (const [index, { start }] of spans.entries())
       if (index > 0) expect(start).toBeLessThanOrEqual(spans[index - 1]!.end + 0.05);
-    // A key frame every 48 pictures at 24 a second.
+    // A key frame every 48 pictures, at 24 pictures per second.
     expect(
       spans.flatMap(({ key }) => (key === undefined ? [] : [Math.round(key * 100) / 100])),
     ).toEqual([0, 2, 4]);
@@ -91,7 +91,10 @@ const SOUND = {
   channels: 2,
   sampleRate: 48_000,
 } as Stream;
-/** A conversion of a film of so many seconds, from `start` on, in pieces of any length: fragments of half a second. */
+/**
+ * The output of a conversion from `start` on, in chunks of `size` bytes with fragments of half a
+ * second.
+ */
 function* film(start: number, seconds: number, size: number): Generator<Uint8Array<ArrayBuffer>> {
   const sliced = function* (bytes: Uint8Array<ArrayBuffer>) {
     const most = Math.max(90, size >> 2);
@@ -109,12 +112,12 @@ function* film(start: number, seconds: number, size: number): Generator<Uint8Arr
 interface Answer {
   status?: number;
   body?: string;
-  /** Breaks off behind so many bytes. */
+  /** Interrupts the reply after this many bytes. */
   breaks?: number;
   away?: boolean;
 }
 
-/** A daemon that converts a film of `seconds`; `answers` are given to its first requests. */
+/** A daemon that converts a film of `seconds`. `answers` are the replies to its first requests. */
 function play({
   seconds = 200,
   size = 100,
@@ -345,7 +348,7 @@ describe("a conversion", () => {
     expect(heard.troubles).toEqual([]);
   });
   test("what ends long before the film does has broken off, unless it ends there again", async () => {
-    // ffmpeg takes for the film's end that the daemon has nothing more for it.
+    // ffmpeg treats missing bytes as the film's end.
     const { media, asked, ranges } = play({ seconds: 25, ends: [12] });
     await until("the end", () => media.readyState === "ended");
     expect(asked).toEqual(["start=0&video=h264&audio=0", "start=11.9&video=h264&audio=0"]);

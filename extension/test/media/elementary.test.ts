@@ -44,7 +44,7 @@ test("pictures know their size, which of them are key pictures, and how far they
   expect(sequenceOf(file.streams[0]!.config)?.reordered).toBe(2);
   expect(of(0).flatMap(({ key }, index) => (key ? [index] : []))).toEqual([0, 10]);
   expect(new Set(of(0).map(({ pts }) => pts)).size).toBe(15);
-  // What comes out has lengths instead of start codes.
+  // The output has lengths instead of start codes.
   for (const { data } of of(0)) {
     let at = 0;
     while (at < data.length) at += 4 + new DataView(data.buffer, data.byteOffset).getUint32(at);
@@ -142,7 +142,7 @@ test("sound that is not what its tables say is not looked for in the whole film"
 test("after a stretch that is no picture, and larger than any, pictures come again", async () => {
   const bytes = sample("tracks.mpegts");
   const from = 188 * 100;
-  // A packet of the picture in the middle, filled with what begins nothing.
+  // A packet in the middle of a picture, filled with bytes that begin nothing.
   let at = from;
   while (
     (bytes[at + 1]! & 0x40) !== 0 ||

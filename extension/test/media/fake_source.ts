@@ -1,5 +1,4 @@
-// A MediaSource and its buffers in memory: they read the fragments that they are given and know
-// what is buffered.
+// A MediaSource in memory: its buffers parse the appended fragments and track what is buffered.
 
 import type { MediaBuffer } from "../../src/media/buffers";
 import type { Source } from "../../src/media/playback";
@@ -7,9 +6,9 @@ import type { Source } from "../../src/media/playback";
 export class FakeBuffer extends EventTarget implements MediaBuffer {
   updating = false;
   ranges: [number, number][] = [];
-  /** What happened, in order: "append 0-1.2", "remove 0-5", "init", "type …", "abort". */
+  /** The events, in order: "append 0-1.2", "remove 0-5", "init", "type …", "abort". */
   readonly log: string[] = [];
-  /** Bytes that fit; beyond them an append is refused. */
+  /** Capacity in bytes. Beyond it, appends fail. */
   room = Infinity;
   held = 0;
 
@@ -109,7 +108,7 @@ function united(ranges: [number, number][]): [number, number][] {
   return out;
 }
 
-/** The seconds that a fragment covers; `undefined` for an init segment. */
+/** The time span of a fragment in seconds. `undefined` for an init segment. */
 function spanOf(bytes: Uint8Array): [number, number] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const find = (name: string): number => {

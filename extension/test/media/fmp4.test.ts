@@ -37,7 +37,7 @@ interface Box {
   body: Uint8Array;
 }
 
-/** Boxes in a row; throws when sizes don't add up. */
+/** Parses adjacent boxes. Throws when their sizes don't add up. */
 function boxes(bytes: Uint8Array): Box[] {
   const out: Box[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -55,7 +55,7 @@ function boxes(bytes: Uint8Array): Box[] {
 const child = (body: Uint8Array, ...path: string[]): Uint8Array =>
   path.reduce((inside, type) => boxes(inside).find((box) => box.type === type)!.body, body);
 
-/** What a fragment says, read by the letters of the standard. */
+/** Parses a fragment, following the standard. */
 function read(bytes: Uint8Array): Sample[] {
   const [moof, mdat] = boxes(bytes);
   const traf = child(bytes, "moof", "traf");
@@ -231,7 +231,9 @@ test("a film that went through the reader and the writer is the same to another 
 });
 
 describe("decoding times", () => {
-  /** Groups of pictures as encoders reorder them: each anchor precedes the pictures that are shown before it. */
+  /**
+   * Pictures in an encoder's order: each anchor comes before the pictures that are shown before it.
+   */
   function film(random: () => number, depth: number): number[] {
     const order: number[] = [];
     for (let shown = 0; shown < 200; ) {

@@ -1,4 +1,4 @@
-// Containers that aren't played here, as ffmpeg 5.1 wrote them: 20 s of a picture of 64 × 36 and a
+// Heads of containers that are not played here, written by ffmpeg 5.1: 20 s of 64 × 36 video and a
 // tone.
 
 import { describe, expect, test } from "vitest";
@@ -42,7 +42,7 @@ describe("heads tell codecs, tracks and lengths", () => {
     check(sample("head.wmv"), "asf | WMV 8 64x36 | WMA 44100/1 | 20.0 s | ffmpeg | container"));
   test("MPEG", () =>
     check(sample("head.mpg"), "mpegps | MPEG-2 64x36 | MP2 44100/1 | ? | ffmpeg | container"));
-  // Theora's size is that of its blocks.
+  // Theora's size is a multiple of its blocks.
   test("Ogg with Theora", () =>
     check(sample("head.ogv"), "ogg | Theora 64x48 | ? | ffmpeg | video_codec"));
   test("MP3 behind a tag", () =>

@@ -4,7 +4,7 @@ import { type Capabilities, decide, inspect, sniff } from "../../src/media/inspe
 import type { Film } from "../../src/media/protocol";
 import { sample, served } from "./bytes";
 
-/** Chromium 156 without hardware. */
+/** Chromium 156 without hardware decoding. */
 const here: Capabilities = {
   mse: (type) => /codecs="(avc1|vp09|av01|mp4a\.40|opus|flac)/.test(type) && type.includes("/mp4"),
   element: (type) =>

@@ -190,7 +190,10 @@ describe("seeking", () => {
     const cues = await all(reading!);
     expect(cues.map(({ data }) => new TextDecoder().decode(data))).toContain("Second");
   });
-  /** A cluster every two seconds with a line for three; the first holds one that lasts a minute. `named`: the index knows of lines. */
+  /**
+   * A cluster every two seconds with a subtitle of three seconds; the first cluster has one of a
+   * minute. `named`: the index lists subtitles.
+   */
   function lines({
     named,
     filling = 10,
@@ -400,7 +403,10 @@ describe("structure", () => {
 
 describe("hostile files", () => {
   const names = ["ffmpeg.mkv", "mkvmerge.mkv", "live.mkv"];
-  /** Opens and reads all; whatever comes, it ends, and no byte is fetched more than a few times. */
+  /**
+   * Opens a file and reads everything. It must end, and must not fetch any byte more than a few
+   * times.
+   */
   async function survive(bytes: Uint8Array, story: string): Promise<void> {
     const { source } = served(bytes, { chunk: 16_384 });
     try {

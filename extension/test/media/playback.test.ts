@@ -50,7 +50,7 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
   };
 }
 
-/** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
+/** A film with an index at its end, with ten key frames and 16 AAC frames per second. */
 function long(
   seconds: number,
   {
@@ -125,7 +125,7 @@ function long(
   );
 }
 
-/** Whether both buffers hold one stretch that begins at most a second before `from` and goes on to `to`. */
+/** Whether both buffers have one range from at most a second before `from` to `to`. */
 const cover = ({ buffers }: FakeSource, from: number, to: number): boolean =>
   buffers.every(
     ({ ranges }) =>
@@ -260,7 +260,7 @@ describe("tracks", () => {
     const { source, playback, stream } = await film(sample("ffmpeg.mkv"));
     await until("the end", () => source.readyState === "ended");
     const pictures = source.buffers[0]!.log.length;
-    // AC-3 is copied here: how it is decoded does not matter to who appends it.
+    // AC-3 is copied here, so its content does not matter.
     const other = stream("ac3")!;
     other.codec = "aac";
     other.codecString = "mp4a.40.5";
@@ -317,7 +317,7 @@ describe("subtitles", () => {
     ).toBe(true);
   });
   test("chosen while all is buffered that may be, they come although nothing moves, as far as it is buffered", async () => {
-    // The buffers are full by time, and by bytes.
+    // Full by time, and full by bytes.
     for (const frame of [20_000, 4 << 20]) {
       const { source, playback, text } = await film(long(100, { spoken: true, frame }), { at: 20 });
       const buffered = () => source.buffers[0]!.ranges[0]?.[1] ?? 0;

@@ -3,7 +3,7 @@ import { decoderConfig, KeyFrames } from "../../src/media/preview";
 import type { Fetch } from "../../src/media/reader";
 import { body, sample } from "./bytes";
 
-/** A daemon that has only some bytes of a film at hand, and is asked for no more. */
+/** A daemon that has only some bytes of a film on disk. */
 function daemon(bytes: Uint8Array, has: (at: number) => boolean = () => true) {
   const asked: string[] = [];
   const fetcher: Fetch = (url, { headers, signal }) => {

@@ -149,7 +149,7 @@ describe("replies", () => {
           asked += 1;
           if (asked < 200) return Promise.resolve(new Response(null, { status }));
           if (asked === 200) {
-            // The new engine says that it is connected a little before it has announced its films.
+            // A new engine reports its connection shortly before it announces its films.
             source!.url = "http://127.0.0.1:2/";
             source!.patience.tell(true);
             return Promise.resolve(new Response(null, { status: 404 }));

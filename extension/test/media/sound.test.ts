@@ -14,7 +14,7 @@ describe("roles of channels", () => {
     const [frame] = await all(await file.read(0, undefined, new Set([track.id])));
     expect(rolesOf("ac3", frame!.data, 1)).toEqual(["C"]);
   });
-  // The heads were written by ffmpeg for the layouts that stand beside them.
+  // The heads were written by ffmpeg for the layouts beside them.
   const heads: [string, "ac3" | "eac3" | "dts", number[], string[]][] = [
     [
       "AC-3 5.1",

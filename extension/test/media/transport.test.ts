@@ -101,7 +101,7 @@ test("a stream that is promised and never comes is left out, and not looked for 
   const long = new Uint8Array(188 * 40_000);
   for (let at = 0; at < long.length; at += whole.length)
     long.set(whole.subarray(0, long.length - at), at);
-  // The packets of the AAC are taken out.
+  // The AAC packets are removed.
   const aac = (await readTransportHead(cursor(whole)))!.streams[2]!.pid;
   for (let at = 0; at < long.length; at += 188)
     if ((((long[at + 1]! & 31) << 8) | long[at + 2]!) === aac)
@@ -127,7 +127,10 @@ test("damage ends", async () => {
   }
 }, 30_000);
 
-/** A stream of so many seconds, a picture of `size` packets every 40 ms; `rate` makes some stretches denser than others. */
+/**
+ * A stream with a picture of `size` packets every 40 ms. `rate` makes some parts denser than
+ * others.
+ */
 function long(
   seconds: number,
   keyEvery: number,
@@ -158,7 +161,7 @@ function long(
 }
 
 describe("a place for a time", () => {
-  /** `begins` are the times of the key pictures that will do. */
+  /** `begins` are the times of acceptable key frames. */
   async function check(
     bytes: Uint8Array,
     target: number,
@@ -187,7 +190,7 @@ describe("a place for a time", () => {
     const [packet] = packets(bytes.subarray(from, from + 188), { stride: 188, lead: 0 });
     expect(begins).toContain(timeOf(packet!.payload)! - 10);
     expect(packet!.random).toBe(true);
-    // What the cursors give is the rest of the file, without a gap.
+    // The cursors give the rest of the file without a gap.
     let next = from;
     for (const cursor of cursors) {
       expect(cursor.at).toBe(next);
@@ -201,7 +204,7 @@ describe("a place for a time", () => {
     return { looks, read };
   }
 
-  /** What playing the first seconds teaches. */
+  /** The index after playing the first seconds. */
   function taught(bytes: Uint8Array, seconds: number): Known {
     const known = new Known();
     const pass = known.walk();
@@ -212,7 +215,7 @@ describe("a place for a time", () => {
     return known;
   }
 
-  /** Where it isn't known when they come, some before the last one may be read as well. */
+  /** While the distance of key frames is unknown, some before the last one may be read, too. */
   const near = (target: number, every: number) =>
     [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 
@@ -221,7 +224,7 @@ describe("a place for a time", () => {
     for (const target of [0.5, 3, 599.3, 599.9, 1000.01, 1199.9]) {
       const { looks, read } = await check(film, target, 1200, near(target, 2));
       expect(looks).toBeLessThanOrEqual(3);
-      // 94 kB are a second; what lies between the key picture and the wanted one is read anyway.
+      // A second has 94 kB. What lies between the key frame and the wanted picture is read anyway.
       expect(read).toBeLessThan(94_000 * 4.5);
     }
   });

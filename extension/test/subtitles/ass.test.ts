@@ -1,4 +1,4 @@
-// What the page tells libass's worker and when, with a worker and a document that are made up.
+// The messages to the libass worker, with a fake worker and document.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FromAss, Size, ToAss } from "../../src/player/subtitles/ass_protocol";

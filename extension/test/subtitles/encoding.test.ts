@@ -70,7 +70,7 @@ test.each(LEGACY.filter(([language]) => language !== "pl"))(
 );
 
 test("English with a few characters of Windows", async () => {
-  // The quotes and dots by their numbers: Node's decoder takes this encoding for another one.
+  // Quotes and dots as numbers, because Node's decoder confuses this encoding with another one.
   const bytes = encode(srtOf([...TEXTS["en"]!.slice(0, 4), "1It2s a café34"]), "utf-16le").filter(
     (_, at) => at % 2 === 0,
   );

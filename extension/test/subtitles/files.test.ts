@@ -6,7 +6,7 @@ import { parseAss } from "../../src/player/subtitles/ass_script";
 import { size } from "../../src/text/format";
 import { t } from "../../src/text/messages";
 
-/** A cue as a line: `1-2 8 [b]text[/b]`; the place where it is not 2. */
+/** A cue as a line such as `1-2 8 [b]text[/b]`, with the place if it is not 2. */
 function brief({ start, end, place, spans }: TextCue): string {
   const text = spans
     .map((span) => {
@@ -251,7 +251,7 @@ describe("hostile text ends soon", () => {
     ["headings", `[Events]\n${"[Events]\n".repeat(MANY / 9)}`],
     ["brackets", "[".repeat(MANY)],
   ];
-  /** Processor time (ms) for reading a text in each way. */
+  /** Processor time in ms for reading a text in each way. */
   async function cost(text: string): Promise<number> {
     const before = process.cpuUsage();
     for (const parse of [parseSrt, parseVtt, parseAss]) parse(text);
@@ -262,8 +262,7 @@ describe("hostile text ends soon", () => {
 
   test.each(cases)("%s", async (_name, text) => {
     const quarter = await cost(text.slice(0, text.length / 4));
-    // Four times as much where the cost grows with the length, sixteen times where it grows with
-    // its square.
+    // Linear cost grows by a factor of four, quadratic cost by sixteen.
     expect(await cost(text)).toBeLessThan(9 * quarter + 400);
   });
 });

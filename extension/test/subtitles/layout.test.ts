@@ -1,5 +1,4 @@
-// Sizes and places of subtitles that are not plain text: what libass's styles become, and where the
-// pictures of PGS go.
+// Sizes and places of ASS styles and PGS pictures.
 
 import { describe, expect, test } from "vitest";
 import { pinned, pinnedScript, restyled, scriptHeight } from "../../src/player/subtitles/ass_look";

@@ -181,7 +181,7 @@ test("a .sup file gives its sets with their times", () => {
 });
 
 describe("hostile segments", () => {
-  /** Whatever is in it, it is taken, and what it shows is bounded. */
+  /** Any block is accepted, and its picture stays within the limits. */
   const survive = (block: Uint8Array, story: string) => {
     const sets = new PgsSets();
     sets.add(0, undefined, block);

@@ -1,4 +1,4 @@
-// Segments of PGS, written as an encoder would.
+// Writes PGS segments, as an encoder would.
 
 export interface Picture {
   id?: number;
@@ -19,7 +19,7 @@ export const segment = (type: number, body: number[]): number[] => [
 ];
 export const END = segment(0x80, []);
 
-/** `state`: 0x80 begins afresh, 0 goes on with what came. */
+/** `state`: 0x80 starts afresh, 0 continues. */
 export function composition(
   plane: [number, number],
   state: number,
@@ -51,7 +51,7 @@ export function composition(
 export const palette = (entries: readonly number[][], id = 0): number[] =>
   segment(0x14, [id, 0, ...entries.flat()]);
 
-/** An object, in as many segments as told. */
+/** An object in `segments` segments. */
 export function object({ id = 0, width, height, pixel }: Picture, segments = 1): number[] {
   const runs: number[] = [];
   for (let y = 0; y < height; y += 1) {

@@ -1,5 +1,6 @@
-// The list and the choice, with a renderer and a `<video>` that are made up: what is drawn by real
-// ones, dev/media looks at.
+// The list of tracks and the choice, with a fake renderer and `<video>`.
+//
+// dev/media tests what real renderers draw.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SubtitleTrack } from "../../src/media/protocol";
@@ -24,7 +25,7 @@ class FakeVideo extends EventTarget {
     this.frames.delete(id);
   }
   getBoundingClientRect = () => ({ left: 0, top: 0, width: 1000, height: 1000 });
-  /** Presents a picture. */
+  /** Presents a frame. */
   show(time: number): void {
     this.currentTime = time;
     const [first] = this.frames;
@@ -34,7 +35,7 @@ class FakeVideo extends EventTarget {
   }
 }
 
-/** Writes down what it is told. */
+/** Records its calls. */
 class FakeRenderer implements Renderer {
   content: Content | undefined;
   stage: Stage | undefined;

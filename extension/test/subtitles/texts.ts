@@ -1,6 +1,6 @@
-// Subtitles in many languages, and what encodes them as old programs did.
+// Subtitles in many languages, and an encoder for old encodings.
 
-/** Five lines in each language, as films have them. */
+/** Five typical lines in each language. */
 export const TEXTS: Record<string, string[]> = {
   de: [
     "Wir müssen über die Brücke gehen.",
@@ -123,7 +123,7 @@ export const TEXTS: Record<string, string[]> = {
   ],
 };
 
-/** An SRT of those lines, five times over; tags as files have them. */
+/** An SRT file with these lines five times, with tags as in real files. */
 export function srtOf(lines: readonly string[]): string {
   const stamp = (s: number) => `00:00:${String(s).padStart(2, "0")},000`;
   return Array.from(
@@ -133,7 +133,7 @@ export function srtOf(lines: readonly string[]): string {
   ).join("\r\n");
 }
 
-/** Encodes by turning a decoder around: every byte, and every pair of bytes, is decoded once. */
+/** Encodes by inverting a decoder: every byte and every pair of bytes is decoded once. */
 export function encode(text: string, encoding: string): Uint8Array<ArrayBuffer> {
   if (encoding === "utf-8") return new TextEncoder().encode(text);
   if (encoding.startsWith("utf-16")) {
