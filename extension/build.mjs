@@ -1,8 +1,8 @@
-// Builds the unpacked extension into dist/ and the server's pages into dist-server/: bundles the
-// entry points of each and copies what is not code.
+// Builds the extension into dist/ and the server's pages into dist-server/.
 //
-// dist/engine/ belongs to `cargo xtask build`, which puts the WebAssembly there; this script never
-// touches it. All else in both folders is emptied first, so that nothing stale is ever shipped.
+// It bundles the entry points and copies the other files. `cargo xtask build` puts the WebAssembly
+// into dist/engine/, which this script does not touch. Everything else in both folders is deleted
+// first, so that no stale file is shipped.
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -14,7 +14,7 @@ import { notices } from "./scripts/notices.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
 
-/** What both hosts' pages consist of besides their scripts. */
+/** The pages of both hosts, without their scripts. */
 const pages = {
   "app.html": "list/app.html",
   "app.css": "list/app.css",
@@ -26,19 +26,19 @@ const pages = {
   "jassub/jassub.wasm": "../node_modules/jassub/dist/wasm/jassub-worker-modern.wasm",
   "jassub/default.woff2": "../node_modules/jassub/dist/default.woff2",
 };
-/** The player's workers, which both hosts' pages start when a film needs them, and no sooner. */
+/** The player's workers, which pages start on demand. */
 const workers = {
   media: "media/worker.ts",
   preview: "media/preview_worker.ts",
-  // libass, which draws styled subtitles: a script with its files beside it, which may be replaced.
+  // libass, which draws styled subtitles. Its files are separate, so that they can be replaced.
   "jassub/worker": "player/subtitles/ass_worker.ts",
 };
-/** Most bytes that an entry may load before it shows anything: its script and what that imports, but for `import()`. */
+/** Most bytes that an entry may load at its start: its script and static imports. */
 const budgets = {
   background: 20_000,
   offscreen: 20_000,
   worker: 32_000,
-  // 34,000 of it for the virtual list, 6,000 for the sheet in which a torrent is decided about.
+  // 34,000 of it for the virtual list, 6,000 for the dialog for new torrents.
   app: 170_000,
   player: 126_000,
   token: 24_000,
@@ -46,10 +46,10 @@ const budgets = {
   preview: 60_000,
   "jassub/worker": 110_000,
 };
-// The version is written once, in package.json.
+// The version is defined only in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
-/** The pages render templates; what lit has for custom elements would come along unused. */
+/** Pages only render templates; lit's custom elements would be unused code. */
 const templatesOnly = {
   name: "templates only",
   setup: ({ onResolve, resolve }) =>
@@ -75,7 +75,7 @@ await bundle(extension, {
 });
 await cp(join(here, "_locales"), join(extension, "_locales"), { recursive: true });
 await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
-// By this a page tells which of two builds is on the disk.
+// A page compares this file with its own build id.
 await writeFile(join(extension, "build.txt"), `${buildId}\n`);
 await writeFile(
   join(extension, "manifest.json"),
@@ -90,7 +90,10 @@ await bundle(join(here, "dist-server"), {
 });
 await cp(join(source, "server/token.html"), join(here, "dist-server/token.html"));
 
-/** Bundles these entries into a folder, with the pages, the icons and the notices. Whatever else lay there, but for the engine, goes. */
+/**
+ * Bundles entries into a folder, with pages, icons and notices. Deletes other files there, except
+ * the engine.
+ */
 async function bundle(dist, entries) {
   await mkdir(dist, { recursive: true });
   for (const entry of await readdir(dist)) {
@@ -108,8 +111,7 @@ async function bundle(dist, entries) {
     format: "esm",
     target: `chrome${manifest.minimum_chrome_version}`,
     charset: "utf8",
-    // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in
-    // every chunk.
+    // The licence texts are collected in one file instead of every chunk.
     legalComments: "none",
     minifySyntax: true,
     minifyWhitespace: true,
@@ -132,7 +134,7 @@ async function bundle(dist, entries) {
   }
 }
 
-/** The files below a folder, in one order everywhere. */
+/** The files below a folder, in the same order on every machine. */
 async function filesBelow(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -141,7 +143,7 @@ async function filesBelow(folder) {
     .sort();
 }
 
-/** A name for what these files hold: the same files have the same name on every machine. */
+/** A hash of files. The same files have the same hash on every machine. */
 async function hashOf(paths) {
   const hash = createHash("sha256");
   for (const path of paths)
@@ -153,7 +155,7 @@ async function hashOf(paths) {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Fails when an entry is heavier than its budget: a person decides whether the budget or the entry is wrong. */
+/** Fails when an entry exceeds its budget: a person decides whether to raise the budget. */
 function checkBudgets(metafile, folder, names) {
   for (const name of names) {
     const bytes = eager(metafile.outputs, `${folder}/${name}.js`).reduce(
@@ -167,7 +169,7 @@ function checkBudgets(metafile, folder, names) {
   }
 }
 
-/** An output and all that it imports statically. */
+/** An output and everything that it imports statically. */
 function eager(outputs, first) {
   const seen = new Set([first]);
   for (const output of seen) {

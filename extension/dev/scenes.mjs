@@ -1,10 +1,10 @@
-// Made-up states of the engine, for pictures of the pages.
+// Made-up states of the engine for pictures of the pages.
 
 const hash = (number) => number.toString(16).padStart(40, "0");
 const MB = 1e6;
 const GB = 1e9;
 
-/** What a click on play is for. */
+/** The file that the play button opens. */
 const next = (files) => {
   const file =
     files.find((candidate) => candidate.positionS > 0) ??
@@ -128,7 +128,7 @@ const trackers = [
     says: { code: "tracker_failed", why: { kind: "timeout", text: "timed out" } },
   }),
 ];
-/** Those of the first torrent, while its details are shown. */
+/** The peers of the first torrent. */
 const peers = ["Transmission 4.0.5", "qBittorrent 4.6.3", null].map((client, at) => ({
   address: at === 1 ? "[2001:db8::7:1]:51413" : `203.0.113.${7 + at}:6881`,
   client,
@@ -227,7 +227,7 @@ const settings = {
   sharingTold: true,
 };
 
-/** What a list shows beside its torrents. */
+/** The state beside the torrents. */
 export const world = {
   roots: [
     {
@@ -291,7 +291,7 @@ const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
   peers: 9,
 });
 
-// One episode found its name taken.
+// The name of one episode was taken.
 const taken = series.map((one, at) => ({
   ...one,
   displaced: at === 1,
@@ -334,7 +334,7 @@ const rare = [
     says: { code: "looking_for_peers" },
   }),
 ];
-// Just added: nothing of it is downloaded before a person says so.
+// Just added: nothing is downloaded before the person decides.
 const fresh = series.map((one) => ({
   ...one,
   priority: "normal",
@@ -392,7 +392,7 @@ const removed = [
   },
 ];
 
-/** Scenes of the app page. `open`: expands the first torrent. */
+/** Scenes of the list page. `open` expands the first torrent. */
 export const appScenes = {
   list: { state: state(connected, few) },
   season: { state: state(connected, few), open: true },
@@ -448,7 +448,7 @@ const stream = (waiting) => [
   { infoHash: hash(1), fileIndex: 1, start: 0, end: 1, position: 0, waiting },
 ];
 
-/** Scenes of the player page. `film`: whether there is a real film to show. */
+/** Scenes of the player page. `film`: whether a real film is shown. */
 export const playerScenes = {
   playing: { film: true, state: state(connected, few, stream(null)) },
   subtitles: { film: true, state: state(connected, few, stream(null)), choose: "English" },

@@ -1,10 +1,11 @@
-// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots
-// [word…]`. Fails where axe finds something in the list, or where it is wider than its window.
+// Takes pictures of the scenes in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots
+// [word…]`.
 //
-// `SHOTS_LANGUAGE=de` has the pages speak another language; its pictures say so in their names.
+// Fails if axe finds a problem in the list, or the list is wider than its window.
+// `SHOTS_LANGUAGE=de` sets the language, which is added to the pictures' names.
 //
-// The pages are the real ones of dist/; the engine's part of the channel is played by a script in
-// the page. A film for the player is made with ffmpeg and served from here.
+// The pages are those of dist/; a script in the page plays the engine's part of the channel. The
+// player's film is made with ffmpeg and served from here.
 
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -57,7 +58,10 @@ function serve(path) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-/** Plays the engine in the page: tells all of what the page follows a few times a second, answers for pieces. */
+/**
+ * Plays the engine in the page: sends updates a few times a second, and answers requests for
+ * pieces.
+ */
 function fakeEngine(state) {
   return `(() => {
     const channel = new BroadcastChannel("jstorrent");
@@ -106,7 +110,7 @@ function fakeEngine(state) {
     };
     clearInterval(globalThis.publishing);
     globalThis.publishing = setInterval(publish, 300);
-    // The page says what it follows when a new engine says hello.
+    // The page answers a new engine's hello with its topics.
     new BroadcastChannel("jstorrent/hello").postMessage({ build });
     publish();
   })()`;
@@ -130,7 +134,7 @@ try {
   const background = await browser.attach(
     (target) => target.type === "service_worker" && target.url.startsWith(base),
   );
-  // The real engine would speak as well.
+  // The real engine would send updates as well.
   await until("the background", () =>
     background.evaluate("typeof chrome !== 'undefined' && !!chrome.offscreen?.closeDocument"),
   );
@@ -159,7 +163,7 @@ try {
       if (width === 2560 || width === 320) continue;
       for (const [name, scene] of Object.entries(playerScenes)) {
         const title = `player-${name}-${theme}-${width}${suffix}`;
-        // A narrow stage has the menu of subtitles behind another one.
+        // On a narrow stage, the subtitle menu is behind another one.
         if (!wanted(title) || (scene.choose && (width < 640 || language))) continue;
         const state = structuredClone(scene.state);
         if (state.link.baseUrl) state.link.baseUrl = `http://127.0.0.1:${port}`;
@@ -201,7 +205,7 @@ try {
 if (failures > 0) console.log(`${failures} pages are not as they should be`);
 process.exitCode = failures > 0 ? 1 : 0;
 
-/** Looks for what keeps people out. */
+/** Looks for accessibility problems. */
 async function check(page, title) {
   await page.evaluate(axe);
   const found = await page.evaluate(`(async () => {
@@ -214,7 +218,7 @@ async function check(page, title) {
   failures += found.length > 0 ? 1 : 0;
 }
 
-/** A state whose file never answers. */
+/** Makes the film's address one that never answers. */
 function withoutFilm(state) {
   for (const torrent of state.snapshot.torrents)
     for (const file of torrent.files) file.url = file.url.replace("0001?", "0009?");
@@ -302,7 +306,7 @@ async function actOut(page, scene) {
   await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
-/** Chooses subtitles in the menu, and leaves it open if that is to be seen. */
+/** Chooses subtitles in the menu. With `menu`, leaves it open. */
 async function choose(page, /** @type {any} */ { choose, menu }) {
   const button = "document.querySelector('[data-testid=control-subtitles]')";
   const entry = `[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes(${JSON.stringify(choose)}))`;

@@ -1,4 +1,4 @@
-// The dev pages speak English, or German with `?lang=de` in their address.
+// Sets the test pages' language: English, or German with `?lang=de`.
 
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";

@@ -1,7 +1,6 @@
-// A thin driver for Chromium over --remote-debugging-pipe: launch, find targets, evaluate, take
-// pictures.
+// Drives Chromium over --remote-debugging-pipe: launch, find targets, evaluate, take pictures.
 //
-// For scripts of this folder and dev/ only; nothing of it is shipped.
+// Only for scripts of this folder and dev/; it is not shipped.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -159,7 +158,7 @@ class Session {
   }
 }
 
-/** Asks again until the answer is true, for at most ten seconds. */
+/** Polls until the answer is true, for at most ten seconds. */
 export async function until(what, ask, limitMs = 10_000) {
   const end = Date.now() + limitMs;
   for (;;) {

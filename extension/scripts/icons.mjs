@@ -1,5 +1,4 @@
-// Renders the toolbar and store icons from their SVG sources: `npm run icons`. The PNGs are
-// committed.
+// Renders the icons from their SVG sources: `npm run icons`. The PNGs are committed.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -7,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { launch } from "./chromium.mjs";
 
 const icons = join(dirname(fileURLToPath(import.meta.url)), "../src/extension/icons");
-// The small ones have fewer, thicker strokes: thin ones blur.
+// Small icons have fewer and thicker strokes, because thin ones blur.
 const sources = { 16: "icon-small.svg", 32: "icon-small.svg", 48: "icon.svg", 128: "icon.svg" };
 
 const browser = await launch();

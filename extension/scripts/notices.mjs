@@ -1,10 +1,9 @@
-// The licences of what is bundled: every package of which a module is in an output, with the words
-// of its licence file.
+// Collects the licences of bundled packages.
 
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What packages hold besides their own code, and don't say in their licence file. */
+/** Licences of code inside packages that their licence files don't mention. */
 const FURTHER = {
   "@mediabunny/ac3": ffmpeg("ac3"),
   "@mediabunny/dts": ffmpeg("dts"),

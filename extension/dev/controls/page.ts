@@ -1,5 +1,5 @@
-// The dev page of the player's controls: a film, made-up pieces, and a session that does what it is
-// asked and writes it down.
+// The test page of the player's controls: a film, made-up pieces, and a session that records its
+// calls.
 
 import "../speak";
 import { Controls } from "../../src/player/controls/controls";
@@ -54,7 +54,7 @@ let model: ControlsModel = {
   hasPrevious: true,
 };
 
-// What headless Chrome can't show is recorded in place of done.
+// What headless Chrome can't show is only recorded.
 const locks: { released: boolean }[] = [];
 Object.defineProperty(navigator, "wakeLock", {
   value: {

@@ -1,8 +1,7 @@
-// Tries the player's controls in a real browser and takes pictures of them: `npm run controls
-// [word…]`.
+// Tests the player's controls in a real browser and takes pictures: `npm run controls [word…]`.
 //
-// Each scene has a page of its own and ends with words for what failed. Pictures go to dev/shots/.
-// Needs ffmpeg and Chromium.
+// Each scene has a page of its own and reports what failed. Pictures are saved to dev/shots/. Needs
+// ffmpeg and Chromium.
 
 import { build } from "esbuild";
 import { mkdir, readFile } from "node:fs/promises";
@@ -21,7 +20,10 @@ import { states } from "./states.mjs";
  * @typedef {{ page?: string, width?: number, height?: number, features?: { name: string, value: string }[], touch?: boolean, play(stage: Stage): Promise<void> }} Scene
  */
 
-/** Most bytes of the controls, minified and gzipped, without lit and what all pages share. */
+/**
+ * Largest size of the controls in bytes, minified and gzipped, without lit and code shared by all
+ * pages.
+ */
 const BUDGET = 15 * 1024;
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
@@ -44,7 +46,7 @@ const bundle = (options) =>
   });
 const controls = await bundle({ entryPoints: [join(here, "page.ts")] });
 const said = await bundle({ entryPoints: [join(here, "states.ts")] });
-/** What the page has anyway. */
+/** Code that the page loads anyway. */
 const shared = {
   name: "shared",
   setup: ({ onResolve }) =>
@@ -80,7 +82,7 @@ const files = {
 const server = createServer((request, response) => {
   const [type, body] = files[request.url.slice(1)] ?? [];
   if (!body) return response.writeHead(404).end();
-  // The policy of an extension's pages, so that what it forbids fails here as well.
+  // The content policy of extension pages, so that violations fail here, too.
   const headers = {
     "Content-Type": type,
     "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'",

@@ -1,11 +1,11 @@
-// What is tried of the controls. Each scene gets a stage, and says there what does not hold.
+// The scenes of the controls. Each scene gets a `Stage` and tells it what must hold.
 
 const VIDEO = "document.querySelector('video')";
 const dark = [{ name: "prefers-color-scheme", value: "dark" }];
 const light = [{ name: "prefers-color-scheme", value: "light" }];
 const control = (name) => `[data-testid=control-${name}]`;
 const focused = (name) => `document.activeElement.dataset.testid === "control-${name}"`;
-/** Nothing sticks out of the window, and no button out of the row or over its neighbour. */
+/** No element is outside of the window, and no button overlaps its neighbours. */
 const FITS = `(() => {
   const stage = document.querySelector("#stage").getBoundingClientRect();
   const boxes = [...document.querySelectorAll(".controls .row button, .controls .row input")].map((one) => one.getBoundingClientRect()).filter(({ width }) => width > 0);
@@ -352,7 +352,7 @@ export const scenes = {
       );
       await stage.calls();
       await stage.press("ArrowRight");
-      // A second one would follow after a while.
+      // A second click would follow after a while.
       await stage.wait(350);
       const seeks = (await stage.calls()).filter(([name]) => name === "seek");
       if (seeks.length !== 1)
@@ -465,7 +465,7 @@ export const scenes = {
     width: 320,
     height: 640,
     async play(stage) {
-      // The element's own length is read by its events only.
+      // The element's own length is read only at its events.
       await stage.ask(
         `Object.defineProperty(${VIDEO}, "duration", { value: 36_300 }); ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
       );

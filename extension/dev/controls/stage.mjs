@@ -1,5 +1,4 @@
-// A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what
-// is not as it should be.
+// Drives a test page like a person: presses keys, moves the mouse, touches; and records failures.
 
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -37,7 +36,7 @@ export class Stage {
     return this.page.evaluate(expression);
   }
 
-  /** Fails the scene with words unless the answer comes within a second and a half. */
+  /** Fails the scene unless the expression becomes true within 1.5 seconds. */
   async holds(what, expression) {
     try {
       await until(what, () => this.ask(expression), 1_500);
@@ -50,12 +49,12 @@ export class Stage {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  /** What the session was asked since the last look. */
+  /** The calls of the session since the last look. */
   calls() {
     return this.ask("trial.calls.splice(0)");
   }
 
-  /** Fails the scene unless the session was asked exactly this. */
+  /** Fails the scene unless the session got exactly these calls. */
   async asked(what, wanted) {
     await this.wait(60);
     const calls = (await this.calls())
@@ -90,7 +89,7 @@ export class Stage {
     });
   }
 
-  /** The middle of an element, or a share of its width. */
+  /** The centre of an element, or the place at a share of its width. */
   async spot(selector, share = 0.5) {
     return this.ask(
       `(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: left + width * ${share}, y: top + height / 2 }; })()`,
@@ -124,7 +123,7 @@ export class Stage {
     await this.holds("it plays", "document.querySelector('video').currentTime > 0.1");
   }
 
-  /** Fails the scene for each thing that axe finds. */
+  /** Fails the scene for each problem that axe finds. */
   async check(where) {
     if (!(await this.ask("!!globalThis.axe"))) await this.ask(AXE);
     const found = await this.ask(

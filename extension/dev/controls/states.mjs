@@ -1,5 +1,5 @@
-// What the player says in each of its states: whether that can be read and reached, in light and
-// dark, narrow, and in forced colours.
+// Tests the player in each state: texts are readable and reachable in light, dark, narrow, and with
+// forced colours.
 
 const theme = (value) => ({ name: "prefers-color-scheme", value });
 const FORCED = { name: "forced-colors", value: "active" };
@@ -58,7 +58,7 @@ export const states = {
       await stage.ask("trial.show('waiting')");
       const said = "document.querySelector('[data-testid=player-said]').textContent";
       await stage.holds("no estimates are said aloud", `${said} === 'Waiting for data'`);
-      // Keys that scroll are the page's while a button beneath the film has the focus.
+      // Scrolling keys belong to the page while a button below the film has the focus.
       await stage.ask("document.querySelector('[data-testid=copy-url]').focus()");
       const volume = await stage.ask("document.querySelector('video').volume");
       await stage.press("ArrowDown");

@@ -1,5 +1,4 @@
-// The dev page of what surrounds the film: the player's own lines, for each thing that it may have
-// to say.
+// The test page of the player's own lines, in each state.
 
 import "../speak";
 import { render } from "lit";
@@ -48,7 +47,7 @@ const usual: Situation = {
   recovering: false,
 };
 
-/** What a state of the player is made of, besides what is usual. */
+/** A state of the player, as far as it differs from the usual one. */
 interface State {
   situation?: Partial<Situation>;
   foot?: Partial<Foot>;

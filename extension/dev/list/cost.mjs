@@ -1,10 +1,8 @@
-// What the list costs while somebody looks at it: `npm run list:cost [-- word…]`, after `npm run
-// build`.
+// Measures the cost of showing the list: `npm run list:cost [-- word…]`, after `npm run build`.
 //
-// The page is the server's, in a renderer of its own, so that nothing but the page is counted: its
-// processor time as the system counts it, compositor included, and how often it is laid out.
-// LIST_COST_S says for how many seconds (30), LIST_COST_PAGES which folder the pages are in, so
-// that those of two builds can be compared.
+// The server's page runs in a renderer of its own, so only the page is measured: its processor
+// time, including the compositor, and its layouts. LIST_COST_S sets the duration in seconds (30).
+// LIST_COST_PAGES sets the folder of the pages, to compare two builds.
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -84,7 +82,7 @@ async function measured(name, { torrents, active }) {
         page.evaluate("!!document.querySelector('[data-testid=peer]')"),
       );
     }
-    // All files are to be there, where a page shows them in portions.
+    // Wait until all files are there: a page may show them in portions.
     while (
       await page.evaluate(
         "(() => { const more = document.querySelector('[data-testid=more-files]'); more?.click(); return !!more })()",
@@ -132,7 +130,7 @@ async function look(browser, page) {
   };
 }
 
-/** From the click to the frame that shows it, the engine's part included. */
+/** The time from the click to the frame that shows it, including the engine's answer. */
 function deselect(page) {
   return page.evaluate(`new Promise((resolve) => {
     const box = () => document.querySelector("[data-testid=want-all]");

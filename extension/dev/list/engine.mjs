@@ -1,7 +1,6 @@
-// A server with an engine that is made up: it serves the server's pages, and tells those that look
-// what differs, twice a second, as the real one does.
+// A server with a fake engine: serves the pages, and sends updates twice a second.
 //
-// One torrent comes in at a megabyte a second; everything else stands still, or comes in as well.
+// One torrent downloads at a fixed rate. The others stand still, unless `active` says otherwise.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -22,7 +21,7 @@ function removedOf({ infoHash, name }) {
   return { infoHash, name, undoS: 8, deleteData: false, message: null };
 }
 
-/** Serves `pages` and these torrents; `active`: how many of them, from the first, come in at `rateBps` each. */
+/** Serves `pages` and these torrents. The first `active` torrents download at `rateBps` each. */
 export async function serve({ pages, torrents, world, active, rateBps }) {
   const known = structuredClone(torrents);
   /** Removed torrents by info hash; each can be brought back. */
@@ -52,7 +51,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   const say = (stream, topic, from, change) =>
     stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
 
-  /** Thirty peers, a third of which do something. */
+  /** Thirty peers, a third of them active. */
   const peers = () =>
     Array.from({ length: 30 }, (_, at) => ({
       address: `203.0.113.${at}:6881`,
@@ -72,7 +71,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
       snubbing: false,
     }));
 
-  /** Tells that these torrents and these files of theirs differ. */
+  /** Sends updates of these torrents and their changed files. */
   const tell = (changed) => {
     const before = revision++;
     for (const stream of streams)
@@ -89,7 +88,9 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
       }
   };
 
-  /** Some bytes come in: they fill the first file that is wanted and not full, and begin anew when all are. */
+  /**
+   * Adds downloaded bytes to the first incomplete wanted file. When all are complete, starts again.
+   */
   const advance = (torrent, at) => {
     const bytes = (rateBps * TICK_MS) / 1000;
     const noise = Math.round(rateBps * 0.05 * Math.sin(revision + at));
@@ -119,7 +120,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     TICK_MS,
   );
 
-  /** Tells the whole list. */
+  /** Sends the whole list. */
   const tellList = () => {
     revision += 1;
     for (const stream of streams)
@@ -127,7 +128,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
         if (topic === "list") say(stream, topic, null, whole(topic));
   };
 
-  /** Adds what a link names, unless it is there; its one film is there at once. */
+  /** Adds a magnet link's torrent, with one film, unless it is in the list. */
   const add = (intent) => {
     intent.infoHash = /btih:(\w+)/.exec(intent.uri)[1];
     if (known.some(({ infoHash }) => infoHash === intent.infoHash)) return;

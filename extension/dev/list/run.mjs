@@ -1,8 +1,8 @@
-// Tries the list in a real browser, by keyboard and mouse: `npm run list [word…]`, after `npm run
+// Tests the list in a real browser, by keyboard and mouse: `npm run list [word…]`, after `npm run
 // build`.
 //
-// Each scene has a page and an engine of its own and ends with words for what failed. The page is
-// the server's.
+// Each scene has a page and a fake engine of its own and reports what failed. The pages are those
+// of the server.
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

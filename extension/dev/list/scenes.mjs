@@ -1,4 +1,4 @@
-// What is tried of the list: by keyboard, with several torrents, with many files, there and back.
+// The scenes of the list: keyboard, several torrents, many files, leaving and returning.
 
 import { file, torrent } from "../scenes.mjs";
 
@@ -21,7 +21,7 @@ const many = (count) =>
     torrent(at + 1, `Torrent number ${at + 1}`, "downloading", 0.1, { peers: 3 }),
   );
 
-/** The list's part with this test id that has the focus, and its line. */
+/** The test id and line number of the focused control. */
 const FOCUS =
   "document.activeElement.closest('[data-testid]')?.dataset.testid + ' ' + document.activeElement.closest('.line')?.dataset.line";
 const one = (id) => `document.querySelector("[data-testid=${id}]")`;
@@ -194,7 +194,7 @@ export const scenes = {
       await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
       await stage.ask("void scrollBy(0, 3)");
       await stage.wait(300);
-      // Where in the window it is: how tall the lines above are is not known again.
+      // Its place in the window. The heights of the lines above are measured anew.
       const where = `[Math.round(document.activeElement.getBoundingClientRect().top / 2), ${FOCUS}].join()`;
       const before = await stage.ask(where);
       await stage.page.send("Page.navigate", {

@@ -1,11 +1,10 @@
-// Stands in for the daemon's `/convert`: the real ffmpeg with the same arguments, reading the film
-// from the same server.
+// Replaces the daemon's `/convert`: runs ffmpeg with the same arguments on the same server's film.
 //
-// `test/convert_args.test.ts` compares the arguments with those that the daemon gives.
+// `test/convert_args.test.ts` compares the arguments with those of the daemon.
 
 import { spawn } from "node:child_process";
 
-/** What ffmpeg is told: io-shim/src/convert/order.rs for libx264 and aac. */
+/** ffmpeg's arguments, as in io-shim/src/convert/order.rs for libx264 and aac. */
 export function convertArgs({ start, video, audio }, source) {
   const picture =
     video === "copy"
@@ -77,7 +76,7 @@ export function convert(url, source, response) {
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (words = (words + text).slice(-4096)));
   child.stdout.once("data", () => response.writeHead(200, { "Content-Type": "video/mp4" }));
-  // ffmpeg rests while nobody takes what it makes.
+  // ffmpeg waits while nobody reads its output.
   child.stdout.on(
     "data",
     (chunk) =>

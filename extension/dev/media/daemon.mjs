@@ -1,8 +1,8 @@
-// The real daemon, with films that it has whole, so that its own `/convert` can be tried: `npm run
-// media:short -- --daemon`.
+// Runs the real daemon with complete films, to test its `/convert`: `npm run media:short --
+// --daemon`.
 //
-// It is what `cargo xtask build` made, or what JSTORRENT names. Pages of other origins may not read
-// what it says, so the films' server passes it on.
+// The daemon is that of `cargo xtask build`, or the one that JSTORRENT names. Pages of other
+// origins can't read its replies, so the films' server forwards them.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,7 +17,7 @@ const PROGRAM =
   join(dirname(fileURLToPath(import.meta.url)), "../../../target/debug/jstorrent");
 const PIECE = 256 << 10;
 
-/** Starts it, and gives it films (names and paths). `convert` answers as `serve` wants it. */
+/** Starts the daemon with films (names and paths). Its `convert` is for `serve`. */
 export async function startDaemon(films) {
   const folder = await mkdtemp(join(tmpdir(), "jstorrent-daemon-"));
   const [dir, state] = [join(folder, "films"), join(folder, "state")];
@@ -81,7 +81,7 @@ function readiness(child) {
   });
 }
 
-/** Asks for a conversion with the film's key, and ends with whoever wanted it. */
+/** Requests a conversion with the film's key. Aborts it when the client disconnects. */
 function passOn(film, url, response) {
   const target = new URL(film.href.replace("/stream/", "/convert/"));
   for (const name of ["start", "video", "audio"])

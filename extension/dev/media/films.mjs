@@ -1,6 +1,6 @@
-// Makes the short films that the media worker is tried with: a flash and a beep every two seconds.
+// Makes short test films with a flash and a beep every two seconds.
 //
-// Everything lies in a scratch folder outside the repository and is made once.
+// They are made once, in a scratch folder outside of the repository.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 export const SCRATCH = process.env.MEDIA_SCRATCH ?? join(tmpdir(), "jstorrent-media");
-/** Seconds. */
+/** In seconds. */
 export const LENGTH = 64;
-/** A flash and a beep begin every so many seconds, and last so long. */
+/** Interval and duration of flashes and beeps, in seconds. */
 export const EVERY = 2;
 export const LASTS = 0.12;
 
@@ -56,7 +56,7 @@ function ffmpeg(args) {
   });
 }
 
-/** Makes a file once, under another name until it is whole. */
+/** Makes a file once. It has another name until it is complete. */
 export function made(name, make) {
   mkdirSync(SCRATCH, { recursive: true });
   const path = join(SCRATCH, name);
@@ -67,10 +67,10 @@ export function made(name, make) {
   return path;
 }
 
-/** What a codec's picture lies in until it is put into a film. */
+/** The container that stores a codec's video until it is put into a film. */
 const CARRIERS = { xvid: "avi", wmv: "asf", flv: "flv", mpeg2: "mpg" };
 
-/** Picture with flashes, made once for each codec. */
+/** Video with flashes, made once per codec. */
 function picture(codec, length) {
   return made(`picture-${codec}-${length}.${CARRIERS[codec] ?? "mkv"}`, (path) =>
     ffmpeg([
@@ -86,7 +86,7 @@ function picture(codec, length) {
 
 function sound(codec, length, pitch = 1000) {
   const beep = `0.5*sin(2*PI*${pitch}*t)*lt(mod(t,${EVERY}),${LASTS})`;
-  // In six channels the beep comes from the centre alone, as speech does.
+  // With six channels, the beep is in the centre channel only, like speech.
   const source = ["ac3", "eac3", "dts"].includes(codec)
     ? `aevalsrc='0|0|${beep}|0|0|0:c=5.1:s=48000:d=${length}'`
     : `aevalsrc='${beep}|${beep}:c=stereo:s=48000:d=${length}'`;
@@ -102,7 +102,7 @@ const EXTRA = {
   wmv: ["-f", "asf"],
 };
 
-/** One film; `container` is what ffmpeg's file name ends with. */
+/** Makes a film. `container` is the file name's extension. */
 export function film(video, audio, container, length = LENGTH) {
   return made(`${video}-${audio}-${length}.${container}`, (path) =>
     ffmpeg([
@@ -122,10 +122,10 @@ export function film(video, audio, container, length = LENGTH) {
   );
 }
 
-/** Encoders that keep to a rate. */
+/** Encoders with rate control. */
 const RATED = ["h264", "hevc"];
 
-/** A minute of 720p with 2 Mb/s, or `from`, over and over: a film as long and as heavy as those that people have. */
+/** Repeats a minute of 720p at 2 Mb/s, or `from`, to get a film of realistic length and size. */
 export function looped(video, audio, container, seconds, from) {
   const minute =
     from ??
@@ -175,7 +175,7 @@ export function looped(video, audio, container, seconds, from) {
   );
 }
 
-/** A film with two audio tracks, of different codecs and pitches, and subtitles of two kinds. */
+/** A film with two sound tracks of different codecs and pitches, and two kinds of subtitles. */
 export function manyTracks(length = 60) {
   const subtitles = made(`many-${length}.srt`, (path) => writeSrt(path, length));
   return made(`many-${length}.mkv`, (path) =>
@@ -251,14 +251,14 @@ export function lateSound(audio) {
   );
 }
 
-/** The first part of a film, cut anywhere. */
+/** The first part of a film, cut at any byte. */
 export function cut(path, share) {
   return made(`cut-${basename(path)}`, (to) =>
     writeFileSync(to, readFileSync(path).subarray(0, Math.floor(statSync(path).size * share))),
   );
 }
 
-/** A film without an index, and without a duration. */
+/** A film without an index and a duration. */
 export function live() {
   return made("live.mkv", (path) =>
     ffmpeg(["-i", film("h264", "ac3", "mkv"), "-c", "copy", "-f", "matroska", "-live", "1", path]),

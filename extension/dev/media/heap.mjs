@@ -1,9 +1,11 @@
-// What a page and its workers keep in memory: what is left of their heaps and buffers once all
-// garbage is collected.
+// Measures the memory of a page and its workers after garbage collection.
 
 const MB = 2 ** 20;
 
-/** Attaches to a page's workers, also to those that begin later. The function that it gives collects, and measures in MB. */
+/**
+ * Attaches to a page's workers, also to later ones. Returns a function that collects garbage and
+ * measures in MB.
+ */
 export async function watchHeaps(browser, page) {
   const sessions = new Map([[page.sessionId, "page"]]);
   browser.listeners.add(({ method, params }) => {
@@ -19,7 +21,7 @@ export async function watchHeaps(browser, page) {
   return async () => {
     const live = { page: 0, worker: 0 };
     for (const [sessionId, kind] of sessions) {
-      // Twice, as what the first collection lets go may hold more.
+      // Twice, because the first collection may release more objects.
       for (let count = 0; count < 2; count += 1)
         await browser.send("HeapProfiler.collectGarbage", {}, sessionId);
       const {

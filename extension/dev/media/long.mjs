@@ -1,9 +1,9 @@
-// Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls,
-// A/V offset and memory over time: `npm run media:long`.
+// Plays ten minutes, then two hours at 16 times the speed, and measures stalls, A/V offset and
+// memory: `npm run media:long`.
 //
-// The memory is that of the renderer's process, in which the page and its worker live, once garbage
-// is collected; and what both keep alive of it. Where one of these grows, the command fails. `node
-// dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
+// Memory is that of the renderer process with page and worker, after garbage collection, and what
+// both keep alive. The command fails if one of these grows. `node dev/media/long.mjs FILM
+// mse|ffmpeg|plain [minutes] [hours]`.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,8 +17,8 @@ const [name = "h264-ac3.mkv", way = "mse", minutes = "10", hours = "2"] = proces
 const SPEED = 16;
 const EVERY_S = 30;
 /**
- * By so many MB what the worker keeps alive may grow, and at a film's own speed the whole process: buffers are full after a minute. At sixteen times the
- * speed the browser's decoders keep more or less, as the machine is busy.
+ * Most growth of the worker's memory, and at normal speed of the process, in MB. Buffers are full
+ * after a minute. At 16 times the speed, the decoders' memory depends on the machine's load.
  */
 const MOST_GROWTH = 10;
 const MOST_GROWTH_ALIVE = 2;
@@ -31,7 +31,7 @@ await bundle(scripts);
 const { server, base } = await serve(scripts, new Map([[name, path]]));
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
 
-/** MB of the largest renderer. */
+/** Memory of the largest renderer in MB. */
 async function memory() {
   const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const of = ({ id }) =>
@@ -108,7 +108,7 @@ async function watch(speed, until) {
   await closePage(browser, page);
 }
 
-/** From the first third to the last, medians of both; what comes first still fills buffers. */
+/** The difference of the medians of the first and last third. Earlier values still fill buffers. */
 function growth(values) {
   const settled = values.slice(2);
   const third = Math.max(1, Math.floor(settled.length / 3));

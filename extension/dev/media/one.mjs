@@ -1,5 +1,5 @@
-// Plays one film and prints what happened: `node dev/media/one.mjs FILE [plain|mse|ffmpeg]
-// [seconds] [seek…]`.
+// Plays one film and prints events: `node dev/media/one.mjs FILE [plain|mse|ffmpeg] [seconds]
+// [seek…]`.
 
 import { basename, join } from "node:path";
 import { launch, until } from "../../scripts/chromium.mjs";

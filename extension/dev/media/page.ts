@@ -1,8 +1,6 @@
-// The dev page: plays a film by the worker or by the element alone, and listens and looks to what
-// comes out.
+// The test page: plays a film and detects its flashes and beeps.
 //
-// Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web
-// Audio.
+// Flashes are detected in presented frames, beeps in the sound through Web Audio.
 
 import "../speak";
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
@@ -11,16 +9,16 @@ import { MseEngine } from "../../src/player/engines/mse";
 import { Subtitles, type BesideFile } from "../../src/player/subtitles/subtitles";
 
 interface Event {
-  /** ms of the page's clock. */
+  /** Time of the page's clock in ms. */
   at: number;
-  /** Seconds of the film. */
+  /** Time of the film in seconds. */
   media: number;
-  /** Of a beep: its pitch in Hz. */
+  /** A beep's pitch in Hz. */
   pitch?: number;
 }
 
 const video = document.querySelector("video")!;
-/** The film with what lies over it. */
+/** The film with the subtitles over it. */
 const stage = document.createElement("div");
 const host = document.createElement("div");
 stage.style.cssText = "position: relative; width: 640px; height: 360px; background: #000";
@@ -40,7 +38,7 @@ const state = {
   beeps: [] as Event[],
   frames: 0,
   firstFrame: undefined as number | undefined,
-  /** How often, and for how long, it waited for more while it played. */
+  /** The number and duration of stalls while playing. */
   stalls: 0,
   stalledMs: 0,
   duration: 0,
@@ -63,7 +61,7 @@ function look(_now: number, frame: VideoFrameCallbackMetadata): void {
 video.requestVideoFrameCallback(look);
 
 const STEP = 256;
-/** A pitch is counted over so many blocks, behind the one in which a beep begins. */
+/** Number of blocks over which the pitch is measured, after the beep's first block. */
 const COUNTED = 8;
 async function listen(): Promise<void> {
   const audio = new AudioContext({ latencyHint: "interactive", sampleRate: 48_000 });
@@ -76,7 +74,7 @@ async function listen(): Promise<void> {
     const samples = inputBuffer.getChannelData(0);
     if (counted < COUNTED) {
       for (const sample of samples) {
-        // Only what is clearly on one side counts, not the noise between the waves.
+        // Ignores noise near zero.
         if (Math.abs(sample) < 0.05 || Math.sign(sample) === side) continue;
         side = Math.sign(sample);
         crossings += 1;
@@ -141,7 +139,7 @@ async function plain(url: string): Promise<void> {
   await video.play();
 }
 
-/** Has subtitles drawn over the film that is opened next. */
+/** Draws subtitles over the next film. */
 function titled(files: BesideFile[] = []): void {
   subtitles = new Subtitles(video, host, {
     selectSubtitles: (tracks) => playback?.selectSubtitles(tracks),
@@ -152,7 +150,10 @@ function titled(files: BesideFile[] = []): void {
   Object.assign(globalThis, { subtitles });
 }
 
-/** What is drawn over the film: the lines of text, and of a canvas its opaque part, as shares of the canvas. */
+/**
+ * What is drawn over the film: the lines of text, and the canvas's opaque part as shares of its
+ * size.
+ */
 function drawn() {
   const top = stage.getBoundingClientRect().top;
   const lines = [...host.querySelectorAll<HTMLElement>("[data-cue]")].map((line) => {
@@ -190,7 +191,7 @@ function canvasDrawn() {
   return { width: canvas.width, height: canvas.height, opaque, box };
 }
 
-/** The colour that the canvas has at a place, in shares of it. */
+/** The canvas's colour at a place in shares of its size. */
 function colour(x: number, y: number): number[] | undefined {
   const canvas = host.querySelector("canvas");
   if (!canvas || canvas.width === 0) return undefined;
@@ -201,13 +202,13 @@ function colour(x: number, y: number): number[] | undefined {
   ];
 }
 
-/** The ms from the beginning to the first frame. */
+/** Time from the start to the first frame in ms. */
 async function first(): Promise<number> {
   while (state.firstFrame === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
   return state.firstFrame;
 }
 
-/** When the element began to wait for more, if it does. */
+/** Since when the element has been stalled, if it is. */
 let stalledSince: number | undefined;
 video.addEventListener("waiting", () => {
   if (video.seeking || state.firstFrame === undefined || stalledSince !== undefined) return;
@@ -230,7 +231,7 @@ function forget(): void {
   bright = false;
 }
 
-/** Seeks, and gives the ms until a frame of the new place is presented. */
+/** Seeks. Resolves with the time until a new frame is presented, in ms. */
 function seek(at: number, mostMs = 8000): Promise<number> {
   forget();
   const begin = performance.now();

@@ -1,10 +1,10 @@
-// How long a film takes to its first frame, and to go to a place far ahead, and with how many
-// bytes: against a plain `<video>` with AAC.
+// Compares the time and bytes to the first frame, and of a far seek, with a plain `<video>` with
+// AAC.
 //
-// All bytes of a film share a line of 1 MiB/s, and each request waits 50 ms. The ways take turns,
-// so that whatever else the machine does meets all of them. Printed are medians of three, and their
-// ratios to the plain way: `npm run media:ratios [word…]`. With `-- --log` it also prints which
-// ranges were asked for, when, and how much of each was sent.
+// All bytes share a line of 1 MiB/s, and each request is delayed by 50 ms. The ways take turns, so
+// that other load affects all of them. Prints medians of three and their ratios to the plain way:
+// `npm run media:ratios [word…]`. With `-- --log` it also prints the requested ranges, their times,
+// and the bytes sent.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -16,7 +16,7 @@ const logs = process.argv.includes("--log");
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const SECONDS = 600;
 const ROUNDS = 3;
-/** Seconds; not where the minute begins anew of which the films are made. */
+/** In seconds. Not at a repetition of the minute that the films consist of. */
 const PLACE = 505;
 const LINE = "&rate=1048576&delay=50";
 

@@ -1,4 +1,4 @@
-// Plays the scenes and says which fail: `npm run media:scenes [word…]`.
+// Plays the scenes and reports failures: `npm run media:scenes [word…]`.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";

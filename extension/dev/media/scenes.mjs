@@ -1,5 +1,4 @@
-// What a table of codecs doesn't show: tracks changed while playing, subtitles, odd films. Each
-// gives words when it fails.
+// Scenes beyond codecs: change of tracks, subtitles, odd films. Each returns what failed.
 
 import { cut, film, lateSound, live, manyTracks } from "./films.mjs";
 
@@ -8,7 +7,7 @@ const near = (value, wanted, by) => Math.abs(value - wanted) <= by;
 const pitches = (state) =>
   state.beeps.map(({ pitch }) => Math.round(pitch)).filter((pitch) => pitch > 0);
 
-/** `film` makes the file, `play` gets `page.evaluate` and gives what failed. */
+/** `film` makes the file, `play` gets `page.evaluate` and returns what failed. */
 export const scenes = {
   "another audio track": {
     film: () => manyTracks(),
@@ -50,7 +49,7 @@ export const scenes = {
       return [
         !(first[0]?.data === "Line 1" && first[0].end === 7 && first.length > 10) &&
           JSON.stringify(first.slice(0, 2)),
-        // Line 25 begins at 48 s and lasts until 55 s.
+        // Line 25 is shown from 48 s to 55 s.
         !lines.includes("Line 25") && "line 25 is missing",
         new Set(lines).size !== lines.length && "lines come twice",
       ];

@@ -1,5 +1,4 @@
-// Serves the dev page, its scripts and the films, with ranges, and counts what was sent of each
-// film.
+// Serves the test page, its scripts and the films, with ranges, and counts the bytes sent.
 
 import { build } from "esbuild";
 import { createReadStream, statSync } from "node:fs";
@@ -12,13 +11,12 @@ import { gzipSync } from "node:zlib";
 import { convert } from "./convert.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-/** The policy of the extension's pages, so that what it forbids fails here as well. */
+/** The content policy of extension pages, so that violations fail here, too. */
 const { content_security_policy } = JSON.parse(
   await readFile(join(here, "../../src/extension/manifest.json"), "utf8"),
 );
 const POLICY = {
-  // A MediaSource has a blob's address; of an extension's page Chrome allows it, whatever the
-  // policy says.
+  // A MediaSource has a blob URL. Chrome allows it on extension pages whatever the policy says.
   "Content-Security-Policy": content_security_policy.extension_pages.replace(
     "media-src",
     "media-src blob:",
@@ -26,7 +24,7 @@ const POLICY = {
 };
 const TYPES = { js: "text/javascript", wasm: "application/wasm" };
 
-/** Bundles the worker and the page as the extension would. Gives the files with their gzipped sizes. */
+/** Bundles worker and page like the extension. Returns the files with their gzipped sizes. */
 export async function bundle(out) {
   const { metafile } = await build({
     entryPoints: {
@@ -62,7 +60,7 @@ export async function bundle(out) {
 /** When the line is free again. */
 let free = 0;
 
-/** Passes on so many bytes a second, in pieces of 16 KiB; all replies share the line. */
+/** Sends `rate` bytes per second in chunks of 16 KiB. All replies share the line. */
 function slowly(rate) {
   return new Transform({
     highWaterMark: 16 << 10,
@@ -74,16 +72,17 @@ function slowly(rate) {
 }
 
 /**
- * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`, by `daemon` if there is one. In a
- * film's address `part` cuts replies to so many bytes, `rate` slows them to so many a second, and `delay` lets them begin so many ms later. `asked` lists
- * the requests for films: their range, when they came and ended (ms), and how many bytes were sent. `/refuse/NAME/STATUS` has a film refused from then on,
- * with 200 no more.
+ * `films` maps names to paths. A film is served as `/NAME` and `/stream/NAME`, and converted as
+ * `/convert/NAME`, by `daemon` if there is one. Query parameters: `part` limits a reply in bytes,
+ * `rate` in bytes per second, and `delay` delays it in ms. `asked` lists the requests for films
+ * with range, start and end (ms), and bytes sent. `/refuse/NAME/STATUS` refuses a film from then
+ * on; status 200 ends that.
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
   /** @type {any[]} */
   const asked = [];
-  /** Films that are refused, with the status; as the daemon does while its engine is replaced. */
+  /** Refused films with their status, as by a daemon whose engine is being replaced. */
   const refused = new Map();
   const base = () =>
     `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;

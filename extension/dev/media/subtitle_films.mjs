@@ -1,6 +1,6 @@
-// Films with subtitles of every kind, and files of subtitles, for the scenes.
+// Makes films with subtitles of every kind, and subtitle files, for the scenes.
 //
-// Everything is shown for three seconds of every four: number 5 from 20 s to 23 s.
+// Each subtitle is shown for three of every four seconds: number 5 from 20 s to 23 s.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const srt = (line) =>
   numbers
     .map((i) => `${i + 1}\n${clock(i * 4, ",")} --> ${clock(i * 4 + 3, ",")}\n${line(i)}\n`)
     .join("\n");
-/** A line at the bottom, one in italics, and at the top one that a tag puts there. */
+/** A line at the bottom, one in italics, and one that a tag moves to the top. */
 const lines = () =>
   srt((i) =>
     i % 3 === 0
@@ -26,7 +26,7 @@ const lines = () =>
         : `{\\an8}Line ${i}`,
   );
 
-/** Where the styled boxes lie, and what they look like, on a picture of 1280 × 720. */
+/** Places and looks of the styled boxes, on a picture of 1280 × 720. */
 export const STYLED = {
   width: 1280,
   height: 720,
@@ -51,12 +51,12 @@ const ass = (text) =>
     .map((i) => {
       const times = `${clock(i * 4, ".").slice(1, 11)},${clock(i * 4 + 3, ".").slice(1, 11)}`;
       const { x, y, width, height } = STYLED.box(i);
-      // Blue, in ASS's order of bytes.
+      // Blue, in ASS's byte order.
       return `Dialogue: 0,${times},Default,,0,0,0,,{\\an7\\pos(${x},${y})\\p1\\bord0\\shad0\\1c&HFF0000&}m 0 0 l ${width} 0 ${width} ${height} 0 ${height}\nDialogue: 1,${times},Default,,0,0,0,,${text(i)}\n`;
     })
     .join("");
 
-/** Where the boxes of PGS lie on an HD plane: red and green in turn. */
+/** Places of the PGS boxes on an HD plane, red and green in turn. */
 export const PICTURES = {
   width: 1920,
   height: 1080,
@@ -78,7 +78,7 @@ const pictures = () =>
 const file = (name, content) => made(name, (path) => writeFileSync(path, content));
 const font = () => execFileSync("fc-match", ["-f", "%{file}", "DejaVu Sans"], { encoding: "utf8" });
 
-/** A Matroska film with an SRT, an ASS and a PGS track, and a font. */
+/** A Matroska film with SRT, ASS and PGS tracks, and a font. */
 export function subtitled(video = "h264") {
   const texts = [
     file("in.srt", lines()),
@@ -123,7 +123,7 @@ export function subtitled(video = "h264") {
   );
 }
 
-/** A film with a line that is shown from 1 s to 31 s, among short ones. */
+/** A film with a line from 1 s to 31 s among short ones. */
 export function longLine() {
   const text = file(
     "long-line.srt",
@@ -149,9 +149,9 @@ export function longLine() {
   );
 }
 
-/** A film that the element plays by itself, and what lies beside it. */
+/** A film that the `<video>` plays by itself, and the files beside it. */
 export const bare = () => film("h264", "aac", "mp4", LENGTH);
-/** Cyrillic letters in windows-1251, by their places in Unicode. */
+/** Encodes Cyrillic letters in windows-1251. */
 const windows1251 = (text) =>
   Buffer.from(
     [...text].map((letter) =>

@@ -1,4 +1,4 @@
-// What is drawn of subtitles, read back from the page: lines of text, and the pixels of canvases.
+// Scenes of subtitles: checks the lines of text and the canvas's pixels on the page.
 
 import { bare, beside, longLine, PICTURES, STYLED, subtitled } from "./subtitle_films.mjs";
 import { basename } from "node:path";
@@ -10,7 +10,7 @@ const BLUE = [0, 0, 255, 255];
 const RED = [255, 0, 0, 255];
 const GREEN = [0, 255, 0, 255];
 
-/** What is drawn, once `holds` does or five seconds have passed. */
+/** What is drawn once `holds` is true, or after five seconds. */
 async function settled(ask, holds) {
   let drawn;
   await until("what is drawn", async () => holds((drawn = await ask("trial.drawn()"))), 5000).catch(
@@ -23,7 +23,7 @@ const shows =
   (...wanted) =>
   (drawn) =>
     texts(drawn).join("|") === wanted.join("|");
-/** The colour in the middle of a box of a plane, once it is as wanted. */
+/** The colour in the middle of a box, once it is the wanted one. */
 async function painted(ask, plane, number, wanted) {
   const { x, y, width, height } = plane.box(number);
   let colour;
@@ -42,7 +42,7 @@ async function painted(ask, plane, number, wanted) {
 }
 const differs = (what, got, holds) => !holds && `${what}: ${JSON.stringify(got)}`;
 
-/** Opens the film with its subtitles, stopped at a place. */
+/** Opens the film with its subtitles, paused at a time. */
 async function begin(ask, url, at, files = [], way = "mse") {
   await ask(`trial.titled(${JSON.stringify(files)})`);
   await ask(`trial.${way}("${url}", ${at})`);
@@ -187,7 +187,7 @@ export const scenes = {
       const gone = await ask("trial.drawn()");
       return [
         ...fails,
-        // The box is at the left above, the text in the middle below.
+        // The box is at the top left, the text at the bottom centre.
         differs(
           "box and text",
           text,
@@ -218,7 +218,7 @@ export const scenes = {
       fails.push(await painted(ask, PICTURES, 2, RED));
       await ask("subtitles.size = 1.5");
       const large = await settled(ask, ({ canvas }) => canvas?.box.right - canvas?.box.left > 400);
-      // 90 of 360 pixels are covered: three quarters of the plane are not.
+      // 90 of 360 px are covered, three quarters of the plane are visible.
       await ask("subtitles.insetPx = 90");
       const lifted = await settled(ask, ({ canvas }) => canvas?.box.bottom < 810);
       await shoot("pictures-large-above-controls");
@@ -284,7 +284,7 @@ export const scenes = {
       const voice = await settled(ask, shows("Voice 5 & Ann"));
       await choose("beside.de.ass");
       const fails = [await painted(ask, STYLED, 5, BLUE)];
-      // Georgian, for which there is no font: as lines of the page, which have the system's fonts.
+      // Georgian, which the bundled font lacks: shown as HTML with the system's fonts.
       await choose("beside.ka.ass");
       const georgian = await settled(ask, shows("გამარჯობა 5"));
       await shoot("georgian");

@@ -1,9 +1,12 @@
-// Writes PGS as a .sup file: coloured boxes on a plane, with times. ffmpeg copies it into Matroska.
+// Writes PGS as a .sup file: coloured boxes with times. ffmpeg copies it into Matroska.
 
 const u16 = (value) => [value >> 8, value & 255];
 const u32 = (value) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
 
-/** `boxes`: { start, end, x, y, width, height, colour: [Y, Cr, Cb, alpha] }, not at the same time; times in seconds. */
+/**
+ * `boxes`: { start, end, x, y, width, height, colour: [Y, Cr, Cb, alpha] }, one at a time; times in
+ * seconds.
+ */
 export function sup(plane, boxes) {
   const bytes = boxes.flatMap((box) => [
     ...set(plane, box.start, box),

@@ -1,10 +1,8 @@
-// Plays every combination of codecs and containers in a real browser and prints a table: `npm run
-// media [word…]`.
+// Plays every combination of codecs and containers and prints a table: `npm run media [word…]`.
 //
-// Every film goes through the worker, also those that the element would play alone, so that copying
-// is tried as well; what the worker can't play goes through ffmpeg. A cell that misses its bound
-// fails the command. `--short` plays one film of each kind, `--daemon` has the real daemon convert.
-// Needs ffmpeg and Chromium; the films are made once.
+// Every film is played by the worker, to test copying, or by ffmpeg if the worker can't. The
+// command fails if a cell exceeds its limit. `--short` plays one film of each kind, `--daemon`
+// converts with the real daemon. Needs ffmpeg and Chromium; the films are made once.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -16,7 +14,10 @@ import { number, plainly, trial } from "./trial.mjs";
 const isShort = process.argv.includes("--short");
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 
-/** What inspecting has to say of what the worker plays. PCM and Vorbis play in the element, too. */
+/**
+ * The expected result of the inspection for films that the worker plays. The `<video>` itself plays
+ * PCM and Vorbis.
+ */
 function expected(audio, container) {
   if (["ac3", "eac3", "dts"].includes(audio)) return "mse sound_transcoded";
   return container === "ts" ? "mse container" : "native plays_as_is";
@@ -46,7 +47,7 @@ const converter = [
   ["hevc", "aac", "mkv", "ffmpeg video_codec"],
   ["hevc", "ac3", "mp4", "ffmpeg video_codec"],
   ["hevc", "aac", "ts", "ffmpeg video_codec"],
-  // These pictures are copied.
+  // The video of these is copied.
   ["h264", "truehd", "mkv", "ffmpeg audio_codec"],
   ["h264", "mp2", "ts", "ffmpeg audio_codec"],
 ].map(([video, audio, container, verdict]) => [video, audio, container, "ffmpeg", verdict]);
@@ -84,7 +85,10 @@ const rows = [...worker, ...converter]
       (words.length === 0 || words.some((word) => name.replace(".", "-").includes(word))),
   );
 
-/** What the element plays alone, for comparison. FFmpeg's AAC is heard 20 ms late in any player, so it has its own. */
+/**
+ * Films that the `<video>` plays by itself, for comparison. FFmpeg's AAC is 20 ms late in any
+ * player, so AAC has its own.
+ */
 const PLAIN = { aac: "h264-aac.mp4", opus: "h264-opus.mkv" };
 
 const plainRows = Object.values(PLAIN).map((name) => name.split(/[-.]/));
@@ -150,7 +154,7 @@ try {
   for (const [codec, name] of Object.entries(PLAIN))
     line(name, "plain", { ...plain[codec], sync: 0 });
   for (const row of rows) {
-    // What ffmpeg makes is AAC.
+    // ffmpeg produces AAC.
     const like = row.audio === "aac" || row.way === "ffmpeg" ? plain.aac : plain.opus;
     const result = await trial(stage, row, like.offset);
     failures += result.fails.length > 0 ? 1 : 0;

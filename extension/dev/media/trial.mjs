@@ -1,14 +1,16 @@
-// One film in one page: played from its start, then from behind what is buffered, then from before
-// it; and what is wrong with that.
+// Tests one film in one page: plays its start, seeks forward and back, and reports problems.
 
 import { until } from "../../scripts/chromium.mjs";
 
-/** ms of one frame, which is what picture and sound may differ by. */
+/** Duration of a frame in ms, the largest A/V offset. */
 const FRAME_MS = 42;
 const PITCH = 1000;
-/** A first frame and a seek may take so long here, ms: everything lies on this machine. */
+/** Longest time to a first frame and of a seek in ms: all bytes are on this machine. */
 const SLOW_MS = 2500;
-/** What a busy machine can bring about: worth another look. Silence, a wrong verdict, a wrong length never are. */
+/**
+ * Problems that a busy machine can cause, which are tried again. Silence, a wrong verdict or a
+ * wrong length are not among them.
+ */
 const NOISE = new Set(["first frame", "seek", "pitch", "sync"]);
 const MOST_LOOKS = 3;
 
@@ -17,10 +19,10 @@ export const median = (values) => values.toSorted((a, b) => a - b)[values.length
 export const number = (value, digits = 0) =>
   value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
 
-/** The address of a film for a way of playing it: only the converter's knows no parts. */
+/** The address of a film. Only the converter's address has no parts. */
 export const address = (base, name, query = "") => `${base}/stream/${name}?part=1048576${query}`;
 
-/** Opens the dev page. */
+/** Opens the test page. */
 export async function openPage(browser, base) {
   const page = await browser.open(`${base}/`);
   await until("the page", () => page.evaluate("!!globalThis.trial"));
@@ -30,7 +32,7 @@ export async function openPage(browser, base) {
 export const closePage = (browser, page) =>
   browser.send("Target.closeTarget", { targetId: page.target.targetId });
 
-/** ms by which beeps come after their flashes. */
+/** How much later than flashes the beeps are, in ms. */
 export function offsetsOf({ flashes, beeps }) {
   return flashes.flatMap((flash) => {
     const beep = beeps.map(({ at }) => at - flash.at).filter((offset) => Math.abs(offset) < 500);
@@ -64,15 +66,17 @@ async function once({ browser, base, sent }, name, way) {
     pitch: median(pitches),
     offset: median(states.flatMap(offsetsOf)),
     bytes: sent.get(name),
-    // How long it is may be known late.
+    // The length may become known late.
     duration: states.at(-1).duration,
   };
 }
 
-/** Plays a film the plain way, which others are compared with. */
+/** Plays a film in a plain `<video>`, for comparison. */
 export const plainly = (stage, name) => once(stage, name, "plain");
 
-/** Plays a film by an engine and gives what is wrong, in words. `offset` is by how much plain sound comes late. */
+/**
+ * Plays a film with an engine and returns problems in words. `offset` is the delay of plain sound.
+ */
 export async function trial(stage, { name, way, verdict }, offset) {
   for (let looks = 1; ; looks += 1) {
     const result = await once(stage, name, way);
