@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
-    setupFiles: ["test/speak.ts"],
+    setupFiles: ["test/set_sentences.ts"],
     testTimeout: 30_000,
   },
 });

@@ -202,7 +202,7 @@ try {
   server.close();
 }
 
-if (failures > 0) console.log(`${failures} pages are not as they should be`);
+if (failures > 0) console.log(`${failures} pages failed`);
 process.exitCode = failures > 0 ? 1 : 0;
 
 /** Looks for accessibility problems. */

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import type { GivenFile } from "../src/list/add";
+import type { AddedFile } from "../src/list/add";
 import { Adder, MOST_FILES, readMetainfo } from "../src/list/add";
 import type { Intent } from "../src/model/generated/Intent";
 import type { IntentReply } from "../src/model/generated/IntentReply";
 import { settle } from "./fake_clock";
 import { HASH } from "./samples";
 
-function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
+function given(content: string, more: Partial<AddedFile> = {}): AddedFile {
   const bytes = new TextEncoder().encode(content);
   return {
     name: "a.torrent",
@@ -73,7 +73,7 @@ test("a film is refused without being read", async () => {
 test("what was added needs no note any more", async () => {
   const { adder, added } = rig();
   adder.setReady(true);
-  adder.give([given("d"), given("d")]);
+  adder.addFiles([given("d"), given("d")]);
   await settled();
   expect(adder.notes).toEqual([]);
   expect(added).toEqual([HASH, HASH]);
@@ -82,8 +82,8 @@ test("what was added needs no note any more", async () => {
 test("a torrent that comes alone is told from one of many", async () => {
   const { adder, alone } = rig();
   adder.setReady(true);
-  adder.give([given("d")]);
-  adder.give([given("d"), given("d")]);
+  adder.addFiles([given("d")]);
+  adder.addFiles([given("d"), given("d")]);
   await settled();
   expect(alone).toEqual([true, false, false]);
 });
@@ -91,7 +91,7 @@ test("a torrent that comes alone is told from one of many", async () => {
 test("each file that could not be added says why", async () => {
   const { adder, words } = rig(async () => ({ kind: "failed", message: "It lacks its pieces." }));
   adder.setReady(true);
-  adder.give([given("d", { name: "bad.torrent" }), given("x", { name: "other.txt" })]);
+  adder.addFiles([given("d", { name: "bad.torrent" }), given("x", { name: "other.txt" })]);
   await settled();
   expect(words()).toEqual(["failed: bad.torrent", "failed: other.txt"]);
   adder.dismiss(adder.notes[0]!.id);
@@ -105,9 +105,9 @@ test("links and files are handed over as what they are", async () => {
     return { kind: "done", infoHash: HASH, message: null, duplicate: false };
   });
   adder.setReady(true);
-  adder.giveLinks([`magnet:?xt=urn:btih:${HASH}`]);
-  adder.giveLinks(["https://example.org/a.torrent"]);
-  adder.give([given("d")]);
+  adder.addLinks([`magnet:?xt=urn:btih:${HASH}`]);
+  adder.addLinks(["https://example.org/a.torrent"]);
+  adder.addFiles([given("d")]);
   await settled();
   expect(intents).toEqual(["add_magnet", "add_url", "add_torrent"]);
   expect(added).toHaveLength(3);
@@ -116,7 +116,7 @@ test("links and files are handed over as what they are", async () => {
 test("a link that the engine refuses says why, by a name that a person knows", async () => {
   const { adder } = rig(async () => ({ kind: "failed", message: "The server answered 404." }));
   adder.setReady(true);
-  adder.giveLinks(["https://example.org/films/A%20film.torrent"]);
+  adder.addLinks(["https://example.org/films/A%20film.torrent"]);
   await settled();
   expect(adder.notes).toMatchObject([
     { kind: "failed", name: "A film.torrent", words: "The server answered 404." },
@@ -126,14 +126,14 @@ test("a link that the engine refuses says why, by a name that a person knows", a
 test("a link that is none never reaches the engine", async () => {
   const { adder, words } = rig(() => Promise.reject(new Error("must not be asked")));
   adder.setReady(true);
-  adder.giveLinks(["javascript:alert(1)"]);
+  adder.addLinks(["javascript:alert(1)"]);
   await settled();
   expect(words()).toEqual(["failed: That link"]);
 });
 
 test("files wait for the daemon", async () => {
   const { adder, added, words } = rig();
-  adder.give([given("d")]);
+  adder.addFiles([given("d")]);
   await settled();
   expect(words()).toEqual(["waiting: a.torrent"]);
   adder.setReady(true);
@@ -151,7 +151,7 @@ test("many files are added a few at a time, and all of them", async () => {
     return { kind: "done", infoHash: HASH, message: null, duplicate: false };
   });
   adder.setReady(true);
-  adder.give(Array.from({ length: 50 }, () => given("d")));
+  adder.addFiles(Array.from({ length: 50 }, () => given("d")));
   for (let turn = 0; turn < 60; turn++) await settled();
   expect(added).toHaveLength(50);
   expect(most).toBeLessThanOrEqual(4);
@@ -159,7 +159,7 @@ test("many files are added a few at a time, and all of them", async () => {
 
 test("a folder full of files by mistake is bounded", () => {
   const { adder } = rig();
-  adder.give(Array.from({ length: MOST_FILES + 5 }, () => given("d")));
+  adder.addFiles(Array.from({ length: MOST_FILES + 5 }, () => given("d")));
   expect(adder.notes).toHaveLength(MOST_FILES + 1);
   expect(adder.notes.at(-1)).toMatchObject({ kind: "failed", name: "5 more files" });
 });

@@ -110,7 +110,7 @@ describe("whom the sheet asks about", () => {
       follow: () => {},
       open: () => {},
       left: () => {},
-      say: () => {},
+      addNote: () => {},
     });
     let revision = 0;
     const rows = (...torrents: Partial<TorrentRow>[]) => {

@@ -3,7 +3,7 @@ import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import { parsePeers } from "../src/text/address";
 import { about, count, percent, rate, size, splitPath } from "../src/text/format";
-import { inTable, speak } from "../src/text/messages";
+import { inTable, setSentences } from "../src/text/messages";
 
 test.each([
   [0, "0 B"],
@@ -39,11 +39,11 @@ test.each([
 ])("%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words));
 
 test("numbers are written as the language of the sentences writes them", () => {
-  speak(inTable(de));
+  setSentences(inTable(de));
   expect(size(1_400_000_000)).toBe("1,4 GB");
   expect(percent(1, 3)).toBe("33\u00a0%");
   expect(about(300)).toBe("etwa 5 min");
-  speak(inTable(en));
+  setSentences(inTable(en));
   expect(size(1_400_000_000)).toBe("1.4 GB");
 });
 

@@ -5,9 +5,9 @@ import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import type { DownCause, DownReason, PageLink } from "../src/model/link";
 import { linkWords } from "../src/text/link_words";
-import { inTable, speak } from "../src/text/messages";
+import { inTable, setSentences } from "../src/text/messages";
 
-afterEach(() => speak(inTable(en)));
+afterEach(() => setSentences(inTable(en)));
 
 const down = (cause: DownCause, message = "", reason?: DownReason): PageLink => ({
   kind: "down",
@@ -52,7 +52,7 @@ test("each link has other words, in each language", () => {
     { kind: "superseded" },
   ];
   const english = links.map((link) => notice(link).text);
-  speak(inTable(de));
+  setSentences(inTable(de));
   const german = links.map((link) => notice(link).text);
   expect(new Set([...english, ...german]).size).toBe(2 * links.length);
   expect([...english, ...german]).not.toContain("");

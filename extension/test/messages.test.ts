@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
-import { inTable, type Messages, number, readNumber, speak, t, tn } from "../src/text/messages";
+import {
+  inTable,
+  type Messages,
+  number,
+  readNumber,
+  setSentences,
+  t,
+  tn,
+} from "../src/text/messages";
 
 const SRC = join(import.meta.dirname, "../src");
 const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" })
@@ -16,7 +24,7 @@ const values = (message: string) => [...new Set(message.match(/\$[1-9]/g))].sort
 
 const names = Object.keys(en) as (keyof typeof en)[];
 
-afterEach(() => speak(inTable(en)));
+afterEach(() => setSentences(inTable(en)));
 
 test("both languages have the same sentences, in one order", () => {
   expect(Object.keys(de)).toEqual(Object.keys(en));
@@ -59,13 +67,13 @@ test("what is counted has a sentence for one and one for several", () => {
 test("values go where the sentence wants them, as the language writes numbers", () => {
   expect(tn("peers", 1)).toBe("1 peer");
   expect(tn("peers", 1234)).toBe("1,234 peers");
-  speak(inTable(de));
+  setSentences(inTable(de));
   expect(tn("peers", 1234)).toBe("1.234 Peers");
   expect(number(0.5)).toBe("0,5");
 });
 
 test("a dollar sign and a value that looks like one stay what they are", () => {
-  speak(inTable({ ...en, productDescription: { message: "$$1 $1 $2" } } as Messages));
+  setSentences(inTable({ ...en, productDescription: { message: "$$1 $1 $2" } } as Messages));
   expect(t("productDescription", "$2", "b")).toBe("$1 $2 b");
 });
 
@@ -82,6 +90,6 @@ test("a typed number has a point or a comma, and what could be a grouped one is 
     undefined,
     undefined,
   ]);
-  speak(inTable(de));
+  setSentences(inTable(de));
   expect(read("2,5", "2.5", "1,000", "1.440")).toEqual([2.5, 2.5, 1, undefined]);
 });

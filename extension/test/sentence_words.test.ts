@@ -9,8 +9,8 @@ import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import type { Sentence } from "../src/model/generated/Sentence";
 import type { Why } from "../src/model/generated/Why";
-import { inTable, speak } from "../src/text/messages";
-import { saidWords, whyWords, wordsOf } from "../src/text/sentence_words";
+import { inTable, setSentences } from "../src/text/messages";
+import { engineWords, whyWords, sentenceWords } from "../src/text/sentence_words";
 
 const GENERATED = join(import.meta.dirname, "../src/model/generated");
 const source = (name: string) => readFileSync(join(GENERATED, `${name}.ts`), "utf8");
@@ -35,7 +35,7 @@ const sentences: Sentence[] = [
 /** Values that pages leave out, because they say less than the terminal. */
 const UNSAID = ["path_too_long detail"];
 
-afterEach(() => speak(inTable(en)));
+afterEach(() => setSentences(inTable(en)));
 
 test("all codes are read", () => {
   expect(sentences.length).toBe(source("Sentence").split('"code":').length - 1);
@@ -43,9 +43,9 @@ test("all codes are read", () => {
 });
 
 test.each(sentences)("$code is said in every language, with its values", (sentence) => {
-  const english = wordsOf(sentence);
-  speak(inTable(de));
-  const german = wordsOf(sentence);
+  const english = sentenceWords(sentence);
+  setSentences(inTable(de));
+  const german = sentenceWords(sentence);
   for (const words of [english, german]) {
     expect(words).toMatch(/\p{L}/u);
     expect(words).not.toMatch(/\$|undefined|object/);
@@ -58,19 +58,23 @@ test.each(sentences)("$code is said in every language, with its values", (senten
 });
 
 test("one thing has a sentence of its own", () => {
-  expect(wordsOf({ code: "announcing", count: 1 })).toBe("One tracker is being asked.");
-  expect(wordsOf({ code: "spared", name: "a.mkv", others: 0 })).toContain("“a.mkv” was left alone");
-  expect(wordsOf({ code: "spared", name: "a.mkv", others: 2 })).toContain("“a.mkv” and 2 more");
+  expect(sentenceWords({ code: "announcing", count: 1 })).toBe("One tracker is being asked.");
+  expect(sentenceWords({ code: "spared", name: "a.mkv", others: 0 })).toContain(
+    "“a.mkv” was left alone",
+  );
+  expect(sentenceWords({ code: "spared", name: "a.mkv", others: 2 })).toContain(
+    "“a.mkv” and 2 more",
+  );
 });
 
 test("English has the daemon’s own words for a failure, another language those for its kind", () => {
   expect(whyWords(WHY)).toBe("permission denied");
-  speak(inTable(de));
+  setSentences(inTable(de));
   expect(whyWords(WHY)).toBe("der Zugriff ist nicht erlaubt");
   expect(whyWords({ kind: "other", text: "input/output error" })).toBe("input/output error");
 });
 
 test("what has no code is said as it came", () => {
-  expect(saidWords({ message: "It lacks its pieces." })).toBe("It lacks its pieces.");
-  expect(saidWords({ message: null })).toBe("");
+  expect(engineWords({ message: "It lacks its pieces." })).toBe("It lacks its pieces.");
+  expect(engineWords({ message: null })).toBe("");
 });

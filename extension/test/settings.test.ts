@@ -7,7 +7,7 @@ import { folderOf, newFolder } from "../src/list/settings_folder";
 import { reachWords } from "../src/list/settings_words";
 import type { PortMappingView } from "../src/model/generated/PortMappingView";
 import type { Settings } from "../src/model/generated/Settings";
-import { inTable, speak } from "../src/text/messages";
+import { inTable, setSentences } from "../src/text/messages";
 import { settings } from "./samples";
 
 const form = (texts: Partial<SettingsTexts>): SettingsForm => {
@@ -159,7 +159,7 @@ describe("where others reach this computer", () => {
 });
 
 test("numbers are shown and named as the language writes them", () => {
-  speak(inTable(de));
+  setSentences(inTable(de));
   const form = formOf({ ...settings(), downLimitBps: 1_234_500_000_000, ratioPercent: 250 });
   expect(form.texts).toMatchObject({ download: "1234500", ratio: "2,5" });
   expect(settingsOf(form, settings())).toMatchObject({
@@ -170,5 +170,5 @@ test("numbers are shown and named as the language writes them", () => {
   ).toMatchObject({
     words: "Verhältnis: „viel“ ist keine Zahl wie 2,5.",
   });
-  speak(inTable(en));
+  setSentences(inTable(en));
 });

@@ -86,7 +86,7 @@ describe("a viewer hears what to do", () => {
     check({ torrent: paused, file: file({ verified: 1000 }), media: FED }, "Playing", "quiet");
     expect(told({ torrent: paused }).action).toEqual({ label: "Resume", does: "resume" });
   });
-  test("about a full disk, whatever the decoder said", () => {
+  test("about a full disk, whatever the decoder spoken", () => {
     const full = torrent({ state: "error", message: "The disk is full." });
     check(
       { torrent: full, trouble: { words: "Chrome can’t play it.", isHere: false } },
@@ -119,7 +119,7 @@ describe("a viewer hears what to do", () => {
       "This torrent is not in the list. It may have been removed.",
       "trouble",
     ));
-  test("about an empty file, whatever the decoder said", () =>
+  test("about an empty file, whatever the decoder spoken", () =>
     check(
       {
         file: file({ length: 0, verified: 0 }),
@@ -182,8 +182,8 @@ test("of several requests the last one that waits is told", () => {
 test("a screen reader hears why it waits, and no estimate that changes by the second", () => {
   const first = told({ wait: wait() });
   const later = told({ wait: wait({ etaMs: 9_000, havePieces: 2 }) });
-  expect([later.text === first.text, later.said]).toEqual([false, first.said]);
-  expect(told({ wait: wait({ reason: "no_source" }) }).said).not.toBe(first.said);
+  expect([later.text === first.text, later.spoken]).toEqual([false, first.spoken]);
+  expect(told({ wait: wait({ reason: "no_source" }) }).spoken).not.toBe(first.spoken);
 });
 
 test("whether bytes come follows from the torrent, and from what the film waits for", () => {

@@ -1,7 +1,7 @@
 // The test page of the player's controls: a film, made-up pieces, and a session that records its
 // calls.
 
-import "../speak";
+import "../sentences";
 import { Controls } from "../../src/player/controls/controls";
 import type { ControlsModel } from "../../src/player/controls/model";
 import { NO_FILM } from "../../src/player/controls/model";

@@ -45,7 +45,7 @@ const bundle = (options) =>
     ...options,
   });
 const controls = await bundle({ entryPoints: [join(here, "page.ts")] });
-const said = await bundle({ entryPoints: [join(here, "states.ts")] });
+const statesBundle = await bundle({ entryPoints: [join(here, "states.ts")] });
 /** Code that the page loads anyway. */
 const shared = {
   name: "shared",
@@ -71,7 +71,7 @@ const files = {
   "": ["text/html", await text("dev/controls/page.html")],
   "page.js": ["text/javascript", controls.outputFiles[0].contents],
   "states.html": ["text/html", await text("dev/controls/states.html")],
-  "states.js": ["text/javascript", said.outputFiles[0].contents],
+  "states.js": ["text/javascript", statesBundle.outputFiles[0].contents],
   "player.css": ["text/css", await text("src/player/player.css")],
   "page.css": ["text/css", await text("dev/controls/page.css")],
   "base.css": ["text/css", await text("src/ui/base.css")],

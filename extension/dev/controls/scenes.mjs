@@ -43,7 +43,7 @@ export const scenes = {
       await stage.asked("episodes and subtitles", [["next"], ["previous"], ["subtitles", null]]);
       await stage.holds(
         "subtitles are announced",
-        "document.querySelector('[data-testid=control-said]').textContent === 'Subtitles: Off'",
+        "document.querySelector('[data-testid=control-spoken]').textContent === 'Subtitles: Off'",
       );
       await stage.press("c");
       await stage.asked("the same subtitles again", [["subtitles", "4"]]);
@@ -75,7 +75,7 @@ export const scenes = {
       await stage.holds("and back", "document.fullscreenElement === null");
     },
   },
-  "keys leave text, buttons and the browser alone": {
+  "text fields, buttons and the browser keep their keys": {
     async play(stage) {
       await stage.play();
       await stage.calls();
@@ -212,7 +212,7 @@ export const scenes = {
       await stage.asked("Escape ends a drag", []);
     },
   },
-  "previews come from what was played, and are asked for only where bytes are": {
+  "previews come from played frames, and are requested only for bytes on disk": {
     features: dark,
     async play(stage) {
       await stage.play();
@@ -235,7 +235,7 @@ export const scenes = {
       );
     },
   },
-  "menus by the keyboard": {
+  "menus with the keyboard": {
     features: light,
     async play(stage) {
       await stage.ask(`document.querySelector(${JSON.stringify(control("subtitles"))}).focus()`);
@@ -260,8 +260,8 @@ export const scenes = {
         ["size", 1.2],
       ]);
       await stage.holds(
-        "said",
-        "document.querySelector('[data-testid=control-said]').textContent.includes('120%')",
+        "spoken",
+        "document.querySelector('[data-testid=control-spoken]').textContent.includes('120%')",
       );
       await stage.press("ArrowLeft");
       await stage.holds("left is smaller", "document.activeElement.dataset.key === 'smaller'");
@@ -289,7 +289,7 @@ export const scenes = {
       );
     },
   },
-  "menus by the mouse": {
+  "menus with the mouse": {
     features: dark,
     async play(stage) {
       await stage.play();
@@ -328,7 +328,7 @@ export const scenes = {
       );
     },
   },
-  "what a screen reader gets": {
+  "texts for screen readers": {
     async play(stage) {
       await stage.ask(`${VIDEO}.currentTime = 12.5`);
       await stage.holds(
@@ -493,7 +493,7 @@ export const scenes = {
       await stage.picture("320-hours");
     },
   },
-  "a window of middling width": {
+  "a window of medium width": {
     width: 500,
     height: 640,
     features: dark,

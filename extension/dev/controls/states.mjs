@@ -32,7 +32,7 @@ export const states = {
   "states, dark": looked("dark", [theme("dark")]),
   "states, 320 px": looked("320", [theme("light")], { width: 320, height: 640 }),
   "states, forced colours": looked("forced", [FORCED], { axe: false }),
-  "what a state offers": {
+  "the buttons of each state work": {
     page: "states.html",
     async play(stage) {
       const offers = async (state, label, does) => {
@@ -56,8 +56,8 @@ export const states = {
       await stage.press("Escape");
       await stage.holds("it is a window again", "document.fullscreenElement === null");
       await stage.ask("trial.show('waiting')");
-      const said = "document.querySelector('[data-testid=player-said]').textContent";
-      await stage.holds("no estimates are said aloud", `${said} === 'Waiting for data'`);
+      const spoken = "document.querySelector('[data-testid=player-spoken]').textContent";
+      await stage.holds("no estimates are spoken aloud", `${spoken} === 'Waiting for data'`);
       // Scrolling keys belong to the page while a button below the film has the focus.
       await stage.ask("document.querySelector('[data-testid=copy-url]').focus()");
       const volume = await stage.ask("document.querySelector('video').volume");

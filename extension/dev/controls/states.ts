@@ -1,6 +1,6 @@
 // The test page of the player's own lines, in each state.
 
-import "../speak";
+import "../sentences";
 import { render } from "lit";
 import type { PageLink } from "../../src/model/link";
 import { realClock } from "../../src/model/clock";
@@ -91,10 +91,10 @@ const states: Record<string, State> = {
 function show(name: string): void {
   const { situation, foot, blocked = false } = states[name]!;
   const whole = { ...usual, ...situation };
-  const said = status(whole);
+  const shown = status(whole);
   render(headView(title, linkWords(whole.link), whole.link.kind), find("#head"));
-  render(overlayView(said, whole.media.starved, blocked, actions), find("#overlay"));
-  const rest = { status: said, torrent: whole.torrent ?? null, file: whole.file ?? null };
+  render(overlayView(shown, whole.media.starved, blocked, actions), find("#overlay"));
+  const rest = { status: shown, torrent: whole.torrent ?? null, file: whole.file ?? null };
   const lines: Foot = {
     hint: undefined,
     remedy: undefined,

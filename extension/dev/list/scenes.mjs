@@ -32,7 +32,7 @@ async function focusFirst(stage) {
 }
 
 export const scenes = {
-  "the arrow keys go from line to line, open and fold": {
+  "the arrow keys move between lines, open and fold": {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(40) }), ...many(3).slice(1)],
     async play(stage) {
       await focusFirst(stage);
@@ -63,7 +63,7 @@ export const scenes = {
       );
     },
   },
-  "the line with the focus stays when the page scrolls away": {
+  "the focused line stays rendered when the page scrolls": {
     torrents: many(100),
     active: 1,
     async play(stage) {
@@ -82,7 +82,7 @@ export const scenes = {
       );
     },
   },
-  "several are selected, paused, resumed and removed": {
+  "several torrents are selected, paused, resumed and removed": {
     torrents: many(30),
     async play(stage, { asked }) {
       await stage.click("[data-line='1'] [data-testid=select]");
@@ -124,7 +124,7 @@ export const scenes = {
         stage.fails.push("not each was removed once");
     },
   },
-  "a click with Ctrl or Shift on a row selects, one without opens": {
+  "Ctrl+click and Shift+click on a row select, a plain click opens": {
     torrents: many(5),
     async play(stage) {
       const click = async (line, modifiers) => {
@@ -152,7 +152,7 @@ export const scenes = {
       await stage.holds("the last is open", `${all("torrent")}.at(-1).dataset.open !== undefined`);
     },
   },
-  "torrents and files are looked for and sorted": {
+  "torrents and files are searched and sorted": {
     torrents: [...many(12), torrent(50, "Show", "complete", 1, { files: films(40) })],
     async play(stage) {
       await focusFirst(stage);
@@ -181,7 +181,7 @@ export const scenes = {
       await stage.check("sorted");
     },
   },
-  "who comes back from a film finds the list as it was": {
+  "returning from a film restores the list": {
     torrents: [...many(40), torrent(50, "Show", "downloading", 0.1, { files: films(60) })],
     active: 1,
     async play(stage, { origin }) {
@@ -208,7 +208,7 @@ export const scenes = {
       await stage.holds("it stays there", `${where} === ${JSON.stringify(before)}`);
     },
   },
-  "a torrent that is in the list already is shown, and said to be": {
+  "adding a torrent that is in the list already shows it and says so": {
     torrents: many(60),
     async play(stage) {
       await stage.ask(`(() => {
@@ -228,7 +228,7 @@ export const scenes = {
       await stage.check("already");
     },
   },
-  "folders are chosen whole": {
+  "a folder’s checkbox selects all its files": {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(30) })],
     async play(stage, { asked }) {
       await stage.click("[data-testid=toggle]");
@@ -251,7 +251,7 @@ export const scenes = {
       await stage.check("folders");
     },
   },
-  "a file gets another name, a torrent limits": {
+  "a file is renamed, a torrent gets limits": {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(3) })],
     async play(stage, { asked }) {
       await stage.click("[data-testid=toggle]");
@@ -272,10 +272,7 @@ export const scenes = {
       await stage.press("Enter");
       await stage.holds("they are saved", `${one("details-open")}.innerText.includes("Saved.")`);
       await stage.check("details");
-      await stage.holds(
-        "where it lies is said",
-        `${one("place")}.innerText.endsWith("/films/Show")`,
-      );
+      await stage.holds("its path is shown", `${one("place")}.innerText.endsWith("/films/Show")`);
       await stage.click("[data-testid=show-in-folder]");
       for (let at = 0; at < 50 && !asked.some(({ kind }) => kind === "show_in_folder"); at += 1)
         await stage.ask("0");
@@ -288,7 +285,7 @@ export const scenes = {
       if (was !== wanted) stage.fails.push(`asked ${was}`);
     },
   },
-  "a film is added and played by keyboard alone": {
+  "a film is added and played using only the keyboard": {
     torrents: many(2),
     async play(stage) {
       const press = async (key, until, what) => {
@@ -320,7 +317,7 @@ export const scenes = {
       await stage.holds("the player opens", "location.pathname === '/player.html'");
     },
   },
-  "nothing is wider than a narrow window": {
+  "nothing overflows a narrow window": {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(30) }), ...many(3).slice(1)],
     width: 360,
     async play(stage) {
@@ -332,7 +329,7 @@ export const scenes = {
       await stage.check("360 px");
     },
   },
-  "who forces colours sees bars and borders": {
+  "with forced colours, bars and borders are visible": {
     torrents: many(2),
     async play(stage) {
       await stage.page.send("Emulation.setEmulatedMedia", {
@@ -353,7 +350,7 @@ export const scenes = {
       await stage.picture("list-forced-colours");
     },
   },
-  "who has a film whose container Chrome doesn’t know is told before pressing play": {
+  "a film that Chrome can’t play says so before it is opened": {
     torrents: [
       torrent(1, "Old", "complete", 1, {
         files: [file(0, "Old.avi", 9 * MB, 1, "video/x-msvideo")],
@@ -424,7 +421,7 @@ export const scenes = {
       await stage.holds("the words go when it works", `!${one("torrent-reply")}`);
     },
   },
-  "what comes above the window does not push away what is in it": {
+  "torrents added above the window do not move what is in it": {
     torrents: many(60),
     async play(stage) {
       await stage.ask("scrollTo(0, 2000)");

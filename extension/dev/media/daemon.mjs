@@ -69,12 +69,12 @@ export async function startDaemon(films) {
 
 function readiness(child) {
   return new Promise((resolve, reject) => {
-    let said = "";
+    let output = "";
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`the daemon ended with ${code}`)));
     child.stdout.setEncoding("utf8").on("data", (text) => {
-      const lines = (said += text).split("\n");
-      said = lines.pop();
+      const lines = (output += text).split("\n");
+      output = lines.pop();
       const ready = lines.map((line) => JSON.parse(line)).find(({ event }) => event === "ready");
       if (ready) resolve(ready);
     });

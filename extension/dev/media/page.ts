@@ -2,7 +2,7 @@
 //
 // Flashes are detected in presented frames, beeps in the sound through Web Audio.
 
-import "../speak";
+import "../sentences";
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
 import { FfmpegEngine } from "../../src/player/engines/ffmpeg";
 import { MseEngine } from "../../src/player/engines/mse";

@@ -106,7 +106,7 @@ export const scenes = {
       },
     ]),
   ),
-  "a film that breaks off": {
+  "an interrupted film": {
     film: () => cut(film("h264", "ac3", "mkv"), 0.3),
     async play(ask, url) {
       await ask(`trial.mse("${url}")`);
@@ -156,15 +156,15 @@ export const scenes = {
           for (const status of [404, 503, 504, 403]) {
             await answer(status);
             if (status === 404)
-              void ask("trial.seek(58.5, 60000).then((ms) => (globalThis.sought = ms))").catch(
-                () => {},
-              );
+              void ask(
+                "trial.seek(58.5, 60000).then((ms) => (globalThis.scrollTarget = ms))",
+              ).catch(() => {});
             await wait(5000);
             fails.push(
               ...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`),
             );
           }
-          const early = await ask("globalThis.sought");
+          const early = await ask("globalThis.scrollTarget");
           await ask("trial.linked(true)");
           await wait(1000);
           await answer(200);

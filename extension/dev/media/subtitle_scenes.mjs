@@ -200,7 +200,7 @@ export const scenes = {
       ];
     },
   },
-  "pictures of a disc": {
+  "PGS pictures": {
     film: subtitled,
     async play(ask, url, shoot) {
       await begin(ask, url, 1);

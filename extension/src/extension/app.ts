@@ -1,6 +1,6 @@
 // Entry of the list page in the extension.
 
-import "./speak";
+import "./sentences";
 import { startList } from "../list/page";
 import { connectPage } from "./connect";
 import { mayNotify, onAppMessage, setNotify, version } from "./platform";

@@ -4,7 +4,7 @@
 // It keeps no state and knows no torrents. Chrome ends it after 30 s without events and starts it
 // again for the next one.
 
-import "./speak";
+import "./sentences";
 import { realClock } from "../model/clock";
 import { appShower } from "./app_tab";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
@@ -45,7 +45,7 @@ function startEngine(): void {
 
 function tell(message: AppMessage): void {
   handOver(message, { clock: realClock, showApp, tellApp }).catch((error: unknown) =>
-    console.error("The app page could not be told.", error),
+    console.error("The list page could not be reached.", error),
   );
 }
 
@@ -53,7 +53,7 @@ onStart(startEngine);
 onStart(createLinkMenu);
 onToolbarAction(() => {
   startEngine();
-  showApp().catch((error: unknown) => console.error("The app page could not be opened.", error));
+  showApp().catch((error: unknown) => console.error("The list page could not be opened.", error));
 });
 onLinkMenu((link) => {
   startEngine();

@@ -25,7 +25,7 @@ export function connectPage(): Host {
   const page = crypto.randomUUID();
   const channel = new BroadcastChannel(CHANNEL);
   const own = new BroadcastChannel(channelOf(page));
-  const send = speakerOf(page, channel);
+  const send = senderOf(page, channel);
   const host = new ExtensionHost(realClock, {
     page,
     build: BUILD,
@@ -54,7 +54,7 @@ export function connectPage(): Host {
  * Returns the function that sends this page's messages. Sending waits until the page holds its
  * lock: the worker learns from the lock's release that the page has closed.
  */
-function speakerOf(page: string, channel: BroadcastChannel): (message: PageMessage) => void {
+function senderOf(page: string, channel: BroadcastChannel): (message: PageMessage) => void {
   let unsaid: PageMessage[] | undefined = [];
   void navigator.locks.request(lockOf(page), () => {
     for (const message of unsaid ?? []) channel.postMessage(message);

@@ -12,7 +12,7 @@ interface Follower {
   /** Whether the page is in the background. */
   hidden: boolean;
   /** The revision of each topic that was sent last. 0: the page needs the whole topic. */
-  told: Map<string, number>;
+  sent: Map<string, number>;
 }
 
 /** The pages that are open. */
@@ -36,13 +36,13 @@ export class Followers {
     hidden: boolean,
   ): boolean {
     const before = this.pages.get(page);
-    const told = new Map(
-      topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.told.get(topic) ?? 0)]),
+    const sent = new Map(
+      topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.sent.get(topic) ?? 0)]),
     );
     this.pages.delete(page);
-    this.pages.set(page, { hidden, told });
+    this.pages.set(page, { hidden, sent });
     if (this.pages.size > MOST) this.forget(this.pages.keys().next().value!);
-    return before === undefined || (before.hidden && !hidden) || [...told.values()].includes(0);
+    return before === undefined || (before.hidden && !hidden) || [...sent.values()].includes(0);
   }
 
   /** Forgets a page that has closed. */
@@ -63,7 +63,7 @@ export class Followers {
 
   /** Every topic that any page follows. */
   topics(): string[] {
-    return [...new Set([...this.pages.values()].flatMap(({ told }) => [...told.keys()]))];
+    return [...new Set([...this.pages.values()].flatMap(({ sent }) => [...sent.keys()]))];
   }
 
   /** The updates to send to a page. `whole` returns a topic as it is now. */
@@ -72,9 +72,9 @@ export class Followers {
     updates: readonly TopicUpdate[],
     whole: (topic: string) => TopicUpdate | undefined,
   ): TopicUpdate[] {
-    const told = this.pages.get(page)?.told ?? new Map<string, number>();
+    const sent = this.pages.get(page)?.sent ?? new Map<string, number>();
     const news: TopicUpdate[] = [];
-    for (const [topic, revision] of told) {
+    for (const [topic, revision] of sent) {
       const update = updates.find((candidate) => candidate.topic === topic);
       const follows = update !== undefined && (update.from === revision || update.from === null);
       const next = follows
@@ -83,7 +83,7 @@ export class Followers {
           ? whole(topic)
           : undefined;
       if (!next) continue;
-      told.set(topic, next.revision);
+      sent.set(topic, next.revision);
       news.push(next);
     }
     return news;

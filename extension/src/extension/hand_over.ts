@@ -27,11 +27,11 @@ export async function handOver(
   { clock, showApp, tellApp }: HandOverActions,
 ): Promise<void> {
   if (message.kind === "add_link" && "words" in parseLink(message.link))
-    throw new Error("It is neither a magnet link nor the address of a torrent file.");
+    throw new Error("The link is neither a magnet link nor the address of a torrent file.");
   const tabId = await showApp();
   const end = clock.now() + PATIENCE_MS;
   while (!(await tellApp(tabId, message))) {
-    if (clock.now() >= end) throw new Error("The app page did not open.");
+    if (clock.now() >= end) throw new Error("The list page did not open.");
     await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
   }
 }

@@ -45,7 +45,7 @@ function spawn(): Worker {
         if (updateReady) worker.postMessage({ kind: "update_ready" } satisfies OffscreenMessage);
         void navigator.locks.request(life, () => {
           if (watchdog.worker === worker)
-            console.error("The engine's worker died and is started anew.");
+            console.error("The engine's worker died and is restarted.");
           watchdog.handleFailure(worker);
         });
         break;
@@ -67,14 +67,14 @@ function spawn(): Worker {
         void askBackground({ kind: "restart_extension" });
         break;
       case "fatal":
-        console.error("The engine broke and is started anew:", message.message);
+        console.error("The engine failed and is restarted:", message.message);
         watchdog.handleFailure(worker);
         break;
     }
   });
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    console.error("The engine's worker broke and is started anew:", event.message);
+    console.error("The engine's worker failed and is restarted:", event.message);
     watchdog.handleFailure(worker);
   });
   globalThis.engineWorker = worker;

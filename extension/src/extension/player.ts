@@ -1,6 +1,6 @@
 // Entry of the player page in the extension.
 
-import "./speak";
+import "./sentences";
 import { startPlayer } from "../player/page";
 import { connectPage } from "./connect";
 

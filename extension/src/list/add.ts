@@ -8,10 +8,10 @@ import type { IntentReply } from "../model/generated/IntentReply";
 import { size } from "../text/format";
 import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 
 /** The fields of a `File` that this module reads. */
-export interface GivenFile {
+export interface AddedFile {
   name: string;
   size: number;
   arrayBuffer(): Promise<ArrayBuffer>;
@@ -55,19 +55,19 @@ export class Adder {
   ) {}
 
   /** Queues files, in their order. */
-  give(files: GivenFile[]): void {
+  addFiles(files: AddedFile[]): void {
     this.take(files.slice(0, MOST_FILES).map(fileItem));
     const left = files.length - MOST_FILES;
-    if (left > 0) this.say(tn("addMoreFiles", left), t("addMostFiles", MOST_FILES));
+    if (left > 0) this.addNote(tn("addMoreFiles", left), t("addMostFiles", MOST_FILES));
   }
 
   /** Queues links, in their order. */
-  giveLinks(links: string[]): void {
+  addLinks(links: string[]): void {
     this.take(links.map(linkItem));
   }
 
   /** Adds a note about something that could not be added. */
-  say(name: string, words: string): void {
+  addNote(name: string, words: string): void {
     this.notes.push({ id: this.nextId++, name, kind: "failed", words });
     this.changed();
   }
@@ -116,7 +116,7 @@ export class Adder {
     }
     const reply = await this.add(intent);
     if (reply.kind === "failed") {
-      this.fail(note, saidWords(reply));
+      this.fail(note, engineWords(reply));
       return;
     }
     this.dismiss(note.id);
@@ -129,7 +129,7 @@ export class Adder {
   }
 }
 
-function fileItem(file: GivenFile): Item {
+function fileItem(file: AddedFile): Item {
   return {
     name: file.name,
     read: async () => {
@@ -146,7 +146,7 @@ function linkItem(link: string): Item {
 }
 
 /** Reads a `.torrent` file. Returns its bytes, or the reason why it is not one. */
-export async function readMetainfo(file: GivenFile): Promise<Uint8Array | string> {
+export async function readMetainfo(file: AddedFile): Promise<Uint8Array | string> {
   if (file.size > MAX_METAINFO_BYTES) {
     return t("addTooLarge", size(file.size), size(MAX_METAINFO_BYTES));
   }

@@ -12,7 +12,7 @@ import type { TopicName, TorrentRow } from "../model/topics";
 import { playerPage } from "../model/locations";
 import { all, filmOf, priorities, type Touched } from "./adding_choice";
 import { addingView } from "./adding_view";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 
 const FILES_AT_FIRST = 100;
 const FILES_MORE = 400;
@@ -26,7 +26,7 @@ export interface AddingOwner {
   /** Called when the person has decided about this torrent and the dialog has closed. */
   left(infoHash: string): void;
   /** Shows a message about a torrent until the person dismisses it. */
-  say(infoHash: string, words: string): void;
+  addNote(infoHash: string, words: string): void;
 }
 
 /** Controls the dialog and the queue of torrents to ask about. */
@@ -159,12 +159,12 @@ export class AddingSheet {
     });
     // The dialog may show the next torrent by now, so the failure goes to the list.
     if (this.shown !== infoHash) {
-      if (reply.kind === "failed") this.owner.say(infoHash, saidWords(reply));
+      if (reply.kind === "failed") this.owner.addNote(infoHash, engineWords(reply));
       return reply.kind === "done";
     }
     this.busy = false;
     if (reply.kind !== "done") {
-      this.words = reply.kind === "failed" ? saidWords(reply) : "";
+      this.words = reply.kind === "failed" ? engineWords(reply) : "";
       this.show();
       return false;
     }
@@ -187,7 +187,7 @@ export class AddingSheet {
 
   private async act(intent: Intent & { infoHash: string }): Promise<void> {
     const reply = await this.host.intent(intent);
-    if (reply.kind === "failed") this.owner.say(intent.infoHash, saidWords(reply));
+    if (reply.kind === "failed") this.owner.addNote(intent.infoHash, engineWords(reply));
   }
 
   /** Finishes with this torrent and shows the next one. */

@@ -5,7 +5,7 @@
 
 import type { TorrentRow } from "../model/topics";
 import { t } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 
 export class Announcer {
@@ -33,6 +33,6 @@ function announcement(torrent: TorrentRow): string {
   const { name, state } = torrent;
   if (state === "complete") return t("listNowComplete", name);
   return state === "error"
-    ? t("listNowStopped", name, troubleWords(torrent) ?? saidWords(torrent))
+    ? t("listNowStopped", name, troubleWords(torrent) ?? engineWords(torrent))
     : "";
 }

@@ -99,9 +99,9 @@ export function startList(host: Host, outside: Outside): void {
   /** Info hash of a torrent to open as soon as it is in the list. */
   let toOpen = "";
   /** Key of a line to scroll to as soon as it is in the list. */
-  let sought: string | undefined;
+  let scrollTarget: string | undefined;
   /** Key of a line to focus as soon as it is in the list, unless another element has the focus. */
-  let focusDue: string | undefined;
+  let focusTarget: string | undefined;
   /** Torrents that were added although they were in the list. */
   const duplicates = new Set<string>();
   let dragging = false;
@@ -116,7 +116,7 @@ export function startList(host: Host, outside: Outside): void {
     follow,
     open: (address) => location.assign(address),
     left: focusWhenThere,
-    say: sayOf,
+    addNote: noteAbout,
   });
   const report = new ReportDialog(reportDialog, host, () =>
     aboutPage(outside.version, navigator.userAgent, navigator.language),
@@ -128,9 +128,9 @@ export function startList(host: Host, outside: Outside): void {
     update,
     follow,
     shown: () => shown,
-    say: (name, words) => adder.say(name, words),
+    addNote: (name, words) => adder.addNote(name, words),
     reveal: (infoHash) => {
-      sought = infoHash;
+      scrollTarget = infoHash;
       update();
     },
     save: saveFile,
@@ -147,7 +147,7 @@ export function startList(host: Host, outside: Outside): void {
   });
 
   const bell = new Bell(outside.notifications, update, () =>
-    adder.say(t("notifyDeniedName"), t("notifyDenied")),
+    adder.addNote(t("notifyDeniedName"), t("notifyDenied")),
   );
   const pageActions: PageActions = {
     bell: () => bell.view(),
@@ -171,7 +171,7 @@ export function startList(host: Host, outside: Outside): void {
   const ofList = new ListActions(state, actions, all, update);
 
   picker.addEventListener("change", () => {
-    adder.give([...(picker.files ?? [])]);
+    adder.addFiles([...(picker.files ?? [])]);
     // Allows the person to choose the same file again.
     picker.value = "";
   });
@@ -183,13 +183,13 @@ export function startList(host: Host, outside: Outside): void {
     dropped: (data) => {
       const files = filesOf(data);
       const links = files.length > 0 ? [] : linksIn(data);
-      if (files.length > 0) adder.give(files);
-      else if (links.length > 0) adder.giveLinks(links);
-      else adder.say(t("listCannotAdd"), t("listCannotAddWhy"));
+      if (files.length > 0) adder.addFiles(files);
+      else if (links.length > 0) adder.addLinks(links);
+      else adder.addNote(t("listCannotAdd"), t("listCannotAddWhy"));
     },
   });
-  watchPastes((links) => giveByHand(links));
-  outside.onAddLink((link) => adder.giveLinks([link]));
+  watchPastes((links) => addByHand(links));
+  outside.onAddLink((link) => adder.addLinks([link]));
   outside.onShowTorrent((infoHash) => {
     toOpen = infoHash;
     openWanted();
@@ -199,15 +199,15 @@ export function startList(host: Host, outside: Outside): void {
   // The page restores its own scroll position.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
-    addEventListener(name, personActs, { passive: true });
+    addEventListener(name, stopAutomatics, { passive: true });
   addEventListener("pagehide", () =>
     keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
   );
 
   /** Stops automatic scrolling and focusing once the person acts. */
-  function personActs(): void {
+  function stopAutomatics(): void {
     returning.giveUp();
-    focusDue = undefined;
+    focusTarget = undefined;
   }
 
   function torrentsNow(): readonly TorrentRow[] {
@@ -284,7 +284,7 @@ export function startList(host: Host, outside: Outside): void {
 
   /** Focuses a torrent's row as soon as it is in the list. */
   function focusWhenThere(infoHash: string): void {
-    focusDue = infoHash;
+    focusTarget = infoHash;
     update();
   }
 
@@ -339,7 +339,7 @@ export function startList(host: Host, outside: Outside): void {
       root,
     );
     virtual.rendered();
-    goWhereDue(now);
+    scrollAndFocus(now);
     clearTimeout(timer);
     const next = lonely.nextChange(now);
     if (next !== undefined) timer = setTimeout(update, next + 10);
@@ -366,14 +366,14 @@ export function startList(host: Host, outside: Outside): void {
   }
 
   /** Scrolls to and focuses what was waiting for its line, and restores the old position. */
-  function goWhereDue(now: number): void {
-    if (sought !== undefined && lines.some(({ key }) => key === sought)) {
-      virtual.show(sought);
-      sought = undefined;
+  function scrollAndFocus(now: number): void {
+    if (scrollTarget !== undefined && lines.some(({ key }) => key === scrollTarget)) {
+      virtual.show(scrollTarget);
+      scrollTarget = undefined;
     }
-    const due = lines.find(({ key }) => key === focusDue);
+    const due = lines.find(({ key }) => key === focusTarget);
     if (due && document.activeElement === document.body) {
-      if (focusOn({ key: due.key, part: "toggle" })) focusDue = undefined;
+      if (focusOn({ key: due.key, part: "toggle" })) focusTarget = undefined;
       else {
         virtual.focus(due.key);
         update();
@@ -400,8 +400,8 @@ export function startList(host: Host, outside: Outside): void {
   }
 
   /** Shows a message about a torrent among the notes. */
-  function sayOf(infoHash: string, words: string): void {
-    adder.say(
+  function noteAbout(infoHash: string, words: string): void {
+    adder.addNote(
       torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? infoHash,
       words,
     );
@@ -426,7 +426,7 @@ export function startList(host: Host, outside: Outside): void {
   function mark(infoHash: string, isDuplicate: boolean): void {
     // The search would hide it.
     if (!shown.some((torrent) => torrent.infoHash === infoHash)) state.search = "";
-    sought = infoHash;
+    scrollTarget = infoHash;
     state.newest = infoHash;
     state.already = isDuplicate;
     setTimeout(() => {
@@ -451,18 +451,18 @@ export function startList(host: Host, outside: Outside): void {
       return;
     }
     showLinkField(false);
-    giveByHand([typed]);
+    addByHand([typed]);
   }
 
   /** Adds links that the person typed or pasted, and offers to open magnet links here. */
-  function giveByHand(links: string[]): void {
-    adder.giveLinks(links);
+  function addByHand(links: string[]): void {
+    adder.addLinks(links);
     if (links.some((link) => isMagnet(link.trim())))
       offerToOpenMagnets(navigator, localStore, new URL(location.href));
   }
 
   function decideOffered(add: boolean): void {
-    if (add) adder.giveLinks([offered]);
+    if (add) adder.addLinks([offered]);
     offered = "";
     update();
   }

@@ -7,7 +7,7 @@ import * as icons from "../ui/icons";
 import type { LinkNotice, LinkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import type { Note } from "./add";
 
 /** Actions on the page as a whole. */
@@ -118,7 +118,7 @@ export function engineNoticesView(notices: readonly NoticeView[]): TemplateResul
       (
         notice,
       ) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${notice.kind}>
-        ${icons.warning}<span class="note-text"><bdi class="note-words">${saidWords(notice)}</bdi></span>
+        ${icons.warning}<span class="note-text"><bdi class="note-words">${engineWords(notice)}</bdi></span>
       </p>`,
     )}
   </div>`;

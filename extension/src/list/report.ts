@@ -6,7 +6,7 @@
 import { html, render } from "lit";
 import type { Host } from "../host/host";
 import { t } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import * as icons from "../ui/icons";
 
 /** The page's version, browser and language, one per line. */
@@ -32,7 +32,7 @@ export class ReportDialog {
     this.dialog.showModal();
     const reply = await this.host.intent({ kind: "report", about: this.about() });
     if (reply.kind === "text") this.show(reply.text, true);
-    else this.show(reply.kind === "failed" ? saidWords(reply) : "", false);
+    else this.show(reply.kind === "failed" ? engineWords(reply) : "", false);
   }
 
   private show(text: string, ready: boolean, copied = false): void {

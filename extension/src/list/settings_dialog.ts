@@ -14,7 +14,7 @@ import { formOf, settingsOf, isSame } from "./settings_form";
 import type { SettingsUi } from "./settings_view";
 import { readForm, settingsView, typedFolder } from "./settings_view";
 import { reachWords } from "./settings_words";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 
 /** Controls the dialog. */
 export class SettingsDialog {
@@ -118,7 +118,7 @@ export class SettingsDialog {
       if (this.opened !== opened) return;
       if (reply.kind === "failed") {
         this.saving = false;
-        this.refuse({ words: saidWords(reply), field: "folder" });
+        this.refuse({ words: engineWords(reply), field: "folder" });
         this.focusOn("folder");
         return;
       }
@@ -128,7 +128,7 @@ export class SettingsDialog {
     // The dialog may have been closed and opened again meanwhile.
     if (this.opened !== opened) return;
     this.saving = false;
-    if (reply.kind === "failed") this.refuse({ words: saidWords(reply) });
+    if (reply.kind === "failed") this.refuse({ words: engineWords(reply) });
     else this.dialog.close();
   }
 

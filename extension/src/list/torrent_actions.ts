@@ -13,7 +13,7 @@ import type { TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
 import { parsePeers } from "../text/address";
 import { t, tn } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import type { ReplyPlace } from "./details_view";
 import type { LimitsTexts } from "./limits_form";
 import { sharingOf } from "./limits_form";
@@ -31,7 +31,7 @@ export interface ListPage {
   /** The torrents in the order in which they are shown. */
   shown(): readonly TorrentRow[];
   /** Shows a message until the person dismisses it. */
-  say(name: string, words: string): void;
+  addNote(name: string, words: string): void;
   /** Scrolls until the torrent's row is in the window. */
   reveal(infoHash: string): void;
   /** Saves a file as a browser download. */
@@ -95,17 +95,17 @@ export class TorrentActions {
   }
 
   pause(infoHashes: readonly string[]): void {
-    for (const torrent of this.those(infoHashes))
+    for (const torrent of this.rowsOf(infoHashes))
       if (torrent.state !== "paused") void this.act({ kind: "pause", infoHash: torrent.infoHash });
   }
 
   resume(infoHashes: readonly string[]): void {
-    for (const torrent of this.those(infoHashes))
+    for (const torrent of this.rowsOf(infoHashes))
       if (isStopped(torrent)) void this.act({ kind: "resume", infoHash: torrent.infoHash });
   }
 
   remove(infoHashes: readonly string[]): void {
-    const torrents = this.those(infoHashes);
+    const torrents = this.rowsOf(infoHashes);
     if (torrents.length > 0) this.page.askToRemove(torrents);
   }
 
@@ -183,13 +183,13 @@ export class TorrentActions {
 
   async announce(infoHash: string): Promise<void> {
     const reply = await this.host.intent({ kind: "announce", infoHash });
-    const done = reply.kind === "done" ? saidWords(reply) : "";
-    this.say(infoHash, "trackers", failureOf(reply), done);
+    const done = reply.kind === "done" ? engineWords(reply) : "";
+    this.showReply(infoHash, "trackers", failureOf(reply), done);
   }
 
   async removeTracker(infoHash: string, url: string): Promise<void> {
     const failure = failureOf(await this.host.intent({ kind: "remove_tracker", infoHash, url }));
-    this.say(infoHash, "trackers", failure);
+    this.showReply(infoHash, "trackers", failure);
   }
 
   async copyMagnet(infoHash: string): Promise<void> {
@@ -225,7 +225,7 @@ export class TorrentActions {
       folder: field("folder"),
       name: field("name"),
     };
-    this.say(infoHash, "move", failureOf(await this.host.intent(intent)));
+    this.showReply(infoHash, "move", failureOf(await this.host.intent(intent)));
   }
 
   async limit(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -241,7 +241,7 @@ export class TorrentActions {
       "words" in sharing
         ? sharing.words
         : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
-    this.say(infoHash, "limits", words, t("torrentLimitsSaved"));
+    this.showReply(infoHash, "limits", words, t("torrentLimitsSaved"));
   }
 
   async addTrackers(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -251,20 +251,20 @@ export class TorrentActions {
         ? failureOf(await this.host.intent({ kind: "add_trackers", infoHash, trackers }))
         : "";
     if (failure === undefined) form.reset();
-    this.say(infoHash, "trackers", failure);
+    this.showReply(infoHash, "trackers", failure);
   }
 
   async addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
     const parsed = parsePeers(textOf(form, "peers") ?? "");
     if ("words" in parsed) {
-      this.say(infoHash, "peers", parsed.words);
+      this.showReply(infoHash, "peers", parsed.words);
       return;
     }
     const failure = failureOf(
       await this.host.intent({ kind: "add_peers", infoHash, peers: parsed.peers }),
     );
     if (failure === undefined) form.reset();
-    this.say(infoHash, "peers", failure, tn("torrentPeersAdded", parsed.peers.length));
+    this.showReply(infoHash, "peers", failure, tn("torrentPeersAdded", parsed.peers.length));
   }
 
   async copyAddress(infoHash: string, file: FileView): Promise<void> {
@@ -279,7 +279,7 @@ export class TorrentActions {
       await navigator.clipboard.writeText(text);
     } catch {
       // The page is in the background, or the person has denied clipboard access.
-      page.say(text, t("listCopyFailed"));
+      page.addNote(text, t("listCopyFailed"));
       return;
     }
     state.copied = key;
@@ -292,7 +292,7 @@ export class TorrentActions {
 
   /** Removes the engine's last answer from a torrent's row. */
   dismissReply(infoHash: string): void {
-    this.say(infoHash, "row", undefined);
+    this.showReply(infoHash, "row", undefined);
   }
 
   /** Sends an intent about a torrent, and shows the engine's answer at `place`. */
@@ -304,13 +304,13 @@ export class TorrentActions {
     const reply = await this.host.intent(intent);
     const failure = failureOf(reply);
     if (failure !== undefined) this.state.refusals += 1;
-    this.say(infoHash, place, failure, reply.kind === "done" ? saidWords(reply) : "");
+    this.showReply(infoHash, place, failure, reply.kind === "done" ? engineWords(reply) : "");
     // A file's line can be far below its torrent's row.
     if (failure !== undefined && place === "row") this.page.reveal(infoHash);
     return reply;
   }
 
-  private those(infoHashes: readonly string[]): TorrentRow[] {
+  private rowsOf(infoHashes: readonly string[]): TorrentRow[] {
     return (this.host.topic("list")?.torrents ?? []).filter(({ infoHash }) =>
       infoHashes.includes(infoHash),
     );
@@ -321,7 +321,12 @@ export class TorrentActions {
   }
 
   /** Shows the engine's refusal, or else what it did, at a place of a torrent. */
-  private say(infoHash: string, place: ReplyPlace, failure: string | undefined, done = ""): void {
+  private showReply(
+    infoHash: string,
+    place: ReplyPlace,
+    failure: string | undefined,
+    done = "",
+  ): void {
     const text = failure ?? done;
     // Nothing to show, and nothing to replace.
     if (text !== "" || this.state.wordsOf(infoHash)[place] !== undefined)
@@ -331,7 +336,7 @@ export class TorrentActions {
 }
 
 function failureOf(reply: IntentReply): string | undefined {
-  return reply.kind === "failed" ? saidWords(reply) : undefined;
+  return reply.kind === "failed" ? engineWords(reply) : undefined;
 }
 
 function textOf(form: HTMLFormElement, name: string): string | undefined {

@@ -3,7 +3,7 @@
 import type { Sentence } from "../model/generated/Sentence";
 import { about, percent, rate, size } from "../text/format";
 import { number, t } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 import type { TorrentRow } from "../model/topics";
 
@@ -88,7 +88,7 @@ function peerlessWords({ says, knownPeers }: TorrentRow): string {
 export function messageWords(torrent: TorrentRow, isLonely: boolean): string {
   const trouble = troubleWords(torrent);
   if (trouble !== undefined) return trouble;
-  const words = torrent.says && IN_STATE.has(torrent.says.code) ? "" : saidWords(torrent);
+  const words = torrent.says && IN_STATE.has(torrent.says.code) ? "" : engineWords(torrent);
   return words === "" && isLonely ? t("torrentLonely") : words;
 }
 

@@ -7,7 +7,7 @@ import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { TrackerView } from "../model/generated/TrackerView";
 import { t, tn } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import * as icons from "../ui/icons";
 import type { DetailsUi } from "./details_view";
 import { submitted, wordsView } from "./forms";
@@ -59,7 +59,7 @@ function trackerView(
   actions: TorrentActions,
 ): TemplateResult {
   const { url, state, seeders, leechers } = tracker;
-  const words = saidWords(tracker);
+  const words = engineWords(tracker);
   const host = hostOf(url);
   return html`<li class="tracker" data-testid="tracker" data-state=${state}>
     <span class="tracker-main">

@@ -7,7 +7,7 @@ import { render } from "lit";
 import type { Host } from "../host/host";
 import type { UndoProblem } from "./undo_view";
 import { undoView } from "./undo_view";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 
 /** How long the reason of a failed undo is shown, in ms. */
 const PROBLEM_MS = 8_000;
@@ -36,11 +36,11 @@ export function showRemoved(
       back(infoHash);
       return;
     }
-    const told = { name, words: saidWords(reply) };
-    problem = told;
+    const shown = { name, words: engineWords(reply) };
+    problem = shown;
     show();
     setTimeout(() => {
-      if (problem === told) problem = undefined;
+      if (problem === shown) problem = undefined;
       show();
     }, PROBLEM_MS);
   }

@@ -7,7 +7,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RemovedView } from "../model/generated/RemovedView";
 import { t } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 
 /** Why an undo failed. */
 export interface UndoProblem {
@@ -29,7 +29,7 @@ export function undoView(
     ({ infoHash }) => infoHash,
     ({ infoHash, name, undoS, message, says }) =>
       message !== null
-        ? lineView(name, saidWords({ message, ...(says && { says }) }))
+        ? lineView(name, engineWords({ message, ...(says && { says }) }))
         : undoS > 0
           ? html`<div class="undo" data-testid="removed">
               <span class="undo-words">${t("undoRemoved", name)}</span>

@@ -162,7 +162,7 @@ export class Lane {
       const done = new AbortController();
       this.buffer.addEventListener(
         "error",
-        () => reject(new Trouble("unplayable", "the browser refused a fragment")),
+        () => reject(new Trouble("unplayable", "the browser rejected a fragment")),
         {
           signal: done.signal,
         },

@@ -274,7 +274,7 @@ export class Conversion {
     let described: Described | undefined;
     while (await this.room(run)) {
       const { done, value } = await body.read().catch(() => {
-        throw new Passing(new Trouble("broken", "the conversion broke off"));
+        throw new Passing(new Trouble("broken", "the conversion was interrupted"));
       });
       if (run !== this.run || done) return;
       this.fetched += value.length;

@@ -67,7 +67,7 @@ function load(module: () => Promise<unknown>): Promise<Bridge> {
     const exports: { default?: () => Promise<Bridge> } = {};
     (globalThis as { exports?: object }).exports = exports;
     await module();
-    if (!exports.default) throw new Error("the decoder's module exports nothing");
+    if (!exports.default) throw new Error("the decoder's module has no default export");
     return exports.default();
   });
   loading = loaded.catch(() => {});
@@ -130,7 +130,7 @@ class WasmDecoder implements SoundDecoder {
       return Float32Array.from(new Int32Array(buffer, at, count), (value) => value / 0x80000000);
     if (format === S16P)
       return Float32Array.from(new Int16Array(buffer, at, count), (value) => value / 0x8000);
-    throw new Error(`samples of format ${format}`);
+    throw new Error(`unsupported sample format ${format}`);
   }
 
   flush(): Promise<Pcm[]> {
@@ -160,7 +160,7 @@ class PcmDecoder implements SoundDecoder {
           : (view.getInt16(at) << 8) | view.getUint8(at + 2)) / 0x800000;
     else if (bits === 32) this.read = (view, at) => view.getInt32(at, little) / 0x80000000;
     else if (bits === 16) this.read = (view, at) => view.getInt16(at, little) / 0x8000;
-    else throw new Error(`PCM of ${bits} bits`);
+    else throw new Error(`unsupported PCM with ${bits} bits`);
   }
 
   decode(data: Uint8Array, pts: number): Pcm[] {

@@ -221,7 +221,7 @@ const NOT_KEY = 0x01010000;
 /** A `moof` with its `mdat`. Durations and composition offsets are clamped to 32 bits. */
 export function fragment(sequence: number, samples: readonly Sample[]): Uint8Array<ArrayBuffer> {
   const first = samples[0];
-  if (!first) throw new Error("a fragment has samples");
+  if (!first) throw new Error("a fragment needs at least one sample");
   const table = new Uint8Array(samples.length * 16);
   const view = new DataView(table.buffer);
   let size = 8;

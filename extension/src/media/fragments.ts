@@ -44,7 +44,8 @@ export class Boxes {
       if (first.length < 16) return undefined;
       size = u32(first, 8) * 2 ** 32 + u32(first, 12);
     }
-    if (size < 8 || size > MOST_BOX) throw new Trouble("broken", `a box of ${size} bytes`);
+    if (size < 8 || size > MOST_BOX)
+      throw new Trouble("broken", `invalid box size of ${size} bytes`);
     return size;
   }
 }
@@ -80,7 +81,7 @@ export function describe(moov: Uint8Array): Described {
     tracks.set(id, { timescale, isVideo });
     codecs.push(codec);
   }
-  if (tracks.size === 0) throw new Trouble("broken", "no track was described");
+  if (tracks.size === 0) throw new Trouble("broken", "the moov describes no track");
   return { type: mseType(hasVideo ? "video" : "audio", codecs.join(",")), tracks };
 }
 

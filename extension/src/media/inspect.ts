@@ -135,14 +135,14 @@ async function transport(
   // A file whose video can't be read is not opened here.
   const demuxed = !video || video.isRead ? await openTransport(source, cursor, head) : undefined;
   if (demuxed) return judged(demuxed, demuxed, capabilities);
-  const told = {
+  const facts = {
     container: "mpegts" as const,
     duration: undefined,
     origin: head.origin * 1e6,
     streams: head.streams.map(({ stream }) => stream),
     chapters: [],
   };
-  const inspected = judged(told, undefined, capabilities);
+  const inspected = judged(facts, undefined, capabilities);
   const verdict: Verdict =
     inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
   return { ...inspected, verdict, measure: () => measureTransport(source, head) };

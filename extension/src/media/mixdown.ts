@@ -36,10 +36,10 @@ const USUAL: readonly (readonly Role[])[] = [
 
 /** The layout in a frame's head, if it has `count` channels. */
 export function rolesOf(codec: Codec, frame: Uint8Array, count: number): readonly Role[] {
-  const told =
+  const inHead =
     codec === "dts" ? dts(frame) : codec === "ac3" || codec === "eac3" ? ac3(frame) : undefined;
-  return told?.length === count
-    ? told
+  return inHead?.length === count
+    ? inHead
     : (USUAL[count] ?? [...USUAL[8]!, ...new Array<Role>(Math.max(0, count - 8)).fill("LFE")]);
 }
 

@@ -66,7 +66,7 @@ export class KeyFrames {
   }
 
   private async open(): Promise<Demuxed | undefined> {
-    const gone = () => Promise.reject(new Trouble("unreachable", "not now"));
+    const gone = () => Promise.reject(new Trouble("unreachable", "not on disk"));
     const source = new RangeSource(withoutWaiting(this.url), this.fetcher, gone);
     const cursor = new Cursor(source, 0);
     if (!(await cursor.need(12))) return undefined;

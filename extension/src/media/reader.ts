@@ -86,7 +86,7 @@ export class RangeSource {
    */
   async retry(count: number, since: number, signal: AbortSignal): Promise<void> {
     if (!this.patience.lasts(since, UNREACHABLE_MS))
-      throw new Trouble("unreachable", "replies without bytes");
+      throw new Trouble("unreachable", "empty replies");
     this.onWaiting(true);
     await this.sleep(Math.min(FIRST_DELAY_MS * 2 ** Math.min(count, 8), MOST_DELAY_MS), signal);
   }
@@ -117,16 +117,17 @@ export class RangeSource {
     from: number,
   ): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
     if (reply.status === 206) {
-      const told = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(reply.headers.get("Content-Range") ?? "");
-      if (told && Number(told[1]) !== from) throw new Trouble("gone", "the reply begins elsewhere");
-      if (told && told[2] !== "*") this.learn(Number(told[2]));
+      const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(reply.headers.get("Content-Range") ?? "");
+      if (range && Number(range[1]) !== from)
+        throw new Trouble("gone", "the reply begins at another offset");
+      if (range && range[2] !== "*") this.learn(Number(range[2]));
     } else if (reply.status === 200) {
-      if (from !== 0) throw new Trouble("gone", "the server knows no ranges");
+      if (from !== 0) throw new Trouble("gone", "the server does not support ranges");
       const length = reply.headers.get("Content-Length");
       if (length !== null) this.learn(Number(length));
     } else if (reply.status === 416) {
-      const told = /^bytes \*\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "");
-      this.learn(told ? Number(told[1]) : from);
+      const range = /^bytes \*\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "");
+      this.learn(range ? Number(range[1]) : from);
     }
     if (reply.ok && reply.body)
       return reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
@@ -134,12 +135,15 @@ export class RangeSource {
     if (reply.status === 416 || reply.status === 204 || reply.ok) return undefined;
     const isBusy =
       reply.status === 429 || reply.status === 500 || reply.status === 503 || reply.status === 504;
-    return new Trouble(isBusy ? "unreachable" : "gone", `the address answers ${reply.status}`);
+    return new Trouble(
+      isBusy ? "unreachable" : "gone",
+      `the server replied with status ${reply.status}`,
+    );
   }
 
   private learn(size: number): void {
     if (this.size !== undefined && this.size !== size)
-      throw new Trouble("gone", "the file has another length now");
+      throw new Trouble("gone", "the file's length has changed");
     this.size = size;
   }
 }
@@ -185,7 +189,8 @@ export class Cursor {
   /** Waits until `count` bytes are there. Returns false if the file ends before. */
   async need(count: number): Promise<boolean> {
     if (this.ready >= count) return true;
-    if (count > MOST_AT_ONCE) throw new Trouble("broken", `an element of ${count} bytes`);
+    if (count > MOST_AT_ONCE)
+      throw new Trouble("broken", `an element of ${count} bytes is too large`);
     while (this.ready < count) {
       if (!(await this.more())) return false;
     }

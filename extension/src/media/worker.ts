@@ -245,9 +245,9 @@ async function font(id: number, at: number, size: number): Promise<void> {
   post({ kind: "font", id, data: data?.length === size ? data : undefined });
 }
 
-let told = false;
+let isWaiting = false;
 function waiting(now: boolean): void {
-  if (now === told) return;
-  told = now;
+  if (now === isWaiting) return;
+  isWaiting = now;
   post({ kind: "waiting", waiting: now });
 }

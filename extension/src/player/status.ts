@@ -11,7 +11,7 @@ import type { PageLink } from "../model/link";
 import { about } from "../text/format";
 import { downWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
-import { saidWords } from "../text/sentence_words";
+import { engineWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 import type { Trouble } from "./failure";
 import type { Supply } from "./source";
@@ -54,16 +54,16 @@ export interface Action {
 export interface Status {
   text: string;
   /** The sentence without numbers that change every second, for screen readers. */
-  said: string;
+  spoken: string;
   tone: "quiet" | "waiting" | "trouble";
   action?: Action;
 }
 
-const quiet = (text: string): Status => ({ text, said: text, tone: "quiet" });
-const waiting = (text: string, said = text): Status => ({ text, said, tone: "waiting" });
+const quiet = (text: string): Status => ({ text, spoken: text, tone: "quiet" });
+const waiting = (text: string, spoken = text): Status => ({ text, spoken, tone: "waiting" });
 const trouble = (text: string, action?: Action): Status => ({
   text,
-  said: text,
+  spoken: text,
   tone: "trouble",
   ...(action && { action }),
 });
@@ -151,7 +151,7 @@ function pausedStatus(): Status {
 
 /** The engine's own sentence says what is wrong and what to do. */
 function stoppedStatus(torrent: TorrentView): Status {
-  return trouble((troubleWords(torrent) ?? saidWords(torrent)) || t("playerStopped"), {
+  return trouble((troubleWords(torrent) ?? engineWords(torrent)) || t("playerStopped"), {
     label: t("commonTryAgain"),
     does: "resume",
   });

@@ -68,7 +68,7 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
   const { status, torrent, file, hint } = foot;
   const { action } = status;
   return html`<div class="line">
-      <p class="unseen" role="status" data-testid="player-said">${status.said}</p>
+      <p class="unseen" role="status" data-testid="player-spoken">${status.spoken}</p>
       <p class="status" data-testid="player-status" data-tone=${status.tone}>
         <span class="status-text">${status.text}</span>
         ${

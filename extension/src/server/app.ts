@@ -1,6 +1,6 @@
 // Entry of the list page on a server.
 
-import "./speak";
+import "./sentences";
 import { startList } from "../list/page";
 import { connectPage } from "./connect";
 import { localStore } from "../ui/stores";

@@ -1,6 +1,6 @@
 // Entry of the page that asks for the server's token, and says where to find it.
 
-import "./speak";
+import "./sentences";
 import { html, nothing, render } from "lit";
 import { t } from "../text/messages";
 import * as icons from "../ui/icons";

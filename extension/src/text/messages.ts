@@ -1,7 +1,7 @@
 // The sentences of the pages, by name. They are in `_locales/`, in Chrome's format.
 //
 // The extension reads them through Chrome, the server's page from a table; each entry calls
-// `speak`. Look a sentence up when it is shown, never while a module loads.
+// `setSentences`. Look a sentence up when it is shown, never while a module loads.
 
 import type en from "../../_locales/en/messages.json";
 
@@ -17,13 +17,13 @@ export type Messages = Record<MessageName, { message: string; description?: stri
 export type Lookup = (name: MessageName, values: string[]) => string;
 
 let lookup: Lookup = () => {
-  throw new Error("a sentence is asked for before the page said where they are");
+  throw new Error("a sentence was requested before `setSentences` was called");
 };
 const numbers = new Map<string, Intl.NumberFormat>();
 let plurals: Intl.PluralRules | undefined;
 
 /** Sets where sentences come from. */
-export function speak(of: Lookup): void {
+export function setSentences(of: Lookup): void {
   [lookup, plurals] = [of, undefined];
   numbers.clear();
 }

@@ -53,9 +53,9 @@ const VALUES: {
   move_denied: ({ why }) => [whyWords(why)],
   move_exists: ({ name }) => [name],
   move_failed: ({ name, why }) => [name, whyWords(why)],
-  move_returning: ({ why }) => [wordsOf(why)],
-  move_stayed: ({ why }) => [wordsOf(why)],
-  move_stuck: ({ why }) => [wordsOf(why)],
+  move_returning: ({ why }) => [sentenceWords(why)],
+  move_stayed: ({ why }) => [sentenceWords(why)],
+  move_stuck: ({ why }) => [sentenceWords(why)],
   cant_show: ({ why }) => [whyWords(why)],
   folder_unusable: ({ why }) => [whyWords(why)],
   settings_not_saved: ({ why }) => [whyWords(why)],
@@ -81,7 +81,7 @@ const SPECIAL: { [C in Special]: (sentence: Of<C>) => string } = {
   announcing: ({ count }) => tn("engine_announcing", count),
   files_missing: ({ name, others }) => withOthers("engine_files_missing", name, others),
   // The page's state already says that there are no peers.
-  no_peers: ({ why }) => capital(wordsOf(why)),
+  no_peers: ({ why }) => capital(sentenceWords(why)),
   not_described: ({ tries, seconds }) => tn("engine_not_described", tries, seconds),
   spared: ({ name, others }) => withOthers("engine_spared", name, others),
   // The tracker's own text.
@@ -90,18 +90,18 @@ const SPECIAL: { [C in Special]: (sentence: Of<C>) => string } = {
 };
 
 /** A message of the engine: a code, or only the English text. */
-export interface Said {
+export interface EngineText {
   says?: Sentence;
   message?: string | null;
 }
 
 /** A message of the engine in words. Empty if there is none. */
-export function saidWords({ says, message }: Said): string {
-  return says === undefined ? (message ?? "") : wordsOf(says);
+export function engineWords({ says, message }: EngineText): string {
+  return says === undefined ? (message ?? "") : sentenceWords(says);
 }
 
 /** A sentence of the engine in words. */
-export function wordsOf(sentence: Sentence): string {
+export function sentenceWords(sentence: Sentence): string {
   const { code } = sentence;
   if (isSpecial(code)) return (SPECIAL[code] as (sentence: Sentence) => string)(sentence);
   const name: MessageName = `engine_${code}`;

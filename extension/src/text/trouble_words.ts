@@ -2,11 +2,11 @@
 
 import type { TorrentView } from "../model/generated/TorrentView";
 import { t } from "./messages";
-import { saidWords } from "./sentence_words";
+import { engineWords } from "./sentence_words";
 
 /** Why the torrent stopped and what helps. `undefined` if it did not. */
 export function troubleWords(
   torrent: Pick<TorrentView, "trouble" | "message" | "says">,
 ): string | undefined {
-  return torrent.trouble === null ? undefined : saidWords(torrent) || t("trouble_unknown");
+  return torrent.trouble === null ? undefined : engineWords(torrent) || t("trouble_unknown");
 }

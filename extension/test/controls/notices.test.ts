@@ -12,7 +12,7 @@ function scene() {
   return { clock, notices: new Notices(clock, () => {}) };
 }
 
-test("a change that nobody asked for is neither shown nor said", () => {
+test("a change that nobody asked for is neither shown nor spoken", () => {
   const { notices } = scene();
   notices.handleMedia(state(), state({ rate: 2, volume: 0.5 }));
   notices.handleModel(
@@ -20,18 +20,18 @@ test("a change that nobody asked for is neither shown nor said", () => {
     { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } },
     state(),
   );
-  expect([notices.flash, notices.said]).toEqual([undefined, ""]);
+  expect([notices.flash, notices.spoken]).toEqual([undefined, ""]);
 });
 
 test("a change that was asked for is told once it is there, and once", () => {
   const { notices } = scene();
   notices.expect("rate");
   notices.handleMedia(state(), state());
-  expect(notices.said).toBe("");
+  expect(notices.spoken).toBe("");
   notices.handleMedia(state(), state({ rate: 1.5 }));
-  expect([notices.flash?.words, notices.said]).toEqual(["Speed 1.5×", "Speed 1.5×"]);
+  expect([notices.flash?.words, notices.spoken]).toEqual(["Speed 1.5×", "Speed 1.5×"]);
   notices.handleMedia(state({ rate: 1.5 }), state());
-  expect(notices.said).toBe("Speed 1.5×");
+  expect(notices.spoken).toBe("Speed 1.5×");
 });
 
 test("what was asked of another film is not told", () => {
@@ -43,17 +43,17 @@ test("what was asked of another film is not told", () => {
     { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } },
     state(),
   );
-  expect(notices.said).toBe("");
+  expect(notices.spoken).toBe("");
 });
 
-test("a volume is shown, and only a mute is said", () => {
+test("a volume is shown, and only a mute is spoken", () => {
   const { notices } = scene();
   notices.expect("volume");
   notices.handleMedia(state(), state({ volume: 0.95 }));
-  expect([notices.flash?.words, notices.said]).toEqual(["Volume 95%", ""]);
+  expect([notices.flash?.words, notices.spoken]).toEqual(["Volume 95%", ""]);
   notices.expect("volume");
   notices.handleMedia(state(), state({ muted: true }));
-  expect([notices.flash?.words, notices.said]).toEqual(["Muted", "Muted"]);
+  expect([notices.flash?.words, notices.spoken]).toEqual(["Muted", "Muted"]);
 });
 
 test("quick skips in one direction add up, and turn with their direction", async () => {
@@ -68,11 +68,11 @@ test("quick skips in one direction add up, and turn with their direction", async
   expect(notices.flash?.words).toBe("−5 s");
 });
 
-test("the same words are said again", () => {
+test("the same words are spoken again", () => {
   const { notices } = scene();
   for (let time = 0; time < 2; time++) {
     notices.expect("rate");
     notices.handleMedia(state({ rate: 2 }), state());
   }
-  expect(notices.said).toBe("Normal speed\u00a0");
+  expect(notices.spoken).toBe("Normal speed\u00a0");
 });

@@ -61,7 +61,7 @@ test("places are clamped to the film", () => {
   expect(seeker.target).toBe(100);
 });
 
-test("a film of unknown length can be sought forwards, and a place that is no number is none", () => {
+test("a film of unknown length can be scrollTarget forwards, and a place that is no number is none", () => {
   const { sent, seeker } = scene(Infinity);
   seeker.to(5000);
   seeker.to(NaN);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import {
   clockTime,
-  delaySaid,
+  delaySentence,
   delayValue,
   placeValue,
   spokenTime,
@@ -44,5 +44,5 @@ test("delays say their direction", () => {
     "−1.3 s",
     "0 s",
   ]);
-  expect(delaySaid(-0.5)).toBe("Subtitles 0.5 seconds earlier");
+  expect(delaySentence(-0.5)).toBe("Subtitles 0.5 seconds earlier");
 });

@@ -13,7 +13,7 @@ const until = async (what: string, ask: () => boolean) => {
     if (ask()) return;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  throw new Error(`Waited in vain for ${what}.`);
+  throw new Error(`Timed out waiting for ${what}.`);
 };
 
 describe("addresses", () => {

@@ -289,7 +289,7 @@ describe("seeking", () => {
       "line 24",
     ]);
   });
-  test("a film whose Cues are beyond its end is still sought", async () => {
+  test("a film whose Cues are beyond its end is still scrollTarget", async () => {
     const whole = sample("ffmpeg.mkv");
     const packet = await first(whole.subarray(0, whole.length - 3000), 3);
     expect(packet.pts / 1e6).toBeLessThanOrEqual(3);

@@ -130,7 +130,7 @@ describe("replies", () => {
     const { source, waits } = answering(() => new Response(null, { status: 404 }));
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({
       kind: "gone",
-      message: "the address answers 404",
+      message: "the server replied with status 404",
     });
     const waited = waits.reduce((sum, ms) => sum + ms, 0);
     expect(waited).toBeGreaterThan(10_000);

@@ -305,7 +305,7 @@ describe("a delay", () => {
     ]);
     expect(subtitles.delayS).toBe(-0.25);
   });
-  test("is counted from where the element is, while it is sought", async () => {
+  test("is counted from where the element is, while it is scrollTarget", async () => {
     const { subtitles, log, video, settled } = stage();
     subtitles.setInside([inside(3, "en")]);
     subtitles.select("inside/3");

@@ -26,13 +26,13 @@ export async function readForeign(
 ): Promise<Head> {
   await cursor.need(32);
   const first = new Bytes(cursor.peek(cursor.ready));
-  const told =
+  const headSize =
     container === "avi"
       ? aviHeadSize(first)
       : container === "asf"
         ? asfHeadSize(first)
         : USUAL_HEAD;
-  await cursor.need(Math.min(Math.max(told, 4096), MOST_HEAD));
+  await cursor.need(Math.min(Math.max(headSize, 4096), MOST_HEAD));
   const bytes = new Bytes(cursor.peek(Math.min(cursor.ready, MOST_HEAD)));
   switch (container) {
     case "avi":

@@ -23,8 +23,8 @@ export function readWave(bytes: Bytes, size: number | undefined): Head {
       perSecond = bytes.u32(at + 16);
     } else if (bytes.ascii(at, 4) === "data") {
       // Writers that could not seek back leave the length open.
-      const told = length === 0 || length === 0xffffffff ? (size ?? 0) - at - 8 : length;
-      if (perSecond > 0) duration = lasting(told / perSecond);
+      const dataSize = length === 0 || length === 0xffffffff ? (size ?? 0) - at - 8 : length;
+      if (perSecond > 0) duration = lasting(dataSize / perSecond);
       break;
     }
     at += 8 + length + (length & 1);

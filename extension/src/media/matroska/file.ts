@@ -104,7 +104,7 @@ export class MatroskaFile implements Demuxed {
     for (let count = 0; count < MOST_ELEMENTS; count += 1) {
       const head = await peekHeader(cursor);
       if (head === undefined) break;
-      if (head === "invalid") throw new Trouble("broken", "no element where one should begin");
+      if (head === "invalid") throw new Trouble("broken", "invalid element header");
       const at = cursor.at;
       if (head.id === ID.Cluster) {
         this.firstCluster = at;
@@ -120,7 +120,7 @@ export class MatroskaFile implements Demuxed {
         continue;
       }
       if (head.size === UNKNOWN)
-        throw new Trouble("broken", "an element without size before the first cluster");
+        throw new Trouble("broken", "element of unknown size before the first cluster");
       if (head.id === ID.Attachments) {
         await this.readAttachments(cursor, cursor.at + head.size);
         continue;

@@ -57,7 +57,7 @@ export class MatroskaReading implements Reading {
       return true;
     }
     if (head.size === UNKNOWN) return this.resync();
-    if (head.id === ID.EncryptedBlock) throw new Trouble("broken", "an encrypted block");
+    if (head.id === ID.EncryptedBlock) throw new Trouble("broken", "the blocks are encrypted");
     if (head.id !== ID.Timestamp && head.id !== ID.SimpleBlock && head.id !== ID.BlockGroup) {
       // Only top-level elements may be large; anything else is damage.
       if (head.size > MOST_AT_ONCE && head.id < 0x10000000) return this.resync();
@@ -129,7 +129,7 @@ export class MatroskaReading implements Reading {
       searched += bytes.length - 15;
       await this.cursor.skip(bytes.length - 15);
     }
-    throw new Trouble("broken", "no cluster follows");
+    throw new Trouble("broken", "no further cluster found");
   }
 }
 

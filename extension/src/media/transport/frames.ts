@@ -52,15 +52,15 @@ function adts(bytes: Uint8Array, at: number): Frame | "more" | undefined {
   const head = bytes[at + 1]! & 1 ? 7 : 9;
   const length = ((bytes[at + 3]! & 3) << 11) | (bytes[at + 4]! << 3) | (bytes[at + 5]! >> 5);
   if (sampleRate === undefined || length <= head) return undefined;
-  const told = ((bytes[at + 2]! & 1) << 2) | (bytes[at + 3]! >> 6);
-  const config = aacConfig(sampleRate, told);
+  const layoutCode = ((bytes[at + 2]! & 1) << 2) | (bytes[at + 3]! >> 6);
+  const config = aacConfig(sampleRate, layoutCode);
   config[0] = ((((bytes[at + 2]! >> 6) & 3) + 1) << 3) | (config[0]! & 7);
   return {
     length,
     head,
     samples: 1024,
     sampleRate,
-    channels: told === 7 ? 8 : told || 2,
+    channels: layoutCode === 7 ? 8 : layoutCode || 2,
     codec: "aac",
     config,
   };

@@ -148,16 +148,16 @@ function programOf(map: Bytes): Pick<TransportHead, "streams"> {
       map.u16(at + 1, false) & 0x1fff,
       at + 5 + (map.u16(at + 3, false) & 0xfff),
     ];
-    const told = kind(map, type, at + 5, end, isBluRay);
-    if (told && !streams.some((other) => other.pid === pid)) {
+    const described = kind(map, type, at + 5, end, isBluRay);
+    if (described && !streams.some((other) => other.pid === pid)) {
       const stream = track(
         pid,
-        told.isVideo ? "video" : "audio",
-        told.named,
+        described.isVideo ? "video" : "audio",
+        described.named,
         `0x${type.toString(16)}`,
       );
-      stream.language = told.language;
-      streams.push({ pid, type, stream, isRead: told.isRead });
+      stream.language = described.language;
+      streams.push({ pid, type, stream, isRead: described.isRead });
     }
     at = end;
   }
@@ -217,29 +217,29 @@ function kind(
   isBluRay: boolean,
 ): { named: Named; isVideo: boolean; isRead: boolean; language: string | undefined } | undefined {
   let language: string | undefined;
-  let said: Named | undefined;
+  let byDescriptor: Named | undefined;
   let isRead = READ.has(type);
   for (const { tag, at, length } of descriptors(map, from, to)) {
     if (tag === 0x0a && length >= 3)
       language = map.ascii(at, 3).replace(/[^a-z]/gi, "") || undefined;
     if (type !== 0x06) continue;
     const format = tag === 0x05 ? map.ascii(at, 4) : "";
-    if (tag === 0x6a || format === "AC-3") said = { codec: "ac3" };
-    else if (tag === 0x7a || tag === 0xcc || format === "EAC3") said = { codec: "eac3" };
-    else if (tag === 0x7b || format.startsWith("DTS")) said = { codec: "dts" };
-    else if (format === "Opus") said = { codec: "other", name: "Opus" };
-    else if (format === "HEVC") said = { codec: "other", name: "HEVC" };
+    if (tag === 0x6a || format === "AC-3") byDescriptor = { codec: "ac3" };
+    else if (tag === 0x7a || tag === 0xcc || format === "EAC3") byDescriptor = { codec: "eac3" };
+    else if (tag === 0x7b || format.startsWith("DTS")) byDescriptor = { codec: "dts" };
+    else if (format === "Opus") byDescriptor = { codec: "other", name: "Opus" };
+    else if (format === "HEVC") byDescriptor = { codec: "other", name: "HEVC" };
     isRead ||=
       tag === 0x6a || tag === 0x7a || tag === 0xcc || tag === 0x7b || format.startsWith("DTS");
   }
   const blu = isBluRay ? BLU_RAY.get(type) : undefined;
   isRead ||= blu?.codec === "dts";
-  const picture = VIDEO.get(type) ?? (said?.name === "HEVC" ? said : undefined);
+  const picture = VIDEO.get(type) ?? (byDescriptor?.name === "HEVC" ? byDescriptor : undefined);
   const named =
     picture ??
     blu ??
     SOUND.get(type) ??
-    said ??
+    byDescriptor ??
     (READ.has(type) ? { codec: READ.get(type)! } : undefined);
   return (
     named && {

@@ -267,7 +267,7 @@ export class Controls {
         canPictureInPicture,
         openMenu: menu && (menu.back ?? menu.name),
         flash: this.notices.flash,
-        said: this.notices.said,
+        spoken: this.notices.spoken,
         bar: this.bar.view(),
         menu: menu
           ? menuView(menuOf(menu.name, menu.back, menuScene, this.actions), this.menuPort)

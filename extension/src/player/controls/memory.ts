@@ -15,9 +15,9 @@ const FRESH: Memory = { volume: 1, muted: false, remaining: false };
 
 /** Reads the stored settings. Missing or broken ones get defaults. */
 export function recallControls(store: Store): Memory {
-  const told = recall(store, KEY);
-  if (typeof told !== "object" || told === null) return FRESH;
-  const { volume, muted, remaining } = told as Record<string, unknown>;
+  const stored = recall(store, KEY);
+  if (typeof stored !== "object" || stored === null) return FRESH;
+  const { volume, muted, remaining } = stored as Record<string, unknown>;
   return {
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : FRESH.volume,
     muted: muted === true,

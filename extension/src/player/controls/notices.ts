@@ -7,7 +7,7 @@ import { percentOf, t } from "../../text/messages";
 import type { MediaState } from "./media_state";
 import { chosenIn } from "./menus";
 import type { ControlsModel } from "./model";
-import { delaySaid, skipped, speedSaid } from "./words";
+import { delaySentence, skipped, speedSentence } from "./words";
 
 const FLASH_MS = 900;
 
@@ -24,7 +24,7 @@ export class Notices {
   /** The notice over the picture. */
   flash: (Flash & { skipS: number; off: () => void }) | undefined;
   /** The text for screen readers. The last one stays. */
-  said = "";
+  spoken = "";
   private readonly expected = new Set<Expected>();
 
   constructor(
@@ -56,14 +56,14 @@ export class Notices {
     if (isDone("subtitles", subtitles.selected, model.subtitles.selected))
       this.tell(t("playerSubtitlesSaid", chosenIn("subtitles", scene)));
     if (isDone("delay", subtitles.delayS, model.subtitles.delayS))
-      this.tell(delaySaid(model.subtitles.delayS));
+      this.tell(delaySentence(model.subtitles.delayS));
     if (isDone("size", subtitles.size, model.subtitles.size))
       this.tell(t("playerSizeSaid", percentOf(model.subtitles.size)));
   }
 
   /** The element's volume or speed has changed. */
   handleMedia(before: MediaState, { volume, muted, rate }: MediaState): void {
-    if (rate !== before.rate && this.expected.delete("rate")) this.tell(speedSaid(rate));
+    if (rate !== before.rate && this.expected.delete("rate")) this.tell(speedSentence(rate));
     if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume"))
       return;
     this.show(muted ? t("playerMuted") : t("playerVolumeAt", percentOf(volume)));
@@ -94,7 +94,7 @@ export class Notices {
 
   private say(text: string): void {
     // Screen readers ignore the same text again, so a space is added.
-    this.said = text === this.said ? `${text}\u00a0` : text;
+    this.spoken = text === this.spoken ? `${text}\u00a0` : text;
     this.changed();
   }
 }

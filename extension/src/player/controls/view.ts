@@ -27,7 +27,7 @@ export interface ViewScene {
   canPictureInPicture: boolean;
   openMenu: MenuName | undefined;
   flash: Flash | undefined;
-  said: string;
+  spoken: string;
   bar: TemplateResult;
   menu: TemplateResult | typeof nothing;
 }
@@ -55,7 +55,7 @@ export function controlsView(scene: ViewScene, port: ViewPort): TemplateResult {
     </div>
     ${scene.menu}
     <input type="file" hidden multiple accept=".srt,.vtt,.ass,.ssa,.sub,.sup,.txt" data-testid="control-files" @change=${(event: Event) => takeFiles(event, port)} />
-    <p class="unseen" role="status" data-testid="control-said">${scene.said}</p>
+    <p class="unseen" role="status" data-testid="control-spoken">${scene.spoken}</p>
   `;
 }
 

@@ -21,7 +21,7 @@ export function speedAt(rate: number): string {
 }
 
 /** A speed in a sentence. */
-export function speedSaid(rate: number): string {
+export function speedSentence(rate: number): string {
   return rate === 1 ? t("playerSpeedNormal") : t("playerSpeedSaid", speedAt(rate));
 }
 
@@ -31,7 +31,7 @@ export function delayValue(seconds: number): string {
 }
 
 /** The delay of subtitles in a sentence. */
-export function delaySaid(seconds: number): string {
+export function delaySentence(seconds: number): string {
   if (Math.abs(seconds) < 0.05) return t("playerDelayNone");
   return t(seconds > 0 ? "playerDelayLater" : "playerDelayEarlier", number(Math.abs(seconds), 1));
 }
@@ -70,8 +70,8 @@ export function spokenTime(seconds: number): string {
     [Math.floor(whole / 60) % 60, "minute"],
     [whole % 60, "second"],
   ] as const;
-  const said = parts.filter(([value]) => value > 0).map(([value, unit]) => amount(value, unit));
-  return said.length > 0 ? said.join(" ") : amount(0, "second");
+  const words = parts.filter(([value]) => value > 0).map(([value, unit]) => amount(value, unit));
+  return words.length > 0 ? words.join(" ") : amount(0, "second");
 }
 
 /** A track's title, its language, or its number. */

@@ -44,18 +44,18 @@ export async function ability(
       ...(signal && { signal }),
     });
     if (!reply.ok) return undefined;
-    const said = (await reply.json()) as {
+    const answer = (await reply.json()) as {
       ffmpeg?: { version?: unknown; video?: unknown; sound?: unknown };
       problem?: unknown;
     };
-    if (said.ffmpeg)
+    if (answer.ffmpeg)
       return {
         kind: "ready",
-        version: String(said.ffmpeg.version ?? ""),
-        video: String(said.ffmpeg.video ?? ""),
-        sound: String(said.ffmpeg.sound ?? ""),
+        version: String(answer.ffmpeg.version ?? ""),
+        video: String(answer.ffmpeg.video ?? ""),
+        sound: String(answer.ffmpeg.sound ?? ""),
       };
-    return { kind: "problem", words: String(said.problem ?? "") };
+    return { kind: "problem", words: String(answer.problem ?? "") };
   } catch {
     return undefined;
   }

@@ -27,9 +27,9 @@ const DEFAULT_HEIGHT = 288;
 
 /** The height in which a script measures margins (`PlayResY`), as libass reads it. */
 export function scriptHeight(script: string): number {
-  const told = (name: string) =>
+  const headerNumber = (name: string) =>
     Number(new RegExp(`^[ \\t]*${name}[ \\t]*:[ \\t]*(\\d+)`, "im").exec(script)?.[1] ?? 0);
-  const [width, height] = [told("PlayResX"), told("PlayResY")];
+  const [width, height] = [headerNumber("PlayResX"), headerNumber("PlayResY")];
   if (height > 0) return height;
   if (width <= 0) return DEFAULT_HEIGHT;
   return width === 1280 ? 1024 : Math.max(1, Math.floor((width * 3) / 4));

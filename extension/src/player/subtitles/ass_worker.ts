@@ -90,7 +90,7 @@ async function open({
     () => Promise.resolve(undefined),
     canvas,
   )) as ASSRenderer | undefined;
-  if (!renderer) throw new Error("libass does not start");
+  if (!renderer) throw new Error("libass failed to start");
   styles = renderer.getStyles() as AssStyle[];
   height = scriptHeight(script);
   const own = pinnedScript(script, marginOf);

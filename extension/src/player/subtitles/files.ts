@@ -31,8 +31,8 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
     throw new Unreadable(t("subtitlesUnreadable"));
   }
   if (!response.ok || !response.body) throw new Unreadable(t("subtitlesUnreadable"));
-  const told = Number(response.headers.get("Content-Length") ?? 0);
-  if (told > most) {
+  const announced = Number(response.headers.get("Content-Length") ?? 0);
+  if (announced > most) {
     void response.body.cancel();
     throw new Unreadable(t("subtitlesTooLarge", size(most)));
   }

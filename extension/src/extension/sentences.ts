@@ -2,8 +2,8 @@
 //
 // Each entry that shows sentences imports it first.
 
-import { language, speak } from "../text/messages";
+import { language, setSentences } from "../text/messages";
 
-speak((name, values) => chrome.i18n.getMessage(name, values));
+setSentences((name, values) => chrome.i18n.getMessage(name, values));
 // The service worker has no document.
 if ("document" in globalThis) document.documentElement.lang = language();

@@ -2,6 +2,6 @@
 
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
-import { inTable, speak } from "../src/text/messages";
+import { inTable, setSentences } from "../src/text/messages";
 
-speak(inTable(new URLSearchParams(location.search).get("lang") === "de" ? de : en));
+setSentences(inTable(new URLSearchParams(location.search).get("lang") === "de" ? de : en));

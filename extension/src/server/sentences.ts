@@ -2,7 +2,7 @@
 //
 // Each entry imports it first.
 
-import { inTable, speak } from "../text/messages";
+import { inTable, setSentences } from "../text/messages";
 
 const tables = {
   en: () => import("../../_locales/en/messages.json"),
@@ -13,5 +13,5 @@ const wanted =
   navigator.languages
     .map((language) => language.split("-")[0]!)
     .find((language) => language in tables) ?? "en";
-speak(inTable((await tables[wanted as keyof typeof tables]()).default));
+setSentences(inTable((await tables[wanted as keyof typeof tables]()).default));
 document.documentElement.lang = wanted;

@@ -1,6 +1,6 @@
 // Sets the language of the pages to English before each test file.
 
 import en from "../_locales/en/messages.json";
-import { inTable, speak } from "../src/text/messages";
+import { inTable, setSentences } from "../src/text/messages";
 
-speak(inTable(en));
+setSentences(inTable(en));
