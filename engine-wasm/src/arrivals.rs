@@ -28,17 +28,17 @@ struct Arrival {
     since: Instant,
     received: Vec<u8>,
     /// Number of bytes requested and not received yet.
-    coming: usize,
-    secret: Secret,
+    pending: usize,
+    security: Security,
 }
 
 /// The encryption state of an arrival.
 #[derive(Debug)]
-enum Secret {
+enum Security {
     /// Plain, or not known yet.
     No,
     /// The encrypted handshake is in progress.
-    Shaking(Box<mse::Handshake>),
+    Handshaking(Box<mse::Handshake>),
     /// The encrypted handshake is done.
     Yes,
 }
@@ -62,7 +62,7 @@ pub(crate) enum Step {
     /// Read this many more bytes.
     Read(usize),
     /// Send these bytes.
-    Say(Vec<u8>),
+    Send(Vec<u8>),
     /// Encrypt from here on, in each direction that has a cipher.
     Transform {
         /// The cipher for received bytes.
@@ -94,8 +94,14 @@ impl Arrivals {
         if self.waiting.len() >= limits::ARRIVALS {
             return vec![Step::Refuse];
         }
-        let mut arrival =
-            Arrival { addr, over, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
+        let mut arrival = Arrival {
+            addr,
+            over,
+            since: now,
+            received: Vec::new(),
+            pending: 0,
+            security: Security::No,
+        };
         let step = arrival.read_up_to(PROTOCOL.len());
         self.waiting.insert(conn, arrival);
         step
@@ -153,29 +159,30 @@ impl Arrival {
         torrents: impl Iterator<Item = InfoHash>,
         rng: &mut impl Rng,
     ) -> Vec<Step> {
-        if let Secret::Shaking(_) = self.secret {
-            return self.shake(data, torrents);
+        if let Security::Handshaking(_) = self.security {
+            return self.continue_handshake(data, torrents);
         }
-        self.coming = self.coming.saturating_sub(data.len());
+        self.pending = self.pending.saturating_sub(data.len());
         self.received.extend_from_slice(data);
-        let is_plain = matches!(self.secret, Secret::No);
+        let is_plain = matches!(self.security, Security::No);
         if !is_plain || self.received.len() < PROTOCOL.len() {
-            return self.go_on();
+            return self.identify();
         }
         match (self.received.starts_with(PROTOCOL), encryption) {
             (true, Encryption::Forced) | (false, Encryption::Off) => vec![Step::Refuse],
-            (true, _) => self.go_on(),
+            (true, _) => self.identify(),
             (false, _) => {
-                self.secret = Secret::Shaking(Box::new(mse::Handshake::accept(encryption, rng)));
+                self.security =
+                    Security::Handshaking(Box::new(mse::Handshake::accept(encryption, rng)));
                 let first = std::mem::take(&mut self.received);
-                self.shake(&first, torrents)
+                self.continue_handshake(&first, torrents)
             }
         }
     }
 
     /// Examines the first 20 bytes: the plain protocol name (BEP 3), or else an encrypted
     /// handshake.
-    fn go_on(&mut self) -> Vec<Step> {
+    fn identify(&mut self) -> Vec<Step> {
         if self.received.len() < PROTOCOL.len() {
             return self.read_up_to(PROTOCOL.len());
         }
@@ -191,8 +198,12 @@ impl Arrival {
         }
     }
 
-    fn shake(&mut self, data: &[u8], torrents: impl Iterator<Item = InfoHash>) -> Vec<Step> {
-        let Secret::Shaking(handshake) = &mut self.secret else { return Vec::new() };
+    fn continue_handshake(
+        &mut self,
+        data: &[u8],
+        torrents: impl Iterator<Item = InfoHash>,
+    ) -> Vec<Step> {
+        let Security::Handshaking(handshake) = &mut self.security else { return Vec::new() };
         let step = match handshake.handle_data(data, torrents) {
             Ok(step) => step,
             Err(error) => {
@@ -203,7 +214,7 @@ impl Arrival {
         let say = handshake.take_out();
         let mut steps = Vec::new();
         if !say.is_empty() {
-            steps.push(Step::Say(say));
+            steps.push(Step::Send(say));
         }
         match step {
             mse::Step::Read(_) => {
@@ -212,16 +223,16 @@ impl Arrival {
             mse::Step::Done(outcome) => {
                 let Outcome { early, read, write, .. } = *outcome;
                 steps.push(Step::Transform { read, write });
-                (self.secret, self.received) = (Secret::Yes, early);
-                steps.extend(self.go_on());
+                (self.security, self.received) = (Security::Yes, early);
+                steps.extend(self.identify());
             }
         }
         steps
     }
 
     fn read_up_to(&mut self, length: usize) -> Vec<Step> {
-        let more = length.saturating_sub(self.received.len() + self.coming);
-        self.coming += more;
+        let more = length.saturating_sub(self.received.len() + self.pending);
+        self.pending += more;
         Some(more).filter(|&more| more > 0).map(Step::Read).into_iter().collect()
     }
 }
@@ -316,7 +327,7 @@ mod tests {
             for step in std::mem::take(&mut todo) {
                 match step {
                     Step::Read(bytes) => ordered += bytes,
-                    Step::Say(bytes) => back.extend(bytes),
+                    Step::Send(bytes) => back.extend(bytes),
                     Step::Transform { read, .. } => {
                         let start = read.expect("forced");
                         let mut stream = Rc4::new_from_slice(&start.key).unwrap();
@@ -379,14 +390,14 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_that_is_not_ours_is_refused_behind_encryption_as_well() {
+    fn an_unknown_torrent_is_refused_in_an_encrypted_handshake() {
         assert_eq!(shake(InfoHash([1; 20]), &hello(), b"", 99, 5).0, Some(Step::Refuse));
         let (end, _) = shake(SECOND, b"no handshake, but twenty bytes and more", b"", 99, 5);
         assert_eq!(end, Some(Step::Refuse));
     }
 
     #[test]
-    fn the_silent_are_closed_and_too_many_are_refused() {
+    fn silent_arrivals_are_closed_and_too_many_refused() {
         let mut arrivals = Arrivals::default();
         for conn in 0..limits::ARRIVALS as u64 {
             assert_eq!(

@@ -354,12 +354,12 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "bit 3 of a bitfield of 3 bits")]
-    fn setting_beyond_the_end_is_a_bug_of_ours() {
+    fn setting_a_bit_beyond_the_end_panics() {
         Bitfield::new(3).set(3);
     }
 
     #[test]
-    fn a_peer_interests_us_when_it_has_what_we_lack() {
+    fn a_peer_is_interesting_if_it_has_a_missing_piece() {
         assert!(picture("..x").has_any_missing_in(&picture("xx.")));
         assert!(!picture("x..").has_any_missing_in(&picture("xx.")));
     }
@@ -395,7 +395,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_of_a_stranger_panic(bytes in prop::collection::vec(any::<u8>(), 0..40), len in 0u32..330) {
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..40), len in 0u32..330) {
             if let Ok(bits) = Bitfield::from_wire(&bytes, len) {
                 prop_assert_eq!(bits.to_wire(), bytes);
             }

@@ -64,7 +64,11 @@ impl Calls {
     }
 
     /// Starts a handshake on an open connection. Returns the bytes to send and the number to read.
-    pub(crate) fn shake(&mut self, conn: ConnId, mut handshake: Handshake) -> (Vec<u8>, usize) {
+    pub(crate) fn start_handshake(
+        &mut self,
+        conn: ConnId,
+        mut handshake: Handshake,
+    ) -> (Vec<u8>, usize) {
         let first = (handshake.take_out(), handshake.to_read());
         self.handshakes.insert(conn, handshake);
         first

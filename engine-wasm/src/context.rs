@@ -12,7 +12,7 @@ use shared_proto::{ConnId, EngineMessage, FileId, IoCommand, OpId};
 
 use crate::calls::Calls;
 use crate::discover::Sources;
-use crate::discover::dht::errands::{Errands, Wish};
+use crate::discover::dht::requests::{DhtRequests, Wish};
 use crate::discover::external::External;
 use crate::discover::lsd::Neighbourhood;
 use crate::discover::tracker::announcer::{Ask, Inquiry, Job};
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     /// The engine's own sockets.
     pub(crate) net: Net,
     /// What torrents ask of the DHT.
-    pub(crate) errands: Errands,
+    pub(crate) dht_requests: DhtRequests,
     /// What they ask of the local network.
     pub(crate) lsd: Neighbourhood,
     /// What is not durable yet in the daemon's state.
@@ -151,8 +151,8 @@ impl Context<'_> {
     /// A torrent that is not private wants the DHT's help (BEP 27). False when there is no node to
     /// ask.
     pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
-        self.shared.errands.ask(torrent, wish, self.now);
-        self.shared.errands.has_node()
+        self.shared.dht_requests.ask(torrent, wish, self.now);
+        self.shared.dht_requests.has_node()
     }
 
     /// Sends a torrent's questions to its trackers. Returns under which numbers the answers come
@@ -186,11 +186,11 @@ impl Context<'_> {
             peer_id: self.peer_id,
             own: self.own_addresses(),
             port: self.shared.net.public_port(),
-            has_dht_node: self.shared.errands.has_node(),
-            dht_port: self.shared.errands.node_port(),
+            has_dht_node: self.shared.dht_requests.has_node(),
+            dht_port: self.shared.dht_requests.node_port(),
             ways: self.shared.ways,
             utp: self.shared.net.utp_families(),
-            speaks_utp: self.shared.net.speaks_utp(),
+            has_utp: self.shared.net.has_utp(),
             awaits_sockets: self.awaits_sockets(),
             pex: self.shared.sources.pex,
         }
@@ -264,7 +264,7 @@ impl Context<'_> {
     fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();
         let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
-        let (first, bytes) = self.shared.conns.shake(conn, handshake);
+        let (first, bytes) = self.shared.conns.start_handshake(conn, handshake);
         self.order(IoCommand::TcpSend { conn, data: first.into() });
         self.read_raw(conn, bytes);
     }

@@ -158,7 +158,7 @@ impl Engine {
         self.config.log.set_now(now);
         match input {
             Input::Linked { roots, limits, .. } => {
-                self.shared.handles.set_most(limits.max_files);
+                self.shared.handles.set_capacity(limits.max_files);
                 self.roots.clone_from(&roots);
                 self.roots_aside.clear();
                 self.link(roots.into_iter().next().map(|root| root.key), now);
@@ -192,7 +192,7 @@ impl Engine {
         }
         match self.out.pop_front()? {
             // Somebody asked over HTTP.
-            Output::Reply { id, reply } => Some(match self.api.pages.settle(id) {
+            Output::Reply { id, reply } => Some(match self.api.pages.take_call(id) {
                 Some(call) => Output::Control(Reply::json(&reply).to(call)),
                 None => Output::Reply { id, reply },
             }),

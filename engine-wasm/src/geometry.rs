@@ -17,17 +17,17 @@ use thiserror::Error;
 /// Length in bytes of every block except the last of a piece.
 ///
 /// All clients request this length; many refuse longer requests.
-pub const BLOCK_LENGTH: u32 = 16 << 10;
+pub(crate) const BLOCK_LENGTH: u32 = 16 << 10;
 /// Longest piece in bytes.
 ///
 /// The largest in existing torrents are 32 MiB or 64 MiB; longer ones would delay viewers too much.
-pub const MAX_PIECE_LENGTH: u32 = 64 << 20;
+pub(crate) const MAX_PIECE_LENGTH: u32 = 64 << 20;
 /// Most pieces of a torrent. Their hashes take 20 MiB, a bitfield 128 KiB.
-pub const MAX_PIECES: u32 = 1 << 20;
+pub(crate) const MAX_PIECES: u32 = 1 << 20;
 /// Most files of a torrent.
-pub const MAX_FILES: usize = 100_000;
+pub(crate) const MAX_FILES: usize = 100_000;
 /// Most bytes of a torrent: every offset is an exact JavaScript number.
-pub const MAX_TOTAL_LENGTH: u64 = (1 << 53) - 1;
+pub(crate) const MAX_TOTAL_LENGTH: u64 = (1 << 53) - 1;
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -140,7 +140,7 @@ impl Geometry {
     /// # Errors
     /// [`GeometryError`] if a length or a count exceeds its limit.
     pub fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
-        Self::lay(piece_length, files, 1)
+        Self::layout(piece_length, files, 1)
     }
 
     /// Creates the layout of files that each begin with a piece (BEP 52).
@@ -149,10 +149,10 @@ impl Geometry {
     /// [`GeometryError`] if a length or a count exceeds its limit.
     pub fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
-        Self::lay(piece_length, &files, piece_length)
+        Self::layout(piece_length, &files, piece_length)
     }
 
-    fn lay(piece_length: u32, files: &[(u64, bool)], align: u32) -> Result<Self, GeometryError> {
+    fn layout(piece_length: u32, files: &[(u64, bool)], align: u32) -> Result<Self, GeometryError> {
         if piece_length == 0 || piece_length > MAX_PIECE_LENGTH {
             return Err(GeometryError::PieceLength(piece_length));
         }
@@ -443,7 +443,7 @@ impl Geometry {
 }
 
 /// Iterates over a range of pieces.
-pub fn each_piece(
+pub(crate) fn each_piece(
     range: RangeInclusive<PieceIndex>,
 ) -> impl DoubleEndedIterator<Item = PieceIndex> {
     (range.start().0..=range.end().0).map(PieceIndex)

@@ -50,7 +50,7 @@ pub(crate) struct Handles {
     by_use: BTreeMap<u64, Key>,
     pins: BTreeMap<Key, u32>,
     uses: u64,
-    most: usize,
+    capacity: usize,
     last_number: u32,
     /// Torrents that could not open a file because all places were pinned.
     refused: BTreeSet<InfoHash>,
@@ -65,7 +65,7 @@ impl Default for Handles {
             by_use: BTreeMap::new(),
             pins: BTreeMap::new(),
             uses: 0,
-            most: limits::OPEN_FILES,
+            capacity: limits::OPEN_FILES,
             last_number: 0,
             refused: BTreeSet::new(),
             was_freed: false,
@@ -75,13 +75,14 @@ impl Default for Handles {
 
 impl Handles {
     /// Sets how many files the daemon allows to be open.
-    pub(crate) fn set_most(&mut self, most: u32) {
-        self.most = usize::try_from(most).unwrap_or(usize::MAX).clamp(1, limits::OPEN_FILES);
+    pub(crate) fn set_capacity(&mut self, capacity: u32) {
+        self.capacity =
+            usize::try_from(capacity).unwrap_or(usize::MAX).clamp(1, limits::OPEN_FILES);
     }
 
     /// Returns how many files may be open.
-    pub(crate) fn most(&self) -> usize {
-        self.most
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Returns the number of pinned files.
@@ -140,7 +141,7 @@ impl Handles {
     /// # Errors
     /// Every open file is pinned. [`Handles::take_retries`] names the torrent once that changes.
     pub(crate) fn make_room(&mut self, torrent: InfoHash) -> Result<Option<FileRef>, ()> {
-        if self.open.len() < self.most {
+        if self.open.len() < self.capacity {
             return Ok(None);
         }
         let idle = self.by_use.values().copied().find(|key| !self.pins.contains_key(key));
@@ -238,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_gives_way_unless_it_is_pinned() {
+    fn the_least_recently_used_file_is_closed_unless_pinned() {
         let mut handles = Handles::default();
-        handles.set_most(3);
+        handles.set_capacity(3);
         assert_eq!(open(&mut handles, &[1, 2, 3]), [Ok(None); 3]);
         handles.find(key(1), Access::Read).unwrap();
         assert_eq!(open(&mut handles, &[4]), [Ok(Some(2))]);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_to_write_is_not_given_what_is_open_for_reading() {
+    fn a_file_open_for_reading_is_not_used_for_writing() {
         let mut handles = Handles::default();
         open(&mut handles, &[1]);
         assert_eq!(handles.find(key(1), Access::Write), None);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_that_goes_takes_its_files_and_pins_along() {
+    fn removing_a_torrent_removes_its_files_and_pins() {
         let mut handles = Handles::default();
         open(&mut handles, &[1, 2]);
         handles.pin(key(1));
@@ -280,7 +281,7 @@ mod tests {
     fn a_torrent_that_was_refused_a_place_is_named_once_when_a_place_is_free() {
         let (torrent, other) = (key(0).0, InfoHash([8; 20]));
         let mut handles = Handles::default();
-        handles.set_most(1);
+        handles.set_capacity(1);
         open(&mut handles, &[1]);
         handles.pin(key(1));
         assert_eq!(open(&mut handles, &[2]), [Err(())]);
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_pin_that_lasted_only_while_files_were_opened_frees_no_place() {
         let mut handles = Handles::default();
-        handles.set_most(1);
+        handles.set_capacity(1);
         open(&mut handles, &[1]);
         handles.pin(key(1));
         assert_eq!(open(&mut handles, &[2]), [Err(())]);

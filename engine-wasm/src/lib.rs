@@ -1,20 +1,20 @@
-//! JSTorrent's brain: a complete BitTorrent engine without I/O.
+//! A complete BitTorrent engine without I/O.
 //!
-//! [`Engine`] is a state machine. It is told facts with the time at which they happened
-//! ([`Engine::handle_input`]), it answers with intents ([`Engine::poll_output`]), and it says when
-//! it wants to be woken ([`Engine::poll_timeout`]). It reads no clock, no random source and no
-//! socket, so a whole swarm can be simulated from one seed, and the same crate runs in a browser
-//! and in a terminal.
+//! [`Engine`] is a state machine. The host passes inputs with the time at which they happened to
+//! [`Engine::handle_input`], carries out the outputs of [`Engine::poll_output`], and calls again
+//! at the time that [`Engine::poll_timeout`] returns. The engine reads no clock, no random source
+//! and no socket. So a whole swarm can be simulated from one seed, and the same crate runs in a
+//! browser and in a terminal.
 //!
-//! What it wants done is done by `jstorrent-io-daemon`, in the words of [`shared_proto`]; a
-//! [`host`] carries the frames between them.
+//! `jstorrent-io-daemon` performs the I/O; the messages between engine and daemon are defined in
+//! [`shared_proto`], and a [`host`] moves the frames.
 //!
 //! ```
 //! use engine_wasm::{Config, Engine, Input, time::Instant, view::Intent};
 //!
 //! let mut engine = Engine::new(Config::default(), [7; 32], Instant(0));
 //! engine.handle_input(Instant(1_000), Input::Intent { id: 1, intent: Intent::Pause { info_hash: "00".into() } });
-//! // Without a daemon there is nobody to ask what was here before: the intent waits.
+//! // The intent waits until a daemon is connected and has returned the stored torrents.
 //! assert_eq!(engine.poll_output(), None);
 //! assert_eq!(engine.poll_timeout(), None);
 //! assert!(engine.snapshot(Instant(2_000)).torrents.is_empty());
@@ -24,16 +24,16 @@
 pub mod addresses;
 mod api;
 mod arrivals;
-pub mod bitfield;
+mod bitfield;
 mod calls;
 mod context;
 pub mod discover;
 mod engine;
-pub mod geometry;
+mod geometry;
 mod handles;
 pub mod hashes;
 pub mod host;
-pub mod io;
+mod io;
 pub mod limits;
 pub mod link;
 pub mod log_tail;
@@ -47,9 +47,9 @@ pub mod net;
 mod notebook;
 pub mod peer;
 mod percent;
-pub mod pick;
+mod pick;
 mod plan;
-pub mod queue;
+mod queue;
 mod scrub;
 mod settings;
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub const UTP_DIAL_TIMEOUT_MS: u32 = 6_000;
 /// The burst is one PEX message's peers. Each request makes us send two short messages.
 pub const RENDEZVOUS: (u32, Duration) = (30, Duration::from_secs(2));
 /// Rendezvous requests beyond the token bucket that are ignored before the peer is disconnected.
-pub const RENDEZVOUS_BEYOND: u32 = 300;
+pub const RENDEZVOUS_EXCESS: u32 = 300;
 /// Token bucket for introductions to one peer (BEP 55), counted over all requesting peers.
 ///
 /// Each introduction makes the peer dial, and all requests may come from one attacker.
@@ -59,7 +59,7 @@ pub const INTRODUCTIONS: (u32, Duration) = (20, Duration::from_secs(5));
 ///
 /// Each dial sends a few 20-byte datagrams to an address that the peer chooses, which is less than
 /// the peer can cause with PEX messages.
-pub const UNASKED_CONNECTS: (u32, Duration) = (10, Duration::from_secs(10));
+pub const UNSOLICITED_DIALS: (u32, Duration) = (10, Duration::from_secs(10));
 /// Most unsolicited dials of one torrent at once, in addition to [`DIALS_PER_TORRENT`]. Hole
 /// punching depends on timing, so these dials do not queue.
 pub const PUNCHES_PER_TORRENT: usize = 5;

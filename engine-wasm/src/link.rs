@@ -127,7 +127,7 @@ impl Link {
 
     /// Queues a control message, behind all earlier commands.
     pub fn control(&mut self, message: &EngineMessage) {
-        self.seal();
+        self.flush_batch();
         self.waiting.push_back(Frame::Text(frame::encode_control(message)));
     }
 
@@ -138,7 +138,7 @@ impl Link {
             self.owed -= i64::from(bytes);
             return Some(Frame::Binary(frame::encode_batch(&[IoCommand::Credit { bytes }])));
         }
-        self.seal();
+        self.flush_batch();
         if let Some(Frame::Binary(data)) = self.waiting.front() {
             if self.credit <= 0 {
                 return None;
@@ -149,7 +149,7 @@ impl Link {
     }
 
     /// Encodes the collected commands into frames of about [`BATCH_TARGET`] bytes.
-    fn seal(&mut self) {
+    fn flush_batch(&mut self) {
         if self.batch.is_empty() {
             return;
         }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_worked_off_is_returned_but_credit_itself_costs_nothing() {
+    fn processed_bytes_return_credit_and_credit_messages_are_free() {
         let mut link = welcomed(100);
         let event = frame::encode_batch(&[IoEvent::TcpData {
             conn: ConnId(1),

@@ -34,7 +34,7 @@ struct Tail {
 impl LogTail {
     /// Returns a subscriber that stores the lines; install it as the process's subscriber.
     pub fn subscriber(&self) -> impl Subscriber + use<> {
-        Keeper(self.clone())
+        LogSubscriber(self.clone())
     }
 
     /// Sets the engine's time for the following lines.
@@ -85,9 +85,9 @@ impl PartialEq for LogTail {
 impl Eq for LogTail {}
 
 /// A subscriber that stores events and ignores spans.
-struct Keeper(LogTail);
+struct LogSubscriber(LogTail);
 
-impl Subscriber for Keeper {
+impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= Level::INFO
     }
@@ -102,7 +102,7 @@ impl Subscriber for Keeper {
 
     fn event(&self, event: &Event<'_>) {
         let text = format!("{} {}:", event.metadata().level(), event.metadata().target());
-        let mut words = Words { text, is_said: false };
+        let mut words = Words { text, has_message: false };
         event.record(&mut words);
         self.0.push(&words.text);
     }
@@ -115,16 +115,16 @@ impl Subscriber for Keeper {
 struct Words {
     text: String,
     /// Whether the event's message has been written; it comes before the fields.
-    is_said: bool,
+    has_message: bool,
 }
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // Writing to a `String` never fails.
         let _ = match field.name() {
-            "message" if self.is_said => Ok(()),
+            "message" if self.has_message => Ok(()),
             "message" => {
-                self.is_said = true;
+                self.has_message = true;
                 write!(self.text, " {value:?}")
             }
             name => write!(self.text, " {name}={value:?}"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sentence_for_a_person_is_kept_and_no_half_of_a_word() {
+    fn user_messages_and_truncated_words_are_not_kept() {
         let tail = LogTail::default();
         tracing::subscriber::with_default(tail.subscriber(), || {
             let message = "“A film” is missing";

@@ -37,7 +37,7 @@ impl Mappings {
     }
 
     /// Handles a report of the daemon.
-    pub(crate) fn hear(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
+    pub(crate) fn handle_report(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
         if let Some(told) = self.told.get_mut(&socket) {
             *told = Some(result);
         }
@@ -95,7 +95,7 @@ mod tests {
     const SOCKET: SocketId = SocketId(1);
 
     #[test]
-    fn what_was_told_last_counts_until_the_daemon_goes() {
+    fn the_last_report_counts_until_the_daemon_is_gone() {
         let mut mappings = Mappings::default();
         assert_eq!(mappings.view(SOCKET), None);
         mappings.want(SOCKET);
@@ -105,12 +105,12 @@ mod tests {
         assert_eq!(state(&mappings), Some(MappingState::Asking));
         let mapping =
             Mapping { port: 7, address: Some("192.0.2.1".parse().unwrap()), by: MappedBy::Pcp };
-        mappings.hear(SOCKET, Ok(mapping));
+        mappings.handle_report(SOCKET, Ok(mapping));
         assert_eq!(
             (state(&mappings), mappings.of(SOCKET)),
             (Some(MappingState::Mapped), Some(mapping))
         );
-        mappings.hear(
+        mappings.handle_report(
             SOCKET,
             Err(OpError { kind: OpErrorKind::Network, message: "no gateway".into() }),
         );
@@ -125,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_believed_of_a_socket_that_was_not_asked_about() {
+    fn reports_about_other_sockets_are_ignored() {
         let mut mappings = Mappings::default();
-        mappings.hear(SOCKET, Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
+        mappings.handle_report(SOCKET, Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
         assert_eq!((mappings.of(SOCKET), mappings.view(SOCKET)), (None, None));
     }
 }

@@ -25,7 +25,7 @@ const CREDITS_MS: u64 = 120_000;
 /// Length from which a film counts as long, milliseconds.
 const LONG_MS: u64 = 20 * 60_000;
 /// Position below which a film counts as not started, milliseconds.
-const BEGUN_MS: u64 = 5_000;
+const STARTED_MS: u64 = 5_000;
 /// Largest accepted position, seconds: a hundred days.
 const LONGEST_S: f64 = 8_640_000.0;
 /// A film smaller than the largest one by this factor is a sample or a trailer.
@@ -81,7 +81,7 @@ impl Report {
     }
 
     /// Returns whether the report comes from the user, not from a player.
-    pub(crate) fn is_word(self) -> bool {
+    pub(crate) fn is_from_user(self) -> bool {
         self.watched.is_some()
     }
 }
@@ -106,7 +106,7 @@ impl Mark {
 
     /// Returns whether playback resumes in the middle.
     pub(crate) fn resumes(self) -> bool {
-        self.position_ms >= BEGUN_MS
+        self.position_ms >= STARTED_MS
     }
 }
 
@@ -205,13 +205,13 @@ pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + 
 
 /// Returns whether a path names a sample, a trailer or another extra.
 pub(crate) fn is_extra(path: &[String]) -> bool {
-    let is_word = |word: &str| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra));
+    let is_extra_word = |word: &str| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra));
     let Some((name, folders)) = path.split_last() else { return false };
     // The torrent's own folder may have any name.
-    folders.iter().skip(1).any(|folder| is_word(folder))
+    folders.iter().skip(1).any(|folder| is_extra_word(folder))
         || name
             .split(|letter: char| !letter.is_alphanumeric())
-            .any(|word| is_word(word) && !word.is_empty())
+            .any(|word| is_extra_word(word) && !word.is_empty())
 }
 
 #[cfg(test)]
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_stays_so_until_somebody_says_otherwise() {
+    fn a_watched_mark_stays_until_the_user_changes_it() {
         let watched = Mark::default().after(report(99.0, 100.0));
         let again = watched.after(report(50.0, 100.0));
         assert!(again.watched && again.resumes());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_film_is_the_one_that_was_left_or_comes_after_the_last() {
+    fn the_next_film_is_the_stopped_one_or_the_one_after_the_last() {
         check("-----", "+++++", Some(0));
         check("-----", "-++++", Some(1));
         check("-----", "-----", Some(0));
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_is_about_its_films_and_not_about_what_comes_with_them() {
+    fn the_main_files_are_the_films_without_extras() {
         assert_eq!(
             films_of("a/Film.mkv 900, a/Sample/film.mkv 800, a/theme.mp3 9, a/x.nfo 1"),
             [0]

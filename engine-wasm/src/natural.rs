@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_ordered_as_people_do() {
+    fn names_are_in_natural_order() {
         let ordered = [
             "Season 1/Episode 1.mkv",
             "Season 1/Episode 2.mkv",

@@ -65,7 +65,7 @@ pub(crate) struct Net {
     next: u32,
     opening: BTreeMap<OpId, Opening>,
     /// Datagram sockets for which uTP is being enabled.
-    learning: BTreeMap<OpId, SocketId>,
+    enabling_utp: BTreeMap<OpId, SocketId>,
     open: BTreeMap<SocketId, (Role, Family, u16)>,
     /// Datagram sockets with uTP enabled.
     utp: BTreeSet<SocketId>,
@@ -110,14 +110,14 @@ impl Net {
     }
 
     /// Returns whether datagram sockets are opened before the TCP listener.
-    fn begins_with_datagrams(&self) -> bool {
+    fn opens_datagrams_first(&self) -> bool {
         self.config.listen_port.is_none() || !self.transports.0
     }
 
     /// Forgets all sockets after the connection to the daemon was lost.
     pub(crate) fn unlink(&mut self) {
         self.opening.clear();
-        self.learning.clear();
+        self.enabling_utp.clear();
         self.open.clear();
         self.utp.clear();
         self.todo.clear();
@@ -129,7 +129,7 @@ impl Net {
         let (role, family, port) = match self.todo.pop()? {
             Todo::Open(role, family, port) => (role, family, port),
             Todo::Utp(socket) => {
-                self.learning.insert(op, socket);
+                self.enabling_utp.insert(op, socket);
                 return Some(IoCommand::UtpListen { op, socket });
             }
         };
@@ -156,7 +156,7 @@ impl Net {
 
     /// Handles the daemon's answer. Returns false if `op` is not a command of this module.
     pub(crate) fn answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
-        if let Some(socket) = self.learning.remove(&op) {
+        if let Some(socket) = self.enabling_utp.remove(&op) {
             match result {
                 Ok(_) => drop(self.utp.insert(socket)),
                 Err(error) => tracing::debug!(%socket, ?error, "uTP is not available"),
@@ -186,7 +186,7 @@ impl Net {
                     }
                     (Role::Listen, Family::V6) | (Role::Group, _) => {}
                     (Role::Datagrams, family) => {
-                        if family == Family::V4 && self.begins_with_datagrams() {
+                        if family == Family::V4 && self.opens_datagrams_first() {
                             self.todo.push(Todo::Open(Role::Datagrams, Family::V6, bound));
                         }
                         self.todo.extend(self.transports.1.then_some(Todo::Utp(socket)));
@@ -207,7 +207,7 @@ impl Net {
                 self.datagrams(0)
             }
             _ if (role, family) == (Role::Datagrams, Family::V4)
-                && self.begins_with_datagrams() =>
+                && self.opens_datagrams_first() =>
             {
                 self.todo.push(Todo::Open(
                     Role::Datagrams,
@@ -222,7 +222,7 @@ impl Net {
 
     /// Returns whether sockets are being opened.
     pub(crate) fn is_opening(&self) -> bool {
-        self.has_command() || !self.opening.is_empty() || !self.learning.is_empty()
+        self.has_command() || !self.opening.is_empty() || !self.enabling_utp.is_empty()
     }
 
     /// Returns the next port mapping command.
@@ -232,7 +232,7 @@ impl Net {
 
     /// Handles the daemon's report about a port mapping.
     pub(crate) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
-        self.mappings.hear(socket, result);
+        self.mappings.handle_report(socket, result);
     }
 
     /// Returns the state of the port mapping for peers; `None` if none was requested.
@@ -251,13 +251,14 @@ impl Net {
     /// Returns the local port for incoming connections; `None` if there is none.
     pub(crate) fn listen_port(&self) -> Option<u16> {
         let over_utp = || {
-            self.port_of(Role::Datagrams).filter(|_| self.takes_arrivals() && !self.utp.is_empty())
+            self.port_of(Role::Datagrams)
+                .filter(|_| self.accepts_connections() && !self.utp.is_empty())
         };
         self.port_of(Role::Listen).or_else(over_utp)
     }
 
     /// Returns whether incoming connections are enabled.
-    pub(crate) fn takes_arrivals(&self) -> bool {
+    pub(crate) fn accepts_connections(&self) -> bool {
         self.config.listen_port.is_some()
     }
 
@@ -297,7 +298,7 @@ impl Net {
     }
 
     /// Returns whether uTP is enabled on any socket.
-    pub(crate) fn speaks_utp(&self) -> bool {
+    pub(crate) fn has_utp(&self) -> bool {
         !self.utp.is_empty()
     }
 
@@ -343,204 +344,4 @@ impl Net {
 }
 
 #[cfg(test)]
-mod tests {
-    use shared_proto::io::{MappedBy, OpErrorKind};
-
-    use super::*;
-
-    const TAKEN: u16 = 6881;
-    const FREE: u16 = 40_000;
-
-    /// Opens all sockets while port [`TAKEN`] is taken, with or without IPv6.
-    ///
-    /// Returns the commands and the resulting state.
-    fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
-        run_with(config, Ways::default(), has_v6)
-    }
-
-    fn run_with(config: NetConfig, ways: Ways, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
-        let mut net = Net::new(config, ways);
-        net.link();
-        let mut asked = Vec::new();
-        for op in 1.. {
-            let op = OpId(op);
-            let Some(command) = net.next_command(op) else { break };
-            let (is_tcp, family, port) = match command {
-                IoCommand::TcpListen { family, port, .. } => (true, family, port),
-                IoCommand::UdpBind { family, port, .. } => (false, family, port),
-                IoCommand::UtpListen { .. } => {
-                    assert!(net.answered(op, &Ok(OpOutput::Unit)));
-                    continue;
-                }
-                other => panic!("{other:?}"),
-            };
-            asked.push((is_tcp, family, port));
-            let works = port != TAKEN && (has_v6 || family == Family::V4);
-            let error = OpError { kind: OpErrorKind::Other, message: "no".into() };
-            let bound = OpOutput::Bound { port: if port == 0 { FREE } else { port } };
-            assert!(net.answered(op, &if works { Ok(bound) } else { Err(error) }));
-        }
-        assert!(!net.answered(OpId(0), &Ok(OpOutput::Unit)));
-        (asked, net)
-    }
-
-    #[test]
-    fn all_sockets_share_the_port_of_the_first() {
-        let (asked, net) =
-            run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
-        let expected = [
-            (true, Family::V4, 0),
-            (false, Family::V4, FREE),
-            (false, Family::V6, FREE),
-            (true, Family::V6, FREE),
-        ];
-        assert_eq!(asked, expected);
-        assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), Some(FREE)));
-        let towards = |to: &str| net.udp_towards(to.parse().unwrap()).unwrap();
-        assert_ne!(towards("1.2.3.4:5"), towards("[::1]:5"));
-        assert_eq!(net.role(towards("1.2.3.4:5")), Some(Role::Datagrams));
-    }
-
-    #[test]
-    fn a_port_that_is_taken_is_replaced_by_any_other() {
-        let (_, net) = run(NetConfig { listen_port: Some(TAKEN), ..NetConfig::default() }, true);
-        assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), None));
-    }
-
-    #[test]
-    fn a_machine_without_ipv6_listens_all_the_same() {
-        let (asked, net) =
-            run(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, false);
-        assert!(asked.len() <= 6, "{asked:?}");
-        assert_eq!(net.udp_port(), Some(FREE));
-        assert_eq!(net.udp_towards("[::1]:5".parse().unwrap()), None);
-    }
-
-    #[test]
-    fn the_router_is_asked_for_what_others_reach_over_ipv4() {
-        let config = NetConfig { listen_port: Some(FREE), udp: true, port_mapping: true };
-        let (_, mut net) = run(config, true);
-        let asked: Vec<SocketId> = std::iter::from_fn(|| net.next_to_map())
-            .map(|command| match command {
-                IoCommand::PortMap { socket } => socket,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let roles: Vec<_> = asked.iter().map(|socket| net.role(*socket)).collect();
-        assert_eq!(roles, [Some(Role::Datagrams), Some(Role::Listen)]);
-        assert_eq!((net.public_port(), net.listen_port()), (Some(FREE), Some(FREE)));
-        net.port_mapped(asked[1], Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
-        assert_eq!((net.public_port(), net.listen_port()), (Some(7), Some(FREE)));
-        let (_, mut unasked) = run(NetConfig { listen_port: None, ..config }, true);
-        assert_eq!(unasked.next_to_map(), None, "nobody is to reach us");
-    }
-
-    #[test]
-    fn a_machine_without_ipv4_has_one_port_as_well() {
-        let mut net = Net::new(
-            NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
-            Ways::default(),
-        );
-        net.link();
-        let mut ports = Vec::new();
-        for op in 1.. {
-            let op = OpId(op);
-            let Some(command) = net.next_command(op) else { break };
-            let (IoCommand::TcpListen { family, port, .. }
-            | IoCommand::UdpBind { family, port, .. }) = command
-            else {
-                panic!("{command:?}");
-            };
-            let error = OpError { kind: OpErrorKind::Other, message: "no".into() };
-            let bound = OpOutput::Bound {
-                port: if port == 0 { FREE + u16::try_from(op.0).unwrap() } else { port },
-            };
-            net.answered(op, &if family == Family::V6 { Ok(bound) } else { Err(error) });
-            ports.extend(
-                (family == Family::V6).then(|| net.port_of(Role::Listen).or(net.udp_port())),
-            );
-        }
-        assert_eq!(ports.len(), 2);
-        assert!(ports.iter().all(|port| *port == net.udp_port()), "{ports:?}");
-    }
-
-    #[test]
-    fn utp_shares_the_sockets_for_datagrams() {
-        let both = Ways { utp: true, ..Ways::default() };
-        let (_, net) = run_with(
-            NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
-            both,
-            true,
-        );
-        for to in ["1.2.3.4:5", "[::1]:5"].map(|to| to.parse().unwrap()) {
-            assert_eq!(net.utp_towards(to), net.udp_towards(to));
-            assert!(net.utp_towards(to).is_some());
-        }
-        let (_, net) =
-            run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
-        assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
-        let (_, net) = run_with(
-            NetConfig { listen_port: Some(0), udp: false, ..NetConfig::default() },
-            both,
-            true,
-        );
-        assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
-    }
-
-    #[test]
-    fn without_tcp_peers_connect_at_the_port_for_datagrams() {
-        let only_utp = Ways { tcp: false, utp: true, ..Ways::default() };
-        let (asked, net) = run_with(
-            NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() },
-            only_utp,
-            true,
-        );
-        assert!(asked.iter().all(|(is_tcp, ..)| !is_tcp), "{asked:?}");
-        assert_eq!((net.listen_port(), net.takes_arrivals()), (Some(FREE), true));
-        let (_, net) = run_with(
-            NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
-            only_utp,
-            true,
-        );
-        assert_eq!(
-            (net.listen_port(), net.takes_arrivals()),
-            (None, false),
-            "it dials, and listens nowhere"
-        );
-    }
-
-    #[test]
-    fn nothing_is_opened_that_was_not_configured() {
-        let (asked, net) = run(NetConfig::default(), true);
-        assert!(asked.is_empty() && net.listen_port().is_none());
-    }
-    #[test]
-    fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
-        for has_groups in [true, false] {
-            let mut net = Net::new(
-                NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() },
-                Ways::default(),
-            );
-            net.join_groups();
-            net.link();
-            let mut groups = Vec::new();
-            for op in 1..50 {
-                let Some(command) = net.next_command(OpId(op)) else { break };
-                let IoCommand::UdpBind { group: Some(group), port, .. } = command else {
-                    net.answered(OpId(op), &Ok(OpOutput::Bound { port: TAKEN }));
-                    continue;
-                };
-                groups.push(SocketAddr::new(group, port).to_string());
-                let error = OpError { kind: OpErrorKind::Denied, message: "no".into() };
-                let bound = OpOutput::Bound { port: lsd::PORT };
-                net.answered(OpId(op), &if has_groups { Ok(bound) } else { Err(error) });
-            }
-            groups.sort();
-            assert_eq!(groups, ["239.192.152.143:6771", "[ff15::efc0:988f]:6771"], "each once");
-            assert_eq!(
-                (net.groups().count(), net.udp_port()),
-                (if has_groups { 2 } else { 0 }, Some(TAKEN))
-            );
-        }
-    }
-}
+mod tests;

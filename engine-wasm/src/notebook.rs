@@ -73,7 +73,7 @@ struct Change {
 
 /// A command that the notebook needs sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
+pub(crate) enum Task {
     /// Read all notes.
     Read,
     /// Store one note.
@@ -85,7 +85,7 @@ pub(crate) enum Errand {
 pub(crate) struct Notebook {
     torrents: BTreeMap<InfoHash, Watching>,
     changes: BTreeMap<Subject, Change>,
-    underway: BTreeMap<OpId, Errand>,
+    underway: BTreeMap<OpId, Task>,
     /// When to read all notes; `None` when they have been read.
     read_at: Option<Instant>,
     trouble: Option<String>,
@@ -150,21 +150,21 @@ impl Notebook {
     }
 
     /// Returns the commands that are due.
-    pub(crate) fn due(&self, now: Instant) -> Vec<Errand> {
-        let read = self.read_at.filter(|&at| at <= now).map(|_| Errand::Read);
+    pub(crate) fn due(&self, now: Instant) -> Vec<Task> {
+        let read = self.read_at.filter(|&at| at <= now).map(|_| Task::Read);
         let due =
             self.changes.iter().filter(|(_, change)| change.op.is_none() && change.due <= now);
-        read.into_iter().chain(due.map(|(&subject, _)| Errand::Put(subject))).collect()
+        read.into_iter().chain(due.map(|(&subject, _)| Task::Put(subject))).collect()
     }
 
     /// Creates the command and marks it as in progress; `None` if there is nothing to write.
-    pub(crate) fn command(&mut self, errand: Errand, op: OpId, now: Instant) -> Option<IoCommand> {
-        let command = match errand {
-            Errand::Read => {
+    pub(crate) fn command(&mut self, task: Task, op: OpId, now: Instant) -> Option<IoCommand> {
+        let command = match task {
+            Task::Read => {
                 self.read_at = None;
                 IoCommand::NotesRead { op }
             }
-            Errand::Put(subject) => {
+            Task::Put(subject) => {
                 let value = self.value(subject)?;
                 let change = self.changes.get_mut(&subject)?;
                 (change.op, change.is_newer) = (Some(op), false);
@@ -173,7 +173,7 @@ impl Notebook {
                 IoCommand::NotePut { op, key: subject.key(), value, age_ms }
             }
         };
-        self.underway.insert(op, errand);
+        self.underway.insert(op, task);
         Some(command)
     }
 
@@ -186,16 +186,16 @@ impl Notebook {
         result: &Result<OpOutput, OpError>,
         now: Instant,
     ) -> Option<BTreeSet<InfoHash>> {
-        let errand = self.underway.remove(&op)?;
+        let task = self.underway.remove(&op)?;
         let notes = match result {
             Ok(OpOutput::Notes(notes)) => Some(notes),
             _ => None,
         };
         let failure = result.as_ref().err();
-        match errand {
-            Errand::Read if notes.is_none() => self.read_at = Some(now + FIRST),
-            Errand::Read => {}
-            Errand::Put(subject) => {
+        match task {
+            Task::Read if notes.is_none() => self.read_at = Some(now + FIRST),
+            Task::Read => {}
+            Task::Put(subject) => {
                 let Some(change) =
                     self.changes.get_mut(&subject).filter(|change| change.op == Some(op))
                 else {
@@ -214,15 +214,15 @@ impl Notebook {
             }
         }
         self.trouble = failure.map(|error| error.message.clone());
-        Some(notes.map(|notes| self.told(notes)).unwrap_or_default())
+        Some(notes.map(|notes| self.update(notes)).unwrap_or_default())
     }
 
     /// Takes notes that the daemon stores. Returns the torrents whose notes changed.
     ///
     /// Changes that are not written yet are newer and stay.
-    pub(crate) fn told(&mut self, told: &Notes) -> BTreeSet<InfoHash> {
-        self.set_aside.clone_from(&told.set_aside);
-        let taken = told.notes.iter().filter_map(|note| self.take(note));
+    pub(crate) fn update(&mut self, notes: &Notes) -> BTreeSet<InfoHash> {
+        self.set_aside.clone_from(&notes.set_aside);
+        let taken = notes.notes.iter().filter_map(|note| self.take(note));
         taken.collect()
     }
 
@@ -240,7 +240,7 @@ impl Notebook {
                     .insert(file, Dated { value, when });
             }
             Subject::Choices(info_hash) => {
-                let value = serde_json::from_str(&note.value).ok().filter(are_fit)?;
+                let value = serde_json::from_str(&note.value).ok().filter(are_within_limits)?;
                 self.torrents.entry(info_hash).or_default().choices = Some(Dated { value, when });
             }
         }
@@ -272,7 +272,7 @@ impl Notebook {
 }
 
 /// Returns whether choices are within their limits.
-pub(crate) fn are_fit(choices: &Choices) -> bool {
+pub(crate) fn are_within_limits(choices: &Choices) -> bool {
     let (count, name, value) = CHOICES;
     choices.len() <= count
         && choices.iter().all(|(key, text)| key.len() <= name && text.len() <= value)
@@ -306,15 +306,15 @@ mod tests {
 
     /// Sends the one command that is due; returns the note's age.
     fn send(book: &mut Notebook, op: u64, now: Instant) -> u64 {
-        let [errand] = book.due(now)[..] else { panic!("{:?}", book.due(now)) };
-        match book.command(errand, OpId(op), now) {
+        let [task] = book.due(now)[..] else { panic!("{:?}", book.due(now)) };
+        match book.command(task, OpId(op), now) {
             Some(IoCommand::NotePut { age_ms, .. }) => age_ms,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn positions_gather_and_words_go_at_once() {
+    fn positions_are_collected_and_user_marks_are_written_at_once() {
         let mut book = Notebook::default();
         book.mark((hash(), 3), mark(1), false, at(10));
         assert_eq!(book.next_wakeup(), Some(at(15)));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_while_it_is_written_is_written_again() {
+    fn a_change_during_a_write_is_written_again() {
         let mut book = Notebook::default();
         book.mark((hash(), 3), mark(1), true, at(10));
         send(&mut book, 1, at(10));
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_said_and_tried_again_and_tells_how_old_the_note_is() {
+    fn a_failed_write_is_reported_and_repeated_with_the_notes_age() {
         let mut book = Notebook::default();
         book.mark((hash(), 3), mark(1), true, at(10));
         send(&mut book, 1, at(10));
@@ -367,17 +367,17 @@ mod tests {
     }
 
     #[test]
-    fn what_others_write_counts_unless_something_newer_is_on_its_way() {
+    fn notes_of_others_count_unless_a_newer_change_is_pending() {
         let mut book = Notebook::default();
-        assert_eq!(book.told(&kept(7, 99)).into_iter().collect::<Vec<_>>(), [hash()]);
+        assert_eq!(book.update(&kept(7, 99)).into_iter().collect::<Vec<_>>(), [hash()]);
         assert_eq!(position(&book), 7);
         book.mark((hash(), 3), mark(8), false, at(1));
-        assert!(book.told(&kept(9, 100)).is_empty());
+        assert!(book.update(&kept(9, 100)).is_empty());
         assert_eq!(position(&book), 8);
     }
 
     #[test]
-    fn notes_that_make_no_sense_are_passed_over() {
+    fn invalid_notes_are_ignored() {
         let mut book = Notebook::default();
         let hash = "ab".repeat(20);
         let many: Choices = (0..17).map(|number| (number.to_string(), String::new())).collect();
@@ -397,11 +397,11 @@ mod tests {
                 notes: vec![Note { key: key.clone(), value: value.into(), at_ms: 1 }],
                 set_aside: vec![],
             };
-            assert!(book.told(&notes).is_empty(), "{key} {value}");
+            assert!(book.update(&notes).is_empty(), "{key} {value}");
         }
         let note = Note { key: format!("film/{hash}/3"), value: "{\"later\":1}".into(), at_ms: 1 };
         assert_eq!(
-            book.told(&Notes { notes: vec![note], set_aside: vec![] }).len(),
+            book.update(&Notes { notes: vec![note], set_aside: vec![] }).len(),
             1,
             "fields of a later version"
         );

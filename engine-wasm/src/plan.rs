@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_read_back_and_one_that_says_nothing_is_not_written() {
+    fn a_plan_round_trips_and_an_empty_one_is_not_stored() {
         let mut plan = Plan::default();
         assert_eq!(plan.encode(), None);
         plan.undecided = true;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_about_a_tracker_counts() {
+    fn the_last_decision_about_a_tracker_counts() {
         let mut plan = Plan::default();
         plan.add_tracker("udp://t:1");
         plan.add_tracker("udp://t:1");

@@ -28,9 +28,9 @@ impl QueueConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Download.
-    Fetch,
+    Download,
     /// Seed.
-    Give,
+    Seed,
 }
 
 /// A torrent that has work to do.
@@ -47,12 +47,12 @@ pub(crate) struct Entry {
 }
 
 /// Returns the torrents that run. Watched torrents count towards the limits first.
-pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<InfoHash> {
+pub(crate) fn running(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<InfoHash> {
     entries.sort_unstable_by_key(|entry| (!entry.watched, entry.rank, entry.torrent));
     let mut room = [config.max_downloads, config.max_seeds];
     let mut chosen = BTreeSet::new();
     for entry in entries {
-        let room = &mut room[usize::from(entry.work == Work::Give)];
+        let room = &mut room[usize::from(entry.work == Work::Seed)];
         if entry.watched || *room != Some(0) {
             *room = room.map(|left| left.saturating_sub(1));
             chosen.insert(entry.torrent);
@@ -79,11 +79,11 @@ mod tests {
         let entry = |(at, letter): (usize, char)| Entry {
             rank: at as u64,
             torrent: name(at),
-            work: if letter.eq_ignore_ascii_case(&'f') { Work::Fetch } else { Work::Give },
+            work: if letter.eq_ignore_ascii_case(&'f') { Work::Download } else { Work::Seed },
             watched: letter.is_uppercase(),
         };
         let entries = torrents.chars().enumerate().map(entry).collect();
-        let chosen = turns(QueueConfig { max_downloads, max_seeds }, entries);
+        let chosen = running(QueueConfig { max_downloads, max_seeds }, entries);
         let shown: String = torrents
             .chars()
             .enumerate()
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_come_first_in_the_order_go_first() {
+    fn the_queue_order_decides() {
         check(None, None, "fgfg", "fgfg");
         check(Some(1), None, "fgfgf", "fg.g.");
         check(Some(2), Some(1), "ffgfgg", "ffg...");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_is_at_work_whatever_the_limits_are() {
+    fn watched_torrents_run_regardless_of_limits() {
         check(Some(1), None, "ffF", "..F");
         check(Some(2), None, "ffF", "f.F");
         check(Some(0), Some(0), "FfGg", "F.G.");

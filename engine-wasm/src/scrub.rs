@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_go_and_versions_stay() {
+    fn host_names_are_removed_and_versions_kept() {
         check("not registered at tracker.example.org", "not registered at ‹name›");
         check("(@t.example.org), bücher.example!", "(‹name›), ‹name›!");
         check("4.example.org and 1337x.example or film.Z", "‹name› and ‹name› or ‹name›");
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_hashes_go() {
+    fn keys_and_hashes_are_removed() {
         check(&format!("token={} ok", "ab".repeat(32)), "token=‹secret› ok");
         check(&format!("torrent={}", "0f".repeat(20)), "torrent=‹secret›");
         check("udp://t.example.org:80/0123abcd/announce refused", "udp://… refused");
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_say_no_more_than_where_they_begin() {
+    fn paths_are_cut_after_their_first_folder() {
         check("cannot open /home/jane/Films/My film.mkv: denied", "cannot open ~/…");
         check("cannot open /home/jane/Bob's secret film.mkv", "cannot open ~/…");
         check("file=/media/disk/Secret, things (all); x size=3", "file=/media/…");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_known_go() {
+    fn known_names_are_removed() {
         check("“A secret film.mkv” of A secret film", "“file 1 of torrent 1” of torrent 1");
         check("a film", "a film");
         check("in Jane’s/My own film, and more", "in folder 1/…");
@@ -335,7 +335,7 @@ mod tests {
     proptest! {
         /// A marker within a path or URL is followed by more private text.
         #[test]
-        fn no_secret_survives_whatever_stands_around_and_in_it(
+        fn no_secret_survives_in_any_context(
             before in "([a-z ]{0,8}[ =(:,;'|@\\[])?", after in "([ \"'),:;.\\]|/][a-z ]{0,8})?", mark in "[ \"'),:;.|=”-]{0,3}",
             secret in prop::sample::select(vec![
                 "203.0.113.9", "203.0.113.9:51413", "[2001:db8::9]:51413", "0123456789abcdef0123456789abcdef01234567",
@@ -354,13 +354,13 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_taken(text in ".*") {
+        fn any_line_is_accepted(text in ".*") {
             let _ = scrubber().line(&text);
         }
     }
 
     #[test]
-    fn a_line_costs_no_more_when_much_is_known() {
+    fn the_cost_of_a_line_does_not_grow_with_the_known_texts() {
         let known =
             (0..20_000).map(|number| (format!("{number:05} is a name"), "x".to_owned())).collect();
         let scrubber = Scrubber::new(known);

@@ -57,35 +57,35 @@ pub(crate) fn encode(settings: &Settings) -> Vec<u8> {
 
 /// Decodes stored settings; `None` if they cannot be read or are invalid.
 ///
-/// Missing fields keep their value from `usual`, and unknown fields are ignored, because older and
+/// Missing fields keep their value from `defaults`, and unknown fields are ignored, because older and
 /// newer engines write the same key.
-pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
+pub(crate) fn decode(bytes: &[u8], defaults: &Settings) -> Option<Settings> {
     let mut record: Value = serde_json::from_slice(bytes).ok()?;
     if record.get("version")?.as_u64()? != VERSION {
         return None;
     }
     let said = record.get_mut("settings")?.as_object_mut()?;
-    let mut all = serde_json::to_value(usual).ok()?;
+    let mut all = serde_json::to_value(defaults).ok()?;
     for (name, value) in all.as_object_mut()? {
         if let Some(said) = said.get_mut(name) {
             *value = said.take();
         }
     }
     let settings: Settings = serde_json::from_value(all).ok()?;
-    Some(mended(settings, usual)).filter(|settings| check(settings).is_ok())
+    Some(with_valid_values(settings, defaults)).filter(|settings| check(settings).is_ok())
 }
 
-/// Replaces values that older engines accepted and this one refuses by those of `usual`.
-fn mended(settings: Settings, usual: &Settings) -> Settings {
+/// Replaces values that older engines accepted and this one refuses by those of `defaults`.
+fn with_valid_values(settings: Settings, defaults: &Settings) -> Settings {
     let has_source = settings.trackers || settings.dht || settings.pex || settings.web_seeds;
     let Settings { dht, trackers, pex, web_seeds, .. } =
-        if has_source { settings.clone() } else { usual.clone() };
+        if has_source { settings.clone() } else { defaults.clone() };
     let max_downloads = settings.max_downloads.filter(|most| *most > 0);
     Settings { dht, trackers, pex, web_seeds, max_downloads, ..settings }
 }
 
 /// Returns the changeable settings of a configuration.
-pub(crate) fn of(config: &Config) -> Settings {
+pub(crate) fn from_config(config: &Config) -> Settings {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let (sources, ways, queue) = (config.sources, config.ways, config.queue);
     Settings {
@@ -112,7 +112,7 @@ pub(crate) fn of(config: &Config) -> Settings {
 }
 
 /// Copies settings into a configuration.
-pub(crate) fn put_into(settings: &Settings, config: &mut Config) {
+pub(crate) fn apply(settings: &Settings, config: &mut Config) {
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     config.download_limit_bps = settings.down_limit_bps;
     config.upload_limit_bps = settings.up_limit_bps;
@@ -135,20 +135,20 @@ mod tests {
     use super::*;
     use crate::peer::mse::Encryption;
 
-    fn usual() -> Settings {
-        of(&Config::default())
+    fn defaults() -> Settings {
+        from_config(&Config::default())
     }
 
     fn check_refused(change: impl FnOnce(&mut Settings), words: &str) {
-        let mut settings = usual();
+        let mut settings = defaults();
         change(&mut settings);
         let refused = check(&settings).unwrap_err().to_string();
         assert!(refused.contains(words), "{refused}");
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_in_plain_words() {
-        assert_eq!(check(&usual()), Ok(()));
+    fn invalid_settings_are_refused_with_a_message() {
+        assert_eq!(check(&defaults()), Ok(()));
         check_refused(|it| it.down_limit_bps = Some(0), "download limit is too low");
         check_refused(|it| it.up_limit_bps = Some(999), "upload limit is too low");
         check_refused(|it| it.max_connections = 0, "can be 1 to 500");
@@ -164,16 +164,16 @@ mod tests {
 
     /// Checks how a JSON record is decoded.
     fn check_read(record: &str, expected: Option<Settings>) {
-        assert_eq!(decode(record.as_bytes(), &usual()), expected, "{record}");
+        assert_eq!(decode(record.as_bytes(), &defaults()), expected, "{record}");
     }
 
     #[test]
-    fn records_of_other_ages_are_read_as_far_as_they_are_understood() {
-        check_read(r#"{"version":1,"settings":{}}"#, Some(usual()));
+    fn records_of_other_versions_are_read_as_far_as_possible() {
+        check_read(r#"{"version":1,"settings":{}}"#, Some(defaults()));
         let stopped = r#"{"version":1,"settings":{"maxDownloads":0,"maxSeeds":0,"dht":false,"trackers":false,"pex":false,"webSeeds":false}}"#;
-        check_read(stopped, Some(Settings { max_seeds: Some(0), ..usual() }));
+        check_read(stopped, Some(Settings { max_seeds: Some(0), ..defaults() }));
         let limited =
-            Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..usual() };
+            Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..defaults() };
         let record = r#"{"version":1,"settings":{"downLimitBps":2000,"encryption":"forced","later":[1]},"more":2}"#;
         check_read(record, Some(limited));
         for unreadable in [
@@ -212,21 +212,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_down_is_read_again_unless_it_makes_no_sense(settings in any_settings()) {
-            let read = decode(&encode(&settings), &usual());
-            prop_assert_eq!(read, Some(mended(settings.clone(), &usual())).filter(|it| check(it).is_ok()));
+        fn valid_settings_round_trip_and_invalid_ones_are_ignored(settings in any_settings()) {
+            let read = decode(&encode(&settings), &defaults());
+            prop_assert_eq!(read, Some(with_valid_values(settings.clone(), &defaults())).filter(|it| check(it).is_ok()));
         }
 
         #[test]
-        fn what_is_put_into_a_configuration_is_what_it_then_says(settings in any_settings()) {
+        fn applied_settings_can_be_read_back(settings in any_settings()) {
             let mut config = Config::default();
-            put_into(&settings, &mut config);
-            prop_assert_eq!(of(&config), settings);
+            apply(&settings, &mut config);
+            prop_assert_eq!(from_config(&config), settings);
         }
 
         #[test]
         fn a_record_may_be_anything(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(&bytes, &usual());
+            let _ = decode(&bytes, &defaults());
         }
     }
 }

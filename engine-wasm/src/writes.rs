@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_durable_is_forgotten_and_what_failed_is_sent_again_and_ever_more_seldom() {
+    fn durable_changes_are_forgotten_and_failed_ones_repeated_with_backoff() {
         let mut writes = Writes::default();
         put(&mut writes, "a", 1);
         assert_eq!(writes.next_wakeup(), None, "it is under way");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_change_takes_the_place_of_one_whose_answer_comes_late() {
+    fn a_later_change_replaces_one_with_a_late_answer() {
         for first_is_durable in [true, false] {
             let mut writes = Writes::default();
             put(&mut writes, "a", 1);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_dies_gets_everything_again() {
+    fn after_a_daemon_crash_all_changes_are_sent_again() {
         let mut writes = Writes::default();
         put(&mut writes, "a", 1);
         writes.unlink();

@@ -14,7 +14,7 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
 /// How often waiting calls are kept alive; the daemon times out calls without a sign of life.
-const REMIND: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The calls that wait for one torrent.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Adding {
         if callers + self.waits.len() < limits::API_WAITING {
             return Ok(());
         }
-        Err(Failure::new(Code::Busy, "too many magnet links are being looked up already"))
+        Err(Failure::new(Code::Busy, "too many magnet links are waiting for metadata"))
     }
 
     /// Adds a waiting call. A later call has the deadline of the first.
@@ -61,12 +61,12 @@ impl Adding {
     }
 
     /// Returns when to keep the calls alive again; `None` if none is waiting.
-    pub(crate) fn next_reminder(&self) -> Option<Instant> {
-        (!self.waits.is_empty()).then(|| self.reminded + REMIND)
+    pub(crate) fn next_keep_alive(&self) -> Option<Instant> {
+        (!self.waits.is_empty()).then(|| self.reminded + KEEP_ALIVE)
     }
 
     /// Returns the calls to keep alive now.
-    pub(crate) fn remind(&mut self, now: Instant) -> Vec<RequestId> {
+    pub(crate) fn keep_alive(&mut self, now: Instant) -> Vec<RequestId> {
         self.reminded = now;
         self.waits.values().flat_map(|wait| wait.callers.iter().map(|(id, _)| *id)).collect()
     }
@@ -81,7 +81,7 @@ impl Adding {
     }
 
     /// Keeps the torrent even if these calls fail, because someone else added it, too.
-    pub(crate) fn disown(&mut self, info_hash: InfoHash) {
+    pub(crate) fn keep(&mut self, info_hash: InfoHash) {
         if let Some(wait) = self.waits.get_mut(&info_hash) {
             wait.is_ours = false;
         }

@@ -61,9 +61,7 @@ impl Code {
         Self::MetadataTimeout,
     ];
 
-    /// Returns the HTTP status (RFC 9110
-    /// 15, RFC 6585
-    /// 4).
+    /// Returns the HTTP status (RFC 9110 §15, RFC 6585 §4).
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::Unusable => 400,
@@ -125,7 +123,7 @@ impl Failure {
 
     /// Creates an error for an unsupported method; `allow` lists the supported ones.
     pub(crate) fn method(allow: String) -> Self {
-        let message = format!("this path takes {allow}");
+        let message = format!("this path allows {allow}");
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, message) }
     }
 
@@ -138,7 +136,7 @@ impl Failure {
 
     fn body(&self) -> String {
         let body = Body { error: &self.message, code: self.code, files: &self.files };
-        serde_json::to_string(&body).expect("a failure is plain JSON")
+        serde_json::to_string(&body).expect("errors always serialize to JSON")
     }
 
     /// Returns the HTTP response.

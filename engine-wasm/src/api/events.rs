@@ -1,5 +1,4 @@
-//! Subscribers of `/events` (server-sent events, HTML Living Standard
-//! 9.2).
+//! Subscribers of `/events` (server-sent events, HTML Living Standard §9.2).
 //!
 //! This module owns the subscribers, the time of their next event, and the last status sent; it
 //! does not compute the status. Invariant: a subscriber receives at most one status per [`PACE`],
@@ -43,7 +42,7 @@ impl Followers {
         now: Instant,
     ) -> Result<EngineMessage, Failure> {
         if self.ids.len() >= limits::API_FOLLOWERS {
-            return Err(Failure::new(Code::Busy, "too many follow the events already"));
+            return Err(Failure::new(Code::Busy, "there are too many subscribers already"));
         }
         if self.ids.is_empty() {
             self.next = now + PACE;
@@ -54,7 +53,7 @@ impl Followers {
             self.last = status;
         }
         self.ids.insert(id);
-        Ok(preview().with_body(begin).opens(id))
+        Ok(preview().with_body(begin).into_stream(id))
     }
 
     /// Removes a subscriber that disconnected.
@@ -68,7 +67,7 @@ impl Followers {
     }
 
     /// Returns the messages for all subscribers, given the current status.
-    pub(crate) fn tell(&mut self, status: String, now: Instant) -> Vec<EngineMessage> {
+    pub(crate) fn updates(&mut self, status: String, now: Instant) -> Vec<EngineMessage> {
         self.next = now + PACE;
         let part = if status != self.last {
             self.last = status;

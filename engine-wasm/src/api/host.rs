@@ -55,7 +55,7 @@ impl Pages {
         }
         self.followers.insert(id, Follower { names, topics: Topics::default() });
         (self.next, self.spoke) = (now, now);
-        Ok(events::preview().with_body(format!("{}\n", events::beginning())).opens(id))
+        Ok(events::preview().with_body(format!("{}\n", events::beginning())).into_stream(id))
     }
 
     /// Adds a call that waits for an intent; returns the intent's id.
@@ -70,7 +70,7 @@ impl Pages {
     }
 
     /// Removes and returns the call that waits for this intent, if there is one.
-    pub(crate) fn settle(&mut self, intent: u64) -> Option<RequestId> {
+    pub(crate) fn take_call(&mut self, intent: u64) -> Option<RequestId> {
         self.intents.remove(&intent)
     }
 
@@ -87,7 +87,7 @@ impl Pages {
     }
 
     /// Returns the messages that are due.
-    pub(crate) fn tell(&mut self, engine: &Engine, now: Instant) -> Vec<EngineMessage> {
+    pub(crate) fn updates(&mut self, engine: &Engine, now: Instant) -> Vec<EngineMessage> {
         let mut said = Vec::new();
         if !self.intents.is_empty() && self.renew <= now {
             self.renew = now + QUIET;
@@ -119,7 +119,7 @@ impl Pages {
                 said.push(part(events::STILL_HERE.to_owned()));
             }
             for update in updates {
-                let json = serde_json::to_string(&update).expect("views are plain JSON");
+                let json = serde_json::to_string(&update).expect("views always serialize to JSON");
                 if json.len() <= limits::API_REPLY {
                     said.push(part(events::event(&json)));
                 } else {

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_that_come_in_turns_are_told_apart() {
+    fn interleaved_contents_are_separated() {
         let mut calls = Incoming::default();
         announced(&mut calls, 1, 4);
         announced(&mut calls, 2, 2);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_is_thrown_away() {
+    fn content_of_unknown_calls_is_dropped() {
         let mut calls = Incoming::default();
         announced(&mut calls, 1, 4);
         calls.leave(id(1));

@@ -27,7 +27,7 @@ use serde::Serialize;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
 pub(crate) use error::{Code, Failure};
-pub(crate) use route::{Action, Call, Stay, route};
+pub(crate) use route::{Action, AddOptions, Call, route};
 
 use crate::limits;
 
@@ -110,15 +110,15 @@ impl Reply {
 
     /// Returns a response with status 200 and JSON.
     pub(crate) fn json(value: &impl Serialize) -> Self {
-        let body = serde_json::to_string(value).expect("the API's forms are plain JSON");
+        let body = serde_json::to_string(value).expect("the API's types always serialize to JSON");
         if body.len() > limits::API_REPLY {
-            return Failure::new(Code::TooLarge, "this answer would be too long").reply();
+            return Failure::new(Code::TooLarge, "the response would be too long").reply();
         }
         Self::ok("application/json", body)
     }
 
     /// Returns a response with status 204.
-    pub(crate) fn nothing() -> Self {
+    pub(crate) fn no_content() -> Self {
         Self {
             status: 204,
             headers: vec![header("cache-control", "no-store")],
@@ -148,7 +148,7 @@ impl Reply {
     }
 
     /// Returns the message with the start of a streamed response.
-    pub(crate) fn opens(self, request_id: RequestId) -> EngineMessage {
+    pub(crate) fn into_stream(self, request_id: RequestId) -> EngineMessage {
         let Self { status, headers, body } = self;
         EngineMessage::HttpReply { request_id, status, headers, body, more: true }
     }

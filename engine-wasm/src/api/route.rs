@@ -181,17 +181,17 @@ pub(crate) enum Action {
     Report,
     AddMagnet {
         link: String,
-        stay: Stay,
+        stay: AddOptions,
     },
     AddTorrent {
         metainfo: Bytes,
-        stay: Stay,
+        stay: AddOptions,
     },
 }
 
 /// How long an added torrent stays and what it downloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stay {
+pub(crate) struct AddOptions {
     /// Whether to keep the torrent permanently, not only while it is read.
     pub(crate) keep: bool,
     /// Whether to download only what viewers need until the user decides.
@@ -214,10 +214,10 @@ pub(crate) struct Decision {
 /// [`Failure`] if the path, method, query or body is not valid.
 pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
     if call.path.len() > limits::API_URI || call.query.len() > limits::API_URI {
-        return Err(Failure::new(Code::UriTooLong, "this address is too long"));
+        return Err(Failure::new(Code::UriTooLong, "the URL is too long"));
     }
-    let pattern =
-        pattern(call.path).ok_or_else(|| Failure::new(Code::NotFound, "nothing is here"))?;
+    let pattern = pattern(call.path)
+        .ok_or_else(|| Failure::new(Code::NotFound, "this path does not exist"))?;
     check_method(pattern, call.method)?;
     let query = url::parameters(call.query)
         .ok_or_else(|| malformed("the query is not percent-encoded UTF-8"))?;
@@ -238,31 +238,31 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         }
         DECISION => Ok(Action::Decide {
             info_hash: info_hash(call.path)?,
-            decision: settings(call, MAX_PRIORITIES, "what becomes of it")?,
+            decision: settings(call, MAX_PRIORITIES, "a decision")?,
         }),
         ADD => add(call, stay(&query)?),
         ADD_LINK => add_link(call, &query),
         TORRENTS => Ok(Action::List),
         SHARING => Ok(Action::Share {
             info_hash: info_hash(call.path)?,
-            sharing: settings(call, MAX_SETTINGS, "how to share")?,
+            sharing: settings(call, MAX_SETTINGS, "a sharing setting")?,
         }),
         FILES => Ok(Action::Want {
             info_hash: info_hash(call.path)?,
-            files: settings(call, MAX_PRIORITIES, "how much files are wanted")?,
+            files: settings(call, MAX_PRIORITIES, "a list of file priorities")?,
         }),
         LOCATION => Ok(Action::Move {
             info_hash: info_hash(call.path)?,
-            target: settings(call, MAX_SETTINGS, "where it is to lie")?,
+            target: settings(call, MAX_SETTINGS, "a location")?,
         }),
         FILE_NAME => Ok(Action::RenameFile {
             info_hash: info_hash(call.path)?,
             index: index(call.path)?,
-            name: settings(call, MAX_SETTINGS, "its name, a text")?,
+            name: settings(call, MAX_SETTINGS, "a name in JSON")?,
         }),
         WATCHED => {
             let (info_hash, index) = (info_hash(call.path)?, index(call.path)?);
-            let body: WatchedBody = settings(call, MAX_SETTINGS, "how far it was watched")?;
+            let body: WatchedBody = settings(call, MAX_SETTINGS, "a watch position")?;
             let report =
                 Report::new(body.position_s, body.duration_s, body.watched).map_err(malformed)?;
             Ok(Action::Watched { info_hash, index, report })
@@ -335,12 +335,12 @@ fn check_method(pattern: &str, method: &str) -> Result<(), Failure> {
 
 fn info_hash(path: &str) -> Result<InfoHash, Failure> {
     let hash = path.split('/').nth(2).unwrap_or_default();
-    hash.parse().map_err(|_| malformed("an info hash is 40 hex digits"))
+    hash.parse().map_err(|_| malformed("an info hash must be 40 hex digits"))
 }
 
 fn index(path: &str) -> Result<u32, Failure> {
     let index = path.split('/').nth(4).unwrap_or_default();
-    index.parse().map_err(|_| malformed("a file's index is a number"))
+    index.parse().map_err(|_| malformed("a file's index must be a number"))
 }
 
 /// Parses `/add/{magnet}`. The link is one encoded segment, or stands as it is, and then owns the
@@ -352,7 +352,7 @@ fn add_link(call: Call<'_>, query: &[(String, String)]) -> Result<Action, Failur
     if link.eq_ignore_ascii_case("magnet:") {
         return Ok(Action::AddMagnet {
             link: format!("magnet:?{}", call.query),
-            stay: Stay::default(),
+            stay: AddOptions::default(),
         });
     }
     Ok(Action::AddMagnet { link, stay: stay(query)? })
@@ -377,7 +377,7 @@ struct WatchedBody {
     watched: Option<bool>,
 }
 
-fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
+fn add(call: Call<'_>, stay: AddOptions) -> Result<Action, Failure> {
     let content_type = call.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if ![TORRENT_TYPE, JSON_TYPE].contains(&media_type.as_str()) {
@@ -394,7 +394,7 @@ fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
     let body: AddBody = serde_json::from_slice(&call.content).map_err(|error| {
         malformed(format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}"))
     })?;
-    let stay = Stay { keep: stay.keep || body.keep, hold: stay.hold || body.hold };
+    let stay = AddOptions { keep: stay.keep || body.keep, hold: stay.hold || body.hold };
     Ok(Action::AddMagnet { link: body.magnet, stay })
 }
 
@@ -408,20 +408,20 @@ fn settings<T: serde::de::DeserializeOwned>(
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     serde_json::from_slice(&call.content)
-        .map_err(|error| malformed(format!("the body does not say {what}: {error}")))
+        .map_err(|error| malformed(format!("the body is not {what}: {error}")))
 }
 
 /// Returns the topics from the query; `topic=` may be repeated.
 fn topics(query: &[(String, String)]) -> Result<Vec<String>, Failure> {
     let named = query.iter().filter(|(key, _)| key == "topic").map(|(_, name)| name.clone());
     let names: Vec<String> = named.take(MAX_TOPICS + 1).collect();
-    if names.len() > MAX_TOPICS { Err(malformed("a page follows fewer topics")) } else { Ok(names) }
+    if names.len() > MAX_TOPICS { Err(malformed("there are too many topics")) } else { Ok(names) }
 }
 
 /// Returns a required value from the query.
 fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result<T, Failure> {
     let found = query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
-    found.ok_or_else(|| malformed(format!("“{name}” is missing, or is none")))
+    found.ok_or_else(|| malformed(format!("“{name}” is missing or not valid")))
 }
 
 /// Parses where a file was stopped; `None` without a body.
@@ -429,12 +429,12 @@ fn position(call: Call<'_>) -> Result<Option<Position>, Failure> {
     if call.content.is_empty() {
         Ok(None)
     } else {
-        settings(call, MAX_SETTINGS, "where the file was left").map(Some)
+        settings(call, MAX_SETTINGS, "a playback position").map(Some)
     }
 }
 
-fn stay(query: &[(String, String)]) -> Result<Stay, Failure> {
-    Ok(Stay { keep: flag(query, "keep")?, hold: flag(query, "hold")? })
+fn stay(query: &[(String, String)]) -> Result<AddOptions, Failure> {
+    Ok(AddOptions { keep: flag(query, "keep")?, hold: flag(query, "hold")? })
 }
 
 /// Parses a flag in the query; false if it is missing.
@@ -442,7 +442,7 @@ fn flag(query: &[(String, String)], name: &str) -> Result<bool, Failure> {
     match query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true" | "") => Ok(true),
-        Some(_) => Err(malformed(format!("“{name}” is 0 or 1"))),
+        Some(_) => Err(malformed(format!("“{name}” must be 0 or 1"))),
     }
 }
 

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encoded_is_decoded_once() {
+    fn decoding_happens_once() {
         for (text, expected) in
             [("a%20b/%C3%BC", "a b/ü"), ("%252F", "%2F"), ("a+b", "a+b"), ("", "")]
         {
@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_to_the_same() {
+    fn paths_round_trip() {
         assert_eq!(encode("a b/ü#?.srt"), "a%20b/%C3%BC%23%3F.srt");
         let all: String = (1..0x300).filter_map(char::from_u32).collect();
         assert_eq!(decode(&encode(&all)), Some(all));
     }
 
     #[test]
-    fn broken_encoding_is_nothing() {
+    fn malformed_encoding_is_refused() {
         for broken in ["%", "%1", "%zz", "%+1", "a%2", "%ff", "%c3%28", "%é1"] {
             assert_eq!(decode(broken), None, "{broken}");
         }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_a_host_gets_into_urls() {
+    fn only_valid_hosts_get_into_urls() {
         assert_eq!(base("127.0.0.1:3000"), "http://127.0.0.1:3000");
         assert_eq!(base("[::1]:80"), "http://[::1]:80");
         for bad in ["", "a b", "x/../", "evil\r\nx: y", "a@b", "a\"b", &"a".repeat(300)] {

@@ -22,7 +22,7 @@ impl Engine {
             .map_err(|error| Sentence::TorrentDamaged { detail: error.to_string() })?;
 
         let info_hash = self.known_name(meta.identity());
-        meta.know_as(info_hash);
+        meta.use_key(info_hash);
         self.check_stays(info_hash)?;
         self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {

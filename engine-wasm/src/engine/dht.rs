@@ -80,7 +80,7 @@ impl Engine {
         node.dht.close(Family::V6);
         node.resolving.clear();
         (node.loading, node.resolve_at) = (None, None);
-        self.shared.errands.set_node(None);
+        self.shared.dht_requests.set_node(None);
     }
 
     /// An answer; false when it is to nothing that was asked here.
@@ -105,7 +105,7 @@ impl Engine {
                     addrs.iter().for_each(|addr| node.dht.add_router(*addr, now));
                 }
                 Ok(OpOutput::Addresses(addrs)) => {
-                    addrs.iter().for_each(|addr| self.shared.errands.name_node(*addr))
+                    addrs.iter().for_each(|addr| self.shared.dht_requests.add_node(*addr))
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -131,7 +131,7 @@ impl Engine {
             return;
         }
         self.dht_sockets(now);
-        self.dht_errands(now);
+        self.run_dht_requests(now);
         self.look_up_routers(now);
         self.save_dht(now);
         let Some(node) = &mut self.node else { return };
@@ -152,9 +152,9 @@ impl Engine {
     pub(super) fn dht_timeout(&self) -> Option<Instant> {
         let node = self.node.as_ref().filter(|node| node.loaded)?;
         let asleep = node.dht.poll_timeout()?;
-        let errands = self.shared.errands.next_due(self.shared.net.listen_port().is_some());
+        let requests = self.shared.dht_requests.next_due(self.shared.net.listen_port().is_some());
         Some(
-            [Some(asleep), errands, node.resolve_at, Some(node.save_at)]
+            [Some(asleep), requests, node.resolve_at, Some(node.save_at)]
                 .into_iter()
                 .flatten()
                 .min()
@@ -171,7 +171,7 @@ impl Engine {
             let has_socket = is_wanted && self.shared.net.has_udp(family);
             if has_socket && !node.dht.is_open(family) {
                 node.dht.open(family, now);
-                let wait = if node.dht.knows_nobody() { Duration::ZERO } else { HEAD_START };
+                let wait = if node.dht.has_no_contacts() { Duration::ZERO } else { HEAD_START };
                 node.resolve_at = node.resolve_at.or(Some(now + wait));
             } else if !has_socket && node.dht.is_open(family) {
                 node.dht.close(family);
@@ -180,24 +180,24 @@ impl Engine {
         let is_reachable = self.shared.net.listen_port().is_some();
         node.dht.set_read_only(!is_reachable);
         let port = self.shared.net.udp_port().filter(|_| is_wanted);
-        self.shared.errands.set_node(port.map(|port| Some(port).filter(|_| is_reachable)));
+        self.shared.dht_requests.set_node(port.map(|port| Some(port).filter(|_| is_reachable)));
     }
 
-    fn dht_errands(&mut self, now: Instant) {
+    fn run_dht_requests(&mut self, now: Instant) {
         let Some(node) = &mut self.node else { return };
         let port = self.shared.net.public_port();
-        while let Some(addr) = self.shared.errands.poll_node() {
+        while let Some(addr) = self.shared.dht_requests.poll_node() {
             node.dht.add_node(addr, now, &mut self.rng);
         }
-        while let Some((host, port)) = self.shared.errands.poll_host() {
+        while let Some((host, port)) = self.shared.dht_requests.poll_host() {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             let op = cx.ask(Owner::Engine, |op| IoCommand::Resolve { op, host, port });
             node.resolving.insert(op, false);
         }
-        while let Some(info_hash) = self.shared.errands.poll_forgotten(now) {
+        while let Some(info_hash) = self.shared.dht_requests.poll_forgotten(now) {
             node.dht.cancel(info_hash);
         }
-        while let Some(info_hash) = self.shared.errands.poll(port.is_some(), now) {
+        while let Some(info_hash) = self.shared.dht_requests.poll(port.is_some(), now) {
             match port {
                 Some(port) => node.dht.announce(info_hash, port, now, &mut self.rng),
                 None => node.dht.search(info_hash, now, &mut self.rng),
@@ -248,7 +248,7 @@ impl Engine {
                 });
             }
             Event::Searched { info_hash, peers, .. } => {
-                self.shared.errands.searched(info_hash, peers, now)
+                self.shared.dht_requests.searched(info_hash, peers, now)
             }
         }
     }

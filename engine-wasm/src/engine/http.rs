@@ -11,7 +11,7 @@ use super::{Engine, context};
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Added, Detail, List, Status};
 use crate::api::{
-    Action, Call, Reply, Stay, events, openapi, playlist, resolve, route, temporary, url,
+    Action, AddOptions, Call, Reply, events, openapi, playlist, resolve, route, temporary, url,
 };
 use crate::io::Output;
 use crate::limits;
@@ -128,7 +128,7 @@ impl Engine {
 
     /// Somebody wants this torrent for good.
     pub(super) fn keep(&mut self, info_hash: InfoHash, now: Instant) {
-        self.api.adding.disown(info_hash);
+        self.api.adding.keep(info_hash);
         self.is_not_temporary(info_hash, now);
     }
 
@@ -150,7 +150,7 @@ impl Engine {
             .adding
             .deadlines()
             .map(|(_, deadline)| deadline)
-            .chain(self.api.adding.next_reminder());
+            .chain(self.api.adding.next_keep_alive());
         waits
             .chain(self.cleanups().map(|(_, due)| due))
             .chain(self.api.events.next())
@@ -189,19 +189,19 @@ impl Engine {
             tracing::info!(torrent = %info_hash, "nobody reads this temporary torrent: it goes");
             self.remove(info_hash, true, None, now);
         }
-        if self.api.adding.next_reminder().is_some_and(|next| next <= now) {
-            for request_id in self.api.adding.remind(now) {
+        if self.api.adding.next_keep_alive().is_some_and(|next| next <= now) {
+            for request_id in self.api.adding.keep_alive(now) {
                 self.say(EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None });
             }
         }
         if self.api.events.next().is_some_and(|next| next <= now) {
             let status = self.list(now).body;
-            let news = self.api.events.tell(status, now);
+            let news = self.api.events.updates(status, now);
             self.out.extend(news.into_iter().map(Output::Control));
         }
         if self.api.pages.next().is_some_and(|next| next <= now) {
             let mut pages = std::mem::take(&mut self.api.pages);
-            let news = pages.tell(self, now);
+            let news = pages.updates(self, now);
             self.api.pages = pages;
             self.out.extend(news.into_iter().map(Output::Control));
         }
@@ -278,17 +278,17 @@ impl Engine {
             Action::Share { info_hash, sharing } => {
                 self.described_view(info_hash, now)?;
                 self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Want { info_hash, files } => {
                 self.described_view(info_hash, now)?;
                 self.set_priorities(&info_hash.to_string(), &files, now).map_err(unfit)?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Prepare { info_hash, index, position } => {
                 self.described_view(info_hash, now)?;
                 self.prepare(&info_hash.to_string(), (index, position), now).map_err(unfit)?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Recheck { info_hash, begin } => {
                 self.described_view(info_hash, now)?;
@@ -299,13 +299,13 @@ impl Engine {
                     self.cancel_recheck(&info_hash, now)
                 };
                 done.map_err(|message| Failure::new(Code::NotReady, message))?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Adopt(info_hash) => {
                 self.described_view(info_hash, now)?;
                 let done = self.adopt(&info_hash.to_string(), now);
                 done.map_err(|message| Failure::new(Code::NotReady, message))?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Move { info_hash, target } => {
                 self.described_view(info_hash, now)?;
@@ -323,7 +323,7 @@ impl Engine {
             Action::Watched { info_hash, index, report } => {
                 self.described_view(info_hash, now)?;
                 self.watched(&info_hash.to_string(), &[index], report, now).map_err(unfit)?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
@@ -332,7 +332,7 @@ impl Engine {
                 if self.remove(info_hash, delete_data, Some(Asker::Call(caller.id)), now) {
                     return Ok(None);
                 }
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Pause { info_hash, paused } => {
                 self.check_known(info_hash)?;
@@ -343,13 +343,13 @@ impl Engine {
                 self.carry_out(0, intent, now)
                     .map_err(|message| Failure::new(Code::Conflict, message))?;
                 self.out.push_back(Output::Changed);
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Decide { info_hash, decision } => {
                 self.described_view(info_hash, now)?;
                 self.decide(&info_hash.to_string(), (decision.choice, &decision.files), now)
                     .map_err(unfit)?;
-                Reply::nothing()
+                Reply::no_content()
             }
             Action::Report => {
                 self.begin_report(Reader::Call(caller.id), Vec::new(), now);
@@ -367,7 +367,7 @@ impl Engine {
     fn take_torrent(
         &mut self,
         metainfo: Bytes,
-        stay: Stay,
+        stay: AddOptions,
         now: Instant,
     ) -> Result<(InfoHash, bool), Failure> {
         let info_hash = Metainfo::parse(&metainfo)
@@ -397,7 +397,7 @@ impl Engine {
         &mut self,
         caller: &Caller,
         link: &str,
-        stay: Stay,
+        stay: AddOptions,
         now: Instant,
     ) -> Result<Option<EngineMessage>, Failure> {
         let info_hash = Magnet::parse(link)

@@ -41,7 +41,7 @@ impl Engine {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             match step {
                 Step::Read(bytes) => cx.read_raw(conn, bytes),
-                Step::Say(bytes) => cx.say_raw(conn, bytes),
+                Step::Send(bytes) => cx.say_raw(conn, bytes),
                 Step::Transform { read, write } => cx.transform(conn, read, write),
                 Step::Refuse => self.turn_away(conn, now),
                 Step::Named(named) => self.hand_over(conn, &named, now),
@@ -52,7 +52,7 @@ impl Engine {
     fn hand_over(&mut self, conn: ConnId, named: &Named, now: Instant) {
         let mut taken = false;
         // A hybrid may be called by either of its names.
-        let called = self.torrents.values().find(|torrent| torrent.answers_to(named.info_hash));
+        let called = self.torrents.values().find(|torrent| torrent.matches(named.info_hash));
         let info_hash = called.map_or(named.info_hash, Torrent::info_hash);
         self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, named, cx));
         if !taken {

@@ -153,7 +153,7 @@ impl Engine {
                 Asker::Intent(id) => self.reply(id, outcome.map(|()| info_hash)),
                 Asker::Call(id) => {
                     let reply = match outcome {
-                        Ok(()) => Reply::nothing(),
+                        Ok(()) => Reply::no_content(),
                         Err(message) => Failure::new(Code::Conflict, message).reply(),
                     };
                     self.out.push_back(Output::Control(reply.to(id)));

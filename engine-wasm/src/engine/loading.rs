@@ -215,8 +215,8 @@ impl Engine {
     /// A torrent that an earlier engine wrote down.
     fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Option<Bytes>, now: Instant) {
         let meta = match Metainfo::parse(&source) {
-            Ok(mut meta) if meta.identity().answers_to(info_hash) => {
-                meta.know_as(info_hash);
+            Ok(mut meta) if meta.identity().matches(info_hash) => {
+                meta.use_key(info_hash);
                 meta
             }
             _ => {

@@ -216,7 +216,7 @@ impl Engine {
             .unwrap_or_default();
         let outcome =
             Metainfo::parse(&source).map_err(|error| error.to_string()).and_then(|mut meta| {
-                meta.know_as(info_hash);
+                meta.use_key(info_hash);
                 self.add_new(meta, source, added, now)
             });
         self.with(info_hash, now, |torrent, cx| torrent.select_only(&meant, cx));

@@ -83,7 +83,7 @@ impl Engine {
             (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),
             (Some(Asker::Call(id)), outcome) => {
                 let reply = match outcome {
-                    Ok(None) => Reply::nothing(),
+                    Ok(None) => Reply::no_content(),
                     Ok(Some(says)) => Reply::json(&json!({ "message": says.to_string() })),
 
                     Err(why) => Failure::new(Code::Conflict, why).reply(),

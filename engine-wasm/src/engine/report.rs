@@ -111,8 +111,8 @@ impl Engine {
             }
             None => line(&mut text, "Daemon: not connected"),
         }
-        let settings =
-            serde_json::to_value(settings::of(&self.config)).expect("settings are plain JSON");
+        let settings = serde_json::to_value(settings::from_config(&self.config))
+            .expect("settings are plain JSON");
         let settings = settings.as_object().into_iter().flatten();
         text.push_str("Settings:");
         for (name, value) in settings {

@@ -29,7 +29,7 @@ pub(super) struct Saving {
 impl Engine {
     /// The settings, where they can be changed.
     pub(super) fn settings(&self) -> Option<Settings> {
-        (self.config.adjustable && self.loaded).then(|| settings::of(&self.config))
+        (self.config.adjustable && self.loaded).then(|| settings::from_config(&self.config))
     }
 
     /// A person changes them. Answered when they are written down.
@@ -77,7 +77,7 @@ impl Engine {
 
     /// What an earlier engine wrote down is there.
     pub(super) fn restore_settings(&mut self, bytes: &[u8], now: Instant) {
-        match settings::decode(bytes, &settings::of(&self.config)) {
+        match settings::decode(bytes, &settings::from_config(&self.config)) {
             Some(settings) => self.take_over_settings(&settings, now),
             None => {
                 self.store.found_unreadable();
@@ -92,18 +92,18 @@ impl Engine {
             Transport::Tcp => self.shared.ways.tcp,
             Transport::Utp => self.shared.ways.utp,
         };
-        is_allowed && self.shared.net.takes_arrivals()
+        is_allowed && self.shared.net.accepts_connections()
     }
 
     pub(super) fn save_settings(&mut self, now: Instant) -> OpId {
-        let value = Bytes::from(settings::encode(&settings::of(&self.config)));
+        let value = Bytes::from(settings::encode(&settings::from_config(&self.config)));
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.write(settings::KEY.to_owned(), Some(value))
     }
 
     /// They count from now on.
     fn take_over_settings(&mut self, settings: &Settings, now: Instant) {
-        settings::put_into(settings, &mut self.config);
+        settings::apply(settings, &mut self.config);
         (self.shared.ways, self.shared.sources) = (self.config.ways, self.config.sources);
         self.say_limits();
         let (max_connections, goals) = (self.config.max_connections, self.config.goals);

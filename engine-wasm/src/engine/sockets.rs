@@ -60,7 +60,7 @@ impl Engine {
         }
         net.port_mapped(socket, result);
         if net.public_port() != before {
-            self.shared.errands.hurry(now);
+            self.shared.dht_requests.make_due(now);
             let all: Vec<InfoHash> =
                 self.torrents.keys().chain(self.magnets.keys()).copied().collect();
             for info_hash in all {

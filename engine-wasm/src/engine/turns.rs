@@ -65,7 +65,7 @@ impl Engine {
                 ..entry
             })
             .collect();
-        let turns = queue::turns(self.config.queue, entries.clone());
+        let turns = queue::running(self.config.queue, entries.clone());
         for queue::Entry { torrent, .. } in entries {
             let turn = turns.contains(&torrent);
             if self.torrents.get(&torrent).is_some_and(|it| it.is_at_work() != turn) {

@@ -38,7 +38,7 @@ impl Engine {
             let mark = before.after(report);
             let is_first = !watching.marks.contains_key(&file);
             if mark != before || is_first {
-                let at_once = is_first || report.is_word() || mark.watched != before.watched;
+                let at_once = is_first || report.is_from_user() || mark.watched != before.watched;
                 self.notebook.mark((info_hash, file), mark, at_once, now);
             }
         }
@@ -54,7 +54,7 @@ impl Engine {
         now: Instant,
     ) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
-        if !notebook::are_fit(&choices) {
+        if !notebook::are_within_limits(&choices) {
             return Err(Sentence::TooManyChoices);
         }
         self.notebook.choose(info_hash, choices, now);
@@ -67,10 +67,10 @@ impl Engine {
         if self.root.is_none() {
             return;
         }
-        for errand in self.notebook.due(now) {
+        for task in self.notebook.due(now) {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             let op = cx.new_op(Owner::Engine);
-            if let Some(command) = self.notebook.command(errand, op, now) {
+            if let Some(command) = self.notebook.command(task, op, now) {
                 cx.order(command);
             }
         }
@@ -99,7 +99,7 @@ impl Engine {
 
     /// Other programs wrote notes.
     pub(super) fn notes_told(&mut self, notes: &Notes, now: Instant) {
-        let changed = self.notebook.told(notes);
+        let changed = self.notebook.update(notes);
         self.out.push_back(Output::Changed);
         self.show_watching(changed, now);
     }

@@ -153,7 +153,7 @@ fn a_verified_piece_reaches_to_its_end_or_that_of_the_file() {
 }
 
 #[test]
-fn what_fills_a_piece_up_is_no_part_of_it() {
+fn padding_is_not_part_of_a_piece() {
     let geometry =
         Geometry::padded(10, &[(13, false), (7, true), (0, false), (25, false), (5, true)])
             .unwrap();
@@ -197,7 +197,7 @@ fn in_v2_every_file_begins_with_a_piece_and_empty_ones_have_none() {
 
 #[test]
 #[should_panic(expected = "piece 2 of 2")]
-fn a_piece_that_does_not_exist_is_a_bug_of_ours() {
+fn an_invalid_piece_index_panics() {
     geometry(4, &[8]).piece_len(PieceIndex(2));
 }
 
@@ -327,7 +327,7 @@ proptest! {
     }
 
     #[test]
-    fn no_numbers_of_a_stranger_panic(piece: u32, begin: u32, length: u32) {
+    fn no_numbers_of_a_peer_panic(piece: u32, begin: u32, length: u32) {
         let geometry = geometry(32768, &[1000, 0, 200_000]);
         if let Some(block) = geometry.validate(piece, begin, length) {
             prop_assert_eq!(geometry.block_range(block), (begin, length));

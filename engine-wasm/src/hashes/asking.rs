@@ -21,7 +21,7 @@ const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The outstanding hash requests of one torrent.
 #[derive(Debug, Default)]
-pub struct Asking {
+pub(crate) struct Asking {
     underway: BTreeMap<HashRequest, (ConnId, Instant)>,
     refused: BTreeMap<(ConnId, HashRequest), Instant>,
 }
@@ -30,13 +30,13 @@ impl Asking {
     /// Assigns needed requests to peers, and returns the new assignments.
     ///
     /// Earlier needs and earlier peers come first.
-    pub fn plan(
+    pub(crate) fn plan(
         &mut self,
         needs: impl Iterator<Item = HashRequest>,
         peers: &[ConnId],
         now: Instant,
     ) -> Vec<(ConnId, HashRequest)> {
-        self.give_up_late(now);
+        self.expire(now);
         let mut room: Vec<(ConnId, usize)> =
             peers.iter().map(|&conn| (conn, self.room(conn))).collect();
         let mut plan = Vec::new();
@@ -60,7 +60,7 @@ impl Asking {
     }
 
     /// Handles an answer. Returns false if this peer was not asked.
-    pub fn answered(&mut self, conn: ConnId, request: &HashRequest) -> bool {
+    pub(crate) fn answered(&mut self, conn: ConnId, request: &HashRequest) -> bool {
         let is_asked = self.underway.get(request).is_some_and(|(asked, _)| *asked == conn);
         if is_asked {
             self.underway.remove(request);
@@ -69,24 +69,19 @@ impl Asking {
     }
 
     /// Handles a reject: the peer will not answer.
-    pub fn rejected(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
+    pub(crate) fn rejected(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
         if self.answered(conn, request) {
             self.refuse(conn, *request, now);
         }
     }
 
     /// Handles a closed connection.
-    pub fn leave(&mut self, conn: ConnId) {
+    pub(crate) fn leave(&mut self, conn: ConnId) {
         self.underway.retain(|_, (asked, _)| *asked != conn);
         self.refused.retain(|(refused, _), _| *refused != conn);
     }
 
-    /// Returns when to call [`Self::plan`] again if nothing else happens.
-    pub fn next_wakeup(&self) -> Option<Instant> {
-        self.underway.values().map(|(_, at)| *at + LATE_AFTER).min()
-    }
-
-    fn give_up_late(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant) {
         let is_late = |at: Instant| now.saturating_since(at) >= LATE_AFTER;
         let late: Vec<(ConnId, HashRequest)> = self
             .underway
@@ -130,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn each_need_is_asked_of_one_and_nobody_is_asked_for_too_much() {
+    fn each_need_is_requested_from_one_peer_within_its_limit() {
         let mut asking = Asking::default();
         check(&mut asking, 6, 0, "1:0 1:1 1:2 1:3 2:4 2:5");
         check(&mut asking, 6, 1, "");
@@ -143,12 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn who_rejects_or_is_silent_is_asked_last_and_forgiven() {
+    fn a_peer_that_rejects_or_is_silent_is_asked_again_later() {
         let mut asking = Asking::default();
         check(&mut asking, 1, 0, "1:0");
         asking.rejected(A, &need(0), Instant(0));
         check(&mut asking, 1, 1, "2:0");
-        assert_eq!(asking.next_wakeup(), Some(Instant(6_000_000)));
         check(&mut asking, 1, 7, "");
         check(&mut asking, 1, 61, "1:0");
         asking.leave(A);

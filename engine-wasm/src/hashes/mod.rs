@@ -3,6 +3,6 @@
 //! [`trees`] holds the known hashes, [`request`] is the message with which peers ask for others,
 //! and [`asking`] decides which peer to ask.
 
-pub mod asking;
+pub(crate) mod asking;
 pub mod request;
 pub mod trees;

@@ -11,7 +11,7 @@ pub const REQUEST_LENGTH: usize = HASH_LENGTH + 16;
 /// Most hashes that we request at once (BEP 52 allows 512).
 pub const CHUNK: u32 = 512;
 /// Most hashes that we send at once: libtorrent requests a 64 MiB piece as a whole.
-pub const MOST_GIVEN: u32 = 4_096;
+pub const MAX_SENT: u32 = 4_096;
 
 /// Requests hashes of one layer of a file's tree, and the uncles that prove them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ impl HashRequest {
     /// Returns whether the request is valid (BEP 52) and names hashes that this tree has.
     pub fn fits(&self, shape: &Shape) -> bool {
         self.length.is_power_of_two()
-            && self.length <= MOST_GIVEN
+            && self.length <= MAX_SENT
             && self.index.is_multiple_of(self.length)
             && self.base < shape.height
             && self.proof_layers < shape.height - self.base
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hashes_that_a_tree_has_are_asked_for() {
+    fn only_requests_for_existing_hashes_fit() {
         let shape = Shape::new(20 << 20, 1 << 20);
         let good = HashRequest { root: [0; 32], base: 0, index: 64, length: 64, proof_layers: 10 };
         assert_eq!(shape.height, 11);
@@ -123,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_alike(body in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn parsing_and_encoding_round_trip(body in prop::collection::vec(any::<u8>(), 0..120)) {
             match HashRequest::parse(&body) {
                 None => prop_assert!(body.len() < REQUEST_LENGTH),
                 Some((request, hashes)) => {

@@ -85,7 +85,7 @@ impl Tree {
 
 /// What an answer taught about one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gain {
+pub struct NewHashes {
     /// Pieces whose hashes became known.
     pub pieces: Range<u32>,
     /// A piece of which more blocks can be verified.
@@ -138,7 +138,7 @@ impl Trees {
     }
 
     /// Returns whether these block digests hash to the piece; `None` if its hash is unknown.
-    pub fn is_right(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
+    pub fn verify_piece(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
         let (tree, at) = self.tree_of(piece)?;
         let expected = tree.layer.get(at)?;
         let fits = !blocks.is_empty() && blocks.len() as u64 <= 1 << tree.shape.piece_height;
@@ -207,7 +207,11 @@ impl Trees {
     ///
     /// # Errors
     /// [`Unproved`]: the peer sent false hashes.
-    pub fn learn(&mut self, request: &HashRequest, hashes: &[u8]) -> Result<Vec<Gain>, Unproved> {
+    pub fn learn(
+        &mut self,
+        request: &HashRequest,
+        hashes: &[u8],
+    ) -> Result<Vec<NewHashes>, Unproved> {
         // A request that we never sent may name any height and any number of hashes, so nothing is
         // computed for it.
         if !self.files.iter().any(|tree| tree.root == request.root && tree.is_ours(request)) {
@@ -256,7 +260,7 @@ impl Trees {
         };
         let height = tree.shape.piece_height;
         if request.base == height {
-            return give(request, &tree.layer.hashes, 0, tree);
+            return with_uncles(request, &tree.layer.hashes, 0, tree);
         }
         let at = request.index >> height;
         let is_in_one_piece =
@@ -274,7 +278,7 @@ impl Trees {
                 if tree.layer.get((request.index >> height) as usize)
                     == Some(tree.shape.piece(blocks)) =>
             {
-                give(request, blocks, (request.index >> height) << height, tree)
+                with_uncles(request, blocks, (request.index >> height) << height, tree)
             }
             _ => Answer::Reject,
         }
@@ -312,7 +316,7 @@ impl Tree {
         hashes: &[Hash],
         top: Hash,
         leaves: &mut BTreeMap<PieceIndex, Row>,
-    ) -> Result<Gain, Unproved> {
+    ) -> Result<NewHashes, Unproved> {
         let height = self.shape.piece_height;
         if request.base == height {
             if top != self.root {
@@ -323,9 +327,12 @@ impl Tree {
                 self.first.0 + u32::try_from(at).expect("pieces are counted in 32 bits")
             };
             if filled.is_empty() {
-                return Ok(Gain::default());
+                return Ok(NewHashes::default());
             }
-            return Ok(Gain { pieces: number(filled.start)..number(filled.end), blocks_of: None });
+            return Ok(NewHashes {
+                pieces: number(filled.start)..number(filled.end),
+                blocks_of: None,
+            });
         }
         let at = request.index >> height;
         if self.layer.get(at as usize) != Some(top) {
@@ -333,13 +340,13 @@ impl Tree {
         }
         let piece = PieceIndex(self.first.0 + at);
         if !leaves.contains_key(&piece) && leaves.len() >= limits::LEAF_PIECES {
-            return Ok(Gain::default());
+            return Ok(NewHashes::default());
         }
         let left = self.shape.blocks - (u64::from(at) << height);
         let blocks = usize::try_from(left.min(1 << height)).expect("a piece has few blocks");
         let row = leaves.entry(piece).or_insert_with(|| Row::unknown(blocks));
         row.fill(((request.index - (at << height)) / CHUNK) as usize, hashes);
-        Ok(Gain { pieces: 0..0, blocks_of: Some(piece) })
+        Ok(NewHashes { pieces: 0..0, blocks_of: Some(piece) })
     }
 }
 
@@ -355,7 +362,7 @@ pub enum Answer {
 }
 
 /// Returns the requested hashes and uncles. `row` starts at `offset` in its layer.
-fn give(request: &HashRequest, row: &[Hash], offset: u32, tree: &Tree) -> Answer {
+fn with_uncles(request: &HashRequest, row: &[Hash], offset: u32, tree: &Tree) -> Answer {
     let beyond = merkle::zero(request.base);
     let first = (request.index - offset) as usize;
     let wanted = (first..first + request.length as usize).map(|at| *row.get(at).unwrap_or(&beyond));

@@ -26,8 +26,7 @@ use crate::view::{Intent, IntentReply, Snapshot};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Close code for a connection that ended without one (RFC 6455
-/// 7.1.5).
+/// Close code for a connection that ended without one (RFC 6455 §7.1.5).
 const ABNORMAL: u16 = 1006;
 
 /// An event for the owner of the host.
@@ -163,7 +162,7 @@ impl Carrier {
                 self.brain.poll_timeout().map(|at| self.began + Duration::from_micros(at.0));
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(order) => self.obey(order),
+                    Some(order) => self.handle_order(order),
                     None => return,
                 },
                 message = incoming(&mut self.link) => self.receive(message),
@@ -179,7 +178,7 @@ impl Carrier {
         Instant(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
-    fn obey(&mut self, order: Order) {
+    fn handle_order(&mut self, order: Order) {
         let now = self.now();
         match order {
             Order::Attach(socket, token) => {
@@ -223,7 +222,7 @@ impl Carrier {
         let now = self.now();
         self.link = None;
         self.brain.socket_closed(now);
-        self.tell(HostEvent::Disconnected { code, reason });
+        self.emit(HostEvent::Disconnected { code, reason });
     }
 
     /// Sends pending frames and events.
@@ -238,8 +237,8 @@ impl Carrier {
         }
         while let Some(notice) = self.brain.poll_notice() {
             match notice {
-                Notice::Connected { epoch } => self.tell(HostEvent::Connected { epoch }),
-                Notice::Changed => self.tell(HostEvent::Changed),
+                Notice::Connected { epoch } => self.emit(HostEvent::Connected { epoch }),
+                Notice::Changed => self.emit(HostEvent::Changed),
                 Notice::Reply { id, reply } => {
                     // The receiver may have been dropped.
                     let _ = self.replies.remove(&id).map(|waiting| waiting.send(reply));
@@ -248,7 +247,7 @@ impl Carrier {
         }
     }
 
-    fn tell(&self, event: HostEvent) {
+    fn emit(&self, event: HostEvent) {
         // The owner may have dropped the receiver.
         let _ = self.events.send(event);
     }
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_reason_of_a_close_is_told() {
+    async fn the_reason_for_a_close_is_reported() {
         let (_host, mut events, mut daemon) = linked().await;
         let frame = tungstenite::protocol::CloseFrame {
             code: 4409.into(),
@@ -341,14 +340,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_daemon_that_talks_nonsense_is_left() {
+    async fn malformed_frames_end_the_connection() {
         let (_host, mut events, mut daemon) = linked().await;
         daemon.send(Message::text("nonsense")).await.unwrap();
         assert_eq!(disconnected(&mut events).await.0, CloseCode::Malformed.code());
     }
 
     #[tokio::test]
-    async fn nobody_at_the_address_is_an_error_of_that_attempt_only() {
+    async fn an_unreachable_daemon_fails_only_that_attempt() {
         let (host, _events) = Host::start(Config::default()).unwrap();
         assert!(matches!(
             host.connect("ws://127.0.0.1:1/control", String::new()).await,

@@ -22,8 +22,7 @@ use crate::peer::way::Ways;
 use crate::time::Instant;
 use crate::view::Intent;
 
-/// Close code after a protocol violation by the daemon (RFC 6455
-/// 7.4.2).
+/// Close code after a protocol violation by the daemon (RFC 6455 §7.4.2).
 const PROTOCOL_BROKEN: u16 = 4400;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -259,7 +258,7 @@ impl Inner {
         let now = clock(&self.scope);
         self.socket = None;
         self.brain.socket_closed(now);
-        self.tell(&HostEvent::Disconnected { code, reason });
+        self.emit(&HostEvent::Disconnected { code, reason });
     }
 
     /// Sends pending frames and events, and sets the timer.
@@ -274,8 +273,8 @@ impl Inner {
         }
         while let Some(notice) = self.brain.poll_notice() {
             match notice {
-                Notice::Connected { epoch } => self.tell(&HostEvent::Connected { epoch }),
-                Notice::Changed => self.tell(&HostEvent::Changed),
+                Notice::Connected { epoch } => self.emit(&HostEvent::Connected { epoch }),
+                Notice::Changed => self.emit(&HostEvent::Changed),
                 Notice::Reply { id, reply } => {
                     if let (Some((resolve, _)), Ok(reply)) =
                         (self.replies.remove(&id), to_js(&reply))
@@ -307,7 +306,7 @@ impl Inner {
         }
     }
 
-    fn tell(&self, event: &HostEvent<'_>) {
+    fn emit(&self, event: &HostEvent<'_>) {
         if let Ok(event) = to_js(event) {
             // Errors that the callback throws are ignored here.
             let _ = self.on_event.call1(&JsValue::UNDEFINED, &event);

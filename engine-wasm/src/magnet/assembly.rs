@@ -268,7 +268,7 @@ impl Assembly {
         let givers: BTreeSet<SocketAddr> = given.into_iter().map(|(_, addr)| addr).collect();
         let mut givers = givers.into_iter();
         let progress = match (givers.next(), givers.next()) {
-            _ if self.identity.names(&whole) => Progress::Found(whole.into()),
+            _ if self.identity.is_hash_of(&whole) => Progress::Found(whole.into()),
             (Some(only), None) => Progress::Guilty(only),
             _ => {
                 fetch.givers = Givers::Only(None);

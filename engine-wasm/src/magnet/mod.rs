@@ -19,7 +19,7 @@ use shared_proto::IoCommand;
 
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
-use crate::discover::dht::errands::Wish;
+use crate::discover::dht::requests::Wish;
 use crate::discover::tracker::announcer::Announcer;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};

@@ -113,7 +113,7 @@ impl Pending {
             }
             PeerEvent::DhtNode(port) => {
                 if let Some(node) = self.swarm.dht_node(conn, port) {
-                    cx.shared.errands.name_node(node);
+                    cx.shared.dht_requests.add_node(node);
                 }
             }
             // The rest is about pieces.

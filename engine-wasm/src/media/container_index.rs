@@ -1,11 +1,10 @@
 //! Finds the index of a media file by reading its container structure.
 //!
-//! Supports MP4 (`moov`; ISO/IEC 14496-12
-//! 4.2), Matroska and WebM (`Cues`; RFC 9559
-//! 5.1.5) and AVI (`idx1`). A player reads the index before it shows a picture or seeks, and the
-//! index often lies at the end of the file. This module performs no reads itself. File contents are
-//! untrusted. Invariant: whatever they contain, every range lies within the file, and a search ends
-//! after [`READS`] reads.
+//! Supports MP4 (`moov`; ISO/IEC 14496-12 §4.2), Matroska and WebM (`Cues`; RFC 9559 §5.1.5) and
+//! AVI (`idx1`). A player reads the index before it shows a picture or seeks, and the index often
+//! lies at the end of the file. This module performs no reads itself. File contents are untrusted.
+//! Invariant: whatever they contain, every range lies within the file, and a search ends after
+//! [`READS`] reads.
 
 /// The offsets of the first and the last byte of a range.
 pub type Bytes = (u64, u64);
@@ -15,9 +14,9 @@ const READ: u64 = 4 << 10;
 /// Most reads of one search. A valid film needs two or three.
 pub const READS: u8 = 16;
 /// Longest index in an MP4 or AVI file, in bytes. A film of three hours has about 5 MiB.
-const MOST: u64 = 16 << 20;
+const MAX_INDEX: u64 = 16 << 20;
 /// Longest index in a Matroska file, in bytes. It lists key frames only and rarely exceeds 1 MiB.
-const MOST_CUES: u64 = 4 << 20;
+const MAX_CUES: u64 = 4 << 20;
 
 const MOOV: u32 = u32::from_be_bytes(*b"moov");
 const IDX1: u32 = u32::from_be_bytes(*b"idx1");
@@ -40,14 +39,14 @@ const CLUSTER: u32 = 0x1F43_B675;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     length: u64,
-    at: At,
+    at: State,
     reads: u8,
     index: Option<Bytes>,
 }
 
 /// The state of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum State {
     /// At the first byte of the file.
     Start,
     /// At a box of an MP4 file.
@@ -65,15 +64,15 @@ enum At {
 impl Search {
     /// Starts a search in a file of this length in bytes.
     pub fn new(length: u64) -> Self {
-        Self { length, at: At::Start, reads: 0, index: None }
+        Self { length, at: State::Start, reads: 0, index: None }
     }
 
     /// Returns the range to read next; `None` when the search has ended.
     pub fn reads(&self) -> Option<Bytes> {
         let at = match self.at {
-            At::Start => 0,
-            At::Box(at) | At::Chunk(at) | At::Child { at, .. } | At::Cues(at) => at,
-            At::Over => return None,
+            State::Start => 0,
+            State::Box(at) | State::Chunk(at) | State::Child { at, .. } | State::Cues(at) => at,
+            State::Over => return None,
         };
         let last = self.length.checked_sub(1).filter(|&last| at <= last)?;
         Some((at, last.min(at.saturating_add(READ - 1))))
@@ -92,60 +91,60 @@ impl Search {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.reads += 1;
         let next = match self.at {
-            At::Start => self.start(bytes),
-            At::Box(at) => self.boxes(at, bytes),
-            At::Chunk(at) => self.chunks(at, bytes),
-            At::Child { segment, at } => self.children(segment, at, bytes),
-            At::Cues(at) => {
+            State::Start => self.start(bytes),
+            State::Box(at) => self.boxes(at, bytes),
+            State::Chunk(at) => self.chunks(at, bytes),
+            State::Child { segment, at } => self.children(segment, at, bytes),
+            State::Cues(at) => {
                 if let Ok(element) = ebml(bytes)
                     && element.id == CUES
                 {
-                    self.found(at, &element, MOST_CUES);
+                    self.found(at, &element, MAX_CUES);
                 }
-                At::Over
+                State::Over
             }
-            At::Over => At::Over,
+            State::Over => State::Over,
         };
-        self.at = if self.reads < READS { next } else { At::Over };
+        self.at = if self.reads < READS { next } else { State::Over };
     }
 
     /// Ends the search because the file cannot be read.
-    pub fn give_up(&mut self) {
-        self.at = At::Over;
+    pub fn abort(&mut self) {
+        self.at = State::Over;
     }
 
-    fn start(&mut self, bytes: &[u8]) -> At {
+    fn start(&mut self, bytes: &[u8]) -> State {
         if bytes.get(4..8).is_some_and(|kind| FIRST_BOXES.iter().any(|first| *first == kind)) {
             return self.boxes(0, bytes);
         }
         if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") {
             return self.chunks(12, bytes.get(12..).unwrap_or_default());
         }
-        let Some(segment) = segment(bytes) else { return At::Over };
+        let Some(segment) = segment(bytes) else { return State::Over };
         let children = usize::try_from(segment).ok().and_then(|at| bytes.get(at..));
         self.children(segment, segment, children.unwrap_or_default())
     }
 
-    fn boxes(&mut self, from: u64, bytes: &[u8]) -> At {
-        self.walk((from, bytes), mp4, At::Box, |search, at, element, _| {
+    fn boxes(&mut self, from: u64, bytes: &[u8]) -> State {
+        self.walk((from, bytes), mp4, State::Box, |search, at, element, _| {
             (element.id == MOOV).then(|| {
-                search.found(at, element, MOST);
-                At::Over
+                search.found(at, element, MAX_INDEX);
+                State::Over
             })
         })
     }
 
-    fn chunks(&mut self, from: u64, bytes: &[u8]) -> At {
-        self.walk((from, bytes), riff, At::Chunk, |search, at, element, _| {
+    fn chunks(&mut self, from: u64, bytes: &[u8]) -> State {
+        self.walk((from, bytes), riff, State::Chunk, |search, at, element, _| {
             (element.id == IDX1).then(|| {
-                search.found(at, element, MOST);
-                At::Over
+                search.found(at, element, MAX_INDEX);
+                State::Over
             })
         })
     }
 
-    fn children(&mut self, segment: u64, from: u64, bytes: &[u8]) -> At {
-        let child = |at| At::Child { segment, at };
+    fn children(&mut self, segment: u64, from: u64, bytes: &[u8]) -> State {
+        let child = |at| State::Child { segment, at };
         self.walk((from, bytes), ebml, child, |search, at, element, content| match element.id {
             // A seek head that extends beyond this read is read again from its start.
             SEEK_HEAD
@@ -156,14 +155,14 @@ impl Search {
             SEEK_HEAD => {
                 let (cues, next) = seek_head(content);
                 let place = |position: u64| segment.checked_add(position);
-                let cues = cues.and_then(place).map(At::Cues);
+                let cues = cues.and_then(place).map(State::Cues);
                 cues.or_else(|| next.and_then(place).filter(|&next| next > at).map(child))
             }
             CUES => {
-                search.found(at, element, MOST_CUES);
-                Some(At::Over)
+                search.found(at, element, MAX_CUES);
+                Some(State::Over)
             }
-            CLUSTER => Some(At::Over),
+            CLUSTER => Some(State::Over),
             _ => None,
         })
     }
@@ -175,10 +174,10 @@ impl Search {
     fn walk(
         &mut self,
         (from, bytes): (u64, &[u8]),
-        parse: fn(&[u8]) -> Result<Element, Unread>,
-        again: impl Fn(u64) -> At,
-        mut visit: impl FnMut(&mut Self, u64, &Element, &[u8]) -> Option<At>,
-    ) -> At {
+        parse: fn(&[u8]) -> Result<Element, HeaderError>,
+        again: impl Fn(u64) -> State,
+        mut visit: impl FnMut(&mut Self, u64, &Element, &[u8]) -> Option<State>,
+    ) -> State {
         let mut at = from;
         loop {
             let rest = usize::try_from(at - from)
@@ -187,8 +186,8 @@ impl Search {
                 .unwrap_or_default();
             let element = match parse(rest) {
                 Ok(element) => element,
-                Err(Unread::Short) if at > from => return again(at),
-                Err(Unread::Short | Unread::Broken) => return At::Over,
+                Err(HeaderError::Short) if at > from => return again(at),
+                Err(HeaderError::Short | HeaderError::Broken) => return State::Over,
             };
             let content = rest.get(usize::from(element.header)..).unwrap_or_default();
             let within = element
@@ -203,7 +202,7 @@ impl Search {
                 .and_then(|size| at.checked_add(u64::from(element.header))?.checked_add(size));
             match end.filter(|&end| end < self.length) {
                 Some(end) => at = end,
-                None => return At::Over,
+                None => return State::Over,
             }
         }
     }
@@ -230,16 +229,15 @@ struct Element {
 
 /// Why no header could be parsed.
 #[derive(Clone, Copy, Debug)]
-enum Unread {
+enum HeaderError {
     /// The header extends beyond the available bytes.
     Short,
     /// The bytes are not a valid header.
     Broken,
 }
 
-/// Parses an MP4 box header: size, type, and a 64-bit size if needed (ISO/IEC 14496-12
-/// 4.2).
-fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
+/// Parses an MP4 box header: size, type, and a 64-bit size if needed (ISO/IEC 14496-12 §4.2).
+fn mp4(bytes: &[u8]) -> Result<Element, HeaderError> {
     let (size, id) = (number_be(bytes, 0)?, number_be(bytes, 4)?);
     is_text(id)?;
     let (header, size) = match size {
@@ -247,28 +245,27 @@ fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
         1 => {
             let wide =
                 bytes.get(8..).and_then(<[u8]>::first_chunk).copied().map(u64::from_be_bytes);
-            (16, Some(wide.ok_or(Unread::Short)?))
+            (16, Some(wide.ok_or(HeaderError::Short)?))
         }
         size => (8, Some(u64::from(size))),
     };
-    let size =
-        size.map(|size| size.checked_sub(u64::from(header)).ok_or(Unread::Broken)).transpose()?;
+    let size = size
+        .map(|size| size.checked_sub(u64::from(header)).ok_or(HeaderError::Broken))
+        .transpose()?;
     Ok(Element { id, header, size })
 }
 
 /// Parses an AVI chunk header: type and little-endian size; odd sizes have one byte of padding.
-fn riff(bytes: &[u8]) -> Result<Element, Unread> {
+fn riff(bytes: &[u8]) -> Result<Element, HeaderError> {
     let (id, size) = (number_be(bytes, 0)?, number_be(bytes, 4)?.swap_bytes());
     is_text(id)?;
     Ok(Element { id, header: 8, size: Some(u64::from(size) + u64::from(size % 2)) })
 }
 
-/// Parses a Matroska element header: ID and size, both of variable length (RFC 8794
-/// 4–
-/// 6).
-fn ebml(bytes: &[u8]) -> Result<Element, Unread> {
+/// Parses a Matroska element header: ID and size, both of variable length (RFC 8794 §4–§6).
+fn ebml(bytes: &[u8]) -> Result<Element, HeaderError> {
     let (id_length, id) = variable(bytes)?;
-    let id = u32::try_from(id).map_err(|_| Unread::Broken)?;
+    let id = u32::try_from(id).map_err(|_| HeaderError::Broken)?;
     let (size_length, size) = variable(bytes.get(usize::from(id_length)..).unwrap_or_default())?;
     let ones = (1 << (7 * size_length)) - 1;
     let size = Some(size & ones).filter(|&size| size != ones);
@@ -276,13 +273,13 @@ fn ebml(bytes: &[u8]) -> Result<Element, Unread> {
 }
 
 /// Parses a variable-length number, including its marker. Returns its length and value.
-fn variable(bytes: &[u8]) -> Result<(u8, u64), Unread> {
-    let first = *bytes.first().ok_or(Unread::Short)?;
+fn variable(bytes: &[u8]) -> Result<(u8, u64), HeaderError> {
+    let first = *bytes.first().ok_or(HeaderError::Short)?;
     let length = u8::try_from(first.leading_zeros() + 1).unwrap_or(u8::MAX);
     if length > 8 {
-        return Err(Unread::Broken);
+        return Err(HeaderError::Broken);
     }
-    let digits = bytes.get(..usize::from(length)).ok_or(Unread::Short)?;
+    let digits = bytes.get(..usize::from(length)).ok_or(HeaderError::Short)?;
     Ok((length, big_endian(digits)))
 }
 
@@ -296,8 +293,7 @@ fn segment(bytes: &[u8]) -> Option<u64> {
     at.checked_add(u64::from(segment.header))
 }
 
-/// Parses a seek head (RFC 9559
-/// 5.1.1).
+/// Parses a seek head (RFC 9559 §5.1.1).
 ///
 /// Returns the offsets of the index and of another seek head, relative to the segment's content.
 fn seek_head(content: &[u8]) -> (Option<u64>, Option<u64>) {
@@ -332,15 +328,15 @@ fn big_endian(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit))
 }
 
-fn number_be(bytes: &[u8], at: usize) -> Result<u32, Unread> {
-    let four = bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(Unread::Short)?;
+fn number_be(bytes: &[u8], at: usize) -> Result<u32, HeaderError> {
+    let four = bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(HeaderError::Short)?;
     Ok(u32::from_be_bytes(*four))
 }
 
 /// Checks that a type consists of four printable characters; QuickTime's begin with ©.
-fn is_text(id: u32) -> Result<(), Unread> {
+fn is_text(id: u32) -> Result<(), HeaderError> {
     let is_letter = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == 0xa9;
-    if id.to_be_bytes().iter().all(is_letter) { Ok(()) } else { Err(Unread::Broken) }
+    if id.to_be_bytes().iter().all(is_letter) { Ok(()) } else { Err(HeaderError::Broken) }
 }
 
 #[cfg(test)]

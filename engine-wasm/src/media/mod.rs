@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_bytes() {
+    fn unknown_extensions_are_octet_streams() {
         for name in
             ["", "film", ".mp4", "film.", "page.html", "image.svg", "x.js", "film.mp4 ", "é.é"]
         {

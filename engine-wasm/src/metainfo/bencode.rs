@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_or_not_opened_is_refused() {
+    fn unbalanced_containers_are_refused() {
         for input in
             ["", "i", "i1", "1", "5:spam", "l", "d", "d1:a", "li1e", "100000000:", "4294967295:"]
         {
@@ -481,14 +481,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_of_a_stranger_panic(input in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_input_panics(input in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(document) = parse_prefix(&input) {
                 show(document.root());
             }
         }
 
         #[test]
-        fn nor_do_bytes_that_look_like_bencoding(input in "[deli0-9:a-]{0,60}") {
+        fn no_bytes_that_resemble_bencoding_panic(input in "[deli0-9:a-]{0,60}") {
             if let Ok(document) = parse(input.as_bytes()) {
                 prop_assert_eq!(document.root().raw(), input.as_bytes());
                 show(document.root());

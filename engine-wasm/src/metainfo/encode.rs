@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dictionary_is_sorted_whatever_the_order_of_its_making() {
+    fn a_dictionary_is_sorted_regardless_of_insertion_order() {
         let inner = Dict::new().bytes("b", "x").int("a", -1);
         let outer =
             Dict::new().raw("z", inner.encode()).raw("l", list([int(0), bytes("")])).int("l0", 7);

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_a_hybrid_names_it_twice() {
+    fn a_link_to_a_hybrid_has_both_hashes() {
         let v2 = format!("1220{}", "5a".repeat(32));
         let magnet = parse(&format!("&xt=urn:btmh:{v2}&xt=urn:btmh:1220{}", "00".repeat(32)));
         assert_eq!(
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_usable_link_is_an_error_in_plain_words() {
+    fn unusable_links_have_clear_errors() {
         for link in
             ["", "magnet", "magnet:", "http://x", "magnet:xt=urn:btih:x", "märchen", "magnet?xt"]
         {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_a_long_link_is_bounded() {
+    fn a_long_link_is_truncated_to_the_limits() {
         let peers: String =
             (1..=MAX_PEERS + 5).map(|port| format!("&x.pe=1.2.3.4:{port}")).collect();
         let trackers: String = (0..MAX_URLS + 5).map(|at| format!("&tr=http://{at}")).collect();
@@ -396,7 +396,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_of_a_stranger_panics_and_what_is_read_is_written_alike(
+        fn no_text_panics_and_links_round_trip(
             pieces in prop::collection::vec(
                 prop_oneof![
                     "[ -~é\u{202e}]{0,12}",

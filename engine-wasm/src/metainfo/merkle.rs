@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "5 nodes below 2 layers")]
-    fn more_nodes_than_a_tree_has_are_a_bug_of_ours() {
+    fn more_nodes_than_a_tree_has_panic() {
         root(&some(5), 0, 2);
     }
 

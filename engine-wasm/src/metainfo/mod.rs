@@ -90,7 +90,7 @@ pub struct Identity {
 
 impl Identity {
     /// Returns whether this info dictionary has all of these hashes.
-    pub fn names(&self, info: &[u8]) -> bool {
+    pub fn is_hash_of(&self, info: &[u8]) -> bool {
         let v2 = self.v2.map(|v2| (v2, InfoHashV2(Sha256::digest(info).into())));
         let is_keyed = match v2 {
             Some((v2, _)) if v2.truncated() == self.key => true,
@@ -102,7 +102,7 @@ impl Identity {
     /// Returns whether a handshake with this hash is for this torrent.
     ///
     /// A peer may answer with the truncated v2 hash of a hybrid (BEP 52).
-    pub fn answers_to(&self, info_hash: InfoHash) -> bool {
+    pub fn matches(&self, info_hash: InfoHash) -> bool {
         self.key == info_hash || self.v2.is_some_and(|v2| v2.truncated() == info_hash)
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_that_of_a_dictionary_when_all_of_its_hashes_are() {
+    fn a_dictionary_matches_only_if_all_known_hashes_match() {
         let info = b"d4:name1:xe";
         let (v1, v2) =
             (InfoHash(Sha1::digest(info).into()), InfoHashV2(Sha256::digest(info).into()));
@@ -132,15 +132,15 @@ mod tests {
             (other.truncated(), Some(other), false),
             (other.truncated(), Some(v2), false),
         ] {
-            assert_eq!(Identity { key, v2 }.names(info), expected, "{key} {v2:?}");
+            assert_eq!(Identity { key, v2 }.is_hash_of(info), expected, "{key} {v2:?}");
         }
         let hybrid = Identity { key: v1, v2: Some(v2) };
         assert!(
-            hybrid.answers_to(v1)
-                && hybrid.answers_to(v2.truncated())
-                && !hybrid.answers_to(other.truncated())
+            hybrid.matches(v1)
+                && hybrid.matches(v2.truncated())
+                && !hybrid.matches(other.truncated())
         );
-        assert!(!Identity::from(v1).answers_to(v2.truncated()));
+        assert!(!Identity::from(v1).matches(v2.truncated()));
     }
 
     #[test]

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_climb_or_vanish_become_an_underscore() {
+    fn dot_names_and_empty_names_become_an_underscore() {
         for name in ["", ".", "..", "...", " ", ". .", "../"] {
             assert!(["_", ".._"].contains(&component(name.as_bytes()).as_str()), "{name}");
         }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_and_spaces_at_the_end_go() {
+    fn trailing_dots_and_spaces_are_removed() {
         check("film. .", "film");
         check(" film", " film");
     }
@@ -339,13 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_and_a_folder_of_one_name_part() {
+    fn a_file_and_a_folder_with_one_name_get_different_names() {
         check_paths(&["a", "a/b", "a/c", "A"], &["a", "a (2)/b", "a (2)/c", "A (3)"]);
         check_paths(&["a/b", "a"], &["a/b", "a (2)"]);
     }
 
     #[test]
-    fn a_hundred_thousand_equal_names_take_no_time_to_part() {
+    fn a_hundred_thousand_equal_names_are_numbered_quickly() {
         let mut paths = Paths::default();
         let long = "x".repeat(250);
         let distinct: BTreeSet<_> =
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_linux_takes_stays_as_it_is_when_it_may() {
+    fn a_name_that_linux_accepts_stays_if_the_rule_allows() {
         for name in [
             "a: b?.mkv",
             "aux.mkv",

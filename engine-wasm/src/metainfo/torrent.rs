@@ -29,8 +29,7 @@ pub const MAX_URLS: usize = 100;
 pub const MAX_URL_LENGTH: usize = 2_000;
 /// Most DHT nodes taken from one torrent.
 pub const MAX_NODES: usize = 16;
-/// Longest host name in bytes (RFC 1035
-/// 2.3.4).
+/// Longest host name in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_LENGTH: usize = 255;
 
 const HASH_LENGTH: usize = 20;
@@ -237,7 +236,7 @@ impl Metainfo {
     /// Uses the truncated v2 hash as the key, if `key` is that hash.
     ///
     /// A swarm that knows only the v2 hash treats a hybrid as a v2 torrent.
-    pub fn know_as(&mut self, key: InfoHash) {
+    pub fn use_key(&mut self, key: InfoHash) {
         if self.info_hash_v2.is_some_and(|v2| v2.truncated() == key) {
             self.info_hash = key;
         }

@@ -26,7 +26,7 @@ pub(crate) struct Local {
     /// The families over which uTP can dial.
     pub(crate) utp: Families,
     /// Whether any socket speaks uTP.
-    pub(crate) speaks_utp: bool,
+    pub(crate) has_utp: bool,
     /// Whether nobody can be dialled before the sockets are open.
     pub(crate) awaits_sockets: bool,
     /// Whether peers may name peers (BEP 11).
@@ -51,6 +51,6 @@ impl Local {
     /// Whether hole punching can work: it needs uTP, because a router lets in what answers a
     /// datagram, and not what answers a TCP connection to somebody else.
     pub(crate) fn can_punch(&self) -> bool {
-        self.pex && self.ways.utp && self.speaks_utp
+        self.pex && self.ways.utp && self.has_utp
     }
 }

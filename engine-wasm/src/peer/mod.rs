@@ -268,7 +268,7 @@ impl Peer {
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(None) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
-        if !identity.answers_to(theirs.info_hash) {
+        if !identity.matches(theirs.info_hash) {
             return Err(PeerError::WrongTorrent);
         }
         self.v2 |= identity.v2.is_some_and(|v2| v2.truncated() == theirs.info_hash);

@@ -48,7 +48,7 @@ impl Punching {
             rendezvous: Allowance::new(limits::RENDEZVOUS, now),
             beyond: 0,
             introductions: Allowance::new(limits::INTRODUCTIONS, now),
-            unasked: Allowance::new(limits::UNASKED_CONNECTS, now),
+            unasked: Allowance::new(limits::UNSOLICITED_DIALS, now),
         }
     }
 
@@ -160,7 +160,7 @@ impl Peer {
         let Ok(message) = HolepunchMessage::parse(payload) else { return Ok(None) };
         if matches!(message, HolepunchMessage::Rendezvous(_)) && !punching.rendezvous.take(now) {
             punching.beyond += 1;
-            return if punching.beyond > limits::RENDEZVOUS_BEYOND {
+            return if punching.beyond > limits::RENDEZVOUS_EXCESS {
                 Err(PeerError::PunchFlood)
             } else {
                 Ok(None)
@@ -230,7 +230,7 @@ mod tests {
         let mut peer = peer(true, true);
         let payload = HolepunchMessage::Rendezvous(addr("6.7.8.9:10")).encode();
         let mut said = 0;
-        for _ in 0..limits::RENDEZVOUS.0 + limits::RENDEZVOUS_BEYOND {
+        for _ in 0..limits::RENDEZVOUS.0 + limits::RENDEZVOUS_EXCESS {
             said += u32::from(peer.hear_punch(&payload, Instant(0)).unwrap().is_some());
         }
         assert_eq!(said, limits::RENDEZVOUS.0);

@@ -22,8 +22,8 @@ const BUCKETS: usize = CLASSES * LEVELS;
 /// The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not idle]`; `ends[b]`
 /// is the end of bucket `b`.
 #[derive(Debug)]
-pub struct Availability {
-    everyone: u32,
+pub(crate) struct Availability {
+    seeds: u32,
     counts: Vec<u16>,
     priorities: Vec<Priority>,
     order: Vec<u32>,
@@ -33,7 +33,7 @@ pub struct Availability {
 
 impl Availability {
     /// Creates `pieces` idle pieces with normal priority and count 0, in random order.
-    pub fn new(pieces: u32, rng: &mut impl Rng) -> Self {
+    pub(crate) fn new(pieces: u32, rng: &mut impl Rng) -> Self {
         let mut order: Vec<u32> = (0..pieces).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, rng.random_range(0..=at));
@@ -46,21 +46,22 @@ impl Availability {
         let normal = class(Priority::Normal).unwrap_or(0) * LEVELS;
         ends[..normal].fill(0);
         let (counts, priorities) = (vec![0; order.len()], vec![Priority::Normal; order.len()]);
-        Self { everyone: 0, counts, priorities, ends, order, place }
+        Self { seeds: 0, counts, priorities, ends, order, place }
     }
 
     /// Returns how many peers have the piece.
-    pub fn count(&self, piece: PieceIndex) -> u32 {
-        self.everyone + u32::from(self.counts[piece.0 as usize])
+    #[cfg(test)]
+    pub(crate) fn count(&self, piece: PieceIndex) -> u32 {
+        self.seeds + u32::from(self.counts[piece.0 as usize])
     }
 
     /// Returns whether the piece is downloaded even without a viewer.
-    pub fn is_wanted(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn is_wanted(&self, piece: PieceIndex) -> bool {
         self.priorities[piece.0 as usize] != Priority::Skip
     }
 
     /// Changes the priority of a piece. The caller says whether the piece is idle.
-    pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
+    pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
         self.take(piece);
         self.priorities[piece.0 as usize] = priority;
         if is_idle {
@@ -69,17 +70,17 @@ impl Availability {
     }
 
     /// Counts a seed that connected.
-    pub fn add_everyone(&mut self) {
-        self.everyone += 1;
+    pub(crate) fn add_seed(&mut self) {
+        self.seeds += 1;
     }
 
     /// Removes a seed that disconnected.
-    pub fn remove_everyone(&mut self) {
-        self.everyone -= 1;
+    pub(crate) fn remove_seed(&mut self) {
+        self.seeds -= 1;
     }
 
     /// Counts one more peer that has the piece.
-    pub fn add(&mut self, piece: PieceIndex) {
+    pub(crate) fn add(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(more) = count.checked_add(1) else { return };
         if self.is_idle(piece) && usize::from(more) < LEVELS {
@@ -90,7 +91,7 @@ impl Availability {
     }
 
     /// Removes one peer that has the piece.
-    pub fn remove(&mut self, piece: PieceIndex) {
+    pub(crate) fn remove(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(fewer) = count.checked_sub(1) else { return };
         if self.is_idle(piece) && usize::from(count) < LEVELS {
@@ -101,19 +102,19 @@ impl Availability {
     }
 
     /// Counts a peer that connected with these pieces.
-    pub fn add_all(&mut self, pieces: &Bitfield) {
+    pub(crate) fn add_all(&mut self, pieces: &Bitfield) {
         pieces.iter_ones().for_each(|piece| self.add(PieceIndex(piece)));
     }
 
     /// Removes a peer that disconnected and had these pieces.
-    pub fn remove_all(&mut self, pieces: &Bitfield) {
+    pub(crate) fn remove_all(&mut self, pieces: &Bitfield) {
         pieces.iter_ones().for_each(|piece| self.remove(PieceIndex(piece)));
     }
 
     /// Removes a piece from the order: it is begun, being checked, or verified.
     ///
     /// Costs at most one swap per bucket.
-    pub fn take(&mut self, piece: PieceIndex) {
+    pub(crate) fn take(&mut self, piece: PieceIndex) {
         if self.is_idle(piece) {
             for bucket in self.bucket(piece)..BUCKETS {
                 self.move_up(piece, bucket);
@@ -122,7 +123,7 @@ impl Availability {
     }
 
     /// Returns a piece to the order: it is missing and not begun. Does nothing if it is not wanted.
-    pub fn put_back(&mut self, piece: PieceIndex) {
+    pub(crate) fn put_back(&mut self, piece: PieceIndex) {
         if !self.is_idle(piece) && self.is_wanted(piece) {
             for bucket in (self.bucket(piece)..BUCKETS).rev() {
                 self.move_down(piece, bucket);
@@ -132,8 +133,8 @@ impl Availability {
 
     /// Returns the idle pieces, by priority and then the rarest first; skips pieces that no peer
     /// has.
-    pub fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        let has_seeds = self.everyone > 0;
+    pub(crate) fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        let has_seeds = self.seeds > 0;
         let of_class = move |class: usize| {
             let first = class * LEVELS;
             let begin = if has_seeds {
@@ -146,8 +147,10 @@ impl Availability {
         (0..CLASSES).flat_map(of_class).map(|&piece| PieceIndex(piece))
     }
 
-    /// Returns the idle pieces, starting with those that no peer has, then the rarest first.
-    pub fn rarest_of_all(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+    /// Returns all idle pieces by priority, and within each priority the rarest first.
+    ///
+    /// Pieces that no peer has come before the others of their priority.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let idle = *self.ends.last().expect("there is always the bucket of count 0") as usize;
         self.order[..idle].iter().map(|&piece| PieceIndex(piece))
     }
@@ -217,7 +220,7 @@ mod tests {
         assert_eq!(rarest(&availability), [2, 1, 0]);
         availability.take(PieceIndex(1));
         assert_eq!(rarest(&availability), [2, 0]);
-        availability.add_everyone();
+        availability.add_seed();
         assert_eq!(rarest(&availability), [3, 2, 0]);
         availability.put_back(PieceIndex(1));
         availability.remove(PieceIndex(0));
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_more_comes_first_and_what_nobody_wants_never() {
+    fn higher_priorities_come_first_and_skipped_pieces_never() {
         let mut availability = Availability::new(4, &mut ChaCha8Rng::seed_from_u64(1));
         (0..4).for_each(|piece| (0..=piece).for_each(|_| availability.add(PieceIndex(piece))));
         availability.set_priority(PieceIndex(3), Priority::High, true);

@@ -18,9 +18,9 @@ use shared_proto::ConnId;
 use crate::time::Instant;
 
 /// Time between two rounds (BEP 3).
-pub const ROUND: Duration = Duration::from_secs(10);
+pub(crate) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer keeps the optimistic slot (BEP 3).
-pub const OPTIMISTIC: Duration = Duration::from_secs(30);
+pub(crate) const OPTIMISTIC: Duration = Duration::from_secs(30);
 /// How long a peer counts as new in the draw for the optimistic slot.
 const NEW_FOR: Duration = Duration::from_secs(60);
 /// How much likelier a new peer wins the draw (BEP 3).
@@ -44,7 +44,7 @@ const MOST_SLOTS: usize = 50;
 /// Returns the number of upload slots for a rate limit in bytes per second.
 ///
 /// The limit is divided so that each peer gets a useful rate, by the rule of the original client.
-pub fn slots(limit_bps: Option<u64>) -> usize {
+pub(crate) fn slots(limit_bps: Option<u64>) -> usize {
     let Some(limit) = limit_bps else { return FREE_SLOTS };
     let earned = (limit / 1024).saturating_mul(6) / 10;
     usize::try_from(earned.isqrt())
@@ -55,26 +55,26 @@ pub fn slots(limit_bps: Option<u64>) -> usize {
 
 /// How the choker ranks peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub(crate) enum Strategy {
     /// We download: peers that send most come first.
-    Trading,
+    Downloading,
     /// We seed: all peers get a slot in turn.
-    Giving,
+    Seeding,
 }
 
 /// The facts about one peer that the choker ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contender {
+pub(crate) struct Contender {
     /// The peer's connection.
-    pub conn: ConnId,
+    pub(crate) conn: ConnId,
     /// Whether the peer is interested in our pieces.
-    pub interested: bool,
+    pub(crate) interested: bool,
     /// Whether the peer owes us blocks and sends none.
-    pub snubs: bool,
+    pub(crate) snubs: bool,
     /// Bytes received from the peer so far.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Bytes sent to the peer so far.
-    pub given: u64,
+    pub(crate) sent: u64,
 }
 
 /// Byte counts at the start of a round.
@@ -82,7 +82,7 @@ pub struct Contender {
 struct Mark {
     at: Instant,
     received: u64,
-    given: u64,
+    sent: u64,
 }
 
 /// What the choker remembers about one peer.
@@ -106,12 +106,12 @@ impl Standing {
         let rate = |bytes: u64| bytes.saturating_mul(1000) / millis;
         (
             rate(contender.received.saturating_sub(mark.received)),
-            rate(contender.given.saturating_sub(mark.given)),
+            rate(contender.sent.saturating_sub(mark.sent)),
         )
     }
 
     /// Returns whether the peer has had its slot long enough.
-    fn has_had_its_turn(&self, taken_bps: u64, now: Instant) -> bool {
+    fn is_turn_over(&self, taken_bps: u64, now: Instant) -> bool {
         let served = self.serving.map_or(Duration::ZERO, |since| now.saturating_since(since));
         served >= TURN || served >= IDLE_TURN && taken_bps == 0
     }
@@ -125,7 +125,7 @@ type Place = (u8, Instant, Reverse<u64>, ConnId);
 
 /// The upload slots of one torrent.
 #[derive(Debug)]
-pub struct Choker {
+pub(crate) struct Choker {
     standings: BTreeMap<ConnId, Standing>,
     next_round: Instant,
     optimistic: Option<ConnId>,
@@ -134,7 +134,7 @@ pub struct Choker {
 
 impl Choker {
     /// Creates a choker without unchoked peers. The first round is due at once.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { standings: BTreeMap::new(), next_round: now, optimistic: None, next_optimistic: now }
     }
 
@@ -142,9 +142,9 @@ impl Choker {
     ///
     /// Between two rounds no peer loses its slot, and free slots go to the peers that have waited
     /// longest.
-    pub fn choose(
+    pub(crate) fn choose(
         &mut self,
-        mood: Mood,
+        strategy: Strategy,
         slots: usize,
         contenders: &[Contender],
         rng: &mut impl Rng,
@@ -155,7 +155,7 @@ impl Choker {
             self.fill(slots, contenders)
         } else {
             self.next_round = now + ROUND;
-            let chosen = self.round(mood, slots, contenders, rng, now);
+            let chosen = self.round(strategy, slots, contenders, rng, now);
             self.mark(contenders, now);
             chosen
         };
@@ -168,7 +168,7 @@ impl Choker {
         let present: BTreeSet<ConnId> = contenders.iter().map(|contender| contender.conn).collect();
         self.standings.retain(|conn, _| present.contains(conn));
         for contender in contenders {
-            let mark = Mark { at: now, received: contender.received, given: contender.given };
+            let mark = Mark { at: now, received: contender.received, sent: contender.sent };
             let newcomer = || Standing {
                 came: now,
                 marks: VecDeque::from([mark]),
@@ -197,7 +197,7 @@ impl Choker {
 
     fn round(
         &mut self,
-        mood: Mood,
+        strategy: Strategy,
         slots: usize,
         contenders: &[Contender],
         rng: &mut impl Rng,
@@ -206,31 +206,37 @@ impl Choker {
         let mut ranked: Vec<(Reverse<u64>, Place)> = contenders
             .iter()
             .filter(|contender| contender.interested && !contender.snubs)
-            .map(|contender| self.rank(mood, contender, now))
+            .map(|contender| self.rank(strategy, contender, now))
             .collect();
         ranked.sort_unstable();
-        let earned = if mood == Mood::Trading { slots.saturating_sub(1) } else { slots };
+        let earned =
+            if strategy == Strategy::Downloading { slots.saturating_sub(1) } else { slots };
         let mut chosen: BTreeSet<ConnId> =
             ranked.iter().take(earned).map(|(_, (.., conn))| *conn).collect();
-        self.optimistic = match mood {
-            Mood::Trading => self.draw(contenders, &chosen, rng, now),
-            Mood::Giving => None,
+        self.optimistic = match strategy {
+            Strategy::Downloading => self.draw(contenders, &chosen, rng, now),
+            Strategy::Seeding => None,
         };
         chosen.extend(self.optimistic);
         chosen
     }
 
-    fn rank(&self, mood: Mood, contender: &Contender, now: Instant) -> (Reverse<u64>, Place) {
+    fn rank(
+        &self,
+        strategy: Strategy,
+        contender: &Contender,
+        now: Instant,
+    ) -> (Reverse<u64>, Place) {
         let standing = &self.standings[&contender.conn];
         let (gives, takes) = standing.rates(contender, now);
         let place = match standing.serving {
             None => (1, standing.waiting, Reverse(0), contender.conn),
-            Some(since) if !standing.has_had_its_turn(takes, now) => {
+            Some(since) if !standing.is_turn_over(takes, now) => {
                 (0, since, Reverse(takes), contender.conn)
             }
             Some(_) => (2, Instant::default(), Reverse(takes), contender.conn),
         };
-        let earns = if mood == Mood::Trading && gives >= LEAST_BPS { gives } else { 0 };
+        let earns = if strategy == Strategy::Downloading && gives >= LEAST_BPS { gives } else { 0 };
         (Reverse(earns), place)
     }
 
@@ -281,7 +287,7 @@ impl Choker {
             standing.marks.push_back(Mark {
                 at: now,
                 received: contender.received,
-                given: contender.given,
+                sent: contender.sent,
             });
             if standing.marks.len() > MEAN_ROUNDS {
                 standing.marks.pop_front();

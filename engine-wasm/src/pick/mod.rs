@@ -1,13 +1,13 @@
 //! Decides which blocks to request from which peers, and which peers to unchoke.
 
-pub mod availability;
-pub mod choker;
-pub mod picker;
-pub mod piece_map;
-pub mod priority;
-pub mod scheduler;
+pub(crate) mod availability;
+pub(crate) mod choker;
+pub(crate) mod picker;
+pub(crate) mod piece_map;
+pub(crate) mod priority;
+pub(crate) mod scheduler;
 #[cfg(test)]
 mod simulation;
-pub mod suspects;
+pub(crate) mod suspects;
 pub(crate) mod verified;
-pub mod want;
+pub(crate) mod want;

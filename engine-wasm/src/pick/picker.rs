@@ -33,44 +33,44 @@ const HOLDERS_AWAITED: usize = 3;
 const LATE_SCAN: usize = 4;
 
 /// Returns whether another duplicate request is allowed; both arguments are bytes.
-pub fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
+pub(crate) fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
     duplicated < limits::DUPLICATE_FLOOR + downloaded / 100 * limits::DUPLICATE_PERCENT
 }
 
 /// A picked block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pick {
+pub(crate) struct Pick {
     /// The peer to ask.
-    pub conn: ConnId,
+    pub(crate) conn: ConnId,
     /// The block to request.
-    pub block: Block,
+    pub(crate) block: Block,
     /// The expected time until the block arrives.
-    pub eta: Duration,
+    pub(crate) eta: Duration,
     /// Whether another peer was asked for the block already.
-    pub duplicate: bool,
+    pub(crate) duplicate: bool,
 }
 
 /// The state from which the picker decides.
-pub struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     /// The connected peers.
-    pub peers: &'a BTreeMap<ConnId, Peer>,
+    pub(crate) peers: &'a BTreeMap<ConnId, Peer>,
     /// The state of all pieces.
-    pub pieces: &'a mut PieceMap,
+    pub(crate) pieces: &'a mut PieceMap,
     /// How many peers have each piece.
-    pub availability: &'a Availability,
+    pub(crate) availability: &'a Availability,
     /// Pieces that failed verification.
-    pub suspects: &'a Suspects,
+    pub(crate) suspects: &'a Suspects,
     /// When each web seed is expected to finish its requests.
-    pub web: &'a BTreeMap<ConnId, Instant>,
+    pub(crate) web: &'a BTreeMap<ConnId, Instant>,
     /// Whether a duplicate request is allowed ([`may_duplicate`]).
-    pub may_duplicate: bool,
+    pub(crate) may_duplicate: bool,
     /// The current time.
-    pub now: Instant,
+    pub(crate) now: Instant,
 }
 
 /// The picker of one torrent: the pieces that viewers need, in order.
 #[derive(Debug, Default)]
-pub struct Picker {
+pub(crate) struct Picker {
     wants: Vec<Want>,
     /// No entry of `wants` before this index has a free block.
     exhausted: usize,
@@ -79,7 +79,7 @@ pub struct Picker {
 
 impl Picker {
     /// Replaces the pieces that viewers need. `watched` tells whether a viewer is present.
-    pub fn set_wants(&mut self, wants: Vec<Want>, watched: bool, now: Instant) {
+    pub(crate) fn set_wants(&mut self, wants: Vec<Want>, watched: bool, now: Instant) {
         self.wants = wants;
         self.exhausted = 0;
         if watched {
@@ -88,22 +88,22 @@ impl Picker {
     }
 
     /// Notes that a requested block is free again.
-    pub fn freed(&mut self) {
+    pub(crate) fn block_freed(&mut self) {
         self.exhausted = 0;
     }
 
     /// Returns whether a viewer is present or left within [`WATCHED_FOR`].
-    pub fn is_watched(&self, now: Instant) -> bool {
+    pub(crate) fn is_watched(&self, now: Instant) -> bool {
         now < self.watched_until
     }
 
     /// Returns the pieces that viewers need, in order.
-    pub fn wants(&self) -> &[Want] {
+    pub(crate) fn wants(&self) -> &[Want] {
         &self.wants
     }
 
     /// Returns how many more blocks may be requested from a peer.
-    pub fn room(&self, peer: &Peer, now: Instant) -> u32 {
+    pub(crate) fn room(&self, peer: &Peer, now: Instant) -> u32 {
         if !peer.is_open() {
             return 0;
         }
@@ -112,8 +112,8 @@ impl Picker {
 
     /// Returns the peers with room for requests, the soonest to finish first.
     ///
-    /// Return each peer after its [`Pick`] with [`Queue::again`].
-    pub fn queue(&self, peers: &BTreeMap<ConnId, Peer>, now: Instant) -> Queue {
+    /// Return each peer after its [`Pick`] with [`Queue::requeue`].
+    pub(crate) fn queue(&self, peers: &BTreeMap<ConnId, Peer>, now: Instant) -> Queue {
         let heap = peers
             .iter()
             .filter(|(_, peer)| self.room(peer, now) > 0)
@@ -123,7 +123,7 @@ impl Picker {
     }
 
     /// Returns the block to request from this peer; `None` if there is none.
-    pub fn pick(&mut self, conn: ConnId, scene: &mut Scene<'_>) -> Option<Pick> {
+    pub(crate) fn pick(&mut self, conn: ConnId, scene: &mut Scene<'_>) -> Option<Pick> {
         let peer = scene.peers.get(&conn).filter(|peer| self.room(peer, scene.now) > 0)?;
         let eta = peer.eta(scene.now);
         if let Some(block) = self.wanted(conn, peer, eta, scene) {
@@ -246,18 +246,18 @@ fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
 
 /// Peers with room for requests, the soonest to finish first.
 #[derive(Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     heap: BinaryHeap<Reverse<(Duration, ConnId)>>,
 }
 
 impl Queue {
     /// Takes the next peer.
-    pub fn next_peer(&mut self) -> Option<ConnId> {
+    pub(crate) fn next_peer(&mut self) -> Option<ConnId> {
         self.heap.pop().map(|Reverse((_, conn))| conn)
     }
 
     /// Returns a peer that was asked, if it has room for more.
-    pub fn again(&mut self, conn: ConnId, peer: &Peer, now: Instant) {
+    pub(crate) fn requeue(&mut self, conn: ConnId, peer: &Peer, now: Instant) {
         self.heap.push(Reverse((peer.eta(now), conn)));
     }
 }

@@ -1,7 +1,9 @@
 //! The state of every piece and block of one torrent.
 //!
-//! Only begun pieces have an entry of their own, so memory depends on the number of begun pieces.
-//! The map does not choose peers. Invariant: a piece is `Have` only after [`PieceMap::verified`].
+//! A block is *armed* at a connection while that connection may still send it and the daemon would
+//! write it to disk. Only begun pieces have an entry of their own, so memory depends on the number
+//! of begun pieces. The map does not choose peers. Invariant: a piece is `Have` only after
+//! [`PieceMap::verified`].
 
 mod open_piece;
 
@@ -17,7 +19,7 @@ use open_piece::OpenPiece;
 
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceState {
+pub(crate) enum PieceState {
     /// No block is requested or stored.
     Missing,
     /// The disk may contain the piece; it has not been checked.
@@ -32,17 +34,17 @@ pub enum PieceState {
 
 /// The consequences of a stored block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Connections that may still send the same block. Their requests must be disarmed before the
     /// piece is hashed.
-    pub disarm: Vec<ConnId>,
+    pub(crate) disarm: Vec<ConnId>,
     /// Whether all blocks of the piece are now stored.
-    pub piece_is_full: bool,
+    pub(crate) piece_is_full: bool,
 }
 
 /// The states of all pieces of one torrent.
 #[derive(Debug)]
-pub struct PieceMap {
+pub(crate) struct PieceMap {
     geometry: Arc<Geometry>,
     have: Bitfield,
     unchecked: Bitfield,
@@ -52,14 +54,14 @@ pub struct PieceMap {
     /// Pieces that are verified or not wanted.
     unneeded: Bitfield,
     open: BTreeMap<PieceIndex, OpenPiece>,
-    /// Pieces whose armed state may have changed since the last [`PieceMap::take_armed_news`].
-    armed_news: Vec<PieceIndex>,
+    /// Pieces whose armed state may have changed since the last [`PieceMap::take_armed_changes`].
+    armed_changes: Vec<PieceIndex>,
     verified_bytes: u64,
 }
 
 impl PieceMap {
     /// Creates a map in which every piece is missing.
-    pub fn new(geometry: Arc<Geometry>) -> Self {
+    pub(crate) fn new(geometry: Arc<Geometry>) -> Self {
         let pieces = geometry.piece_count();
         let mut have = Bitfield::new(pieces);
         // A piece that consists of padding only is not downloaded.
@@ -75,29 +77,29 @@ impl PieceMap {
             by_block: false,
             unneeded,
             open: BTreeMap::new(),
-            armed_news: Vec::new(),
+            armed_changes: Vec::new(),
             verified_bytes: 0,
             geometry,
         }
     }
 
     /// Allows single blocks to be verified, so that viewers can read from the middle of a piece.
-    pub fn judge_by_block(&mut self) {
+    pub(crate) fn verify_by_block(&mut self) {
         self.by_block = true;
     }
 
     /// Returns whether single blocks may be verified.
-    pub fn is_by_block(&self) -> bool {
+    pub(crate) fn verifies_by_block(&self) -> bool {
         self.by_block
     }
 
     /// Marks the hash of a piece as unknown; the piece is not requested until it is known.
-    pub fn seal(&mut self, piece: PieceIndex) {
+    pub(crate) fn seal(&mut self, piece: PieceIndex) {
         self.sealed.get_or_insert_with(|| Bitfield::new(self.geometry.piece_count())).set(piece.0);
     }
 
     /// Marks the hash of a piece as known.
-    pub fn unseal(&mut self, piece: PieceIndex) {
+    pub(crate) fn unseal(&mut self, piece: PieceIndex) {
         if let Some(sealed) = &mut self.sealed {
             sealed.clear(piece.0);
         }
@@ -105,12 +107,12 @@ impl PieceMap {
     }
 
     /// Returns whether the hash of a piece is unknown.
-    pub fn is_sealed(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn is_sealed(&self, piece: PieceIndex) -> bool {
         self.sealed.as_ref().is_some_and(|sealed| sealed.get(piece.0))
     }
 
     /// Returns the state of a piece.
-    pub fn state(&self, piece: PieceIndex) -> PieceState {
+    pub(crate) fn state(&self, piece: PieceIndex) -> PieceState {
         if self.have.get(piece.0) {
             PieceState::Have
         } else if self.unchecked.get(piece.0) {
@@ -125,37 +127,37 @@ impl PieceMap {
     }
 
     /// Returns the verified pieces.
-    pub fn have(&self) -> &Bitfield {
+    pub(crate) fn have(&self) -> &Bitfield {
         &self.have
     }
 
     /// Returns the pieces that the disk may contain.
-    pub fn unchecked(&self) -> &Bitfield {
+    pub(crate) fn unchecked(&self) -> &Bitfield {
         &self.unchecked
     }
 
     /// Returns the pieces that are begun and not verified, in order.
-    pub fn begun(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+    pub(crate) fn begun(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.open.keys().copied()
     }
 
     /// Returns the number of begun pieces.
-    pub fn begun_count(&self) -> usize {
+    pub(crate) fn begun_count(&self) -> usize {
         self.open.len()
     }
 
     /// Returns the number of verified bytes.
-    pub fn verified_bytes(&self) -> u64 {
+    pub(crate) fn verified_bytes(&self) -> u64 {
         self.verified_bytes
     }
 
     /// Returns whether every piece is verified.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.have.is_full()
     }
 
     /// Sets which pieces are wanted; initially all are.
-    pub fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
+    pub(crate) fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
         let mut unneeded = self.have.clone();
         self.geometry
             .pieces()
@@ -165,46 +167,46 @@ impl PieceMap {
     }
 
     /// Returns the pieces that are verified or not wanted.
-    pub fn unneeded(&self) -> &Bitfield {
+    pub(crate) fn unneeded(&self) -> &Bitfield {
         &self.unneeded
     }
 
     /// Returns whether every wanted piece is verified.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.unneeded.is_full()
     }
 
     /// Returns whether any connection may still write to the piece.
-    pub fn has_armed(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn has_armed(&self, piece: PieceIndex) -> bool {
         self.open.get(&piece).is_some_and(OpenPiece::has_armed)
     }
 
     /// Takes the pieces whose [`PieceMap::has_armed`] may have changed since the last call.
-    pub fn take_armed_news(&mut self) -> Vec<PieceIndex> {
-        std::mem::take(&mut self.armed_news)
+    pub(crate) fn take_armed_changes(&mut self) -> Vec<PieceIndex> {
+        std::mem::take(&mut self.armed_changes)
     }
 
     /// Returns the number of stored blocks of a begun piece; 0 for any other piece.
-    pub fn stored_blocks(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn stored_blocks(&self, piece: PieceIndex) -> u32 {
         self.open.get(&piece).map_or(0, OpenPiece::stored)
     }
 
     /// Returns the share of a begun piece's blocks that are requested or stored, 0–255.
     ///
     /// 0 for any other piece.
-    pub fn underway(&self, piece: PieceIndex) -> u8 {
+    pub(crate) fn underway(&self, piece: PieceIndex) -> u8 {
         self.open.get(&piece).map_or(0, OpenPiece::underway)
     }
 
     /// Marks a missing piece as possibly on disk; it is checked before it is downloaded.
-    pub fn suspect(&mut self, piece: PieceIndex) {
+    pub(crate) fn mark_unchecked(&mut self, piece: PieceIndex) {
         if self.state(piece) == PieceState::Missing {
             self.unchecked.set(piece.0);
         }
     }
 
     /// Marks an unchecked piece as missing. Returns false if it was not unchecked.
-    pub fn unsuspect(&mut self, piece: PieceIndex) -> bool {
+    pub(crate) fn clear_unchecked(&mut self, piece: PieceIndex) -> bool {
         let was = self.unchecked.get(piece.0);
         if was {
             self.unchecked.clear(piece.0);
@@ -213,13 +215,13 @@ impl PieceMap {
     }
 
     /// Starts the hash check of an unchecked piece.
-    pub fn begin_check(&mut self, piece: PieceIndex) {
+    pub(crate) fn begin_check(&mut self, piece: PieceIndex) {
         self.unchecked.clear(piece.0);
         self.open.insert(piece, OpenPiece::found());
     }
 
     /// Finds the first free block from `from` on, or else before it.
-    pub fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
+    pub(crate) fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
         let first = self.first_free(piece)?;
         if from <= first.index {
             return Some(first);
@@ -234,7 +236,7 @@ impl PieceMap {
     /// Finds the first free block of the piece.
     ///
     /// This is block 0 of an untouched piece, and `None` for a piece that is or may be on disk.
-    pub fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
+    pub(crate) fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
         match self.state(piece) {
             _ if self.is_sealed(piece) => None,
             PieceState::Missing => Some(Block { piece, index: BlockIndex(0) }),
@@ -247,7 +249,7 @@ impl PieceMap {
     }
 
     /// Returns whether no peer was asked for this block of a missing or open piece.
-    pub fn is_free(&self, block: Block) -> bool {
+    pub(crate) fn is_free(&self, block: Block) -> bool {
         match self.state(block.piece) {
             PieceState::Missing => !self.is_sealed(block.piece),
             PieceState::Open => {
@@ -258,24 +260,24 @@ impl PieceMap {
     }
 
     /// Returns the requested blocks of a begun piece, each with the connections that were asked.
-    pub fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
+    pub(crate) fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
         let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::asked);
         blocks.map(move |(index, asked)| (Block { piece, index }, asked))
     }
 
     /// Returns the blocks of a begun piece that are stored and not verified.
-    pub fn unproved(&self, piece: PieceIndex) -> impl Iterator<Item = Block> {
+    pub(crate) fn unproved(&self, piece: PieceIndex) -> impl Iterator<Item = Block> {
         let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::unproved);
         blocks.map(move |index| Block { piece, index })
     }
 
     /// Marks a stored block as verified. Returns whether the whole piece is now verified.
-    pub fn prove(&mut self, block: Block) -> bool {
+    pub(crate) fn prove(&mut self, block: Block) -> bool {
         self.open.get_mut(&block.piece).is_some_and(|open| open.prove(block.index))
     }
 
     /// Frees a stored block that failed verification. Returns the addresses that sent it.
-    pub fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
+    pub(crate) fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
         let by = self
             .open
             .get_mut(&block.piece)
@@ -288,21 +290,22 @@ impl PieceMap {
     /// Finds the first block of a begun piece, from `from` on, that is not verified.
     ///
     /// `None` if all are verified. For a piece that is not begun it is `from`.
-    pub fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
+    pub(crate) fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
         self.open.get(&piece).map_or(Some(from), |open| open.first_unproved(from))
     }
 
     /// Returns whether `conn` may still send this block.
-    pub fn is_armed(&self, block: Block, conn: ConnId) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_armed(&self, block: Block, conn: ConnId) -> bool {
         self.open.get(&block.piece).is_some_and(|open| open.is_armed(block.index, conn))
     }
 
     /// Notes that `conn` was asked for a block of a missing or open piece.
-    pub fn ask(&mut self, block: Block, conn: ConnId) {
+    pub(crate) fn ask(&mut self, block: Block, conn: ConnId) {
         let count = self.geometry.block_count(block.piece);
         let open = self.open.entry(block.piece).or_insert_with(|| OpenPiece::new(count));
         if !open.has_armed() {
-            self.armed_news.push(block.piece);
+            self.armed_changes.push(block.piece);
         }
         open.ask(block.index, conn);
     }
@@ -310,12 +313,12 @@ impl PieceMap {
     /// Withdraws a request. With `gone` the connection can no longer send the block either.
     ///
     /// Returns whether the block is now free.
-    pub fn unask(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
+    pub(crate) fn withdraw(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
         let Some(open) = self.open.get_mut(&block.piece) else { return false };
         if gone && open.disarm(block.index, conn) {
-            self.armed_news.push(block.piece);
+            self.armed_changes.push(block.piece);
         }
-        let is_freed = open.unask(block.index, conn);
+        let is_freed = open.withdraw(block.index, conn);
         self.close_if_untouched(block.piece);
         is_freed
     }
@@ -323,14 +326,14 @@ impl PieceMap {
     /// Stores a block that `conn` at address `by` wrote.
     ///
     /// Returns `None` if the block was not expected because its piece is done or was given up.
-    pub fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
+    pub(crate) fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
         let stored = self.open.get_mut(&block.piece)?.store(block.index, conn, by)?;
-        self.armed_news.push(block.piece);
+        self.armed_changes.push(block.piece);
         Some(stored)
     }
 
     /// Marks a piece as verified.
-    pub fn verified(&mut self, piece: PieceIndex) {
+    pub(crate) fn verified(&mut self, piece: PieceIndex) {
         self.open.remove(&piece);
         self.unchecked.clear(piece.0);
         if !self.have.get(piece.0) {
@@ -341,7 +344,7 @@ impl PieceMap {
     }
 
     /// Marks a verified piece as missing: it is no longer on disk.
-    pub fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
+    pub(crate) fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
         if self.have.get(piece.0) {
             self.have.clear(piece.0);
             if is_wanted {
@@ -354,21 +357,21 @@ impl PieceMap {
     /// Marks a begun piece as missing, including its verified blocks.
     ///
     /// No connection may be able to write to it. Returns whether it had verified blocks.
-    pub fn lose_begun(&mut self, piece: PieceIndex) -> bool {
-        self.armed_news.push(piece);
+    pub(crate) fn lose_begun(&mut self, piece: PieceIndex) -> bool {
+        self.armed_changes.push(piece);
         self.open.remove(&piece).is_some_and(|open| open.has_proved())
     }
 
     /// Returns the senders of each block of a piece that is being hashed, in block order.
     ///
     /// Empty for a piece found on disk.
-    pub fn givers(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
-        self.open.get(&piece).map(OpenPiece::givers).unwrap_or_default()
+    pub(crate) fn senders(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
+        self.open.get(&piece).map(OpenPiece::senders).unwrap_or_default()
     }
 
     /// Gives up a piece: frees its blocks, except for verified ones, which viewers may be reading.
-    pub fn reset(&mut self, piece: PieceIndex) {
-        self.armed_news.push(piece);
+    pub(crate) fn reset(&mut self, piece: PieceIndex) {
+        self.armed_changes.push(piece);
         if self.open.get_mut(&piece).is_some_and(|open| !open.reset()) {
             self.open.remove(&piece);
         }
@@ -377,7 +380,7 @@ impl PieceMap {
     /// Withdraws all requests after the connection to the daemon was lost.
     ///
     /// Stored blocks stay; a piece that was being hashed must be checked again.
-    pub fn unlink(&mut self) {
+    pub(crate) fn unlink(&mut self) {
         let unchecked = &mut self.unchecked;
         self.open.retain(|piece, open| {
             if open.is_hashing() {

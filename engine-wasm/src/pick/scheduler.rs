@@ -19,26 +19,26 @@ use crate::pick::suspects::Suspects;
 use crate::time::Instant;
 
 /// The parts of a torrent that a step changes.
-pub struct Scheduler<'a> {
+pub(crate) struct Scheduler<'a> {
     /// The layout of pieces and blocks.
-    pub geometry: &'a Geometry,
+    pub(crate) geometry: &'a Geometry,
     /// Chooses the next block.
-    pub picker: &'a mut Picker,
+    pub(crate) picker: &'a mut Picker,
     /// The state of all pieces.
-    pub pieces: &'a mut PieceMap,
+    pub(crate) pieces: &'a mut PieceMap,
     /// The order of idle pieces.
-    pub availability: &'a mut Availability,
+    pub(crate) availability: &'a mut Availability,
     /// Pieces that failed verification.
-    pub suspects: &'a mut Suspects,
+    pub(crate) suspects: &'a mut Suspects,
     /// The connected peers.
-    pub peers: &'a mut BTreeMap<ConnId, Peer>,
+    pub(crate) peers: &'a mut BTreeMap<ConnId, Peer>,
 }
 
 impl Scheduler<'_> {
     /// Picks a block for a peer; `None` if there is none.
     ///
     /// `web` is when each web seed is expected to finish its requests.
-    pub fn pick(
+    pub(crate) fn pick(
         &mut self,
         conn: ConnId,
         web: &BTreeMap<ConnId, Instant>,
@@ -58,7 +58,7 @@ impl Scheduler<'_> {
     }
 
     /// Records that a peer is asked for a picked block. Returns false if the peer is gone.
-    pub fn ask(&mut self, Pick { conn, block, eta, .. }: Pick, now: Instant) -> bool {
+    pub(crate) fn ask(&mut self, Pick { conn, block, eta, .. }: Pick, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         peer.ask(block, self.geometry, eta, now);
         self.begin(block, conn);
@@ -66,52 +66,52 @@ impl Scheduler<'_> {
     }
 
     /// Records that a connection (a peer or a web seed) is expected to send a block.
-    pub fn begin(&mut self, block: Block, conn: ConnId) {
+    pub(crate) fn begin(&mut self, block: Block, conn: ConnId) {
         self.pieces.ask(block, conn);
         self.availability.take(block.piece);
         self.suspects.asked(block.piece, conn);
     }
 
     /// Records that these blocks will not come from this connection.
-    pub fn take_back(&mut self, conn: ConnId, blocks: &[Block]) {
+    pub(crate) fn take_back(&mut self, conn: ConnId, blocks: &[Block]) {
         for &block in blocks {
-            self.pieces.unask(block, conn, true);
-            self.tidy(block.piece);
+            self.pieces.withdraw(block, conn, true);
+            self.return_to_idle(block.piece);
         }
-        self.picker.freed();
+        self.picker.block_freed();
     }
 
     /// Withdraws the requests for blocks that are no longer needed.
     ///
     /// A block that crosses its `cancel` message is still stored.
-    pub fn cancel(&mut self, is_stray: impl Fn(&Availability, Block) -> bool, now: Instant) {
+    pub(crate) fn cancel(&mut self, is_stray: impl Fn(&Availability, Block) -> bool, now: Instant) {
         for (&conn, peer) in self.peers.iter_mut() {
             let stray: Vec<Block> =
                 peer.live_blocks().filter(|&block| is_stray(self.availability, block)).collect();
             for block in stray {
                 peer.cancel(block, self.geometry, now);
-                if self.pieces.unask(block, conn, false) {
-                    self.picker.freed();
+                if self.pieces.withdraw(block, conn, false) {
+                    self.picker.block_freed();
                 }
             }
         }
     }
 
     /// Frees all blocks requested from a peer that has been silent for too long.
-    pub fn snubbed(&mut self, conn: ConnId, now: Instant) {
+    pub(crate) fn snubbed(&mut self, conn: ConnId, now: Instant) {
         self.suspects.release(conn);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         for block in peer.live_blocks().collect::<Vec<_>>() {
             peer.cancel(block, self.geometry, now);
-            self.pieces.unask(block, conn, false);
+            self.pieces.withdraw(block, conn, false);
         }
-        self.picker.freed();
+        self.picker.block_freed();
     }
 
     /// Records a block that is on disk, and withdraws its other requests.
     ///
     /// `None` if the block was stored before, or was not expected.
-    pub fn store(
+    pub(crate) fn store(
         &mut self,
         block: Block,
         conn: ConnId,
@@ -129,7 +129,7 @@ impl Scheduler<'_> {
     }
 
     /// Returns a piece to the idle order if it is no longer begun.
-    pub fn tidy(&mut self, piece: PieceIndex) {
+    pub(crate) fn return_to_idle(&mut self, piece: PieceIndex) {
         if self.pieces.state(piece) == PieceState::Missing {
             self.availability.put_back(piece);
         }

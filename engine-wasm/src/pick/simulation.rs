@@ -21,7 +21,7 @@ fn simulate(mut story: impl FnMut(u64)) {
 }
 
 #[test]
-fn without_a_viewer_every_block_is_asked_for_once_and_the_rarest_piece_first() {
+fn without_a_viewer_blocks_are_requested_once_and_rarest_first() {
     simulate(|seed| {
         let mut world = World::new(seed, false);
         world.run();
@@ -30,12 +30,12 @@ fn without_a_viewer_every_block_is_asked_for_once_and_the_rarest_piece_first() {
 }
 
 #[test]
-fn what_viewers_need_comes_in_the_order_of_its_deadlines_and_all_else_completes() {
+fn viewers_are_served_in_deadline_order_and_the_rest_completes() {
     simulate(|seed| World::new(seed, true).run());
 }
 
 #[test]
-fn what_others_do_not_send_is_asked_of_few_more_and_comes_from_the_one_who_does() {
+fn stalled_blocks_are_requested_from_few_more_peers_and_arrive() {
     let mut duplicated = 0;
     simulate(|seed| {
         let mut world = World::new(seed, true);
@@ -47,7 +47,7 @@ fn what_others_do_not_send_is_asked_of_few_more_and_comes_from_the_one_who_does(
 }
 
 #[test]
-fn one_seed_is_one_story() {
+fn equal_seeds_give_equal_runs() {
     let run = |seed| {
         let mut world = World::new(seed, true);
         world.run();

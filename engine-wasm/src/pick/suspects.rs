@@ -15,47 +15,47 @@ use crate::geometry::PieceIndex;
 use crate::limits;
 
 /// One block of a failed piece: its digest and the addresses that sent it.
-type Exhibit = (Bytes, Vec<SocketAddr>);
+type FailedBlock = (Bytes, Vec<SocketAddr>);
 
 #[derive(Debug, Default)]
 struct Suspect {
     /// The only connection that may be asked for the piece, once one was asked.
     only: Option<ConnId>,
     /// Failures with more than one sender, block by block.
-    failures: Vec<Vec<Exhibit>>,
+    failures: Vec<Vec<FailedBlock>>,
 }
 
 /// The suspect pieces of one torrent.
 #[derive(Debug, Default)]
-pub struct Suspects {
+pub(crate) struct Suspects {
     pieces: BTreeMap<PieceIndex, Suspect>,
 }
 
 impl Suspects {
     /// Returns whether this connection may be asked for blocks of the piece.
-    pub fn may_ask(&self, piece: PieceIndex, conn: ConnId) -> bool {
+    pub(crate) fn may_ask(&self, piece: PieceIndex, conn: ConnId) -> bool {
         self.pieces.get(&piece).and_then(|suspect| suspect.only).is_none_or(|only| only == conn)
     }
 
     /// Returns the pieces that failed and have not passed since.
-    pub fn pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.pieces.keys().copied()
     }
 
     /// Returns whether every peer may be asked for the piece.
-    pub fn is_free(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn is_free(&self, piece: PieceIndex) -> bool {
         !self.pieces.contains_key(&piece)
     }
 
     /// Records a request: a suspect piece then belongs to this connection alone.
-    pub fn asked(&mut self, piece: PieceIndex, conn: ConnId) {
+    pub(crate) fn asked(&mut self, piece: PieceIndex, conn: ConnId) {
         if let Some(suspect) = self.pieces.get_mut(&piece) {
             suspect.only.get_or_insert(conn);
         }
     }
 
     /// Releases the pieces of a connection that closed, choked or went silent.
-    pub fn release(&mut self, conn: ConnId) {
+    pub(crate) fn release(&mut self, conn: ConnId) {
         for suspect in self.pieces.values_mut().filter(|suspect| suspect.only == Some(conn)) {
             suspect.only = None;
         }
@@ -63,9 +63,13 @@ impl Suspects {
 
     /// Records a failed piece. Returns the guilty peer if the piece had a single sender.
     ///
-    /// Otherwise the caller digests its blocks and passes them to [`Self::exhibit`].
-    pub fn failed(&mut self, piece: PieceIndex, givers: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
-        let lone = lone_giver(givers);
+    /// Otherwise the caller digests its blocks and passes them to [`Self::record_failure`].
+    pub(crate) fn failed(
+        &mut self,
+        piece: PieceIndex,
+        senders: &[Vec<SocketAddr>],
+    ) -> Option<SocketAddr> {
+        let lone = single_sender(senders);
         if self.pieces.len() < limits::SUSPECT_PIECES || self.pieces.contains_key(&piece) {
             self.pieces.entry(piece).or_default().only = None;
         }
@@ -73,7 +77,7 @@ impl Suspects {
     }
 
     /// Stores the blocks of a failure that had several senders.
-    pub fn exhibit(&mut self, piece: PieceIndex, blocks: Vec<Exhibit>) {
+    pub(crate) fn record_failure(&mut self, piece: PieceIndex, blocks: Vec<FailedBlock>) {
         const FAILURES: usize = 4;
         if let Some(suspect) =
             self.pieces.get_mut(&piece).filter(|suspect| suspect.failures.len() < FAILURES)
@@ -83,21 +87,21 @@ impl Suspects {
     }
 
     /// Returns whether the blocks of a verified piece should be digested, to find guilty peers.
-    pub fn wants_proof(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn needs_digests(&self, piece: PieceIndex) -> bool {
         self.pieces.get(&piece).is_some_and(|suspect| !suspect.failures.is_empty())
     }
 
     /// Compares a verified piece with its failures.
     ///
     /// Returns every address that was the only sender of a block that differs.
-    pub fn passed(&mut self, piece: PieceIndex, proof: &[Bytes]) -> Vec<SocketAddr> {
+    pub(crate) fn passed(&mut self, piece: PieceIndex, proof: &[Bytes]) -> Vec<SocketAddr> {
         let Some(suspect) = self.pieces.remove(&piece) else { return Vec::new() };
         let mut guilty: Vec<SocketAddr> = suspect
             .failures
             .iter()
             .flat_map(|blocks| blocks.iter().zip(proof))
-            .filter(|((digest, givers), right)| digest != *right && givers.len() == 1)
-            .map(|((_, givers), _)| givers[0])
+            .filter(|((digest, senders), right)| digest != *right && senders.len() == 1)
+            .map(|((_, senders), _)| senders[0])
             .collect();
         guilty.sort_unstable();
         guilty.dedup();
@@ -105,9 +109,9 @@ impl Suspects {
     }
 }
 
-fn lone_giver(givers: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
-    let first = *givers.first()?.first()?;
-    givers.iter().flatten().all(|&giver| giver == first).then_some(first)
+fn single_sender(senders: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
+    let first = *senders.first()?.first()?;
+    senders.iter().flatten().all(|&giver| giver == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -118,7 +122,7 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn exhibits(blocks: &[(&'static str, u16)]) -> Vec<Exhibit> {
+    fn failed_blocks(blocks: &[(&'static str, u16)]) -> Vec<FailedBlock> {
         blocks
             .iter()
             .map(|(digest, port)| (Bytes::from_static(digest.as_bytes()), vec![at(*port)]))
@@ -128,16 +132,16 @@ mod tests {
     const PIECE: PieceIndex = PieceIndex(3);
 
     #[test]
-    fn a_lone_giver_of_a_bad_piece_is_guilty() {
+    fn the_only_sender_of_a_bad_piece_is_guilty() {
         assert_eq!(Suspects::default().failed(PIECE, &[vec![at(1)], vec![at(1)]]), Some(at(1)));
     }
 
     #[test]
-    fn only_the_one_whose_block_differs_is_convicted() {
+    fn only_the_sender_of_a_differing_block_is_guilty() {
         let mut suspects = Suspects::default();
         assert_eq!(suspects.failed(PIECE, &[vec![at(1)], vec![at(2)], vec![at(3)]]), None);
-        suspects.exhibit(PIECE, exhibits(&[("a", 1), ("x", 2), ("c", 3)]));
-        assert!(suspects.wants_proof(PIECE));
+        suspects.record_failure(PIECE, failed_blocks(&[("a", 1), ("x", 2), ("c", 3)]));
+        assert!(suspects.needs_digests(PIECE));
         let proof: Vec<Bytes> =
             ["a", "b", "c"].map(|digest| Bytes::from_static(digest.as_bytes())).to_vec();
         assert_eq!(suspects.passed(PIECE, &proof), [at(2)]);
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspect_piece_is_asked_of_one_alone_until_that_one_is_gone() {
+    fn a_suspect_piece_is_requested_from_one_peer_until_it_disconnects() {
         let mut suspects = Suspects::default();
         suspects.failed(PIECE, &[vec![at(1)], vec![at(2)]]);
         assert!(suspects.may_ask(PIECE, ConnId(1)) && suspects.may_ask(PIECE, ConnId(2)));

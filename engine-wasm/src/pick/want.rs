@@ -1,19 +1,19 @@
-//! A piece that is needed, and how urgently.
+//! A piece that a viewer needs, and how urgently.
 
 use crate::geometry::{BlockIndex, PieceIndex};
 use crate::time::Instant;
 
-/// A piece that a viewer needs.
+/// One entry in the list of pieces that viewers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Want {
-    /// Which.
-    pub piece: PieceIndex,
-    /// Its first block that is needed; the others before it later.
-    pub first: BlockIndex,
-    /// When the viewer will be there.
-    pub deadline: Instant,
-    /// Nobody reads here now: after all that is needed by those who do.
-    pub idle: bool,
-    /// A request waits for this very piece.
-    pub awaited: bool,
+pub(crate) struct Want {
+    /// The piece.
+    pub(crate) piece: PieceIndex,
+    /// The first needed block; earlier blocks of the piece are needed later.
+    pub(crate) first: BlockIndex,
+    /// When playback is expected to reach the piece.
+    pub(crate) deadline: Instant,
+    /// The viewer has no open request, so viewers with one come first.
+    pub(crate) idle: bool,
+    /// A viewer's request is waiting for this piece.
+    pub(crate) awaited: bool,
 }

@@ -186,7 +186,7 @@ fn a_stranger_who_has_us_dial_others_is_believed_now_and_then() {
         told.dedup();
         told.len()
     };
-    let most = limits::UNASKED_CONNECTS.0 as usize;
+    let most = limits::UNSOLICITED_DIALS.0 as usize;
     // Each was said some time after the one before.
     assert!((most..=most + 1).contains(&told(&engines)), "{}", told(&engines));
     let first = engines.dialled.first().expect("it dialled");

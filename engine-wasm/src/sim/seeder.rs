@@ -185,7 +185,7 @@ impl Seeder {
             let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
             // It knows no secrets.
             let Ok(hello) = Handshake::parse(hello) else { return vec![(now, Deed::HangUp)] };
-            assert!(self.identity.answers_to(hello.info_hash));
+            assert!(self.identity.matches(hello.info_hash));
             self.called = hello;
             self.received.drain(..HANDSHAKE_LEN);
             self.greeted = true;

@@ -95,7 +95,8 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
 fn who_was_started_with_its_settings_keeps_them() {
     let mut world = world(Config::default(), 63);
     assert_eq!(shown(&world), None, "there is nothing to change");
-    let settings = crate::settings::of(&Config { max_connections: 5, ..Config::default() });
+    let settings =
+        crate::settings::from_config(&Config { max_connections: 5, ..Config::default() });
     world.intend(Intent::Configure { settings });
     assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })));
     assert_eq!(world.keys("settings"), 0);

@@ -95,7 +95,7 @@ fn a_magnet_link_brings_the_layers_from_peers() {
 fn a_hybrid_that_is_called_by_its_second_name_comes_from_those_who_know_it() {
     let mut named = sample(Version::Hybrid);
     let second = named.metainfo.info_hash_v2.unwrap().truncated();
-    named.metainfo.know_as(second);
+    named.metainfo.use_key(second);
     check(World::with_magnet(named, &[with(Hashes::Given)], 3), "by its v2 hash alone");
 }
 

@@ -122,8 +122,8 @@ impl Torrent {
     }
 
     /// Whether a handshake with this hash is one for it.
-    pub(crate) fn answers_to(&self, info_hash: InfoHash) -> bool {
-        self.content.meta.identity().answers_to(info_hash)
+    pub(crate) fn matches(&self, info_hash: InfoHash) -> bool {
+        self.content.meta.identity().matches(info_hash)
     }
 
     /// The hashes by which a handshake may call it: a hybrid has two.

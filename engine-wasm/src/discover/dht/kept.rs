@@ -60,13 +60,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_the_same() {
+    fn encoded_messages_round_trip() {
         let [v4, v6] = sample();
         assert_eq!(decode(&encode([&v4, &v6])), Some(sample()));
     }
 
     #[test]
-    fn what_was_cut_or_spoilt_is_nothing() {
+    fn truncated_or_damaged_state_is_refused() {
         let [v4, v6] = sample();
         let bytes = encode([&v4, &v6]);
         (0..bytes.len()).for_each(|length| assert_eq!(decode(&bytes[..length]), None));

@@ -17,11 +17,11 @@ use super::table::BUCKET;
 use crate::addresses::{is_local, machine};
 
 /// Most outstanding queries of one lookup (Kademlia's *α*). A slow query does not count.
-pub const PARALLEL: usize = 4;
+pub(crate) const PARALLEL: usize = 4;
 /// Most nodes remembered in each of the two rows.
-pub const MAX_HEARD: usize = 100;
+pub(crate) const MAX_HEARD: usize = 100;
 /// Most queries of one lookup. A network with millions of nodes needs 20 to 40.
-pub const MAX_QUERIES: usize = 150;
+pub(crate) const MAX_QUERIES: usize = 150;
 /// Most queries to nodes with unproven IDs.
 const MAX_UNPROVEN_QUERIES: usize = 32;
 
@@ -131,36 +131,36 @@ impl Row {
 
 /// A lookup.
 #[derive(Clone, Debug)]
-pub struct Lookup {
+pub(crate) struct Lookup {
     target: NodeId,
     proven: Row,
     unproven: Row,
     /// Addresses without a known ID, to start from when no node is known.
-    strangers: Vec<SocketAddr>,
+    addresses: Vec<SocketAddr>,
     strangers_asked: BTreeMap<SocketAddr, bool>,
 }
 
 impl Lookup {
     /// Starts a lookup from these nodes and from addresses with unknown IDs.
-    pub fn new(
+    pub(crate) fn new(
         target: NodeId,
         nodes: impl IntoIterator<Item = Contact>,
-        strangers: Vec<SocketAddr>,
+        addresses: Vec<SocketAddr>,
     ) -> Self {
         let (proven, unproven) = (Row::default(), Row::default());
         let mut lookup =
-            Self { target, proven, unproven, strangers, strangers_asked: BTreeMap::new() };
+            Self { target, proven, unproven, addresses, strangers_asked: BTreeMap::new() };
         nodes.into_iter().for_each(|node| lookup.add(node));
         lookup
     }
 
     /// Returns the target.
-    pub fn target(&self) -> NodeId {
+    pub(crate) fn target(&self) -> NodeId {
         self.target
     }
 
     /// Adds a node that another node named.
-    pub fn add(&mut self, contact: Contact) {
+    pub(crate) fn add(&mut self, contact: Contact) {
         let distance = contact.id.distance(self.target);
         self.row(contact).add(distance, contact, State::Heard);
     }
@@ -168,7 +168,7 @@ impl Lookup {
     /// Returns the next node to ask, with the expected ID.
     ///
     /// Call [`Lookup::answered`] or [`Lookup::failed`] for each.
-    pub fn poll_query(&mut self) -> Option<(SocketAddr, Option<NodeId>)> {
+    pub(crate) fn poll_query(&mut self) -> Option<(SocketAddr, Option<NodeId>)> {
         if self.under_way() >= PARALLEL || self.queries() >= MAX_QUERIES {
             return None;
         }
@@ -187,13 +187,13 @@ impl Lookup {
             candidate.state = State::Asked { slow: false };
             return Some((candidate.contact.addr, Some(candidate.contact.id)));
         }
-        let stranger = self.strangers.pop()?;
+        let stranger = self.addresses.pop()?;
         self.strangers_asked.insert(stranger, false);
         Some((stranger, None))
     }
 
     /// Notes that a query is slow; another one may then be sent in addition.
-    pub fn slow(&mut self, addr: SocketAddr, id: Option<NodeId>) {
+    pub(crate) fn slow(&mut self, addr: SocketAddr, id: Option<NodeId>) {
         if let Some(slow) = self.strangers_asked.get_mut(&addr) {
             *slow = true;
         } else if let Some(id) = id {
@@ -202,7 +202,7 @@ impl Lookup {
     }
 
     /// Handles an answer with nodes. `expected` is the ID from [`Lookup::poll_query`].
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         contact: Contact,
         expected: Option<NodeId>,
@@ -228,7 +228,7 @@ impl Lookup {
     }
 
     /// Handles a query without an answer.
-    pub fn failed(&mut self, addr: SocketAddr, expected: Option<NodeId>) {
+    pub(crate) fn failed(&mut self, addr: SocketAddr, expected: Option<NodeId>) {
         self.strangers_asked.remove(&addr);
         if let Some(id) = expected {
             self.set(Contact { id, addr }, State::Failed);
@@ -236,7 +236,7 @@ impl Lookup {
     }
 
     /// Returns whether no node is left to ask or to wait for.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         let waits = || self.under_way() > 0;
         if self.queries() >= MAX_QUERIES {
             return !waits();
@@ -245,12 +245,12 @@ impl Lookup {
             self.unproven.is_done() || (self.unproven.queries >= MAX_UNPROVEN_QUERIES && !waits());
         self.proven.is_done()
             && unproven_is_done
-            && self.strangers.is_empty()
+            && self.addresses.is_empty()
             && self.strangers_asked.is_empty()
     }
 
     /// Returns the nearest nodes that answered, of each row, with their tokens for an announce.
-    pub fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
+    pub(crate) fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
         [&self.proven, &self.unproven].into_iter().flat_map(Row::answered)
     }
 
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn without_known_nodes_it_begins_with_strangers_who_are_nodes_themselves() {
+    fn without_known_nodes_a_lookup_starts_from_bare_addresses() {
         let mut lookup = Lookup::new(TARGET, [], vec![near(9).addr, near(8).addr]);
         check(&mut lookup, &[8, 9]);
         lookup.answered(near(8), None, [near(3)], None);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn one_with_another_name_than_promised_stands_at_its_own_distance() {
+    fn a_node_with_another_id_than_expected_is_placed_by_its_own_id() {
         let mut lookup = begin([near(1)]);
         check(&mut lookup, &[1]);
         let real = Contact { id: near(7).id, ..near(1) };
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_asked_once_unless_it_failed() {
+    fn a_machine_is_queried_once_unless_it_failed() {
         let second = Contact { addr: SocketAddr::new(unproven(1).addr.ip(), 99), ..unproven(2) };
         let mut lookup = begin([unproven(1), second]);
         check(&mut lookup, &[1]);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_of_a_node_does_not_hide_the_right_one() {
+    fn a_false_address_of_a_node_does_not_hide_the_true_one() {
         let wrong = Contact { addr: near(77).addr, ..near(1) };
         let mut lookup = begin([wrong]);
         check(&mut lookup, &[77]);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn liars_beside_the_target_keep_nobody_with_a_proven_name_out() {
+    fn liars_near_the_target_do_not_displace_proven_nodes() {
         let mut lookup = begin((100..=120).map(near));
         (1..=90).for_each(|distance| lookup.add(unproven(distance)));
         for _ in 0..MAX_QUERIES {
@@ -417,7 +417,7 @@ mod tests {
     proptest! {
         /// Whatever others answer, a lookup ends and stays within its limits.
         #[test]
-        fn it_ends(seed in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>()), 1..50)) {
+        fn every_lookup_ends(seed in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>()), 1..50)) {
             let mut deeds = seed.iter().cycle();
             let mut lookup = begin((0..4).map(near));
             let mut under_way = Vec::new();

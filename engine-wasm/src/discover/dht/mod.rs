@@ -8,18 +8,18 @@
 //! Invariant: whatever others send, memory is bounded, each received packet causes only a few
 //! packets, and no packet goes to an address that others must not make us contact.
 
-pub mod errands;
 mod kept;
-pub mod lookup;
+mod lookup;
 pub mod message;
-pub mod node_id;
+pub(crate) mod node_id;
 mod overlay;
-pub mod server;
-pub mod storage;
-pub mod table;
+pub(crate) mod requests;
+mod server;
+mod storage;
+mod table;
 #[cfg(test)]
 mod tests;
-pub mod transactions;
+mod transactions;
 mod votes;
 
 use std::collections::VecDeque;
@@ -38,9 +38,9 @@ use overlay::{Overlay, Turn, is_askable};
 use server::Server;
 
 /// Most searches that wait for their turn: one per torrent.
-pub const MAX_WAITING: usize = crate::limits::TORRENTS;
+const MAX_WAITING: usize = crate::limits::TORRENTS;
 /// How often expired data of other nodes is removed.
-const TEND_SERVER: Duration = Duration::from_secs(60);
+const SERVER_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Well-known bootstrap nodes, run by the makers of other clients.
 const ROUTERS: [&str; 3] =
@@ -61,7 +61,7 @@ impl Default for DhtConfig {
 
 /// An event of the DHT.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Peers of a torrent. One search returns no peer twice.
     Peers {
         /// The torrent.
@@ -82,7 +82,7 @@ pub enum Event {
 
 /// A node of the DHT.
 #[derive(Clone, Debug)]
-pub struct Dht {
+pub(crate) struct Dht {
     v4: Overlay,
     v6: Overlay,
     server: Server,
@@ -94,13 +94,13 @@ pub struct Dht {
 
 impl Dht {
     /// Creates a node without sockets that knows no other nodes and answers no queries.
-    pub fn new(rng: &mut ChaCha8Rng, now: Instant) -> Self {
+    pub(crate) fn new(rng: &mut ChaCha8Rng, now: Instant) -> Self {
         Self {
             v4: Overlay::new(Family::V4, NodeId::random(rng)),
             v6: Overlay::new(Family::V6, NodeId::random(rng)),
             server: Server::new(rng, now),
             read_only: true,
-            tend_server_at: now + TEND_SERVER,
+            tend_server_at: now + SERVER_INTERVAL,
             packets: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -109,7 +109,7 @@ impl Dht {
     /// Restores the state from [`Dht::export`]; returns false if it is malformed.
     ///
     /// Call it before [`Dht::open`].
-    pub fn import(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn import(&mut self, bytes: &[u8]) -> bool {
         let Some([v4, v6]) = kept::decode(bytes) else { return false };
         self.v4.restore(v4);
         self.v6.restore(v6);
@@ -117,23 +117,23 @@ impl Dht {
     }
 
     /// Returns the state to store for the next session: our IDs, and nodes.
-    pub fn export(&self) -> Vec<u8> {
+    pub(crate) fn export(&self) -> Vec<u8> {
         kept::encode([&self.v4.keep(), &self.v6.keep()])
     }
 
     /// Handles a new socket of this family.
-    pub fn open(&mut self, family: Family, now: Instant) {
+    pub(crate) fn open(&mut self, family: Family, now: Instant) {
         self.overlay(family).open(now);
     }
 
     /// Handles a closed socket of this family.
-    pub fn close(&mut self, family: Family) {
+    pub(crate) fn close(&mut self, family: Family) {
         self.overlay(family).close();
         self.packets.retain(|(to, _)| family_of(*to) != family);
     }
 
     /// Returns whether this family has a socket.
-    pub fn is_open(&self, family: Family) -> bool {
+    pub(crate) fn is_open(&self, family: Family) -> bool {
         match family {
             Family::V4 => self.v4.is_open(),
             Family::V6 => self.v6.is_open(),
@@ -143,40 +143,46 @@ impl Dht {
     /// Sets whether we answer queries; only a node that others can reach should (BEP 43).
     ///
     /// Initially we do not.
-    pub fn set_read_only(&mut self, read_only: bool) {
+    pub(crate) fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
     }
 
     /// Adds a bootstrap address, to use if no other node is known.
-    pub fn add_router(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn add_router(&mut self, addr: SocketAddr, now: Instant) {
         self.overlay(family_of(addr)).add_router(addr, now);
     }
 
     /// Adds an address that may belong to a node; it is queried, and stored if it answers.
-    pub fn add_node(&mut self, addr: SocketAddr, now: Instant, rng: &mut ChaCha8Rng) {
+    pub(crate) fn add_node(&mut self, addr: SocketAddr, now: Instant, rng: &mut ChaCha8Rng) {
         self.act(family_of(addr), now, rng, |overlay, turn| overlay.add_node(addr, turn));
     }
 
     /// Searches both networks for peers of a torrent.
     ///
     /// The search starts once there is a socket and a known node.
-    pub fn search(&mut self, info_hash: InfoHash, now: Instant, rng: &mut ChaCha8Rng) {
+    pub(crate) fn search(&mut self, info_hash: InfoHash, now: Instant, rng: &mut ChaCha8Rng) {
         self.look_for(info_hash, None, now, rng);
     }
 
     /// Searches for peers, and announces us at this TCP port to the nodes nearest to the torrent.
-    pub fn announce(&mut self, info_hash: InfoHash, port: u16, now: Instant, rng: &mut ChaCha8Rng) {
+    pub(crate) fn announce(
+        &mut self,
+        info_hash: InfoHash,
+        port: u16,
+        now: Instant,
+        rng: &mut ChaCha8Rng,
+    ) {
         self.look_for(info_hash, Some(port), now, rng);
     }
 
     /// Cancels the searches for a torrent.
-    pub fn cancel(&mut self, info_hash: InfoHash) {
+    pub(crate) fn cancel(&mut self, info_hash: InfoHash) {
         self.v4.cancel(info_hash);
         self.v6.cancel(info_hash);
     }
 
     /// Handles a received packet.
-    pub fn handle_packet(
+    pub(crate) fn handle_packet(
         &mut self,
         from: SocketAddr,
         packet: &[u8],
@@ -210,25 +216,24 @@ impl Dht {
                 let reply = server::reply(message.transaction, from, body);
                 self.packets.push_back((from, reply.encode()));
                 if !read_only {
-                    self.act(family, now, rng, |overlay, turn| overlay.was_asked(contact, turn));
+                    self.act(family, now, rng, |overlay, turn| overlay.handle_query(contact, turn));
                 }
             }
             Body::Response(response) => {
                 self.act(family, now, rng, |overlay, turn| {
-                    overlay.response(from, message, response, turn)
+                    overlay.handle_response(from, message, response, turn)
                 });
             }
-            Body::Error(_) => {
-                self.act(family, now, rng, |overlay, turn| overlay.refused(from, &message, turn))
-            }
+            Body::Error(_) => self
+                .act(family, now, rng, |overlay, turn| overlay.handle_error(from, &message, turn)),
         }
     }
 
     /// Handles the time that [`Dht::poll_timeout`] returned. Extra calls do no harm.
-    pub fn handle_timeout(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
         if self.tend_server_at <= now {
-            self.tend_server_at = now + TEND_SERVER;
-            self.server.tend(rng, now);
+            self.tend_server_at = now + SERVER_INTERVAL;
+            self.server.maintain(rng, now);
         }
         for family in [Family::V4, Family::V6] {
             self.act(family, now, rng, Overlay::handle_timeout);
@@ -236,34 +241,35 @@ impl Dht {
     }
 
     /// Returns when to call [`Dht::handle_timeout`].
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let overlays = self.v4.next_wakeup().into_iter().chain(self.v6.next_wakeup());
         let is_open = self.v4.is_open() || self.v6.is_open();
         overlays.chain(is_open.then_some(self.tend_server_at)).min()
     }
 
     /// Returns the next packet to send, and its destination.
-    pub fn poll_packet(&mut self) -> Option<(SocketAddr, Bytes)> {
+    pub(crate) fn poll_packet(&mut self) -> Option<(SocketAddr, Bytes)> {
         self.packets.pop_front()
     }
 
     /// Returns the next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     /// Returns the number of nodes in the tables of both families.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.v4.table().len() + self.v6.table().len()
     }
 
     /// Returns whether no node is known to start from.
-    pub fn knows_nobody(&self) -> bool {
-        self.v4.knows_nobody() && self.v6.knows_nobody()
+    pub(crate) fn has_no_contacts(&self) -> bool {
+        self.v4.has_no_contacts() && self.v6.has_no_contacts()
     }
 
     /// Returns whether a search for peers is running or waiting.
-    pub fn is_searching(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_searching(&self) -> bool {
         self.v4.is_searching() || self.v6.is_searching()
     }
 
@@ -311,6 +317,6 @@ impl Dht {
         let mut nowhere = Vec::new();
         let mut turn =
             Turn { now, rng, read_only: *read_only, both, packets, events, foreign: &mut nowhere };
-        foreign.into_iter().for_each(|contact| other.hear_of(contact, &mut turn));
+        foreign.into_iter().for_each(|contact| other.add_contact(contact, &mut turn));
     }
 }

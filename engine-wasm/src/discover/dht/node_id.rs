@@ -186,12 +186,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_made_for_an_address_fits_it(ip: IpAddr, seed: u64) {
+        fn an_id_made_for_an_address_fits_it(ip: IpAddr, seed: u64) {
             prop_assert!(NodeId::for_address(ip, &mut ChaCha8Rng::seed_from_u64(seed)).fits(ip));
         }
 
         #[test]
-        fn a_name_made_to_share_bits_shares_just_those(own: [u8; 20], bits in 0u32..160, seed: u64) {
+        fn an_id_shares_exactly_the_requested_bits(own: [u8; 20], bits in 0u32..160, seed: u64) {
             let own = NodeId(own);
             let other = own.with_common_bits(bits, &mut ChaCha8Rng::seed_from_u64(seed));
             prop_assert_eq!(own.distance(other).common_bits(), bits);

@@ -126,10 +126,11 @@ impl Overlay {
         self.open
     }
 
-    pub(super) fn knows_nobody(&self) -> bool {
+    pub(super) fn has_no_contacts(&self) -> bool {
         self.table.is_empty() && self.remembered.is_empty()
     }
 
+    #[cfg(test)]
     pub(super) fn is_searching(&self) -> bool {
         let waits = self.open && !self.waiting.is_empty();
         waits || self.searches.values().any(|search| matches!(search.goal, Goal::Peers { .. }))
@@ -181,7 +182,7 @@ impl Overlay {
     }
 
     /// Adds a node that a node of the other network named.
-    pub(super) fn hear_of(&mut self, contact: Contact, turn: &mut Turn<'_>) {
+    pub(super) fn add_contact(&mut self, contact: Contact, turn: &mut Turn<'_>) {
         if self.open && is_askable(contact.addr) && !is_local(contact.addr.ip()) {
             self.ping(contact, turn);
         }
@@ -217,13 +218,13 @@ impl Overlay {
     }
 
     /// Handles a query of another node: pings it if the table has use for it.
-    pub(super) fn was_asked(&mut self, contact: Contact, turn: &mut Turn<'_>) {
+    pub(super) fn handle_query(&mut self, contact: Contact, turn: &mut Turn<'_>) {
         self.table.asked(contact, turn.now);
         self.ping(contact, turn);
     }
 
     /// Handles a response.
-    pub(super) fn response(
+    pub(super) fn handle_response(
         &mut self,
         from: SocketAddr,
         message: Message,
@@ -237,7 +238,7 @@ impl Overlay {
         }
         self.table.answered(contact, turn.now);
         if let Some(seen_as) = message.seen_as {
-            self.hear_vote(from, seen_as, turn);
+            self.count_vote(from, seen_as, turn);
         }
         if let Purpose::Search(number) = pending.purpose {
             self.searched(number, pending, contact, response, turn);
@@ -246,7 +247,12 @@ impl Overlay {
     }
 
     /// Handles an error, which counts as no answer.
-    pub(super) fn refused(&mut self, from: SocketAddr, message: &Message, turn: &mut Turn<'_>) {
+    pub(super) fn handle_error(
+        &mut self,
+        from: SocketAddr,
+        message: &Message,
+        turn: &mut Turn<'_>,
+    ) {
         if let Some(pending) = self.transactions.end(from, &message.transaction) {
             self.lost(pending);
             self.advance(turn);
@@ -273,13 +279,13 @@ impl Overlay {
         }
         if self.open && self.next_tick <= turn.now {
             self.next_tick = turn.now + TICK;
-            self.tend(turn);
+            self.maintain(turn);
         }
         self.advance(turn);
     }
 
     /// Maintains the table.
-    fn tend(&mut self, turn: &mut Turn<'_>) {
+    fn maintain(&mut self, turn: &mut Turn<'_>) {
         while self.may_ping_more()
             && let Some(contact) = self.table.poll_questionable(turn.now)
         {
@@ -292,7 +298,7 @@ impl Overlay {
             self.ping(contact, turn);
         }
         if self.bootstrap.is_none() && self.table.len() < FEW && self.bootstrap_due <= turn.now {
-            if !(self.knows_nobody() && self.routers.is_empty()) {
+            if !(self.has_no_contacts() && self.routers.is_empty()) {
                 let routers = self.routers.clone();
                 self.bootstrap = Some(self.begin(self.own(), Goal::Nodes, routers));
             }
@@ -326,7 +332,7 @@ impl Overlay {
 
     fn begin_waiting(&mut self) {
         while self.searches.len() < SEARCHES
-            && !self.knows_nobody()
+            && !self.has_no_contacts()
             && let Some((info_hash, announce)) = self.waiting.pop_front()
         {
             let goal = Goal::Peers { info_hash, announce, found: BTreeSet::new() };
@@ -420,8 +426,8 @@ impl Overlay {
         }
     }
 
-    fn hear_vote(&mut self, from: SocketAddr, seen_as: SocketAddr, turn: &mut Turn<'_>) {
-        self.votes.hear(from, seen_as);
+    fn count_vote(&mut self, from: SocketAddr, seen_as: SocketAddr, turn: &mut Turn<'_>) {
+        self.votes.add(from, seen_as);
         let may_rename =
             self.renamed.is_none_or(|at| turn.now.saturating_since(at) >= RENAME_AFTER);
         let Some(ip) = self.votes.result().filter(|ip| may_rename && !self.own().fits(*ip)) else {
@@ -443,9 +449,7 @@ impl Overlay {
 
     /// Pings a node if the table would store it.
     fn ping(&mut self, contact: Contact, turn: &mut Turn<'_>) {
-        if is_askable(contact.addr)
-            && self.table.has_use_for(contact)
-            && self.may_ping(contact.addr)
+        if is_askable(contact.addr) && self.table.would_add(contact) && self.may_ping(contact.addr)
         {
             self.ask(contact.addr, None, Purpose::Ping, Query::Ping, turn);
         }

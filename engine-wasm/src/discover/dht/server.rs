@@ -1,7 +1,7 @@
 //! Answers the queries of other nodes, within limits.
 //!
 //! This module owns the announces received from others and the rate limits; its caller provides the
-//! nodes to name. Invariant: an answer is at most [`MAX_ANSWER`] bytes long, a machine receives at
+//! nodes to name. Invariant: an answer is at most `MAX_ANSWER` bytes long, a machine receives at
 //! most [`PER_MACHINE`] answers per [`WINDOW`], and all machines together at most [`IN_ALL`].
 //! Source addresses are easy to forge, so answers may be aimed at a victim: hence the limit per
 //! machine.
@@ -20,16 +20,16 @@ use super::table::BUCKET;
 use crate::addresses::machine;
 use crate::time::Instant;
 
-/// Longest answer, bytes: fits with its headers into a packet of any network (RFC 8200
-/// 5).
-pub const MAX_ANSWER: usize = 1_200;
+/// Longest answer, bytes: fits with its headers into a packet of any network (RFC 8200 §5).
+#[cfg(test)]
+pub(crate) const MAX_ANSWER: usize = 1_200;
 /// The time window of the rate limits.
-pub const WINDOW: Duration = Duration::from_secs(10);
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 /// Most answers to one machine per window.
-pub const PER_MACHINE: u32 = 50;
+pub(crate) const PER_MACHINE: u32 = 50;
 /// Most answers per window in total: 60 KiB/s if all are as long as possible.
-pub const IN_ALL: u32 = 500;
-/// Most peers in one answer, by family; with 16 nodes they fit into [`MAX_ANSWER`].
+pub(crate) const IN_ALL: u32 = 500;
+/// Most peers in one answer, by family; with 16 nodes they fit into `MAX_ANSWER`.
 const MAX_PEERS: [usize; 2] = [60, 25];
 
 /// Number of answers to each machine in the current window.
@@ -60,7 +60,7 @@ impl Gate {
 
 /// The part of a node that serves others, for both families.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub(crate) struct Server {
     storage: Storage,
     tokens: Tokens,
     gate: Gate,
@@ -68,19 +68,19 @@ pub struct Server {
 
 impl Server {
     /// Creates a server without announces.
-    pub fn new(rng: &mut impl Rng, now: Instant) -> Self {
+    pub(crate) fn new(rng: &mut impl Rng, now: Instant) -> Self {
         Self { storage: Storage::default(), tokens: Tokens::new(rng, now), gate: Gate::default() }
     }
 
     /// Returns whether a machine may receive another answer, and counts it.
-    pub fn admits(&mut self, from: SocketAddr, now: Instant) -> bool {
+    pub(crate) fn admits(&mut self, from: SocketAddr, now: Instant) -> bool {
         self.gate.admits(from.ip(), now)
     }
 
     /// Answers a query. `own` is our ID in the sender's family.
     ///
     /// `closest` returns the nodes nearest to an ID in a family.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         (query, want): (&Query, Option<Want>),
         from: SocketAddr,
@@ -118,24 +118,25 @@ impl Server {
     }
 
     /// Expires old announces and changes the token secret.
-    pub fn tend(&mut self, rng: &mut impl Rng, now: Instant) {
+    pub(crate) fn maintain(&mut self, rng: &mut impl Rng, now: Instant) {
         self.storage.expire(now);
         self.tokens.rotate(rng, now);
     }
 
     /// Returns the number of torrents and of peers that are stored for others.
-    pub fn stored(&self) -> (usize, usize) {
+    #[cfg(test)]
+    pub(crate) fn stored(&self) -> (usize, usize) {
         self.storage.len()
     }
 }
 
 /// Creates a message that answers a query from this address.
-pub fn reply(transaction: Vec<u8>, to: SocketAddr, body: Body) -> Message {
+pub(crate) fn reply(transaction: Vec<u8>, to: SocketAddr, body: Body) -> Message {
     Message { transaction, seen_as: Some(to), body }
 }
 
 /// Number of nodes of each family in an answer.
-pub const NAMED: usize = BUCKET;
+pub(crate) const NAMED: usize = BUCKET;
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announce_with_a_token_is_found_by_the_next_who_asks() {
+    fn an_announce_with_a_token_is_found_by_the_next_query() {
         let mut server = server();
         let first = ask(&mut server, "3.3.3.3:1000", &Query::GetPeers { info_hash: TORRENT });
         assert_eq!((first.peers.len(), first.nodes.len()), (0, 8));
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_of_the_askers_family_unless_it_wants_others() {
+    fn nodes_have_the_senders_family_unless_it_wants_others() {
         let mut server = server();
         let query = Query::FindNode { target: OWN };
         let families = |body: Body| match body {
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_answered_too_often_nor_are_all_together() {
+    fn answers_are_limited_per_machine_and_in_total() {
         let mut server = server();
         let admitted = |server: &mut Server, host: u8, times: u32, now: Instant| {
             let from = SocketAddr::from(([5, 5, 5, host], 1));

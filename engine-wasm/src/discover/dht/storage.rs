@@ -18,19 +18,19 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
 /// Most torrents with stored peers.
-pub const MAX_TORRENTS: usize = 1_000;
+pub(crate) const MAX_TORRENTS: usize = 1_000;
 /// Most peers stored per torrent: enough for several answers.
-pub const MAX_PEERS: usize = 200;
+pub(crate) const MAX_PEERS: usize = 200;
 /// Most peers of one torrent from one machine; some share an address behind a router.
-pub const MAX_PER_MACHINE: usize = 4;
+pub(crate) const MAX_PER_MACHINE: usize = 4;
 /// How long an announce is valid. Clients announce every 15 minutes.
-pub const EXPIRY: Duration = Duration::from_secs(30 * 60);
+pub(crate) const EXPIRY: Duration = Duration::from_secs(30 * 60);
 /// How often the token secret changes; the previous secret stays valid, too.
-pub const SECRET_LIFE: Duration = Duration::from_secs(5 * 60);
+pub(crate) const SECRET_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// The announced peers.
 #[derive(Clone, Debug, Default)]
-pub struct Storage {
+pub(crate) struct Storage {
     torrents: BTreeMap<InfoHash, BTreeMap<SocketAddr, Instant>>,
 }
 
@@ -39,7 +39,7 @@ impl Storage {
     ///
     /// If there is no room, it replaces the oldest peer of the torrent, or the torrent with the
     /// fewest peers.
-    pub fn announce(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
+    pub(crate) fn announce(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         if !self.torrents.contains_key(&info_hash) && self.torrents.len() >= MAX_TORRENTS {
             let fewest = self
                 .torrents
@@ -67,7 +67,7 @@ impl Storage {
     }
 
     /// Returns at most `most` random peers of a torrent in one family.
-    pub fn peers(
+    pub(crate) fn peers(
         &self,
         info_hash: InfoHash,
         family: Family,
@@ -85,7 +85,7 @@ impl Storage {
     }
 
     /// Removes expired announces.
-    pub fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Instant) {
         self.torrents.retain(|_, peers| {
             peers.retain(|_, at| now.saturating_since(*at) < EXPIRY);
             !peers.is_empty()
@@ -93,14 +93,15 @@ impl Storage {
     }
 
     /// Returns the number of torrents and of peers.
-    pub fn len(&self) -> (usize, usize) {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> (usize, usize) {
         (self.torrents.len(), self.torrents.values().map(BTreeMap::len).sum())
     }
 }
 
 /// Creates and verifies tokens without storing them.
 #[derive(Clone, Debug)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     secret: [u8; 16],
     former: [u8; 16],
     changed: Instant,
@@ -108,12 +109,12 @@ pub struct Tokens {
 
 impl Tokens {
     /// Creates random secrets.
-    pub fn new(rng: &mut impl Rng, now: Instant) -> Self {
+    pub(crate) fn new(rng: &mut impl Rng, now: Instant) -> Self {
         Self { secret: rng.random(), former: rng.random(), changed: now }
     }
 
     /// Changes the secret if it is due.
-    pub fn rotate(&mut self, rng: &mut impl Rng, now: Instant) {
+    pub(crate) fn rotate(&mut self, rng: &mut impl Rng, now: Instant) {
         if now.saturating_since(self.changed) >= SECRET_LIFE {
             self.former = std::mem::replace(&mut self.secret, rng.random());
             self.changed = now;
@@ -121,12 +122,12 @@ impl Tokens {
     }
 
     /// Returns the token that an announce from this address must contain.
-    pub fn token(&self, ip: IpAddr, info_hash: InfoHash) -> Vec<u8> {
+    pub(crate) fn token(&self, ip: IpAddr, info_hash: InfoHash) -> Vec<u8> {
         make(&self.secret, ip, info_hash)
     }
 
     /// Returns whether an announce contains a valid token.
-    pub fn is_valid(&self, token: &[u8], ip: IpAddr, info_hash: InfoHash) -> bool {
+    pub(crate) fn is_valid(&self, token: &[u8], ip: IpAddr, info_hash: InfoHash) -> bool {
         [&self.secret, &self.former].into_iter().any(|secret| make(secret, ip, info_hash) == token)
     }
 }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn each_family_hears_of_its_own_and_large_swarms_are_sampled() {
+    fn each_family_gets_its_own_peers_and_large_swarms_are_sampled() {
         let mut storage = Storage::default();
         let v6: SocketAddr = "[2001:db8::1]:6881".parse().unwrap();
         storage.announce(hash(1), v6, at(0));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_peer_gives_way_and_the_torrent_with_the_fewest() {
+    fn the_oldest_peer_and_the_smallest_torrent_are_replaced() {
         let mut storage = Storage::default();
         storage.announce(hash(0), peer(0), at(0));
         (0..=MAX_PEERS)

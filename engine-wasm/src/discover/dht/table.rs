@@ -21,9 +21,9 @@ use crate::addresses::{is_local, machine};
 use crate::time::Instant;
 
 /// Nodes per bucket, per answer, and in the final stage of a lookup (Kademlia's *k*).
-pub const BUCKET: usize = 8;
+pub(crate) const BUCKET: usize = 8;
 /// How long a node stays good without contact; also how often each bucket is refreshed.
-pub const FRESH: Duration = Duration::from_secs(15 * 60);
+pub(crate) const FRESH: Duration = Duration::from_secs(15 * 60);
 /// Number of unanswered queries in a row that make a node bad.
 const BAD_AFTER: u32 = 2;
 /// Number of unanswered queries after which a node is removed without a replacement. It is higher
@@ -116,7 +116,7 @@ impl Bucket {
 
 /// The routing table of one network.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     own: NodeId,
     /// Buckets by the number of leading bits shared with `own`.
     buckets: BTreeMap<u32, Bucket>,
@@ -128,33 +128,33 @@ pub struct Table {
 
 impl Table {
     /// Creates an empty table.
-    pub fn new(own: NodeId) -> Self {
+    pub(crate) fn new(own: NodeId) -> Self {
         Self { own, buckets: BTreeMap::new(), places: BTreeMap::new(), machines: BTreeSet::new() }
     }
 
     /// Returns our own node ID.
-    pub fn own(&self) -> NodeId {
+    pub(crate) fn own(&self) -> NodeId {
         self.own
     }
 
     /// Returns the number of nodes, without the reserve.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buckets.values().map(|bucket| bucket.nodes.len()).sum()
     }
 
     /// Returns whether the table is empty.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
     /// Iterates over all nodes that are not bad, without the reserve.
-    pub fn contacts(&self) -> impl Iterator<Item = Contact> {
+    pub(crate) fn contacts(&self) -> impl Iterator<Item = Contact> {
         let nodes = self.buckets.values().flat_map(|bucket| &bucket.nodes);
         nodes.filter(|node| !node.is_bad()).map(|node| node.contact)
     }
 
     /// Returns up to `most` nodes nearest to a target that are not bad, nearest first.
-    pub fn closest(&self, target: NodeId, most: usize) -> Vec<Contact> {
+    pub(crate) fn closest(&self, target: NodeId, most: usize) -> Vec<Contact> {
         let mut all: Vec<Contact> = self.contacts().collect();
         all.sort_unstable_by_key(|contact| contact.id.distance(target));
         all.truncate(most);
@@ -162,7 +162,7 @@ impl Table {
     }
 
     /// Handles an answer: adds the node if there is room.
-    pub fn answered(&mut self, contact: Contact, now: Instant) {
+    pub(crate) fn answered(&mut self, contact: Contact, now: Instant) {
         let Some(bits) = self.bucket_of(contact.id) else { return };
         if let Some(&place) = self.places.get(&contact.addr) {
             let bucket = self.buckets.get_mut(&place).expect("places names existing buckets");
@@ -192,7 +192,7 @@ impl Table {
     }
 
     /// Handles a query from a node.
-    pub fn asked(&mut self, contact: Contact, now: Instant) {
+    pub(crate) fn asked(&mut self, contact: Contact, now: Instant) {
         let bucket = self.places.get(&contact.addr).and_then(|bits| self.buckets.get_mut(bits));
         if let Some(node) = bucket.and_then(|bucket| bucket.find(contact.addr))
             && node.contact.id == contact.id
@@ -204,7 +204,7 @@ impl Table {
     }
 
     /// Handles a query that the node did not answer.
-    pub fn failed(&mut self, addr: SocketAddr) {
+    pub(crate) fn failed(&mut self, addr: SocketAddr) {
         let Some(bits) = self.places.get(&addr) else { return };
         let bucket = self.buckets.get_mut(bits).expect("places names existing buckets");
         let has_reserve = !bucket.reserve.is_empty();
@@ -216,7 +216,7 @@ impl Table {
     }
 
     /// Returns whether a node named by others would be added if it answered.
-    pub fn has_use_for(&self, contact: Contact) -> bool {
+    pub(crate) fn would_add(&self, contact: Contact) -> bool {
         let Some(bits) = self.bucket_of(contact.id) else { return false };
         if self.places.contains_key(&contact.addr) || !self.is_free(contact.addr.ip()) {
             return false;
@@ -231,7 +231,7 @@ impl Table {
     /// Returns the questionable node that was silent longest.
     ///
     /// The same node is not returned again for [`ASK_AGAIN`].
-    pub fn poll_questionable(&mut self, now: Instant) -> Option<Contact> {
+    pub(crate) fn poll_questionable(&mut self, now: Instant) -> Option<Contact> {
         let nodes = self.buckets.values_mut().flat_map(|bucket| &mut bucket.nodes);
         let silent = |node: &&mut Node| {
             let is_due = now.saturating_since(node.asked) >= ASK_AGAIN;
@@ -245,7 +245,7 @@ impl Table {
     /// Returns a target in a bucket that needs a refresh.
     ///
     /// The same bucket is not returned again for [`FRESH`].
-    pub fn poll_stale(&mut self, rng: &mut impl Rng, now: Instant) -> Option<NodeId> {
+    pub(crate) fn poll_stale(&mut self, rng: &mut impl Rng, now: Instant) -> Option<NodeId> {
         let own = self.own;
         let is_stale = |bucket: &Bucket| now.saturating_since(bucket.touched) >= FRESH;
         let (&bits, bucket) = self.buckets.iter_mut().find(|(_, bucket)| is_stale(bucket))?;
@@ -254,7 +254,7 @@ impl Table {
     }
 
     /// Changes our own ID and moves the nodes to their new buckets.
-    pub fn rename(&mut self, own: NodeId, now: Instant) {
+    pub(crate) fn rename(&mut self, own: NodeId, now: Instant) {
         let old = std::mem::replace(self, Self::new(own));
         old.buckets
             .into_values()
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_node_is_not_named_and_gives_way_to_the_next_that_answers() {
+    fn a_bad_node_is_replaced_by_the_next_node_that_answers() {
         let mut table = full();
         (0..2).for_each(|_| table.failed(far(3).addr));
         check(&table, &[1, 2, 4, 5, 6, 7, 8]);
@@ -376,11 +376,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unproven_name_gives_way_to_a_proven_one() {
+    fn a_proven_node_replaces_an_unproven_one() {
         let mut table = Table::new(OWN);
         (1..=7).for_each(|number| table.answered(far(number), at(1)));
         table.answered(unproven(8), at(1));
-        assert!(table.has_use_for(far(9)));
+        assert!(table.would_add(far(9)));
         table.answered(far(9), at(2));
         check(&table, &[1, 2, 3, 4, 5, 6, 7, 9]);
         table.answered(unproven(10), at(3));
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_has_one_place_and_a_local_one_as_many_as_it_likes() {
+    fn a_machine_has_one_node_and_a_local_one_any_number() {
         let mut table = Table::new(OWN);
         let (first, second) = (unproven(1), Contact { id: NodeId([0x40; 20]), ..unproven(1) });
         let second = Contact { addr: SocketAddr::new(second.addr.ip(), 7000), ..second };
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_calls_itself_something_else_has_its_new_place_only() {
+    fn a_node_that_changes_its_id_moves_to_its_new_bucket() {
         let mut table = full();
         let renamed = Contact { id: NodeId([0x10; 20]), ..far(1) };
         table.answered(renamed, at(9));
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_a_name_from_one_who_is_there() {
+    fn an_id_in_use_cannot_be_taken_over() {
         let mut table = full();
         table.answered(Contact { addr: far(99).addr, ..far(1) }, at(9));
         assert!(table.contacts().any(|contact| contact == far(1)));
@@ -422,14 +422,14 @@ mod tests {
     }
 
     #[test]
-    fn our_own_name_is_nobody_elses() {
+    fn no_node_may_have_our_id() {
         let mut table = Table::new(OWN);
         table.answered(Contact { id: OWN, ..far(1) }, at(1));
         assert!(table.is_empty());
     }
 
     #[test]
-    fn who_was_silent_for_a_quarter_of_an_hour_is_asked_the_longest_silent_first() {
+    fn nodes_silent_for_a_quarter_of_an_hour_are_pinged_longest_silent_first() {
         let mut table = full();
         table.asked(far(1), at(600));
         assert_eq!(table.poll_questionable(at(901)), None);
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_where_nothing_happens_is_looked_into() {
+    fn a_bucket_without_activity_is_refreshed() {
         let mut table = full();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         assert_eq!(table.poll_stale(&mut rng, at(907)), None);
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn with_another_name_of_ours_the_nodes_find_other_places() {
+    fn changing_our_id_moves_the_nodes() {
         let mut table = full();
         table.answered(Contact { id: NodeId([0x40; 20]), addr: far(20).addr }, at(9));
         table.rename(NodeId([0xff; 20]), at(10));

@@ -112,7 +112,7 @@ fn id(byte: u8) -> NodeId {
 }
 
 #[test]
-fn it_begins_with_its_routers_and_asks_them_for_both_families() {
+fn bootstrap_nodes_are_asked_for_both_families() {
     let mut bench = Bench::new();
     bench.wait(0);
     bench.check(&[]);
@@ -127,7 +127,7 @@ fn it_begins_with_its_routers_and_asks_them_for_both_families() {
 }
 
 #[test]
-fn a_search_waits_until_somebody_is_known_and_then_tells_peers_as_they_come() {
+fn a_search_waits_for_a_known_node_and_then_reports_peers_as_they_arrive() {
     let mut bench = Bench::new();
     bench.dht.announce(TORRENT, 6881, bench.now, &mut bench.rng);
     bench.check(&[]);
@@ -145,7 +145,7 @@ fn a_search_waits_until_somebody_is_known_and_then_tells_peers_as_they_come() {
 }
 
 #[test]
-fn strangers_send_nobody_into_a_local_network_nor_to_odd_addresses() {
+fn other_nodes_cannot_make_us_contact_local_or_special_addresses() {
     let mut bench = Bench::new();
     bench.dht.add_node(addr("8.8.8.8:1"), bench.now, &mut bench.rng);
     bench.answer("8.8.8.8:1", id(1), &[], &[]);
@@ -172,7 +172,7 @@ fn strangers_send_nobody_into_a_local_network_nor_to_odd_addresses() {
 }
 
 #[test]
-fn nodes_of_the_other_family_are_asked_there() {
+fn nodes_of_the_other_family_are_queried_in_their_network() {
     let mut bench = Bench::new();
     bench.dht.add_router(addr("10.0.0.1:1"), bench.now);
     bench.wait(0);
@@ -182,7 +182,7 @@ fn nodes_of_the_other_family_are_asked_there() {
 }
 
 #[test]
-fn who_asks_is_answered_and_asked_back_unless_it_is_read_only() {
+fn a_querying_node_is_answered_and_pinged_unless_read_only() {
     let mut bench = Bench::new();
     bench.ask("10.0.0.1:1", id(1), Query::Ping, true);
     bench.check(&["10.0.0.1:1 response 0 nodes"]);
@@ -191,7 +191,7 @@ fn who_asks_is_answered_and_asked_back_unless_it_is_read_only() {
 }
 
 #[test]
-fn who_can_not_be_reached_answers_nobody() {
+fn an_unreachable_node_answers_no_queries() {
     let mut bench = Bench::new();
     bench.dht.set_read_only(true);
     bench.ask("10.0.0.1:1", id(1), Query::Ping, false);
@@ -205,7 +205,7 @@ fn who_can_not_be_reached_answers_nobody() {
 }
 
 #[test]
-fn a_bad_question_is_refused_and_other_rubbish_ignored() {
+fn an_invalid_query_gets_an_error_and_other_packets_are_ignored() {
     let mut bench = Bench::new();
     bench.dht.handle_packet(
         addr("10.0.0.1:1"),
@@ -221,7 +221,7 @@ fn a_bad_question_is_refused_and_other_rubbish_ignored() {
 }
 
 #[test]
-fn an_answer_to_no_question_is_ignored() {
+fn a_response_without_a_query_is_ignored() {
     let mut bench = Bench::new();
     let response = Response { id: id(1), nodes: Vec::new(), peers: Vec::new(), token: None };
     let body = Body::Response(response);
@@ -230,7 +230,7 @@ fn an_answer_to_no_question_is_ignored() {
 }
 
 #[test]
-fn without_a_socket_nothing_is_sent_and_searches_go_on_when_there_is_one_again() {
+fn without_a_socket_searches_wait_for_the_next_one() {
     let mut bench = Bench::new();
     bench.dht.add_node(addr("10.0.0.1:1"), bench.now, &mut bench.rng);
     bench.answer("10.0.0.1:1", id(1), &[], &[]);
@@ -244,7 +244,7 @@ fn without_a_socket_nothing_is_sent_and_searches_go_on_when_there_is_one_again()
 }
 
 #[test]
-fn a_cancelled_search_tells_nothing() {
+fn a_cancelled_search_sends_no_events() {
     let mut bench = Bench::new();
     bench.dht.add_node(addr("10.0.0.1:1"), bench.now, &mut bench.rng);
     bench.answer("10.0.0.1:1", id(1), &[], &[]);

@@ -13,15 +13,15 @@ use super::node_id::NodeId;
 use crate::time::Instant;
 
 /// Most outstanding queries of one network.
-pub const MAX_PENDING: usize = 512;
+pub(crate) const MAX_PENDING: usize = 512;
 /// A query without a response for this long is slow; the search continues without it.
-pub const SLOW_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(2);
 /// A query without a response for this long is lost.
-pub const LOST_AFTER: Duration = Duration::from_secs(8);
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(8);
 
 /// The purpose of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Check that a node is alive.
     Ping,
     /// The search with this number.
@@ -32,13 +32,13 @@ pub enum Purpose {
 
 /// An outstanding query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// The queried address.
-    pub to: SocketAddr,
+    pub(crate) to: SocketAddr,
     /// The node ID that is expected there.
-    pub expected: Option<NodeId>,
+    pub(crate) expected: Option<NodeId>,
     /// The purpose.
-    pub purpose: Purpose,
+    pub(crate) purpose: Purpose,
     sent: Instant,
     slow: bool,
 }
@@ -51,7 +51,7 @@ impl Pending {
 
 /// A query that has exceeded a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
+pub(crate) enum Late {
     /// The query may still be answered.
     Slow(Pending),
     /// The query was removed.
@@ -60,29 +60,29 @@ pub enum Late {
 
 /// The outstanding queries of one network.
 #[derive(Clone, Debug, Default)]
-pub struct Transactions {
+pub(crate) struct Transactions {
     pending: BTreeMap<u16, Pending>,
     deadlines: BTreeSet<(Instant, u16)>,
 }
 
 impl Transactions {
     /// Returns whether another query may be sent.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.pending.len() < MAX_PENDING
     }
 
     /// Returns the number of outstanding queries for a purpose.
-    pub fn count(&self, purpose: Purpose) -> usize {
+    pub(crate) fn count(&self, purpose: Purpose) -> usize {
         self.pending.values().filter(|pending| pending.purpose == purpose).count()
     }
 
     /// Returns whether this address has an outstanding query.
-    pub fn is_asking(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_asking(&self, addr: SocketAddr) -> bool {
         self.pending.values().any(|pending| pending.to == addr)
     }
 
     /// Adds a query and returns its transaction ID; `None` if there is no room.
-    pub fn begin(
+    pub(crate) fn begin(
         &mut self,
         to: SocketAddr,
         expected: Option<NodeId>,
@@ -102,7 +102,7 @@ impl Transactions {
     }
 
     /// Removes and returns the query that a response belongs to, if there is one.
-    pub fn end(&mut self, from: SocketAddr, number: &[u8]) -> Option<Pending> {
+    pub(crate) fn end(&mut self, from: SocketAddr, number: &[u8]) -> Option<Pending> {
         let number = u16::from_be_bytes(number.try_into().ok()?);
         self.pending.get(&number).filter(|pending| pending.to == from)?;
         let pending = self.pending.remove(&number)?;
@@ -111,7 +111,7 @@ impl Transactions {
     }
 
     /// Returns the next late query.
-    pub fn poll_late(&mut self, now: Instant) -> Option<Late> {
+    pub(crate) fn poll_late(&mut self, now: Instant) -> Option<Late> {
         let &(deadline, number) =
             self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
         self.deadlines.remove(&(deadline, number));
@@ -125,12 +125,12 @@ impl Transactions {
     }
 
     /// Returns when the next query becomes late.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// Removes all queries.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.pending.clear();
         self.deadlines.clear();
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_was_asked_answers_and_only_once() {
+    fn only_the_queried_address_may_answer_and_only_once() {
         let mut transactions = Transactions::default();
         let number = begin(&mut transactions, 1, 1).unwrap();
         assert_eq!(transactions.end(addr(2), &number), None);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_slow_and_then_lost() {
+    fn a_query_becomes_slow_and_then_lost() {
         let mut transactions = Transactions::default();
         let number = begin(&mut transactions, 1, 1).unwrap();
         assert_eq!(transactions.next_deadline(), Some(at(2)));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_differ_and_there_are_only_so_many() {
+    fn transaction_ids_differ_and_are_limited() {
         let mut transactions = Transactions::default();
         let first = begin(&mut transactions, 1, 1);
         assert_ne!(first, begin(&mut transactions, 1, 2), "the same chance gives another number");

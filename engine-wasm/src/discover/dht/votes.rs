@@ -1,6 +1,6 @@
 //! Determines our public IP address from what other nodes report (BEP 42).
 //!
-//! Invariant: each machine has one vote, and at most [`VOICES`] votes count at once.
+//! Invariant: each machine has one vote, and at most [`MAX_VOTES`] votes count at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -8,42 +8,42 @@ use std::net::{IpAddr, SocketAddr};
 use crate::addresses::{is_local, machine};
 
 /// Number of votes that count at once: the latest.
-const VOICES: usize = 32;
+const MAX_VOTES: usize = 32;
 /// Number of votes that must agree; they must also be the majority.
-const ENOUGH: usize = 8;
+const QUORUM: usize = 8;
 
 /// The votes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
     /// Voter and reported address, the oldest first.
-    voices: VecDeque<(IpAddr, IpAddr)>,
+    votes: VecDeque<(IpAddr, IpAddr)>,
 }
 
 impl Votes {
     /// Counts a vote. Votes for local addresses and from local nodes are ignored.
-    pub(super) fn hear(&mut self, from: SocketAddr, seen_as: SocketAddr) {
+    pub(super) fn add(&mut self, from: SocketAddr, seen_as: SocketAddr) {
         if is_local(from.ip()) || is_local(seen_as.ip()) || from.is_ipv4() != seen_as.is_ipv4() {
             return;
         }
         let from = machine(from.ip());
-        self.voices.retain(|(voice, _)| *voice != from);
-        self.voices.push_back((from, seen_as.ip()));
-        if self.voices.len() > VOICES {
-            self.voices.pop_front();
+        self.votes.retain(|(voter, _)| *voter != from);
+        self.votes.push_back((from, seen_as.ip()));
+        if self.votes.len() > MAX_VOTES {
+            self.votes.pop_front();
         }
     }
 
     /// Returns the address that enough votes agree on.
     pub(super) fn result(&self) -> Option<IpAddr> {
         let mut counts = BTreeMap::new();
-        self.voices.iter().for_each(|(_, ip)| *counts.entry(*ip).or_insert(0) += 1);
+        self.votes.iter().for_each(|(_, ip)| *counts.entry(*ip).or_insert(0) += 1);
         let (ip, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-        (count >= ENOUGH && 2 * count > self.voices.len()).then_some(ip)
+        (count >= QUORUM && 2 * count > self.votes.len()).then_some(ip)
     }
 
     /// Removes all votes.
     pub(super) fn clear(&mut self) {
-        self.voices.clear();
+        self.votes.clear();
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
     fn check(votes: impl IntoIterator<Item = (u8, u8)>, expected: Option<u8>) {
         let mut result = Votes::default();
         for (from, seen) in votes {
-            result.hear(
+            result.add(
                 SocketAddr::from(([1, 1, 1, from], 1)),
                 SocketAddr::from(([2, 2, 2, seen], 1)),
             );
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_believed_and_few_are_not() {
+    fn many_votes_count_and_few_do_not() {
         check((1..=7).map(|from| (from, 1)), None);
         check((1..=8).map(|from| (from, 1)), Some(1));
         check((1..=16).map(|from| (from, from % 2)), None);
@@ -72,18 +72,16 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_has_one_voice() {
+    fn a_machine_has_one_vote() {
         check((1..=40).map(|_| (1, 1)), None);
     }
 
     #[test]
-    fn the_local_network_has_none() {
+    fn local_addresses_have_no_vote() {
         let mut votes = Votes::default();
         for from in 1..=20 {
-            votes
-                .hear(SocketAddr::from(([10, 0, 0, from], 1)), SocketAddr::from(([2, 2, 2, 2], 1)));
-            votes
-                .hear(SocketAddr::from(([1, 1, 1, from], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+            votes.add(SocketAddr::from(([10, 0, 0, from], 1)), SocketAddr::from(([2, 2, 2, 2], 1)));
+            votes.add(SocketAddr::from(([1, 1, 1, from], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
         }
         assert_eq!(votes.result(), None);
     }

@@ -20,7 +20,7 @@ fn block(piece: u32, index: u32) -> Block {
 }
 
 /// Returns the answer of a peer that has all hashes.
-fn said(sample: &Sample, request: &HashRequest) -> Vec<u8> {
+fn answer_of_seed(sample: &Sample, request: &HashRequest) -> Vec<u8> {
     let all = trees(sample, true);
     let answer = match all.answer(request) {
         Answer::Blocks(piece) => all.answer_with(request, &digests(sample, piece)),
@@ -44,19 +44,19 @@ fn check(piece_length: u32, files: &[(&str, usize)]) {
     loop {
         let next = trees.layer_requests().next();
         let Some(request) = next else { break };
-        let gain = trees.learn(&request, &said(&sample, &request)).unwrap();
+        let gain = trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
         assert!(gain.iter().any(|gain| !gain.pieces.is_empty()), "{request:?}");
     }
     assert!(!trees.lacks_layers());
     assert_eq!(trees.layers(), sample.metainfo.layers);
     for piece in geometry.pieces() {
         let digests = digests(&sample, piece);
-        assert_eq!(trees.is_right(piece, &digests), Some(true), "{piece}");
-        assert_eq!(trees.is_right(piece, &[[1; 32]]), Some(false));
+        assert_eq!(trees.verify_piece(piece, &digests), Some(true), "{piece}");
+        assert_eq!(trees.verify_piece(piece, &[[1; 32]]), Some(false));
         for (block, digest) in geometry.blocks(piece).zip(&digests) {
             if let Some(request) = trees.request_for_block(block) {
                 assert_eq!(trees.block(block), None);
-                trees.learn(&request, &said(&sample, &request)).unwrap();
+                trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
             }
             assert_eq!(trees.block(block), Some(*digest), "{block:?}");
         }
@@ -69,7 +69,7 @@ const SOME: &[(&str, usize)] =
     &[("a", 300_000), ("b", 0), ("c", 5), ("d", 65_536), ("e", 65_537), ("f", 16_384)];
 
 #[test]
-fn everything_can_be_learnt_from_one_that_has_everything() {
+fn all_hashes_can_be_learnt_from_a_seed() {
     check(64 * KIB, SOME);
     check(16 * KIB, SOME);
     check(1024 * KIB, SOME);
@@ -79,7 +79,7 @@ fn everything_can_be_learnt_from_one_that_has_everything() {
 }
 
 #[test]
-fn what_was_never_asked_for_costs_nothing() {
+fn unrequested_hashes_are_ignored_without_cost() {
     let sample = torrent_of(Version::V2, 16 * KIB, &[("a", 100_000)]);
     let mut trees = trees(&sample, false);
     let request = trees.layer_requests().next().unwrap();
@@ -98,7 +98,7 @@ fn files_of_the_same_bytes_learn_together() {
     sample.metainfo.files[1].root = sample.metainfo.files[0].root;
     let mut trees = trees(&sample, false);
     let request = trees.layer_requests().next().unwrap();
-    let gains = trees.learn(&request, &said(&sample, &request)).unwrap();
+    let gains = trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
     assert_eq!(gains.iter().map(|gain| gain.pieces.clone()).collect::<Vec<_>>(), [0..7, 7..14]);
     assert!(!trees.lacks_layers());
 }
@@ -111,7 +111,7 @@ fn a_piece_of_a_hybrid_is_never_sealed_and_one_of_v2_is_until_its_hash_is_known(
         assert_eq!(trees.is_sealed(PieceIndex(0)), sealed);
         assert!(!trees.is_sealed(PieceIndex(7)), "a file of one piece has its root");
         let request = trees.request_for_piece(PieceIndex(0)).unwrap();
-        trees.learn(&request, &said(&sample, &request)).unwrap();
+        trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
         assert!(
             !trees.is_sealed(PieceIndex(0)) && trees.request_for_piece(PieceIndex(0)).is_none()
         );
@@ -130,7 +130,7 @@ fn a_v1_torrent_has_no_trees() {
 }
 
 #[test]
-fn what_is_asked_strangely_is_rejected() {
+fn invalid_requests_are_rejected() {
     let sample = torrent_of(Version::V2, 64 * KIB, SOME);
     let trees_known = trees(&sample, true);
     let good = trees(&sample, false).layer_requests().next().unwrap();
@@ -160,12 +160,12 @@ fn what_is_asked_strangely_is_rejected() {
 
 proptest! {
     #[test]
-    fn a_changed_answer_is_not_believed(at in any::<prop::sample::Index>(), which in any::<prop::sample::Index>(), cut in any::<bool>()) {
+    fn an_altered_answer_is_refused(at in any::<prop::sample::Index>(), which in any::<prop::sample::Index>(), cut in any::<bool>()) {
         let sample = torrent_of(Version::V2, 16 * KIB, &[("a", 700 * BLOCK_LENGTH as usize)]);
         let mut trees = trees(&sample, false);
         let requests: Vec<HashRequest> = trees.layer_requests().collect();
         let request = which.get(&requests);
-        let mut answer = said(&sample, request);
+        let mut answer = answer_of_seed(&sample, request);
         let at = at.index(answer.len());
         if cut {
             answer.truncate(at);
@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn no_request_of_a_stranger_panics(base in 0u32..40, index: u32, length: u32, small in 0u32..14, proof_layers in 0u32..40) {
+    fn no_request_of_a_peer_panics(base in 0u32..40, index: u32, length: u32, small in 0u32..14, proof_layers in 0u32..40) {
         let sample = torrent_of(Version::V2, 32 * KIB, SOME);
         let root = sample.metainfo.files[0].root.unwrap();
         let trees = trees(&sample, true);

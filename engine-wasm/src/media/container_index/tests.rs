@@ -16,7 +16,7 @@ fn search(film: &[u8]) -> (Option<Bytes>, Vec<u64>) {
     }
     if let Some((first, last)) = search.index() {
         assert!(
-            first <= last && last < film.len() as u64 && last - first < MOST,
+            first <= last && last < film.len() as u64 && last - first < MAX_INDEX,
             "{first} to {last}"
         );
     }
@@ -80,7 +80,7 @@ fn a_second_table_of_contents_is_followed() {
 }
 
 #[test]
-fn what_leads_nowhere_ends_the_search() {
+fn invalid_references_end_the_search() {
     for film in [
         Vec::new(),
         noise(10_000),
@@ -107,7 +107,7 @@ fn what_leads_nowhere_ends_the_search() {
 }
 
 #[test]
-fn a_search_that_goes_on_and_on_is_ended() {
+fn a_search_has_a_limit_on_its_queries() {
     let film: Vec<u8> = (0..100).flat_map(|_| mp4_box("free", &noise(5_000))).collect();
     assert_eq!(search(&film).1.len(), usize::from(READS));
 }
@@ -123,12 +123,12 @@ fn an_index_that_claims_to_be_huge_is_cut() {
         ]
         .concat(),
     );
-    assert_eq!((search.index(), search.reads()), (Some((12, 12 + MOST - 1)), None));
+    assert_eq!((search.index(), search.reads()), (Some((12, 12 + MAX_INDEX - 1)), None));
 }
 
 proptest! {
     #[test]
-    fn a_strangers_bytes_end_in_a_range_of_the_file(bytes in proptest::collection::vec(any::<u8>(), 0..9_000), kind in 0..4) {
+    fn arbitrary_bytes_yield_a_range_within_the_file(bytes in proptest::collection::vec(any::<u8>(), 0..9_000), kind in 0..4) {
         let beginning = match kind {
             0 => mp4_box("ftyp", b"isom"),
             1 => [element(EBML, b""), b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff".to_vec()].concat(),
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn a_film_with_some_bytes_changed_ends_in_a_range_of_the_file(
+    fn a_corrupted_film_yields_a_range_within_the_file(
         kind in 0..3,
         changes in proptest::collection::vec((0..200usize, any::<u8>()), 1..8),
         length in 0..u64::MAX,
@@ -159,6 +159,6 @@ proptest! {
             prop_assert!(first <= last && last < length);
             search.feed(&film[..film.len().min(usize::try_from(last - first + 1).unwrap())]);
         }
-        prop_assert!(search.index().is_none_or(|(first, last)| first <= last && last < length && last - first < MOST));
+        prop_assert!(search.index().is_none_or(|(first, last)| first <= last && last < length && last - first < MAX_INDEX));
     }
 }

@@ -169,7 +169,7 @@ fn web_seeds_and_privacy_are_read() {
 }
 
 #[test]
-fn what_is_missing_or_of_the_wrong_kind_is_named() {
+fn missing_and_mistyped_fields_are_reported() {
     assert_eq!(Metainfo::parse(b"de"), Err(MetainfoError::Missing("info")));
     assert_eq!(Metainfo::parse(b"le"), Err(MetainfoError::Missing("info")));
     assert_eq!(Metainfo::parse(b"d4:infolee"), Err(MetainfoError::Bad("info")));
@@ -189,7 +189,7 @@ fn what_is_missing_or_of_the_wrong_kind_is_named() {
 }
 
 #[test]
-fn a_path_that_no_disk_takes_is_refused_and_a_long_name_is_cut() {
+fn a_path_too_long_for_any_disk_is_refused_and_a_long_name_is_shortened() {
     let long = "n".repeat(255);
     let deep = [long.as_str(); 16];
     check_error(&several(&[entry(1, &deep)]), shared_proto::path::TooLong::Bytes.into());

@@ -7,26 +7,26 @@ fn at(seconds: u64) -> Instant {
     Instant::default() + Duration::from_secs(seconds)
 }
 
-fn contender(conn: u64, received: u64, given: u64) -> Contender {
-    Contender { conn: ConnId(conn), interested: true, snubs: false, received, given }
+fn contender(conn: u64, received: u64, sent: u64) -> Contender {
+    Contender { conn: ConnId(conn), interested: true, snubs: false, received, sent }
 }
 
 /// Runs the choker at this time and checks the peers that it chooses.
 fn check(
     choker: &mut Choker,
-    mood: Mood,
+    strategy: Strategy,
     slots: usize,
     contenders: &[Contender],
     seconds: u64,
     expected: &[u64],
 ) {
     let chosen =
-        choker.choose(mood, slots, contenders, &mut ChaCha8Rng::seed_from_u64(1), at(seconds));
+        choker.choose(strategy, slots, contenders, &mut ChaCha8Rng::seed_from_u64(1), at(seconds));
     assert_eq!(chosen.iter().map(|conn| conn.0).collect::<Vec<_>>(), expected, "at {seconds} s");
 }
 
 #[test]
-fn a_limit_decides_how_many_get_something_worth_having() {
+fn the_rate_limit_determines_the_number_of_slots() {
     for (limit, expected) in
         [(None, 10), (Some(1 << 10), 2), (Some(20 << 10), 4), (Some(1 << 20), 25)]
     {
@@ -36,54 +36,73 @@ fn a_limit_decides_how_many_get_something_worth_having() {
 }
 
 #[test]
-fn free_slots_are_given_at_once_and_never_to_the_uninterested() {
+fn free_slots_go_at_once_to_interested_peers_only() {
     let mut choker = Choker::new(at(0));
     let idle = Contender { interested: false, ..contender(1, 0, 0) };
-    check(&mut choker, Mood::Trading, 2, &[idle], 0, &[]);
-    check(&mut choker, Mood::Trading, 2, &[contender(1, 0, 0)], 1, &[1]);
-    check(&mut choker, Mood::Trading, 2, &[contender(1, 0, 0), contender(2, 0, 0)], 2, &[1, 2]);
+    check(&mut choker, Strategy::Downloading, 2, &[idle], 0, &[]);
+    check(&mut choker, Strategy::Downloading, 2, &[contender(1, 0, 0)], 1, &[1]);
     check(
         &mut choker,
-        Mood::Trading,
+        Strategy::Downloading,
+        2,
+        &[contender(1, 0, 0), contender(2, 0, 0)],
+        2,
+        &[1, 2],
+    );
+    check(
+        &mut choker,
+        Strategy::Downloading,
         2,
         &[contender(1, 0, 0), contender(2, 0, 0), contender(3, 0, 0)],
         3,
         &[1, 2],
     );
-    check(&mut choker, Mood::Trading, 2, &[contender(2, 0, 0), contender(3, 0, 0)], 4, &[2, 3]);
+    check(
+        &mut choker,
+        Strategy::Downloading,
+        2,
+        &[contender(2, 0, 0), contender(3, 0, 0)],
+        4,
+        &[2, 3],
+    );
 }
 
 #[test]
-fn those_who_give_most_have_the_slots_that_are_earned() {
+fn earned_slots_go_to_the_peers_that_send_most() {
     let mut choker = Choker::new(at(0));
     let all = |seconds: u64| {
         (1..=5).map(|conn| contender(conn, conn * seconds * 10_000, 0)).collect::<Vec<_>>()
     };
-    choker.choose(Mood::Trading, 3, &all(0), &mut ChaCha8Rng::seed_from_u64(1), at(0));
-    let chosen =
-        choker.choose(Mood::Trading, 3, &all(10), &mut ChaCha8Rng::seed_from_u64(1), at(10));
+    choker.choose(Strategy::Downloading, 3, &all(0), &mut ChaCha8Rng::seed_from_u64(1), at(0));
+    let chosen = choker.choose(
+        Strategy::Downloading,
+        3,
+        &all(10),
+        &mut ChaCha8Rng::seed_from_u64(1),
+        at(10),
+    );
     assert!(chosen.contains(&ConnId(5)) && chosen.contains(&ConnId(4)), "{chosen:?}");
     assert_eq!(chosen.len(), 3, "and somebody has the optimistic one");
 }
 
 #[test]
-fn who_snubs_us_loses_the_slot_however_much_it_gave() {
+fn a_snubbing_peer_loses_its_slot_however_much_it_sent() {
     let mut choker = Choker::new(at(0));
     let generous =
         |seconds: u64, snubs| Contender { snubs, ..contender(1, seconds * 1_000_000, 0) };
     let others = [contender(2, 0, 0), contender(3, 0, 0), contender(4, 0, 0)];
     let with = |first| [[first].as_slice(), &others].concat();
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    choker.choose(Mood::Trading, 2, &with(generous(0, false)), &mut rng, at(0));
+    choker.choose(Strategy::Downloading, 2, &with(generous(0, false)), &mut rng, at(0));
     assert!(
         choker
-            .choose(Mood::Trading, 2, &with(generous(10, false)), &mut rng, at(10))
+            .choose(Strategy::Downloading, 2, &with(generous(10, false)), &mut rng, at(10))
             .contains(&ConnId(1))
     );
     let times = (2..30u64)
         .filter(|round| {
             let chosen = choker.choose(
-                Mood::Trading,
+                Strategy::Downloading,
                 2,
                 &with(generous(10, true)),
                 &mut rng,
@@ -96,34 +115,39 @@ fn who_snubs_us_loses_the_slot_however_much_it_gave() {
 }
 
 #[test]
-fn when_we_want_nothing_everybody_has_a_turn() {
+fn while_seeding_every_peer_gets_a_turn() {
     let mut choker = Choker::new(at(0));
-    let mut given = [0; 7];
+    let mut sent = [0; 7];
     let mut served = [0; 7];
     for second in 0..7 * 60 {
         let all: Vec<Contender> =
-            (0..).zip(given).map(|(conn, given)| contender(conn, 0, given)).collect();
-        let chosen =
-            choker.choose(Mood::Giving, 2, &all, &mut ChaCha8Rng::seed_from_u64(1), at(second));
+            (0..).zip(sent).map(|(conn, sent)| contender(conn, 0, sent)).collect();
+        let chosen = choker.choose(
+            Strategy::Seeding,
+            2,
+            &all,
+            &mut ChaCha8Rng::seed_from_u64(1),
+            at(second),
+        );
         assert_eq!(chosen.len(), 2);
         for conn in chosen {
             let conn = usize::try_from(conn.0).unwrap();
             served[conn] += 1;
-            given[conn] += 1000 * (conn as u64 + 1);
+            sent[conn] += 1000 * (conn as u64 + 1);
         }
     }
     assert!(served.iter().all(|seconds| (60..=180).contains(seconds)), "{served:?}");
 }
 
 #[test]
-fn who_takes_nothing_makes_room_early() {
+fn an_idle_peer_loses_its_slot_early() {
     let mut choker = Choker::new(at(0));
     let all =
         |second: u64| [contender(1, 0, 0), contender(2, 0, second * 1000), contender(3, 0, 0)];
     for second in 0..20 {
-        check(&mut choker, Mood::Giving, 2, &all(second), second, &[1, 2]);
+        check(&mut choker, Strategy::Seeding, 2, &all(second), second, &[1, 2]);
     }
-    check(&mut choker, Mood::Giving, 2, &all(20), 20, &[2, 3]);
+    check(&mut choker, Strategy::Seeding, 2, &all(20), 20, &[2, 3]);
 }
 
 /// A swarm of chokers in which every peer wants everything: upload rates and bytes received.
@@ -132,7 +156,7 @@ struct Model {
     chokers: Vec<Choker>,
     came: Vec<u64>,
     /// Bytes sent, by sender and receiver.
-    given: Vec<Vec<u64>>,
+    sent: Vec<Vec<u64>>,
     rng: ChaCha8Rng,
     slots: usize,
     second: u64,
@@ -145,7 +169,7 @@ impl Model {
             up_bps: up_bps.to_vec(),
             chokers: (0..count).map(|_| Choker::new(at(0))).collect(),
             came: vec![0; count],
-            given: vec![vec![0; count]; count],
+            sent: vec![vec![0; count]; count],
             rng: ChaCha8Rng::seed_from_u64(seed),
             slots,
             second: 0,
@@ -157,11 +181,16 @@ impl Model {
         let others = (0..self.up_bps.len())
             .filter(|other| *other != who && self.came[*other] <= self.second);
         let contenders: Vec<Contender> = others
-            .map(|other| contender(other as u64, self.given[other][who], self.given[who][other]))
+            .map(|other| contender(other as u64, self.sent[other][who], self.sent[who][other]))
             .collect();
         let now = at(self.second);
-        let chosen =
-            self.chokers[who].choose(Mood::Trading, self.slots, &contenders, &mut self.rng, now);
+        let chosen = self.chokers[who].choose(
+            Strategy::Downloading,
+            self.slots,
+            &contenders,
+            &mut self.rng,
+            now,
+        );
         chosen.into_iter().map(|conn| usize::try_from(conn.0).unwrap()).collect()
     }
 
@@ -173,7 +202,7 @@ impl Model {
                 }
                 let chosen = self.chosen(who);
                 for &other in &chosen {
-                    self.given[who][other] += self.up_bps[who] / chosen.len() as u64;
+                    self.sent[who][other] += self.up_bps[who] / chosen.len() as u64;
                 }
             }
             self.second += 1;
@@ -181,7 +210,7 @@ impl Model {
     }
 
     fn got(&self, who: usize) -> u64 {
-        self.given.iter().map(|given| given[who]).sum()
+        self.sent.iter().map(|sent| sent[who]).sum()
     }
 
     /// Returns the mean of the bytes that these peers received.
@@ -204,7 +233,7 @@ fn simulate(story: impl Fn(u64)) {
 }
 
 #[test]
-fn reciprocation_wins_nobody_starves_and_a_free_rider_does_not_profit() {
+fn reciprocation_pays_no_peer_starves_and_free_riders_gain_nothing() {
     simulate(|seed| {
         let mut rates = vec![1_000_000; 10];
         rates.extend([100_000; 9]);
@@ -231,9 +260,9 @@ fn the_optimistic_slot_finds_the_better_peer() {
         );
         model.came[7] = 120;
         model.run(120 + 600);
-        let before = (model.given[0][7], model.given[7][0]);
+        let before = (model.sent[0][7], model.sent[7][0]);
         model.run(60);
-        let lately = (model.given[0][7] - before.0, model.given[7][0] - before.1);
+        let lately = (model.sent[0][7] - before.0, model.sent[7][0] - before.1);
         let fair = 60 * 1_000_000 / 3;
         assert!(
             lately.0 > fair * 9 / 10 && lately.1 > fair * 9 / 10,
@@ -243,7 +272,7 @@ fn the_optimistic_slot_finds_the_better_peer() {
 }
 
 #[test]
-fn at_most_so_many_have_a_slot_whatever_happens() {
+fn the_number_of_slots_is_never_exceeded() {
     simulate(|seed| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut choker = Choker::new(at(0));
@@ -253,12 +282,12 @@ fn at_most_so_many_have_a_slot_whatever_happens() {
                 contender.interested = rng.random_bool(0.7);
                 contender.snubs = rng.random_bool(0.1);
                 contender.received += rng.random_range(0..100_000);
-                contender.given += rng.random_range(0..100_000);
+                contender.sent += rng.random_range(0..100_000);
             }
             let present: Vec<Contender> =
                 all.iter().filter(|_| rng.random_bool(0.8)).copied().collect();
-            let mood = if round < 100 { Mood::Trading } else { Mood::Giving };
-            let chosen = choker.choose(mood, 4, &present, &mut rng, at(round * 10));
+            let strategy = if round < 100 { Strategy::Downloading } else { Strategy::Seeding };
+            let chosen = choker.choose(strategy, 4, &present, &mut rng, at(round * 10));
             assert!(chosen.len() <= 4);
             assert!(
                 chosen

@@ -66,7 +66,7 @@ impl Table {
             peer.handle_frame(&Bytes::from(bytes.split_off(4)), &self.geometry, self.now).unwrap();
         }
         if peer.has_all() {
-            self.availability.add_everyone()
+            self.availability.add_seed()
         } else {
             self.availability.add_all(&pieces)
         }
@@ -128,7 +128,7 @@ impl Table {
 const FIRST: Block = Block { piece: PieceIndex(0), index: BlockIndex(0) };
 
 #[test]
-fn what_is_needed_first_comes_first_and_then_the_rarest() {
+fn urgent_pieces_come_first_and_then_the_rarest() {
     let mut table = Table::new(2, &["xxxx.", "xx.x.", "xx.xx"]);
     table.want(&[3, 1]);
     table.check(1, "3.0 3.1 1.0 1.1");
@@ -139,7 +139,7 @@ fn what_is_needed_first_comes_first_and_then_the_rarest() {
 }
 
 #[test]
-fn a_late_block_is_asked_of_two_others_and_of_nobody_twice() {
+fn a_late_block_is_requested_from_two_more_peers() {
     let mut table = Table::new(1, &["x"; 5]);
     table.want(&[0]);
     table.check(1, "0.0");
@@ -174,7 +174,7 @@ fn a_slow_block_is_asked_of_one_other() {
 }
 
 #[test]
-fn what_is_late_comes_before_what_nobody_waits_for() {
+fn late_blocks_come_before_unwatched_ones() {
     let mut table = Table::new(1, &["xx", "xx"]);
     table.want(&[0]);
     table.ask(1, FIRST, 100);
@@ -183,7 +183,7 @@ fn what_is_late_comes_before_what_nobody_waits_for() {
 }
 
 #[test]
-fn what_is_late_and_nobody_waits_for_is_not_asked_for_twice() {
+fn a_late_block_without_a_viewer_is_not_requested_twice() {
     let mut table = Table::new(1, &["xx", "xx"]);
     table.want(&[1, 0]);
     table.ask(1, FIRST, 100);
@@ -192,7 +192,7 @@ fn what_is_late_and_nobody_waits_for_is_not_asked_for_twice() {
 }
 
 #[test]
-fn who_is_far_slower_than_the_best_leaves_to_it_what_is_waited_for() {
+fn a_much_slower_peer_gets_no_urgent_pieces() {
     let mut table = Table::new(1, &["xxx", "xxx"]);
     table.ask(1, FIRST, 100);
     table.wait(11_000);
@@ -205,7 +205,7 @@ fn who_is_far_slower_than_the_best_leaves_to_it_what_is_waited_for() {
 }
 
 #[test]
-fn what_becomes_free_is_looked_for_again() {
+fn freed_blocks_are_picked_again() {
     let mut table = Table::new(1, &["xxxx", "xxxx", ".xx."]);
     table.want(&[2, 1]);
     assert_eq!([table.next(1), table.next(1)], [Some("2.0".to_owned()), Some("1.0".to_owned())]);
@@ -216,7 +216,7 @@ fn what_becomes_free_is_looked_for_again() {
 }
 
 #[test]
-fn who_is_not_first_with_a_block_is_not_waited_for() {
+fn the_slower_peer_of_a_duplicate_request_is_not_waited_for() {
     let mut table = Table::new(2, &["x"; 3]);
     (1..=3).for_each(|peer| table.ask(peer, FIRST, 100));
     let (now, by) = (table.now, table.peers[&ConnId(2)].addr());
@@ -231,7 +231,7 @@ fn who_is_not_first_with_a_block_is_not_waited_for() {
 }
 
 #[test]
-fn little_is_asked_for_twice() {
+fn duplicate_requests_are_limited() {
     let floor = limits::DUPLICATE_FLOOR;
     assert!(may_duplicate(floor - 1, 0) && !may_duplicate(floor, 0));
     assert!(may_duplicate(floor + 4_999, 100_000) && !may_duplicate(floor + 5_000, 100_000));

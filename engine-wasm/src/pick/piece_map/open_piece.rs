@@ -117,6 +117,7 @@ impl OpenPiece {
     }
 
     /// Returns whether a connection may still send a block.
+    #[cfg(test)]
     pub(super) fn is_armed(&self, index: BlockIndex, conn: ConnId) -> bool {
         match self.blocks.get(index.0 as usize) {
             Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => {
@@ -145,7 +146,7 @@ impl OpenPiece {
     }
 
     /// Withdraws a request. Returns whether the block is now free.
-    pub(super) fn unask(&mut self, index: BlockIndex, conn: ConnId) -> bool {
+    pub(super) fn withdraw(&mut self, index: BlockIndex, conn: ConnId) -> bool {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return false };
         let BlockState::Asked { asked, armed } = state else { return false };
         asked.retain(|&other| other != conn);
@@ -184,8 +185,8 @@ impl OpenPiece {
                 std::mem::take(armed)
             }
             BlockState::Asked { armed, .. } => std::mem::take(armed),
-            BlockState::Stored { by: givers } => {
-                givers.push(by);
+            BlockState::Stored { by: senders } => {
+                senders.push(by);
                 return None;
             }
             BlockState::Proved => return None,
@@ -202,11 +203,11 @@ impl OpenPiece {
     }
 
     /// Returns the senders of each block, in order.
-    pub(super) fn givers(&self) -> Vec<Vec<SocketAddr>> {
-        let givers = |state: &BlockState| {
+    pub(super) fn senders(&self) -> Vec<Vec<SocketAddr>> {
+        let senders = |state: &BlockState| {
             if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }
         };
-        self.blocks.iter().map(givers).collect()
+        self.blocks.iter().map(senders).collect()
     }
 
     /// Returns the blocks that are stored and not verified.

@@ -116,10 +116,10 @@ fn a_sealed_piece_is_not_asked_for() {
 }
 
 #[test]
-fn a_block_that_nobody_is_asked_for_any_more_is_free_and_still_welcome() {
+fn a_withdrawn_block_is_free_and_still_accepted() {
     let mut map = map(1, 2);
     map.ask(block(0, 0), A);
-    assert!(map.unask(block(0, 0), A, false));
+    assert!(map.withdraw(block(0, 0), A, false));
     check(&map, "..");
     assert!(map.is_armed(block(0, 0), A));
     map.ask(block(0, 0), B);
@@ -129,38 +129,38 @@ fn a_block_that_nobody_is_asked_for_any_more_is_free_and_still_welcome() {
 }
 
 #[test]
-fn a_piece_that_nobody_can_send_any_more_is_missing_again() {
+fn a_piece_without_senders_is_missing_again() {
     let mut map = map(1, 2);
     map.ask(block(0, 1), A);
-    map.unask(block(0, 1), A, true);
+    map.withdraw(block(0, 1), A, true);
     check(&map, "-");
 }
 
 #[test]
-fn both_givers_of_a_block_sent_twice_are_known() {
+fn both_senders_of_a_block_are_recorded() {
     let mut map = map(1, 2);
     map.ask(block(0, 0), A);
     map.ask(block(0, 0), B);
     assert_eq!(map.store(block(0, 0), A, by(A)).unwrap().disarm, [B]);
     assert_eq!(map.store(block(0, 0), B, by(B)), None);
-    assert_eq!(map.givers(PieceIndex(0)), [vec![by(A), by(B)], vec![]]);
+    assert_eq!(map.senders(PieceIndex(0)), [vec![by(A), by(B)], vec![]]);
 }
 
 #[test]
-fn without_a_link_stored_blocks_stay_and_hashing_is_to_be_done_again() {
+fn a_lost_daemon_keeps_stored_blocks_and_repeats_hashing() {
     let mut map = map(3, 2);
     map.ask(block(0, 0), A);
     map.ask(block(1, 0), A);
     map.ask(block(1, 1), A);
     map.store(block(1, 0), A, by(A));
-    map.suspect(PieceIndex(2));
+    map.mark_unchecked(PieceIndex(2));
     map.begin_check(PieceIndex(2));
     map.unlink();
     check(&map, "- #. ?");
 }
 
 #[test]
-fn a_failed_piece_starts_from_nothing() {
+fn a_failed_piece_starts_over() {
     let mut map = map(1, 1);
     map.ask(block(0, 0), A);
     map.store(block(0, 0), A, by(A));

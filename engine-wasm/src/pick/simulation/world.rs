@@ -161,7 +161,7 @@ impl World {
         let event =
             peer.handle_frame(&Bytes::from(bytes.split_off(4)), &self.geometry, self.now).unwrap();
         match event {
-            Some(PeerEvent::HasAll) => self.availability.add_everyone(),
+            Some(PeerEvent::HasAll) => self.availability.add_seed(),
             Some(PeerEvent::HasSome) => {
                 if let Some(pieces) = self.peers[&conn].pieces() {
                     self.availability.add_all(pieces);
@@ -197,7 +197,7 @@ impl World {
         let Some(peer) = self.peers.remove(&conn) else { return };
         self.remotes.remove(&conn);
         if peer.has_all() {
-            self.availability.remove_everyone();
+            self.availability.remove_seed();
         } else if let Some(pieces) = peer.pieces() {
             self.availability.remove_all(pieces);
         }
@@ -296,12 +296,12 @@ impl World {
         for (piece, _) in done as Vec<(PieceIndex, Instant)> {
             if self.failures_left > 0 && self.rng.random_bool(0.1) {
                 self.failures_left -= 1;
-                let givers = self.pieces.givers(piece);
-                self.suspects.failed(piece, &givers);
+                let senders = self.pieces.senders(piece);
+                self.suspects.failed(piece, &senders);
                 self.pieces.reset(piece);
                 self.ledger.stored.retain(|block| block.piece != piece);
-                self.scheduler().tidy(piece);
-                self.picker.freed();
+                self.scheduler().return_to_idle(piece);
+                self.picker.block_freed();
             } else {
                 self.suspects.passed(piece, &[]);
                 self.pieces.verified(piece);
@@ -375,7 +375,7 @@ impl World {
             };
             self.check(&pick);
             self.request(pick);
-            queue.again(conn, &self.peers[&conn], self.now);
+            queue.requeue(conn, &self.peers[&conn], self.now);
         }
     }
 

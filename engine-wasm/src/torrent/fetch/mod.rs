@@ -73,7 +73,7 @@ impl Fetch {
 
     /// Blocks became free that peers were found to have nothing of.
     pub(in crate::torrent) fn freed(&mut self) {
-        self.picker.freed();
+        self.picker.block_freed();
     }
 
     /// The picker, and the order of pieces that are not begun.
@@ -83,7 +83,7 @@ impl Fetch {
 
     /// A peer has everything.
     pub(in crate::torrent) fn add_seed(&mut self) {
-        self.availability.add_everyone();
+        self.availability.add_seed();
     }
 
     /// A peer has these pieces.
@@ -98,7 +98,7 @@ impl Fetch {
 
     /// A peer that has everything is gone.
     pub(in crate::torrent) fn remove_seed(&mut self) {
-        self.availability.remove_everyone();
+        self.availability.remove_seed();
     }
 
     /// A peer that has these pieces is gone.
@@ -133,7 +133,7 @@ impl Fetch {
 
     /// Pieces that are wanted and not begun, the rarest first.
     pub(in crate::torrent) fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.availability.rarest_of_all()
+        self.availability.idle()
     }
 
     /// Bytes are requested from a second peer.

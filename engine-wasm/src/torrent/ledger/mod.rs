@@ -102,7 +102,7 @@ impl Ledger {
         let trees = Trees::new(meta, &geometry);
         let mut pieces = PieceMap::new(Arc::clone(&geometry));
         if meta.info_hash_v2.is_some() {
-            pieces.judge_by_block();
+            pieces.verify_by_block();
         }
         let sealed = geometry.pieces().filter(|&piece| trees.is_sealed(piece));
         sealed.for_each(|piece| pieces.seal(piece));
@@ -147,8 +147,8 @@ impl Ledger {
     }
 
     /// Pieces of which blocks may have been armed or disarmed since the last call.
-    pub(in crate::torrent) fn take_armed_news(&mut self) -> Vec<PieceIndex> {
-        self.pieces.take_armed_news()
+    pub(in crate::torrent) fn take_armed_changes(&mut self) -> Vec<PieceIndex> {
+        self.pieces.take_armed_changes()
     }
 
     /// A connection is gone, chokes or snubs: suspect pieces may be requested from others.
@@ -195,13 +195,13 @@ impl Ledger {
 
     /// The disk may hold a piece: it is checked before it is requested. A missing piece only.
     pub(in crate::torrent) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
-        self.pieces.suspect(piece);
+        self.pieces.mark_unchecked(piece);
         self.checks.add(piece, is_likely);
     }
 
     /// An unchecked piece is missing after all. False when it was not unchecked.
     pub(in crate::torrent) fn unsuspect(&mut self, piece: PieceIndex) -> bool {
-        self.pieces.unsuspect(piece)
+        self.pieces.clear_unchecked(piece)
     }
 
     /// The user asks for a check of everything.
@@ -225,10 +225,11 @@ impl Ledger {
         &mut self,
     ) -> Option<(Vec<PieceIndex>, Vec<PieceIndex>)> {
         let doubted = self.checks.cancel()?;
-        let restored = doubted.into_iter().filter(|&piece| self.pieces.unsuspect(piece)).collect();
+        let restored =
+            doubted.into_iter().filter(|&piece| self.pieces.clear_unchecked(piece)).collect();
         let left: Vec<PieceIndex> = self.pieces.unchecked().iter_ones().map(PieceIndex).collect();
         for &piece in &left {
-            self.pieces.unsuspect(piece);
+            self.pieces.clear_unchecked(piece);
         }
         Some((restored, left))
     }
@@ -262,7 +263,7 @@ impl Ledger {
 
     /// Begins to verify a piece of which every block is stored, or was copied.
     pub(in crate::torrent) fn begin_verifying(&mut self, piece: PieceIndex) -> DigestId {
-        let is_received = !self.pieces.givers(piece).is_empty();
+        let is_received = !self.pieces.senders(piece).is_empty();
         let purpose = if is_received { Purpose::Received(piece) } else { Purpose::OnDisk(piece) };
         self.digests.begin(purpose)
     }
@@ -322,7 +323,7 @@ impl Ledger {
             }
             (Purpose::Exhibit(piece, senders), digest) => {
                 if let Some(digest) = digest {
-                    self.suspects.exhibit(piece, leaves(digest).zip(senders).collect());
+                    self.suspects.record_failure(piece, leaves(digest).zip(senders).collect());
                 }
                 Outcome::Exhibited(piece)
             }
@@ -353,7 +354,7 @@ impl Ledger {
             let expected = meta.pieces.get(piece.as_usize());
             return expected.is_some_and(|expected| expected[..] == digest[..]);
         }
-        self.trees.is_right(piece, &merkle::split(digest)) == Some(true)
+        self.trees.verify_piece(piece, &merkle::split(digest)) == Some(true)
     }
 
     /// A piece is verified: by a digest, or because its bytes did not change since one matched.
@@ -364,8 +365,8 @@ impl Ledger {
     }
 
     /// Whether the digests of a verified piece's blocks would convict peers that sent others.
-    pub(in crate::torrent) fn wants_proof(&self, piece: PieceIndex) -> bool {
-        self.suspects.wants_proof(piece)
+    pub(in crate::torrent) fn needs_digests(&self, piece: PieceIndex) -> bool {
+        self.suspects.needs_digests(piece)
     }
 
     /// A verified piece is suspect no longer, and no proof can be had.
@@ -378,7 +379,7 @@ impl Ledger {
         if self.knows_blocks(piece) {
             return Failure::ByBlock;
         }
-        let senders = self.pieces.givers(piece);
+        let senders = self.pieces.senders(piece);
         match self.suspects.failed(piece, &senders) {
             Some(guilty) => Failure::Guilty(guilty),
             None => Failure::Exhibit(senders),

@@ -120,7 +120,7 @@ fn one_sender_of_a_wrong_piece_is_guilty_and_several_are_compared() {
     ledger.reset(PIECE);
     receive(&mut ledger, [3, 3]);
     ledger.believe(PIECE);
-    assert!(ledger.wants_proof(PIECE));
+    assert!(ledger.needs_digests(PIECE));
     let proof = ledger.begin(Purpose::Proof(PIECE));
     let leaves = [[1; LEAF], [9; LEAF]].concat();
     assert_eq!(finish(&mut ledger, &meta, proof, &leaves), Outcome::Guilty(vec![peer(2).1]));

@@ -47,7 +47,7 @@ impl Torrent {
             candidates.add(addr, Source::Record);
         }
         if !meta.private {
-            meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
+            meta.nodes.iter().for_each(|(host, port)| cx.shared.dht_requests.add_host(host, *port));
         }
         let allowed = cx.shared.sources.trackers;
         let trackers =

@@ -133,7 +133,7 @@ impl Torrent {
             }
             PeerEvent::DhtNode(port) => {
                 if let Some(node) = self.swarm.dht_node(conn, port) {
-                    cx.shared.errands.name_node(node);
+                    cx.shared.dht_requests.add_node(node);
                 }
             }
             PeerEvent::Names(peers) => {

@@ -35,7 +35,7 @@ impl Torrent {
             if self.ask_next(conn, cx)
                 && let Some(peer) = self.swarm.peers().get(&conn)
             {
-                queue.again(conn, peer, cx.now);
+                queue.requeue(conn, peer, cx.now);
             }
         }
         self.fill_web(cx);
@@ -145,10 +145,10 @@ impl Torrent {
                 cx.order(IoCommand::Disarm { conn, key: key_of(block) });
                 peer.cancel(block, &self.content.geometry, cx.now);
                 peer.forget(block);
-                self.ledger.for_requests().0.unask(block, conn, true);
+                self.ledger.for_requests().0.withdraw(block, conn, true);
             }
         }
-        pieces.into_iter().for_each(|piece| self.tidy(piece));
+        pieces.into_iter().for_each(|piece| self.return_to_idle(piece));
         self.fetch.freed();
         self.fetch.invalidate();
     }
@@ -235,8 +235,8 @@ impl Torrent {
     }
 
     /// A piece that is no longer begun can be picked again.
-    pub(in crate::torrent) fn tidy(&mut self, piece: PieceIndex) {
-        self.scheduler().tidy(piece);
+    pub(in crate::torrent) fn return_to_idle(&mut self, piece: PieceIndex) {
+        self.scheduler().return_to_idle(piece);
     }
 
     fn count(&mut self, length: u32, now: Instant) {

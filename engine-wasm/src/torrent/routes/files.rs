@@ -94,10 +94,10 @@ impl Torrent {
     /// Pieces that nobody may write to any more let go of their files.
     pub(in crate::torrent) fn settle_pins(&mut self, cx: &mut Context<'_>) {
         let mut was_freed = false;
-        for piece in self.ledger.take_armed_news() {
+        for piece in self.ledger.take_armed_changes() {
             was_freed |= self.unpin_idle(piece, cx);
         }
-        if was_freed && self.content.meta.files.len() > cx.shared.handles.most() {
+        if was_freed && self.content.meta.files.len() > cx.shared.handles.capacity() {
             self.fetch.invalidate();
         }
     }

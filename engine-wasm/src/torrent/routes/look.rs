@@ -53,7 +53,7 @@ impl Torrent {
         }
         self.storage.note(&self.content, &looked, cx.now);
         self.end_look();
-        if most_files_of_a_piece(&self.content) > (cx.shared.handles.most() / 4).max(1) {
+        if most_files_of_a_piece(&self.content) > (cx.shared.handles.capacity() / 4).max(1) {
             return self.fail(Trouble::Other, Sentence::TooManyOpenFiles, cx);
         }
         self.record.forget_recorded();

@@ -156,7 +156,7 @@ impl Torrent {
         if (!at_work && self.life.status != Status::Resting(Rest::Queued)) || self.is_undecided() {
             return None;
         }
-        let work = if self.is_done() { Work::Give } else { Work::Fetch };
+        let work = if self.is_done() { Work::Seed } else { Work::Download };
         Some(Entry {
             rank: self.content.added,
             torrent: self.content.meta.info_hash,

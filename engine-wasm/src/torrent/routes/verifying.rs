@@ -213,7 +213,7 @@ impl Torrent {
 
     /// A piece is right.
     fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        if !self.ledger.pieces().givers(piece).is_empty() {
+        if !self.ledger.pieces().senders(piece).is_empty() {
             self.storage.has_written();
         }
         let was_done = self.is_done();
@@ -221,7 +221,7 @@ impl Torrent {
         self.record.touch(cx.now);
         self.fetch.invalidate();
         self.swarm.tell_have(piece, cx.now);
-        if !self.ledger.wants_proof(piece) || !self.digest_blocks(Purpose::Proof(piece), cx) {
+        if !self.ledger.needs_digests(piece) || !self.digest_blocks(Purpose::Proof(piece), cx) {
             self.ledger.drop_suspicion(piece);
         }
         if self.is_done() {
@@ -273,7 +273,7 @@ impl Torrent {
     ) {
         let (_, length) = self.content.geometry.block_range(block);
         self.account.discard(u64::from(length));
-        self.tidy(block.piece);
+        self.return_to_idle(block.piece);
         self.fetch.freed();
         self.fetch.invalidate();
         if let Some(guilty) = guilty {

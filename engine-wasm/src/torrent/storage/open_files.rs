@@ -296,7 +296,7 @@ impl Storage {
         if self.open_files.pinned.contains(&piece) {
             return true;
         }
-        let most = handles.most();
+        let most = handles.capacity();
         let room = if is_awaited { most - most / 4 } else { most / 2 };
         if handles.pinned() + content.geometry.files_of(piece).count() > room.max(1) {
             return false;

@@ -9,7 +9,7 @@ use shared_proto::ConnId;
 use super::outcomes::Slots;
 use crate::peer::Peer;
 use crate::peer::rate::RateMeter;
-use crate::pick::choker::{Choker, Contender, Mood};
+use crate::pick::choker::{Choker, Contender, Strategy};
 use crate::time::Instant;
 
 /// How often uploads are maintained.
@@ -88,12 +88,12 @@ impl Uploads {
                 interested: peer.upload().is_interested(),
                 snubs: !slots.is_done && peer.is_snubbing(),
                 received: peer.received_bytes(),
-                given: peer.upload().given(),
+                sent: peer.upload().given(),
             })
             .collect();
-        let mood = if slots.is_done { Mood::Giving } else { Mood::Trading };
+        let strategy = if slots.is_done { Strategy::Seeding } else { Strategy::Downloading };
         let chosen = match slots.count {
-            Some(count) => self.choker.choose(mood, count, &contenders, rng, now),
+            Some(count) => self.choker.choose(strategy, count, &contenders, rng, now),
             None => BTreeSet::new(),
         };
         for Contender { conn, .. } in contenders {

@@ -9,7 +9,7 @@ use super::outcomes::{Discovered, Totals};
 use super::state::Swarm;
 use crate::addresses::Families;
 use crate::discover::candidates::Source;
-use crate::discover::dht::errands::Wish;
+use crate::discover::dht::requests::Wish;
 use crate::discover::tracker::AnnounceParams;
 use crate::discover::tracker::announcer::{Answered, Ask, Job};
 use crate::peer::local::Local;
@@ -143,7 +143,7 @@ impl Swarm {
 
     /// What the DHT could do for it; `None` for a private torrent.
     pub(crate) fn dht_wish(&self, is_complete: bool) -> Option<Wish> {
-        let wish = if is_complete { Wish::BeFound } else { Wish::Peers };
+        let wish = if is_complete { Wish::Announce } else { Wish::Peers };
         (!self.private).then_some(wish)
     }
 

@@ -13,7 +13,7 @@ use crate::addresses::Families;
 use crate::arrivals::Named;
 use crate::bitfield::Bitfield;
 use crate::discover::candidates::{Candidates, Source};
-use crate::discover::dht::errands::Wish;
+use crate::discover::dht::requests::Wish;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::metainfo::InfoHash;
@@ -48,7 +48,7 @@ fn local() -> Local {
         dht_port: Some(7000),
         ways: Ways { utp: true, ..Ways::default() },
         utp: Families { v4: true, v6: false },
-        speaks_utp: true,
+        has_utp: true,
         awaits_sockets: false,
         pex: true,
     }
@@ -354,7 +354,7 @@ fn a_private_torrent_keeps_to_its_trackers() {
     assert!(!swarm.may_be_named() && !swarm.exchanges_peers(&local()));
     swarm.add_trackers(&["http://t.example/announce".to_owned()], at(0));
     assert!(!swarm.has_tracker());
-    assert_eq!(swarm_of(false).dht_wish(true), Some(Wish::BeFound));
+    assert_eq!(swarm_of(false).dht_wish(true), Some(Wish::Announce));
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Preparations {
                     film.search.feed(bytes)
                 }
                 Some(_) => {}
-                None => film.search.give_up(),
+                None => film.search.abort(),
             }
         }
     }

@@ -102,7 +102,7 @@ mod tests {
         let geometry = Geometry::new(piece_length, &[length]).unwrap();
         let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
         let mut film = PreparedFilm::new(FileIndex(0), position, &geometry);
-        film.search.give_up();
+        film.search.abort();
         film.parts().collect()
     }
 

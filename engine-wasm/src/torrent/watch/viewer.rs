@@ -144,7 +144,7 @@ impl Viewer {
                 let offset = verified.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;
                 let at = verified.geometry.block_at(self.file, offset);
-                let at = at.filter(|at| verified.pieces.is_by_block() && at.piece == piece);
+                let at = at.filter(|at| verified.pieces.verifies_by_block() && at.piece == piece);
                 Want {
                     piece,
                     first: at.map_or(BlockIndex(0), |block| block.index),

@@ -65,7 +65,7 @@ fn the_examples_of_bep_5_are_read() {
 }
 
 #[test]
-fn nodes_of_both_families_are_read_and_a_rest_is_no_node() {
+fn nodes_of_both_families_are_parsed_and_a_partial_one_ignored() {
     let nodes = [
         Contact { id: OTHER, addr: "1.2.3.4:5".parse().unwrap() },
         Contact { id: ASKER, addr: "[2001:db8::1]:6".parse().unwrap() },
@@ -83,7 +83,7 @@ fn nodes_of_both_families_are_read_and_a_rest_is_no_node() {
 }
 
 #[test]
-fn what_the_asker_wants_and_that_it_answers_nobody_is_read() {
+fn want_and_read_only_are_parsed() {
     check(
         b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee1:q9:find_node2:roi1e1:t2:aa1:y1:qe",
         Body::Query {
@@ -96,7 +96,7 @@ fn what_the_asker_wants_and_that_it_answers_nobody_is_read() {
 }
 
 #[test]
-fn what_is_unknown_is_taken_for_a_question_about_nodes_if_it_can_be() {
+fn unknown_queries_with_a_target_are_treated_as_find_node() {
     check(
         b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q17:sample_infohashes1:t2:aa1:y1:qe",
         asks(Query::FindNode { target: OTHER }),
@@ -108,7 +108,7 @@ fn what_is_unknown_is_taken_for_a_question_about_nodes_if_it_can_be() {
 }
 
 #[test]
-fn questions_without_what_they_need_are_refused() {
+fn queries_without_required_fields_are_refused() {
     for packet in [
         &b"d1:q4:ping1:t2:aa1:y1:qe"[..],
         b"d1:ad2:id3:abce1:q4:ping1:t2:aa1:y1:qe",
@@ -122,7 +122,7 @@ fn questions_without_what_they_need_are_refused() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn invalid_messages_are_refused() {
     check_refused(b"hello", "the packet is not valid bencoding: unexpected byte at 0");
     check_refused(&vec![b'd'; MAX_PACKET + 1], "the packet is too long: 2049 bytes");
     for packet in [
@@ -178,7 +178,7 @@ fn any_body() -> impl Strategy<Value = Body> {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_the_same(
+    fn encoded_messages_round_trip(
         transaction in vec(any::<u8>(), 0..=MAX_TRANSACTION), seen_as in option::of(any_addr()), body in any_body()
     ) {
         let message = Message { transaction, seen_as, body };
@@ -186,12 +186,12 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_of_a_stranger_panic(packet in vec(any::<u8>(), 0..200)) {
+    fn no_input_panics(packet in vec(any::<u8>(), 0..200)) {
         let _ = Message::parse(&packet);
     }
 
     #[test]
-    fn nor_do_messages_with_a_byte_that_is_another(body in any_body(), at: prop::sample::Index, byte: u8) {
+    fn no_message_with_a_changed_byte_panics(body in any_body(), at: prop::sample::Index, byte: u8) {
         let mut packet = Message { transaction: b"aa".to_vec(), seen_as: None, body }.encode().to_vec();
         let at = at.index(packet.len());
         packet[at] = byte;

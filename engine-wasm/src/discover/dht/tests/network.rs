@@ -283,7 +283,7 @@ fn in_an_honest_network_each_announced_peer_is_found() {
 }
 
 #[test]
-fn names_come_to_fit_their_addresses() {
+fn ids_change_to_fit_their_addresses() {
     for_seeds(|seed| {
         let mut network = Network::new(seed, 100, 0, 0, &[Family::V4]);
         network.run(900);
@@ -303,7 +303,7 @@ fn a_third_of_dead_nodes_and_a_tenth_of_liars_hide_few_peers() {
 }
 
 #[test]
-fn both_families_are_searched_and_the_second_is_found_by_way_of_the_first() {
+fn both_families_are_searched_and_the_second_is_found_through_the_first() {
     for_seeds(|seed| {
         let mut network = Network::new(seed, 80, 0, 0, &[Family::V4, Family::V6]);
         network.run(1_200);
@@ -313,7 +313,7 @@ fn both_families_are_searched_and_the_second_is_found_by_way_of_the_first() {
 }
 
 #[test]
-fn a_node_goes_on_from_what_it_kept_without_any_router() {
+fn a_node_restarts_from_its_stored_nodes_without_bootstrap_nodes() {
     for_seeds(|seed| {
         let mut network = Network::new(seed, 60, 0, 0, &[Family::V4]);
         network.run(600);
@@ -336,7 +336,7 @@ fn a_node_goes_on_from_what_it_kept_without_any_router() {
 }
 
 #[test]
-fn a_flood_of_made_up_nodes_costs_a_bounded_amount() {
+fn a_flood_of_invented_nodes_has_bounded_cost() {
     for_seeds(|seed| {
         let mut network = Network::new(seed, 1, 0, 0, &[Family::V4]);
         network.run(60);

@@ -98,19 +98,19 @@ fn a_hybrid_has_the_files_of_both_and_the_hash_of_v1() {
 }
 
 #[test]
-fn a_hybrid_known_by_its_second_name_keeps_to_it() {
+fn a_hybrid_can_be_identified_by_its_v2_hash() {
     let mut meta = torrent_of(Version::Hybrid, PIECE, FILES).metainfo;
     let (first, second) = (meta.info_hash, meta.info_hash_v2.unwrap().truncated());
-    assert!(meta.identity().names(&meta.info) && meta.identity().answers_to(second));
-    meta.know_as(crate::metainfo::InfoHash([7; 20]));
+    assert!(meta.identity().is_hash_of(&meta.info) && meta.identity().matches(second));
+    meta.use_key(crate::metainfo::InfoHash([7; 20]));
     assert_eq!(meta.info_hash, first);
-    meta.know_as(second);
+    meta.use_key(second);
     assert_eq!((meta.info_hash, meta.version()), (second, Version::Hybrid));
-    assert!(meta.identity().names(&meta.info));
+    assert!(meta.identity().is_hash_of(&meta.info));
 }
 
 #[test]
-fn the_parts_of_a_hybrid_must_say_the_same() {
+fn the_parts_of_a_hybrid_must_agree() {
     let (a, b) = (entry(40_000, &["a"]), entry(5, &["b"]));
     let pad = padding(65_536 - 40_000);
     check_hybrid(&[a.clone(), pad.clone(), b.clone()], 3, None);
@@ -157,7 +157,7 @@ fn each_part_of_a_tree_must_be_what_it_is() {
 }
 
 #[test]
-fn versions_and_piece_lengths_that_cant_be_are_named() {
+fn invalid_versions_and_piece_lengths_are_reported() {
     let tree = Dict::new().raw("a", leaf(5).encode());
     check_error(&v2(&tree).int("meta version", 3), MetainfoError::Version(3));
     check_error(&v2(&tree).bytes("meta version", "2"), MetainfoError::Bad("meta version"));
@@ -196,7 +196,7 @@ fn layers_are_held_against_their_roots_and_may_be_absent() {
 }
 
 #[test]
-fn layers_that_were_got_later_are_written_into_the_file() {
+fn layers_received_later_are_written_into_the_file() {
     let sample = torrent_of(Version::Hybrid, PIECE, FILES);
     let without =
         Dict::new().raw("info", sample.metainfo.info.to_vec()).bytes("comment", "x").encode();
@@ -206,7 +206,7 @@ fn layers_that_were_got_later_are_written_into_the_file() {
 }
 
 #[test]
-fn a_torrent_of_the_largest_kind_is_taken() {
+fn the_largest_possible_torrent_is_accepted() {
     let pieces = i64::from(crate::geometry::MAX_PIECES);
     let info = Dict::new()
         .bytes("name", "x")

@@ -64,7 +64,7 @@ fn a_file_that_we_made_is_named_by_its_identity_when_it_is_written_to_again() {
 #[test]
 fn all_files_of_a_piece_are_open_at_once_or_none_is_kept() {
     let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
-    bench.handles.set_most(1);
+    bench.handles.set_capacity(1);
     assert!(spans(&mut bench, 0, Use::Read).0.is_some());
     bench.storage.pin(&bench.content, piece(0), &mut bench.handles);
     assert_eq!(spans(&mut bench, 1, Use::Read), (None, vec![]));
@@ -79,7 +79,7 @@ fn blocks_leave_places_for_digests_and_for_what_viewers_wait_for() {
     let names: Vec<String> = (0..8).map(|index| format!("f{index}")).collect();
     let files: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     let mut bench = Bench::new(&files);
-    bench.handles.set_most(8);
+    bench.handles.set_capacity(8);
     let Bench { content, storage, handles, .. } = &mut bench;
     let mut pinned = |is_awaited| {
         let all = (0..8)
