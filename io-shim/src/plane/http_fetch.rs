@@ -1,4 +1,4 @@
-//! Fetches a range of a URL into files, piece by piece.
+//! Fetches a range of a URL into files, part by part.
 //!
 //! Owns the check of the reply and the writing of its body; [`crate::plane::http_client`] reaches
 //! the server. Invariants: nothing is written unless the reply says that it is the requested range;
