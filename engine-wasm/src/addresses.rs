@@ -14,7 +14,7 @@ pub fn is_local(ip: IpAddr) -> bool {
 ///
 /// An IPv4 address stands for itself. Of an IPv6 address it is the network half (64 bits), because
 /// one machine may use any address of its network.
-pub fn machine(ip: IpAddr) -> IpAddr {
+pub(crate) fn machine(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
@@ -23,16 +23,16 @@ pub fn machine(ip: IpAddr) -> IpAddr {
 
 /// The families of addresses that can be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Families {
+pub(crate) struct Families {
     /// IPv4.
-    pub v4: bool,
+    pub(crate) v4: bool,
     /// IPv6.
-    pub v6: bool,
+    pub(crate) v6: bool,
 }
 
 impl Families {
     /// Whether the address belongs to one of them.
-    pub fn include(self, addr: SocketAddr) -> bool {
+    pub(crate) fn include(self, addr: SocketAddr) -> bool {
         if addr.is_ipv4() { self.v4 } else { self.v6 }
     }
 }

@@ -225,11 +225,6 @@ impl Context<'_> {
         conn
     }
 
-    /// A number like a connection's, for something that is none.
-    pub(crate) fn new_number(&mut self) -> ConnId {
-        ConnId(self.fresh())
-    }
-
     /// Whether nobody can be dialled before the sockets are open, because there is no other way
     /// than uTP.
     fn awaits_sockets(&self) -> bool {

@@ -54,6 +54,7 @@ mod scrub;
 mod settings;
 #[cfg(test)]
 mod sim;
+pub mod source;
 pub mod time;
 mod timers;
 mod torrent;

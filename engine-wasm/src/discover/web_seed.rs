@@ -6,13 +6,13 @@
 //! is never asked again, and one that failed is left alone for its back-off.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::geometry::FileIndex;
 use crate::metainfo::bencode::{self, Value};
 use crate::metainfo::torrent::MAX_PATH_DEPTH;
 use crate::percent::percent_encode;
+use crate::source::WebHostId;
 use crate::time::Instant;
 
 /// Web seeds of a torrent that are used.
@@ -49,9 +49,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct WebSeed {
     url: String,
-    /// Whom it stands for where peers stand: the same for all seeds of one host, and no address
-    /// that can be dialled.
-    identity: SocketAddr,
+    /// Its host, which answers for what it sends.
+    host: WebHostId,
     /// Files that it does not have.
     missing: BTreeSet<FileIndex>,
     gone: bool,
@@ -61,13 +60,11 @@ pub(crate) struct WebSeed {
 }
 
 impl WebSeed {
-    /// A seed at a URL; `host` numbers its host among those of the torrent.
-    pub(crate) fn new(url: String, host: u16) -> Self {
-        // 100::/64 is where packets go to be discarded (RFC 6666).
-        let identity = SocketAddr::from((Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, host), 0));
+    /// A web seed at a URL of this host.
+    pub(crate) fn new(url: String, host: WebHostId) -> Self {
         Self {
             url,
-            identity,
+            host,
             missing: BTreeSet::new(),
             gone: false,
             failures: 0,
@@ -81,9 +78,9 @@ impl WebSeed {
         &self.url
     }
 
-    /// What stands for it where addresses of peers stand.
-    pub(crate) fn identity(&self) -> SocketAddr {
-        self.identity
+    /// Its host.
+    pub(crate) fn host(&self) -> WebHostId {
+        self.host
     }
 
     /// Whether it may ever give something again.
@@ -313,13 +310,13 @@ mod tests {
 
     #[test]
     fn a_fast_server_is_asked_for_more_and_a_watched_one_for_less() {
-        let mut seed = WebSeed::new("http://w/".into(), 1);
+        let mut seed = WebSeed::new("http://w/".into(), WebHostId(1));
         assert_eq!(seed.run_bytes(false), FIRST_RUN);
         seed.succeeded(1 << 20, Duration::from_secs(1));
         assert_eq!((seed.run_bytes(true), seed.run_bytes(false)), (1 << 20, 4 << 20));
         seed.succeeded(u64::MAX, Duration::ZERO);
         assert_eq!(seed.run_bytes(false), MAX_RUN);
-        let mut slow = WebSeed::new("http://w/".into(), 1);
+        let mut slow = WebSeed::new("http://w/".into(), WebHostId(1));
         slow.succeeded(1, Duration::from_secs(100));
         assert_eq!(slow.run_bytes(true), MIN_RUN);
         assert_eq!(slow.expected(1 << 10), Duration::from_secs(1));
@@ -328,7 +325,7 @@ mod tests {
     #[test]
     fn a_server_that_fails_is_left_alone_longer_each_time_and_one_without_the_file_is_not_asked_for_it()
      {
-        let mut seed = WebSeed::new("http://w/".into(), 1);
+        let mut seed = WebSeed::new("http://w/".into(), WebHostId(1));
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let mut fail = |failure, now| {
             seed.failed(FileIndex(0), failure, at(now));

@@ -100,7 +100,8 @@ impl Pending {
                 self.progressed(conn, progress, cx);
             }
             PeerEvent::MetadataRejected(block) => {
-                if self.assembly.reject(conn, block, cx.now) {
+                let is_useless = self.assembly.reject(conn, block, cx.now);
+                if is_useless {
                     self.drop_peer(conn, "it rejects everything", cx);
                 }
             }

@@ -38,7 +38,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
-    pub fn handle_frame_undescribed(
+    pub(crate) fn handle_frame_undescribed(
         &mut self,
         frame: &Bytes,
         now: Instant,

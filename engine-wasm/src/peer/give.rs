@@ -149,17 +149,17 @@ impl Peer {
     }
 
     /// Whether it takes and answers requests for the info dictionary.
-    pub fn speaks_metadata(&self) -> bool {
+    pub(crate) fn speaks_metadata(&self) -> bool {
         self.metadata.id.is_some()
     }
 
     /// Length of the info dictionary that it offers, bytes; `None` while it offers none.
-    pub fn offered_metadata(&self) -> Option<u32> {
+    pub(crate) fn offered_metadata(&self) -> Option<u32> {
         self.metadata.offered
     }
 
     /// Asks it for a block of the info dictionary.
-    pub fn ask_metadata(&mut self, block: u32, now: Instant) {
+    pub(crate) fn ask_metadata(&mut self, block: u32, now: Instant) {
         self.say_metadata(MetadataMessage::Request { block }, now);
     }
 

@@ -287,12 +287,12 @@ impl Peer {
     }
 
     /// Whether it speaks the extension protocol (BEP 10).
-    pub fn speaks_extensions(&self) -> bool {
+    pub(crate) fn speaks_extensions(&self) -> bool {
         self.speaks_extensions
     }
 
     /// How long ago its handshake was done; `None` before that.
-    pub fn ready_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn ready_for(&self, now: Instant) -> Option<Duration> {
         match self.stage {
             Stage::Ready { since } => Some(now.saturating_since(since)),
             _ => None,

@@ -18,6 +18,7 @@ use crate::pick::availability::Availability;
 use crate::pick::piece_map::PieceMap;
 use crate::pick::suspects::Suspects;
 use crate::pick::want::Want;
+use crate::source::{Source, WebSeedId};
 use crate::time::Instant;
 
 /// How long the torrent counts as watched after the last viewer left. A player that seeks closes
@@ -61,7 +62,7 @@ pub(crate) struct Scene<'a> {
     /// Pieces that failed verification.
     pub(crate) suspects: &'a Suspects,
     /// When each web seed is expected to finish its requests.
-    pub(crate) web: &'a BTreeMap<ConnId, Instant>,
+    pub(crate) web: &'a BTreeMap<WebSeedId, Instant>,
     /// Whether a duplicate request is allowed ([`may_duplicate`]).
     pub(crate) may_duplicate: bool,
     /// The current time.
@@ -174,26 +175,27 @@ impl Picker {
             .filter(|want| peer.serves(want.piece) && scene.suspects.may_ask(want.piece, conn))
             .find_map(|want| {
                 scene.pieces.asked(want.piece).find_map(|(block, asked)| {
-                    if asked.contains(&conn) {
+                    if asked.contains(&Source::Peer(conn)) {
                         return None;
                     }
-                    let late = |holder: &ConnId| {
-                        if let Some(expected) = scene.web.get(holder) {
-                            return *expected < scene.now;
+                    let late = |holder: &Source| match holder {
+                        Source::WebSeed(seed) => {
+                            scene.web.get(seed).is_none_or(|expected| *expected < scene.now)
                         }
-                        scene
+                        Source::Peer(conn) => scene
                             .peers
-                            .get(holder)
-                            .is_none_or(|peer| peer.overdue(block, scene.now) > peer.slack())
+                            .get(conn)
+                            .is_none_or(|peer| peer.overdue(block, scene.now) > peer.slack()),
                     };
-                    let slow = |holder: &ConnId| {
-                        if let Some(expected) = scene.web.get(holder) {
-                            return expected.saturating_since(scene.now) > 2 * eta;
-                        }
-                        scene
+                    let slow = |holder: &Source| match holder {
+                        Source::WebSeed(seed) => scene
+                            .web
+                            .get(seed)
+                            .is_none_or(|expected| expected.saturating_since(scene.now) > 2 * eta),
+                        Source::Peer(conn) => scene
                             .peers
-                            .get(holder)
-                            .is_none_or(|peer| peer.remaining(block, scene.now) > 2 * eta)
+                            .get(conn)
+                            .is_none_or(|peer| peer.remaining(block, scene.now) > 2 * eta),
                     };
                     let all_late = asked.iter().all(late);
                     let most = if all_late { HOLDERS_AWAITED } else { HOLDERS };

@@ -8,13 +8,11 @@
 mod open_piece;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-
-use shared_proto::ConnId;
 
 use crate::bitfield::Bitfield;
 use crate::geometry::{Block, BlockIndex, Geometry, PieceIndex};
+use crate::source::{Sender, Source};
 use open_piece::OpenPiece;
 
 /// The state of a piece.
@@ -37,7 +35,7 @@ pub(crate) enum PieceState {
 pub(crate) struct Stored {
     /// Connections that may still send the same block. Their requests must be disarmed before the
     /// piece is hashed.
-    pub(crate) disarm: Vec<ConnId>,
+    pub(crate) disarm: Vec<Source>,
     /// Whether all blocks of the piece are now stored.
     pub(crate) piece_is_full: bool,
 }
@@ -260,7 +258,7 @@ impl PieceMap {
     }
 
     /// Returns the requested blocks of a begun piece, each with the connections that were asked.
-    pub(crate) fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
+    pub(crate) fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[Source])> {
         let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::asked);
         blocks.map(move |(index, asked)| (Block { piece, index }, asked))
     }
@@ -277,7 +275,7 @@ impl PieceMap {
     }
 
     /// Frees a stored block that failed verification. Returns the addresses that sent it.
-    pub(crate) fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
+    pub(crate) fn refute(&mut self, block: Block) -> Vec<Sender> {
         let by = self
             .open
             .get_mut(&block.piece)
@@ -294,40 +292,47 @@ impl PieceMap {
         self.open.get(&piece).map_or(Some(from), |open| open.first_unproved(from))
     }
 
-    /// Returns whether `conn` may still send this block.
+    /// Returns whether `source` may still send this block.
     #[cfg(test)]
-    pub(crate) fn is_armed(&self, block: Block, conn: ConnId) -> bool {
-        self.open.get(&block.piece).is_some_and(|open| open.is_armed(block.index, conn))
+    pub(crate) fn is_armed(&self, block: Block, source: impl Into<Source>) -> bool {
+        self.open.get(&block.piece).is_some_and(|open| open.is_armed(block.index, source.into()))
     }
 
-    /// Notes that `conn` was asked for a block of a missing or open piece.
-    pub(crate) fn ask(&mut self, block: Block, conn: ConnId) {
+    /// Notes that `source` was asked for a block of a missing or open piece.
+    pub(crate) fn ask(&mut self, block: Block, source: impl Into<Source>) {
         let count = self.geometry.block_count(block.piece);
         let open = self.open.entry(block.piece).or_insert_with(|| OpenPiece::new(count));
         if !open.has_armed() {
             self.armed_changes.push(block.piece);
         }
-        open.ask(block.index, conn);
+        open.ask(block.index, source.into());
     }
 
     /// Withdraws a request. With `gone` the connection can no longer send the block either.
     ///
     /// Returns whether the block is now free.
-    pub(crate) fn withdraw(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
+    pub(crate) fn withdraw(&mut self, block: Block, source: impl Into<Source>, gone: bool) -> bool {
+        let source = source.into();
         let Some(open) = self.open.get_mut(&block.piece) else { return false };
-        if gone && open.disarm(block.index, conn) {
+        if gone && open.disarm(block.index, source) {
             self.armed_changes.push(block.piece);
         }
-        let is_freed = open.withdraw(block.index, conn);
+        let is_freed = open.withdraw(block.index, source);
         self.close_if_untouched(block.piece);
         is_freed
     }
 
-    /// Stores a block that `conn` at address `by` wrote.
+    /// Stores a block that `source` wrote, and `by` answers for.
     ///
     /// Returns `None` if the block was not expected because its piece is done or was given up.
-    pub(crate) fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
-        let stored = self.open.get_mut(&block.piece)?.store(block.index, conn, by)?;
+    pub(crate) fn store(
+        &mut self,
+        block: Block,
+        source: impl Into<Source>,
+        by: impl Into<Sender>,
+    ) -> Option<Stored> {
+        let stored =
+            self.open.get_mut(&block.piece)?.store(block.index, source.into(), by.into())?;
         self.armed_changes.push(block.piece);
         Some(stored)
     }
@@ -365,7 +370,7 @@ impl PieceMap {
     /// Returns the senders of each block of a piece that is being hashed, in block order.
     ///
     /// Empty for a piece found on disk.
-    pub(crate) fn senders(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
+    pub(crate) fn senders(&self, piece: PieceIndex) -> Vec<Vec<Sender>> {
         self.open.get(&piece).map(OpenPiece::senders).unwrap_or_default()
     }
 

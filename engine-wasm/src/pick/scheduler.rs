@@ -6,7 +6,6 @@
 //! pieces.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use shared_proto::ConnId;
 
@@ -16,6 +15,7 @@ use crate::pick::availability::Availability;
 use crate::pick::picker::{Pick, Picker, Scene};
 use crate::pick::piece_map::{PieceMap, PieceState, Stored};
 use crate::pick::suspects::Suspects;
+use crate::source::{Sender, Source, WebSeedId};
 use crate::time::Instant;
 
 /// The parts of a torrent that a step changes.
@@ -41,7 +41,7 @@ impl Scheduler<'_> {
     pub(crate) fn pick(
         &mut self,
         conn: ConnId,
-        web: &BTreeMap<ConnId, Instant>,
+        web: &BTreeMap<WebSeedId, Instant>,
         may_duplicate: bool,
         now: Instant,
     ) -> Option<Pick> {
@@ -65,17 +65,19 @@ impl Scheduler<'_> {
         true
     }
 
-    /// Records that a connection (a peer or a web seed) is expected to send a block.
-    pub(crate) fn begin(&mut self, block: Block, conn: ConnId) {
-        self.pieces.ask(block, conn);
+    /// Records that a source is expected to send a block.
+    pub(crate) fn begin(&mut self, block: Block, source: impl Into<Source>) {
+        let source = source.into();
+        self.pieces.ask(block, source);
         self.availability.take(block.piece);
-        self.suspects.asked(block.piece, conn);
+        self.suspects.asked(block.piece, source);
     }
 
-    /// Records that these blocks will not come from this connection.
-    pub(crate) fn take_back(&mut self, conn: ConnId, blocks: &[Block]) {
+    /// Records that these blocks will not come from this source.
+    pub(crate) fn take_back(&mut self, source: impl Into<Source>, blocks: &[Block]) {
+        let source = source.into();
         for &block in blocks {
-            self.pieces.withdraw(block, conn, true);
+            self.pieces.withdraw(block, source, true);
             self.return_to_idle(block.piece);
         }
         self.picker.block_freed();
@@ -114,13 +116,15 @@ impl Scheduler<'_> {
     pub(crate) fn store(
         &mut self,
         block: Block,
-        conn: ConnId,
-        by: SocketAddr,
+        source: impl Into<Source>,
+        by: impl Into<Sender>,
         now: Instant,
     ) -> Option<Stored> {
-        let stored = self.pieces.store(block, conn, by)?;
+        let stored = self.pieces.store(block, source, by)?;
         for other in &stored.disarm {
-            if let Some(peer) = self.peers.get_mut(other) {
+            if let Source::Peer(conn) = other
+                && let Some(peer) = self.peers.get_mut(conn)
+            {
                 peer.cancel(block, self.geometry, now);
                 peer.forget(block);
             }

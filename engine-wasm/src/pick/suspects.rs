@@ -6,21 +6,20 @@
 //! sender of a block that differs from the verified one.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
-use shared_proto::ConnId;
 
 use crate::geometry::PieceIndex;
 use crate::limits;
+use crate::source::{Sender, Source};
 
-/// One block of a failed piece: its digest and the addresses that sent it.
-type FailedBlock = (Bytes, Vec<SocketAddr>);
+/// One block of a failed piece: its digest and its senders.
+type FailedBlock = (Bytes, Vec<Sender>);
 
 #[derive(Debug, Default)]
 struct Suspect {
-    /// The only connection that may be asked for the piece, once one was asked.
-    only: Option<ConnId>,
+    /// The only source that may be asked for the piece, once one was asked.
+    only: Option<Source>,
     /// Failures with more than one sender, block by block.
     failures: Vec<Vec<FailedBlock>>,
 }
@@ -32,9 +31,10 @@ pub(crate) struct Suspects {
 }
 
 impl Suspects {
-    /// Returns whether this connection may be asked for blocks of the piece.
-    pub(crate) fn may_ask(&self, piece: PieceIndex, conn: ConnId) -> bool {
-        self.pieces.get(&piece).and_then(|suspect| suspect.only).is_none_or(|only| only == conn)
+    /// Returns whether this source may be asked for blocks of the piece.
+    pub(crate) fn may_ask(&self, piece: PieceIndex, source: impl Into<Source>) -> bool {
+        let source = source.into();
+        self.pieces.get(&piece).and_then(|suspect| suspect.only).is_none_or(|only| only == source)
     }
 
     /// Returns the pieces that failed and have not passed since.
@@ -47,16 +47,17 @@ impl Suspects {
         !self.pieces.contains_key(&piece)
     }
 
-    /// Records a request: a suspect piece then belongs to this connection alone.
-    pub(crate) fn asked(&mut self, piece: PieceIndex, conn: ConnId) {
+    /// Records a request: a suspect piece then belongs to this source alone.
+    pub(crate) fn asked(&mut self, piece: PieceIndex, source: impl Into<Source>) {
         if let Some(suspect) = self.pieces.get_mut(&piece) {
-            suspect.only.get_or_insert(conn);
+            suspect.only.get_or_insert(source.into());
         }
     }
 
-    /// Releases the pieces of a connection that closed, choked or went silent.
-    pub(crate) fn release(&mut self, conn: ConnId) {
-        for suspect in self.pieces.values_mut().filter(|suspect| suspect.only == Some(conn)) {
+    /// Releases the pieces of a source that closed, choked or went silent.
+    pub(crate) fn release(&mut self, source: impl Into<Source>) {
+        let source = source.into();
+        for suspect in self.pieces.values_mut().filter(|suspect| suspect.only == Some(source)) {
             suspect.only = None;
         }
     }
@@ -64,11 +65,7 @@ impl Suspects {
     /// Records a failed piece. Returns the guilty peer if the piece had a single sender.
     ///
     /// Otherwise the caller digests its blocks and passes them to [`Self::record_failure`].
-    pub(crate) fn failed(
-        &mut self,
-        piece: PieceIndex,
-        senders: &[Vec<SocketAddr>],
-    ) -> Option<SocketAddr> {
+    pub(crate) fn failed(&mut self, piece: PieceIndex, senders: &[Vec<Sender>]) -> Option<Sender> {
         let lone = single_sender(senders);
         if self.pieces.len() < limits::SUSPECT_PIECES || self.pieces.contains_key(&piece) {
             self.pieces.entry(piece).or_default().only = None;
@@ -94,9 +91,9 @@ impl Suspects {
     /// Compares a verified piece with its failures.
     ///
     /// Returns every address that was the only sender of a block that differs.
-    pub(crate) fn passed(&mut self, piece: PieceIndex, proof: &[Bytes]) -> Vec<SocketAddr> {
+    pub(crate) fn passed(&mut self, piece: PieceIndex, proof: &[Bytes]) -> Vec<Sender> {
         let Some(suspect) = self.pieces.remove(&piece) else { return Vec::new() };
-        let mut guilty: Vec<SocketAddr> = suspect
+        let mut guilty: Vec<Sender> = suspect
             .failures
             .iter()
             .flat_map(|blocks| blocks.iter().zip(proof))
@@ -109,17 +106,21 @@ impl Suspects {
     }
 }
 
-fn single_sender(senders: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
+fn single_sender(senders: &[Vec<Sender>]) -> Option<Sender> {
     let first = *senders.first()?.first()?;
     senders.iter().flatten().all(|&giver| giver == first).then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use shared_proto::ConnId;
+
     use super::*;
 
-    fn at(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn at(port: u16) -> Sender {
+        Sender::Peer(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
     fn failed_blocks(blocks: &[(&'static str, u16)]) -> Vec<FailedBlock> {

@@ -264,7 +264,7 @@ impl Torrent {
         self.ask_around(cx);
         self.tell_peers(cx);
         self.dial(cx);
-        if self.swarm.web.is_due(cx.now) && self.lacks_something() {
+        if self.swarm.web_seeds().is_due(cx.now) && self.lacks_something() {
             self.fetch.invalidate();
         }
         self.tend_viewers(cx);

@@ -6,6 +6,7 @@ use crate::geometry::{FileIndex, PieceIndex};
 use crate::hashes::request::HashRequest;
 use crate::torrent::ledger::DigestId;
 use crate::torrent::storage::Task;
+use crate::torrent::swarm::web_seeds::RunId;
 
 /// What an answer is for.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(in crate::torrent) enum Op {
     /// Bytes of a film, from the first to the last, that lead to its index.
     ReadIndex(FileIndex, (u64, u64)),
     LoadSharing,
-    Web(u64),
+    Web(RunId),
     SaveRecord,
     /// That it moves.
     SaveMove,

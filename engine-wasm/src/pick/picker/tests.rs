@@ -222,7 +222,10 @@ fn the_slower_peer_of_a_duplicate_request_is_not_waited_for() {
     let (now, by) = (table.now, table.peers[&ConnId(2)].addr());
     table.peers.get_mut(&ConnId(2)).unwrap().received(FIRST, &table.geometry, now);
     let stored = table.scheduler().store(FIRST, ConnId(2), by, now).unwrap();
-    assert_eq!((stored.disarm, stored.piece_is_full), (vec![ConnId(1), ConnId(3)], false));
+    assert_eq!(
+        (stored.disarm, stored.piece_is_full),
+        ([1, 3].map(|conn| Source::Peer(ConnId(conn))).to_vec(), false)
+    );
     assert!(
         table.peers.values().all(|peer| peer.armed_blocks().count() == 0),
         "they are told, and free for others"

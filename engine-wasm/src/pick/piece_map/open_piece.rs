@@ -3,23 +3,20 @@
 //! It knows neither other pieces nor block lengths. Invariant: `free`, `stored` and `armed` equal
 //! the counts in `blocks`.
 
-use std::net::SocketAddr;
-
-use shared_proto::ConnId;
-
 use super::Stored;
 use crate::geometry::BlockIndex;
+use crate::source::{Sender, Source};
 
 /// The state of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BlockState {
     /// Not requested. Connections that were asked earlier and may still send the block are in
     /// `armed`.
-    Free { armed: Vec<ConnId> },
+    Free { armed: Vec<Source> },
     /// Requested from `asked`; `armed` holds every connection that may send it, including these.
-    Asked { asked: Vec<ConnId>, armed: Vec<ConnId> },
+    Asked { asked: Vec<Source>, armed: Vec<Source> },
     /// On disk. Several addresses are listed if several sent the block at once.
-    Stored { by: Vec<SocketAddr> },
+    Stored { by: Vec<Sender> },
     /// On disk and verified by its own hash.
     Proved,
 }
@@ -109,7 +106,7 @@ impl OpenPiece {
     }
 
     /// Returns the requested blocks, each with the connections that were asked.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (BlockIndex, &[ConnId])> {
+    pub(super) fn asked(&self) -> impl Iterator<Item = (BlockIndex, &[Source])> {
         self.from(BlockIndex(0)).filter_map(|(index, state)| match state {
             BlockState::Asked { asked, .. } => Some((index, &asked[..])),
             BlockState::Free { .. } | BlockState::Stored { .. } | BlockState::Proved => None,
@@ -118,38 +115,38 @@ impl OpenPiece {
 
     /// Returns whether a connection may still send a block.
     #[cfg(test)]
-    pub(super) fn is_armed(&self, index: BlockIndex, conn: ConnId) -> bool {
+    pub(super) fn is_armed(&self, index: BlockIndex, source: Source) -> bool {
         match self.blocks.get(index.0 as usize) {
             Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => {
-                armed.contains(&conn)
+                armed.contains(&source)
             }
             _ => false,
         }
     }
 
     /// Notes that a connection was asked for a block.
-    pub(super) fn ask(&mut self, index: BlockIndex, conn: ConnId) {
+    pub(super) fn ask(&mut self, index: BlockIndex, source: Source) {
         let state = &mut self.blocks[index.0 as usize];
         let (BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else { return };
-        if !armed.contains(&conn) {
-            armed.push(conn);
+        if !armed.contains(&source) {
+            armed.push(source);
             self.armed += 1;
         }
         match state {
             BlockState::Free { armed } => {
-                *state = BlockState::Asked { asked: vec![conn], armed: std::mem::take(armed) };
+                *state = BlockState::Asked { asked: vec![source], armed: std::mem::take(armed) };
                 self.free -= 1;
             }
-            BlockState::Asked { asked, .. } if !asked.contains(&conn) => asked.push(conn),
+            BlockState::Asked { asked, .. } if !asked.contains(&source) => asked.push(source),
             _ => {}
         }
     }
 
     /// Withdraws a request. Returns whether the block is now free.
-    pub(super) fn withdraw(&mut self, index: BlockIndex, conn: ConnId) -> bool {
+    pub(super) fn withdraw(&mut self, index: BlockIndex, source: Source) -> bool {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return false };
         let BlockState::Asked { asked, armed } = state else { return false };
-        asked.retain(|&other| other != conn);
+        asked.retain(|&other| other != source);
         let is_freed = asked.is_empty();
         if is_freed {
             *state = BlockState::Free { armed: std::mem::take(armed) };
@@ -160,13 +157,13 @@ impl OpenPiece {
     }
 
     /// Notes that a connection can no longer send a block. Returns false if it could not before.
-    pub(super) fn disarm(&mut self, index: BlockIndex, conn: ConnId) -> bool {
+    pub(super) fn disarm(&mut self, index: BlockIndex, source: Source) -> bool {
         let state = self.blocks.get_mut(index.0 as usize);
         let Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else {
             return false;
         };
         let before = armed.len();
-        armed.retain(|&other| other != conn);
+        armed.retain(|&other| other != source);
         self.armed -= before - armed.len();
         armed.len() < before
     }
@@ -175,8 +172,8 @@ impl OpenPiece {
     pub(super) fn store(
         &mut self,
         index: BlockIndex,
-        conn: ConnId,
-        by: SocketAddr,
+        source: Source,
+        by: Sender,
     ) -> Option<Stored> {
         let state = self.blocks.get_mut(index.0 as usize)?;
         let disarm = match state {
@@ -197,13 +194,13 @@ impl OpenPiece {
         let piece_is_full = self.stored as usize == self.blocks.len();
         self.hashing |= piece_is_full;
         Some(Stored {
-            disarm: disarm.into_iter().filter(|&other| other != conn).collect(),
+            disarm: disarm.into_iter().filter(|&other| other != source).collect(),
             piece_is_full,
         })
     }
 
     /// Returns the senders of each block, in order.
-    pub(super) fn senders(&self) -> Vec<Vec<SocketAddr>> {
+    pub(super) fn senders(&self) -> Vec<Vec<Sender>> {
         let senders = |state: &BlockState| {
             if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }
         };
@@ -242,7 +239,7 @@ impl OpenPiece {
     }
 
     /// Frees a stored block that failed verification. Returns the addresses that sent it.
-    pub(super) fn refute(&mut self, index: BlockIndex) -> Vec<SocketAddr> {
+    pub(super) fn refute(&mut self, index: BlockIndex) -> Vec<Sender> {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return Vec::new() };
         let BlockState::Stored { by } = state else { return Vec::new() };
         let by = std::mem::take(by);

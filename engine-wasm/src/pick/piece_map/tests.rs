@@ -1,10 +1,14 @@
 //! Pieces as pictures of their blocks: `.` free, `a` requested, `#` stored, `=` verified.
 
+use std::net::SocketAddr;
+
+use shared_proto::ConnId;
+
 use super::*;
 use crate::geometry::BLOCK_LENGTH;
 
-const A: ConnId = ConnId(1);
-const B: ConnId = ConnId(2);
+const A: Source = Source::Peer(ConnId(1));
+const B: Source = Source::Peer(ConnId(2));
 
 fn map(pieces: u32, blocks: u32) -> PieceMap {
     let piece = blocks * BLOCK_LENGTH;
@@ -15,8 +19,10 @@ fn block(piece: u32, index: u32) -> Block {
     Block { piece: PieceIndex(piece), index: BlockIndex(index) }
 }
 
-fn by(conn: ConnId) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], u16::try_from(conn.0).unwrap()))
+fn by(source: Source) -> Sender {
+    let Source::Peer(conn) = source else { panic!("it is a peer") };
+    let port = u16::try_from(conn.0).unwrap();
+    Sender::Peer(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// Checks the map: open pieces block by block, others `-` missing, `?` unchecked, `%` hashing, `H`

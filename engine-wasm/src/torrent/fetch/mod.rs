@@ -66,11 +66,6 @@ impl Fetch {
         self.picker.wants()
     }
 
-    /// Whether somebody watches, or did a moment ago.
-    pub(in crate::torrent) fn is_watched(&self, now: Instant) -> bool {
-        self.picker.is_watched(now)
-    }
-
     /// Blocks became free that peers were found to have nothing of.
     pub(in crate::torrent) fn freed(&mut self) {
         self.picker.block_freed();
@@ -129,11 +124,6 @@ impl Fetch {
         is_idle: bool,
     ) {
         self.availability.set_priority(piece, priority, is_idle);
-    }
-
-    /// Pieces that are wanted and not begun, the rarest first.
-    pub(in crate::torrent) fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.availability.idle()
     }
 
     /// Bytes are requested from a second peer.

@@ -4,9 +4,9 @@
 //! piece has been decided otherwise, it is forgotten, and the answer is recognised as stale.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
 use crate::geometry::{Block, PieceIndex};
+use crate::source::Sender;
 
 /// Number of a digest. A torrent never gives it twice, not even to the same piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ pub(in crate::torrent) enum Purpose {
     /// To verify one block.
     Block(Block),
     /// To keep the blocks of a failed piece apart, with the peers that sent each of them.
-    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
+    Exhibit(PieceIndex, Vec<Vec<Sender>>),
     /// To compare the blocks of a verified piece with those of its earlier failures.
     Proof(PieceIndex),
 }

@@ -10,12 +10,10 @@ pub(in crate::torrent) mod digests;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared_proto::ConnId;
 use shared_proto::io::DigestKind;
 
 use crate::geometry::{Block, Geometry, PieceIndex};
@@ -25,6 +23,7 @@ use crate::metainfo::{Metainfo, merkle};
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
 use crate::pick::verified::Verified;
+use crate::source::{Sender, Source};
 use checks::Checks;
 use digests::Digests;
 pub(in crate::torrent) use digests::{DigestId, Purpose};
@@ -56,11 +55,11 @@ pub(in crate::torrent) enum Outcome {
     /// The blocks of a failed piece are kept apart: it can be requested again.
     Exhibited(PieceIndex),
     /// Peers that sent corrupt blocks.
-    Guilty(Vec<SocketAddr>),
+    Guilty(Vec<Sender>),
     /// A block is right, and whether its piece is verified with it.
     BlockRight { block: Block, completes: bool },
     /// A block is wrong, and the peer that alone sent it.
-    BlockWrong { block: Block, guilty: Option<SocketAddr> },
+    BlockWrong { block: Block, guilty: Option<Sender> },
     /// A block can't be read back.
     BlockUnreadable(Block),
 }
@@ -71,9 +70,9 @@ pub(in crate::torrent) enum Failure {
     /// Wrong blocks are found one by one, each by its own digest.
     ByBlock,
     /// One peer sent all of it.
-    Guilty(SocketAddr),
+    Guilty(Sender),
     /// Several peers sent it: the digests of its blocks are needed, with these senders.
-    Exhibit(Vec<Vec<SocketAddr>>),
+    Exhibit(Vec<Vec<Sender>>),
 }
 
 /// What hashes from a peer made possible.
@@ -151,9 +150,9 @@ impl Ledger {
         self.pieces.take_armed_changes()
     }
 
-    /// A connection is gone, chokes or snubs: suspect pieces may be requested from others.
-    pub(in crate::torrent) fn release(&mut self, conn: ConnId) {
-        self.suspects.release(conn);
+    /// A source is gone, chokes or snubs: suspect pieces may be requested from others.
+    pub(in crate::torrent) fn release(&mut self, source: impl Into<Source>) {
+        self.suspects.release(source);
     }
 
     /// How the daemon is to digest a piece: by its blocks where the v2 hash is known, else as v1

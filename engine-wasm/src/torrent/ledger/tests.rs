@@ -1,5 +1,9 @@
 //! The ledger without a torrent around it: what results of digests mean, late and stale ones too.
 
+use std::net::SocketAddr;
+
+use shared_proto::ConnId;
+
 use super::*;
 
 use crate::geometry::BlockIndex;
@@ -15,8 +19,8 @@ fn ledger() -> (Ledger, Metainfo) {
     (Ledger::new(&meta, Arc::new(meta.geometry())), meta)
 }
 
-fn peer(port: u16) -> (ConnId, SocketAddr) {
-    (ConnId(u64::from(port)), SocketAddr::from(([127, 0, 0, 1], port)))
+fn peer(port: u16) -> (ConnId, Sender) {
+    (ConnId(u64::from(port)), Sender::Peer(SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
 /// Both blocks of [`PIECE`] are stored, each from the peer at one of `ports`.

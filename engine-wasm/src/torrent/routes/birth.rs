@@ -23,7 +23,7 @@ use crate::torrent::record::Record;
 use crate::torrent::selection::Selection;
 use crate::torrent::storage::place::Place;
 use crate::torrent::storage::{Restored, Storage};
-use crate::torrent::swarm::web_seeds::Web;
+use crate::torrent::swarm::web_seeds::WebSeeds;
 use crate::torrent::swarm::{Discovered, Swarm};
 use crate::torrent::watch::Watch;
 
@@ -67,7 +67,7 @@ impl Torrent {
             adopts: record.adopts,
         });
         let storage = Storage::new(&meta, place, restored.unwrap_or_default());
-        let web = Web::new(&meta, cx);
+        let web = WebSeeds::new(&meta, cx.shared.sources.web_seeds);
         let discovered = Discovered { candidates, trackers };
         let swarm =
             Swarm::new(meta.identity(), meta.private, discovered, web, cx.new_group(), cx.now);

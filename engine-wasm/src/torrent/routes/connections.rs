@@ -1,7 +1,5 @@
 //! Connections of a torrent: hands what its peers do to the part that it concerns.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use shared_proto::io::CloseReason;
 use shared_proto::{ConnId, IoCommand};
@@ -11,6 +9,7 @@ use crate::context::Context;
 use crate::geometry::Block;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerEvent};
+use crate::source::Sender;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::torrent::swarm::{Dial, Interests, Parted, Shaking};
@@ -219,13 +218,19 @@ impl Torrent {
         }
     }
 
-    /// Bans whoever sent a corrupt block.
-    pub(in crate::torrent) fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+    /// Bans the sender of a corrupt block.
+    pub(in crate::torrent) fn ban(&mut self, sender: Sender, cx: &mut Context<'_>) {
         let torrent = self.content.meta.info_hash;
-        tracing::info!(%torrent, "a peer sent corrupt data and is banned");
-        if !self.ban_web(addr, cx) {
-            let parted = self.swarm.ban(addr, "corrupt data", cx.now);
-            self.part_all(&parted, cx);
+        tracing::info!(%torrent, "a peer or web server sent corrupt data and is banned");
+        match sender {
+            Sender::Peer(addr) => {
+                let parted = self.swarm.ban(addr, "corrupt data", cx.now);
+                self.part_all(&parted, cx);
+            }
+            Sender::WebHost(host) => {
+                let ended = self.swarm.web_seeds_mut().ban(host);
+                self.runs_ended(ended, cx);
+            }
         }
     }
 

@@ -194,7 +194,7 @@ impl Torrent {
             link.web_seeds.clone_from(&self.content.meta.web_seeds);
             let merged = self
                 .swarm
-                .web
+                .web_seeds()
                 .urls()
                 .filter(|url| !self.content.meta.web_seeds.iter().any(|own| own == url));
             link.web_seeds.extend(merged.map(str::to_owned));

@@ -1,7 +1,5 @@
 //! A torrent and its blocks: asking for what the picker picks, and taking in what comes.
 
-use std::net::SocketAddr;
-
 use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand, Span};
 
@@ -10,6 +8,7 @@ use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
 use crate::pick::scheduler::Scheduler;
+use crate::source::{Sender, Source};
 use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
@@ -38,7 +37,7 @@ impl Torrent {
                 queue.requeue(conn, peer, cx.now);
             }
         }
-        self.fill_web(cx);
+        self.ask_web_seeds(cx);
         self.refresh_interest(cx.now);
     }
 
@@ -50,7 +49,7 @@ impl Torrent {
     }
 
     fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
-        let (may_duplicate, web) = (self.may_duplicate(), self.swarm.web.expectations());
+        let (may_duplicate, web) = (self.may_duplicate(), self.swarm.web_seeds().expectations());
         let pick = self.scheduler().pick(conn, &web, may_duplicate, cx.now);
         pick.is_some_and(|pick| self.request(pick, cx))
     }
@@ -114,7 +113,7 @@ impl Torrent {
     pub(in crate::torrent) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
-        self.drop_runs_nobody_awaits(&wanted, cx);
+        self.end_runs_outside(&wanted, cx);
         self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
     }
 
@@ -122,7 +121,7 @@ impl Torrent {
     pub(in crate::torrent) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().map(|want| want.piece).collect();
-        self.drop_runs_nobody_wants(&wanted, cx);
+        self.end_unwanted_runs(&wanted, cx);
         let is_stray = |selection: &Availability, Block { piece, .. }: Block| {
             !wanted.contains(&piece) && !selection.is_wanted(piece)
         };
@@ -157,10 +156,9 @@ impl Torrent {
     pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
         let Some(block) = self.block_of(key) else { return };
         let Some(peer) = self.swarm.peer_mut(conn) else { return };
-        let (_, length) = self.content.geometry.block_range(block);
         let addr = peer.addr();
         peer.received(block, &self.content.geometry, cx.now);
-        self.block_came(block, conn, addr, length, cx);
+        self.block_came(block, conn.into(), addr.into(), cx);
         self.fill(conn, cx);
     }
 
@@ -169,24 +167,33 @@ impl Torrent {
     pub(in crate::torrent) fn block_came(
         &mut self,
         block: Block,
-        conn: ConnId,
-        by: SocketAddr,
-        length: u32,
+        source: Source,
+        sender: Sender,
         cx: &mut Context<'_>,
     ) {
+        let (_, length) = self.content.geometry.block_range(block);
         self.count(length, cx.now);
-        match self.scheduler().store(block, conn, by, cx.now) {
+        match self.scheduler().store(block, source, sender, cx.now) {
             None => self.account.discard(u64::from(length)),
             Some(stored) => {
                 for other in stored.disarm {
-                    if !self.disarm_web(other, block, cx) {
-                        cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
-                    }
+                    self.disarm(other, block, cx);
                 }
                 let is_judged = self.verify_block(block, cx);
                 if stored.piece_is_full && !(is_judged && self.ledger.knows_blocks(block.piece)) {
                     self.verify(block.piece, cx);
                 }
+            }
+        }
+    }
+
+    /// A source may no longer write a block: another one stored it.
+    fn disarm(&mut self, source: Source, block: Block, cx: &mut Context<'_>) {
+        match source {
+            Source::Peer(conn) => cx.order(IoCommand::Disarm { conn, key: key_of(block) }),
+            Source::WebSeed(seed) => {
+                let ended = self.swarm.web_seeds_mut().end_runs_into(seed, block);
+                self.runs_ended(ended, cx);
             }
         }
     }

@@ -66,7 +66,7 @@ impl Torrent {
         }
         let Ok(learned) = self.ledger.learn(request, hashes) else {
             if let Some(addr) = self.swarm.addr(conn) {
-                self.ban(addr, cx);
+                self.ban(addr.into(), cx);
             }
             return;
         };

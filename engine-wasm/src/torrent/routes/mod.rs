@@ -26,4 +26,4 @@ mod trouble;
 mod uploads;
 mod verifying;
 mod watch;
-mod web;
+mod web_seeds;

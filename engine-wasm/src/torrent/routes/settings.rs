@@ -17,7 +17,7 @@ impl Torrent {
         self.part_all(&parted, cx);
         self.change_goals(goals, cx);
         self.allow_trackers(cx);
-        self.allow_web(cx.shared.sources.web_seeds, cx);
+        self.allow_web_seeds(cx.shared.sources.web_seeds, cx);
         // Peers that connected before hear that they may name others to us.
         if self.swarm.exchanges_peers(&cx.local()) {
             self.repeat_extensions(cx);

@@ -222,7 +222,7 @@ impl Torrent {
             Status::Resting(Rest::Queued) => Some(Sentence::Queued),
             Status::Running
                 if self.lacks_something()
-                    && !self.swarm.web.is_hopeful()
+                    && !self.swarm.web_seeds().is_hopeful()
                     && !self.swarm.has_ready_peer() =>
             {
                 Some(match (self.swarm.tracker_trouble(), self.swarm.known_peers()) {

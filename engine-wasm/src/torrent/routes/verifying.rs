@@ -6,6 +6,7 @@ use shared_proto::{FileRef, IoCommand, Span};
 use crate::context::Context;
 use crate::geometry::{Block, PieceIndex};
 use crate::limits;
+use crate::source::Sender;
 use crate::torrent::ledger::{DigestId, Failure, Outcome, Purpose};
 use crate::torrent::ops::Op;
 use crate::torrent::storage::Use;
@@ -265,12 +266,7 @@ impl Torrent {
     }
 
     /// A block is wrong: the peer that alone sent it is banned.
-    fn refuted(
-        &mut self,
-        block: Block,
-        guilty: Option<std::net::SocketAddr>,
-        cx: &mut Context<'_>,
-    ) {
+    fn refuted(&mut self, block: Block, guilty: Option<Sender>, cx: &mut Context<'_>) {
         let (_, length) = self.content.geometry.block_range(block);
         self.account.discard(u64::from(length));
         self.return_to_idle(block.piece);

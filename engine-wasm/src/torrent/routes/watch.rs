@@ -262,7 +262,7 @@ impl Torrent {
             return (WaitReason::NoSource, None);
         }
         let rate = self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>()
-            + self.swarm.web.rate_bps();
+            + self.swarm.web_seeds().rate_bps();
         let left = u64::from(self.content.geometry.piece_len(piece));
         let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
         (WaitReason::Downloading, eta)

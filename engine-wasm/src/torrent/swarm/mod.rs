@@ -11,12 +11,14 @@ mod connections;
 mod discovery;
 mod outcomes;
 mod punching;
+mod runs;
 mod state;
 mod uploads;
 pub(in crate::torrent) mod web_seeds;
 
 pub(crate) use outcomes::{Dial, Discovered, Parted, Shaking, Told, Totals};
 pub(in crate::torrent) use outcomes::{Interests, Slots};
+pub(in crate::torrent) use runs::Demand;
 pub(crate) use state::Swarm;
 
 #[cfg(test)]

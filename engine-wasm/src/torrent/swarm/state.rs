@@ -8,7 +8,7 @@ use shared_proto::ConnId;
 
 use super::choking::Uploads;
 use super::outcomes::{Discovered, Parted};
-use super::web_seeds;
+use super::web_seeds::WebSeeds;
 use crate::discover::candidates::Candidates;
 use crate::discover::tracker::announcer::Announcer;
 use crate::hashes::asking::Asking;
@@ -34,7 +34,7 @@ pub(crate) struct Swarm {
     pub(super) seeking: Seeking,
     pub(super) uploads: Uploads,
     pub(super) hash_requests: Asking,
-    pub(in crate::torrent) web: web_seeds::Web,
+    pub(super) web: WebSeeds,
     /// The group of the rate limits that its connections join where the torrent has limits of its
     /// own.
     pub(super) own_group: u32,
@@ -46,7 +46,7 @@ impl Swarm {
         identity: Identity,
         private: bool,
         Discovered { candidates, trackers }: Discovered,
-        web: web_seeds::Web,
+        web: WebSeeds,
         own_group: u32,
         now: Instant,
     ) -> Self {
@@ -68,7 +68,7 @@ impl Swarm {
 
     /// The swarm of a magnet link. Whether its torrent is private is not known yet.
     pub(crate) fn undescribed(identity: Identity, discovered: Discovered, now: Instant) -> Self {
-        Self::new(identity, false, discovered, web_seeds::Web::default(), 0, now)
+        Self::new(identity, false, discovered, WebSeeds::default(), 0, now)
     }
 
     /// The daemon is gone, and with it every connection.

@@ -58,7 +58,7 @@ fn swarm_of(private: bool) -> Swarm {
     let mut rng = ChaCha8Rng::from_seed([1; 32]);
     let trackers = Announcer::new(HASH, Vec::new(), true, &mut rng, at(0));
     let discovered = Discovered { candidates: Candidates::default(), trackers };
-    Swarm::new(HASH.into(), private, discovered, web_seeds::Web::default(), 0, at(0))
+    Swarm::new(HASH.into(), private, discovered, web_seeds::WebSeeds::default(), 0, at(0))
 }
 
 fn geometry() -> Geometry {
