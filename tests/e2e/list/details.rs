@@ -56,6 +56,7 @@ impl Show {
         let browser = Browser::headless().await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
+        app.download_all().await?;
         app.choose(&torrent.write_to(scratch.path())?).await?;
         let show = Self { torrent, tracker, line, browser, app, _seeder: seeder, scratch };
         show.when("it to come", |torrent| torrent.verified > 0).await?;

@@ -24,7 +24,6 @@ async fn a_film_is_added_watched_left_removed_and_brought_back_by_keyboard_alone
         format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
-    app.session.evaluate("globalThis.decidesItself = true").await?;
     app.linked().await.with_context(|| browser.report())?;
     by_keyboard(&app, &browser, &torrent, &link).await.with_context(|| browser.report())
 }

@@ -52,6 +52,7 @@ impl Four {
         let browser = Browser::headless().await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
+        app.download_all().await?;
         for torrent in &torrents {
             app.choose(&torrent.write_to(scratch.path())?).await?;
             app.torrent_when(&torrent.info_hash, "it to be added", LIMIT, |_| true).await?;
