@@ -58,7 +58,7 @@ test.each(["javascript:alert(1)", "file:///a.torrent", "magnet:", ""])(
     const it = rig(link, 1);
     await settle();
     expect([it.outcome(), it.shown()]).toEqual([
-      "It is neither a magnet link nor the address of a torrent file.",
+      "The link is neither a magnet link nor the address of a torrent file.",
       0,
     ]);
   },

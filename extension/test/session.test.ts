@@ -1,7 +1,8 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { FakeHost } from "../src/host/fake";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
-import { Session, topicOf } from "../src/player/session";
+import { topicOf } from "../src/player/film_name";
+import { Session } from "../src/player/session";
 import { FakeClock } from "./fake_clock";
 import { file, HASH, torrent } from "./samples";
 

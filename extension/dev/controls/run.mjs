@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { launch, until } from "../../scripts/chromium.mjs";
 import { filmAt } from "../film.mjs";
+import { layoutScenes } from "./layout_scenes.mjs";
 import { scenes } from "./scenes.mjs";
 import { Stage } from "./stage.mjs";
 import { states } from "./states.mjs";
@@ -107,7 +108,7 @@ const browser = await launch({
 let failures = gzipped > BUDGET ? 1 : 0;
 try {
   for (const [name, scene] of Object.entries(
-    /** @type {Record<string, Scene>} */ ({ ...scenes, ...states }),
+    /** @type {Record<string, Scene>} */ ({ ...scenes, ...layoutScenes, ...states }),
   )) {
     if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
     const { page = "", width = 960, height = 720, features = [], touch = false } = scene;

@@ -1,5 +1,7 @@
 // Subtitle and sound choices for a torrent's films, in the form that the engine stores.
 
+import type { Film } from "../media/protocol";
+import type { AudioTrack } from "./engines/engine";
 import type { Preference } from "./subtitles/subtitles";
 
 /** Names and values as stored. */
@@ -53,4 +55,9 @@ export function audioOf<T extends { language: string | undefined; title: string 
 ): T | undefined {
   const name = choices["audio"];
   return name ? tracks.find(({ language, title }) => (language || title) === name) : undefined;
+}
+
+/** An inspected sound track as the menu shows it. */
+export function choosable({ id, title, language }: Film["audio"][number]): AudioTrack {
+  return { id: String(id), label: title ?? "", language: language ?? "" };
 }

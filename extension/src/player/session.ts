@@ -3,68 +3,33 @@
 // After `destroy` no listener of the session is left, and the `<video>` is free for the next film.
 // The session's state changes after events of the `<video>`, never because something was requested.
 
-import type { Host } from "../host/host";
 import type { Film as Inspected, Verdict } from "../media/protocol";
-import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
 import { playerUrl, streamUrl } from "../model/locations";
-import { splitPath } from "../text/format";
+import { Autoplay } from "./autoplay";
+import { besideFiles } from "./beside_files";
 import { Captions } from "./captions";
 import { Carrier, isLookedInto } from "./carrier";
-import { audioOf, subtitlesOf, withAudio, withSubtitles } from "./choices";
+import { audioOf, choosable, subtitlesOf, withAudio, withSubtitles } from "./choices";
 import type { AudioTrack } from "./engines/engine";
 import type { Inspection } from "./engines/inspection";
 import type { FedEngine, FedListener } from "./engines/fed";
-import type { MseEngine } from "./engines/mse";
-import type { Lack } from "./failure";
-import type { Pictures } from "./pictures";
 import { lackWords } from "./failure";
+import { type FilmName, topicOf } from "./film_name";
+import { onceOpen } from "./once_open";
+import type { Pictures } from "./pictures";
+import { Progress } from "./progress";
 import { Resuming } from "./resuming";
 import { Source } from "./source";
 import type { Status } from "./status";
 import { status, waitOf } from "./status";
+import type { Surroundings } from "./surroundings";
 
-/** How often the engine is told the film's position, in ms. */
-const REPORT_MS = 5_000;
 /** How far a skip over damage goes, in seconds. */
 const SKIP_S = 10;
-/** How long a film plays before missing sound or picture is reported, in seconds. */
-const LACK_AFTER_S = 3;
-
-/** Chrome counts decoded bytes; there is no standard for it. */
-type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?: number };
-
-/** What a session needs from the page. */
-export interface Surroundings {
-  host: Host;
-  video: CountingVideo;
-  /** The element in which subtitles are drawn. */
-  layer: HTMLElement;
-  clock: Clock;
-  /** Scale of subtitles. 1 is normal. */
-  subtitleSize: number;
-  /** Whether a person opened the film, rather than the browser restoring the page. */
-  isOpenedByHand: boolean;
-  /** Called when the session's state has changed. */
-  changed(): void;
-}
-
-/** A file of a torrent. */
-export interface FilmName {
-  infoHash: string;
-  index: number;
-}
-
-/** The topic of a film. */
-export function topicOf({ infoHash, index }: FilmName): `film/${string}/${number}` {
-  return `film/${infoHash}/${index}`;
-}
-
 const NO_TRACKS: readonly AudioTrack[] = [];
 
 export class Session {
-  /** Whether the browser requires a click before it plays sound. */
-  blocked = false;
   /** The film's sound tracks, where they can be chosen. */
   audio: readonly AudioTrack[] = NO_TRACKS;
   selectedAudio: string | undefined;
@@ -91,15 +56,12 @@ export class Session {
   /** Choices that the engine has not confirmed yet. */
   private chosen: Record<string, string> = {};
   private help: string | undefined;
-  private lack: Lack = { picture: false, sound: false };
   /** Whether it is decided who opens the film. It needs the film's name. */
   private decided = false;
   private ready = false;
   private wasConnected = false;
-  private playedS = 0;
-  private lastTime = 0;
-  private reportedS: number | undefined;
-  private cancelReport: () => void = () => {};
+  private readonly progress: Progress;
+  private readonly autoplay: Autoplay;
 
   constructor(
     private readonly around: Surroundings,
@@ -134,11 +96,16 @@ export class Session {
       size: around.subtitleSize,
       changed: () => around.changed(),
     });
-    video.autoplay = true;
+    this.autoplay = new Autoplay(video, this.leaving.signal, () => around.changed());
+    this.progress = new Progress(video, host, clock, name);
     this.listen();
-    this.reportAgain();
     host.listen(() => this.handleNews(), this.leaving.signal);
     this.handleNews();
+  }
+
+  /** Whether the browser requires a click before it plays sound. */
+  get blocked(): boolean {
+    return this.autoplay.isBlocked;
   }
 
   /** The engine's state of the film. */
@@ -172,7 +139,7 @@ export class Session {
   /** Something to know that does not stop the film. */
   get hint(): string | undefined {
     if (this.source.trouble !== undefined) return undefined;
-    return this.captions.trouble ?? lackWords(this.lack);
+    return this.captions.trouble ?? lackWords(this.progress.lack);
   }
 
   /** A command that helps to play the film. */
@@ -255,9 +222,8 @@ export class Session {
   /** Reports the last position and releases the `<video>`. */
   async destroy(): Promise<void> {
     if (this.isOver) return;
-    this.report();
+    this.progress.destroy();
     this.leaving.abort();
-    this.cancelReport();
     this.resuming.destroy();
     this.source.close();
     this.captions.destroy();
@@ -301,23 +267,10 @@ export class Session {
         void this.decide(file.path);
       }
       if (this.ready) this.source.setUrl(file === null ? undefined : playerUrl(host.link, file));
-      this.tellBeside();
+      const beside = besideFiles(host, this.name.infoHash, this.view);
+      if (beside.length > 0) this.captions.setBeside(beside);
     }
     this.around.changed();
-  }
-
-  /** Passes on the torrent's subtitle files for this film. */
-  private tellBeside(): void {
-    const { host } = this.around;
-    const files = host.topic(`torrent/${this.name.infoHash}`)?.files ?? [];
-    const beside = (this.view.file?.subtitles ?? []).flatMap(({ index, language, title }) => {
-      const file = files.find((candidate) => candidate.index === index);
-      const url = file && streamUrl(host.link, file);
-      return url
-        ? [{ url, name: splitPath(file.path).name, language: language ?? undefined, title }]
-        : [];
-    });
-    if (beside.length > 0) this.captions.setBeside(beside);
   }
 
   /** Inspects a film first if its kind requires it. Others are inspected while they play. */
@@ -335,14 +288,7 @@ export class Session {
 
   /** Inspects the film once it is open or has failed. */
   private lookWhenOpen(): void {
-    const { video } = this.around;
-    const once = new AbortController();
-    const look = () => {
-      once.abort();
-      void this.look();
-    };
-    const signal = AbortSignal.any([once.signal, this.leaving.signal]);
-    for (const type of ["loadeddata", "error"]) video.addEventListener(type, look, { signal });
+    onceOpen(this.around.video, this.leaving.signal, () => void this.look());
   }
 
   /**
@@ -396,11 +342,7 @@ export class Session {
       this.looking?.abort();
       return;
     }
-    this.audio = tracks.map(({ id, title, language }) => ({
-      id: String(id),
-      label: title ?? "",
-      language: language ?? "",
-    }));
+    this.audio = tracks.map(choosable);
     const own = tracks.find(({ isDefault }) => isDefault) ?? tracks[0];
     this.selectedAudio = own && String(own.id);
     const chosen = audioOf(this.choices, tracks);
@@ -417,31 +359,38 @@ export class Session {
     if (way === "ffmpeg") {
       const module = await import("./engines/ffmpeg").catch(() => undefined);
       if (!module || this.isOver) return;
-      const engine = new module.FfmpegEngine(
+      const engine: FedEngine = new module.FfmpegEngine(
         video,
         this.listener((film, verdict) => {
           this.learn(film, verdict);
-          this.captions.setInside(film.subtitles);
-          const track = this.wantedAudio ?? this.chosenAudio(film);
-          if (track !== undefined) engine.selectAudio(track);
+          this.play(engine, film);
         }),
       );
-      this.fed = engine;
-      const adopted = this.adopt(engine);
-      this.carrier.use(engine);
-      if (adopted) this.captions.setInside(adopted.film.subtitles);
-      return;
+      this.use(engine);
+    } else {
+      const module = await import("./engines/mse").catch(() => undefined);
+      if (!module || this.isOver) return;
+      const engine: FedEngine = new module.MseEngine(
+        video,
+        this.listener((film, verdict) => this.judge(engine, film, verdict)),
+      );
+      this.use(engine);
     }
-    const module = await import("./engines/mse").catch(() => undefined);
-    if (!module || this.isOver) return;
-    const engine = new module.MseEngine(
-      video,
-      this.listener((film, verdict) => this.judge(engine, film, verdict)),
-    );
+  }
+
+  /** Makes `engine` open the next films. */
+  private use(engine: FedEngine): void {
     this.fed = engine;
     const adopted = this.adopt(engine);
     this.carrier.use(engine);
     if (adopted) this.captions.setInside(adopted.film.subtitles);
+  }
+
+  /** Offers the film's subtitles and plays the chosen sound track. */
+  private play(engine: FedEngine, film: Inspected): void {
+    this.captions.setInside(film.subtitles);
+    const track = this.wantedAudio ?? this.chosenAudio(film);
+    if (track !== undefined) engine.selectAudio(track);
   }
 
   /** Passes the inspection's worker to the engine, if there is one. */
@@ -461,15 +410,12 @@ export class Session {
   }
 
   /** Decides who plays a film that was inspected first. */
-  private judge(engine: MseEngine, film: Inspected, verdict: Verdict): void {
+  private judge(engine: FedEngine, film: Inspected, verdict: Verdict): void {
     this.learn(film, verdict);
     switch (verdict.path) {
-      case "mse": {
-        this.captions.setInside(film.subtitles);
-        const track = this.wantedAudio ?? this.chosenAudio(film);
-        if (track !== undefined) engine.selectAudio(track);
+      case "mse":
+        this.play(engine, film);
         break;
-      }
       case "native":
         // The `<video>` plays it best by itself.
         this.letGo();
@@ -516,22 +462,13 @@ export class Session {
   /** Shows what the film contains, and what is needed to play it. */
   private async explain(words: string, isFinal: boolean): Promise<void> {
     const { film, verdict } = this;
-    const { verdictWords, installCommand } = await import("./engines/words");
+    const { explanation } = await import("./engines/explanation");
     const { link } = this.around.host;
-    // Failures other than a missing ffmpeg are shown in the daemon's words alone.
-    const lacks =
-      verdict?.path === "ffmpeg" &&
-      link.kind === "connected" &&
-      (await this.lacksFfmpeg(link.baseUrl));
-    if (this.isOver || !film || !verdict) return;
-    this.help = lacks ? installCommand(navigator.platform) : undefined;
-    const what = lacks || verdict.path === "none" ? verdictWords(verdict, film) : "";
-    this.source.handleFailure([what, words].filter(Boolean).join(" "), isFinal);
-  }
-
-  private async lacksFfmpeg(baseUrl: string): Promise<boolean> {
-    const { ability } = await import("./engines/ffmpeg");
-    return (await ability(baseUrl, this.leaving.signal))?.kind === "problem";
+    if (!film || !verdict) return;
+    const { text, command } = await explanation(film, verdict, link, this.leaving.signal);
+    if (this.isOver) return;
+    this.help = command;
+    this.source.handleFailure([text, words].filter(Boolean).join(" "), isFinal);
   }
 
   private listen(): void {
@@ -542,7 +479,7 @@ export class Session {
     };
     on("loadedmetadata", () => this.source.handleMetadata());
     on("timeupdate seeking", () => this.source.handleMove());
-    on("timeupdate", () => this.handleTime());
+    on("timeupdate", () => this.progress.handleTime());
     on("loadeddata progress playing", () => this.resuming.handleBytes());
     on("durationchange", () => {
       // Kept for when the film fails and the `<video>` forgets it.
@@ -550,70 +487,13 @@ export class Session {
     });
     on("playing seeked", () => this.source.handleShown());
     on("play", () => this.source.handleWish(true));
-    on("pause", () => {
-      // A person who pauses while the film opens does not want it to start.
-      if (video.error === null) video.autoplay = false;
-      this.source.handleWish(false);
-    });
-    on("pause ended", () => this.report());
-    on("playing", () => {
-      this.blocked = false;
-      // Once it has played, a later `canplay` must not undo the person's pause.
-      video.autoplay = false;
-    });
-    on("canplay", () => this.tryToPlay());
+    on("pause", () => this.source.handleWish(false));
+    on("pause ended", () => this.progress.report());
     on("error", () => this.source.handleError());
     on("waiting stalled emptied error playing", () => this.resuming.keepResuming());
     on(
       "loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied",
       () => this.around.changed(),
     );
-  }
-
-  /** The browser may require a click before it plays sound. */
-  private tryToPlay(): void {
-    const { video } = this.around;
-    if (!video.paused || !video.autoplay) return;
-    video.play().catch((error: unknown) => {
-      if (this.isOver) return;
-      this.blocked = error instanceof DOMException && error.name === "NotAllowedError";
-      this.around.changed();
-    });
-  }
-
-  private handleTime(): void {
-    const { video } = this.around;
-    const step = video.currentTime - this.lastTime;
-    this.lastTime = video.currentTime;
-    if (step > 0 && step < 1) this.playedS += step;
-    if (this.playedS < LACK_AFTER_S) return;
-    const isVideo = this.view.file?.contentType.startsWith("video/") ?? false;
-    const picture = isVideo && video.videoWidth === 0;
-    this.lack = { picture, sound: !picture && video.webkitAudioDecodedByteCount === 0 };
-  }
-
-  private reportAgain(): void {
-    this.cancelReport = this.around.clock.after(REPORT_MS, () => {
-      this.report();
-      this.reportAgain();
-    });
-  }
-
-  /** Reports the position to the engine, if it has changed. */
-  private report(): void {
-    const { video, host } = this.around;
-    if (video.readyState === 0 || this.playedS === 0 || this.reportedS === video.currentTime)
-      return;
-    this.reportedS = video.currentTime;
-    const { infoHash, index: file } = this.name;
-    const durationS = Number.isFinite(video.duration) ? video.duration : null;
-    void host.intent({
-      kind: "watched",
-      infoHash,
-      file,
-      positionS: video.currentTime,
-      durationS,
-      watched: null,
-    });
   }
 }
