@@ -18,7 +18,10 @@ const source = join(here, "src");
 const pages = {
   "app.html": "list/app.html",
   "app.css": "list/app.css",
+  "dialogs.css": "list/dialogs.css",
+  "toolbar.css": "list/toolbar.css",
   "list.css": "list/list.css",
+  "contents.css": "list/contents.css",
   "player.html": "player/player.html",
   "player.css": "player/player.css",
   "controls.css": "player/controls/controls.css",
