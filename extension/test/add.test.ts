@@ -70,7 +70,7 @@ test("a film is refused without being read", async () => {
   expect(await readMetainfo(file)).toMatch(/Is it the film itself/);
 });
 
-test("what was added needs no note any more", async () => {
+test("an added torrent has no note any more", async () => {
   const { adder, added } = rig();
   adder.setReady(true);
   adder.addFiles([given("d"), given("d")]);
@@ -79,7 +79,7 @@ test("what was added needs no note any more", async () => {
   expect(added).toEqual([HASH, HASH]);
 });
 
-test("a torrent that comes alone is told from one of many", async () => {
+test("a torrent added alone is distinguished from one of many", async () => {
   const { adder, alone } = rig();
   adder.setReady(true);
   adder.addFiles([given("d")]);

@@ -29,7 +29,7 @@ const words = (touched: Map<number, boolean>, freeBytes: number | null) =>
   );
 
 describe("what is chosen", () => {
-  test("only what differs from what the engine has is said", () => {
+  test("only differences from the engine's priorities are sent", () => {
     const files = [
       file({ index: 0 }),
       file({ index: 1, priority: "skip" }),
@@ -47,7 +47,7 @@ describe("what is chosen", () => {
     expect(priorities(files, new Map())).toEqual([]);
   });
 
-  test("the sum is of what is chosen, and what is there is not needed again", () => {
+  test("the sum covers the selected files, and verified bytes are not needed again", () => {
     const files = [
       file({ index: 0, length: 100, verified: 30 }),
       file({ index: 1, length: 7, verified: 0 }),
@@ -57,7 +57,7 @@ describe("what is chosen", () => {
     expect(bytesOf(files, all(files, false))).toEqual({ length: 0, missing: 0, count: 0 });
   });
 
-  test("the film that is watched is the next one that was not left out", () => {
+  test("the film to watch is the next selected one", () => {
     expect(filmOf(season, new Map(), 0)?.index).toBe(0);
     expect(filmOf(season, new Map([[0, false]]), 0)?.index).toBe(1);
     expect(filmOf(season, all(season, false), 0)).toBeUndefined();
@@ -66,12 +66,12 @@ describe("what is chosen", () => {
 });
 
 describe("room on the disk", () => {
-  test("what fits is said with what is free, and where nobody knows that, without", () => {
+  test("files that fit are shown with the free space, if it is known", () => {
     expect(words(new Map(), 40 * GB)).toBe("Needs 10.0 GB; 40.0 GB are free.");
     expect(words(new Map(), null)).toBe("Needs 10.0 GB.");
   });
 
-  test("what does not fit is said with the largest file that would have to go", () => {
+  test("files that do not fit are shown with the largest file to leave out", () => {
     expect(words(new Map(), 5 * GB)).toBe(
       "Needs 10.0 GB, but only 5.0 GB are free. It fits without “e2.mkv” (6.0 GB).",
     );
@@ -100,7 +100,7 @@ class FakeDialog extends EventTarget {
   }
 }
 
-describe("whom the sheet asks about", () => {
+describe("which torrents the dialog asks about", () => {
   const OTHER = "f".repeat(40);
 
   function rig() {
@@ -139,7 +139,7 @@ describe("whom the sheet asks about", () => {
     return { host, sheet, rows };
   }
 
-  test("one that was added is followed, and no longer when it was decided about or is gone", () => {
+  test("an added torrent is followed until it is decided or removed", () => {
     const { sheet, rows } = rig();
     rows();
     sheet.ask(HASH);
@@ -153,7 +153,7 @@ describe("whom the sheet asks about", () => {
     expect(sheet.topics, "it never waited").toEqual([]);
   });
 
-  test("one that was removed while it waited is asked about no more", () => {
+  test("the dialog skips a torrent that was removed meanwhile", () => {
     const { sheet, rows } = rig();
     rows({ fileCount: 0 }, { infoHash: OTHER });
     sheet.ask(HASH);
@@ -164,7 +164,7 @@ describe("whom the sheet asks about", () => {
     expect(sheet.topics).toEqual([]);
   });
 
-  test("a magnet link without files lets another one go first", () => {
+  test("a magnet link without files lets other torrents go first", () => {
     const { sheet, rows } = rig();
     rows({ fileCount: 0 }, { infoHash: OTHER });
     sheet.ask(HASH);

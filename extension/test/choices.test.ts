@@ -11,7 +11,7 @@ test("subtitles that were chosen come back as they were", () => {
   }
 });
 
-test("a title that is too long is left out, and what can't be read is none", () => {
+test("a title that is too long is left out, and an unreadable choice is ignored", () => {
   expect(
     subtitlesOf(withSubtitles({}, { language: "de", forced: false, title: "x".repeat(200) })),
   ).toEqual({

@@ -24,7 +24,7 @@ test("a download that ends is named, once", () => {
   expect(named("downloading*", "complete*", "downloading*", "complete*")).toBe(1);
 });
 
-test("what was complete at the start, or is found so, is nothing new", () => {
+test("a torrent that was complete at the start, or is found complete, is not reported", () => {
   expect(named("complete")).toBe(0);
   expect(named("checking", "complete")).toBe(0);
   expect(named("downloading", "checking", "complete")).toBe(0);

@@ -30,7 +30,7 @@ function rig() {
   return { clock, shown, dropped, happen };
 }
 
-test("what is held over the page is seen until it is dropped or leaves", () => {
+test("a drag over the page is reported until it is dropped or leaves", () => {
   const { shown, dropped, happen } = rig();
   happen("dragenter");
   happen("dragleave", { relatedTarget: {} });

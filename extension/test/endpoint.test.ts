@@ -73,7 +73,7 @@ test("a host that says nothing is given up", async () => {
   vi.useRealTimers();
 });
 
-test("calls made while one runs share its outcome; later ones are new", async () => {
+test("calls made while one runs share its outcome; later calls run again", async () => {
   let calls = 0;
   const call = singleFlight(async () => ++calls);
   expect(await Promise.all([call(), call(), call()])).toEqual([1, 1, 1]);

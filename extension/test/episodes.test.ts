@@ -14,7 +14,7 @@ const around = (index: number) => {
   return [previous?.index, next?.index];
 };
 
-test("the next film is the next in order, over what is none and into the next folder", () => {
+test("the next film is the next in order, skipping other files and entering the next folder", () => {
   expect(around(4)).toEqual([undefined, 0]);
   expect(around(0)).toEqual([4, 1]);
   expect(around(1)).toEqual([0, undefined]);
@@ -22,7 +22,7 @@ test("the next film is the next in order, over what is none and into the next fo
 
 test("music follows music alone", () => expect(around(3)).toEqual([undefined, undefined]));
 
-test("what does not play, or is not there, has no neighbours", () => {
+test("a file that does not play, or does not exist, has no neighbours", () => {
   expect(around(2)).toEqual([undefined, undefined]);
   expect(around(9)).toEqual([undefined, undefined]);
 });

@@ -52,7 +52,7 @@ test("a page that comes later gets the whole of what others follow already", () 
   expect(followers.topics()).toEqual(["list"]);
 });
 
-test("a page that says that it lacks something gets the whole of it, also when nothing changed", () => {
+test("a page that lacks a topic gets it whole, even without changes", () => {
   const { followers, news } = rig();
   followers.follow("a", ["list"], ["list"], false);
   news("a", update("list", null, 9));
@@ -89,7 +89,7 @@ test("of more pages than anybody opens, the longest silent is forgotten", () => 
   expect(gone).toEqual(["p1"]);
 });
 
-test("pages in the background look less than one in front, and one that comes to the front hears news at once", () => {
+test("background pages count less than a visible one, and a page that becomes visible gets updates at once", () => {
   const { followers } = rig();
   expect(followers.audience()).toBe("nobody");
   followers.follow("a", [], [], true);

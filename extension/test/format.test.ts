@@ -47,7 +47,7 @@ test("numbers are written as the language of the sentences writes them", () => {
   expect(size(1_400_000_000)).toBe("1.4 GB");
 });
 
-test("one is not many", () => {
+test("a count of one is singular", () => {
   expect(count(1, "peer")).toBe("1 peer");
   expect(count(2000, "peer")).toBe("2,000 peers");
 });

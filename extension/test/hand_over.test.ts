@@ -34,7 +34,7 @@ test("a page that is open hears of the link at once, and once", async () => {
   expect(it.told).toEqual([[7, { kind: "add_link", link: MAGNET }]]);
 });
 
-test("a page that is being opened hears of it when it listens; one is opened", async () => {
+test("a page that is being opened gets the message when it listens; only one is opened", async () => {
   const it = rig(MAGNET, 5);
   await it.clock.advance(1_000);
   expect([it.outcome(), it.told.length, it.shown()]).toEqual(["done", 5, 1]);

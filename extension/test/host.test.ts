@@ -106,7 +106,7 @@ test("silence is noticed, acted upon again and again, and forgotten when the eng
   expect(host.link.kind).toBe("connected");
 });
 
-test("what changed is applied to what is known, and told once", () => {
+test("changes are applied to the known state, and notified once", () => {
   const { host, hear, name, counts, watches } = rig();
   host.follow(["list"]);
   hear({ updates: [whole(4)] });
@@ -133,7 +133,7 @@ test("after a gap the page asks for the whole at once, and shows meanwhile what 
   expect(name()).toBe("All of it");
 });
 
-test("what is no longer followed is forgotten, and news of it are not taken", () => {
+test("topics that are no longer followed are forgotten, and their updates ignored", () => {
   const { host, hear } = rig();
   host.follow(["list"]);
   hear({ updates: [whole(4)] });
@@ -188,14 +188,14 @@ test("replies find their requests, in any order", async () => {
   expect(await second).toEqual({ verified: [1, 2], underway: [0, 0] });
 });
 
-test("what is not answered has failed, in words", async () => {
+test("an unanswered request fails, with a reason", async () => {
   const { host, clock } = rig();
   const asked = host.intent({ kind: "pause", infoHash: HASH });
   await clock.advance(15_000);
   expect(await asked).toEqual({ kind: "failed", message: "The engine did not answer." });
 });
 
-test("an engine for which there is no place is said so, and looked for again, by itself and when a person asks", async () => {
+test("an engine that can't be started is reported, and tried again automatically and on request", async () => {
   const { clock, host, hear, counts, it } = rig({ installed: "b1", trouble: "No room." });
   await settle();
   expect(host.link).toEqual({ kind: "down", cause: "not_started", message: "No room." });
@@ -217,7 +217,7 @@ test("an engine that has a place and never speaks is not started for ever", asyn
   expect(host.link.kind).toBe("connected");
 });
 
-test("what a replaced worker did not answer is asked of the new one at once", async () => {
+test("requests that a replaced worker did not answer are repeated at once", async () => {
   const { host, requests, reply } = rig();
   const asked = host.intent({ kind: "pause", infoHash: HASH });
   host.handleHello({ build: "b1" });
@@ -231,7 +231,7 @@ test("what a replaced worker did not answer is asked of the new one at once", as
   expect(requests()).toHaveLength(2);
 });
 
-test("what can't be asked again fails at once, and says what to do", async () => {
+test("a request that can't be repeated fails at once, and says what to do", async () => {
   const { host, reply } = rig();
   const asked = host.intent({ kind: "remove", infoHash: HASH, deleteData: true, undo: false });
   reply(0, { kind: "lost" });
@@ -252,14 +252,14 @@ test("a reply that answers another question is not taken for an answer", async (
   expect((await asked).kind).toBe("failed");
 });
 
-test("nobody is told after leaving", () => {
+test("there are no calls after leaving", () => {
   const { hear, counts, leaving } = rig();
   leaving.abort();
   hear();
   expect(counts.told).toBe(0);
 });
 
-test("an update that is ready is told, and put in place when a person says so", () => {
+test("a waiting update is reported, and installed on request", () => {
   const { host, hear, counts, requests } = rig();
   hear();
   const told = counts.told;

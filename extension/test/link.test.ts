@@ -65,7 +65,7 @@ describe("connecting", () => {
     expect(rest.asked).toHaveLength(1);
   });
 
-  test("a connection that opens for nobody changes nothing", () => {
+  test("a connection event without an attempt changes nothing", () => {
     const { link } = rig();
     link.handle({ kind: "connected", epoch: 1 });
     expect(link.state.kind).toBe("connecting");
@@ -121,7 +121,7 @@ describe("a lost connection", () => {
     expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000]);
   });
 
-  test("a person hears of it after a few attempts, not at once, and it does not flicker", async () => {
+  test("the person is told after a few attempts, not at once, and the message does not flicker", async () => {
     const it = rig();
     await it.connected();
     await it.clock.advance(GOOD_MS);
@@ -132,7 +132,7 @@ describe("a lost connection", () => {
     expect(it.states.map((state) => state.kind)).toEqual(["connected", "connecting", "down"]);
   });
 
-  test("two reports of one loss make one new attempt", async () => {
+  test("two reports of the same loss cause one new attempt", async () => {
     const it = rig();
     await it.connected();
     it.lost();
@@ -217,7 +217,7 @@ describe("a daemon that is not installed", () => {
     expect(it.asked).toHaveLength(4);
   });
 
-  test("is not looked for when no page looks, and at once when one comes", async () => {
+  test("is not requested without a visible page, and requested at once when one appears", async () => {
     const it = rig({ kind: "no_host" }, false);
     await it.clock.advance(60_000);
     expect(it.asked).toHaveLength(1);
@@ -272,7 +272,7 @@ describe("a daemon that can't be started", () => {
     expect(it.clock.pending).toBe(0);
   });
 
-  test("one of another version is not tried every five seconds either", async () => {
+  test("a daemon of another version is not tried every five seconds either", async () => {
     const it = rig();
     for (let failure = 0; failure < 12; failure++) {
       await settle();
@@ -297,7 +297,7 @@ describe("words", () => {
     });
   });
 
-  test("another protocol version is said at once", async () => {
+  test("another protocol version is reported at once", async () => {
     const it = rig();
     await settle();
     it.lost(4426);

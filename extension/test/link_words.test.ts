@@ -17,7 +17,7 @@ const down = (cause: DownCause, message = "", reason?: DownReason): PageLink => 
 });
 const notice = (link: PageLink) => linkWords(link).notice!;
 
-test("what the daemon’s side said itself is told", () => {
+test("the daemon’s own words are shown", () => {
   expect(notice(down("host_error", "The port is taken.")).text).toMatch(
     /^The port is taken\. Retrying/,
   );

@@ -48,7 +48,7 @@ test("a link that was brought is taken out of the address", () => {
   expect(broughtLink(PAGE)).toBeUndefined();
 });
 
-test("what is no magnet link is not offered", () => {
+test("a text that is not a magnet link is not offered", () => {
   for (const link of ["javascript:alert(1)", "http://example.org/a.torrent", ""]) {
     expect(
       broughtLink(new URL(`http://127.0.0.1/app.html?link=${encodeURIComponent(link)}`))?.link,

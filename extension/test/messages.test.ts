@@ -56,7 +56,7 @@ test("each is used", () => {
   expect(unused).toEqual([]);
 });
 
-test("what is counted has a sentence for one and one for several", () => {
+test("counted sentences have a singular and a plural", () => {
   const ends = (end: string) =>
     Object.keys(en)
       .filter((name) => name.endsWith(end))
@@ -72,12 +72,12 @@ test("values go where the sentence wants them, as the language writes numbers", 
   expect(number(0.5)).toBe("0,5");
 });
 
-test("a dollar sign and a value that looks like one stay what they are", () => {
+test("a dollar sign, and a value that looks like a placeholder, stay unchanged", () => {
   setSentences(inTable({ ...en, productDescription: { message: "$$1 $1 $2" } } as Messages));
   expect(t("productDescription", "$2", "b")).toBe("$1 $2 b");
 });
 
-test("a typed number has a point or a comma, and what could be a grouped one is none", () => {
+test("a typed number has a point or a comma, and possible digit grouping is refused", () => {
   const read = (...typed: string[]) => typed.map(readNumber);
   expect(read("2.5", "2,5", ".5", "1440", "1.000", "1,000", "1,0000", "x", "")).toEqual([
     2.5,

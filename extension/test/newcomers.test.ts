@@ -18,7 +18,7 @@ test("a torrent that came alone opens once, when it has files", () => {
   expect(newcomers.arrived([torrent()])).toEqual([]);
 });
 
-test("what nobody waits for does not open", () =>
+test("a torrent that is not expected does not open", () =>
   expect(new Newcomers().arrived([torrent()])).toEqual([]));
 
 test("what a person saw to is theirs", () => {

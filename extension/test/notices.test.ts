@@ -11,7 +11,7 @@ const bundled = (...inputs: string[]) => ({
   },
 });
 
-test("what is bundled is named with the words of its licence", async () => {
+test("bundled packages are named with their licence texts", async () => {
   const text = await notices(
     bundled(
       "src/list/page.ts",

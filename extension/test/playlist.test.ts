@@ -14,7 +14,7 @@ test("a film with its length and its subtitles", () => {
   expect(playlist([{ ...film, durationS: null, subtitles: [] }])).toContain("#EXTINF:-1,");
 });
 
-test("its name is one that every file system takes", () => {
+test("its name is valid on every file system", () => {
   expect(playlistName('A/film: the "best"?.mkv')).toBe("A film the best.m3u");
   expect(playlistName("...")).toBe("....m3u");
   expect(playlistName("")).toBe("film.m3u");

@@ -45,7 +45,7 @@ function rig(costMs = 0) {
 const longest = (moments: number[]) =>
   Math.max(...moments.slice(1).map((at, index) => at - moments[index]!));
 
-test("what changes is told soon, in a bunch, and then twice a second", async () => {
+test("changes are sent soon, together, and then twice a second", async () => {
   const { clock, told, publisher } = rig();
   publisher.changed();
   publisher.changed();
@@ -70,7 +70,7 @@ test.each([300, 450, 1_000])(
   },
 );
 
-test("who waits does not wait for the long rest", async () => {
+test("a waiting page does not wait for the long pause", async () => {
   const { clock, told, publisher } = rig(400);
   publisher.wanted();
   await clock.advance(0);
@@ -79,7 +79,7 @@ test("who waits does not wait for the long rest", async () => {
   expect(told).toEqual([0, 800]);
 });
 
-test("nobody is told of what nobody sees, and pages in the background are told less often", async () => {
+test("without pages nothing is sent, and background pages get updates less often", async () => {
   const { clock, told, spoke, publisher, set } = rig();
   set("nobody");
   publisher.changed();
@@ -93,7 +93,7 @@ test("nobody is told of what nobody sees, and pages in the background are told l
   expect(longest(spoke.slice(unheard))).toBeLessThanOrEqual(ALIVE_MS + 500);
 });
 
-test("who waits for a certain change hears of changes alone", async () => {
+test("a listener without a page gets changes only", async () => {
   const { clock, told, publisher, set } = rig();
   set("waiting");
   publisher.changed();

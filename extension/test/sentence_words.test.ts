@@ -42,7 +42,7 @@ test("all codes are read", () => {
   expect(sentences.length).toBeGreaterThan(90);
 });
 
-test.each(sentences)("$code is said in every language, with its values", (sentence) => {
+test.each(sentences)("$code has a sentence in every language, with its values", (sentence) => {
   const english = sentenceWords(sentence);
   setSentences(inTable(de));
   const german = sentenceWords(sentence);
@@ -57,7 +57,7 @@ test.each(sentences)("$code is said in every language, with its values", (senten
   if (sentence.code !== "tracker_warns") expect(german).not.toBe(english);
 });
 
-test("one thing has a sentence of its own", () => {
+test("a count of one has a sentence of its own", () => {
   expect(sentenceWords({ code: "announcing", count: 1 })).toBe("One tracker is being asked.");
   expect(sentenceWords({ code: "spared", name: "a.mkv", others: 0 })).toContain(
     "“a.mkv” was left alone",
@@ -74,7 +74,7 @@ test("English has the daemon’s own words for a failure, another language those
   expect(whyWords({ kind: "other", text: "input/output error" })).toBe("input/output error");
 });
 
-test("what has no code is said as it came", () => {
+test("a message without a code is shown unchanged", () => {
   expect(engineWords({ message: "It lacks its pieces." })).toBe("It lacks its pieces.");
   expect(engineWords({ message: null })).toBe("");
 });

@@ -84,7 +84,7 @@ test("topics come as one stream, with the token where there is one", () => {
   expect([host.link.kind, name()]).toEqual(["connected", "Another"]);
 });
 
-test("what is followed anew comes over a stream of its own, and the old one is not heard any more", () => {
+test("new topics get a new stream, and the old stream is ignored", () => {
   const { host, streams, name } = rig();
   host.follow(["list"]);
   streams[0]!.say("message", whole("A film"));
@@ -95,7 +95,7 @@ test("what is followed anew comes over a stream of its own, and the old one is n
   expect([name(), host.link.kind]).toEqual(["A film", "starting"]);
 });
 
-test("a gap asks for the whole, and what is known stays on the screen meanwhile", () => {
+test("a gap requests the whole topic, and the known state stays on the screen meanwhile", () => {
   const { host, streams, name } = rig();
   host.follow(["list"]);
   streams[0]!.say("message", whole("A film"));
@@ -103,7 +103,7 @@ test("a gap asks for the whole, and what is known stays on the screen meanwhile"
   expect([streams.length, name()]).toEqual([2, "A film"]);
 });
 
-test("a lost server is told after a while, and back when it is", async () => {
+test("a lost server is reported after a while, and its return at once", async () => {
   const { clock, host, streams } = rig();
   host.follow(["list"]);
   streams[0]!.say("open");
@@ -176,7 +176,7 @@ test("intents are posted, a file as it is", async () => {
   expect(calls[1]![0]).toBe("http://127.0.0.1:3000/host/torrents");
 });
 
-test("what fails is told in the server's words, or in ours where it has none", async () => {
+test("failures are shown in the server's words, or in ours if it has none", async () => {
   const { host, replies } = rig();
   expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({
     kind: "failed",

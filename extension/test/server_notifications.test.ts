@@ -56,7 +56,7 @@ function rig(answer: NotificationPermission = "granted") {
   return { notifications, shown, clicks, tell };
 }
 
-test("a torrent that becomes complete is told once, when a person wants it, and a click leads to it", async () => {
+test("a completed torrent is notified once, if the person wants it, and a click opens it", async () => {
   const { notifications, shown, clicks, tell } = rig();
   expect(await notifications.turn(true)).toBe(true);
   const opened: string[] = [];
@@ -71,7 +71,7 @@ test("a torrent that becomes complete is told once, when a person wants it, and 
   expect(opened).toEqual([HASH]);
 });
 
-test("nothing is told before a person wants it, nor of what was complete when the page came", async () => {
+test("there are no notifications before the person wants them, nor about torrents that were complete before", async () => {
   const { notifications, shown, tell } = rig();
   tell("complete");
   await notifications.turn(true);
@@ -82,7 +82,7 @@ test("nothing is told before a person wants it, nor of what was complete when th
   expect([shown, await notifications.areOn()]).toEqual([[], false]);
 });
 
-test("a person who says no to the browser gets none", async () => {
+test("without the browser's permission there are none", async () => {
   const { notifications } = rig("denied");
   expect([await notifications.turn(true), await notifications.areOn()]).toEqual([false, false]);
 });

@@ -100,7 +100,7 @@ test("a film opens when the engine and the daemon know it, and plays", () => {
   expect(video.paused).toBe(false);
 });
 
-test("what the engine has not told yet is not said to be missing", () => {
+test("a film is not called missing before the engine has sent its state", () => {
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED);
@@ -132,7 +132,7 @@ function plays(video: FakeVideo, at: number): void {
   video.say("timeupdate");
 }
 
-test("where it is is told every few seconds, at a pause and at the end, and never twice the same", async () => {
+test("the position is reported every few seconds, at a pause and at the end, and never twice", async () => {
   const { host, video, clock, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -198,7 +198,7 @@ test("a browser that wants a click first gets a button for it", async () => {
   expect(session.blocked).toBe(false);
 });
 
-test("sound that was never decoded is told after some seconds of playing", () => {
+test("sound that was never decoded is reported after some seconds of playing", () => {
   const { host, video, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -210,7 +210,7 @@ test("sound that was never decoded is told after some seconds of playing", () =>
   expect(session.hint).toContain("sound");
 });
 
-test("who pauses while it opens does not hear it begin", () => {
+test("a film that is paused while it opens does not start", () => {
   const { host, video, open } = rig();
   open();
   host.tell(CONNECTED, told(0));

@@ -21,7 +21,7 @@ const meant = (texts: Partial<SettingsTexts>): Settings => {
 };
 
 describe("the form", () => {
-  test("says the same in whatever order its switches are named, and something else once one is changed", () => {
+  test("is equal in any order of its switches, and different once one has changed", () => {
     const one = formOf(settings());
     const { tcp, ...others } = one.switches;
     expect(isSame(one, { ...one, switches: { ...others, tcp } })).toBe(true);
@@ -30,7 +30,7 @@ describe("the form", () => {
     expect(isSame(one, { ...one, startAtOnce: !one.startAtOnce })).toBe(false);
   });
 
-  test("what nobody touched stays as it was", () => {
+  test("untouched settings keep their values", () => {
     for (const more of [
       {},
       { downLimitBps: 2_500_000, upLimitBps: 1234 },
@@ -78,7 +78,7 @@ describe("the form", () => {
     ).toHaveProperty("settings");
   });
 
-  test("the folder can be changed where the engine says so, and another one is told from the same", () => {
+  test("the folder can be changed where the engine allows it, and only a different one counts", () => {
     const roots = [{ key: "a", label: "Films", freeBytes: null, totalBytes: null, path: "/films" }];
     expect([folderOf({ roots, folders: true }), folderOf({ roots, folders: false })]).toEqual([
       "/films",
@@ -126,7 +126,7 @@ describe("where others reach this computer", () => {
     expected: string,
   ) => expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
 
-  test("is said as far as it is known", () => {
+  test("is shown as far as it is known", () => {
     check(null, null, "Other peers can’t connect to this computer.");
     check(6881, null, "Listening on port 6881.");
     check(6881, mapping({}), "Listening on port 6881. Asking the router to forward it…");

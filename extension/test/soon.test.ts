@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { soon } from "../src/ui/soon";
 
-test("many changes make one rendering, and later ones another", async () => {
+test("many changes cause one rendering, and later ones another", async () => {
   let shown = 0;
   const update = soon(() => shown++);
   update();

@@ -60,7 +60,7 @@ const NETWORK = 2;
 const DECODE = 3;
 const NOT_SUPPORTED = 4;
 
-test("a film is opened once, however often its address is said", () => {
+test("a film is opened once, however often its address is set", () => {
   const { video, source } = rig();
   for (let state = 0; state < 5; state++) source.setUrl("a");
   expect(video.opened).toEqual(["a"]);
@@ -180,7 +180,7 @@ test("a damaged place that is shown each time before it fails is soon given up, 
   expect(video.currentTime).toBe(60);
 });
 
-test("a network that broke for long at one place is no reason to doubt the film elsewhere", async () => {
+test("a long network failure at one place does not blame the film at other places", async () => {
   const { clock, source, showing, fail } = rig();
   source.setUrl("a");
   showing(50);
@@ -192,7 +192,7 @@ test("a network that broke for long at one place is no reason to doubt the film 
 });
 
 describe("while bytes don't come", () => {
-  test("nothing is tried nor said of the film, and it is opened at its place once they do", async () => {
+  test("no attempts are made and the film is not blamed; once bytes arrive it is opened at its place", async () => {
     for (const code of [NETWORK, DECODE, NOT_SUPPORTED]) {
       const { clock, video, source, metadata, fail } = rig(42);
       source.setUrl("a");
@@ -211,7 +211,7 @@ describe("while bytes don't come", () => {
     }
   });
 
-  test("what was said of the film before that was known is taken back", async () => {
+  test("trouble reported before the torrent stopped is withdrawn", async () => {
     const { clock, video, source, fail } = rig();
     source.setUrl("a");
     for (let failure = 0; failure <= MOST_DOUBTS; failure++) {
@@ -251,7 +251,7 @@ describe("while bytes don't come", () => {
     expect(video.currentTime).toBe(3);
   });
 
-  test("what is wrong for another reason stays so", () => {
+  test("trouble with another cause stays", () => {
     const { video, source } = rig();
     source.setUrl("a");
     source.handleFailure("It needs ffmpeg.", true);
@@ -261,7 +261,7 @@ describe("while bytes don't come", () => {
   });
 });
 
-test("after a failure a person who moved and tries again is where they moved to", async () => {
+test("after a failure, a seek and a retry, the film is at the seek's time", async () => {
   const { clock, video, source, metadata, showing, fail } = rig();
   source.setUrl("a");
   showing(50);
@@ -276,7 +276,7 @@ test("after a failure a person who moved and tries again is where they moved to"
   expect(video.currentTime).toBe(70);
 });
 
-test("what is damaged for whoever feeds the media is a place once the film was shown", () => {
+test("damage reported by an engine concerns one place, once the film was shown", () => {
   const { source, showing } = rig();
   source.setUrl("a");
   source.handleFailure("This file is damaged.", true, true);
@@ -300,7 +300,7 @@ test("a file that never showed anything is doubted after a few attempts", async 
   expect(video.opened).toHaveLength(1 + MOST_DOUBTS);
 });
 
-test("a kind of file that Chrome never plays is said at once", async () => {
+test("a kind of file that Chrome never plays is reported at once", async () => {
   const { clock, video, source, fail } = rig(0, "old film.avi");
   source.setUrl("a");
   fail(NOT_SUPPORTED);
@@ -325,7 +325,7 @@ describe("an error means", () => {
   });
 });
 
-test("what a film lacks is said, the picture first", () => {
+test("what a film lacks is shown, the picture first", () => {
   expect(lackWords({ picture: true, sound: true })).toMatch(/HEVC/);
   expect(lackWords({ picture: false, sound: true })).toMatch(/AC-3/);
   expect(lackWords({ picture: false, sound: false })).toBeUndefined();

@@ -169,7 +169,7 @@ describe("a viewer that is fed hears little", () => {
     check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
 });
 
-test("of several requests the last one that waits is told", () => {
+test("with several requests, the last waiting one is shown", () => {
   const streams = [
     stream({ waiting: wait({ etaMs: 1 }) }),
     stream({ waiting: wait({ etaMs: 2 }) }),

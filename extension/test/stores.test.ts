@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { guarded } from "../src/ui/stores";
 
-test("a store that is forbidden remembers nothing and stops nobody", () => {
+test("a forbidden store keeps nothing and throws nothing", () => {
   const store = guarded(() => {
     throw new DOMException("denied", "SecurityError");
   });

@@ -45,7 +45,7 @@ function told(before: FileView[] | undefined, now: FileView[], revision: number)
 
 const filesOf = (known: Known | undefined) => (known?.state as ContentsState | undefined)?.files;
 
-test("changes one after another make the state at the end, whatever the states were", () => {
+test("a series of changes gives the last state, for any states", () => {
   for (let seed = 1; seed <= 300; seed++) {
     const next = chance(seed);
     let before: FileView[] | undefined;
@@ -64,7 +64,7 @@ test("changes one after another make the state at the end, whatever the states w
   }
 });
 
-test("a change of another revision than the known one is a gap, and so is a name that nobody told", () => {
+test("a change to an unknown revision is a gap, and so is an unknown name", () => {
   const first = applied(undefined, told(undefined, [file()], 1));
   expect(applied(first, told([], [file()], 3))).toBeUndefined();
   expect(applied(undefined, told([], [file()], 2))).toBeUndefined();

@@ -36,7 +36,7 @@ test("a magnet link says what it waits for, and claims nothing of its content", 
   ]);
 });
 
-test("a link that found nobody for long gets a hint, unless the engine knows more", () => {
+test("a link without peers for a long time gets a hint, unless the engine knows more", () => {
   expect(messageWords(bare, true)).toContain("Nobody with this torrent");
   const says = { code: "no_peers_in_link" } as const;
   expect(stateWords({ ...bare, says })).toBe("No peers");
@@ -49,7 +49,7 @@ test("a link that found nobody for long gets a hint, unless the engine knows mor
   );
 });
 
-test("what the state says is not said twice", () => {
+test("the state is not repeated by the message", () => {
   expect(messageWords(torrent({ says: { code: "looking_for_peers" } }), false)).toBe("");
   expect(messageWords(torrent({ state: "queued", says: { code: "queued" } }), false)).toBe("");
 });
@@ -73,7 +73,7 @@ test("a torrent under way says how far it is", () => {
   ]);
 });
 
-test("what is uploaded is told apart from what comes", () => {
+test("uploads and downloads are distinguished", () => {
   expect(rateWords(torrent())).toBe("");
   expect(rateWords(torrent({ downRateBps: 2000, upRateBps: 1000 }))).toBe("↓ 2.0 kB/s ↑ 1.0 kB/s");
   expect(uploadedWords(torrent())).toBe("");
@@ -83,7 +83,7 @@ test("what is uploaded is told apart from what comes", () => {
   expect(stateWords(torrent({ state: "complete", giving: "sated" }))).toBe("Complete");
 });
 
-test("what has ended has no rate any more", () => {
+test("an ended transfer has no rate", () => {
   expect(rateWords(torrent({ state: "complete", downRateBps: 362_000, upRateBps: 1000 }))).toBe(
     "↑ 1.0 kB/s",
   );
@@ -100,7 +100,7 @@ test("a torrent of which only some is wanted counts that", () => {
   expect(progressWords({ ...some, state: "complete" })).toBe("400 B selected");
 });
 
-test("what is left is reckoned from the rate of some seconds, and not told while nothing comes", () => {
+test("the remaining time comes from the rate of some seconds, and is hidden while nothing arrives", () => {
   const some = torrent({ wanted: 400, wantedVerified: 300, downRateBps: 1, peers: 1 });
   expect(stateWords({ ...some, etaS: 2 })).toBe("about 2 s left");
   expect(stateWords({ ...some, etaS: 2, stalled: true })).toBe("The peers stopped sending");

@@ -5,7 +5,7 @@ test("what stopped nothing has no words", () => {
   expect(troubleWords({ trouble: null, message: "Queued" })).toBeUndefined();
 });
 
-test("what stopped a torrent is said by its code, or as the engine says it, or at least that", () => {
+test("why a torrent stopped is shown by its code, or in the engine's text, or as unknown", () => {
   const says = { code: "disk_full" } as const;
   expect(troubleWords({ trouble: "disk_full", message: "Full.", says })).toBe(
     "The disk is full. Free some space; it continues automatically.",

@@ -51,7 +51,7 @@ test.each(["pages", "serving"] as const)(
   },
 );
 
-test("a player that reads again in between starts the wait anew", async () => {
+test("a read in between restarts the wait", async () => {
   const { clock, update, it } = rig();
   update.isReady = true;
   for (let turn = 0; turn < 20; turn++) {

@@ -65,7 +65,7 @@ test("a worker is not blamed for the sleep of the computer", async () => {
   expect(born[0]!.worker.alive).toBe(false);
 });
 
-test("a broken worker is replaced soon, and one that keeps breaking ever later", async () => {
+test("a failed worker is replaced soon, and after repeated failures ever later", async () => {
   const { clock, born, dog } = rig();
   const pauses: number[] = [];
   for (let round = 0; round < 9; round++) {

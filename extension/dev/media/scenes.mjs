@@ -157,14 +157,14 @@ export const scenes = {
             await answer(status);
             if (status === 404)
               void ask(
-                "trial.seek(58.5, 60000).then((ms) => (globalThis.scrollTarget = ms))",
+                "trial.seek(58.5, 60000).then((ms) => (globalThis.seekMs = ms))",
               ).catch(() => {});
             await wait(5000);
             fails.push(
               ...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`),
             );
           }
-          const early = await ask("globalThis.scrollTarget");
+          const early = await ask("globalThis.seekMs");
           await ask("trial.linked(true)");
           await wait(1000);
           await answer(200);

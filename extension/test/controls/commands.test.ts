@@ -66,7 +66,7 @@ test("the volume goes in hundredths, stays within its bounds, and ends a mute", 
   expect([video.volume, video.muted]).toEqual([0.05, false]);
 });
 
-test("a mute is undone with the volume that was, or with one that can be heard", () => {
+test("unmuting restores the volume, or an audible one", () => {
   const { video, commands } = scene();
   commands.perform({ does: "toggle_mute" });
   expect([video.volume, video.muted]).toEqual([0.5, true]);

@@ -37,7 +37,7 @@ function preview(source: (atS: number, signal: AbortSignal) => Promise<ImageBitm
   return new Preview({} as HTMLVideoElement, clock, source, () => changes++);
 }
 
-test("a place whose bytes are there is asked about once the pointer rests", async () => {
+test("a place with bytes on disk is requested once the pointer rests", async () => {
   const found = picture("found") as unknown as ImageBitmap;
   const source = vi.fn(async () => found);
   const subject = preview(source);
@@ -54,7 +54,7 @@ test("a place whose bytes are there is asked about once the pointer rests", asyn
   expect(source).toHaveBeenCalledTimes(1);
 });
 
-test("a place whose bytes are missing is never asked about", async () => {
+test("a place without bytes on disk is never requested", async () => {
   const source = vi.fn(async () => undefined);
   preview(source).look(30, 1, false);
   await clock.advance(1000);

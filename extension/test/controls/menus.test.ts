@@ -90,7 +90,7 @@ function press(key: string, delayS: number, size: number) {
   return called;
 }
 
-test("ten steps of a delay are one second exactly, and back is zero", () => {
+test("ten steps of delay are exactly one second, and ten back are zero", () => {
   let delayS = 0;
   for (let step = 0; step < 10; step++)
     delayS = press("later", delayS, 1).port.setSubtitleDelay.mock.calls[0]![0];
@@ -111,7 +111,7 @@ test("off is undefined to the session", () =>
 test("a file is chosen by the page", () =>
   expect(press("file", 0, 1).chooseFiles).toHaveBeenCalledOnce());
 
-test("what is chosen is named, and nothing is where nothing is", () => {
+test("the current choice is named, if there is one", () => {
   expect(chosenIn("subtitles", scene(subtitles("g")))).toBe("German");
   expect(chosenIn("subtitles", scene(subtitles("gone")))).toBe("Off");
   expect(chosenIn("audio", scene())).toBe("");

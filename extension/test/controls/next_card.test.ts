@@ -16,7 +16,7 @@ function scene() {
   };
 }
 
-test("every second is said, the first at once, and then it is done once", async () => {
+test("every second is reported, the first at once, and the end once", async () => {
   const { clock, said, countdown } = scene();
   countdown.start(3);
   expect(said).toEqual([3]);
@@ -44,7 +44,7 @@ test("timers that ring late don’t lengthen it", async () => {
   expect(said).toEqual([10, 2, 1, "done"]);
 });
 
-test("a second start begins anew", async () => {
+test("a second start restarts the countdown", async () => {
   const { clock, said, countdown } = scene();
   countdown.start(5);
   await clock.advance(4_000);

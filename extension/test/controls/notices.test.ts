@@ -12,7 +12,7 @@ function scene() {
   return { clock, notices: new Notices(clock, () => {}) };
 }
 
-test("a change that nobody asked for is neither shown nor spoken", () => {
+test("a change that was not requested is neither shown nor spoken", () => {
   const { notices } = scene();
   notices.handleMedia(state(), state({ rate: 2, volume: 0.5 }));
   notices.handleModel(
@@ -23,7 +23,7 @@ test("a change that nobody asked for is neither shown nor spoken", () => {
   expect([notices.flash, notices.spoken]).toEqual([undefined, ""]);
 });
 
-test("a change that was asked for is told once it is there, and once", () => {
+test("a requested change is announced once, when it has happened", () => {
   const { notices } = scene();
   notices.expect("rate");
   notices.handleMedia(state(), state());
@@ -34,7 +34,7 @@ test("a change that was asked for is told once it is there, and once", () => {
   expect(notices.spoken).toBe("Speed 1.5×");
 });
 
-test("what was asked of another film is not told", () => {
+test("a request for another film is not announced", () => {
   const { notices } = scene();
   notices.expect("delay");
   notices.forget();

@@ -61,14 +61,14 @@ test("places are clamped to the film", () => {
   expect(seeker.target).toBe(100);
 });
 
-test("a film of unknown length can be scrollTarget forwards, and a place that is no number is none", () => {
+test("a film of unknown length can be seeked forwards, and a place that is not a number is ignored", () => {
   const { sent, seeker } = scene(Infinity);
   seeker.to(5000);
   seeker.to(NaN);
   expect(sent).toEqual([5000]);
 });
 
-test("a request that nobody follows is forgotten", async () => {
+test("a request that the element does not follow is dropped", async () => {
   const { clock, seeker, changes } = scene();
   seeker.to(80);
   await clock.advance(14_000);
@@ -79,7 +79,7 @@ test("a request that nobody follows is forgotten", async () => {
   expect(changes()).toBe(before + 1);
 });
 
-test("another film forgets what was requested of the former one, also what was not sent yet", async () => {
+test("another film drops all requests of the former one, also unsent ones", async () => {
   const { clock, sent, seeker } = scene();
   seeker.to(80);
   seeker.to(90);

@@ -68,7 +68,7 @@ test("a place is there when its whole cell is", () => {
   expect(isThere({ verified: [], underway: [] }, 0)).toBe(false);
 });
 
-test("what is there is a share of the file", () => {
+test("the part on disk is a share of the file", () => {
   expect(shareThere({ verified: [255, 0, 255, 0], underway: [] })).toBe(0.5);
   expect(shareThere({ verified: [], underway: [] })).toBe(0);
 });

@@ -15,14 +15,14 @@ test("times as digits have hours when they need them, or their neighbour does", 
   expect(clockTime(65, Infinity)).toBe("1:05");
 });
 
-test("times as words leave out what is zero", () => {
+test("times in words leave out zeros", () => {
   expect(spokenTime(0)).toBe("0 seconds");
   expect(spokenTime(723)).toBe("12 minutes 3 seconds");
   expect(spokenTime(3661)).toBe("1 hour 1 minute 1 second");
   expect(spokenTime(7200)).toBe("2 hours");
 });
 
-test("the position is said with the duration, if there is one", () => {
+test("the position is spoken with the duration, if there is one", () => {
   expect(placeValue(723, 3720)).toBe("12 minutes 3 seconds of 1 hour 2 minutes");
   expect(placeValue(60, Infinity)).toBe("1 minute");
 });

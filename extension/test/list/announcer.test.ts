@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Announcer } from "../../src/list/announcer";
 import { torrent } from "../samples";
 
-test("only reasons that changed are said, and nothing of how things were found", () => {
+test("only changed reasons are announced, and nothing about the first state", () => {
   const announcer = new Announcer();
   expect(
     announcer.look([torrent({ state: "error", message: "The disk is full." })]),

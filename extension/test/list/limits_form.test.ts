@@ -15,7 +15,7 @@ test("limits come back as they were found", () => {
   expect(sharingOf(limitsOf(none))).toEqual(none);
 });
 
-test("a comma is a point, and what is no number is refused with its words", () => {
+test("a comma is a decimal point, and a text that is not a number is refused with a reason", () => {
   const typed = (download: string) => sharingOf({ ...limitsOf(none), download });
   expect(typed(" 2,5 ")).toEqual({ ...none, downLimitBps: 2_500_000 });
   expect(typed("fast")).toEqual({ words: "“fast” is not a number such as 2.5." });

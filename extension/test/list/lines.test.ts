@@ -25,7 +25,7 @@ const keys = (more: Partial<Shown>) => lines(more).map(({ key }) => key.replace(
 
 test("closed torrents are a line each", () => expect(keys({})).toEqual(["H", other]));
 
-test("an open one has its tools, folders and files below it", () => {
+test("an open torrent has its tools, folders and files below it", () => {
   expect(keys({ isOpen: open })).toEqual([
     "H",
     "H/tools",
@@ -56,7 +56,7 @@ test("of a link that is not described yet only the details are there", () => {
   expect(kinds).toEqual(["torrent", "details"]);
 });
 
-test("what is in it shows when it is known", () => {
+test("its contents show when they are known", () => {
   expect(lines({ isOpen: open }, false).map(({ kind }) => kind)).toEqual(["torrent", "torrent"]);
 });
 

@@ -5,7 +5,7 @@ import { torrent } from "../samples";
 const link = (more = {}) => torrent({ state: "metadata", peers: 0, ...more });
 const { infoHash } = link();
 
-test("a link is lonely once nobody has been there for long, and says when that will be", () => {
+test("a link is lonely after a long time without peers, and the time until then is known", () => {
   const lonely = new Lonely();
   lonely.look([link()], 1000);
   lonely.look([link()], 20_000);
@@ -30,7 +30,7 @@ test("a peer ends it, and the time begins again", () => {
   ]);
 });
 
-test("what is described, paused or gone is not lonely", () => {
+test("a torrent that is described, paused or gone is not lonely", () => {
   for (const torrents of [[], [link({ state: "downloading" })], [link({ state: "paused" })]]) {
     const lonely = new Lonely();
     lonely.look([link()], 0);

@@ -18,13 +18,13 @@ test("from one to another, both ways", () => {
   expect(selection.of(SHOWN)).toEqual(SHOWN);
 });
 
-test("a range without a beginning is the one torrent", () => {
+test("a range without a start is the one torrent", () => {
   const selection = new Selection();
   selection.extend(SHOWN, "b");
   expect(selection.of(SHOWN)).toEqual(["b"]);
 });
 
-test("what is not shown any more is not selected", () => {
+test("torrents that are no longer shown are deselected", () => {
   const selection = new Selection();
   selection.all(SHOWN);
   selection.keep(["b", "x"]);

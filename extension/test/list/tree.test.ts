@@ -41,7 +41,7 @@ test("a folder knows all files below it", () => {
   ]);
 });
 
-test("what is folded up is not shown, unless something in it is looked for", () => {
+test("collapsed folders are hidden, unless the search matches inside", () => {
   const root = treeOf(files(PATHS));
   const folded = (path: string) => path === "Show/Season 2";
   expect(words(itemsOf(root, folded, undefined))).not.toContain("  2.mkv");
@@ -55,7 +55,7 @@ test("one file, and no file, make no folder", () => {
   expect(itemsOf(treeOf([]), never, undefined)).toEqual([]);
 });
 
-test("a tree is made anew only for other paths", () => {
+test("a tree is rebuilt only when paths change", () => {
   const cache = new TreeCache();
   const tree = cache.of(files(PATHS));
   expect(cache.of(files(PATHS))).toBe(tree);

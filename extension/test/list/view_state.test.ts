@@ -35,7 +35,7 @@ test("a list is found as it was left", () => {
   ]);
 });
 
-test("what can't be read is as if nobody had been here", () => {
+test("unreadable state is ignored", () => {
   const broken = store({ list: "{", "list-sort": '{"by":"smell"}' });
   expect(viewIn(broken).open).toEqual([]);
   expect(sortIn(broken)).toEqual({ by: "added", reversed: false });

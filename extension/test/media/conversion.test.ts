@@ -228,7 +228,7 @@ describe("a conversion", () => {
     conversion.moved(20);
     await until("more", () => ranges()[0]![1] >= 20 + AHEAD_S);
   });
-  test("bounds what is buffered by bytes as well, and gives up what lies behind", async () => {
+  test("limits the buffer in bytes as well, and evicts what is behind", async () => {
     const { conversion, media, ranges } = play({ size: 4 << 20 });
     await until("60 MB", () => (ranges()[0]?.[1] ?? 0) >= 7.5);
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -240,7 +240,7 @@ describe("a conversion", () => {
     await until("it to go on", () => ranges().at(-1)![1] > 30);
     expect(media.buffers[0]!.log.some((line) => line.startsWith("remove 0-"))).toBe(true);
   });
-  test("begins elsewhere when the seek leads out of what is buffered, and ends the former request first", async () => {
+  test("a seek out of the buffer ends the current request, then starts another one", async () => {
     const { conversion, ranges, asked, signals, running, pass } = play();
     await until("a beginning", () => (ranges()[0]?.[1] ?? 0) > 5);
     conversion.seek(3);
@@ -273,7 +273,7 @@ describe("a conversion", () => {
     await until("the other track", () => asked.length === 2 && (ranges()[0]?.[1] ?? 0) > 20);
     expect(asked[1]).toBe("start=16.9&video=h264&audio=2");
   });
-  test("a stream that breaks off is gone on with where it ended", async () => {
+  test("an interrupted stream continues where it ended", async () => {
     const { media, ranges, asked, heard } = play({ seconds: 12, answers: [{ breaks: 2500 }] });
     await until("the end", () => media.readyState === "ended");
     expect(ranges()).toEqual([[0, 12]]);
@@ -281,7 +281,7 @@ describe("a conversion", () => {
     expect(Number(/start=([\d.]+)/.exec(asked[1]!)![1])).toBeGreaterThan(1);
     expect(heard.troubles).toEqual([]);
   });
-  test("a stream that breaks off again and again is not asked for without end", async () => {
+  test("a stream that is interrupted repeatedly is given up", async () => {
     const { heard, asked } = play({ answers: Array.from({ length: 20 }, () => ({ breaks: 10 })) });
     await until("the trouble", () => heard.troubles.length > 0);
     expect(heard.troubles[0]!.trouble).toBe("broken");
@@ -305,7 +305,7 @@ describe("a conversion", () => {
       },
     ]);
   });
-  test("a busy daemon, or one that is away, is asked again for a while", async () => {
+  test("a busy or absent daemon is asked again for a while", async () => {
     const { media, heard } = play({
       seconds: 5,
       answers: [
@@ -327,7 +327,7 @@ describe("a conversion", () => {
       { trouble: "busy", detail: "Two films are being converted already: close one of them." },
     ]);
   });
-  test("a film that is gone is not asked for without end", async () => {
+  test("requests for a removed film end", async () => {
     const { heard, asked } = play({
       answers: Array.from({ length: 100 }, () => ({ status: 404, body: "gone" })),
     });

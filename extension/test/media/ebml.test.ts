@@ -5,7 +5,7 @@ import { parseTracks } from "../../src/media/matroska/head";
 import { audioTrack, chance, concat, el, idBytes, num, sizeBytes, UNKNOWN_SIZE } from "./bytes";
 
 describe("numbers of variable length", () => {
-  test("every length gives back what was written", () => {
+  test("numbers of every length survive a round trip", () => {
     for (let length = 1; length <= 8; length += 1) {
       for (const value of [0, 1, 2 ** (7 * length - 1), 2 ** Math.min(7 * length, 52) - 2]) {
         expect(vint(Uint8Array.from(sizeBytes(value, length)), 0)).toEqual({ value, length });
@@ -60,7 +60,7 @@ describe("children", () => {
     }
     expect(parseTracks(many)).toHaveLength(128);
   });
-  test("two entries of one number are one track", () => {
+  test("two entries with the same number are one track", () => {
     expect(parseTracks(concat(audioTrack(), audioTrack()))).toHaveLength(1);
   });
 });

@@ -73,7 +73,7 @@ test("a damaged stretch costs the frames in it, and no others", async () => {
   }
 });
 
-test("of Dolby's frames what depends on another one is passed over, and of DTS the extension", () => {
+test("Dolby's dependent frames and DTS extensions are skipped", () => {
   const read = (codec: "eac3" | "dts", bytes: number[]) =>
     frameReader(codec)!(Uint8Array.from([...bytes, ...new Array<number>(16).fill(0)]), 0);
   expect(read("eac3", [0x0b, 0x77, 0x00, 0xff, 0x3f, 0x80])).toMatchObject({

@@ -183,7 +183,7 @@ describe("seeking", () => {
       expect(source.fetched).toBeLessThan(3_000_000);
     }
   });
-  test("what lies before the place of a seek can be read, for subtitles", async () => {
+  test("subtitles from before the place of a seek can be read", async () => {
     const { file } = await open(sample("ffmpeg.mkv"));
     const srt = file.streams.find(({ codec }) => codec === "srt")!.id;
     const reading = await file.before(4.5e6, 1, new Set([srt]));
@@ -289,7 +289,7 @@ describe("seeking", () => {
       "line 24",
     ]);
   });
-  test("a film whose Cues are beyond its end is still scrollTarget", async () => {
+  test("a film whose Cues are beyond its end can still be seeked", async () => {
     const whole = sample("ffmpeg.mkv");
     const packet = await first(whole.subarray(0, whole.length - 3000), 3);
     expect(packet.pts / 1e6).toBeLessThanOrEqual(3);
@@ -364,7 +364,7 @@ describe("structure", () => {
     expect(source.fetched).toBeLessThan(100_000);
     expect(await file.fonts()).toMatchObject([{ name: "a.ttf", size: 20 << 20 }]);
   });
-  test("garbage between clusters costs what lies in it, no more", async () => {
+  test("garbage between clusters loses only what is in it", async () => {
     const film = concat(
       EBML_HEAD,
       el(

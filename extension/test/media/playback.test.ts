@@ -171,7 +171,7 @@ describe("a film", () => {
     await until("an eviction", () => source.buffers[0]!.ranges[0]![0] > 30);
     expect(source.buffers[0]!.ranges[0]![0]).toBeLessThan(40);
   });
-  test("bounds what is buffered by bytes as well", async () => {
+  test("limits the buffers in bytes as well", async () => {
     const { source, playback } = await film(long(40, { frame: 8 << 20 }));
     await until("a full buffer", () => (source.buffers[0]?.held ?? 0) > 100 << 20);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -182,7 +182,7 @@ describe("a film", () => {
 });
 
 describe("seeking", () => {
-  test("beyond what is buffered it begins there, and forgets the rest", async () => {
+  test("a seek beyond the buffer starts there, and drops the rest", async () => {
     const { source, playback, range } = await film(long(300));
     await until("the beginning", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 10);
     playback.seek(200.5);
@@ -210,7 +210,7 @@ describe("seeking", () => {
     await until("the last place", () => cover(source, 150, 160));
     expect(troubles).toEqual([]);
   });
-  test("inside what is buffered nothing is read again", async () => {
+  test("a seek inside the buffer reads nothing again", async () => {
     const { source, playback, asked } = await film(long(300));
     await until("the beginning", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 39);
     const before = asked.length;
@@ -356,7 +356,7 @@ describe("a lane", () => {
     ]);
     expect(buffer.log).toEqual(["init", "init", "type video/x", "init"]);
   });
-  test("what was queued before it was cleared is not appended", async () => {
+  test("data queued before a clear is not appended", async () => {
     const { buffer, lane: tested } = lane();
     const appends = [tested.append(bytes(10)), tested.append(bytes(10)), tested.append(bytes(10))];
     await tested.clear();

@@ -50,7 +50,7 @@ for (const [name, codec] of [
   });
 }
 
-test("where bytes are missing there is no picture, and nobody is asked twice; once they come there is one", async () => {
+test("without bytes there is no picture and no second request; once they arrive there is one", async () => {
   const bytes = sample("ffmpeg.mkv");
   let there = 10;
   const { frames, asked } = daemon(bytes, (at) => at < there);
@@ -60,7 +60,7 @@ test("where bytes are missing there is no picture, and nobody is asked twice; on
   expect((await frames.near(0))?.packet.key).toBe(true);
 });
 
-test("of what is no film, or none that is read here, there is no picture", async () => {
+test("a file that is not a supported film has no picture", async () => {
   for (const name of ["head.avi", "head.flac", "old.m2ts", "ac3.wav"])
     expect(await daemon(sample(name)).frames.near(1)).toBeUndefined();
 });

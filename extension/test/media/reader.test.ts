@@ -29,7 +29,7 @@ const part =
     });
 
 describe("a cursor", () => {
-  test("reads what lies there, however it is cut", async () => {
+  test("reads the file's bytes, in chunks of any size", async () => {
     for (let seed = 1; seed <= 40; seed += 1) {
       const random = chance(seed);
       const { source } = served(bytes, {
@@ -64,7 +64,7 @@ describe("a cursor", () => {
     await cursor.need(1);
     expect(asked).toHaveLength(2);
   });
-  test("passes over a wide gap with a new request, and reads through a narrow one", async () => {
+  test("skips a wide gap with a new request, and reads through a narrow one", async () => {
     const { source, asked } = served(bytes);
     const cursor = new Cursor(source, 0);
     await cursor.need(10);
@@ -76,7 +76,7 @@ describe("a cursor", () => {
     expect(asked[1]).toMatch(new RegExp(`^bytes=${2 * FAR + 100_000}-`));
     expect(source.fetched).toBeLessThan(FAR + 20_000);
   });
-  test("a cancelled one fails at once, also while it waits", async () => {
+  test("a cancelled cursor fails at once, also while it waits", async () => {
     const aborted: AbortSignal[] = [];
     const source = new RangeSource("http://127.0.0.1/", (_url, { signal }) => {
       aborted.push(signal);
@@ -168,13 +168,13 @@ describe("replies", () => {
       expect([states[0], states.at(-1)]).toEqual([true, false]);
     }
   });
-  test("nobody is waited for without end", async () => {
+  test("waiting always ends", async () => {
     const { source, waits } = answering(() => new Response(null, { status: 404 }));
     source.patience.tell(false);
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
     expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(31 * 60_000);
   });
-  test("a file that has another length now is another file", async () => {
+  test("a file whose length has changed is another file", async () => {
     const { source } = answering(part(0, 100), part(100, 200, 5000));
     await expect(new Cursor(source, 0).need(200)).rejects.toMatchObject({ kind: "gone" });
   });
@@ -182,7 +182,7 @@ describe("replies", () => {
     const { source } = answering(part(50, 100));
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
   });
-  test("a server that sends nothing is not asked forever", async () => {
+  test("requests to a silent server end", async () => {
     const { source } = answering(
       () =>
         new Response(body(new Uint8Array(0), 1), {
@@ -192,7 +192,7 @@ describe("replies", () => {
     );
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "unreachable" });
   });
-  test("one that breaks off with nothing in it is asked for again, but not at once", async () => {
+  test("a reply that is interrupted without data is requested again, after a pause", async () => {
     const nothing = () =>
       new Response(body(new Uint8Array(0), 1), {
         status: 206,

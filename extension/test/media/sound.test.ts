@@ -7,7 +7,7 @@ import { all, sample, served } from "./bytes";
 const channel = (value: number) => new Float32Array(4).fill(value);
 
 describe("roles of channels", () => {
-  test("a real AC-3 frame in mono tells one", async () => {
+  test("a real mono AC-3 frame has one channel", async () => {
     const { source } = served(sample("ffmpeg.mkv"));
     const file = (await MatroskaFile.open(source, new Cursor(source, 0)))!;
     const track = file.streams.find(({ codec }) => codec === "ac3")!;
@@ -57,7 +57,7 @@ describe("mixing down", () => {
     expect(left![0]).toBeCloseTo(0.3 + 0.2 * Math.SQRT1_2, 6);
     expect(right![0]).toBe(0);
   });
-  test("what is loud everywhere stays below full scale, and in order", () => {
+  test("loud samples stay below full scale, and in order", () => {
     const at = (level: number) =>
       mixDown(
         [1, 1, 1, 1, 1, 1].map((value) => channel(value * level)),

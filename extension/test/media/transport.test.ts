@@ -20,7 +20,7 @@ async function opened(bytes: Uint8Array) {
   return { source, asked, ...(await inspect(source, here)) };
 }
 
-describe("a recording whose clock begins again in its middle, with MP2 and AAC", () => {
+describe("a recording whose clock restarts in its middle, with MP2 and AAC", () => {
   test("tells its tracks, and that MP2 is for ffmpeg", async () => {
     const { film, verdict, measure } = await opened(sample("wraps.mpegts"));
     expect(
@@ -68,7 +68,7 @@ describe("a recording whose clock begins again in its middle, with MP2 and AAC",
   });
 });
 
-test("what was read for looking is not read again for playing", async () => {
+test("bytes read by the inspection are not read again for playing", async () => {
   for (const name of ["wraps.mpegts", "film.mp4"]) {
     const { demuxed, source, asked } = await opened(sample(name));
     expect(asked).toHaveLength(1);
@@ -84,7 +84,7 @@ test("what was read for looking is not read again for playing", async () => {
   }
 });
 
-test("MPEG-2 in M2TS is ffmpeg's, and its length is told all the same", async () => {
+test("MPEG-2 in M2TS needs ffmpeg, and its length is still known", async () => {
   const { film, verdict, measure } = await opened(sample("old.m2ts"));
   expect([
     film.container,

@@ -117,7 +117,7 @@ describe("an inspection", () => {
     );
     expect(worker.terminated).toBe(true);
   });
-  test("ends at once when nobody wants it any more", async () => {
+  test("ends at once when it is aborted", async () => {
     const ending = new AbortController();
     const { worker, result } = look(ending.signal);
     ending.abort();
@@ -154,7 +154,7 @@ describe("engines that a worker feeds", () => {
     await engine.destroy();
     expect(worker.terminated).toBe(true);
   });
-  test("the worker hears when the daemon is not there, also one that begins then", () => {
+  test("the worker is told when the daemon is away, also a worker that starts then", () => {
     const { engine, workers } = engines(MseEngine);
     engine.open(FILM, 0);
     for (const connected of [true, false, false, true]) engine.linked(connected);
@@ -275,7 +275,7 @@ describe("what the daemon can", () => {
       url.href === "http://127.0.0.1:9/convert"
         ? Promise.resolve().then(reply)
         : Promise.reject(new Error(url.href))) as unknown as typeof fetch);
-  test("is told, or why not, or nothing", async () => {
+  test("is returned, or why it is not, or nothing", async () => {
     expect(
       await ask(() =>
         Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }),

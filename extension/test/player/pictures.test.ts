@@ -28,7 +28,7 @@ function rig() {
 const live = () => new AbortController().signal;
 const picture = () => ({ close: vi.fn() }) as unknown as ImageBitmap;
 
-test("nothing is loaded before somebody asks, and then one worker for all questions", async () => {
+test("nothing is loaded before the first request, and one worker serves all", async () => {
   const { pictures, workers } = rig();
   expect(workers).toEqual([]);
   const [first, second] = [pictures.near("u", 1, live()), pictures.near("u", 2, live())];
@@ -43,7 +43,7 @@ test("nothing is loaded before somebody asks, and then one worker for all questi
   expect(await Promise.all([first, second])).toEqual([undefined, made]);
 });
 
-test("its end answers who waits, and a picture that nobody waits for is freed", async () => {
+test("its end answers pending requests, and a picture without a request is freed", async () => {
   const { pictures, workers } = rig();
   const asked = pictures.near("u", 1, live());
   pictures.destroy();
@@ -60,7 +60,7 @@ test("a worker that does not load leaves no question open", async () => {
   expect(await asked).toBeUndefined();
 });
 
-test("who asks no more costs nothing", async () => {
+test("an aborted request costs nothing", async () => {
   const { pictures, workers } = rig();
   expect(await pictures.near("u", 1, AbortSignal.abort())).toBeUndefined();
   expect(workers).toEqual([]);

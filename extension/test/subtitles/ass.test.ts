@@ -98,7 +98,7 @@ describe("drawing", () => {
     worker.say({ kind: "ready" });
     expect(worker.log.slice(1)).toEqual(["events A 4000+2000", "draw 5.5"]);
   });
-  test("asks for one picture at a time, then for the last one that was wanted", () => {
+  test("requests one picture at a time, then the last requested one", () => {
     const { worker, renderer } = begin();
     worker.say({ kind: "ready" });
     for (const time of [6, 7, 8]) renderer.draw(time);

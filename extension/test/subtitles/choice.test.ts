@@ -42,26 +42,26 @@ describe("the track to begin with", () => {
     check({ language: "en", forced: false, title: undefined }, "en");
     check({ language: "pt", forced: false, title: undefined }, "pt");
   });
-  test("has the title that was wanted, if there is one", () => {
+  test("has the preferred title, if there is one", () => {
     check({ language: "de", forced: false, title: "SDH" }, "de-sdh");
     check({ language: "de", forced: false, title: "Director" }, "de");
   });
-  test("is a forced one only if that was wanted", () => {
+  test("is a forced track only if that was preferred", () => {
     check({ language: "de", forced: true, title: undefined }, "de-forced");
     check({ language: "en", forced: true, title: undefined }, undefined);
     check({ language: "de", forced: false, title: undefined }, undefined, [FILM[2]!]);
   });
-  test("is none where the language is missing, unless there is but one of unknown language", () => {
+  test("is none if the language is missing, unless there is only one track of unknown language", () => {
     check({ language: "fr", forced: false, title: undefined }, undefined);
     check({ language: "fr", forced: false, title: undefined }, "only", [track("only", undefined)]);
   });
-  test("is, unasked, a forced one in the person's language, or the only forced one that the film names", () => {
+  test("without a preference is a forced track in the person's language, or the film's only forced track", () => {
     check(undefined, "de-forced");
     check(undefined, undefined, FILM, ["fr"]);
     check(undefined, "x", [track("x", "ja", { forced: true, isDefault: true })], ["fr"]);
     check(undefined, undefined, [track("x", "ja", { isDefault: true })], ["ja"]);
   });
-  test("is found again by what is remembered of it", () => {
+  test("is found again by its stored preference", () => {
     for (const one of FILM)
       expect(pick(JSON.parse(JSON.stringify(preferenceOf(one))), FILM, [])).toBe(one.id);
     expect(preferenceOf(undefined)).toBe("off");
@@ -118,12 +118,12 @@ describe("a list of cues", () => {
     const at = list([1, 2], [2, 3]);
     expect([0.99, 1, 1.99, 2, 3].map(at)).toEqual([[], ["1-2"], ["1-2"], ["2-3"], []]);
   });
-  test("shows a long one beneath many short ones, whatever the order in which they came", () => {
+  test("shows a long cue below many short ones, in any order of arrival", () => {
     const at = list([5, 6], [3, 4], [0, 100], [50, 51]);
     expect(at(50.5)).toEqual(["0-100", "50-51"]);
     expect(at(5.5)).toEqual(["0-100", "5-6"]);
   });
-  test("ends one without an end at the next, and after seven seconds at the latest", () => {
+  test("ends a cue without an end at the next one, and after seven seconds at most", () => {
     const at = list([0, undefined], [3, undefined], [20, 21]);
     expect([2.9, 3, 9.9, 10, 20].map(at)).toEqual([
       ["0-undefined"],

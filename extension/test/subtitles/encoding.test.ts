@@ -92,7 +92,7 @@ test("English with a few characters of Windows", async () => {
   expect((await decodeText(bytes))?.encoding).toBe("windows-1252");
 });
 
-test("what is no text is told apart", async () => {
+test("files that are not text are recognized", async () => {
   const random = chance(1);
   expect(
     await decodeText(

@@ -91,7 +91,7 @@ describe("a display set", () => {
     );
     expect(at(screenAt(sets, 0), 299, 939)![3]).toBe(picture.pixel(199, 39) === 1 ? 255 : 128);
   });
-  test("shows two objects, and of a cropped one its part", () => {
+  test("shows two objects, and the visible part of a cropped one", () => {
     const sets = new PgsSets();
     sets.add(
       0,
@@ -129,7 +129,7 @@ describe("sets that build on others", () => {
     expect(at(screenAt(sets, 2), 150, 920)![3]).toBe(60);
     expect(at(screenAt(sets, 0), 150, 920)![3]).toBe(255);
   });
-  test("forget what lies before a set that begins afresh", () => {
+  test("forget everything before a set that starts afresh", () => {
     const sets = new PgsSets();
     sets.add(0, undefined, shows([box()]));
     sets.add(1, undefined, nothing(0x80));

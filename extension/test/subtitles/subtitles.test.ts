@@ -206,7 +206,7 @@ describe("a track inside the film", () => {
       "plain draw 1.75",
     ]);
   });
-  test("keeps what came, and is asked for again, when the film is opened anew", async () => {
+  test("keeps its cues, and is requested again, when the film is reopened", async () => {
     const { subtitles, asked, renderers, settled, log } = stage();
     const tracks = [inside(3, "en")];
     subtitles.setInside(tracks);
@@ -287,7 +287,7 @@ describe("a track inside the film", () => {
 });
 
 describe("a delay", () => {
-  test("moves what is drawn, at once", async () => {
+  test("moves the drawn subtitles at once", async () => {
     const { subtitles, log, video, settled } = stage();
     subtitles.setInside([inside(3, "en")]);
     subtitles.select("inside/3");
@@ -305,7 +305,7 @@ describe("a delay", () => {
     ]);
     expect(subtitles.delayS).toBe(-0.25);
   });
-  test("is counted from where the element is, while it is scrollTarget", async () => {
+  test("follows the element's position during a seek", async () => {
     const { subtitles, log, video, settled } = stage();
     subtitles.setInside([inside(3, "en")]);
     subtitles.select("inside/3");
@@ -316,7 +316,7 @@ describe("a delay", () => {
   });
 });
 
-test("the size is bounded, and lays out anew", async () => {
+test("the size is limited, and a change causes a new layout", async () => {
   const { subtitles, log, settled } = stage();
   subtitles.setInside([inside(3, "en")]);
   subtitles.select("inside/3");
