@@ -156,9 +156,9 @@ export const scenes = {
           for (const status of [404, 503, 504, 403]) {
             await answer(status);
             if (status === 404)
-              void ask(
-                "trial.seek(58.5, 60000).then((ms) => (globalThis.seekMs = ms))",
-              ).catch(() => {});
+              void ask("trial.seek(58.5, 60000).then((ms) => (globalThis.seekMs = ms))").catch(
+                () => {},
+              );
             await wait(5000);
             fails.push(
               ...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`),

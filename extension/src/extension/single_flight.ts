@@ -1,4 +1,4 @@
-// Shares one running call among all who ask meanwhile.
+// Shares one running call among all callers meanwhile.
 
 /** Wraps a function so that calls made while one runs share its outcome. */
 export function singleFlight<T>(call: () => Promise<T>): () => Promise<T> {

@@ -1,4 +1,4 @@
-// Decides what a file is and who can play it, from its first bytes and the browser's codecs.
+// Decides what a file is and what can play it, from its first bytes and the browser's codecs.
 
 import { BlockReader } from "./blocks";
 import { mseType } from "./codecs";
@@ -246,7 +246,7 @@ export function soundOf(
   return DECODED.has(stream.codec) && encodesOpus ? "transcoded" : "impossible";
 }
 
-/** Decides who plays a film, with the default sound track or the track `wanted`. */
+/** Decides what plays a film, with the default sound track or the track `wanted`. */
 export function decide(
   opened: Pick<Demuxed, "container" | "streams">,
   film: Film,

@@ -1,4 +1,4 @@
-// One film in the player: inspects it, chooses who plays it, and keeps it open.
+// One film in the player: inspects it, chooses what plays it, and keeps it open.
 //
 // After `destroy` no listener of the session is left, and the `<video>` is free for the next film.
 // The session's state changes after events of the `<video>`, never because something was requested.
@@ -56,7 +56,7 @@ export class Session {
   /** Choices that the engine has not confirmed yet. */
   private chosen: Record<string, string> = {};
   private help: string | undefined;
-  /** Whether it is decided who opens the film. It needs the film's name. */
+  /** Whether it is decided what opens the film. It needs the film's name. */
   private decided = false;
   private ready = false;
   private wasConnected = false;
@@ -409,7 +409,7 @@ export class Session {
     return chosen && String(chosen.id);
   }
 
-  /** Decides who plays a film that was inspected first. */
+  /** Decides what plays a film that was inspected first. */
   private judge(engine: FedEngine, film: Inspected, verdict: Verdict): void {
     this.learn(film, verdict);
     switch (verdict.path) {

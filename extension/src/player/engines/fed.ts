@@ -20,7 +20,7 @@ import { isFinal, isOfPlace, troubleWords } from "./words";
 /** What a session may be told besides what every engine reports. */
 export interface FedListener extends EngineListener {
   /**
-   * What the film contains, and who can play it best. This engine continues if it can. Not called
+   * What the film contains, and what can play it best. This engine continues if it can. Not called
    * for an adopted inspection.
    */
   inspected?(film: Inspected, verdict: Verdict): void;

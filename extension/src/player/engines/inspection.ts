@@ -1,4 +1,4 @@
-// Inspects a film without playing it: what it contains, and who can play it.
+// Inspects a film without playing it: what it contains, and what can play it.
 //
 // A worker reads the film's head. It lives until `signal` is aborted or an engine takes it over
 // (`engine.adopt(inspection)`, then `open`).
