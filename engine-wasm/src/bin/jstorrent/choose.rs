@@ -1,30 +1,30 @@
-//! Which file of a torrent is meant.
+//! Finds the file of a torrent that the user named.
 
 use engine_wasm::view::FileView;
 
 /// Why no file can be chosen. The texts are for people.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ChoiceError {
-    /// Nobody has this number or name.
+    /// No file has this number or name.
     #[error("there is no file {0:?} in this torrent: `jstorrent info` shows what there is")]
     Unknown(String),
-    /// Several have it.
+    /// Several files match.
     #[error(
-        "{wanted:?} matches {count} files, such as {first:?} and {second:?}: name more of it, or its number"
+        "{wanted:?} matches {count} files, such as {first:?} and {second:?}: give more of the name, \
+         or the number"
     )]
     Ambiguous { wanted: String, count: usize, first: String, second: String },
-    /// Nothing to play.
+    /// There is nothing to play.
     #[error("there is no video or audio file in this torrent: choose a file with --file")]
     NothingToPlay,
 }
 
-/// The number under which people know one of these files: they count from one, in the order in
-/// which files are listed.
+/// Returns the number of a file as printed to users: from one, in listing order.
 pub(crate) fn number(files: &[FileView], file: &FileView) -> usize {
     files.iter().position(|other| other.index == file.index).map_or(0, |at| at + 1)
 }
 
-/// The file of this number or name; without one the largest film or sound.
+/// Returns the file with this number or name; without one, the largest video or audio file.
 ///
 /// # Errors
 /// [`ChoiceError`].
@@ -74,10 +74,10 @@ fn name(file: &FileView) -> &str {
     file.path.rsplit('/').next().unwrap_or_default()
 }
 
-/// The largest; of several such the first.
+/// Returns the largest file; of several, the first.
 fn largest(files: &[FileView]) -> Option<&FileView> {
     let films = files.iter().filter(|file| file.playable && file.length > 0);
-    // Of several that are equal `max_by_key` takes the last.
+    // Of equal elements, `max_by_key` returns the last.
     films.rev().max_by_key(|file| file.length)
 }
 

@@ -1,4 +1,4 @@
-//! The command line: names, help and examples. It decides nothing.
+//! The command line: names, help and examples.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,7 +28,8 @@ It holds lines such as
   player = \"mpv --fs\"";
 
 const STREAM_EXAMPLES: &str = "\
-The URL works at once: a player that asks for data that is not downloaded yet waits, and that data is downloaded first. Seeking works.
+The URL works at once. When a player asks for data that is not downloaded yet, it waits while that
+data is downloaded first. Seeking works.
 The download is removed at the end, unless --keep is set or it was there before.
 
 Examples:
@@ -38,9 +39,11 @@ Examples:
   jstorrent stream film.torrent --json | jq -r 'select(.event == \"ready\").url'";
 
 const GET_EXAMPLES: &str = "\
-Files that are in the folder already are checked and not downloaded again, so an interrupted download resumes where it stopped.
+Files that are in the folder already are checked and not downloaded again, so an interrupted
+download resumes where it stopped.
 
-Exit status: 0 when everything that is wanted is downloaded and verified, 130 after Ctrl+C, 1 when something went wrong.
+Exit status: 0 when all selected files are downloaded and verified, 130 after Ctrl+C, 1 after an
+error.
 
 Examples:
   jstorrent get film.torrent
@@ -49,10 +52,11 @@ Examples:
   jstorrent get film.torrent --seed --ratio 2 --upload-limit 500K";
 
 const SERVE_EXAMPLES: &str = "\
-Open the printed address in a browser, or call it from a program (/openapi.json describes all calls). A call presents the token as
-?token=TOKEN or as a header Authorization: Bearer TOKEN; addresses of films carry a key of their own. A torrent that was added is removed,
-with its files, when nobody has read it for --cleanup-delay, unless the call says keep. Ctrl+C stops the server and leaves readers five
-seconds; a second Ctrl+C stops it at once.
+Open the printed address in a browser, or call it from a program (/openapi.json describes all
+calls). A call presents the token as ?token=TOKEN or as a header Authorization: Bearer TOKEN.
+Addresses of films contain a key of their own. An added torrent is removed, with its files, when
+nobody has read it for --cleanup-delay seconds, unless the call says keep. Ctrl+C stops the server
+and leaves readers five seconds; a second Ctrl+C stops it at once.
 
 Examples:
   jstorrent serve --dir ~/Films
@@ -75,7 +79,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve a file at a URL for a player, while it is downloaded
     Stream(Stream),
-    /// Download everything
+    /// Download a torrent
     Get(Get),
     /// Serve a page and an HTTP API that adds, streams and removes torrents
     Serve(Serve),
@@ -114,10 +118,10 @@ pub(crate) struct Stream {
     /// Keep what was downloaded
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Continue in existing files of the same names, and overwrite what differs
+    /// Continue with existing files of the same names, and overwrite parts that differ
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// One line of JSON for each event, on standard output
+    /// Print one line of JSON per event to standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -165,7 +169,7 @@ pub(crate) struct Serve {
 pub(crate) struct Info {
     #[command(flatten)]
     pub(crate) source: SourceArg,
-    /// One JSON object on standard output
+    /// Print one JSON object to standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -197,7 +201,7 @@ pub(crate) struct Peers {
     pub(crate) peer: Vec<SocketAddr>,
 }
 
-/// Where the configuration file lies, from flag or environment.
+/// The path of the configuration file, from flag or environment.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigArg {
     /// Read this file instead of the user's config.toml

@@ -1,4 +1,4 @@
-//! The commands: what each does with a session, and with which status it ends.
+//! The commands `stream`, `get` and `info`: their steps and exit status.
 
 use std::process::ExitCode;
 
@@ -20,11 +20,11 @@ use crate::session::Session;
 use crate::source::Source;
 use crate::stop::Stop;
 
-/// How a session's work ended.
+/// How the work of a session ended.
 enum Ending {
-    /// By itself.
+    /// The work was done.
     Done,
-    /// By a signal with this exit status.
+    /// A signal ended it, with this exit status.
     Stopped(u8),
 }
 
@@ -32,7 +32,7 @@ enum Ending {
 pub(crate) async fn stream(args: Stream) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
     if let Source::Torrent { meta, .. } = &source {
-        // Said before anything is started.
+        // An invalid choice fails before anything is started.
         choose(&files(meta), args.file.as_deref())?;
     }
     let config = args.settings.resolve_with(&args.peers.peer)?;
@@ -89,7 +89,7 @@ async fn play(
     }
 }
 
-/// Where a player finds the file of this index under its own name.
+/// Returns the URL of a file, ending in the file's name.
 fn url_of(session: &Session, torrent: &TorrentView, index: u32) -> Option<String> {
     torrent.files.iter().find(|file| file.index == index).map(|file| session.named_url(file))
 }
@@ -119,13 +119,13 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
                 let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
             } else if is_described {
-                // An earlier run may have wanted less.
+                // An earlier run may have selected fewer files.
                 let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 let all: Vec<u32> = torrent.files.iter().map(|file| file.index).collect();
                 session.want(&torrent, &all).await?;
             }
             if is_described {
-                // Named when it is known what to ask them for.
+                // Peers are added once the files are selected.
                 session.name_peers(&args.peers).await?;
             }
             let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
@@ -172,7 +172,7 @@ async fn seed(session: &mut Session, report: &mut Report) -> Result<()> {
     )
 }
 
-/// The indexes of the files that are meant.
+/// Returns the indices of the files that the user named.
 fn chosen(files: &[FileView], wanted: &[String]) -> Result<Vec<u32>> {
     let indexes = wanted.iter().map(|wanted| Ok(choose(files, Some(wanted))?.index));
     indexes.collect()
@@ -198,9 +198,9 @@ pub(crate) async fn info(args: Info) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What peers or a server know of it.
+/// Fetches the description of a magnet link or URL.
 async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<ExitCode> {
-    // Standard output is for the one object: progress goes to standard error.
+    // Standard output holds the result only; progress goes to standard error.
     let mut report = Report::new(false);
     let config = Config { dir: None, ..config };
     let ending = with_session(config, source, Keep::No, async |session: &mut Session| {
@@ -227,7 +227,7 @@ async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<Exi
     }
 }
 
-/// Does something with a session and ends the session in order, whatever happens.
+/// Runs `work` with a session, and always ends the session in order.
 async fn with_session(
     config: Config,
     source: &Source,
@@ -250,7 +250,7 @@ async fn with_session(
     ending
 }
 
-/// Shows progress until the torrent is as wanted.
+/// Shows progress until the torrent satisfies a condition.
 async fn until(
     session: &mut Session,
     report: &mut Report,
@@ -278,7 +278,7 @@ async fn until(
     }
 }
 
-/// The files of a torrent file as the engine will show them, before it does.
+/// Returns the files of a `.torrent` file as the engine will show them.
 fn files(meta: &Metainfo) -> Vec<FileView> {
     let mut files: Vec<_> = (0..).zip(&meta.files).filter(|(_, file)| !file.padding).collect();
     files.sort_by(|(_, a), (_, b)| natural(&a.path, &b.path));
@@ -305,7 +305,7 @@ fn all_fields(files: &[FileView]) -> Vec<Value> {
     files.iter().map(|file| file_fields(files, file)).collect()
 }
 
-/// One of these files.
+/// Returns one of these files.
 fn file_fields(files: &[FileView], file: &FileView) -> Value {
     json!({
         "number": number(files, file), "index": file.index, "path": file.path, "length": file.length, "contentType": file.content_type,
@@ -350,7 +350,7 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
     })
 }
 
-/// A tracker's URL, and what it said if it was asked.
+/// Describes a tracker: its URL, and its answer if it was asked.
 fn with_state(url: &str, states: &Value) -> String {
     let Some(state) = states.as_array().into_iter().flatten().find(|state| state["url"] == url)
     else {

@@ -1,8 +1,7 @@
-//! What the user may set: flags, then the environment, then `config.toml`, then defaults. What only
-//! the server knows is in [`server`].
+//! The user's settings: flags, then environment, then `config.toml`, then defaults.
 //!
-//! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the
-//! environment are told apart by clap.
+//! Owns names, defaults and merging; reads one file and changes nothing. clap merges flags and
+//! environment. [`server`] holds the settings of `jstorrent serve` only.
 
 pub(crate) mod server;
 mod sharing;
@@ -28,7 +27,7 @@ use sources::SourceSettings;
 use switch::Switch as _;
 use talking::{EncryptionWord, TalkSettings};
 
-/// Settings as they are given, each of them optional.
+/// Settings from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Settings {
     #[command(flatten)]
@@ -37,7 +36,7 @@ pub(crate) struct Settings {
     /// one]
     #[arg(long, short, value_name = "DIR", env = "JSTORRENT_DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Folder for what is remembered between runs
+    /// Folder for saved state, such as the list of torrents [default: the user's data folder]
     #[arg(long, value_name = "DIR", env = "JSTORRENT_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Address that players connect to [default: 127.0.0.1 and any free port; for `serve`, port
@@ -53,14 +52,14 @@ pub(crate) struct Settings {
     /// Don't use the distributed hash table (DHT)
     #[arg(long, env = "JSTORRENT_NO_DHT", yes_or_no())]
     pub(crate) no_dht: Option<bool>,
-    /// DHT node to start from instead of the usual ones; may be repeated
+    /// DHT node to start from instead of the default ones; may be repeated
     #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
     pub(crate) dht_bootstrap: Vec<String>,
-    /// Most bytes per second to download, all torrents together, such as 500K or 2M [default: no
-    /// limit]
+    /// Maximum download rate of all torrents together, bytes per second, such as 500K or 2M
+    /// [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) download_limit: Option<u64>,
-    /// Most bytes per second to upload, all torrents together [default: no limit]
+    /// Maximum upload rate of all torrents together, bytes per second [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_UPLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<u64>,
     /// Port to listen on for peers; another one if it is in use [default: any]
@@ -69,7 +68,7 @@ pub(crate) struct Settings {
     /// Don't ask the router to forward the port (PCP, NAT-PMP, UPnP)
     #[arg(long, env = "JSTORRENT_NO_PORT_MAPPING", yes_or_no())]
     pub(crate) no_port_mapping: Option<bool>,
-    /// Peers per torrent [default: 30]
+    /// Maximum number of peers per torrent [default: 30]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
     pub(crate) max_connections: Option<u32>,
     #[command(flatten)]
@@ -80,7 +79,7 @@ pub(crate) struct Settings {
     pub(crate) talking: TalkSettings,
 }
 
-/// What the file may say.
+/// The contents of `config.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -115,45 +114,45 @@ struct File {
     no_token: Option<bool>,
 }
 
-/// Settings as they are used.
+/// The merged settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Folder to download to, if one was named.
+    /// Folder to download to, if one was given.
     pub(crate) dir: Option<PathBuf>,
-    /// Folder for what has to be remembered.
+    /// Folder for saved state.
     pub(crate) state: PathBuf,
-    /// Where players connect, if it matters.
+    /// Address for players; `None` for any port.
     pub(crate) listen: Option<SocketAddr>,
-    /// Whether private addresses may be dialled.
+    /// Whether peers at private addresses are allowed.
     pub(crate) allow_private_peers: bool,
-    /// Addresses of this machine at which peers may connect; none for all.
+    /// Local addresses that listen for peers; empty for all.
     pub(crate) peer_addresses: Vec<IpAddr>,
-    /// The DHT, unless it is not wanted.
+    /// The DHT; `None` if it is disabled.
     pub(crate) dht: Option<DhtConfig>,
-    /// Bytes a second from all peers together.
+    /// Download limit for all torrents together, bytes per second.
     pub(crate) download_limit_bps: Option<u64>,
-    /// Bytes a second to all peers together.
+    /// Upload limit for all torrents together, bytes per second.
     pub(crate) upload_limit_bps: Option<u64>,
-    /// Port at which peers connect; 0 for any.
+    /// Port for incoming peers; 0 for any.
     pub(crate) listen_port: u16,
-    /// Whether the router is asked to let peers in.
+    /// Whether to ask the router to forward the port.
     pub(crate) port_mapping: bool,
-    /// Connections of one torrent, if that was said.
+    /// Most connections of one torrent, if given.
     pub(crate) max_connections: Option<u32>,
     /// When a torrent stops seeding.
     pub(crate) goals: Goals,
-    /// How many torrents are at work at once.
+    /// How many torrents are active at once.
     pub(crate) queue: QueueConfig,
-    /// Where peers may come from.
+    /// The enabled sources of peers.
     pub(crate) sources: Sources,
-    /// How peers are talked to.
+    /// Transports and encryption of peer connections.
     pub(crate) ways: Ways,
-    /// The player named in the file.
+    /// The player from the file.
     pub(crate) player: Option<String>,
 }
 
 impl Config {
-    /// What every command tells its engine.
+    /// Returns the engine's configuration.
     pub(crate) fn engine(&self) -> EngineConfig {
         let usual = EngineConfig::default();
         EngineConfig {
@@ -178,19 +177,17 @@ impl Config {
 }
 
 impl Settings {
-    /// Fills what is not given from the file, then from the defaults.
+    /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors
-    /// In plain words, when the file or a value makes no sense.
+    /// # Errors The file is unreadable, or a value is invalid.
     pub(crate) fn resolve(&self) -> Result<Config> {
         self.resolve_with_file().map(|(config, _)| config)
     }
 
-    /// What counts where these peers are to be dialled: in a private network none would be, and
-    /// nobody would say so, unless that is allowed.
+    /// Merges the settings, and checks that they allow these peers.
     ///
-    /// # Errors
-    /// In plain words, as [`Settings::resolve`], and when a peer is such.
+    /// # Errors As [`Settings::resolve`], and if a peer's address is private and private peers are
+    /// not allowed.
     pub(crate) fn resolve_with(&self, peers: &[SocketAddr]) -> Result<Config> {
         let config = self.resolve()?;
         match peers.iter().find(|peer| is_local(peer.ip()) && !config.allow_private_peers) {
@@ -269,7 +266,7 @@ impl Settings {
     }
 }
 
-/// A host and a port.
+/// Checks a host and a port.
 fn parse_node(text: &str) -> Result<String, String> {
     let is_node = |(host, port): (&str, &str)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
@@ -280,7 +277,7 @@ fn parse_node(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("“{text}” is not a host and a port such as router.example:6881"))
 }
 
-/// Bytes a second: a number, or one with `K`, `M` or `G` for so many times 1024.
+/// Parses bytes per second: a number, optionally with `K`, `M` or `G` (powers of 1024).
 fn parse_rate(text: &str) -> Result<u64, String> {
     let (number, unit) = match text.trim().strip_suffix(['k', 'K']).map(|number| (number, 10)) {
         Some(parts) => parts,
@@ -309,7 +306,7 @@ fn read(path: &Path) -> Result<File> {
     toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
-/// A value within its bounds, wherever it comes from.
+/// Checks the bounds of a value.
 fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>> {
     match value {
         Some(value) if !range.contains(&value) => {

@@ -1,9 +1,9 @@
-//! The I/O daemon as a child: found, started, and never left behind.
+//! Starts the I/O daemon as a child process, and always ends it.
 //!
-//! Owns the process; speaks to it only through its command line, its `endpoint.json` and a signal.
-//! The child leads a process group of its own: Ctrl+C reaches this program alone, which ends the
-//! daemon after the engine has written down what it knows. Should this program be killed, the
-//! daemon finds itself idle and ends.
+//! Owns the process; controls it only through its command line, its `endpoint.json` and a signal.
+//! The child leads its own process group, so that Ctrl+C reaches this program alone. This program
+//! ends the daemon after the engine has saved its state. If this program is killed, the daemon ends
+//! after its idle timeout.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
@@ -18,23 +18,24 @@ use serde::Deserialize;
 
 /// The daemon's file name.
 const PROGRAM: &str = if cfg!(windows) { "jstorrent-io-daemon.exe" } else { "jstorrent-io-daemon" };
-/// Where else it may be, outright.
+/// Environment variable with the path of the daemon's program.
 const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
-/// Where its standard error goes, in its state folder.
+/// Name of the file for the daemon's standard error, in its state folder.
 const ERRORS: &str = "daemon.err";
-/// How long it may take to start.
+/// How long the daemon may take to start.
 const READY_WITHIN: Duration = Duration::from_secs(15);
-/// How long it may take to end, after the grace for its readers, before it is killed.
+/// How long the daemon may take to end after the grace period for its readers, before it is killed.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
-/// How long one that was killed may take to be gone.
+/// How long a killed daemon may take to disappear.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
-/// How often one looks whether it is so.
+/// Interval of checks while waiting for the daemon.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// What a daemon says whose state folder another one holds.
+/// Part of the daemon's error when another daemon holds its state folder.
 const FOLDER_IS_TAKEN: &str = "another daemon is running";
-/// A daemon without an engine ends after so long, seconds.
+/// Idle timeout of a daemon without an engine, seconds.
 const IDLE_EXIT_S: &str = "5";
-/// What is meant for a daemon that somebody else starts.
+/// Environment variables that must not reach the child: they configure daemons that the user
+/// starts.
 const NOT_OURS: [&str; 14] = [
     "LISTEN",
     "PAGES",
@@ -55,11 +56,11 @@ const NOT_OURS: [&str; 14] = [
 /// Who may use the daemon's HTTP API.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Whoever has the token that the daemon made up, and keeps.
+    /// Callers with the token that the daemon generated and keeps.
     Kept,
-    /// Whoever has this one.
+    /// Callers with this token.
     Token(String),
-    /// Every program of this machine.
+    /// Every program on this computer.
     Anyone,
 }
 
@@ -73,26 +74,26 @@ impl std::fmt::Debug for Access {
     }
 }
 
-/// What a daemon is told when it is started.
+/// The command line of a daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     /// Its state folder.
     pub(crate) state: PathBuf,
-    /// Where downloads go.
+    /// The download folder.
     pub(crate) downloads: PathBuf,
-    /// Where it listens, if that matters.
+    /// The address for HTTP; `None` for any port.
     pub(crate) listen: Option<SocketAddr>,
-    /// Whether private addresses may be dialled.
+    /// Whether peers at private addresses are allowed.
     pub(crate) allow_private_peers: bool,
-    /// Addresses of this machine at which peers may connect; none for all.
+    /// Local addresses that listen for peers; empty for all.
     pub(crate) peer_addresses: Vec<IpAddr>,
-    /// Who may use its HTTP API.
+    /// Which callers may use its HTTP API.
     pub(crate) access: Access,
     /// Whether it serves its pages.
     pub(crate) pages: bool,
-    /// Readers get so long to take what is under way when it ends.
+    /// How long open replies may continue when the daemon ends.
     pub(crate) stop_grace: Duration,
-    /// Replies at once: all, and of one file. `None` for the daemon's own idea of it.
+    /// Limits of simultaneous replies: in total, and per file. `None` for the daemon's defaults.
     pub(crate) max_replies: Option<(u32, u32)>,
 }
 
@@ -114,17 +115,16 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it is ready. With `hurry` set, it is killed rather than
-    /// asked when it is dropped.
+    /// Starts a daemon and waits until it is ready. If `hurry` is set when the value is dropped,
+    /// the daemon is killed instead of asked to end.
     ///
-    /// # Errors
-    /// In plain words.
+    /// # Errors The program is missing, cannot be started, or is not ready in time.
     pub(crate) async fn start(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
         let began = Instant::now();
         loop {
             end_orphan(launch).await;
             match Self::spawn(launch, Arc::clone(&hurry)).await {
-                // An orphan that was itself only starting was faster.
+                // A daemon of an earlier run, which was still starting, took the folder first.
                 Err(_)
                     if last_words(launch).contains(FOLDER_IS_TAKEN)
                         && began.elapsed() < READY_WITHIN => {}
@@ -134,7 +134,8 @@ impl Daemon {
     }
 
     async fn spawn(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
-        // It keeps a log by itself; this is what it says before that, and why it ended.
+        // The daemon writes its own log. This file gets what it prints before that, and why it
+        // ended.
         let errors_path = launch.state.join(ERRORS);
         let errors = File::create(&errors_path)
             .with_context(|| format!("cannot write {}", errors_path.display()))?;
@@ -171,12 +172,12 @@ impl Daemon {
         )
     }
 
-    /// Whether it is gone.
+    /// Returns whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end and waits until it has.
+    /// Asks the daemon to end and waits for it.
     pub(crate) async fn stop(mut self) {
         self.ask_to_end();
         let began = Instant::now();
@@ -246,13 +247,14 @@ fn tell(command: &mut Command, launch: &Launch) {
     }
     match &launch.access {
         Access::Kept => {}
-        // Everybody on this machine can read a command line.
+        // Every user of this computer can read a command line, so the token goes through the
+        // environment.
         Access::Token(token) => drop(command.env("JSTORRENT_TOKEN", token)),
         Access::Anyone => drop(command.arg("--no-token")),
     }
 }
 
-/// Beside this program, then in the path, then where the environment says.
+/// Finds the daemon's program: beside this program, in the `PATH`, or where the environment says.
 fn find() -> Result<PathBuf> {
     let beside =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(PROGRAM)));
@@ -261,13 +263,13 @@ fn find() -> Result<PathBuf> {
     let named = std::env::var_os(PROGRAM_ENV).map(PathBuf::from);
     beside.into_iter().chain(in_path).chain(named).find(|program| program.is_file()).ok_or_else(|| {
         anyhow!(
-            "{PROGRAM} is neither beside this program nor in the PATH: `cargo build --release -p io-shim` makes it in \
-             target/release; or set {PROGRAM_ENV} to where it is"
+            "{PROGRAM} is neither beside this program nor in the PATH. Build it in target/release \
+             with `cargo build --release -p io-shim`, or set {PROGRAM_ENV} to its path"
         )
     })
 }
 
-/// What a daemon said that ended instead of getting ready.
+/// Explains why a daemon ended instead of becoming ready.
 fn last_words(launch: &Launch) -> String {
     let errors = fs::read(launch.state.join(ERRORS)).unwrap_or_default();
     let errors = String::from_utf8_lossy(&errors);
@@ -295,21 +297,20 @@ fn why_it_ended(launch: &Launch) -> anyhow::Error {
     }
 }
 
-/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's
-/// daemon can live there. It may have been started a moment ago: it holds the folder first, and
-/// says then who it is. One that does not end in time, however busy the machine is with its
-/// readers, is killed: all that matters it has written down.
+/// Ends the daemon of an earlier run that was killed. No other program uses this state folder. A
+/// daemon that was started a moment ago locks the folder first and writes its process id
+/// afterwards. A daemon that does not end in time is killed; its state is already on disk.
 async fn end_orphan(launch: &Launch) {
     let state = &launch.state;
     let is_held = || {
         let lock = File::options().write(true).open(state.join("lock"));
-        // Shared, as everybody does who only wants to know.
+        // A shared lock, as for every process that only asks.
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     };
     let (began, patience) = (Instant::now(), launch.stop_grace + ENDED_WITHIN);
     let mut asked = None;
     while is_held() && began.elapsed() < patience + KILLED_WITHIN {
-        // While the folder is held, this is the holder's own word.
+        // While the folder is locked, its holder wrote this file.
         let orphan = read_endpoint(state).map(|endpoint| endpoint.pid);
         match orphan {
             Some(pid) if began.elapsed() > patience => kill(pid),
@@ -350,7 +351,7 @@ fn kill(pid: u32) {
 fn signal(pid: u32, signal: rustix::process::Signal) {
     use rustix::process::{Pid, kill_process};
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // It may have ended this very moment.
+        // The process may have ended in the meantime.
         let _ = kill_process(pid, signal);
     }
 }
@@ -360,8 +361,8 @@ fn kill(pid: u32) {
     terminate(pid);
 }
 
-/// Windows has no gentle way to end a process without a window: what is not on disk by now is
-/// hashed again next time.
+/// Windows cannot ask a process without a window to end. Pieces that are not recorded yet are
+/// checked again next time.
 #[cfg(windows)]
 fn terminate(pid: u32) {
     let _ = Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output();

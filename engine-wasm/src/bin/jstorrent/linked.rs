@@ -1,8 +1,8 @@
-//! A daemon and an engine, linked.
+//! A daemon and an engine that are connected to each other.
 //!
-//! Owns their order at the beginning and at the end. A daemon that dies is started again, on the
-//! same port and with the same token, so that players go on, and as often as it dies: each time
-//! after a longer pause, for as long as the user stays. It knows no torrent and shows nothing.
+//! Owns the order of start and end. A daemon that dies is restarted on the same port with the same
+//! token, so that players continue; the delay doubles with each restart. This module knows no
+//! torrents and prints nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::daemon::{Daemon, Launch};
 
-/// A daemon that lived so long was sound: the next pause is the first again.
+/// A daemon that lived this long resets the delay.
 const SOUND_AFTER: Duration = Duration::from_secs(60);
-/// The first pause before it is started again; each further one is twice as long.
+/// Delay before the first restart; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause.
+/// Longest delay.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What happens to a linked engine.
+/// An event of a connected engine.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The engine says something; `None` when it has failed.
+    /// An event of the engine; `None` when the engine has failed.
     Engine(Option<HostEvent>),
-    /// The pause is over after which the daemon is started again.
+    /// The delay before a restart is over.
     PauseOver,
 }
 
-/// What came of following an event up.
+/// The result of handling an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nothing to speak of.
+    /// Nothing to report.
     Nothing,
-    /// The daemon had died and was started again.
+    /// The daemon had died and was restarted.
     Restarted,
-    /// The daemon can't be started, for this reason; it is tried again after the next pause.
+    /// The daemon cannot be started for this reason; the next attempt follows after a delay.
     Trouble(String),
 }
 
@@ -53,17 +53,16 @@ pub(crate) struct Linked {
     pub(crate) host: Host,
     events: UnboundedReceiver<HostEvent>,
     restarts: u32,
-    /// When the daemon is started again, if it is gone.
+    /// When a dead daemon is restarted.
     restart_at: Option<Instant>,
     since: Instant,
     hurry: Arc<AtomicBool>,
 }
 
 impl Linked {
-    /// Starts the daemon, and links an engine to it.
+    /// Starts a daemon and an engine, and connects them.
     ///
-    /// # Errors
-    /// In plain words.
+    /// # Errors The daemon cannot be started, or the connection fails.
     pub(crate) async fn start(
         launch: Launch,
         config: Config,
@@ -86,21 +85,20 @@ impl Linked {
     }
 
     async fn link(&mut self) -> Result<()> {
-        // The former one has to be gone before its folder can be taken again.
+        // The former daemon must release its state folder first.
         self.daemon = None;
         let daemon = Daemon::start(&self.launch, Arc::clone(&self.hurry)).await?;
         let endpoint = daemon.endpoint.clone();
         self.daemon = Some(daemon);
         self.since = Instant::now();
-        // Whichever port it got, the next one has to be found there, too.
+        // A restarted daemon must listen on the same port.
         if let Some(listen) = &mut self.launch.listen {
             listen.set_port(endpoint.port);
         }
         Ok(self.host.connect(&format!("ws://{}/control", self.address()), endpoint.token).await?)
     }
 
-    /// The next thing that happens; it goes to [`Linked::handle`]. Nothing is lost when the wait is
-    /// given up.
+    /// Waits for the next event, for [`Linked::handle`]. Cancelling the wait loses no event.
     pub(crate) async fn event(&mut self) -> Event {
         if let Some(at) = self.restart_at {
             tokio::time::sleep_until(at.into()).await;
@@ -109,10 +107,9 @@ impl Linked {
         Event::Engine(self.events.recv().await)
     }
 
-    /// Follows up what happened: a daemon that died is started again after a pause.
+    /// Handles an event; restarts a dead daemon after a delay.
     ///
-    /// # Errors
-    /// The engine has failed, or the daemon refuses it for good.
+    /// # Errors The engine has failed, or the daemon refuses the connection for good.
     pub(crate) async fn handle(&mut self, event: Event) -> Result<Outcome> {
         let event = match event {
             Event::Engine(event) => event.context("the engine has failed")?,
@@ -151,19 +148,19 @@ impl Linked {
         self.restarts += 1;
     }
 
-    /// Where the daemon listens.
+    /// Returns the address on which the daemon listens.
     pub(crate) fn address(&self) -> SocketAddr {
         let ip = self.launch.listen.map_or(Ipv4Addr::LOCALHOST.into(), |listen| listen.ip());
         SocketAddr::new(ip, self.daemon.as_ref().map_or(0, |daemon| daemon.endpoint.port))
     }
 
-    /// What opens its HTTP API.
+    /// Returns the token of the daemon's HTTP API.
     pub(crate) fn token(&self) -> &str {
         self.daemon.as_ref().map_or("", |daemon| &daemon.endpoint.token)
     }
 
-    /// Ends the daemon: no new readers, a grace for those there are. Until then the engine serves
-    /// them.
+    /// Ends the daemon: it accepts no new readers, and the engine serves open replies for the grace
+    /// period.
     pub(crate) async fn stop(mut self) {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
@@ -171,7 +168,7 @@ impl Linked {
     }
 }
 
-/// The pause before a daemon is started again that was started again so often in a row.
+/// Returns the delay before a restart, after this many restarts in a row.
 fn pause_before(restarts: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(restarts)).min(LONGEST_PAUSE)
 }

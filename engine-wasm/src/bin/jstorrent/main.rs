@@ -1,5 +1,6 @@
-//! `jstorrent`: the engine at a terminal. It starts `jstorrent-io-daemon` and speaks to it as the
-//! browser's engine does.
+//! `jstorrent`: the engine as a terminal program.
+//!
+//! It starts `jstorrent-io-daemon` and connects to it like the engine in the browser.
 
 mod choose;
 mod cli;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     log();
     match run(Cli::parse().command) {
         Ok(status) => status,
-        // Whoever read the output has seen enough.
+        // The reader of the output, such as `head`, has closed the pipe.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", words(&error));
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes, none said twice: some quote theirs.
+/// Joins an error and its causes, without causes that an error already quotes.
 fn words(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
         if said.is_empty() {
@@ -95,21 +96,21 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The last lines that the engine logged, for reports.
+/// The last log lines of the engine, for reports.
 pub(crate) fn log_tail() -> LogTail {
     static TAIL: OnceLock<LogTail> = OnceLock::new();
     TAIL.get_or_init(LogTail::default).clone()
 }
 
-/// Silent unless it is asked for: what people are to know is said by the commands. What is not
-/// shown is kept for a report.
+/// Sets up logging: silent by default, because the commands print what users need. The log's last
+/// lines are kept for reports.
 fn log() {
     let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else {
-        // It fails where there is one already, and this is the first thing that is done.
+        // This fails only if a logger is set already, and nothing runs before.
         let _ = tracing::subscriber::set_global_default(log_tail().subscriber());
         return;
     };
-    // Below this they log what passes through them, the session token included.
+    // At lower levels these crates log their traffic, with the session token.
     for carrier in ["tungstenite=info", "tokio_tungstenite=info"] {
         filter = filter.add_directive(carrier.parse().expect("a name and a level"));
     }

@@ -1,9 +1,8 @@
-//! Where a run keeps its state and its downloads, and what of it may be removed.
+//! The state and download folders of a run, and what of them may be removed.
 //!
-//! Every pair of torrent and download folder has a state folder of its own, held by at most one
-//! `jstorrent`, and so has every server's download folder. Invariant: what lay in the download
-//! folder before the torrent was added is never removed, not even after a crash: what lay there is
-//! written down first.
+//! Each pair of torrent and download folder has its own state folder, as has the download folder of
+//! each server. At most one `jstorrent` locks it. Invariant: files that existed before the torrent
+//! was added are never removed, not even after a crash, because their names are saved first.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -17,23 +16,23 @@ use engine_wasm::view::FileView;
 use crate::config::Config;
 use crate::source::{Source, key_of};
 
-/// Names of what lay in the download folder before, as a JSON list. There while the downloads are
-/// to be removed at the end.
+/// JSON list of the names that existed in the download folder before. It exists while the downloads
+/// are to be removed at the end.
 const BEFORE: &str = "before.json";
 
-/// How long a run that lives may take to end.
+/// How long to wait for a living run to end.
 const ENDING_WITHIN: Duration = Duration::from_millis(500);
-/// How long a program may take to be loaded that a run started before it was killed.
+/// How long a child of a killed run may take to load and release the lock.
 const LOADED_WITHIN: Duration = Duration::from_secs(15);
-/// How often one looks whether a lock is free.
+/// Interval of attempts to take a lock.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Whether downloads outlive the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// They stay.
+    /// The downloads stay.
     Yes,
-    /// They go, unless they were there before.
+    /// The downloads are removed, except files that existed before.
     No,
 }
 
@@ -42,20 +41,19 @@ pub(crate) enum Keep {
 pub(crate) struct Place {
     /// The state folder of the daemon.
     pub(crate) state: PathBuf,
-    /// Where downloads go.
+    /// The download folder.
     pub(crate) downloads: PathBuf,
     before: Option<BTreeSet<String>>,
-    /// Whether no earlier run left anything here.
+    /// Whether no earlier run left state here.
     pub(crate) is_fresh: bool,
-    /// Unlocked when dropped.
+    /// The lock of the state folder; dropping it unlocks.
     _lock: File,
 }
 
 impl Place {
-    /// Makes the folders and takes them for this process.
+    /// Creates and locks the folders of one torrent.
     ///
-    /// # Errors
-    /// In plain words: they can't be written, or another `jstorrent` uses them.
+    /// # Errors The folders are not writable, or another `jstorrent` uses them.
     pub(crate) fn take(config: &Config, source: &Source, keep: Keep) -> Result<Self> {
         let named = match (&config.dir, keep) {
             (Some(dir), _) => Some(resolved(dir)?),
@@ -80,7 +78,7 @@ impl Place {
         let before = match keep {
             Keep::No => Some(written_down(&state, &downloads)?),
             Keep::Yes => {
-                // From now on they are to be kept, whatever an earlier run thought of them.
+                // The downloads are now kept, also if an earlier run wanted to remove them.
                 let _ = fs::remove_file(state.join(BEFORE));
                 None
             }
@@ -88,8 +86,7 @@ impl Place {
         Ok(Self { state, downloads, before, is_fresh, _lock: lock })
     }
 
-    /// Makes the folders of a daemon that says what it is and nothing more, and takes them for this
-    /// process.
+    /// Creates and locks the folders of a daemon that only writes a problem report.
     ///
     /// # Errors
     /// As [`Place::take`].
@@ -104,8 +101,7 @@ impl Place {
         Ok(Self { state, downloads, before: None, is_fresh: false, _lock: lock })
     }
 
-    /// Makes the folders of a server and takes them for this process. What is removed from them is
-    /// the engine's to decide.
+    /// Creates and locks the folders of a server. The engine decides what is removed from them.
     ///
     /// # Errors
     /// As [`Place::take`].
@@ -120,24 +116,25 @@ impl Place {
         Ok(Self { state, downloads, before: None, is_fresh, _lock: lock })
     }
 
-    /// Whether these files came with this run or its crashed predecessors, and are to go with it.
+    /// Returns whether these files may be removed: the run keeps no downloads, and the files did
+    /// not exist before it.
     pub(crate) fn may_remove(&self, files: &[FileView]) -> bool {
         let is_new =
             |before: &BTreeSet<String>| files.iter().all(|file| !before.contains(&key(top(file))));
         self.before.as_ref().is_some_and(is_new)
     }
 
-    /// The run ends in order and its downloads stay: the next run looks anew at what is there.
+    /// Ends the run with its downloads kept; the next run lists the folder again.
     pub(crate) fn leave(&self) {
         let _ = fs::remove_file(self.state.join(BEFORE));
     }
 
-    /// Whether any of these files is still there.
+    /// Returns whether any of these files still exists.
     pub(crate) fn has_any(&self, files: &[FileView]) -> bool {
         files.iter().any(|file| self.downloads.join(&file.path).exists())
     }
 
-    /// Removes the folders that these files left behind, as far as they are empty.
+    /// Removes the empty folders of deleted files.
     pub(crate) fn remove_empty_folders(&self, files: &[FileView]) {
         let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
         for file in files {
@@ -147,11 +144,11 @@ impl Place {
                 folder = path.parent();
             }
         }
-        // A folder sorts before what is in it. One that is not empty stays.
+        // A folder sorts before its contents. Folders that are not empty stay.
         folders.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 
-    /// There is nothing to come back to: removes the state. The daemon has to be gone.
+    /// Removes the state folder. The daemon must have ended.
     pub(crate) fn forget(self) {
         let _ = fs::remove_dir_all(&self.state);
     }
@@ -161,12 +158,12 @@ fn top(file: &FileView) -> &str {
     file.path.split('/').next().unwrap_or_default()
 }
 
-/// Names that some file system takes for the same are the same.
+/// Normalizes a name: names that some file system treats as equal become equal.
 fn key(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// What an earlier run wrote down before it crashed; else what is there now, written down.
+/// Returns the names that a crashed run saved; otherwise lists the folder and saves the names.
 fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     let path = state.join(BEFORE);
     if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
@@ -188,7 +185,7 @@ fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     Ok(before)
 }
 
-/// The full path of a folder that need not be there: without links as far as it is.
+/// Returns the absolute path of a folder, with links resolved in its existing part.
 fn resolved(dir: &Path) -> Result<PathBuf> {
     let name = dir.display();
     let full = std::path::absolute(dir).with_context(|| format!("cannot use the folder {name}"))?;
@@ -207,10 +204,9 @@ fn resolved(dir: &Path) -> Result<PathBuf> {
     Ok(full)
 }
 
-/// Makes a download folder that was never used. One that was used and is gone is not made anew,
-/// since its disk may not be connected: whoever comes back to it hears so from the engine, and goes
-/// on when it is there. Whether a folder can be written shows when there is something to write:
-/// what is complete in there can be used without.
+/// Creates a download folder that was never used before. A missing folder that was used before is
+/// not created again, because its disk may be disconnected; the engine then reports it and waits.
+/// Write access is not checked here: complete downloads can be used without it.
 fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     let name = downloads.display();
     let marks = state.join("folders");
@@ -224,7 +220,8 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
             }
             if mark.exists() {
                 bail!(
-                    "the folder {name} is not there, and it was used before: is its disk connected? To begin anew, make the folder first"
+                    "the folder {name} is missing, but was used before: is its disk connected? To start \
+                     again, create the folder first"
                 );
             }
             fs::create_dir_all(downloads)
@@ -238,13 +235,12 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder that the user alone can read; the daemon sees to the files in it.
+/// Creates a folder that only the user can read; the daemon protects the files in it.
 fn is_not_there(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-/// Refuses what is a folder and takes no files, such as `/proc`. One that may only be read is fine
-/// as long as nothing has to be written.
+/// Rejects folders that cannot hold files, such as `/proc`. A read-only folder is accepted.
 fn probe(dir: &Path) -> Result<()> {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let probe = dir.join(format!(".jstorrent-{}", std::process::id()));
@@ -274,25 +270,24 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     {
         use std::os::unix::fs::PermissionsExt;
         if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-            // Some file systems have no such rights.
+            // Some file systems have no access rights.
             let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
         }
     }
     Ok(())
 }
 
-/// Makes files readable by the user alone.
+/// Makes a path readable by the user only.
 pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-/// Takes the lock of a state folder, and writes down which process holds it.
+/// Locks a state folder, and saves the process id of the holder.
 ///
-/// A holder that lives is somebody else's run. One that is dead was killed, perhaps in the moment
-/// in which it started a program: that program shares the lock until it is loaded, which may take
-/// seconds on a busy machine.
+/// A living holder is another run. A dead holder was killed, perhaps while it started a child: the
+/// child shares the lock until it is loaded, which may take seconds on a busy computer.
 fn hold(state: &Path, what: &str) -> Result<File> {
     let path = state.join("terminal.lock");
     let lock =
@@ -319,7 +314,7 @@ fn hold(state: &Path, what: &str) -> Result<File> {
             }
         }
     }
-    // Only for the next one's patience.
+    // Only tells the next run how long to wait.
     let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
     Ok(lock)
 }

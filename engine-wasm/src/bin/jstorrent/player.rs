@@ -1,19 +1,18 @@
-//! Handing a URL to a player.
+//! Starts a player with a URL.
 
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::{Child, Command};
 
-/// Stands for the URL in a player's command.
+/// Placeholder for the URL in a player's command.
 const PLACE: &str = "{}";
 
-/// Runs a command with the URL, and with those of subtitles if it is a player that is known to take
-/// them. The player ends with the value. What it prints goes to standard error: standard output is
-/// for programs.
+/// Runs a player with the URL of a film, and of its subtitles if the player is known to accept
+/// them. Dropping the value ends the player. Its output goes to standard error, because standard
+/// output holds results.
 ///
-/// # Errors
-/// The command makes no sense or can't be started.
+/// # Errors The command is empty, has an open quote, or cannot be started.
 pub(crate) fn run(command: &str, url: &str, subtitles: &[String]) -> Result<Child> {
     let words = split(command)?;
     let more = subtitle_options(&words, subtitles);
@@ -28,10 +27,9 @@ pub(crate) fn run(command: &str, url: &str, subtitles: &[String]) -> Result<Chil
         .with_context(|| format!("the player {program:?} could not be started"))
 }
 
-/// Opens the URL with whatever the system opens such things with.
+/// Opens the URL with the system's default program.
 ///
-/// # Errors
-/// The system's opener can't be started.
+/// # Errors The system's program for opening URLs cannot be started.
 pub(crate) fn open(url: &str) -> Result<()> {
     let (program, args): (&str, &[&str]) = if cfg!(windows) {
         ("cmd", &["/C", "start", ""])
@@ -58,7 +56,7 @@ fn with_url(mut words: Vec<String>, url: &str) -> Vec<String> {
     words.iter().map(|word| word.replace(PLACE, url)).collect()
 }
 
-/// What tells this player of subtitles, the best first; nothing for one that is not known.
+/// Returns the arguments that pass subtitles to this player, best first; empty for unknown players.
 fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
     if subtitles.is_empty() {
         return Vec::new();
@@ -67,7 +65,7 @@ fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
     let known = words.iter().find_map(|word| match program(word).as_str() {
         "mpv" | "mpvnet" | "io.mpv.mpv" => Some(option("sub-file")),
         "iina" | "iina-cli" | "celluloid" => Some(option("mpv-sub-file")),
-        // Its own `sub-file` takes no URL. What an input is it tells by the ending of its path.
+        // VLC's `sub-file` accepts no URL. VLC recognizes an input by the extension of its path.
         "vlc" | "cvlc" | "org.videolan.vlc" => {
             Some(vec![format!("--input-slave={}", subtitles.join("#"))])
         }
@@ -76,14 +74,14 @@ fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
     known.unwrap_or_default()
 }
 
-/// A program's name without its folder and `.exe`, in lower case.
+/// Returns a program's name without folder and `.exe`, in lower case.
 fn program(word: &str) -> String {
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
     name.strip_suffix(".exe").unwrap_or(&name).to_owned()
 }
 
-/// Words as a shell splits them: at spaces, but not between quotes. Nothing else is special, so
-/// that a Windows path needs no care.
+/// Splits a command at spaces outside quotes. No other character is special, so that Windows paths
+/// work unescaped.
 fn split(command: &str) -> Result<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for char in command.chars() {

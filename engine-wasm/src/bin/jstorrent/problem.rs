@@ -1,8 +1,7 @@
-//! `jstorrent report`: a problem report on standard output, of a server that runs, or of this
-//! installation.
+//! `jstorrent report`: prints a problem report of a running server or of this installation.
 //!
-//! A server is asked over HTTP at the address that it printed. Without one, a daemon and an engine
-//! are started, say what they are, and end.
+//! A server is asked over HTTP at the address that it printed. Without an address, a daemon and an
+//! engine are started for the report.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -22,9 +21,9 @@ use crate::linked::{Event, Linked};
 use crate::place::Place;
 use crate::stop::Stop;
 
-/// How long a server may take.
+/// Timeout for the server's answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
-/// Longest report that is taken, bytes.
+/// Longest accepted report, bytes.
 const MOST: u64 = 4 << 20;
 
 /// `jstorrent report`
@@ -39,7 +38,7 @@ pub(crate) async fn report(args: Problem) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The report of a server at the address that it printed, with the token in it.
+/// Fetches the report of a server; the address contains the token.
 async fn of_server(url: &str) -> Result<String> {
     let rest =
         url.strip_prefix("http://").context("the address of a server begins with http://")?;
@@ -62,7 +61,7 @@ async fn of_server(url: &str) -> Result<String> {
     }
 }
 
-/// The report of a daemon and an engine that are started for it.
+/// Starts a daemon and an engine, and returns their report.
 async fn of_this(args: Problem) -> Result<String> {
     let config = args.settings.resolve()?;
     let place = Place::of_report(&config)?;

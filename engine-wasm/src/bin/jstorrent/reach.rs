@@ -1,9 +1,8 @@
-//! Where peers reach this machine, in plain words.
+//! Describes how peers can reach this computer.
 
 use engine_wasm::view::{MappedBy, MappingState, PortMappingView};
 
-/// The words for what is known; `None` while nobody can connect, or the router has not answered
-/// yet.
+/// Returns the description; `None` without a listen port or before the router has answered.
 pub(crate) fn words(port: Option<u16>, mapping: Option<&PortMappingView>) -> Option<String> {
     let port = port?;
     let here = format!("Listening for peers on port {port}");

@@ -1,8 +1,6 @@
-//! What a run shows: a progress bar at a terminal, plain lines elsewhere, or lines of JSON for a
-//! program.
+//! Output of a run: a progress bar on a terminal, plain lines elsewhere, or JSON lines.
 //!
-//! What is asked for (a URL, JSON) goes to standard output; what is told along the way goes to
-//! standard error.
+//! Results (a URL, JSON) go to standard output; progress and messages go to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -17,21 +15,21 @@ use serde_json::{Value, json};
 use crate::reach;
 use crate::session::Now;
 
-/// How often progress is shown.
+/// Interval of updates on a terminal.
 pub(crate) const SHOW_EVERY: Duration = Duration::from_millis(250);
-/// How often where every line stays.
+/// Interval of plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// How often to a program.
+/// Interval of JSON lines.
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
-/// Where progress goes.
+/// The form of progress output.
 #[derive(Debug)]
 pub(crate) struct Report {
     form: Form,
     last: Option<(Instant, TorrentState)>,
-    /// What was last said of where peers reach us.
+    /// The last message about the address for peers.
     reach: Option<String>,
-    /// What a person was told that is still so.
+    /// The notices that were printed and still hold.
     notices: Vec<NoticeView>,
 }
 
@@ -43,7 +41,7 @@ enum Form {
 }
 
 impl Report {
-    /// The form that suits where the output goes.
+    /// Creates a report in the form that suits its output.
     pub(crate) fn new(json: bool) -> Self {
         let form = match (json, io::stderr().is_terminal()) {
             (true, _) => Form::Json,
@@ -57,7 +55,7 @@ impl Report {
         Self { form, last: None, reach: None, notices: Vec::new() }
     }
 
-    /// The state of things; shown if it is time for it.
+    /// Shows the progress, if it is time.
     ///
     /// # Errors
     /// Nobody reads any more.
@@ -91,20 +89,20 @@ impl Report {
         Ok(())
     }
 
-    /// Where peers reach us, if that was not said last.
+    /// Returns the message about the address for peers if it has changed.
     pub(crate) fn fresh_reach(&mut self, words: Option<String>) -> Option<String> {
         let fresh = words.filter(|words| self.reach.as_ref() != Some(words))?;
         self.reach = Some(fresh.clone());
         Some(fresh)
     }
 
-    /// What a person has to know: each notice when it comes, and when it is over.
+    /// Prints each notice when it starts and when it ends.
     ///
     /// # Errors
     /// Nobody reads any more.
     pub(crate) fn notices(&mut self, now: &[NoticeView]) -> Result<()> {
         let before = std::mem::replace(&mut self.notices, now.to_vec());
-        // How much room is missing changes all the time; that it is, is said once.
+        // The amounts in a space notice change all the time; the notice is printed once.
         let is_said = |notice: &NoticeView| match notice.kind {
             NoticeKind::Space => before.iter().any(|it| it.kind == NoticeKind::Space),
             _ => before.contains(notice),
@@ -128,7 +126,7 @@ impl Report {
         Ok(())
     }
 
-    /// Something that happened along the way.
+    /// Prints an event.
     fn tell(&self, name: &str, words: &str, fields: Value) -> Result<()> {
         self.note(words);
         match self.form {
@@ -137,7 +135,7 @@ impl Report {
         }
     }
 
-    /// Something for people only.
+    /// Prints a message for people; JSON output leaves it out.
     pub(crate) fn note(&self, words: &str) {
         match &self.form {
             Form::Bar(bar) => bar.suspend(|| eprintln!("{words}")),
@@ -146,7 +144,7 @@ impl Report {
         }
     }
 
-    /// The daemon is gone and can't be started again yet: why.
+    /// Reports why the daemon could not be restarted yet.
     ///
     /// # Errors
     /// Nobody reads any more.
@@ -155,14 +153,14 @@ impl Report {
             Form::Json => say(&event("trouble", json!({ "message": words }))),
             Form::Bar(_) | Form::Lines => {
                 self.note(&format!(
-                    "Lost connection to the daemon, and it could not be restarted yet: {words} Retrying."
+                    "Lost connection to the daemon. It could not be restarted yet: {words} Retrying."
                 ));
                 Ok(())
             }
         }
     }
 
-    /// A result: words for people, fields for programs.
+    /// Prints a result: `words` for people, `fields` for programs.
     ///
     /// # Errors
     /// Nobody reads any more.
@@ -174,7 +172,7 @@ impl Report {
         }
     }
 
-    /// The last word: the bar goes.
+    /// Removes the progress bar at the end.
     pub(crate) fn finish(&self) {
         if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
@@ -182,7 +180,7 @@ impl Report {
     }
 }
 
-/// One line on standard output, at once.
+/// Prints a line to standard output and flushes it.
 ///
 /// # Errors
 /// Nobody reads any more.
@@ -192,7 +190,7 @@ pub(crate) fn say(line: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Number of pieces that are verified. Only the last one may be shorter than the others.
+/// Returns the number of verified pieces. Only the last piece may be shorter than the others.
 fn pieces(torrent: &TorrentView) -> u64 {
     torrent.verified.div_ceil(u64::from(torrent.piece_length.max(1)))
 }
@@ -272,7 +270,7 @@ fn progress(Now { torrent, streams, port, mapping, notices }: &Now) -> Value {
     })
 }
 
-/// Words of strangers do not command the terminal.
+/// Removes control characters from untrusted text.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,8 +1,7 @@
-//! `jstorrent serve`: the plain HTTP server. The daemon listens, the engine answers; this says
-//! where, and what happens.
+//! `jstorrent serve`: an HTTP server without a browser.
 //!
-//! It knows no route. Words of strangers (names, trouble) are shown without their control
-//! characters.
+//! The daemon listens and the engine answers; this module prints the address and events, and knows
+//! no route. Untrusted text, such as names, is printed without control characters.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -25,12 +24,12 @@ use crate::reach;
 use crate::report::{Report, SHOW_EVERY, plain};
 use crate::stop::Stop;
 
-/// Readers get so long to take what is under way at the end: less than whoever stops services
-/// usually waits.
+/// How long open replies may continue at the end: less than service managers usually wait.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Replies at once, and of one file: a server has more readers than a player at a desk.
+/// Limits of simultaneous replies: in total, and per file. A server has more readers than a single
+/// player.
 const MAX_REPLIES: (u32, u32) = (512, 256);
-/// Exit status of an end at once.
+/// Exit status after the second signal.
 const AT_ONCE: u8 = 130;
 
 /// `jstorrent serve`
@@ -60,7 +59,7 @@ struct Server {
     place: Place,
     linked: Linked,
     needs_token: bool,
-    /// What was last said of each torrent.
+    /// The last printed state and name of each torrent.
     said: BTreeMap<String, (TorrentState, String)>,
 }
 
@@ -80,7 +79,7 @@ impl Server {
             max_replies: Some(MAX_REPLIES),
         };
         let mut linked = Linked::start(launch, config.engine, hurry).await?;
-        // An address is given away when there is somebody who answers.
+        // The address is printed once the engine can answer.
         loop {
             let event = linked.event().await;
             if matches!(event, Event::Engine(Some(HostEvent::Connected { .. }))) {
@@ -93,7 +92,7 @@ impl Server {
         Ok(Self { place, linked, needs_token, said: BTreeMap::new() })
     }
 
-    /// Says what happens until something goes wrong.
+    /// Prints events until an error ends the server.
     async fn run(&mut self, report: &mut Report) -> Result<()> {
         self.greet(report)?;
         let mut tick = tokio::time::interval(SHOW_EVERY);
@@ -110,7 +109,7 @@ impl Server {
                     }
                     has_changed = true;
                 }
-                // Many things may happen at once.
+                // Several changes are printed together.
                 _ = tick.tick(), if has_changed => {
                     has_changed = false;
                     let snapshot = self.linked.host.snapshot().await?;
@@ -133,7 +132,7 @@ impl Server {
         report.result("ready", &url, fields)
     }
 
-    /// What is other than last time.
+    /// Prints what changed since the last call.
     fn tell(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<()> {
         report.notices(&snapshot.notices)?;
         let (port, mapping) = (snapshot.listen_port, &snapshot.port_mapping);

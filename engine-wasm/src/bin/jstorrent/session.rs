@@ -1,6 +1,6 @@
-//! One run: a place on disk, a daemon linked to an engine, and one torrent in it.
+//! One run: its folders, a daemon with an engine, and one torrent.
 //!
-//! Owns their order at the beginning and at the end. It shows nothing.
+//! Owns the order of start and end; prints no progress.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,25 +19,25 @@ use crate::linked::{Event, Linked, Outcome};
 use crate::place::{Keep, Place};
 use crate::source::Source;
 
-/// Players get so long to take what is under way at the end.
+/// How long open replies to players may continue at the end.
 const STOP_GRACE: Duration = Duration::from_millis(300);
-/// What the engine learned last is written down within this time.
+/// How long the engine needs to save its latest state.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(300);
 /// How long the removal of files may take.
 const REMOVED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The torrent as it is now.
+/// The torrent's current state.
 #[derive(Clone, Debug)]
 pub(crate) struct Now {
-    /// It.
+    /// The torrent.
     pub(crate) torrent: TorrentView,
     /// Its viewers.
     pub(crate) streams: Vec<StreamView>,
-    /// The port at which peers connect.
+    /// The listen port for peers.
     pub(crate) port: Option<u16>,
-    /// Whether the router lets them in.
+    /// The port mapping at the router.
     pub(crate) mapping: Option<PortMappingView>,
-    /// What a person has to know.
+    /// Notices for the user.
     pub(crate) notices: Vec<NoticeView>,
 }
 
@@ -48,15 +48,14 @@ pub(crate) struct Session {
     linked: Linked,
     info_hash: Option<String>,
     is_done: bool,
-    /// What keeps the daemon from being started again, until it was said.
+    /// Why the daemon could not be restarted, until it was reported.
     trouble: Option<String>,
 }
 
 impl Session {
-    /// Takes the place, starts the daemon, and links an engine to it.
+    /// Locks the folders, and starts a daemon and an engine.
     ///
-    /// # Errors
-    /// In plain words.
+    /// # Errors The folders are unusable, or the daemon cannot be started.
     pub(crate) async fn start(
         config: Config,
         source: &Source,
@@ -79,10 +78,9 @@ impl Session {
         Ok(Self { place, linked, info_hash: None, is_done: false, trouble: None })
     }
 
-    /// Adds the torrent; what an earlier run fetched of it is looked at first.
+    /// Adds the torrent, after the state of an earlier run is restored.
     ///
-    /// # Errors
-    /// The engine's own words, if it doesn't take it.
+    /// # Errors The engine refuses it; the error is the engine's message.
     pub(crate) async fn add(&mut self, source: &Source, peers: &Peers) -> Result<()> {
         let intent = match source {
             Source::Torrent { bytes, .. } => Intent::AddTorrent { metainfo: bytes.clone() },
@@ -94,10 +92,9 @@ impl Session {
         self.name_peers(peers).await
     }
 
-    /// Names peers by hand.
+    /// Adds peers by address.
     ///
-    /// # Errors
-    /// The engine's own words, if it doesn't take them.
+    /// # Errors The engine refuses one; the error is the engine's message.
     pub(crate) async fn name_peers(&mut self, peers: &Peers) -> Result<()> {
         if let (Some(info_hash), false) = (self.info_hash.clone(), peers.peer.is_empty()) {
             let peers = peers.peer.iter().map(ToString::to_string).collect();
@@ -106,10 +103,9 @@ impl Session {
         Ok(())
     }
 
-    /// Wants these files of the torrent and no others.
+    /// Selects these files of the torrent and no others.
     ///
-    /// # Errors
-    /// The engine's own words, if it doesn't take them.
+    /// # Errors The engine refuses; the error is the engine's message.
     pub(crate) async fn want(&mut self, torrent: &TorrentView, wanted: &[u32]) -> Result<()> {
         let priority =
             |index| if wanted.contains(&index) { Priority::Normal } else { Priority::Skip };
@@ -122,19 +118,17 @@ impl Session {
         self.ask(intent).await.map(drop)
     }
 
-    /// Makes a file ready before its player asks.
+    /// Prepares a file before its player requests it.
     ///
-    /// # Errors
-    /// The engine's own words, if it can't.
+    /// # Errors The engine refuses; the error is the engine's message.
     pub(crate) async fn prepare(&mut self, torrent: &TorrentView, file: &FileView) -> Result<()> {
         let info_hash = torrent.info_hash.clone();
         self.ask(Intent::Prepare { info_hash, file: file.index, position: None }).await.map(drop)
     }
 
-    /// Goes on in the files that are there already.
+    /// Continues with files that existed before.
     ///
-    /// # Errors
-    /// The engine's own words, if it can't.
+    /// # Errors The engine refuses; the error is the engine's message.
     pub(crate) async fn adopt(&mut self, torrent: &TorrentView) -> Result<()> {
         self.ask(Intent::Adopt { info_hash: torrent.info_hash.clone() }).await.map(drop)
     }
@@ -156,12 +150,12 @@ impl Session {
         }
     }
 
-    /// The next thing that happens; it goes to [`Session::handle`].
+    /// Waits for the next event, for [`Session::handle`].
     pub(crate) async fn event(&mut self) -> Event {
         self.linked.event().await
     }
 
-    /// Follows up what happened.
+    /// Handles an event.
     ///
     /// # Errors
     /// As [`Linked::handle`].
@@ -172,15 +166,14 @@ impl Session {
         Ok(())
     }
 
-    /// What keeps the daemon from being started again, if that was not said yet.
+    /// Returns why the daemon could not be restarted, once.
     pub(crate) fn fresh_trouble(&mut self) -> Option<String> {
         self.trouble.take()
     }
 
-    /// The torrent and its viewers now.
+    /// Returns the torrent and its viewers.
     ///
-    /// # Errors
-    /// The engine has failed, or the torrent has run into trouble: then in the engine's words.
+    /// # Errors The engine has failed, or the torrent is gone.
     pub(crate) async fn torrent(&self) -> Result<Now> {
         let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();
@@ -194,30 +187,29 @@ impl Session {
         })
     }
 
-    /// Where a player finds a file.
+    /// Returns the URL of a file.
     pub(crate) fn url(&self, file: &FileView) -> String {
         format!("http://{}{}", self.linked.address(), file.url)
     }
 
-    /// The same under the file's own name.
+    /// Returns the URL of a file, ending in the file's name.
     pub(crate) fn named_url(&self, file: &FileView) -> String {
         format!("http://{}{}", self.linked.address(), file.named_url())
     }
 
-    /// Where the downloads go.
+    /// Returns the download folder.
     pub(crate) fn downloads(&self) -> &std::path::Path {
         &self.place.downloads
     }
 
-    /// Everything is there: nothing has to be remembered.
+    /// Marks the download as complete: its state is not kept.
     pub(crate) fn done(&mut self) {
         self.is_done = true;
     }
 
-    /// Ends everything in order: what is not to be kept goes, what is known is written down, the
-    /// daemon ends.
+    /// Ends the run: removes downloads that are not kept, saves the state, and ends the daemon.
     pub(crate) async fn end(mut self) {
-        // Without a torrent there is nothing to come back to either.
+        // A new run without a torrent leaves no state.
         let mut forget = self.is_done || (self.info_hash.is_none() && self.place.is_fresh);
         if let Ok(Now { torrent, .. }) = self.torrent().await {
             if self.place.may_remove(&torrent.files) {
@@ -233,7 +225,7 @@ impl Session {
         }
     }
 
-    /// Whether all of it is gone.
+    /// Removes the torrent and its files; returns whether all files are gone.
     async fn remove(&mut self, torrent: &TorrentView) -> bool {
         let intent =
             Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true, undo: false };

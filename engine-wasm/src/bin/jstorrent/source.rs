@@ -1,6 +1,6 @@
-//! What the user names: a `.torrent` file, a magnet link, or the URL of a `.torrent` file.
+//! The torrent that the user named: a `.torrent` file, a magnet link, or a URL.
 //!
-//! Owns telling them apart and reading the file; fetches nothing.
+//! Owns telling them apart and reading the file; downloads nothing.
 
 use std::path::Path;
 
@@ -12,22 +12,21 @@ use engine_wasm::metainfo::Metainfo;
 use engine_wasm::metainfo::magnet::Magnet;
 use sha1::{Digest as _, Sha1};
 
-/// What is to be streamed, downloaded or shown.
+/// The torrent to stream, download or show.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A `.torrent` file.
     Torrent { bytes: Bytes, meta: Box<Metainfo> },
     /// A magnet link.
     Magnet { uri: String, link: Box<Magnet> },
-    /// Where a `.torrent` file can be fetched.
+    /// The URL of a `.torrent` file.
     Url { url: String },
 }
 
 impl Source {
-    /// Tells what the user named, and reads it if it is a file.
+    /// Parses the user's argument, and reads it if it is a file.
     ///
-    /// # Errors
-    /// In plain words, when it is nothing of the kind.
+    /// # Errors It is none of the three, or the file is unreadable.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let starts_with = |prefix: &str| {
             text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
@@ -41,7 +40,7 @@ impl Source {
         }
         let path = Path::new(text);
         if !path.exists() && text.contains("://") {
-            bail!("{text}: only http and https are known");
+            bail!("{text}: only http and https addresses are supported");
         }
         Self::read(path)
     }
@@ -59,8 +58,8 @@ impl Source {
         Ok(Self::Torrent { bytes, meta: Box::new(meta) })
     }
 
-    /// A name for a folder that belongs to this source and this place on disk, the same in every
-    /// run.
+    /// Returns the name of the state folder for this torrent and download folder; it is the same in
+    /// every run.
     pub(crate) fn key(&self, dir: &Path) -> String {
         match self {
             Self::Torrent { meta, .. } => key_of(&meta.info_hash.to_string(), dir),
@@ -70,7 +69,7 @@ impl Source {
     }
 }
 
-/// A name for a folder that belongs to this work in this place on disk.
+/// Returns the name of the state folder for a torrent or server and its download folder.
 pub(crate) fn key_of(work: &str, dir: &Path) -> String {
     let mut digest = Sha1::new();
     digest.update(work);

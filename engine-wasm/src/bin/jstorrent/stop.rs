@@ -1,4 +1,4 @@
-//! The wishes to stop: the first is for an end in order, the second for one at once.
+//! Signals to stop: the first ends the program in order, the second at once.
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,20 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
-/// Signals that want this program to end, caught from when the value is made.
+/// Catches the signals that end this program, from its creation on.
 #[derive(Debug)]
 pub(crate) struct Stop {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 3],
-    /// Set with the second signal.
+    /// Set by the second signal.
     pub(crate) hurry: Arc<AtomicBool>,
 }
 
 impl Stop {
     /// Catches the signals.
     ///
-    /// # Errors
-    /// The operating system does not let them be caught.
+    /// # Errors The operating system refuses the handlers.
     pub(crate) fn catch() -> Result<Self> {
         #[cfg(unix)]
         let signals = {
@@ -59,13 +58,13 @@ impl Stop {
         130
     }
 
-    /// Does this to its end; a signal meanwhile makes everything end at once.
+    /// Awaits `work`; a signal meanwhile ends everything at once.
     pub(crate) async fn unless_again<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         tokio::select! {
             done = &mut work => Some(done),
             _ = self.wanted() => {
-                // Read when `work` is dropped, with the daemon in it.
+                // Read when `work` is dropped together with the daemon.
                 self.hurry.store(true, Ordering::Relaxed);
                 None
             }

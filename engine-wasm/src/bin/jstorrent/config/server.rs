@@ -1,7 +1,7 @@
-//! What the user may set for `jstorrent serve` alone.
+//! The settings of `jstorrent serve` only.
 //!
-//! As its parent: names, defaults and their merging, and nothing else. Bounds are checked here,
-//! wherever a value comes from.
+//! Owns their names, defaults and merging, like its parent. Bounds are checked here for every
+//! source of a value.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::switch::Switch as _;
 use super::{Config, File, Settings, within};
 use crate::daemon::Access;
 
-/// Where it listens unless told otherwise.
+/// The default address.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 const DAY: u32 = 24 * 60 * 60;
 
-/// Settings as they are given, each of them optional.
+/// Settings from flags and environment, all optional.
 #[derive(Clone, Default, clap::Args)]
 pub(crate) struct ServerSettings {
     #[command(flatten)]
@@ -49,22 +49,21 @@ impl std::fmt::Debug for ServerSettings {
     }
 }
 
-/// Settings as they are used.
+/// The merged settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerConfig {
-    /// What every command knows; it listens somewhere.
+    /// The settings of every command; `listen` is always set.
     pub(crate) common: Config,
-    /// What the engine is told.
+    /// The engine's configuration.
     pub(crate) engine: EngineConfig,
-    /// Who may call.
+    /// Which callers are allowed.
     pub(crate) access: Access,
 }
 
 impl ServerSettings {
-    /// Fills what is not given from the file, then from the defaults.
+    /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors
-    /// In plain words, when the file or a value makes no sense.
+    /// # Errors The file is unreadable, or a value is invalid.
     pub(crate) fn resolve(&self) -> Result<ServerConfig> {
         let (common, file) = self.common.resolve_with_file()?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
@@ -84,13 +83,13 @@ impl ServerSettings {
         };
         Ok(ServerConfig {
             common: Config { listen: common.listen.or(Some(LISTEN)), ..common },
-            // Its pages ask; its API does what a call says.
+            // Pages ask for a decision about new torrents; API calls state it.
             engine: EngineConfig { api, start_at_once: false, log: crate::log_tail(), ..usual },
             access: self.access(file)?,
         })
     }
 
-    /// What flags and the environment say outranks what the file says.
+    /// Flags and environment override the file.
     fn access(&self, file: File) -> Result<Access> {
         let decide = |token: Option<String>, no_token: Option<bool>| match (token, no_token) {
             (Some(_), Some(true)) => {

@@ -1,5 +1,4 @@
-//! What the user may set about seeding: when a torrent stops seeding, and how many are active at
-//! once.
+//! Settings for seeding and the queue.
 
 use std::time::Duration;
 
@@ -7,10 +6,10 @@ use engine_wasm::{Goals, QueueConfig};
 
 use super::File;
 
-/// Highest ratio that makes sense.
+/// Highest accepted ratio.
 const MAX_RATIO: f64 = 1_000_000.0;
 
-/// Settings as they are given, each of them optional.
+/// Settings from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SharingSettings {
     /// Stop seeding a torrent when it has uploaded this many times its size [default: never]
@@ -29,10 +28,9 @@ pub(crate) struct SharingSettings {
 }
 
 impl SharingSettings {
-    /// When a torrent stops seeding.
+    /// Returns when a torrent stops seeding.
     ///
-    /// # Errors
-    /// The file's ratio makes no sense.
+    /// # Errors The file's ratio is invalid.
     pub(super) fn goals(&self, file: &File) -> Result<Goals, String> {
         let in_file = file.ratio.map(percent).transpose()?;
         let minutes = self.seed_time.or(file.seed_time);
@@ -42,7 +40,7 @@ impl SharingSettings {
         })
     }
 
-    /// How many torrents are at work at once.
+    /// Returns how many torrents are active at once.
     pub(super) fn queue(&self, file: &File) -> QueueConfig {
         QueueConfig {
             max_downloads: self.max_active.or(file.max_active),
@@ -57,7 +55,7 @@ fn parse_ratio(text: &str) -> Result<u32, String> {
 
 fn percent(ratio: f64) -> Result<u32, String> {
     if !(0.0..=MAX_RATIO).contains(&ratio) {
-        return Err(format!("a ratio of {ratio} makes no sense"));
+        return Err(format!("the ratio {ratio} is not between 0 and 1000000"));
     }
     #[expect(
         clippy::cast_possible_truncation,

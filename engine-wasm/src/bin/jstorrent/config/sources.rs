@@ -1,7 +1,7 @@
-//! What the user may rule out of the ways to find peers.
+//! Settings that disable sources of peers.
 //!
-//! As its parent: names, defaults and their merging, and nothing else. Each is a flag, a variable
-//! and a line of the file, of which the first that says something counts.
+//! Owns their names, defaults and merging, like its parent. Each is a flag, an environment variable
+//! and a line of the file; the first one given counts.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use engine_wasm::discover::Sources;
 use super::File;
 use super::switch::Switch as _;
 
-/// Switches as they are given, each of them optional.
+/// Switches from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SourceSettings {
     /// Don't ask trackers for peers
@@ -29,14 +29,15 @@ pub(crate) struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Fills what is not given from the file; what neither rules out is used. Who listens at these
-    /// addresses of this machine alone has no local network.
+    /// Merges the switches with the file; sources are enabled by default.
+    ///
+    /// Local discovery is off by default if peers can connect to loopback addresses only.
     pub(super) fn resolve(&self, file: &File, addresses: &[IpAddr]) -> Sources {
         let is_alone = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
         let is_used =
             |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
         Sources {
-            // Without it there is no node.
+            // `Config::dht` disables the node itself.
             dht: true,
             trackers: is_used(self.no_trackers, file.no_trackers),
             pex: is_used(self.no_pex, file.no_pex),

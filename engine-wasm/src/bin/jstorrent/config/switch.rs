@@ -1,12 +1,12 @@
-//! Flags that are either said or not, and may be unsaid: `--no-dht=no` outranks the environment and
-//! the file.
+//! Switches: flags that are on without a value and can be turned off again. `--no-dht=no` overrides
+//! the environment and the file.
 
 use clap::Arg;
 use clap::builder::BoolishValueParser;
 
-/// What such a flag takes, for `#[arg(…)]`.
+/// The values of a switch, for `#[arg(…)]`.
 pub(crate) trait Switch {
-    /// Nothing, which is yes, or `=YES|NO`.
+    /// Accepts no value, which means yes, or `=YES|NO`.
     fn yes_or_no(self) -> Self;
 }
 

@@ -1,6 +1,6 @@
-//! How peers are talked to: encryption, and over which transports.
+//! Settings for connections to peers: encryption and transports.
 //!
-//! As its parent: names, defaults and their merging, and nothing else.
+//! Owns their names, defaults and merging, like its parent.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::File;
 use super::switch::Switch as _;
 
-/// The words for [`Encryption`].
+/// The values of `--encryption`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncryptionWord {
@@ -36,7 +36,7 @@ impl From<EncryptionWord> for Encryption {
     }
 }
 
-/// Settings as they are given, each of them optional.
+/// Settings from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct TalkSettings {
     /// When to encrypt connections to peers [default: allowed]
@@ -51,10 +51,9 @@ pub(crate) struct TalkSettings {
 }
 
 impl TalkSettings {
-    /// Fills what is not given from the file; what neither says is as usual.
+    /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors
-    /// When no transport is left.
+    /// # Errors Both transports are disabled.
     pub(super) fn resolve(&self, file: &File) -> Result<Ways> {
         let is_used =
             |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
