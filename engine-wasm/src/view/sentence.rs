@@ -71,7 +71,7 @@ pub enum Sentence {
     TooManyTrackers { most: usize },
     #[error("The torrent has no such tracker.")]
     NoSuchTracker,
-    #[error("It is not at work, so trackers are not asked: resume it first.")]
+    #[error("The torrent is stopped, so trackers are not asked. Resume it first.")]
     NotAtWork,
     #[error("Trackers are switched off in the settings.")]
     TrackersOff,
@@ -225,23 +225,23 @@ pub enum Sentence {
     #[error("The disk is full. Free some space; it continues automatically.")]
     DiskFull,
     #[error(
-        "The download folder can't be written: {why}. Once that is allowed it goes on by itself, \
-         or at once with resume."
+        "The download folder can't be written: {why}. Once that is allowed, it continues \
+         automatically, or at once with Resume."
     )]
     ReadOnly { why: Why },
     #[error(
-        "The download folder is not there. Once it is back it goes on by itself, or at once with \
-         resume."
+        "The download folder is not there. Once it is back, it continues automatically, or at once \
+         with Resume."
     )]
     FolderMissing,
     #[error(
-        "{}. Once it is back the torrent goes on by itself, or at once with resume.",
+        "{}. Once it is back, the torrent continues automatically, or at once with Resume.",
         why.begun()
     )]
     DiskMissing { why: Why },
     #[error(
-        "Another program of yours downloads into the same file. Once that has ended the torrent \
-         goes on by itself, or at once with resume."
+        "Another program of yours downloads into the same file. Once that has ended, the torrent \
+         continues automatically, or at once with Resume."
     )]
     FileBusy,
     #[error(
@@ -252,14 +252,15 @@ pub enum Sentence {
     #[error("Every name for “{name}” is taken in its folder. Move some of them away, then resume.")]
     NamesTaken { name: String },
     #[error(
-        "The disk reports a problem: {why}. It is tried again by itself, or at once with resume."
+        "The disk reports a problem: {why}. It is tried again automatically, or at once with \
+         Resume."
     )]
     DiskProblem { why: Why },
-    #[error("The disk reports a problem: {why}. Press resume to try again.")]
+    #[error("The disk reports a problem: {why}. Press Resume to try again.")]
     DiskProblemStays { why: Why },
     #[error(
-        "{} can't be found in the download folder. Is its disk connected? When they are back it \
-         goes on by itself. To fetch them again, have the torrent checked.",
+        "{} can't be found in the download folder. Is its disk connected? When it is back, the \
+         torrent continues automatically. To download it again, check the files for errors.",
         among(name, *others)
     )]
     FilesMissing { name: String, others: usize },
@@ -382,7 +383,100 @@ pub(crate) fn decimal(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
     use super::decimal;
+
+    /// Codes whose English text on pages deliberately differs from the text here.
+    const DIFFERENT: [&str; 17] = [
+        // Pages format counts and lists of files by their own plural rules.
+        "announcing",
+        "files_missing",
+        "not_described",
+        "spared",
+        "unreadable",
+        // Pages show which file it is.
+        "no_such_file",
+        // Pages show these on a line of their own, so they start with a capital letter.
+        "tracker_failed",
+        "tracker_no_way",
+        "tracker_refuses",
+        "tracker_status",
+        "tracker_unreadable",
+        // A page passes the tracker's own text on.
+        "tracker_warns",
+        // Pages show the number of peers beside the sentence.
+        "no_peers",
+        "no_peers_by_host",
+        "no_peers_in_link",
+        "no_peers_no_tracker",
+        // The detail is a number of bytes.
+        "path_too_long",
+    ];
+
+    /// Returns the text of each code, as the attributes of `Sentence` define it.
+    fn texts() -> BTreeMap<String, String> {
+        let source = include_str!("sentence.rs");
+        let (_, body) = source.split_once("pub enum Sentence {").expect("the enum is here");
+        let (body, _) = body.split_once("\n}").expect("the enum ends");
+        let mut texts = BTreeMap::new();
+        for part in body.split("#[error(").skip(1) {
+            let (text, rest) = part.split_once(")]\n").expect("an attribute ends");
+            let (_, text) = text.split_once('"').expect("an attribute has a text");
+            let (text, _) = text.split_once('"').expect("a text ends");
+            let lines: Vec<&str> = text.split("\\\n").map(str::trim_start).collect();
+            let variant = rest.trim_start().split(|it: char| !it.is_alphanumeric()).next();
+            let mut code = String::new();
+            for letter in variant.expect("a variant follows").chars() {
+                if letter.is_uppercase() && !code.is_empty() {
+                    code.push('_');
+                }
+                code.extend(letter.to_lowercase());
+            }
+            texts.insert(code, lines.concat());
+        }
+        texts
+    }
+
+    /// Returns a text in which each value is `{}` and each apostrophe is plain.
+    fn pattern(text: &str) -> String {
+        let mut pattern = String::new();
+        let mut rest = text.chars();
+        while let Some(letter) = rest.next() {
+            match letter {
+                '{' => {
+                    rest.by_ref().find(|it| *it == '}');
+                    pattern.push_str("{}");
+                }
+                '$' => {
+                    rest.next();
+                    pattern.push_str("{}");
+                }
+                '’' => pattern.push('\''),
+                letter => pattern.push(letter),
+            }
+        }
+        pattern
+    }
+
+    #[test]
+    fn pages_say_the_same_in_english_but_for_a_few_sentences() {
+        let messages = include_str!("../../../extension/_locales/en/messages.json");
+        let messages: Value = serde_json::from_str(messages).expect("messages are JSON");
+        let texts = texts();
+        assert!(texts.len() > 100, "{} texts were found", texts.len());
+        let differs = |(code, text): &(&String, &String)| {
+            let shown = messages[format!("engine_{code}")]["message"].as_str();
+            shown.map(pattern) != Some(pattern(text))
+        };
+        let mut found: Vec<&str> = texts.iter().filter(differs).map(|(code, _)| &**code).collect();
+        found.sort_unstable();
+        let mut expected = DIFFERENT;
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn sizes_are_said_as_disks_are_sold() {
