@@ -1,5 +1,4 @@
-//! A torrent that is added again: whoever adds it is told, and what the second description knows
-//! beyond the first is taken over.
+//! Adding a torrent again reports a duplicate and merges the new trackers, web seeds and peers.
 
 use std::time::Duration;
 

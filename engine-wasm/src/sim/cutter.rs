@@ -1,24 +1,23 @@
-//! How a daemon cuts what comes over a connection: raw up to the byte that it was asked for, then
-//! frames.
+//! Cuts a byte stream like the daemon: raw up to the requested byte, then frames.
 
 use bytes::Bytes;
 use shared_proto::io::DivertKey;
 
-/// What was cut off.
+/// A cut part of the stream.
 #[derive(Debug)]
 pub(super) enum Cut {
-    /// Bytes that were asked for raw.
+    /// Raw bytes.
     Raw(Bytes),
-    /// A frame that goes to the engine.
+    /// A frame for the engine.
     Frame(Bytes),
-    /// One that does not, with its key and payload.
+    /// A diverted frame, with key and payload.
     Diverted(DivertKey, Vec<u8>),
 }
 
-/// One end of a connection, of what it reads.
+/// The reading side of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Cutter {
-    /// What came and was not cut yet.
+    /// Received bytes that are not cut yet.
     pub(super) held: Vec<u8>,
     raw_left: usize,
     framed: bool,
@@ -26,22 +25,22 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// So many bytes more are wanted raw.
+    /// Requests more raw bytes.
     pub(super) fn raw(&mut self, bytes: u32) {
         self.raw_left += bytes as usize;
     }
 
-    /// From here on there are frames; those that begin with this byte are diverted.
+    /// Switches to frames; those that start with `divert` are diverted.
     pub(super) fn framed(&mut self, divert: Option<u8>) {
         (self.framed, self.divert) = (true, divert);
     }
 
-    /// Whether frames have begun.
+    /// Returns whether frames have begun.
     pub(super) fn is_framed(&self) -> bool {
         self.framed
     }
 
-    /// What can be cut off now.
+    /// Returns the parts that are complete.
     pub(super) fn cut(&mut self) -> Vec<Cut> {
         let mut cuts = Vec::new();
         let raw = self.held.len().min(self.raw_left);

@@ -1,5 +1,4 @@
-//! Torrents that wait for a person's word, and what persons say of the queue, of trackers, of room
-//! on the disk.
+//! Torrents that wait for a decision, the queue's order, trackers, and free disk space.
 
 use std::time::Duration;
 
@@ -16,11 +15,10 @@ use crate::view::{
 };
 
 const MIB: u64 = 1 << 20;
-/// What is fetched of a film before anybody watches it: its beginning, and a few pieces in search
-/// of its index.
+/// Most bytes downloaded in advance: the film's start, and a few pieces in search of its index.
 const WARM: u64 = 4 * MIB;
 
-/// Two films, the first of them with subtitles, and something else.
+/// Returns a torrent of two films, subtitles for the first, and another file.
 fn films() -> Sample {
     let files =
         [("S/e1.mkv", 12 << 20), ("S/e1.en.srt", 900), ("S/e2.mkv", 16 << 20), ("S/read.me", 5)];
@@ -31,7 +29,7 @@ fn two() -> Vec<Manner> {
     vec![Manner::honest(4 * MIB, 20); 2]
 }
 
-/// A world in which a page's torrents wait.
+/// Creates a world in which torrents of pages wait for a decision.
 fn asking(sample: Sample, seed: u8) -> World {
     World::configured(Config { start_at_once: false, ..Config::default() }, sample, &two(), seed)
 }
@@ -65,7 +63,7 @@ impl World {
         }
     }
 
-    /// Nothing comes but what a viewer needs at first.
+    /// Checks that only the bytes for a first viewer are downloaded.
     fn waits(&mut self, what: &str) {
         self.run_for(Duration::from_secs(30));
         let view = self.view();
@@ -195,7 +193,7 @@ fn what_waits_for_a_word_takes_nobodys_turn() {
     assert_eq!(states, [TorrentState::Downloading; 2], "both are at work");
 }
 
-/// Names of torrents in the order in which they have their turn.
+/// Returns the names of torrents in queue order.
 fn queue(world: &World) -> Vec<String> {
     let mut torrents = world.engine.snapshot(world.now).torrents;
     torrents.sort_by_key(|torrent| torrent.queue_position);
@@ -466,7 +464,7 @@ fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     }
     assert!(!report.contains(&info_hash));
 
-    // Its disk is away, and the words for that name it.
+    // The disk is missing, and the message names the folder.
     world.disk.is_absent = true;
     tracing::subscriber::with_default(log.subscriber(), || {
         world.replace_engine();

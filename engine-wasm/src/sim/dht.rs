@@ -1,5 +1,4 @@
-//! The engine and its node of the DHT: what it asks of the daemon, and what becomes of what another
-//! node says.
+//! The engine's DHT node: its commands to the daemon, and its handling of another node's answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -24,7 +23,7 @@ use crate::view::{Intent, Settings};
 
 const TORRENT: InfoHash = InfoHash([7; 20]);
 
-/// An engine, a daemon that has UDP and a state store and nothing else, and one other node.
+/// An engine, a daemon with UDP and a state store only, and one other DHT node.
 struct Bench {
     engine: Engine,
     other: Dht,
@@ -165,7 +164,7 @@ impl Bench {
         self.tell(Input::Intent { id: 1, intent: Intent::AddMagnet { uri } });
     }
 
-    /// Somebody tells the other node that it is a peer of the torrent.
+    /// Announces a peer of the torrent to the other node.
     fn announce(&mut self, peer: &str) {
         let peer: SocketAddr = peer.parse().unwrap();
         let mut ask = |query| {

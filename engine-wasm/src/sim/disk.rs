@@ -1,6 +1,6 @@
-//! A disk in memory: files with times, a size of its own, and strangers who change files.
+//! A disk in memory, with file times, a limited size, and changes by other programs.
 //!
-//! Sparse files cost what was written to them, as on a real disk.
+//! Sparse files occupy only their written bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,40 +14,40 @@ struct File {
     bytes: Vec<u8>,
     modified_ns: u64,
     changed_ns: u64,
-    /// Bytes that take room: an estimate that is exact when nothing is written twice.
+    /// Occupied bytes; exact if nothing is written twice.
     used: u64,
-    /// Which file it is, whatever its path.
+    /// The file's identity, independent of its path.
     number: u64,
 }
 
-/// A file that is not on the disk just now.
+/// A file that was taken away for a while.
 #[derive(Debug)]
 pub(super) struct Taken(File);
 
-/// The disk. All roots lie on it.
+/// The disk with all roots.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     files: BTreeMap<Vec<String>, File>,
-    /// Bytes that fit, `None` for no end.
+    /// Capacity, bytes; `None` for unlimited.
     pub(super) room: Option<u64>,
-    /// Whether nothing can be written.
+    /// Whether the disk is read-only.
     pub(super) is_read_only: bool,
-    /// Where nothing can be moved to, and why.
+    /// Paths to which moves fail, with the error.
     pub(super) barred: BTreeMap<Vec<String>, OpErrorKind>,
-    /// What can't be deleted.
+    /// Paths whose deletion fails.
     pub(super) held_fast: BTreeSet<Vec<String>>,
-    /// Whether it is not connected.
+    /// Whether the disk is disconnected.
     pub(super) is_absent: bool,
-    /// Whether it does not tell files apart.
+    /// Whether the file system has no file identities.
     pub(super) is_indistinct: bool,
-    /// Whether names that differ in case are one.
+    /// Whether names are case-insensitive.
     pub(super) ignores_case: bool,
-    /// Characters that it takes in no name.
+    /// Characters that are forbidden in names.
     pub(super) refuses: Vec<char>,
     numbers: u64,
-    /// Which file each handle is of, whatever lies at its path by now.
+    /// The file of each handle, whatever its path leads to now.
     held: BTreeMap<FileRef, u64>,
-    /// Files without a name that somebody may have open.
+    /// Unlinked files that may still be open.
     nameless: BTreeMap<u64, File>,
 }
 
@@ -55,7 +55,7 @@ fn fold(path: &[String]) -> String {
     path.join("/").to_lowercase()
 }
 
-/// A path on the disk: what lies in the first root has no prefix, so that tests read well.
+/// Returns a path on the disk; paths in the first root have no prefix.
 pub(super) fn path_in(root: &RootKey, path: Vec<String>) -> Vec<String> {
     if root.0 == "d" { path } else { std::iter::once(format!("{}:", root.0)).chain(path).collect() }
 }
@@ -65,7 +65,7 @@ fn error(kind: OpErrorKind, message: &str) -> OpError {
 }
 
 fn ns(now: Instant) -> u64 {
-    // Not a whole second: those are for file systems with long ticks.
+    // Whole seconds are for file systems with coarse times.
     now.0 * 1_000 + 1
 }
 
@@ -78,7 +78,7 @@ impl Disk {
         self.files.get(path).map(|file| file.bytes.as_slice())
     }
 
-    /// Bytes that take room.
+    /// Returns the occupied bytes.
     pub(super) fn used(&self) -> u64 {
         self.files.values().map(|file| file.used).sum()
     }
@@ -158,7 +158,7 @@ impl Disk {
         }
     }
 
-    /// A number that no file had before.
+    /// Returns an unused identity.
     fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
@@ -168,13 +168,13 @@ impl Disk {
         (!self.is_indistinct).then(|| FileIdentity(u128::from(number).to_be_bytes()))
     }
 
-    /// What a look at a path comes to.
+    /// Returns the state of the file at a path.
     pub(super) fn look(&self, path: &[String]) -> Result<Option<FileStat>, OpError> {
         self.check_there()?;
         Ok(self.stat(path))
     }
 
-    /// Deletes a file, unless it is another one than the named.
+    /// Deletes a file if it has the expected identity.
     pub(super) fn delete(
         &mut self,
         path: &[String],
@@ -193,12 +193,12 @@ impl Disk {
         Ok(())
     }
 
-    /// A handle is of the file that lies there now.
+    /// Binds a handle to the file at a path.
     pub(super) fn hold(&mut self, handle: FileRef, path: &[String]) {
         self.held.insert(handle, self.files[path].number);
     }
 
-    /// The bytes of the file that a handle is of, which lay there when it was opened.
+    /// Returns the content of a handle's file.
     pub(super) fn read_held(&self, handle: FileRef, path: &[String]) -> Option<&[u8]> {
         let number = self.held.get(&handle)?;
         let file = self
@@ -209,7 +209,7 @@ impl Disk {
         Some(&file.bytes)
     }
 
-    /// Writes to the file that a handle is of.
+    /// Writes to a handle's file.
     pub(super) fn write_held(
         &mut self,
         handle: FileRef,
@@ -231,14 +231,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes a file's name away. Whoever has it open goes on with it.
+    /// Unlinks a file; open handles keep it.
     fn unname(&mut self, path: &[String]) -> Option<File> {
         let file = self.files.remove(path)?;
         self.nameless.insert(file.number, file.clone());
         Some(file)
     }
 
-    /// A stranger takes a file away, to bring it back later.
+    /// Takes a file away as another program would, to restore it later.
     pub(super) fn take_away(&mut self, path: &[String]) -> Taken {
         Taken(self.unname(path).expect("the file is there"))
     }
@@ -247,7 +247,7 @@ impl Disk {
         self.files.insert(path.to_vec(), taken.0);
     }
 
-    /// A stranger moves a file over another one.
+    /// Replaces a file as another program would.
     pub(super) fn swap_in(&mut self, path: &[String], bytes: Vec<u8>, now: Instant) {
         self.unname(path);
         self.plant(path.to_vec(), bytes, now);
@@ -310,33 +310,33 @@ impl Disk {
         self.files.remove(path);
     }
 
-    /// A file that a stranger put there.
+    /// Creates a file as another program would.
     pub(super) fn plant(&mut self, path: Vec<String>, bytes: Vec<u8>, now: Instant) {
         let (used, number) = (bytes.len() as u64, self.number());
         self.files
             .insert(path, File { bytes, modified_ns: ns(now), changed_ns: ns(now), used, number });
     }
 
-    /// A stranger cuts a file short.
+    /// Truncates a file as another program would.
     pub(super) fn cut(&mut self, path: &[String], length: usize, now: Instant) {
         let file = self.files.get_mut(path).expect("the file is there");
         file.bytes.truncate(length);
         (file.modified_ns, file.changed_ns) = (ns(now), ns(now));
     }
 
-    /// A stranger changes a byte.
+    /// Changes a byte as another program would.
     pub(super) fn change(&mut self, path: &[String], offset: usize, now: Instant) {
         let file = self.files.get_mut(path).expect("the file is there");
         file.bytes[offset] ^= 0xff;
         (file.modified_ns, file.changed_ns) = (ns(now), ns(now));
     }
 
-    /// A byte changes by itself, as on a disk that wears out.
+    /// Changes a byte without changing times, as a failing disk does.
     pub(super) fn change_unseen(&mut self, path: &[String], offset: usize) {
         self.files.get_mut(path).expect("the file is there").bytes[offset] ^= 0xff;
     }
 
-    /// A stranger changes a byte and sets the time of the change back.
+    /// Changes a byte as another program would, and restores the modification time.
     pub(super) fn change_secretly(&mut self, path: &[String], offset: usize, now: Instant) {
         let file = self.files.get_mut(path).expect("the file is there");
         let modified_ns = file.modified_ns;

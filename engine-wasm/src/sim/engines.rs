@@ -1,8 +1,7 @@
-//! Engines among themselves: each with a daemon, a disk and a line of its own, and a tracker that
-//! names them to each other.
+//! Several engines that connect to each other, with a tracker.
 //!
-//! As in [`super::world`] the same seed gives the same run. The invariant that is checked in every
-//! run, whatever it is about: what an engine says and hears holds no payload.
+//! Each engine has its own daemon, disk and line. As in [`super::world`], the same seed gives the
+//! same run. Every run checks that no payload passes through an engine.
 
 mod daemon;
 mod datagrams;
@@ -28,13 +27,13 @@ use crate::view::{Intent, IntentReply, TorrentView};
 pub(super) use routers::Carried;
 use routers::{Call, Routers};
 
-/// One way between an engine and its daemon.
+/// Delay between an engine and its daemon.
 const DAEMON_DELAY: Duration = Duration::from_micros(200);
-/// One way between two daemons.
+/// Delay between two daemons.
 const LATENCY: Duration = Duration::from_millis(10);
-/// Where everybody listens.
+/// The port on which every engine listens.
 const PORT: u16 = 6881;
-/// Where the tracker is.
+/// The tracker's URL.
 pub(super) const TRACKER: &str = "http://tracker/announce";
 
 #[derive(Debug)]
@@ -46,13 +45,13 @@ enum Event {
     HungUp(ConnId),
 }
 
-/// An engine and what is around it.
+/// An engine with its daemon, disk and line.
 pub(super) struct Node {
     pub(super) engine: Engine,
     pub(super) replies: Vec<IntentReply>,
-    /// Bytes of files sent.
+    /// Payload bytes sent from files.
     pub(super) given: u64,
-    /// Limits that were set, by group: down and up.
+    /// Rate limits by group: download and upload.
     pub(super) limits: BTreeMap<u32, (Option<u64>, Option<u64>)>,
     up_bps: u64,
     line_free: Instant,
@@ -60,54 +59,54 @@ pub(super) struct Node {
     files: BTreeMap<FileRef, Vec<String>>,
     state: State,
     conns: BTreeMap<ConnId, End>,
-    /// Connections that it dials.
+    /// Outgoing connections.
     calling: BTreeSet<ConnId>,
     listens: Option<SocketId>,
     sockets: Vec<datagrams::Socket>,
-    /// Of connections, those that are being made included.
+    /// The groups of connections, including those being opened.
     groups: BTreeMap<ConnId, u32>,
-    /// The socket over which it speaks uTP.
+    /// The socket for uTP.
     utp: Option<SocketId>,
     linked: bool,
     config: Config,
 }
 
-/// Somebody without an engine, whose every byte is the test's.
+/// A peer without an engine: the test writes its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Stranger {
-    /// What it was sent.
+    /// The bytes that it received.
     pub(super) heard: Vec<u8>,
     pub(super) closed: bool,
-    /// Its connection at the node that it dialled.
+    /// Its connection number at the dialled node.
     at: Option<(usize, ConnId)>,
 }
 
-/// The index of those who have no engine.
+/// The node index of peers without an engine.
 const STRANGERS: usize = usize::MAX;
 
-/// Everything.
+/// All engines, lines and the tracker.
 pub(super) struct Engines {
     pub(super) now: Instant,
     pub(super) sample: Sample,
     pub(super) nodes: Vec<Node>,
-    /// The queries of all announces, by who made them.
+    /// The queries of all announces, with their node.
     pub(super) announces: Vec<(usize, String)>,
     pub(super) strangers: BTreeMap<ConnId, Stranger>,
-    /// All datagrams, by who sent them, with where they went.
+    /// All datagrams, with sender and destination.
     pub(super) datagrams: Vec<(usize, SocketAddr, Bytes)>,
-    /// What is sent while connections are new comes in parts of so many bytes; 0 for in one piece.
+    /// Size of the parts in which the first bytes of connections arrive; 0 for whole messages.
     pub(super) crumbs: usize,
-    /// No TCP connection is made.
+    /// Whether TCP connections fail.
     pub(super) without_tcp: bool,
     /// How long a daemon takes to open a socket.
     pub(super) sockets_take: Duration,
     pub(super) routers: Routers,
-    /// All dials, by who dialled where.
+    /// All dials, with node and address.
     pub(super) dialled: Vec<(usize, SocketAddr, Carried)>,
-    /// Connections that were made, by who dialled whom; the tracker names everybody to themselves,
-    /// too.
+    /// Established connections: dialling and dialled node. The tracker also returns a node's own
+    /// address.
     pub(super) connected: Vec<(usize, usize)>,
-    /// Handshakes that anybody could read on the way, by who said them to whom.
+    /// Plain handshakes, with sender and recipient.
     pub(super) overheard: Vec<(usize, usize)>,
     known: Vec<SocketAddr>,
     events: Timeline<(usize, Event)>,
@@ -119,12 +118,12 @@ pub(super) fn addr_of(node: usize) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, host, 1)), PORT)
 }
 impl Engines {
-    /// Engines that listen; each sends so many bytes a second.
+    /// Creates listening engines with these upload rates, bytes per second.
     pub(super) fn new(sample: Sample, up_bps: &[u64], seed: u8) -> Self {
         Self::configured(sample, up_bps, seed, |_| Config::default())
     }
 
-    /// The same, configured one by one.
+    /// Creates engines, each with its own configuration.
     pub(super) fn configured(
         sample: Sample,
         up_bps: &[u64],
@@ -179,7 +178,7 @@ impl Engines {
         engines
     }
 
-    /// The torrent's files lie on a node's disk before it is added there: it will seed.
+    /// Puts the torrent's files on a node's disk, so that the node seeds.
     pub(super) fn plant(&mut self, node: usize) {
         for (at, file) in self.sample.metainfo.files.iter().enumerate() {
             self.nodes[node].disk.insert(file.path.clone(), self.sample.file(at).to_vec());
@@ -190,7 +189,7 @@ impl Engines {
         self.intend(node, Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
     }
 
-    /// The torrent is added where its files lie already.
+    /// Adds the torrent to a node that has its files.
     pub(super) fn seed(&mut self, node: usize) {
         self.plant(node);
         self.add(node);
@@ -202,7 +201,7 @@ impl Engines {
         self.input(node, Input::Intent { id: 1, intent });
     }
 
-    /// Somebody dials a node.
+    /// Connects a peer without an engine to a node.
     pub(super) fn dial(&mut self, node: usize) -> ConnId {
         self.accepted += 1;
         let (conn, theirs) = (ConnId(self.accepted), ConnId(ConnId::ACCEPTED.0 + self.accepted));
@@ -215,14 +214,14 @@ impl Engines {
         conn
     }
 
-    /// A stranger sends bytes.
+    /// Sends bytes from a peer without an engine.
     pub(super) fn say(&mut self, stranger: ConnId, bytes: Vec<u8>) {
         let Some((node, theirs)) = self.strangers[&stranger].at else { return };
         self.at(self.now + LATENCY, node, Event::Bytes(theirs, bytes));
         self.run_for(LATENCY * 3);
     }
 
-    /// Something is told to a node's engine.
+    /// Passes an intent to a node's engine.
     pub(super) fn hear(&mut self, node: usize, input: Input) {
         self.input(node, input);
     }
@@ -231,7 +230,7 @@ impl Engines {
         self.sample.metainfo.info_hash.to_string()
     }
 
-    /// The node's first torrent.
+    /// Returns a node's first torrent.
     pub(super) fn view(&self, node: usize) -> TorrentView {
         self.nodes[node].engine.snapshot(self.now).torrents.remove(0)
     }
@@ -241,7 +240,7 @@ impl Engines {
         torrents.first().is_some_and(|view| view.verified == self.sample.metainfo.total_length())
     }
 
-    /// Whether a node's files are the torrent's, byte for byte.
+    /// Returns whether a node's files equal the torrent's.
     pub(super) fn is_right(&self, node: usize) -> bool {
         let files = self.sample.metainfo.files.iter().enumerate();
         files.map(|(at, file)| (at, &file.path)).all(|(at, path)| {
@@ -253,13 +252,13 @@ impl Engines {
         self.nodes[node].conns.len()
     }
 
-    /// Groups of the rate limits that a node's connections are in.
+    /// Returns the rate-limit groups of a node's connections.
     pub(super) fn groups(&self, node: usize) -> Vec<u32> {
         let it = &self.nodes[node];
         it.conns.keys().map(|conn| it.groups.get(conn).copied().unwrap_or_default()).collect()
     }
 
-    /// A node's engine dies and another takes its place.
+    /// Replaces a node's engine by a new one.
     pub(super) fn replace(&mut self, node: usize, seed: u8) {
         for conn in self.nodes[node].conns.keys().copied().collect::<Vec<_>>() {
             self.close(node, conn);

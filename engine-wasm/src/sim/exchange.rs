@@ -1,5 +1,4 @@
-//! Finding without trackers: other peers and the local network alone, and private torrents, which
-//! are found by neither.
+//! Peer exchange and local discovery without trackers; private torrents use neither.
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ fn sources(pex: bool, lsd: bool) -> Config {
     Config { sources: Sources { pex, lsd, ..Sources::default() }, ..Config::default() }
 }
 
-/// With datagrams, and a DHT whose first node is engine 0.
+/// A configuration with datagrams, and a DHT that starts from engine 0.
 fn everything() -> Config {
     let dht = Some(DhtConfig { bootstrap: vec![addr_of(0).to_string()] });
     Config {
@@ -42,8 +41,8 @@ fn name(engines: &mut Engines, node: usize, other: usize) {
     engines.intend(node, Intent::AddPeers { info_hash, peers });
 }
 
-/// Engine 0 has everything, 1 knows 0, and 2 knows 1, who has nothing and gives little. Whether 2
-/// and 0 meet.
+/// Returns whether engines 0 and 2 connect. Engine 0 seeds, 1 knows 0, and 2 knows 1, which has no
+/// data and a slow line.
 fn meet(sample: Sample, config: impl Fn(usize) -> Config, seed: u8) -> (bool, Engines) {
     let mut engines = Engines::configured(sample, &[64 << 10, 32 << 10, MIB], seed, config);
     engines.seed(0);
@@ -56,14 +55,14 @@ fn meet(sample: Sample, config: impl Fn(usize) -> Config, seed: u8) -> (bool, En
     (engines.view(2).peers == 2, engines)
 }
 
-/// Whether a stranger who connects hears that it may tell of others.
+/// Returns whether an incoming peer is offered peer exchange.
 fn is_asked_for_others(engines: &mut Engines, node: usize) -> bool {
     let stranger = engines.dial(node);
     engines.say(
         stranger,
         Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec(),
     );
-    // Its line may be slow, and others come first.
+    // Its line is slow, and other messages come first.
     engines.run_for(Duration::from_secs(5));
     let heard = &engines.strangers[&stranger].heard;
     assert!(heard.windows(11).any(|window| window == b"ut_metadata"), "it was greeted");
@@ -84,7 +83,7 @@ fn an_engine_finds_a_third_one_by_what_a_peer_says() {
 fn who_exchanges_no_addresses_neither_tells_nor_hears_of_any() {
     for silent in 0..3 {
         let (met, mut engines) = meet(film(), |node| sources(node != silent, false), 131);
-        // The one in the middle tells one end of the other: that is enough.
+        // It suffices that the middle peer tells one end about the other.
         let expected = silent != 1;
         assert_eq!(met, expected, "without {silent}");
         assert!(!is_asked_for_others(&mut engines, silent));
@@ -193,7 +192,7 @@ fn the_dht_leads_to_a_public_torrent_and_knows_nothing_of_a_private_one() {
 
 #[test]
 fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
-    // Of several that would be found in every other way those meet whom the tracker names.
+    // Although all other sources would find everyone, only peers from the tracker connect.
     let sample = private(256 << 10, FILES, &[TRACKER]);
     let hash = sample.metainfo.info_hash;
     let hex = hash.to_string();
@@ -242,7 +241,7 @@ fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
     engines.seed(0);
     let mut link = Magnet::new(engines.sample.metainfo.info_hash);
     link.peers = vec![addr_of(0)];
-    // Two who know nothing but the link hear of each other in the local network.
+    // Two engines with only the magnet link find each other in the local network.
     engines.intend(1, Intent::AddMagnet { uri: link.to_string() });
     engines.intend(2, Intent::AddMagnet { uri: link.to_string() });
     engines.run_for(Duration::from_secs(60));

@@ -1,5 +1,4 @@
-//! Viewers of one torrent share what its peers can give, wherever in the file they are and whatever
-//! the others do.
+//! Viewers of one torrent share its download rate fairly, at any position in the file.
 
 use std::time::Duration;
 
@@ -11,16 +10,16 @@ use crate::metainfo::testing::torrent;
 
 const MIB: u64 = 1 << 20;
 const LENGTH: u64 = 20 * MIB;
-/// How often a viewer takes what it was granted.
+/// Interval at which viewers read their granted bytes.
 const STEP: Duration = Duration::from_millis(10);
 
-/// A film of small pieces, and one seeder that gives so much a second.
+/// Creates a world with a film of small pieces and one seeder with this rate.
 fn tight_line(rate_bps: u64, seed: u8) -> World {
     let film = torrent(64 << 10, &[("film.mp4", usize::try_from(LENGTH).expect("a short film"))]);
     World::with_torrent(film, &[Manner::honest(rate_bps, 50)], seed)
 }
 
-/// They take what they are granted, at once.
+/// Lets the viewers read all granted bytes.
 fn watch(world: &mut World, viewers: &[RequestId]) {
     world.run_for(STEP);
     for &viewer in viewers {
@@ -49,7 +48,7 @@ fn viewers_share_a_tight_line_wherever_they_are() {
 fn who_seeks_again_and_again_does_not_take_the_turn_of_who_waits() {
     let mut world = tight_line(512 << 10, 41);
     world.run_for(Duration::from_secs(1));
-    // All of them seek to somewhere before the last one.
+    // All viewers seek to positions before the last one.
     let mut seekers: Vec<(RequestId, u64)> =
         (0..9u64).map(|number| (world.ask(0, number * MIB, LENGTH - 1), number * MIB)).collect();
     let last = world.ask(0, LENGTH - MIB, LENGTH - 1);
@@ -62,8 +61,7 @@ fn who_seeks_again_and_again_does_not_take_the_turn_of_who_waits() {
             if world.viewers[viewer].next > *start {
                 world.leave(*viewer);
                 seeks += 1;
-                // 7 and 18 have no factor in common with each other: it is long until the same
-                // place comes again.
+                // 7 and 18 are coprime, so positions repeat late.
                 *start = (*start + 7 * MIB + seeks * (64 << 10)) % (18 * MIB);
                 *viewer = world.ask(0, *start, LENGTH - 1);
             }

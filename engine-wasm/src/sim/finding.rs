@@ -1,5 +1,4 @@
-//! How peers are found: a swarm that nobody names but trackers, other peers, the local network and
-//! the web.
+//! Sources of peers: trackers, peer exchange, local discovery and web seeds.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,7 +33,7 @@ fn config() -> Config {
     }
 }
 
-/// A world with one seeder, which nobody names, and the torrent.
+/// Creates a world with the torrent and one seeder, whose address no source knows.
 fn world(trackers: &[&str], config: Config, seed: u8) -> World {
     let mut world = World::configured(config, film(trackers), &[Manner::honest(4 << 20, 20)], seed);
     world.name("tracker.example", &["192.0.2.1", "2001:db8::1"]);

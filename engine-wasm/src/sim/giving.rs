@@ -1,4 +1,4 @@
-//! What engines must do for each other.
+//! Uploading between engines.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn film(mib: usize) -> Sample {
     torrent_with_trackers(256 << 10, &[("film.mp4", mib << 20)], &[TRACKER])
 }
 
-/// A torrent of several files, whose blocks lie in more than one of them.
+/// Returns a torrent of several files with blocks that cross file boundaries.
 fn album() -> Sample {
     let files = [
         ("a.flac", 300_001),
@@ -236,7 +236,7 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
         engines.intend(0, Intent::AddTorrent { metainfo: other.torrent.clone().into() });
     }
     engines.run_for(Duration::from_secs(2));
-    // Newest first.
+    // The newest is first.
     let states = |engines: &Engines| {
         let torrents = engines.nodes[0].engine.snapshot(engines.now).torrents;
         torrents.iter().map(|torrent| torrent.state).collect::<Vec<_>>()
@@ -258,7 +258,7 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
     assert_eq!(states(&engines), [Queued, Downloading, Complete], "the next one follows");
 }
 
-/// A stranger who has shaken hands.
+/// Connects a peer without an engine and completes its handshake.
 fn greeted(engines: &mut Engines) -> shared_proto::ConnId {
     let stranger = engines.dial(0);
     let hello = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!");
@@ -272,7 +272,7 @@ fn wire(messages: &[Message<'_>]) -> Vec<u8> {
     out
 }
 
-/// The messages that a stranger heard since the last time, by their kinds; its handshake left out.
+/// Returns the kinds of messages that the peer received since the last call, without handshakes.
 fn kinds(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<u8> {
     let heard = std::mem::take(&mut engines.strangers.get_mut(&stranger).unwrap().heard);
     let mut rest = if heard.first() == Some(&19) { &heard[68..] } else { &heard[..] };
@@ -289,7 +289,7 @@ fn a_stranger_hears_what_it_may_have_and_gets_what_it_asks_for() {
     let mut engines = Engines::new(film(4), &[4 * MIB], 61);
     engines.seed(0);
     let stranger = greeted(&mut engines);
-    // Everything, the extensions, and ten pieces that are free for all.
+    // Have all, the extension handshake, and ten allowed-fast pieces.
     assert_eq!(kinds(&mut engines, stranger), [&[14, 20][..], &[17; 10]].concat());
     let ask = |begin, length| Message::Request { piece: 15, begin, length };
     engines.say(stranger, wire(&[Message::Interested, ask(0, 16384)]));
@@ -318,7 +318,7 @@ fn arrivals_that_make_no_sense_are_closed() {
         .encode()
         .to_vec();
     let short = [&real[..], &[0, 0, 0, 1, 6]].concat();
-    // What could be the beginning of an encrypted handshake is read until it can't be one any more.
+    // Bytes that may start an encrypted handshake are read until they cannot be one.
     let other = b"GET / HTTP/1.1\r\n\r\n\r\n".repeat(40);
     for bytes in [other, vec![0; 96], unknown, short] {
         let stranger = engines.dial(0);

@@ -1,5 +1,5 @@
-//! What is kept on disk: chosen files, thousands of files, starting again without hashing, and
-//! strangers who change things.
+//! Files on disk: selection, thousands of files, restarts without hashing, and changes by other
+//! programs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::view::{FilePriority, Intent, IntentReply, Priority, TorrentState};
 const KIB: u64 = 1 << 10;
 const PIECE: u32 = 64 << 10;
 
-/// Three files; the second shares pieces with both others.
+/// Returns a torrent of three files; the second shares pieces with both others.
 fn three() -> Sample {
     torrent(PIECE, &[("a.mkv", 600_000), ("b.mkv", 500_000), ("c.mkv", 700_000)])
 }
@@ -40,7 +40,7 @@ impl World {
     }
 
     fn until_state(&mut self, state: TorrentState, what: &str) {
-        // Not at every event: a picture of thousands of files takes a while.
+        // Not at every event, because a snapshot of thousands of files is slow.
         let came = (0..1_200).any(|_| {
             self.run_for(Duration::from_millis(50));
             self.is_in_state(state)
@@ -48,7 +48,7 @@ impl World {
         assert!(came, "{what}: {:?}", self.view().state);
     }
 
-    /// Another engine, which has looked at what there is. How many pieces it hashed.
+    /// Replaces the engine and returns how many pieces the new one hashed.
     fn start_again(&mut self) -> u32 {
         self.lose_seeders();
         self.digests = 0;
@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-/// A torrent of which everything is there, with its stamps written down.
+/// Creates a world with a complete torrent and saved stamps.
 fn complete(sample: Sample, seed: u8) -> World {
     let mut world = World::with_torrent(sample, &fast(), seed);
     world.until_state(TorrentState::Complete, "it completes");
@@ -78,7 +78,7 @@ fn only_what_is_wanted_is_fetched_and_made() {
     );
     assert!(world.received_bytes < 500_000 + 2 * u64::from(PIECE), "{}", world.received_bytes);
     assert_eq!(world.read("Sample/b.mkv").map(<[u8]>::len), Some(500_000));
-    // The shares of the others lie where they belong, and cost what they are.
+    // Parts of the other files are stored in place and occupy only their size.
     assert!(world.read("Sample/c.mkv").is_some_and(|bytes| bytes.len() < PIECE as usize));
     assert!(world.disk.used() < 500_000 + 2 * u64::from(PIECE));
     world.want(&[(2, Priority::High)]);

@@ -1,4 +1,4 @@
-//! What a magnet link must come to, whatever its peers say of the torrent.
+//! Magnet links with good and misbehaving peers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::metainfo::testing::{Sample, torrent, torrent_with_trackers};
 use crate::metainfo::{InfoHash, Magnet};
 use crate::view::{Intent, IntentReply, TorrentState};
 
-/// A short film of tiny pieces: its info dictionary is long.
+/// Returns a short film of tiny pieces, which has a long info dictionary.
 fn film() -> Sample {
     torrent(1 << 10, &[("film.mp4", 3 << 20)])
 }
@@ -31,7 +31,7 @@ fn is_described(world: &World) -> bool {
         .is_some_and(|view| !matches!(view.state, TorrentState::Metadata | TorrentState::Error))
 }
 
-/// The torrent is described in time, and its film streams.
+/// Checks that the metadata arrives in time and the film can be streamed.
 fn check(world: &mut World, within_s: u64, what: &str) -> Duration {
     let took = world.run_until_within(Duration::from_secs(within_s), is_described);
     let took = took.unwrap_or_else(|| panic!("{what}: {:?}", world.view()));

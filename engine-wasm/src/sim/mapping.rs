@@ -1,5 +1,4 @@
-//! A router in between: it lets others in, at another port maybe, or not, and those who know us
-//! hear of it.
+//! Port mappings, and their announcement to trackers, the DHT and peers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,14 +13,14 @@ use crate::metainfo::testing::torrent_with_trackers;
 use crate::net::NetConfig;
 use crate::view::{Intent, MappedBy as By, MappingState};
 
-/// Where we listen.
+/// The listen port.
 const HERE: u16 = 6881;
-/// Where the router lets others in.
+/// The router's external port.
 const THERE: u16 = 40_000;
 const TRACKER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 80);
 
-/// A world in which a tracker knows us already, and the router has not answered yet.
+/// Creates a world that has announced to a tracker before the router answers.
 fn world(port_mapping: bool, seed: u8) -> World {
     let net = NetConfig { listen_port: Some(HERE), udp: true, port_mapping };
     let sample =
@@ -61,7 +60,7 @@ fn trackers_hear_at_once_where_the_router_lets_peers_in() {
         (MappingState::Mapped, Some(THERE), Some(By::Upnp))
     );
     assert_eq!((view.address.as_deref(), snapshot.listen_port), (Some("203.0.113.7"), Some(HERE)));
-    // The same again is no news; another port is.
+    // A repeated mapping changes nothing; another port does.
     world.router_says(&Ok(mapping()));
     world.run_for(Duration::from_secs(3));
     assert_eq!(announced(&world), [HERE, THERE]);

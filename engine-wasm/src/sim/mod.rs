@@ -1,9 +1,9 @@
-//! A whole swarm on a virtual clock, from one seed: the engine as it is, a daemon with a disk in
-//! memory, and seeders behind lines of a given rate and latency.
+//! Simulations of a whole swarm on a virtual clock, from one seed.
 //!
-//! The same seed gives the same run to the last byte. At every grant the world compares the granted
-//! bytes on the disk with the film: the invariant that no unverified byte leaves is checked in
-//! every simulation, whatever it is about.
+//! A simulation runs the real engine, a daemon with a disk in memory, and seeders behind lines of a
+//! given rate and latency. The same seed gives the same run to the last byte. At every grant, the
+//! world compares the granted bytes on the disk with the film. Every simulation therefore checks
+//! the invariant that no unverified byte is served.
 
 mod adding_again;
 mod cutter;
@@ -17,6 +17,7 @@ mod finding;
 mod giving;
 mod http;
 mod keeping;
+mod lifecycle;
 mod magnets;
 mod mapping;
 mod moving;
@@ -25,6 +26,7 @@ mod pacing;
 mod places;
 mod placing;
 mod punching;
+mod recovering;
 mod removing;
 mod scenarios;
 mod seeder;

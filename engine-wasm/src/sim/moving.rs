@@ -1,5 +1,4 @@
-//! Torrents that move while they download and while somebody reads, disks that refuse, and ends in
-//! the middle.
+//! Moves during downloads and playback, failing disks, and restarts in the middle of a move.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ fn film() -> Sample {
     torrent(PIECE, &[("film.mp4", 4 * MIB)])
 }
 
-/// Files that share pieces, some of them empty.
+/// Returns a torrent of files that share pieces, some of them empty.
 fn show() -> Sample {
     let names: Vec<String> = (0..20).map(|file| format!("S{}/{file}.mkv", file / 10)).collect();
     let files: Vec<(&str, usize)> = names
@@ -43,7 +42,7 @@ impl World {
         self.intend(Intent::Move { info_hash: self.info_hash(), root, folder, name });
     }
 
-    /// What came of the last intent, once something did.
+    /// Waits for the reply to the last intent.
     fn outcome(&mut self) -> Result<(), String> {
         let before = self.replies.len();
         self.run_until_within(Duration::from_secs(5), |world| world.replies.len() > before);
@@ -63,7 +62,7 @@ impl World {
         assert!(took.is_some(), "{what}: {:?} {:?}", self.view().state, self.view().message);
     }
 
-    /// All files lie below this, whole, and nothing lies elsewhere.
+    /// Checks that all files are complete below this folder, and that no others exist.
     fn lies_below(&self, folder: &str) {
         let files = &self.sample.metainfo.files;
         let mut expected: Vec<String> =
@@ -235,7 +234,7 @@ fn a_new_name_for_all_of_it_and_for_one_file() {
     let renamed = world.view().files.into_iter().find(|file| file.index == 0);
     assert_eq!(renamed.expect("it is there").path, "The Show/S0/Pilot.mkv");
     assert_eq!(world.read("The Show/S0/Pilot.mkv").unwrap(), world.sample.file(0));
-    // What lies there is still believed.
+    // The files at the new place are still verified.
     world.lose_seeders();
     world.digests = 0;
     world.replace_engine();

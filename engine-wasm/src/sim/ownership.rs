@@ -1,4 +1,4 @@
-//! Whose files are: those of others are never changed, and what is right in them is used.
+//! Existing files are never changed, and their valid pieces are used.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn fast() -> Vec<Manner> {
     vec![Manner::honest(4 << 20, 10); 2]
 }
 
-/// Three files; the second shares pieces with both others.
+/// Returns a torrent of three files; the second shares pieces with both others.
 fn three() -> Sample {
     torrent(PIECE, &[("a.mkv", 600_000), ("b.mkv", 500_000), ("c.mkv", 700_000)])
 }
@@ -52,7 +52,7 @@ impl World {
         assert!(message.contains(words), "{message}");
     }
 
-    /// The files hold what they should, under these names.
+    /// Checks the content of the files with these names.
     fn holds(&self, names: [&str; 3]) {
         for (file, name) in names.iter().enumerate() {
             let is_right = self.read(&format!("Sample/{name}")) == Some(self.sample.file(file));
@@ -63,7 +63,7 @@ impl World {
 
 #[test]
 fn one_right_piece_gives_no_right_to_a_file() {
-    // A diary whose first bytes are those of the torrent.
+    // Another user file that starts with the torrent's bytes.
     let mut world = World::new(torrent(16 << 10, &[("diary.txt", 100_000)]), &fast(), 180);
     let mut diary = world.sample.file(0).to_vec();
     diary[20_000..].fill(b'x');
@@ -416,7 +416,7 @@ fn empty_files_are_there_before_it_is_called_complete() {
     let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 0)).collect();
     let mut world = World::new(torrent(PIECE, &files), &[], 198);
     world.add();
-    // In steps that are shorter than a few answers of the daemon take.
+    // In steps shorter than a few answers of the daemon.
     let came = (0..2_000).any(|_| {
         world.run_for(Duration::from_micros(400));
         world.is_state(TorrentState::Complete)

@@ -1,5 +1,5 @@
-//! What people are told of the speed: the remaining time does not jump, a stall is named, and what
-//! has stopped has no rate.
+//! Displayed speed: the remaining time is steady, a stall is shown, and a stopped torrent has no
+//! rate.
 
 use std::time::Duration;
 

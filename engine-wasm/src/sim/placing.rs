@@ -1,5 +1,4 @@
-//! Torrents whose download folder is chosen as they are decided about, and what is left of one that
-//! is on its way out.
+//! Decisions that choose a download folder, and torrents that are being removed.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use crate::engine::Config;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Choice, Intent, IntentReply, QueueMove, TorrentState};
 
-/// A film, and a file without bytes, which is made when the torrent is decided about.
+/// Returns a torrent of a film and an empty file, which is created with the decision.
 fn films() -> Sample {
     torrent(64 << 10, &[("S/a.mkv", 2 << 20), ("S/empty.nfo", 0)])
 }

@@ -1,5 +1,4 @@
-//! Hole punching (BEP 55): engines behind routers that let in nobody, and strangers who make much
-//! of what it offers.
+//! Hole punching (BEP 55): engines behind routers, and peers that abuse it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use crate::view::Intent;
 
 const MIB: u64 = 1 << 20;
 const FILES: &[(&str, usize)] = &[("film.mp4", 8 << 20)];
-/// The id under which strangers want messages.
+/// The peers' message id for hole punching (BEP 10).
 const THEIRS: u8 = 9;
 
 fn config(pex: bool, utp: bool) -> Config {
@@ -29,15 +28,14 @@ fn config(pex: bool, utp: bool) -> Config {
     Config { sources, net, ways: Ways { utp, ..Ways::default() }, ..Config::default() }
 }
 
-/// Engine 0 has everything and 2 wants it, both behind routers; 1, which is not, has nothing and
-/// gives little. The tracker names everybody, at ports that no router knows. Whether 2 got
-/// everything.
+/// Returns whether engine 2 downloads everything from engine 0. Both are behind routers; engine 1
+/// is not, has no data and a slow line. The tracker returns ports that no router maps.
 fn meet(relay: Config, seed: u8) -> (bool, Engines) {
     let sample = torrent_with_trackers(256 << 10, FILES, &[TRACKER]);
     let config = |node| if node == 1 { relay.clone() } else { config(true, true) };
     let mut engines = Engines::configured(sample, &[MIB, 4 << 10, MIB], seed, config);
     engines.routers.behind = [0, 2].into();
-    // Nothing says over TCP which port a router gives to datagrams.
+    // A TCP connection does not show the router's port for datagrams.
     engines.without_tcp = true;
     engines.seed(0);
     engines.add(1);
@@ -70,7 +68,7 @@ fn without_a_third_that_helps_they_do_not() {
     }
 }
 
-/// One engine that has everything.
+/// Creates one engine that seeds.
 fn alone(sample: Sample, config: Config, seed: u8) -> Engines {
     let mut engines = Engines::configured(sample, &[MIB], seed, |_| config.clone());
     engines.seed(0);
@@ -83,8 +81,7 @@ fn frame(id: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Somebody connects to engine 0, says hello and where it listens, and that it speaks the
-/// extension, or not.
+/// Connects a peer to engine 0 that states its listen port, with or without the extension.
 fn stranger(engines: &mut Engines, port: u16, speaks: bool) -> ConnId {
     let stranger = engines.dial(0);
     let mut id = [8; 20];
@@ -100,7 +97,7 @@ fn say(engines: &mut Engines, stranger: ConnId, message: HolepunchMessage) {
     engines.say(stranger, frame(holepunch::OUR_ID, &message.encode()));
 }
 
-/// The frames that somebody heard.
+/// Returns the frames that a peer received.
 fn frames(engines: &Engines, stranger: ConnId) -> Vec<&[u8]> {
     let mut rest = engines.strangers[&stranger].heard.get(HANDSHAKE_LEN..).unwrap_or_default();
     let mut frames = Vec::new();
@@ -121,7 +118,7 @@ fn heard(engines: &Engines, stranger: ConnId) -> Vec<HolepunchMessage> {
     payloads.map(|payload| HolepunchMessage::parse(payload).unwrap()).collect()
 }
 
-/// Where a stranger says that it listens.
+/// Returns the listening address that a peer claims.
 fn at(port: u16) -> SocketAddr {
     SocketAddr::from(([10, 9, 9, 9], port))
 }
@@ -187,7 +184,7 @@ fn a_stranger_who_has_us_dial_others_is_believed_now_and_then() {
         told.len()
     };
     let most = limits::UNSOLICITED_DIALS.0 as usize;
-    // Each was said some time after the one before.
+    // The messages were sent with delays between them.
     assert!((most..=most + 1).contains(&told(&engines)), "{}", told(&engines));
     let first = engines.dialled.first().expect("it dialled");
     assert_eq!(first.2, Carried::ByUtp);

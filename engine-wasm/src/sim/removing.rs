@@ -1,5 +1,4 @@
-//! Torrents that are removed at awkward moments: nothing of theirs is left, and nothing that was
-//! there before is touched.
+//! Removals at difficult moments: no file of the torrent stays, and no other file is touched.
 
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ impl World {
         self.run_for(Duration::from_secs(30));
     }
 
-    /// Nothing is left but these files.
+    /// Checks that only these files are left.
     fn left(&self, expected: &[&str], what: &str) {
         assert_eq!(self.paths(), expected, "{what}");
         assert!(!self.has_state(), "{what}: it is remembered");
@@ -106,7 +105,7 @@ fn without_its_data_which_is_used_when_it_comes_again() {
     world.run_for(Duration::from_secs(5));
     assert!(world.is_complete());
     assert_eq!(world.received_bytes, before);
-    // It was there before the torrent, this time.
+    // This time the file existed before the torrent.
     world.remove(true);
     world.left(&["Sample/a.mkv", "Sample/b.mkv", "Sample/empty"], "it was there before");
 }
@@ -166,7 +165,7 @@ fn what_was_deleted_before_the_trouble_is_not_taken_for_proven() {
     world.remove(true);
     assert!(refusal(&world).starts_with("“Sample/b.mkv” can't be deleted"), "{:?}", world.replies);
     assert_eq!(world.paths(), ["Sample/b.mkv"]);
-    // The piece that both share is lost with the first.
+    // The shared piece is lost with the first torrent's file.
     assert!((400_000..500_000).contains(&world.verified()), "{}", world.verified());
     world.disk.held_fast.clear();
     world.intend(Intent::Resume { info_hash: world.info_hash() });

@@ -1,4 +1,4 @@
-//! What a swarm must come to, whatever its peers do.
+//! Downloads and viewers with good, slow and misbehaving peers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use super::seeder::Manner;
 use super::world::World;
 use crate::bitfield::Bitfield;
 use crate::metainfo::testing::{Sample, torrent};
-use crate::view::{FilePriority, Intent, IntentReply, Priority, TorrentState};
+use crate::view::{FilePriority, Intent, Priority};
 
 const MIB: u64 = 1 << 20;
 const MIB_USIZE: usize = 1 << 20;
 
-fn film(mib: usize) -> Sample {
+pub(super) fn film(mib: usize) -> Sample {
     torrent(1 << 20, &[("film.mp4", mib * MIB_USIZE)])
 }
 
 /// Four seeders of 1 MiB/s, 50 ms away.
-fn four() -> Vec<Manner> {
+pub(super) fn four() -> Vec<Manner> {
     vec![Manner::honest(MIB, 50); 4]
 }
 
-fn finish(world: &mut World, within_s: u64, what: &str) {
+pub(super) fn finish(world: &mut World, within_s: u64, what: &str) {
     let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
     assert!(
         took.is_some(),
@@ -73,8 +73,8 @@ fn a_seek_is_near_the_floor_of_its_swarm() {
     assert!(mean < floor * 14 / 10, "{all:?} with a floor of {floor:?}");
 }
 
-/// What comes of a seeder while somebody watches: its share of the line after the first seconds,
-/// and the longest queue in that time.
+/// Plays a film from one seeder; returns its share of the line after the first seconds, and its
+/// longest queue.
 fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
     let rate_bps = seeder.rate_bps;
     let mut world = World::with_torrent(film(100), &[seeder], seed);
@@ -125,8 +125,8 @@ fn a_player_that_asks_part_by_part_is_never_starved() {
     }
 }
 
-/// Every jump takes requests back, and makes most of them again: rejections that answer the former
-/// are no refusal of the latter.
+/// Every seek cancels requests and repeats most of them: a rejection of a cancelled request must
+/// not count against its repetition.
 #[test]
 fn a_seeder_that_rejects_what_was_taken_back_is_not_taken_for_one_that_gives_nothing() {
     let mut world = World::with_torrent(film(200), &[Manner::honest(40 * MIB, 20)], 25);
@@ -209,247 +209,6 @@ fn chokes_hang_ups_and_partial_seeders_are_lived_with() {
 }
 
 #[test]
-fn a_lost_daemon_costs_no_verified_piece() {
-    let mut world = World::with_torrent(film(20), &four(), 10);
-    world.run_for(Duration::from_secs(3));
-    let before = world.verified();
-    assert!(before > 5 * MIB);
-    world.unlink();
-    world.run_for(Duration::from_secs(2));
-    assert_eq!(world.verified(), before);
-    world.link();
-    finish(&mut world, 60, "it goes on");
-    assert!(world.received_bytes < 24 * MIB, "{} bytes for 20 MiB", world.received_bytes);
-}
-
-#[test]
-fn a_new_engine_goes_on_where_the_old_one_died() {
-    let mut world = World::with_torrent(film(20), &four(), 11);
-    for _ in 0..4 {
-        world.run_for(Duration::from_millis(1_300));
-        let before = world.verified();
-        world.replace_engine();
-        world.run_for(Duration::from_millis(500));
-        assert!(world.verified() >= before, "{} after, {before} before", world.verified());
-    }
-    finish(&mut world, 60, "it goes on with the peers that were written down");
-}
-
-#[test]
-fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
-    // So fast that a piece is begun and verified before any record can name it.
-    let fast = vec![Manner::honest(20 * MIB, 1); 2];
-    let mut world =
-        World::with_torrent(torrent(64 << 10, &[("film.mp4", 20 * MIB_USIZE)]), &fast, 22);
-    for part in 1..=10 {
-        world.name_seeders();
-        let request = world.ask(0, part * MIB, 20 * MIB - 1);
-        let first = |world: &World| world.viewers[&request].first_at.is_some();
-        assert!(world.run_until_within(Duration::from_secs(5), first).is_some(), "it goes on");
-        let known = world.verified();
-        world.replace_engine();
-        let back =
-            world.run_until_within(Duration::from_millis(20), |world| world.verified() >= known);
-        assert!(back.is_some(), "{} after, {known} before", world.verified());
-    }
-}
-
-#[test]
-fn what_was_changed_on_disk_is_found_before_it_is_granted() {
-    let mut world = World::with_torrent(film(8), &four(), 12);
-    finish(&mut world, 30, "it completes");
-    world.vandalise(3 * MIB_USIZE);
-    world.lose_seeders();
-    world.replace_engine();
-    world.run_for(Duration::from_millis(10));
-    let request = world.ask(0, 0, 8 * MIB - 1);
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.verified(), 7 * MIB);
-    assert_eq!(world.viewers[&request].next, 3 * MIB, "granted up to the changed piece");
-}
-
-#[test]
-fn what_was_granted_of_a_changed_file_is_revoked() {
-    let mut world = World::with_torrent(film(8), &four(), 26);
-    finish(&mut world, 30, "it completes");
-    world.run_for(Duration::from_secs(10));
-    let request = world.ask(0, 0, 8 * MIB - 1);
-    assert_eq!(world.viewers[&request].next, 8 * MIB);
-    world.lose_seeders();
-    world.vandalise(3 * MIB_USIZE);
-    world.run_for(Duration::from_secs(10));
-    // Somebody else begins to read, and the file is looked at.
-    world.ask(0, 5, 9);
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.viewers[&request].next, 3 * MIB);
-    assert_eq!(world.verified(), 7 * MIB);
-}
-
-#[test]
-fn what_a_check_by_hand_finds_wrong_is_revoked() {
-    let mut world = World::with_torrent(film(8), &four(), 27);
-    finish(&mut world, 30, "it completes");
-    world.run_for(Duration::from_secs(10));
-    let request = world.ask(0, MIB, 8 * MIB - 1);
-    world.lose_seeders();
-    let path = world.disk.paths().next().expect("a file is there").clone();
-    world.disk.change_unseen(&path, 5 * MIB_USIZE);
-    let info_hash = world.info_hash();
-    world.intend(Intent::Recheck { info_hash });
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.viewers[&request].next, 5 * MIB);
-}
-
-#[test]
-fn many_small_files_with_empty_ones_among_them_are_served() {
-    let files = [("a", 0), ("b/film.mp4", 300_000), ("c", 1), ("d", 0), ("e", 100_000), ("f", 0)];
-    let mut world = World::with_torrent(torrent(32 << 10, &files), &four(), 13);
-    let request = world.ask(1, 299_999, 299_999);
-    finish(&mut world, 30, "it completes");
-    assert!(world.viewers[&request].done_at.is_some());
-}
-
-#[test]
-fn an_added_torrent_can_be_paused_resumed_and_removed() {
-    let mut world = World::with_torrent(film(8), &four(), 14);
-    world.run_for(Duration::from_millis(300));
-    let info_hash = world.info_hash();
-    let request = world.ask(0, 7 * MIB, 8 * MIB - 1);
-    world.intend(Intent::Pause { info_hash: info_hash.clone() });
-    assert_eq!(world.viewers[&request].rejected, Some(Some(503)));
-    assert_eq!(world.connected(), []);
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.engine.snapshot(world.now).torrents[0].state, TorrentState::Paused);
-    world.intend(Intent::Resume { info_hash: info_hash.clone() });
-    finish(&mut world, 60, "it goes on");
-    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true, undo: false });
-    world.run_for(Duration::from_secs(1));
-    assert!(!world.has_state() && !world.has_files());
-    assert_eq!(world.numbers_in_use(), 0);
-    assert!(world.replies.iter().all(|reply| *reply
-        == IntentReply::Done {
-            info_hash: info_hash.clone(),
-            message: None,
-            says: None,
-            duplicate: false
-        }));
-}
-
-#[test]
-fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
-    let mut world = World::with_torrent(film(2), &four(), 17);
-    finish(&mut world, 30, "the first one is there");
-    let other = torrent(32 << 10, &[("film.mp4", 100_000)]);
-    let third = torrent(32 << 10, &[("FILM.mp4", 50_000)]);
-    world.intend(Intent::AddTorrent { metainfo: other.torrent.into() });
-    world.intend(Intent::AddTorrent { metainfo: third.torrent.into() });
-    world.run_for(Duration::from_secs(1));
-    let apart = ["FILM.mp4", "film (2).mp4", "film.mp4"];
-    let places = |world: &World| -> Vec<String> {
-        let torrents = world.engine.snapshot(world.now).torrents;
-        let mut paths: Vec<String> =
-            torrents.iter().map(|torrent| torrent.files[0].path.clone()).collect();
-        paths.sort();
-        paths
-    };
-    assert_eq!(places(&world), apart);
-    world.replace_engine();
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(places(&world), apart);
-    // The second one begins with the same bytes, which were copied.
-    assert_eq!(
-        world.paths(),
-        ["film (2).mp4", "film.mp4"],
-        "what nothing was written of is not made"
-    );
-}
-
-#[test]
-fn a_copy_that_lies_there_is_used_and_not_deleted_with_the_torrent() {
-    let mut world = World::new(film(8), &four(), 18);
-    let copy = world.sample.content[..5 * MIB_USIZE].to_vec();
-    world.plant("film.mp4", &copy);
-    world.add();
-    world.run_for(Duration::from_millis(20));
-    assert!(world.verified() >= 5 * MIB);
-    finish(&mut world, 30, "the rest is fetched");
-    assert!(world.received_bytes <= 3 * MIB, "{} bytes were fetched", world.received_bytes);
-    world.replace_engine();
-    world.run_for(Duration::from_secs(1));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.paths(), ["film.mp4"]);
-}
-
-#[test]
-fn somebody_elses_file_of_the_same_name_is_left_alone() {
-    let mut world = World::new(film(4), &four(), 19);
-    let theirs = vec![7; 6 * MIB_USIZE];
-    world.plant("film.mp4", &theirs);
-    world.plant("film (2).mp4", b"short");
-    world.add();
-    finish(&mut world, 30, "it lies elsewhere");
-    assert_eq!(world.paths(), ["film (2).mp4", "film (3).mp4", "film.mp4"]);
-    assert_eq!(world.read("film (3).mp4"), Some(&world.sample.content[..]));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(world.read("film.mp4"), Some(&theirs[..]));
-    assert_eq!(world.read("film (2).mp4"), Some(&b"short"[..]));
-    assert_eq!(world.read("film (3).mp4"), None);
-}
-
-#[test]
-fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
-    let mut world = World::new(film(4), &four(), 20);
-    let copy = world.sample.content.clone();
-    world.plant("film.mp4", &copy);
-    world.run_for(Duration::from_millis(10));
-    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
-    world.run_for(Duration::from_micros(300));
-    let info_hash = world.info_hash();
-    world.intend(Intent::Pause { info_hash: info_hash.clone() });
-    world.run_for(Duration::from_secs(1));
-    world.replace_engine();
-    world.run_for(Duration::from_secs(1));
-    world.intend(Intent::Resume { info_hash });
-    finish(&mut world, 5, "the copy is found");
-    assert_eq!(world.received_bytes, 0);
-}
-
-#[test]
-fn limits_are_told_to_every_daemon_that_comes() {
-    use shared_proto::{EngineMessage, Limits, Root, RootKey};
-
-    use crate::{Config, Engine, Input, Output, time::Instant};
-    let config = Config { download_limit_bps: Some(1_000), ..Config::default() };
-    let mut engine = Engine::new(config, [21; 32], Instant(0));
-    for epoch in 1..=2 {
-        let roots =
-            vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
-        let limits = Limits { max_conns: 1, max_files: 1, io_window: 1, max_wait_ms: 1 };
-        engine.handle_input(Instant(epoch), Input::Linked { epoch, roots, limits });
-        let said = EngineMessage::RateLimit { group: 0, down_bps: Some(1_000), up_bps: None };
-        let outputs: Vec<Output> = std::iter::from_fn(|| engine.poll_output()).collect();
-        assert!(outputs.contains(&Output::Control(said)), "{outputs:?}");
-        engine.handle_input(Instant(epoch), Input::Unlinked);
-    }
-}
-
-#[test]
-fn what_is_no_torrent_is_answered_in_plain_words() {
-    let mut world = World::new(film(1), &[], 15);
-    world.run_for(Duration::from_millis(10));
-    world.intend(Intent::AddTorrent { metainfo: b"<html>".as_slice().into() });
-    world.intend(Intent::AddPeers { info_hash: "00".into(), peers: vec![] });
-    assert_eq!(world.replies.len(), 2);
-    assert!(
-        world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })),
-        "{:?}",
-        world.replies
-    );
-}
-
-#[test]
 fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
         let mut world = World::with_torrent(film(10), &four(), seed);
@@ -460,8 +219,8 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(run(16), run(16));
 }
 
-/// Peers of every manner, viewers that come, seek and leave, links and engines that die: it always
-/// ends well.
+/// All kinds of peers, viewers that come, seek and leave, and lost connections and engines: the
+/// download always completes.
 #[test]
 fn chaos_ends_well() {
     use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -514,8 +273,8 @@ fn chaos_ends_well() {
     }
 }
 
-/// Peers whose requests lie in their send buffers at once: no cancel takes them back. What came in
-/// vain when one viewer leaves and when one jumps.
+/// Returns the wasted bytes when a viewer leaves or seeks, with peers that put all requests into
+/// their send buffers, where no cancel removes them.
 fn in_vain(leaves: bool, jumps: bool) -> u64 {
     let buffering = Manner { pulse: Some(Duration::from_millis(10)), ..Manner::honest(58_000, 60) };
     let mut world = World::with_torrent(film(64), &vec![buffering; 8], 29);

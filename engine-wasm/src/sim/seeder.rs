@@ -1,5 +1,4 @@
-//! A seeder in a simulation: it speaks the wire protocol, answers in order, and its line carries
-//! one block at a time.
+//! A simulated seeder: answers requests in order, over a line that carries one block at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,72 +16,71 @@ use crate::peer::metadata::{self, MetadataMessage, block_length};
 use crate::peer::wire::Message;
 use crate::time::Instant;
 
-/// The id under which seeders want messages about metadata: another one than the engine's.
+/// The seeders' message id for metadata (BEP 10); it differs from the engine's.
 const SEEDERS_ID: u8 = 3;
 
-/// How a seeder deals with those who ask for the info dictionary.
+/// How a seeder answers requests for the info dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Describes {
-    /// It gives it.
+    /// It sends the dictionary.
     Honestly,
-    /// It knows nothing of the extension.
+    /// It does not support the extension.
     Never,
-    /// It rejects so many requests, and gives from then on.
+    /// It rejects this many requests, then sends.
     Reluctantly(u32),
-    /// It offers and sends nothing.
+    /// It offers the dictionary and never sends it.
     Silently,
     /// Every block is wrong.
     Falsely,
-    /// It says that it is of this size, and sends zeros.
+    /// It claims this size and sends zeros.
     OfSize(u32),
-    /// It hangs up after so many blocks.
+    /// It disconnects after this many blocks.
     Briefly(u32),
 }
 
 /// How a seeder behaves.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
-    /// Bytes a second.
+    /// Upload rate, bytes per second.
     pub(super) rate_bps: u64,
-    /// There and back.
+    /// Round-trip time.
     pub(super) rtt: Duration,
-    /// Every so many blocks it lies; 0 for never.
+    /// Every nth block is corrupt; 0 for none.
     pub(super) corrupts_every: u32,
-    /// It stops sending after so many blocks.
+    /// It stops sending after this many blocks.
     pub(super) stalls_after: Option<u32>,
-    /// It chokes for a second after so many blocks, again and again.
+    /// It chokes for a second each time after this many blocks.
     pub(super) chokes_every: Option<u32>,
-    /// It hangs up after so many blocks.
+    /// It disconnects after this many blocks.
     pub(super) hangs_up_after: Option<u32>,
-    /// It looks at its requests so often, and then begins to send all of them; else it does when
-    /// they come.
+    /// Interval at which it reads its requests and sends all of them; `None` for at once.
     pub(super) pulse: Option<Duration>,
-    /// It speaks the fast extension.
+    /// Whether it supports the fast extension (BEP 6).
     pub(super) fast: bool,
-    /// Which pieces it has; `None` for all.
+    /// Its pieces; `None` for all.
     pub(super) pieces: Option<Bitfield>,
-    /// What it makes of metadata.
+    /// How it answers metadata requests.
     pub(super) describes: Describes,
-    /// What it makes of requests for hashes.
+    /// How it answers hash requests.
     pub(super) hashes: Hashes,
-    /// It leaves whoever says that they want nothing, as libtorrent does (BEP 21).
+    /// It disconnects upload-only peers, as libtorrent does (BEP 21).
     pub(super) leaves_upload_only: bool,
 }
 
-/// How a seeder deals with those who ask for hashes (BEP 52).
+/// How a seeder answers hash requests (BEP 52).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hashes {
-    /// It knows the torrent by its v2 hash, and gives them.
+    /// It knows the torrent's v2 hash and sends hashes.
     Given,
     /// It rejects every request.
     Rejected,
-    /// It gives those of pieces, and rejects those of blocks.
+    /// It sends piece hashes and rejects block hashes.
     OfPieces,
     /// Every answer is wrong.
     Wrong,
     /// It never answers.
     Silent,
-    /// It knows nothing of v2.
+    /// It does not support v2.
     Unknown,
 }
 
@@ -109,24 +107,24 @@ impl Manner {
     }
 }
 
-/// What a seeder does next.
+/// An action of a seeder.
 #[derive(Debug)]
 pub(super) enum Deed {
-    /// Bytes that arrive at the daemon.
+    /// It sends bytes.
     Send(Vec<u8>),
-    /// A block that arrives at the daemon.
+    /// It sends a block.
     Block { piece: u32, begin: u32, data: Vec<u8> },
-    /// It hangs up.
+    /// It disconnects.
     HangUp,
     /// It unchokes.
     Unchoke,
 }
 
-/// One connection to a seeder, at the seeder's end.
+/// The seeder's end of a connection.
 #[derive(Debug)]
 pub(super) struct Seeder {
     manner: Manner,
-    /// What tells it from others in its peer id.
+    /// Distinguishes its peer id from others.
     name: u16,
     identity: Identity,
     trees: Trees,
@@ -138,7 +136,7 @@ pub(super) struct Seeder {
     called: Handshake,
     choking: bool,
     queue: VecDeque<(u32, u32, u32)>,
-    /// What it has begun to send: no cancel takes it back.
+    /// Blocks that are being sent and can no longer be cancelled.
     begun: VecDeque<(u32, u32, u32)>,
     next_pulse: Instant,
     line_free: Instant,
@@ -167,12 +165,12 @@ impl Seeder {
         }
     }
 
-    /// Half the way there and back.
+    /// Returns half the round-trip time.
     pub(super) fn one_way(&self) -> Duration {
         self.manner.rtt / 2
     }
 
-    /// Bytes arrived: what it answers, with the time at which it leaves.
+    /// Handles bytes; returns the answers and their times.
     pub(super) fn receive(
         &mut self,
         data: &[u8],
@@ -183,7 +181,7 @@ impl Seeder {
         let mut deeds = Vec::new();
         if !self.greeted {
             let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
-            // It knows no secrets.
+            // It does not support encryption.
             let Ok(hello) = Handshake::parse(hello) else { return vec![(now, Deed::HangUp)] };
             assert!(self.identity.matches(hello.info_hash));
             self.called = hello;
@@ -198,7 +196,7 @@ impl Seeder {
         deeds
     }
 
-    /// The next block, when the line is free for it.
+    /// Returns the next block, if the line is free.
     pub(super) fn next_block(
         &mut self,
         content: &[u8],
@@ -232,22 +230,22 @@ impl Seeder {
         self.begun.pop_front()
     }
 
-    /// When it looks at its requests again.
+    /// Returns when it next reads its requests.
     pub(super) fn looks_at(&self) -> Option<Instant> {
         self.manner.pulse.map(|_| self.next_pulse)
     }
 
-    /// Requests that it was sent and has not answered.
+    /// Returns the number of unanswered requests.
     pub(super) fn queued(&self) -> usize {
         self.queue.len() + self.begun.len()
     }
 
-    /// When the line is free again.
+    /// Returns when the line is free.
     pub(super) fn line_free(&self) -> Instant {
         self.line_free
     }
 
-    /// What it does besides, after a block.
+    /// Returns its further actions after a block.
     pub(super) fn whim(&mut self, now: Instant) -> Vec<(Instant, Deed)> {
         if self.manner.hangs_up_after.is_some_and(|most| self.sent >= most) {
             return vec![(now, Deed::HangUp)];
@@ -275,8 +273,7 @@ impl Seeder {
     }
 
     fn greet(&mut self, piece_count: u32) -> Vec<u8> {
-        // Who is called by the v1 hash of a hybrid answers with the v2 hash to those who would go
-        // on by it.
+        // A hybrid's v2 hash answers the v1 hash if the caller supports v2 (BEP 52).
         let second = self
             .identity
             .v2

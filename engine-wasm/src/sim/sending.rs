@@ -1,5 +1,5 @@
-//! Whenever a byte is sent its piece is proven at that moment, whatever strangers do to the files
-//! and however late the disk answers.
+//! Every sent byte belongs to a verified piece, also when other programs change files and the disk
+//! answers late.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ fn liars() -> Vec<Manner> {
     vec![Manner { corrupts_every: 1, ..Manner::honest(8 << 20, 5) }; 2]
 }
 
-/// A stranger does something to a file that is watched.
+/// Changes a watched file as another program would.
 fn vandalise(world: &mut World, rng: &mut ChaCha8Rng) {
     let file = rng.random_range(0..FILES.len());
     let path = ["Sample", FILES[file].0].map(str::to_owned).to_vec();
     let now = world.now;
     let length = world.disk.read(&path).map_or(0, <[u8]>::len);
-    // What happens between two writes of ours nobody can see.
+    // A change between two writes of the engine cannot be noticed.
     if !world.is_watched(&path) || !world.engine.is_settled(&world.info_hash(), file) {
         return;
     }
@@ -46,8 +46,8 @@ fn vandalise(world: &mut World, rng: &mut ChaCha8Rng) {
     }
 }
 
-/// One life of a torrent among strangers. How many bytes were sent, and how often the engine heard
-/// of a change and revoked bytes.
+/// Runs a torrent while other programs change its files; returns sent bytes, noticed changes and
+/// revokes.
 fn live(seed: u64) -> (u64, u32, u32) {
     println!("SIM_SEED={seed}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

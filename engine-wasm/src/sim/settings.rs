@@ -1,5 +1,4 @@
-//! What a person sets for all torrents: it counts at once, is there after a restart, and what makes
-//! no sense changes nothing.
+//! Settings apply at once, survive restarts, and are unchanged by invalid values.
 
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ fn film(mib: usize) -> Sample {
     torrent_with_trackers(256 << 10, &[("film.mp4", mib << 20)], &[TRACKER])
 }
 
-/// Engines whose settings can be changed; 0 has the torrent.
+/// Creates engines with changeable settings; engine 0 has the torrent.
 fn engines(sample: Sample, up_bps: &[u64], seed: u8) -> Engines {
     let mut engines = Engines::configured(sample, up_bps, seed, |_| adjustable());
     engines.seed(0);
@@ -35,7 +34,7 @@ fn settings(engines: &Engines, node: usize) -> Settings {
     engines.nodes[node].engine.snapshot(engines.now).settings.expect("they can be changed")
 }
 
-/// A person changes something at a node, and it is done.
+/// Changes settings at a node and checks that it succeeds.
 fn change(engines: &mut Engines, node: usize, change: impl FnOnce(&mut Settings)) {
     let mut wanted = settings(engines, node);
     change(&mut wanted);
@@ -273,7 +272,7 @@ fn what_was_set_counts_before_anything_else_is_done_after_a_restart() {
     let mut world =
         World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
     world.run_for(Duration::from_millis(10));
-    // There is no socket for uTP here, so nobody can be dialled.
+    // Without a uTP socket, no peer can be dialled.
     let settings =
         Settings { tcp: false, utp: true, ..shown(&world).expect("they can be changed") };
     world.intend(Intent::Configure { settings });

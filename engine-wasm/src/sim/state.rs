@@ -1,4 +1,4 @@
-//! What a daemon remembers for its engine.
+//! The daemon's state store and notes.
 
 use std::collections::BTreeMap;
 
@@ -10,29 +10,29 @@ use shared_proto::{IoCommand, OpId};
 #[derive(Debug, Default)]
 pub(super) struct State {
     values: BTreeMap<String, Bytes>,
-    /// What all programs of the user share.
+    /// Notes that all programs of the user share.
     pub(super) notes: BTreeMap<String, Note>,
-    /// Milliseconds since 1970.
+    /// The current time, milliseconds since 1970.
     pub(super) clock_ms: u64,
 }
 
 impl State {
-    /// The keys, in order.
+    /// Returns the keys, in order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
 
-    /// What is kept under a key.
+    /// Returns the value of a key.
     pub(super) fn value(&self, key: &str) -> Option<Bytes> {
         self.values.get(key).cloned()
     }
 
-    /// Somebody puts something under a key.
+    /// Sets a value.
     pub(super) fn set(&mut self, key: &str, value: &[u8]) {
         self.values.insert(key.to_owned(), Bytes::copy_from_slice(value));
     }
 
-    /// The answer to a command about it; the command, if it is about something else.
+    /// Answers a command for the store; returns other commands as an error.
     pub(super) fn answer(
         &mut self,
         command: IoCommand,

@@ -1,5 +1,5 @@
-//! A daemon whose store fails, can't be read, or was lost: no torrent is forgotten that was added,
-//! none comes back that was removed, and a person is told.
+//! Failing, unreadable and lost state stores: no added torrent is lost, no removed torrent returns,
+//! and a notice tells the user.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::torrent::Record;
 use crate::view::{Intent, IntentReply, NoticeKind, Settings, Sharing};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Longer than the engine ever waits before it sends something again.
+/// Longer than the longest delay of a repeated write.
 const A_WHILE: Duration = Duration::from_secs(70);
 
 fn film() -> Sample {
@@ -26,7 +26,7 @@ fn fast() -> Vec<Manner> {
     vec![Manner::honest(4 << 20, 10); 2]
 }
 
-/// Settings that pages may change.
+/// A configuration with changeable settings.
 fn adjustable() -> Config {
     Config { adjustable: true, ..Config::default() }
 }
@@ -127,7 +127,7 @@ fn a_daemon_that_dies_while_nothing_can_be_written_costs_nothing() {
 
 #[test]
 fn a_daemon_that_dies_before_it_answers_costs_nothing() {
-    // The put of the torrent is under way, and whether it was written is not known.
+    // The torrent's write is unanswered, and may or may not be durable.
     let mut world = World::new(film(), &[], 234);
     world.run_for(Duration::from_secs(1));
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
@@ -171,7 +171,7 @@ fn what_was_shared_is_not_forgotten_because_it_could_not_be_read() {
     world.intend(Intent::SetSharing { info_hash: world.info_hash(), sharing });
     world.run_for(Duration::from_secs(1));
     world.replace_engine();
-    // The list is read; then the disk fails.
+    // The list is read, then the disk fails.
     assert!(
         world
             .run_until_within(Duration::from_secs(5), |world| !world.names_of_torrents().is_empty())
@@ -224,7 +224,7 @@ fn a_person_is_told_what_is_wrong_and_when_it_is_over() {
     assert!(notices[1].message.contains("/state/state.redb.corrupt-1"), "{notices:?}");
     world.say_how_the_store_is(None, &["/state/state.redb.corrupt-1"], 0);
     assert_eq!(world.kinds_of_notices(), [NoticeKind::SetAside]);
-    // Another daemon has a store of its own to speak of.
+    // Another daemon reports the condition of its own store.
     world.say_how_the_store_is(Some("the disk is full"), &[], 0);
     world.unlink();
     assert_eq!(world.kinds_of_notices(), []);

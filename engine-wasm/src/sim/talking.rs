@@ -1,4 +1,4 @@
-//! How engines come to talk: plainly or in secret, as each of them allows.
+//! Plain and encrypted connections between engines with different settings.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::view::Intent;
 
 const MIB: u64 = 1 << 20;
 
-/// One that has everything, and one that wants it; only the second dials. What was sent came in
-/// parts of so many bytes.
+/// Creates a seeder and a downloader, of which only the downloader dials; bytes arrive in parts of
+/// this size.
 fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engines {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let policy = move |node| if node == 0 { answers } else { dials };
@@ -30,17 +30,17 @@ fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engi
     engines
 }
 
-/// How often the second dialled the first.
+/// Returns how often the downloader dialled the seeder.
 fn dials_of(engines: &Engines) -> usize {
     engines.connected.iter().filter(|pair| **pair == (1, 0)).count()
 }
 
-/// Whether somebody on the way could read what they said first.
+/// Returns whether the handshakes were readable on the network.
 fn is_overheard(engines: &Engines) -> bool {
     engines.overheard.iter().any(|pair| [(0, 1), (1, 0)].contains(pair))
 }
 
-/// Whether they come together, at which dial, and whether anybody could read along.
+/// Checks whether the engines connect, at which dial, and whether in plain text.
 fn check(dials: Encryption, answers: Encryption, expected: Option<(usize, bool)>) {
     let engines = talk(dials, answers, 0, 70);
     assert_eq!(engines.is_complete(1), expected.is_some(), "{dials:?} to {answers:?}");
@@ -63,7 +63,7 @@ fn engines_talk_as_both_of_them_allow() {
             check(dials, answers, secret);
         }
     }
-    // The second dial goes the other way; the first was to be read.
+    // The first dial was plain, the second is encrypted.
     check(Allowed, Forced, Some((2, true)));
     check(Preferred, Off, Some((2, true)));
     check(Off, Forced, None);

@@ -1,25 +1,24 @@
-//! A UDP tracker in a simulation: it wants a conversation, forgets datagrams, and names whom it was
-//! told to name.
+//! A simulated UDP tracker (BEP 15), which can lose datagrams.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// One of them.
+/// A UDP tracker.
 #[derive(Debug, Default)]
 pub(super) struct UdpTracker {
-    /// Whom it names; those of the family that it is asked over.
+    /// The peers that it returns, filtered by address family.
     pub(super) peers: Vec<SocketAddr>,
-    /// So many datagrams get lost before one arrives.
+    /// Number of datagrams to lose first.
     pub(super) loses: u32,
-    /// It answers from nowhere: every transaction is wrong.
+    /// Whether every answer has a wrong transaction id.
     pub(super) lies: bool,
-    /// The events that it heard, in order: 0 none, 1 completed, 2 started, 3 stopped.
+    /// The received events in order: 0 none, 1 completed, 2 started, 3 stopped.
     pub(super) events: Vec<u32>,
-    /// The ports that it heard of, in order.
+    /// The announced ports, in order.
     pub(super) ports: Vec<u16>,
-    /// Torrents whose numbers were asked for.
+    /// Scraped torrents.
     pub(super) scrapes: u32,
-    /// What followed the announces: options of BEP 41.
+    /// Received options (BEP 41).
     pub(super) options: BTreeSet<Vec<u8>>,
     pub(super) connections: u64,
 }
@@ -29,7 +28,7 @@ impl UdpTracker {
         Self { peers: peers.to_vec(), ..Self::default() }
     }
 
-    /// What it answers to a datagram.
+    /// Returns the answer to a datagram.
     pub(super) fn receive(&mut self, data: &[u8]) -> Option<Vec<u8>> {
         if self.loses > 0 {
             self.loses -= 1;

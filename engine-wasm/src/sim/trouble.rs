@@ -1,5 +1,4 @@
-//! Disks that are full, read-only or worn: torrents stop with plain words, lose nothing, and go on
-//! when they can.
+//! Full, read-only and failing disks: torrents stop with a message, lose nothing, and continue.
 
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use crate::view::{Intent, TorrentState, Trouble};
 const KIB: u64 = 1 << 10;
 const PIECE: u64 = 64 << 10;
 const FILM: usize = 4 << 20;
-/// What was on its way when the disk said no comes twice.
+/// Blocks that were under way when the disk failed are downloaded twice.
 const UNDER_WAY: u64 = 2 << 20;
 
-/// A film that comes at a megabyte a second.
+/// Creates a world with a film that downloads at 1 MB/s.
 fn film(seed: u8) -> World {
     World::new(
         torrent(64 << 10, &[("film.mp4", FILM)]),
@@ -69,7 +68,7 @@ fn resume_goes_on_at_once() {
     world.disk.room = Some(1 << 20);
     world.add();
     world.until_trouble("disk is full");
-    // By now the next try is far away.
+    // By now the delay until the next attempt is long.
     world.run_for(Duration::from_secs(600));
     world.disk.room = None;
     world.intend(Intent::Resume { info_hash: world.info_hash() });
@@ -165,9 +164,9 @@ fn while_somebody_waits_it_goes_on_within_seconds_after_there_is_room() {
     world.add();
     world.until_trouble("disk is full");
     assert_eq!(world.view().trouble, Some(Trouble::DiskFull));
-    // By now the next try would be minutes away.
+    // By now the next attempt would be minutes away.
     world.run_for(Duration::from_secs(900));
-    // A player that asks again and again, as `<video>` and Media Source Extensions do.
+    // A player repeats its requests, as `<video>` and Media Source Extensions do.
     for _ in 0..10 {
         world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
         world.run_for(Duration::from_secs(3));

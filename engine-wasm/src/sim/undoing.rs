@@ -1,5 +1,5 @@
-//! Torrents that are removed and brought back, or not: hidden at once, gone ten seconds later, and
-//! as they were if somebody changes their mind.
+//! Undo of removals: a torrent is hidden at once, removed after ten seconds, and unchanged if
+//! restored.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn film() -> Sample {
     torrent(64 << 10, &[("film.mp4", FILM)])
 }
 
-/// A film that comes at a megabyte a second, half of it there.
+/// Creates a world with a half-downloaded film.
 fn half(seed: u8) -> World {
     let mut world = World::with_torrent(film(), &vec![Manner::honest(512 << 10, 10); 2], seed);
     world.run_for(Duration::from_secs(2));
@@ -37,7 +37,7 @@ impl World {
         matches!(self.replies.last(), Some(IntentReply::Done { .. }))
     }
 
-    /// Seconds left to bring it back, and whether it is shown.
+    /// Returns the seconds left for undo, and whether the torrent is listed.
     fn shown(&self) -> (Option<u32>, bool) {
         let snapshot = self.engine.snapshot(self.now);
         (snapshot.removed.first().map(|removed| removed.undo_s), !snapshot.torrents.is_empty())

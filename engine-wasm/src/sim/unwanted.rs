@@ -1,5 +1,5 @@
-//! A file that nobody selected is played once the selected ones are complete, though seeds leave
-//! whoever wants nothing (BEP 21).
+//! Unselected files play after all selected files are complete, although seeds disconnect
+//! upload-only peers (BEP 21).
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Priority, TorrentState};
 
 const LENGTH: usize = 6 << 20;
-/// What a player asks for at once.
+/// Bytes that a player requests at once.
 const PART: usize = 512 << 10;
 
 fn two() -> Sample {
     torrent(64 << 10, &[("a.mp4", LENGTH), ("b.mp4", LENGTH)])
 }
 
-/// Seeds as libtorrent's are.
+/// Seeders that behave like libtorrent.
 fn seeds() -> Vec<Manner> {
     vec![Manner { leaves_upload_only: true, ..Manner::honest(1 << 20, 20) }; 3]
 }
 
-/// The first file is complete, and nobody selected the second.
+/// Creates a world in which the first file is complete and the second is not selected.
 fn complete(seed: u8) -> World {
     let mut world = World::new(two(), &seeds(), seed);
     world.add_choosing(&[(1, Priority::Skip)]);
@@ -33,8 +33,7 @@ fn complete(seed: u8) -> World {
 }
 
 impl World {
-    /// All of the second file comes to a player that asks for it part by part; the first part
-    /// within this time.
+    /// Plays the second file part by part; the first part must arrive within this time.
     fn play_second(&mut self, within_s: u64) {
         for (part, within_s) in
             (0..LENGTH / PART).zip(std::iter::once(within_s).chain(std::iter::repeat(2)))
@@ -83,7 +82,7 @@ fn seeds_stay_while_somebody_watches_and_leave_then() {
     assert!(world.viewers[&viewer].done_at.is_none());
     assert_eq!(world.view().peers, 3, "all of them are dialled again");
     world.leave(viewer);
-    // Who seeks is away for a moment.
+    // A seeking player has no request for a moment.
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.view().peers, 3);
     world.run_for(Duration::from_secs(30));

@@ -1,4 +1,4 @@
-//! Torrents of v2 and hybrids, padding, and odd lengths: what a swarm must come to with them.
+//! v2 and hybrid torrents, padding files, and odd lengths.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::view::Intent;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Several files, some of them odd, in pieces of 256 KiB.
+/// Files with odd lengths, in pieces of 256 KiB.
 const FILES: &[(&str, usize)] = &[
     ("a/empty", 0),
     ("b/film.mkv", 3 << 20),
@@ -27,7 +27,7 @@ fn sample(version: Version) -> Sample {
     torrent_of(version, 256 << 10, FILES)
 }
 
-/// A film in pieces of 1 MiB.
+/// Returns a film in pieces of 1 MiB.
 fn film(version: Version, mib: usize) -> Sample {
     torrent_of(version, 1 << 20, &[("film.mkv", mib << 20)])
 }
@@ -36,7 +36,7 @@ fn with(hashes: Hashes) -> Manner {
     Manner { hashes, ..Manner::honest(4 * MIB, 20) }
 }
 
-/// The torrent comes, each file as it is, and no padding lies on the disk.
+/// Checks that all files are complete and no padding file exists.
 fn check(mut world: World, what: &str) {
     let took = world.run_until_within(Duration::from_secs(60), World::is_complete);
     assert!(
@@ -156,8 +156,7 @@ fn a_reader_of_v2_starts_after_one_block() {
         let took = world.run_until_within(Duration::from_secs(30), |world| {
             world.viewers[&request].first_at.is_some()
         });
-        // Dial, handshake and unchoke, then a block in a quarter of a second; a piece would take
-        // sixteen.
+        // Dial, handshake and unchoke, then a block in 0.25 s; a whole piece would take 16 s.
         assert!(
             took.is_some_and(|took| took < Duration::from_millis(800)),
             "{version:?}: {took:?}"
@@ -217,7 +216,7 @@ fn a_liar_of_v2_is_found_also_where_nobody_gives_hashes_of_blocks() {
 #[test]
 fn padding_of_a_v1_torrent_is_neither_fetched_nor_written_nor_counted() {
     let mut sample = sample(Version::Hybrid);
-    // The same dictionary without its v2 part.
+    // The same info dictionary without its v2 keys.
     let info = &sample.metainfo.info;
     let document = crate::metainfo::bencode::parse(info).unwrap();
     let v1 = document

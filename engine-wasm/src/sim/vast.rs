@@ -1,7 +1,6 @@
-//! Torrents as large as any may be, of zeros only, so that nothing of them need lie anywhere: the
-//! engine asks for what a viewer at their far end needs.
+//! Torrents of the largest allowed size, with a viewer at their end.
 //!
-//! The daemon and the peer here answer at once and keep nothing.
+//! The content is zeros, so nothing is stored. The daemon and the peer answer at once.
 
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
@@ -24,7 +23,7 @@ use crate::peer::wire::Message;
 use crate::time::Instant;
 use crate::view::Intent;
 
-/// An engine, and a peer that has everything.
+/// An engine and a seeder.
 struct Vast {
     engine: Engine,
     meta: Metainfo,
@@ -36,13 +35,13 @@ struct Vast {
     now: Instant,
 }
 
-/// The hash at this height above zeros that are all within the file.
+/// Returns the tree hash at this height over zeros.
 fn zeros(height: u32) -> Hash {
     let leaf = Sha256::digest(vec![0; BLOCK_LENGTH as usize]).into();
     (0..height).fold(leaf, |below, _| merkle::parent(&below, &below))
 }
 
-/// A torrent of one file of so many pieces.
+/// Returns a torrent of one file with this many pieces.
 fn info(piece_length: u32, v2: bool) -> Dict {
     let length = i64::from(MAX_PIECES) * i64::from(piece_length);
     let info = Dict::new().bytes("name", "vast.bin").int("piece length", i64::from(piece_length));
@@ -82,7 +81,7 @@ impl Vast {
         vast
     }
 
-    /// A viewer asks, and a peer comes; how far the viewer may go, `Some(None)` for all of it.
+    /// Sends a request and connects the peer; returns the grant, `Some(None)` for the whole range.
     fn ask(&mut self, start: u64, end: u64) -> Option<Option<u64>> {
         let file_id = format!("{}.0", self.meta.info_hash).as_str().into();
         let request_id = RequestId(uuid::Uuid::from_u128(u128::from(start)));
@@ -157,7 +156,7 @@ impl Vast {
         }
     }
 
-    /// What the peer makes of what it is sent.
+    /// Handles bytes that the peer receives.
     fn heard(&mut self, conn: ConnId, data: &[u8]) -> Vec<IoEvent> {
         self.received.extend_from_slice(data);
         let mut events = Vec::new();
@@ -177,8 +176,8 @@ impl Vast {
             match Message::parse(&message) {
                 Ok(Message::HashRequest(request)) => {
                     self.hashes_asked.push(request);
-                    // A peer is not so fast that it would send all of a vast torrent, neither
-                    // hashes nor blocks.
+                    // A limit on the peer's answers: it would not send all hashes and blocks of a
+                    // vast torrent.
                     if self.hashes_asked.len() > 8 {
                         continue;
                     }

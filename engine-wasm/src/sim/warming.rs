@@ -1,4 +1,4 @@
-//! Films that are made ready before their viewers come.
+//! Preparation of films before their viewers arrive.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ fn four() -> Vec<Manner> {
     vec![Manner::honest(MIB, 50); 4]
 }
 
-/// Three episodes, each an MP4 film with its index at the end, and where that begins. The second of
-/// the files is the first episode.
+/// Returns three episodes, MP4 films with the index at the end, and the index's offset. The second
+/// file is the first episode.
 fn season(media: usize) -> (Sample, u64) {
     let (film, at) = mp4_with_index_last(media, INDEX);
     (
@@ -51,7 +51,7 @@ impl World {
         );
     }
 
-    /// A viewer asks for these bytes and has all of them at once.
+    /// Checks that a request for these bytes is granted at once.
     fn is_ready(&mut self, file: usize, first: u64, last: u64) {
         let request = self.ask(file, first, last);
         assert_eq!(self.viewers[&request].done_at, Some(self.now), "{first} to {last} of {file}");
@@ -62,7 +62,7 @@ impl World {
         self.sample.metainfo.files[file].length
     }
 
-    /// Everything comes, and nothing of it twice.
+    /// Checks that everything is downloaded exactly once.
     fn finishes_without_waste(&mut self) {
         let took = self.run_until_within(Duration::from_secs(120), World::is_complete);
         assert!(took.is_some(), "{} bytes", self.verified());
@@ -86,7 +86,7 @@ fn the_first_films_beginning_and_index_are_there_when_its_viewer_comes() {
         let both = |world: &World| world.has(1, 0, 2 * MIB - 1) && world.has(1, at, end);
         let took = world.run_until_within(Duration::from_secs(3), both);
         assert!(took.is_some(), "{name}");
-        // What was under way when the search ended, and a piece or two around the index.
+        // Blocks under way when the search ended, and one or two pieces around the index.
         let most = 2 * MIB + INDEX as u64 + 12 * PIECE;
         assert!(
             world.received_bytes < most,
@@ -133,10 +133,10 @@ fn another_file_that_is_prepared_takes_the_formers_place() {
     let end = world.length(2) - 1;
     let is_there = |world: &World| world.has(2, 0, 2 * MIB - 1) && world.has(2, at, end);
     let took = world.run_until_within(Duration::from_secs(5), is_there).expect("it is there");
-    // The beginning and the index are 2.6 MiB, and the one before had 0.4 s.
+    // Start and index are 2.6 MiB; the former film was prepared for 0.4 s.
     assert!(took < Duration::from_millis(4_000), "{took:?}");
     assert!(!world.has(0, 0, MIB - 1), "the former one is not wanted any more");
-    // The first of its pieces holds the end of the former one.
+    // Its first piece contains the end of the former file.
     assert!(!world.has(1, PIECE, 2 * PIECE), "the first film comes after it");
     world.finishes_without_waste();
 }
@@ -241,7 +241,7 @@ fn what_is_asked_for_without_waiting_is_granted_or_rejected_and_changes_nothing(
     assert_eq!(run(true), run(false));
 }
 
-/// A season that was complete before.
+/// A season that is already complete.
 fn complete(media: usize, seed: u8) -> (World, u64) {
     let (sample, index) = season(media);
     let content = sample.content.clone();

@@ -1,5 +1,4 @@
-//! What a person has watched: kept for all programs of the user, shown with every torrent, and what
-//! comes next.
+//! Watch marks: shared by all programs of the user, shown in torrents, and used for the next film.
 
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use crate::metainfo::testing::{Sample, torrent};
 use crate::sim::seeder::Manner;
 use crate::view::{Intent, IntentReply, NextFilm, NoticeKind, Priority};
 
-/// Time for a position to be written down.
+/// Time until a position is saved.
 const A_WHILE: Duration = Duration::from_secs(6);
 
-/// Three episodes, in another order than that of people, and what comes with them.
+/// Three episodes out of natural order, with other files.
 fn series() -> Sample {
     let length = 64 << 10;
     torrent(
@@ -50,7 +49,7 @@ impl World {
         (index, position_s, resumes)
     }
 
-    /// Position and whether it was watched.
+    /// Returns position and watched state.
     fn mark_of(&self, index: u32) -> (f64, bool) {
         let file =
             self.view().files.into_iter().find(|file| file.index == index).expect("such a file");
@@ -220,7 +219,7 @@ fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wan
     for is_watched in [true, false] {
         let mut world = World::new(torrent(32 << 10, &files), &[Manner::honest(1 << 20, 20)], 97);
         world.run_for(Duration::from_millis(10));
-        // Of what nobody watches the film itself is fetched ahead.
+        // Without a viewer, the film itself is prepared.
         let skipped: &[(u32, Priority)] =
             &[(1, Priority::Skip), (2, Priority::Skip), (3, Priority::Skip)];
         world.add_choosing(skipped);

@@ -1,4 +1,4 @@
-//! Web seeds alone and beside peers: honest ones, liars, and those that lack what they should have.
+//! Web seeds with and without peers: honest, corrupt and incomplete ones.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::view::Intent;
 
 const MIB: usize = 1 << 20;
 
-/// The same torrent with these web seeds.
+/// Returns the same torrent with these web seeds.
 pub(super) fn seeded(sample: Sample, urls: &[&str]) -> Sample {
     let list = [&b"8:url-list"[..], &encode::list(urls.iter().map(encode::bytes))].concat();
     let end = sample.torrent.len() - 1;

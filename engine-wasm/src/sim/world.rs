@@ -1,7 +1,7 @@
-//! The world around one engine, in which time passes from event to event.
+//! The world around one engine: a queue of events on a virtual clock.
 //!
-//! `daemon` carries out commands on a disk in memory, `lines` bring what seeders send, `viewers`
-//! hold every grant against the film.
+//! `daemon` carries out commands on a disk in memory, `lines` carries bytes of seeders, and
+//! `viewers` compares every grant with the film.
 
 mod daemon;
 mod lines;
@@ -34,7 +34,7 @@ use crate::metainfo::testing::Sample;
 use crate::time::Instant;
 use crate::view::IntentReply;
 
-/// One way between engine and daemon, and what the daemon takes for anything.
+/// Delay from daemon to engine, and the time that the daemon needs for a command.
 const DAEMON_DELAY: Duration = Duration::from_micros(200);
 
 #[derive(Debug)]
@@ -45,31 +45,31 @@ enum Event {
     Connect(ConnId, SocketAddr),
     Deed(ConnId, Deed),
     Line(ConnId),
-    /// A reply goes on.
+    /// A reply continues.
     Send(RequestId),
-    /// A file is to be at its new path now.
+    /// A move is complete.
     Moved(OpId, Vec<String>, Vec<String>),
 }
 
-/// Everything.
+/// One engine, its daemon, disk, seeders and viewers.
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) engine: Engine,
     pub(super) sample: Sample,
     pub(super) viewers: BTreeMap<RequestId, Viewer>,
     pub(super) replies: Vec<IntentReply>,
-    /// What was said to `http_call`s and `file_resolve`s.
+    /// The engine's answers to `http_call` and `file_resolve`.
     pub(super) answers: Vec<EngineMessage>,
     pub(super) dialled: BTreeMap<SocketAddr, u32>,
     pub(super) received_bytes: u64,
-    /// What can be fetched, by URL without its query.
+    /// What web servers hold, by URL without query.
     pub(super) web: BTreeMap<String, Bytes>,
     pub(super) fetched: Vec<String>,
-    /// URLs without their query that are asked for in vain and for ever.
+    /// URLs, without query, whose servers never answer.
     pub(super) hanging: BTreeSet<String>,
     /// UDP trackers.
     pub(super) trackers: BTreeMap<SocketAddr, UdpTracker>,
-    /// Sockets that the router is to let others reach.
+    /// Sockets whose ports the router was asked to map.
     asked_router: Vec<SocketId>,
     names: BTreeMap<String, Vec<IpAddr>>,
     config: Config,
@@ -77,9 +77,9 @@ pub(super) struct World {
     pub(super) disk: Disk,
     files: BTreeMap<FileRef, Vec<String>>,
     pub(super) state: State,
-    /// What is written down is refused like this.
+    /// The error with which the state store refuses writes.
     pub(super) store_refuses: Option<OpErrorKind>,
-    /// What was written down can't be read.
+    /// Whether the state store refuses reads.
     pub(super) store_is_unreadable: bool,
     conns: BTreeMap<ConnId, Conn>,
     events: Timeline<Event>,
@@ -87,25 +87,25 @@ pub(super) struct World {
     linked: bool,
     epoch: u64,
     seed: u8,
-    /// Where each file is served from.
+    /// The path of each announced file.
     served: BTreeMap<usize, Vec<String>>,
-    /// How many files the daemon lets be open, and how many ever were.
+    /// The limit of open files, and the most that were open at once.
     pub(super) max_files: u32,
     pub(super) most_open: usize,
-    /// Digests, reads, looks and moves that were ordered.
+    /// Numbers of ordered digests, reads, stats and moves.
     pub(super) digests: u32,
     pub(super) reads: u32,
     pub(super) stats: u32,
     pub(super) moves: u32,
-    /// What the daemon was told to read ahead: file, first and last byte.
+    /// Received `range_hint`s: file, first and last byte.
     pub(super) hints: Vec<(usize, u64, u64)>,
     /// How long it takes to move a file.
     pub(super) move_time: Duration,
-    /// Room on the disk, bytes.
+    /// Free disk space, bytes.
     pub(super) free: u64,
-    /// What the daemon says of itself.
+    /// The daemon's description of itself.
     pub(super) about: About,
-    /// Replies, in worlds that send them.
+    /// Replies that are sent step by step, if enabled.
     pub(super) sending: Option<Sending>,
 }
 
@@ -114,7 +114,7 @@ impl World {
         Self::configured(Config::default(), sample, seeders, seed)
     }
 
-    /// A world whose engines have these settings.
+    /// Creates a world whose engines have this configuration.
     pub(super) fn configured(config: Config, sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let now = Instant(1_000_000);
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
@@ -163,7 +163,7 @@ impl World {
         world
     }
 
-    /// The daemon goes, with its sockets and open files; its disk and state stay.
+    /// Disconnects the daemon: sockets and open files are lost, disk and state stay.
     pub(super) fn unlink(&mut self) {
         self.linked = false;
         self.conns.clear();
@@ -172,12 +172,12 @@ impl World {
         self.input(Input::Unlinked);
     }
 
-    /// A daemon comes.
+    /// Connects a daemon.
     pub(super) fn link(&mut self) {
         self.link_with_aside(&[]);
     }
 
-    /// A daemon comes that has set these of its folders aside.
+    /// Connects a daemon that has set these folders aside.
     pub(super) fn link_with_aside(&mut self, aside: &[&str]) {
         self.linked = true;
         self.epoch += 1;
@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    /// The engine dies and another one takes its place.
+    /// Replaces the engine by a new one.
     pub(super) fn replace_engine(&mut self) {
         self.unlink();
         self.viewers.clear();
@@ -215,7 +215,7 @@ impl World {
         self.run_until(until, |_| false);
     }
 
-    /// Runs until the condition holds; the time that it took, `None` when it does not hold in time.
+    /// Runs until the condition holds; returns how long that took, or `None` after `span`.
     pub(super) fn run_until_within(
         &mut self,
         span: Duration,

@@ -1,4 +1,4 @@
-//! A daemon of several: it carries out what its engine orders, on a disk in memory.
+//! One node's daemon: carries out commands on a disk in memory.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Engines {
                 self.call(node, Call { conn, addr, carried: Carried::ByUtp, give_up });
             }
             IoCommand::TcpSend { conn, data } => {
-                // What comes before frames is no message, and may be encrypted.
+                // Bytes before the first frame are no message and may be encrypted.
                 let is_framed =
                     self.nodes[node].conns.get(&conn).is_some_and(|end| end.cutter.is_framed());
                 let mut rest = if is_framed { &data[..] } else { &[] };
@@ -60,7 +60,7 @@ impl Engines {
                 let Some(end) = self.nodes[node].conns.get_mut(&conn) else { return };
                 assert!(end.ciphers.are_plain(), "once for each direction");
                 end.ciphers = Ciphers::new(read.as_ref(), write.as_ref());
-                // What had come and was not handed up.
+                // Bytes that arrived and were not passed to the engine yet.
                 end.ciphers.read(&mut end.cutter.held);
             }
             IoCommand::TcpGroup { conn, group } => {
@@ -120,7 +120,7 @@ impl Engines {
             IoCommand::RootRoom { op, .. } => {
                 (op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 }))
             }
-            // Nobody changes anything behind this daemon's back.
+            // No other program changes files in this simulation.
             IoCommand::FileStat { op, path, .. } => {
                 let length = it.disk.get(&path).map(|bytes| bytes.len() as u64);
                 (op, Ok(OpOutput::Stat(length.map(|length| stat(&path, length)))))
@@ -152,7 +152,7 @@ impl Engines {
             IoCommand::Digest { op, .. } => {
                 (op, Ok(OpOutput::Digest(Bytes::from(Sha1::digest(&spans).to_vec()))))
             }
-            // It has no numbers to tell.
+            // The tracker has no scrape data.
             IoCommand::HttpGet { op, url, .. } if url.starts_with("http://tracker/scrape") => {
                 (op, Ok(OpOutput::Http { status: 404, body: Bytes::new() }))
             }
@@ -184,7 +184,7 @@ impl Engines {
         spans.iter().flat_map(bytes).collect()
     }
 
-    /// The tracker names everybody who announced to everybody, themselves included.
+    /// Returns the addresses of all announced nodes, including the caller's.
     fn track(&mut self, node: usize, url: &str) -> Bytes {
         assert!(url.starts_with(TRACKER));
         self.announces.push((node, url.split_once('?').map_or("", |(_, query)| query).to_owned()));
@@ -206,7 +206,7 @@ impl Engines {
     }
 }
 
-/// No file is ever replaced here, so a path says which file it is.
+/// No file is replaced here, so its path identifies it.
 fn stat(path: &[String], length: u64) -> FileStat {
     let digest: [u8; 20] = Sha1::digest(path.join("/")).into();
     let identity = digest.first_chunk().map(|identity| FileIdentity(*identity));

@@ -1,5 +1,4 @@
-//! Datagrams between engines: to each at its address, and to a group to all who joined it, the
-//! sender included.
+//! Datagrams between engines. Multicast reaches every member of the group, including the sender.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,7 +17,7 @@ pub(super) struct Socket {
 }
 
 impl Engines {
-    /// What is asked about datagrams and names, with the answer. There is no IPv6.
+    /// Handles commands for datagrams and names. There is no IPv6.
     pub(super) fn bind(
         &mut self,
         node: usize,
@@ -41,12 +40,12 @@ impl Engines {
         }
     }
 
-    /// A datagram leaves a node.
+    /// Sends a datagram.
     pub(super) fn datagram(&mut self, node: usize, socket: SocketId, to: SocketAddr, data: Bytes) {
         self.datagrams.push((node, to, data.clone()));
         let group =
             self.nodes[node].sockets.iter().find(|own| own.id == socket).and_then(|own| own.group);
-        // To a group it leaves by a socket of its own, whose port says nothing.
+        // Multicast leaves from a separate socket with an arbitrary port.
         let from = SocketAddr::new(addr_of(node).ip(), if group.is_some() { 50_000 } else { PORT });
         for other in 0..self.nodes.len() {
             let is_meant = |own: &&Socket| {

@@ -1,4 +1,4 @@
-//! Lines between daemons: what one sends comes at the other in order, encrypted if both say so.
+//! Connections between daemons: ordered, and encrypted if both ends enabled it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::peer::handshake::PROTOCOL;
 use crate::sim::cutter::{Cut, Cutter};
 use crate::time::Instant;
 
-/// What is shorter is sent in crumbs, bytes.
+/// Messages shorter than this arrive in parts, bytes.
 const CRUMBLED: usize = 3_000;
 
 /// One end of a connection.
@@ -36,7 +36,7 @@ impl End {
     }
 }
 
-/// The transforms of what an end reads and sends.
+/// The ciphers of an end, for reading and sending.
 #[derive(Default)]
 pub(super) struct Ciphers {
     read: Option<Rc4>,
@@ -70,7 +70,7 @@ fn cipher(start: &Rc4Start) -> Rc4 {
 }
 
 impl Engines {
-    /// A dial came to its end.
+    /// Handles the result of a dial.
     pub(super) fn join(
         &mut self,
         (node, conn): (usize, ConnId),
@@ -98,7 +98,7 @@ impl Engines {
         self.at(free + LATENCY, end.other.0, Event::HungUp(end.other.1));
     }
 
-    /// Bytes go down a node's line, one after the other; when the last of them has left.
+    /// Queues bytes on a node's line; returns when the last byte leaves.
     pub(super) fn send(&mut self, node: usize, conn: ConnId, mut bytes: Vec<u8>) -> Instant {
         let it = &mut self.nodes[node];
         let Some(end) = it.conns.get_mut(&conn) else { return self.now };
@@ -120,7 +120,7 @@ impl Engines {
         left
     }
 
-    /// Raw up to the byte that was asked for, then frames; those that are diverted go to the disk.
+    /// Cuts raw bytes and frames from the stream; diverted frames go to the disk.
     pub(super) fn bytes(&mut self, node: usize, conn: ConnId, bytes: &[u8]) {
         let Some(end) = self.nodes[node].conns.get_mut(&conn) else { return };
         let from = end.cutter.held.len();

@@ -1,5 +1,7 @@
-//! Routers between engines: who is behind one is reached by nobody but those to whom it sent
-//! something itself, not long ago, and over uTP only.
+//! Routers between engines, which admit only replies.
+//!
+//! A node behind a router can be reached only over uTP, from addresses to which it sent something
+//! recently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,14 +13,14 @@ use shared_proto::io::CloseReason;
 use super::{Engines, Event, IoEvent, addr_of};
 use crate::time::Instant;
 
-/// How long a router lets in who was sent something.
+/// How long a router admits an address after an outgoing datagram.
 const OPEN_FOR: Duration = Duration::from_secs(60);
-/// How often a daemon calls again whom it can't reach.
+/// Interval of repeated uTP SYNs.
 const AGAIN: Duration = Duration::from_secs(1);
-/// What a router adds to a port.
+/// Difference between a router's external port and the node's.
 const MOVED_BY: u16 = 1_000;
 
-/// What a dial goes over.
+/// The transport of a dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sim) enum Carried {
     ByTcp,
@@ -37,15 +39,14 @@ pub(super) struct Call {
 /// All routers.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Routers {
-    /// Who is behind one of its own.
+    /// The nodes behind a router.
     pub(in crate::sim) behind: BTreeSet<usize>,
-    /// Who sent a datagram where, and when last.
+    /// When each node last sent a datagram to each address.
     sent: BTreeMap<(usize, SocketAddr), Instant>,
 }
 
 impl Routers {
-    /// Where others see the datagrams of a node come from: behind a router another port than the
-    /// one from which they were sent.
+    /// Returns the external address of a node's datagrams; a router changes the port.
     pub(super) fn outside(&self, node: usize) -> SocketAddr {
         let mut addr = addr_of(node);
         if self.behind.contains(&node) {
@@ -54,7 +55,7 @@ impl Routers {
         addr
     }
 
-    /// A node sends something to an address, and it comes there: who hears it.
+    /// Records an outgoing datagram; returns the node that receives it.
     fn hears(
         &mut self,
         node: usize,
@@ -80,7 +81,7 @@ impl Routers {
 }
 
 impl Engines {
-    /// A node begins to dial.
+    /// Starts a dial.
     pub(super) fn call(&mut self, node: usize, call: Call) {
         self.dialled.push((node, call.addr, call.carried));
         self.nodes[node].calling.insert(call.conn);
@@ -90,7 +91,7 @@ impl Engines {
         self.at(self.now + super::LATENCY * 2, node, Event::Connect(call));
     }
 
-    /// What a node sends to begin a connection comes there, or does not.
+    /// Handles the arrival or loss of a SYN.
     pub(super) fn connect(&mut self, node: usize, call: Call) {
         let Call { conn, addr, carried, give_up } = call;
         if !self.nodes[node].calling.contains(&conn) {

@@ -1,4 +1,4 @@
-//! Calls in, exact answers out.
+//! Calls and their exact replies.
 
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ fn a_torrent_tells_its_state_its_files_and_its_streams() {
     );
     world.leave(request);
     world.run_until_within(Duration::from_secs(30), World::is_complete).expect("it completes");
-    // It is called complete when it was seen to lie there.
+    // A torrent is complete only after its files were inspected.
     world.run_for(Duration::from_millis(10));
     let body = world.call("GET", &format!("/torrents/{}", world.info_hash().to_uppercase())).json();
     assert_eq!(
@@ -220,7 +220,7 @@ fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
         world.run_for(Duration::from_secs(2));
         let path = format!("/torrents/{}", world.info_hash());
         let id = world.send("DELETE", &format!("{path}{query}"), None, b"");
-        // What is to be deleted is gone when that is said.
+        // The files are deleted before the reply.
         world.run_for(Duration::from_millis(10));
         let answer = world.heard(id).expect("an answer");
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));

@@ -1,5 +1,5 @@
-//! `openapi.json` held to the truth: its paths and methods are the router's, and every answer has
-//! exactly the fields that it says.
+//! Checks `openapi.json`: its paths and methods equal the router's, and every reply has exactly the
+//! documented fields.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use crate::net::NetConfig;
 use crate::sim::seeder::Manner;
 use crate::sim::world::World;
 
-/// The one path that is not the API's: its failures are.
+/// A path outside the API whose failures are documented.
 const STREAM: &str = "/stream/{infoHash}/{fileName}";
 
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).expect("the document is JSON")
 }
 
-/// What is wrong with a value, against its schema; what was seen of the document is noted.
+/// Returns how a value violates its schema, and records the parts of the document that were used.
 fn differences(
     document: &Value,
     schema: &Value,
@@ -118,7 +118,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Calls made, and what of the document they have shown to be true.
+/// Calls made, and the parts of the document that they confirmed.
 struct Proof {
     document: Value,
     seen: BTreeSet<String>,
@@ -130,7 +130,7 @@ impl Proof {
         Self { document: document(), seen: BTreeSet::new(), answers: BTreeSet::new() }
     }
 
-    /// The answer is one that the document names for this path and method, and has its form.
+    /// Checks that a reply is documented for this path and method and has the documented form.
     fn check(&mut self, path: &str, method: &str, answer: &Answer) {
         let what = format!("{method} {path} {}", answer.status);
         let responses = &self.document["paths"][path][method]["responses"];
@@ -197,7 +197,7 @@ fn every_answer_has_the_documented_form() {
     let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
-    // Less than the film needs.
+    // Slower than the film's bit rate.
     world.free = 1 << 20;
     world.add();
     world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
@@ -209,7 +209,7 @@ fn every_answer_has_the_documented_form() {
     }));
     world.ask(0, 0, (4 << 20) - 1);
     world.run_for(Duration::from_millis(1_500));
-    // One that is fed, and one that waits.
+    // One request that gets bytes, and one that waits.
     world.ask(0, 3 << 20, (4 << 20) - 1);
     let hash = world.info_hash();
     let unknown = "0".repeat(40);
@@ -266,14 +266,14 @@ fn every_answer_has_the_documented_form() {
     );
     let unseen: Vec<String> =
         all_fields(&proof.document).difference(&proof.seen).cloned().collect();
-    // Of requests, not of answers; and of the daemon's path.
+    // Fields of requests, and fields of the daemon's own path.
     let expected = "AddRequest.hold AddRequest.keep AddRequest.magnet Choice.index Choice.path Decision.choice Decision.files Error.files FilePriority.index FilePriority.priority \
         Location.folder Location.name Location.root Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS \
         Sharing.upLimitBps Watched.durationS Watched.positionS Watched.watched";
     assert_eq!(unseen.join(" "), expected);
 }
 
-/// Its file can't be deleted, and is not the one that was downloaded.
+/// The file cannot be deleted, and is not the downloaded one.
 fn prove_removing(proof: &mut Proof) {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 1 << 20)]),
@@ -308,7 +308,7 @@ fn prove_removing(proof: &mut Proof) {
 
 const ADOPT: &str = "/torrents/{infoHash}/adopt";
 
-/// What is asked for about files, of one torrent, of nonsense and of one that is not there.
+/// Calls about files of a torrent, of an invalid hash, and of an unknown torrent.
 fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     let huge = vec![b' '; 10_000];
@@ -358,7 +358,7 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     }
 }
 
-/// The same of one that is not described yet.
+/// Calls about files of a magnet link without metadata.
 fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     prove_deciding(proof, world, hash, &[b"{\"choice\": \"download\"}"]);
@@ -374,7 +374,7 @@ fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     }
 }
 
-/// What is answered to what becomes of a torrent.
+/// Calls that change a torrent's state.
 fn prove_deciding(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let decision = "/torrents/{infoHash}/decision";
     for body in bodies {
@@ -382,7 +382,7 @@ fn prove_deciding(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[
     }
 }
 
-/// Its playlists, in each form.
+/// Calls for playlists in each form.
 fn prove_playlists(proof: &mut Proof, world: &mut World, hash: &str) {
     for path in ["playlist.m3u", "playlist.m3u8", "files/{index}/playlist.m3u"] {
         let path = format!("/torrents/{{infoHash}}/{path}");
@@ -391,7 +391,7 @@ fn prove_playlists(proof: &mut Proof, world: &mut World, hash: &str) {
     }
 }
 
-/// What is answered to how far the first file was watched.
+/// Calls that report the watched position.
 fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let path = "/torrents/{infoHash}/files/{index}/watched";
     for body in bodies {
@@ -400,7 +400,7 @@ fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u
     }
 }
 
-/// What a torrent is answered that is moved, and whose first file is given another name.
+/// Calls that move a torrent and rename a file.
 fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let (location, name) =
         ("/torrents/{infoHash}/location", "/torrents/{infoHash}/files/{index}/name");
@@ -421,7 +421,7 @@ fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8
     }
 }
 
-/// What is answered about a file that is to be made ready.
+/// Calls that prepare a file.
 fn prove_preparing(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let prepare = "/torrents/{infoHash}/files/{index}/prepare";
     for body in bodies {
@@ -433,7 +433,7 @@ fn prove_preparing(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&
 
 const WANT: &[u8] = b"[{\"index\": 0, \"priority\": \"high\"}]";
 
-/// What a magnet link that nobody describes, or that is removed, is answered.
+/// Replies to magnet links without metadata and to removed ones.
 fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
     let link = format!("magnet:?xt=urn:btih:{unknown}");
     for removes in [true, false] {
@@ -453,7 +453,7 @@ fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
     }
 }
 
-/// What is answered when there is no more room.
+/// Replies when there are too many torrents.
 fn prove_busy(proof: &mut Proof) {
     let mut full = world(series());
     let mut config = crate::engine::Config::default();

@@ -1,4 +1,4 @@
-//! What strangers send: it is answered in JSON, and nothing else happens.
+//! Hostile calls get a JSON error and have no effect.
 
 use proptest::prelude::*;
 use serde_json::json;

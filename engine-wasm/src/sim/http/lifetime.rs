@@ -1,4 +1,4 @@
-//! How long what the API adds stays: while it is read, and no longer.
+//! Temporary torrents stay while they are read.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn count(world: &World) -> usize {
     world.engine.snapshot(world.now).torrents.len()
 }
 
-/// Whether the torrent is there after so many seconds more.
+/// Returns whether the torrent still exists after this many seconds.
 fn check(world: &mut World, seconds: u64, is_there: bool, what: &str) {
     world.run_for(Duration::from_secs(seconds));
     assert_eq!(count(world) == 1, is_there, "{what}");
@@ -175,7 +175,7 @@ fn all_who_wait_for_a_magnet_link_are_answered() {
     );
     let playlist = world.call("GET", &format!("/torrents/{}/playlist.m3u8", world.info_hash()));
     assert_eq!(playlist.failure(), (409, "not_ready".into()));
-    // Somebody has the file itself.
+    // A caller adds the `.torrent` file.
     world.add_file();
     for id in [first, second] {
         assert_eq!(world.heard(id).expect("it is answered").status, 200);

@@ -1,4 +1,4 @@
-//! The plain HTTP API against a whole swarm: calls in, exact answers out, on a virtual clock.
+//! Simulations of the HTTP API: calls in, exact replies out.
 
 mod contract;
 mod document;
@@ -15,7 +15,7 @@ use crate::metainfo::testing::{Sample, torrent};
 
 const HOST: &str = "127.0.0.1:3000";
 
-/// An answer, all its parts together.
+/// A complete reply with all its parts.
 #[derive(Clone, Debug, Default)]
 struct Answer {
     status: u16,
@@ -34,7 +34,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    /// Status and code of a failure.
+    /// Returns status and code of a failure.
     fn failure(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         let body = self.json();
@@ -61,7 +61,7 @@ impl World {
             content_type: content_type.map(str::to_owned),
             content_length: body.len() as u64,
         });
-        // In parts, however short it is.
+        // Even a short body is sent in parts.
         for part in body.chunks(body.len() / 3 + 1) {
             let data = bytes::Bytes::copy_from_slice(part);
             self.input(Input::Io(IoEvent::HttpContent { request_id, data }));
@@ -69,7 +69,7 @@ impl World {
         request_id
     }
 
-    /// What was answered so far.
+    /// Returns the parts of a reply so far.
     fn heard(&self, id: RequestId) -> Option<Answer> {
         let mut whole: Option<Answer> = None;
         for answer in &self.answers {
@@ -94,7 +94,7 @@ impl World {
         whole
     }
 
-    /// A call that is answered at once.
+    /// Makes a call that is answered at once.
     fn call(&mut self, method: &str, target: &str) -> Answer {
         let id = self.send(method, target, None, b"");
         self.heard(id).unwrap_or_else(|| panic!("{method} {target} is not answered"))
@@ -109,7 +109,7 @@ impl World {
         self.give("PUT", target, body)
     }
 
-    /// A call with JSON that is answered at once.
+    /// Makes a call with JSON that is answered at once.
     fn give(&mut self, method: &str, target: &str, body: &[u8]) -> Answer {
         let id = self.send(method, target, Some("application/json"), body);
         self.heard(id).unwrap_or_else(|| panic!("{target} is not answered"))
@@ -141,7 +141,7 @@ impl World {
     }
 }
 
-/// A torrent with folders, a name that is there twice, and names that URLs must encode.
+/// Returns a torrent with folders, a duplicate name, and names that URLs must encode.
 fn series() -> Sample {
     torrent(
         32 << 10,
@@ -155,7 +155,7 @@ fn series() -> Sample {
     )
 }
 
-/// A world whose engine has read its state, and nothing else.
+/// Creates a world whose engine has loaded its state.
 fn world(sample: Sample) -> World {
     let mut world = World::new(sample, &[], 60);
     world.run_for(std::time::Duration::from_millis(10));

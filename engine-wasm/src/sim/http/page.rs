@@ -1,4 +1,4 @@
-//! What the server's own page asks and hears: topics as a stream, intents, pieces.
+//! Calls of the server's page: the stream of topics, intents, pieces.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::metainfo::testing::torrent;
 use crate::sim::seeder::Manner;
 use crate::sim::world::World;
 
-/// The updates of a stream so far.
+/// Returns the updates of a stream so far.
 fn updates(answer: &Answer) -> Vec<Value> {
     let data = answer.body.lines().filter_map(|line| line.strip_prefix("data: "));
     data.map(|data| serde_json::from_str(data).expect("an update is JSON")).collect()
@@ -92,7 +92,7 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
 #[test]
 fn a_call_whose_intent_takes_long_is_kept_alive() {
     let mut world = world(series());
-    // The simulated daemon fetches nothing.
+    // The simulated daemon downloads nothing.
     let id =
         intend(&mut world, &json!({ "kind": "add_url", "url": "http://127.0.0.1:1/a.torrent" }));
     world.run_for(Duration::from_secs(25));

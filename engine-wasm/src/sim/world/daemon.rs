@@ -1,4 +1,4 @@
-//! The daemon: it carries commands out on a disk in memory.
+//! The simulated daemon: carries out commands on a disk in memory.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::sim::disk::path_in;
 use crate::sim::state::State;
 use crate::time::Instant;
 
-/// When the world began, milliseconds since 1970.
+/// The start of the simulation, milliseconds since 1970.
 const BEGAN_MS: u64 = 1_800_000_000_000;
 
 impl World {
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// What the daemon remembers, at this time.
+    /// Returns the daemon's state store, with its clock set.
     fn state_at(&mut self, now: Instant) -> &mut State {
         self.state.clock_ms = BEGAN_MS + now.0 / 1_000;
         &mut self.state
@@ -182,7 +182,7 @@ impl World {
         self.tell(IoEvent::Done { op, result });
     }
 
-    /// What is not about its disk.
+    /// Handles commands that do not concern the disk.
     fn network(&mut self, command: IoCommand) {
         let (op, result) = match command {
             IoCommand::HttpGet { op, url, max_bytes, .. } => {
@@ -215,7 +215,7 @@ impl World {
         self.tell(IoEvent::Done { op, result });
     }
 
-    /// Part of a file on the web goes to its places.
+    /// Writes a range of a web server's file to the spans.
     fn fetch(&mut self, op: OpId, url: String, offset: u64, spans: Vec<Span>) {
         let length: usize = spans.iter().map(|span| span.length as usize).sum();
         let from = usize::try_from(offset).expect("a test's file is small");
@@ -238,7 +238,7 @@ impl World {
         self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
     }
 
-    /// Whoever has the file open goes on with the same bytes, and so do its viewers.
+    /// Open handles and viewers keep the same file after the move.
     pub(super) fn moved(&mut self, op: OpId, from: &[String], to: &[String]) {
         self.touched(from);
         let moved = self.disk.rename(from, to, self.now);
@@ -249,9 +249,9 @@ impl World {
         self.tell(IoEvent::Done { op, result: moved.map(|()| OpOutput::Unit) });
     }
 
-    /// Who names a path that is being moved waits for that.
+    /// A command for a path that is being moved waits for the move.
     fn finish_moves(&mut self, path: &[String]) {
-        // All that is to come would be looked through for each of fifty thousand files.
+        // Without this check, each of fifty thousand files would scan all events.
         if self.moves == 0 {
             return;
         }
@@ -310,7 +310,7 @@ impl World {
         Ok(OpOutput::Digest(Bytes::from(digest)))
     }
 
-    /// The router answers for all sockets that it was asked for; how many that are.
+    /// Answers all requests for port mappings; returns their number.
     pub(in crate::sim) fn router_says(&mut self, result: &Result<Mapping, OpError>) -> usize {
         for socket in self.asked_router.clone() {
             self.tell(IoEvent::PortMapped { socket, result: result.clone() });
@@ -318,7 +318,7 @@ impl World {
         self.asked_router.len()
     }
 
-    /// File numbers that the engine has not given back.
+    /// Returns the file numbers that the engine has open.
     pub(in crate::sim) fn numbers_in_use(&self) -> usize {
         self.files.len()
     }

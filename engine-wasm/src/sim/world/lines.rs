@@ -1,4 +1,4 @@
-//! Lines to seeders: the daemon cuts what comes over them as it was told to.
+//! Connections to seeders, and the frames that the daemon cuts from them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ pub(super) struct Conn {
     pub(super) seeder: Seeder,
     pub(super) armed: BTreeMap<DivertKey, Vec<Span>>,
     pub(super) cutter: Cutter,
-    /// When its seeder will look at its requests.
+    /// When the seeder next reads its requests.
     looks_at: Option<Instant>,
 }
 
 impl World {
-    /// At the same addresses others listen now; those who are connected are gone.
+    /// Replaces the seeders at their addresses; connections close.
     pub(in crate::sim) fn replace_seeders(&mut self, seeders: &[Manner]) {
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         self.seeders = addrs.zip(seeders.iter().cloned()).collect();
@@ -31,18 +31,18 @@ impl World {
         }
     }
 
-    /// All seeders are gone for good.
+    /// Removes all seeders.
     pub(in crate::sim) fn lose_seeders(&mut self) {
         self.seeders.clear();
         self.conns.clear();
     }
 
-    /// Connections open now, by the seeder's address.
+    /// Returns the addresses of connected seeders.
     pub(in crate::sim) fn connected(&self) -> Vec<SocketAddr> {
         self.conns.values().map(|line| line.addr).collect()
     }
 
-    /// Requests at the seeder that has most of them.
+    /// Returns the most requests that are outstanding at one seeder.
     pub(in crate::sim) fn longest_queue(&self) -> usize {
         self.conns.values().map(|line| line.seeder.queued()).max().unwrap_or(0)
     }
@@ -64,7 +64,7 @@ impl World {
         self.tell(IoEvent::TcpConnected { conn });
     }
 
-    /// What the engine sent arrives at a seeder.
+    /// Delivers bytes to a seeder.
     pub(super) fn reach(&mut self, conn: ConnId, data: &[u8]) {
         let now = self.now;
         let Some(line) = self.conns.get_mut(&conn) else { return };
@@ -73,13 +73,13 @@ impl World {
         self.serve(conn);
     }
 
-    /// The seeder's line takes the next block when it is free.
+    /// Sends the seeder's next block when its line is free.
     pub(super) fn serve(&mut self, conn: ConnId) {
         let piece_length = self.sample.metainfo.piece_length;
         let Some(line) = self.conns.get_mut(&conn) else { return };
         let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now)
         else {
-            // A line without a pulse is looked at when something comes.
+            // A seeder without an interval reads its requests when they arrive.
             if let Some(at) =
                 line.seeder.looks_at().filter(|&at| at > self.now && line.looks_at != Some(at))
             {
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// What a seeder sent arrives at the daemon.
+    /// Delivers a seeder's action to the daemon.
     pub(super) fn arrive(&mut self, conn: ConnId, deed: Deed) {
         match deed {
             Deed::Send(bytes) => self.bytes(conn, &bytes),
@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    /// Bytes arrive at the daemon.
+    /// Delivers bytes to the daemon.
     pub(super) fn bytes(&mut self, conn: ConnId, bytes: &[u8]) {
         let Some(line) = self.conns.get_mut(&conn) else { return };
         line.cutter.held.extend_from_slice(bytes);

@@ -1,10 +1,11 @@
-//! Replies that are sent step by step, as the daemon does it: no byte beyond the watermark, none
-//! that was revoked, and none of a file that another program changed since the engine was told what
-//! it looks like.
+//! Replies that are sent step by step, with the rules of the real daemon.
 //!
-//! Only worlds that ask for it send. In them digests are answered late and in any order. The
-//! invariant, held at each step: every byte that is sent is of a piece that the engine holds for
-//! proven at that moment, and it is the film's.
+//! It sends no byte beyond the grant, no revoked byte, and no byte of a file that another program
+//! changed since the engine last learned its state.
+//!
+//! A world sends only if a test enables it. Digests are then answered late and in any order.
+//! Invariant, checked at each step: every sent byte belongs to a piece that the engine considers
+//! verified at that moment, and equals the film's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,14 +18,14 @@ use shared_proto::{DaemonMessage, RequestId};
 use super::{Event, World};
 use crate::io::Input;
 
-/// Longest step.
+/// Longest step, bytes.
 const STEP: u64 = 96 << 10;
 
-/// What a world keeps that sends.
+/// The state of sending.
 #[derive(Debug)]
 pub(in crate::sim) struct Sending {
     rng: ChaCha8Rng,
-    /// What files look like as the engine was told last, with nothing written to them by the daemon
+    /// The state of each file that the engine last learned, if the daemon has not written to it
     /// since.
     told: BTreeMap<Vec<String>, FileStat>,
     reported: BTreeSet<(usize, Option<u64>)>,
@@ -35,7 +36,7 @@ pub(in crate::sim) struct Sending {
 }
 
 impl World {
-    /// From now on replies are sent.
+    /// Enables sending.
     pub(in crate::sim) fn send_replies(&mut self, seed: u64) {
         self.sending = Some(Sending {
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -48,24 +49,24 @@ impl World {
         });
     }
 
-    /// The entity tag of the first file, in a world that sends.
+    /// Returns the entity tag of the first file.
     pub(in crate::sim) fn etag(&self) -> Option<String> {
         self.sending.as_ref()?.etags.get(&0).cloned()
     }
 
-    /// Whether a change of this file by another program would be noticed.
+    /// Returns whether a change of this file by another program would be noticed.
     pub(in crate::sim) fn is_watched(&self, path: &[String]) -> bool {
         self.sending.as_ref().is_some_and(|sending| sending.told.contains_key(path))
     }
 
-    /// The engine is being told what a file looks like.
+    /// Records the file state that the engine is told.
     pub(super) fn told(&mut self, path: &[String], stat: Option<FileStat>) {
         if let (Some(sending), Some(stat)) = (&mut self.sending, stat) {
             sending.told.entry(path.to_vec()).or_insert(stat);
         }
     }
 
-    /// The daemon changes a file.
+    /// Records that the daemon writes to a file.
     pub(super) fn touched(&mut self, path: &[String]) {
         let Some(sending) = &mut self.sending else { return };
         sending.told.remove(path);
@@ -77,7 +78,7 @@ impl World {
         of_file.for_each(|viewer| viewer.seen = None);
     }
 
-    /// For how much longer a digest takes than anything else.
+    /// Returns the additional delay of a digest.
     pub(super) fn late(&mut self) -> Duration {
         let Some(sending) = &mut self.sending else { return Duration::ZERO };
         Duration::from_micros(if sending.rng.random_bool(0.3) {
@@ -87,7 +88,7 @@ impl World {
         })
     }
 
-    /// A viewer is about to ask: the engine hears first if another program changed the file.
+    /// Tells the engine of a changed file before a viewer's request.
     pub(super) fn look_before_asking(&mut self, file: usize) {
         let Some(path) = self.served.get(&file).cloned() else { return };
         let stat = self.disk.stat(&path);
@@ -112,7 +113,7 @@ impl World {
         }
     }
 
-    /// A file is announced: with another entity tag its replies are cut.
+    /// Handles an announced file: a new entity tag ends its replies.
     pub(super) fn announced(&mut self, file: usize, etag: String) {
         let Some(sending) = &mut self.sending else { return };
         if sending.etags.insert(file, etag.clone()).is_some_and(|before| before != etag) {
@@ -126,7 +127,7 @@ impl World {
         }
     }
 
-    /// Bytes are revoked: replies that have sent some are cut.
+    /// Handles revoked bytes: replies that have sent some of them end.
     pub(super) fn cut_from(&mut self, file: usize, start: u64, end: u64) {
         let Some(sending) = &mut self.sending else { return };
         let hit = self.viewers.iter().filter(|(_, viewer)| {
@@ -137,7 +138,7 @@ impl World {
         hit.into_iter().for_each(|id| self.cut(id));
     }
 
-    /// The engine hears of it a little later, as of everything.
+    /// The engine learns of it after the usual delay.
     fn cut(&mut self, id: RequestId) {
         if self.viewers.remove(&id).is_some() {
             let cancel = Input::Control(DaemonMessage::RangeCancel { request_id: id });

@@ -1,4 +1,4 @@
-//! The words that stories are told in: a torrent is added, a seeder named, a file looked at.
+//! Steps of scenarios: add a torrent, add seeders, inspect a file.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::sim::state::State;
 use crate::view::{FilePriority, Intent, Priority, TorrentView};
 
 impl World {
-    /// A world in which the torrent was added and its seeders named.
+    /// Creates a world with the torrent and its seeders added.
     pub(in crate::sim) fn with_torrent(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
         world.add();
         world
     }
 
-    /// A world in which a magnet link was added that names its seeders.
+    /// Creates a world with a magnet link that contains its seeders.
     pub(in crate::sim) fn with_magnet(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
         world.intend(Intent::AddMagnet { uri: world.magnet() });
         world
     }
 
-    /// A magnet link that names all seeders.
+    /// Returns a magnet link that contains all seeders.
     pub(in crate::sim) fn magnet(&self) -> String {
         let mut link = Magnet::new(self.sample.metainfo.identity());
         link.name = Some("A film".to_owned());
@@ -34,7 +34,7 @@ impl World {
         link.to_string()
     }
 
-    /// The torrent is added and its seeders named.
+    /// Adds the torrent and its seeders.
     pub(in crate::sim) fn add(&mut self) {
         self.run_for(Duration::from_millis(10));
         self.intend(Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
@@ -42,7 +42,7 @@ impl World {
         self.name_seeders();
     }
 
-    /// The same with files wanted so before anybody is named.
+    /// Adds the torrent, sets priorities, then adds its seeders.
     pub(in crate::sim) fn add_choosing(&mut self, priorities: &[(u32, Priority)]) {
         self.run_for(Duration::from_millis(10));
         self.intend(Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
@@ -58,7 +58,7 @@ impl World {
         self.intend(Intent::AddPeers { info_hash: self.info_hash(), peers });
     }
 
-    /// A name has these addresses.
+    /// Defines the addresses of a host name.
     pub(in crate::sim) fn name(&mut self, name: &str, ips: &[&str]) {
         let ips = ips.iter().map(|ip| ip.parse().expect("an address")).collect();
         self.names.insert(name.to_owned(), ips);
@@ -72,12 +72,12 @@ impl World {
         self.input(Input::Intent { id: 1, intent });
     }
 
-    /// The first torrent, as a page sees it.
+    /// Returns the view of the first torrent.
     pub(in crate::sim) fn view(&self) -> TorrentView {
         self.engine.snapshot(self.now).torrents.remove(0)
     }
 
-    /// Verified bytes, as a page sees them.
+    /// Returns the verified bytes of the first torrent.
     pub(in crate::sim) fn verified(&self) -> u64 {
         self.engine.snapshot(self.now).torrents.first().map_or(0, |torrent| torrent.verified)
     }
@@ -86,7 +86,7 @@ impl World {
         self.verified() == self.sample.metainfo.total_length()
     }
 
-    /// Keys in the daemon's state that begin so.
+    /// Returns the keys in the daemon's state with this prefix.
     pub(in crate::sim) fn keys(&self, prefix: &str) -> usize {
         self.state.keys().filter(|key| key.starts_with(prefix)).count()
     }
@@ -95,35 +95,35 @@ impl World {
         self.state.keys().any(|key| key != "secret")
     }
 
-    /// The daemon loses all that it was to remember.
+    /// Empties the daemon's state store.
     pub(in crate::sim) fn forget_state(&mut self) {
         self.state = State::default();
     }
 
-    /// Something is told to the engine.
+    /// Passes an intent to the engine.
     pub(in crate::sim) fn hear(&mut self, input: Input) {
         self.input(input);
     }
 
-    /// A file that was there before any torrent.
+    /// Creates a file that exists before the torrent.
     pub(in crate::sim) fn plant(&mut self, path: &str, bytes: &[u8]) {
         let path: Vec<String> = path.split('/').map(str::to_owned).collect();
         self.disk.plant(path, bytes.to_vec(), self.now);
     }
 
-    /// Somebody changes a byte of the first file behind the daemon's back.
+    /// Changes a byte of the first file as another program would.
     pub(in crate::sim) fn vandalise(&mut self, offset: usize) {
         let path = self.disk.paths().next().expect("a file is there").clone();
         self.disk.change(&path, offset, self.now);
     }
 
-    /// A file on the disk.
+    /// Returns the content of a file.
     pub(in crate::sim) fn read(&self, path: &str) -> Option<&[u8]> {
         let path: Vec<String> = path.split('/').map(str::to_owned).collect();
         self.disk.read(&path)
     }
 
-    /// Paths of all files on the disk.
+    /// Returns the paths of all files.
     pub(in crate::sim) fn paths(&self) -> Vec<String> {
         self.disk.paths().map(|path| path.join("/")).collect()
     }

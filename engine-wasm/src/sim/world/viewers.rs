@@ -1,4 +1,4 @@
-//! Viewers, as the daemon sees them: whatever they are granted is held against the film.
+//! Requests of viewers; every grant is compared with the film.
 
 use shared_proto::io::FileStat;
 use shared_proto::{DaemonMessage, EngineMessage, FileId, RequestId};
@@ -8,31 +8,31 @@ use crate::io::Input;
 use crate::sim::disk::path_in;
 use crate::time::Instant;
 
-/// A request of a viewer, as the daemon sees it.
+/// A request of a viewer.
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Viewer {
     pub(super) start: u64,
     pub(in crate::sim) end: u64,
-    /// First byte not granted.
+    /// The first byte that is not granted.
     pub(in crate::sim) next: u64,
-    /// When the first byte was granted, and the last.
+    /// When the first and the last byte were granted.
     pub(in crate::sim) first_at: Option<Instant>,
     pub(in crate::sim) done_at: Option<Instant>,
     pub(in crate::sim) rejected: Option<Option<u16>>,
-    /// First byte not sent, in worlds that send.
+    /// The first byte that is not sent, if sending is enabled.
     pub(in crate::sim) sent: u64,
-    /// What the file looked like to its reply.
+    /// The file's state when its reply started.
     pub(super) seen: Option<FileStat>,
     pub(super) file: usize,
 }
 
 impl World {
-    /// A viewer asks.
+    /// Sends a request for a range.
     pub(in crate::sim) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
         self.ask_for(file, start, end, false)
     }
 
-    /// Somebody asks for what is there now.
+    /// Sends a request for the bytes that are available now.
     pub(in crate::sim) fn peek(&mut self, file: usize, start: u64, end: u64) -> RequestId {
         self.ask_for(file, start, end, true)
     }
@@ -67,7 +67,7 @@ impl World {
         request_id
     }
 
-    /// Somebody calls the HTTP API.
+    /// Sends an HTTP API call.
     pub(in crate::sim) fn question(
         &mut self,
         question: impl FnOnce(RequestId) -> DaemonMessage,
@@ -78,12 +78,12 @@ impl World {
         request_id
     }
 
-    /// A viewer has drained so far.
+    /// Reports a viewer's progress.
     pub(in crate::sim) fn drain(&mut self, request_id: RequestId, position: u64) {
         self.input(Input::Control(DaemonMessage::RangeProgress { request_id, position }));
     }
 
-    /// A viewer leaves.
+    /// Cancels a request.
     pub(in crate::sim) fn leave(&mut self, request_id: RequestId) {
         self.input(Input::Control(DaemonMessage::RangeCancel { request_id }));
     }
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    /// The invariant: what is granted is on the disk, and it is the film.
+    /// Checks the invariant: granted bytes are on the disk and equal the film's.
     fn granted(&mut self, id: RequestId, end: Option<u64>) {
         let Some(viewer) = self.viewers.get_mut(&id) else { return };
         let end = end.unwrap_or(viewer.end);
@@ -138,10 +138,10 @@ impl World {
         assert!(end + 1 > viewer.next, "a grant that grants nothing");
         let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
         let path = self.served.get(&viewer.file).expect("a file that is granted was announced");
-        // Where replies are sent each step is checked: a stranger may be quicker than the digest
-        // that the grant comes from.
+        // With sending enabled, each step is checked instead: another program may change the file
+        // between digest and grant.
         if self.sending.is_none() {
-            // Of a file that somebody took away nothing is sent.
+            // Nothing is sent of a missing file.
             let Some(bytes) = self.disk.read(path) else { return };
             assert_eq!(
                 bytes[range.clone()],
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// The index of a file, from its name in URLs.
+/// Returns the index of a file from its id.
 pub(super) fn number_of(file: &FileId) -> usize {
     file.as_str()
         .rsplit('.')
