@@ -1,7 +1,7 @@
-//! Beginning with a torrent whose description is there.
+//! Adds torrents whose metainfo is known.
 //!
-//! Two torrents may want the same paths. Whichever makes a file first has it; the other one finds
-//! it there and takes another name.
+//! Two torrents may want the same paths. The torrent that creates a file first owns it; the other
+//! one finds the file there and takes another name.
 
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Begins with a torrent; a magnet link for it gives way.
+    /// Starts a new torrent, and replaces the magnet link for it if there is one.
     pub(super) fn add_new(
         &mut self,
         meta: Metainfo,
@@ -67,7 +67,7 @@ impl Engine {
                 torrent.save_all(cx);
             }
         });
-        // Before it looks for anything, it hears what was decided about it.
+        // The plan must apply before the torrent announces or dials.
         self.follow_plan(info_hash, now);
         self.with(info_hash, now, Torrent::link);
         Ok(())

@@ -1,5 +1,4 @@
-//! What a person does with a torrent's trackers, and what others are given to add it by: a magnet
-//! link, a `.torrent` file.
+//! Changes a torrent's trackers and web seeds, and exports its magnet link and `.torrent` file.
 
 use std::ops::RangeInclusive;
 
@@ -13,10 +12,9 @@ use crate::time::Instant;
 use crate::view::Sentence;
 
 impl Engine {
-    /// Asks a torrent's trackers now. What a person should know of it, in plain words.
+    /// Announces to a torrent's trackers now; returns what to tell the user.
     ///
-    /// # Errors
-    /// None of them may be asked now.
+    /// # Errors No tracker may be asked now.
     pub(super) fn announce_now(
         &mut self,
         info_hash: &str,
@@ -29,10 +27,9 @@ impl Engine {
         Ok((info_hash, Sentence::Announcing { count: outcome? }))
     }
 
-    /// Has further trackers asked.
+    /// Adds trackers to a torrent.
     ///
-    /// # Errors
-    /// The torrent is private, or a URL is none of a tracker.
+    /// # Errors The torrent is private, a URL is not a tracker's, or there would be too many.
     pub(super) fn add_trackers(
         &mut self,
         info_hash: &str,
@@ -101,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// Has a tracker asked no more.
+    /// Removes a tracker from a torrent.
     ///
     /// # Errors
     /// The torrent has no such tracker.
@@ -120,7 +117,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// A torrent's magnet link.
+    /// Returns a torrent's magnet link.
     pub(super) fn magnet_link(&self, info_hash: &str) -> Result<String, Sentence> {
         let info_hash = self.known(info_hash)?;
         let torrent = self.torrents.get(&info_hash).map(|torrent| torrent.magnet());
@@ -128,10 +125,9 @@ impl Engine {
         Ok(link.expect("a known torrent is one of both").to_string())
     }
 
-    /// A torrent's `.torrent` file, and what to call it.
+    /// Returns the file name and the bytes of a torrent's `.torrent` file.
     ///
-    /// # Errors
-    /// It is not known yet what is in it.
+    /// # Errors The metadata of the magnet link is not known yet.
     pub(super) fn torrent_file(&self, info_hash: &str) -> Result<(String, Bytes), Sentence> {
         let torrent = self.described(info_hash)?;
         let name = sanitise::component(format!("{}.torrent", torrent.name()).as_bytes());
@@ -139,7 +135,7 @@ impl Engine {
     }
 }
 
-/// Indices that follow each other, as ranges (BEP 53).
+/// Joins consecutive indices into ranges (BEP 53).
 pub(crate) fn ranges(indices: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
     let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
     for index in indices {

@@ -1,4 +1,4 @@
-//! What an engine is told once, by whoever starts it.
+//! The engine's configuration at its start.
 
 use crate::api::ApiConfig;
 use crate::discover::Sources;
@@ -11,43 +11,41 @@ use crate::peer::way::Ways;
 use crate::queue::QueueConfig;
 use crate::torrent::Goals;
 
-/// What the engine is told once.
+/// The configuration that a host passes to a new engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// When to give up on a magnet link that nobody describes; `None` for never.
+    /// When to give up on the metadata of a magnet link; `None` for never.
     pub magnet_patience: Option<Patience>,
     /// The plain HTTP API.
     pub api: ApiConfig,
-    /// Connections of one torrent.
+    /// Most connections of one torrent.
     pub max_connections: usize,
     /// Where peers may come from.
     pub sources: Sources,
-    /// Bytes a second from all peers of all torrents together; `None` for no limit.
+    /// Download limit for all torrents together, bytes per second; `None` for no limit.
     pub download_limit_bps: Option<u64>,
-    /// Bytes a second to all of them; `None` for no limit.
+    /// Upload limit for all torrents together, bytes per second; `None` for no limit.
     pub upload_limit_bps: Option<u64>,
     /// The engine's own sockets.
     pub net: NetConfig,
-    /// How peers are talked to.
+    /// The transports and the encryption of peer connections.
     pub ways: Ways,
-    /// The DHT, which needs the datagrams of [`Config::net`]; `None` for none.
+    /// The DHT; `None` disables it. It needs the datagram sockets of [`Config::net`].
     pub dht: Option<DhtConfig>,
-    /// When a torrent has given enough.
+    /// When a torrent stops seeding.
     pub goals: Goals,
-    /// How many torrents are at work at once.
+    /// How many torrents are active at once.
     pub queue: QueueConfig,
-    /// Whether a person changes what [`crate::view::Settings`] names while the engine runs. That is
-    /// then kept in the state, and outranks what is said here. In the terminal flags decide, and
-    /// nothing else.
+    /// Whether the user can change [`crate::view::Settings`] while the engine runs. Saved settings
+    /// then override the values here. The terminal program leaves this off: only its flags count.
     pub adjustable: bool,
-    /// Whether a torrent that a page adds is downloaded at once, and does not wait for
-    /// [`crate::view::Intent::Decide`].
+    /// Whether a torrent that a page adds starts at once, without [`crate::view::Intent::Decide`].
     pub start_at_once: bool,
-    /// Whether a person has read that watching also uploads.
+    /// Whether the user has seen the notice that watching also uploads.
     pub sharing_told: bool,
-    /// What was logged last, for reports: empty unless the host subscribes it.
+    /// The last log lines, for problem reports; empty unless the host subscribes it to `tracing`.
     pub log: LogTail,
-    /// Whether a person may have folders shown on this computer, and the download folder changed.
+    /// Whether intents may open the file manager and change the download folder.
     pub folders: bool,
 }
 

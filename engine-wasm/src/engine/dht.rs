@@ -1,5 +1,4 @@
-//! The engine's node of the DHT: what it hears of sockets, names and torrents, and what becomes of
-//! what it finds.
+//! Connects the DHT node with the engine's sockets, torrents and stored state.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,30 +14,29 @@ use crate::discover::candidates::Source;
 use crate::discover::dht::{Dht, DhtConfig, Event};
 use crate::time::Instant;
 
-/// State key of what the node knows.
+/// State key of the node's routing table.
 const KEY: &str = "dht";
-/// What it knows is written down for the first time after so long, for then it has gathered
-/// something.
+/// When the routing table is saved first: by then it holds some nodes.
 const FIRST_SAVE: Duration = Duration::from_secs(60);
-/// And again after so long.
+/// Interval between later saves.
 const SAVE_AGAIN: Duration = Duration::from_secs(15 * 60);
-/// Nodes of an earlier engine have so long to answer before those are asked whom everybody asks.
+/// How long saved nodes may answer before the bootstrap routers are asked.
 const HEAD_START: Duration = Duration::from_secs(5);
-/// A node that knows fewer others looks for the usual ones.
+/// With fewer known nodes than this, the bootstrap routers are asked.
 const FEW: usize = 8;
-/// First wait before their names are looked up again; each further one doubles it.
+/// First delay before the routers' names are resolved again; it doubles each time.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
-/// Longest such wait.
+/// Longest such delay.
 const MAX_RETRY: Duration = Duration::from_secs(3600);
 
-/// The node and its errands with the daemon.
+/// The DHT node and its outstanding commands.
 #[derive(Debug)]
 pub(super) struct Node {
     dht: Dht,
     config: DhtConfig,
     loading: Option<OpId>,
     loaded: bool,
-    /// Names under way: those to begin with (true), and those that torrents name.
+    /// Names being resolved: bootstrap routers (true), and nodes that torrents name (false).
     resolving: BTreeMap<OpId, bool>,
     resolve_at: Option<Instant>,
     retry: Duration,
@@ -46,7 +44,7 @@ pub(super) struct Node {
 }
 
 impl Engine {
-    /// A daemon is there.
+    /// Handles a new connection to the daemon: creates the node and loads its state.
     pub(super) fn link_dht(&mut self, now: Instant) {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         if self.node.is_none()
@@ -73,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// The daemon is gone.
+    /// Handles the loss of the connection to the daemon.
     pub(super) fn unlink_dht(&mut self) {
         let Some(node) = &mut self.node else { return };
         node.dht.close(Family::V4);
@@ -83,8 +81,8 @@ impl Engine {
         self.shared.dht_requests.set_node(None);
     }
 
-    /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn dht_answered(
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_dht_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
@@ -109,7 +107,7 @@ impl Engine {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::debug!(error = error.message, "a node to begin with is not found")
+                    tracing::debug!(error = error.message, "a DHT node's name cannot be resolved")
                 }
             }
         } else {
@@ -118,15 +116,15 @@ impl Engine {
         true
     }
 
-    /// A datagram came that begins like a message of the DHT.
+    /// Handles a datagram that starts like a DHT message.
     pub(super) fn dht_packet(&mut self, from: SocketAddr, packet: &Bytes, now: Instant) {
         if let Some(node) = &mut self.node {
             node.dht.handle_packet(from, packet, now, &mut self.rng);
         }
     }
 
-    /// Once a turn: what is due is done, and what was found goes where it is wanted.
-    pub(super) fn tend_dht(&mut self, now: Instant) {
+    /// Does what is due, sends queued packets, and passes found peers to their torrents.
+    pub(super) fn drive_dht(&mut self, now: Instant) {
         if !self.node.as_ref().is_some_and(|node| node.loaded) {
             return;
         }
@@ -144,11 +142,11 @@ impl Engine {
             }
         }
         while let Some(event) = self.node.as_mut().and_then(|node| node.dht.poll_event()) {
-            self.dht_told(event, now);
+            self.handle_dht_event(event, now);
         }
     }
 
-    /// When the DHT wants to be woken.
+    /// Returns when the DHT must be woken.
     pub(super) fn dht_timeout(&self) -> Option<Instant> {
         let node = self.node.as_ref().filter(|node| node.loaded)?;
         let asleep = node.dht.poll_timeout()?;
@@ -162,10 +160,11 @@ impl Engine {
         )
     }
 
-    /// The node has the sockets that the engine has. It answers others only where they reach us.
+    /// Opens and closes the node's sockets with the engine's. The node answers queries only if
+    /// peers can reach this engine.
     fn dht_sockets(&mut self, now: Instant) {
         let Some(node) = &mut self.node else { return };
-        // What a person ruled out is known when all is read.
+        // Whether the user disabled the DHT is known only after the settings are loaded.
         let is_wanted = self.loaded && self.shared.sources.dht;
         for family in [Family::V4, Family::V6] {
             let has_socket = is_wanted && self.shared.net.has_udp(family);
@@ -237,7 +236,7 @@ impl Engine {
         }
     }
 
-    fn dht_told(&mut self, event: Event, now: Instant) {
+    fn handle_dht_event(&mut self, event: Event, now: Instant) {
         match event {
             Event::Peers { info_hash, peers } => {
                 self.with(info_hash, now, |torrent, cx| {
@@ -254,7 +253,7 @@ impl Engine {
     }
 }
 
-/// `host:port`, where an IPv6 address stands in brackets.
+/// Splits `host:port`; an IPv6 address stands in brackets.
 fn split(router: &str) -> Option<(&str, u16)> {
     let (host, port) = router.rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

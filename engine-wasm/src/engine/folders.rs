@@ -1,9 +1,8 @@
-//! Folders of this computer: where a torrent lies is shown in the file manager, and new torrents
-//! are stored elsewhere.
+//! Shows files in the system's file manager, and changes the download folder.
 //!
-//! Owns who waits for the daemon's answer. The daemon decides which folder can be used, keeps that,
-//! and shows only files that were announced to it. An engine that is not told to
-//! ([`super::Config::folders`]) does neither, and the HTTP API reaches neither.
+//! Owns the intents that wait for the daemon's answer. The daemon decides which folder is usable,
+//! remembers the choice, and shows only announced files. [`super::Config::folders`] enables both
+//! actions; the HTTP API offers neither.
 
 use std::collections::BTreeMap;
 
@@ -17,21 +16,21 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::{IntentReply, Sentence};
 
-/// What the daemon was asked.
+/// A command that awaits the daemon's answer.
 #[derive(Clone, Copy, Debug)]
 enum Question {
     Show(InfoHash),
     Prefer,
 }
 
-/// The questions under way, with the intents that want them answered.
+/// The outstanding commands and their intents.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     asked: BTreeMap<OpId, (u64, Question)>,
 }
 
 impl Engine {
-    /// Has a torrent, or one of its files, shown in the file manager. The answer comes later.
+    /// Shows a torrent or one of its files in the file manager. The reply comes later.
     pub(super) fn show_in_folder(
         &mut self,
         id: u64,
@@ -53,7 +52,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Has new torrents stored in another folder. The answer comes later.
+    /// Makes a folder the default for new torrents. The reply comes later.
     pub(super) fn set_download_folder(
         &mut self,
         id: u64,
@@ -93,8 +92,8 @@ impl Engine {
         self.folders.asked.insert(op, (id, question));
     }
 
-    /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn folders_answered(
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_folder_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
@@ -115,25 +114,25 @@ impl Engine {
         true
     }
 
-    /// Other folders are to be chosen from; those that are no longer among them keep their files.
+    /// Replaces the folders that take new torrents. Folders that are dropped keep their files.
     fn change_roots(&mut self, roots: &[Root]) {
         let gone = std::mem::replace(&mut self.roots, roots.to_vec());
         self.roots_aside.extend(gone);
         self.roots_aside.retain(|aside| roots.iter().all(|root| root.key != aside.key));
     }
 
-    /// The daemon names the folders that hold files and take no new ones.
+    /// Handles the daemon's list of folders that hold files but take no new torrents.
     pub(super) fn set_roots_aside(&mut self, roots: Vec<Root>) {
         self.roots_aside = roots;
         self.out.push_back(Output::Changed);
     }
 
-    /// A folder in which torrents lie, whether or not it takes new ones.
+    /// Returns a folder that holds torrents, whether or not it takes new ones.
     pub(super) fn root_called(&self, key: &str) -> Option<&Root> {
         self.roots.iter().chain(&self.roots_aside).find(|root| root.key.0 == key)
     }
 
-    /// The daemon is gone.
+    /// Handles the loss of the connection: fails the waiting intents.
     pub(super) fn unlink_folders(&mut self) {
         for (id, _) in std::mem::take(&mut self.folders.asked).into_values() {
             let reply = IntentReply::failed(Sentence::DaemonLost);

@@ -1,39 +1,40 @@
-//! The plain HTTP API, carried out: actions become answers, and what outlives a call is tended.
+//! Serves the HTTP API: carries out actions and answers calls.
 //!
-//! The forms are [`crate::api`]'s; this part connects them with the engine's torrents and decides
-//! what a call does to them.
+//! [`crate::api`] owns routes and formats. This module applies them to the engine's torrents.
+
+mod adding;
+mod lifetime;
 
 use bytes::Bytes;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
-use super::report::Reader;
-use super::{Engine, context};
+use self::adding::added;
+use super::Engine;
+use super::report::Recipient;
 use crate::api::error::{Code, Failure};
-use crate::api::view::{Added, Detail, List, Status};
-use crate::api::{
-    Action, AddOptions, Call, Reply, events, openapi, playlist, resolve, route, temporary, url,
-};
+use crate::api::view::{Detail, List, Status};
+use crate::api::{Action, Call, Reply, events, openapi, playlist, resolve, route, url};
 use crate::io::Output;
 use crate::limits;
-use crate::magnet::{Patience, Pending};
-use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
 use crate::view::{
     Intent, IntentReply, NoticeView, PortMappingView, Sentence, TorrentState, TorrentView,
 };
 
-/// More cells than any strip of a page has.
+/// Most cells of a piece map that a caller may ask for.
 const MOST_CELLS: u32 = 4096;
 
-/// Who calls, and what begins URLs in the answer.
+/// The call, and the base of the URLs in its reply.
 struct Caller {
     id: RequestId,
     base: String,
 }
 
 impl Engine {
-    /// `http_call` and `file_resolve`. A call waits for its content.
+    /// Handles `http_call` and `file_resolve`. A call with content waits until the content is
+    /// complete.
     pub(super) fn handle_question(&mut self, question: DaemonMessage, now: Instant) {
         match question {
             DaemonMessage::HttpCall { request_id, content_length, .. } if content_length > 0 => {
@@ -51,15 +52,14 @@ impl Engine {
         }
     }
 
-    /// A part of the content of an `http_call`.
+    /// Handles a part of the content of an `http_call`.
     pub(super) fn handle_content(&mut self, request_id: RequestId, data: &[u8], now: Instant) {
         if let Some((call, content)) = self.api.incoming.push(request_id, data) {
             self.handle_whole(call, content, now);
         }
     }
 
-    /// A question with all its content. What comes before the engine knows what is there waits for
-    /// that.
+    /// Handles a call with its whole content. Calls wait until the stored state is loaded.
     fn handle_whole(&mut self, question: DaemonMessage, content: Bytes, now: Instant) {
         if !self.loaded && self.api.early.len() < limits::API_WAITING {
             return self.api.early.push((question, content));
@@ -90,8 +90,8 @@ impl Engine {
         }
     }
 
-    /// The engine knows what is there: what came too early is answered, and what nobody asked to
-    /// keep and is gone is forgotten.
+    /// Handles the end of loading: answers the waiting calls, and forgets temporary torrents that
+    /// no longer exist.
     pub(super) fn begin_api(&mut self, now: Instant) {
         let gone: Vec<InfoHash> = self
             .api
@@ -106,120 +106,20 @@ impl Engine {
         }
     }
 
-    /// Keys of torrents that an earlier engine was to keep only while they are read.
-    pub(super) fn restore_temporary(&mut self, keys: Vec<String>, now: Instant) {
-        let named = keys
-            .iter()
-            .filter_map(|key| key.strip_prefix(temporary::PREFIX)?.parse::<InfoHash>().ok());
-        named.for_each(|info_hash| self.api.temporary.touch(info_hash, now));
-    }
-
-    /// A caller is gone.
+    /// Handles a caller that left before its reply was complete.
     pub(super) fn cancel_call(&mut self, request_id: RequestId) {
         self.api.adding.leave(request_id);
         self.api.events.leave(request_id);
         self.api.pages.leave(request_id);
         self.api.incoming.leave(request_id);
         self.api.early.retain(|(question, _)| {
-            !matches!(question, DaemonMessage::HttpCall { request_id: id, .. } | DaemonMessage::FileResolve { request_id: id, .. }
-                if *id == request_id)
+            !matches!(
+                question,
+                DaemonMessage::HttpCall { request_id: id, .. }
+                    | DaemonMessage::FileResolve { request_id: id, .. }
+                    if *id == request_id
+            )
         });
-    }
-
-    /// Somebody wants this torrent for good.
-    pub(super) fn keep(&mut self, info_hash: InfoHash, now: Instant) {
-        self.api.adding.keep(info_hash);
-        self.is_not_temporary(info_hash, now);
-    }
-
-    fn is_not_temporary(&mut self, info_hash: InfoHash, now: Instant) {
-        if self.api.temporary.forget(info_hash) {
-            let key = temporary::key(info_hash);
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-            cx.write(key, None);
-        }
-    }
-
-    /// When the API has something to do.
-    pub(super) fn api_timeout(&self) -> Option<Instant> {
-        if !self.loaded || self.root.is_none() {
-            return None;
-        }
-        let waits = self
-            .api
-            .adding
-            .deadlines()
-            .map(|(_, deadline)| deadline)
-            .chain(self.api.adding.next_keep_alive());
-        waits
-            .chain(self.cleanups().map(|(_, due)| due))
-            .chain(self.api.events.next())
-            .chain(self.api.pages.next())
-            .min()
-    }
-
-    /// After every input: those who wait for a description hear what became of it.
-    pub(super) fn tend_adding(&mut self, now: Instant) {
-        let due: Vec<InfoHash> = self
-            .api
-            .adding
-            .deadlines()
-            .filter(|(info_hash, deadline)| {
-                let is_over = |pending: &Pending| pending.has_failed() || pending.is_aside();
-                *deadline <= now || self.magnets.get(info_hash).is_none_or(is_over)
-            })
-            .map(|(info_hash, _)| info_hash)
-            .collect();
-        for info_hash in due {
-            self.end_wait(info_hash, now);
-        }
-    }
-
-    /// When its time has come: torrents that nobody reads go, followers hear the news.
-    pub(super) fn tend_api(&mut self, now: Instant) {
-        if !self.loaded || self.root.is_none() {
-            return;
-        }
-        let due: Vec<InfoHash> = self
-            .cleanups()
-            .filter(|(_, due)| *due <= now)
-            .map(|(info_hash, _)| info_hash)
-            .collect();
-        for info_hash in due {
-            tracing::info!(torrent = %info_hash, "nobody reads this temporary torrent: it goes");
-            self.remove(info_hash, true, None, now);
-        }
-        if self.api.adding.next_keep_alive().is_some_and(|next| next <= now) {
-            for request_id in self.api.adding.keep_alive(now) {
-                self.say(EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None });
-            }
-        }
-        if self.api.events.next().is_some_and(|next| next <= now) {
-            let status = self.list(now).body;
-            let news = self.api.events.updates(status, now);
-            self.out.extend(news.into_iter().map(Output::Control));
-        }
-        if self.api.pages.next().is_some_and(|next| next <= now) {
-            let mut pages = std::mem::take(&mut self.api.pages);
-            let news = pages.updates(self, now);
-            self.api.pages = pages;
-            self.out.extend(news.into_iter().map(Output::Control));
-        }
-    }
-
-    /// Temporary torrents that nobody reads, and when they go.
-    fn cleanups(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
-        let idle = self.api.temporary.all().filter(|(info_hash, _)| {
-            !self.api.adding.has(*info_hash) && !self.leavers.hides(*info_hash)
-        });
-        idle.filter_map(|(info_hash, wanted)| {
-            let unread = match self.torrents.get(&info_hash) {
-                Some(torrent) if torrent.is_leaving() => return None,
-                Some(torrent) => torrent.unread_since()?.max(wanted),
-                None => wanted,
-            };
-            Some((info_hash, unread + self.config.api.cleanup_delay))
-        })
     }
 
     fn handle_call(&mut self, caller: &Caller, call: Call<'_>, now: Instant) {
@@ -230,7 +130,7 @@ impl Engine {
         }
     }
 
-    /// The answer; `None` when it comes later.
+    /// Carries out an action; returns the reply, or `None` if it comes later.
     fn act(
         &mut self,
         caller: &Caller,
@@ -282,12 +182,12 @@ impl Engine {
             }
             Action::Want { info_hash, files } => {
                 self.described_view(info_hash, now)?;
-                self.set_priorities(&info_hash.to_string(), &files, now).map_err(unfit)?;
+                self.set_priorities(&info_hash.to_string(), &files, now).map_err(unusable)?;
                 Reply::no_content()
             }
             Action::Prepare { info_hash, index, position } => {
                 self.described_view(info_hash, now)?;
-                self.prepare(&info_hash.to_string(), (index, position), now).map_err(unfit)?;
+                self.prepare(&info_hash.to_string(), (index, position), now).map_err(unusable)?;
                 Reply::no_content()
             }
             Action::Recheck { info_hash, begin } => {
@@ -310,19 +210,19 @@ impl Engine {
             Action::Move { info_hash, target } => {
                 self.described_view(info_hash, now)?;
                 self.relocate(&info_hash.to_string(), target, Asker::Call(caller.id), now)
-                    .map_err(unfit)?;
+                    .map_err(unusable)?;
                 return Ok(None);
             }
             Action::RenameFile { info_hash, index, name } => {
                 self.described_view(info_hash, now)?;
                 let asker = Asker::Call(caller.id);
                 self.rename_file(&info_hash.to_string(), (index, &name), asker, now)
-                    .map_err(unfit)?;
+                    .map_err(unusable)?;
                 return Ok(None);
             }
             Action::Watched { info_hash, index, report } => {
                 self.described_view(info_hash, now)?;
-                self.watched(&info_hash.to_string(), &[index], report, now).map_err(unfit)?;
+                self.watched(&info_hash.to_string(), &[index], report, now).map_err(unusable)?;
                 Reply::no_content()
             }
             Action::Remove { info_hash, delete_data } => {
@@ -339,7 +239,7 @@ impl Engine {
                 let info_hash = info_hash.to_string();
                 let intent =
                     if paused { Intent::Pause { info_hash } } else { Intent::Resume { info_hash } };
-                // Both are answered in the same turn, and refused to one that is on its way out.
+                // Both intents complete at once; a torrent that is being removed refuses them.
                 self.carry_out(0, intent, now)
                     .map_err(|message| Failure::new(Code::Conflict, message))?;
                 self.out.push_back(Output::Changed);
@@ -348,11 +248,11 @@ impl Engine {
             Action::Decide { info_hash, decision } => {
                 self.described_view(info_hash, now)?;
                 self.decide(&info_hash.to_string(), (decision.choice, &decision.files), now)
-                    .map_err(unfit)?;
+                    .map_err(unusable)?;
                 Reply::no_content()
             }
             Action::Report => {
-                self.begin_report(Reader::Call(caller.id), Vec::new(), now);
+                self.begin_report(Recipient::Call(caller.id), Vec::new(), now);
                 return Ok(None);
             }
             Action::AddTorrent { metainfo, stay } => {
@@ -362,148 +262,6 @@ impl Engine {
             Action::AddMagnet { link, stay } => return self.take_magnet(caller, &link, stay, now),
         };
         Ok(Some(reply.to(caller.id)))
-    }
-
-    fn take_torrent(
-        &mut self,
-        metainfo: Bytes,
-        stay: AddOptions,
-        now: Instant,
-    ) -> Result<(InfoHash, bool), Failure> {
-        let info_hash = Metainfo::parse(&metainfo)
-            .map_err(|error| {
-                Failure::new(
-                    Code::Malformed,
-                    format!("this .torrent file is damaged or incomplete: {error}"),
-                )
-            })?
-            .info_hash;
-        self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
-        let was_removed = self.bring_back(info_hash, now);
-        let is_new = self.make_room(info_hash)?;
-        self.want(info_hash, stay.keep, is_new, now);
-        if let Err(message) = self.add(metainfo, now) {
-            if is_new {
-                self.keep(info_hash, now);
-            }
-            return Err(Failure::new(Code::Unusable, message));
-        }
-        self.hold(info_hash, is_new && stay.hold, now);
-        self.out.push_back(Output::Changed);
-        Ok((info_hash, !is_new && !was_removed))
-    }
-
-    fn take_magnet(
-        &mut self,
-        caller: &Caller,
-        link: &str,
-        stay: AddOptions,
-        now: Instant,
-    ) -> Result<Option<EngineMessage>, Failure> {
-        let info_hash = Magnet::parse(link)
-            .map_err(|error| Failure::new(Code::Malformed, error.to_string()))?
-            .info_hash;
-        self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
-        let was_removed = self.bring_back(info_hash, now);
-        let is_new = self.make_room(info_hash)?;
-        if !self.torrents.contains_key(&info_hash) {
-            self.api.adding.check_room()?;
-        }
-        self.want(info_hash, stay.keep, is_new, now);
-        if let Err(message) = self.add_magnet(link, now) {
-            if is_new {
-                self.keep(info_hash, now);
-            }
-            return Err(Failure::new(Code::Unusable, message));
-        }
-        self.hold(info_hash, is_new && stay.hold, now);
-        self.out.push_back(Output::Changed);
-        if self.torrents.contains_key(&info_hash) {
-            return Ok(Some(
-                added(&self.view(info_hash, now)?, &caller.base, !is_new && !was_removed)
-                    .to(caller.id),
-            ));
-        }
-        if is_new {
-            let patience = self.api_patience();
-            self.with_magnet(info_hash, now, |pending, _| pending.set_patience(patience));
-        }
-        let deadline = now + self.config.api.patience();
-        self.api.adding.join(info_hash, (caller.id, caller.base.clone()), is_new, deadline);
-        Ok(None)
-    }
-
-    fn api_patience(&self) -> Patience {
-        let api = &self.config.api;
-        Patience {
-            attempts: api.retries.max(1),
-            attempt_time: api.metadata_timeout,
-            retry_delay: api.retry_delay,
-        }
-    }
-
-    /// Whether a torrent would be new here, if there is room for it.
-    fn make_room(&self, info_hash: InfoHash) -> Result<bool, Failure> {
-        let is_new = !self.is_known(info_hash);
-        let most = self.config.api.max_torrents.min(limits::TORRENTS);
-        if is_new && self.torrents.len() + self.magnets.len() >= most {
-            return Err(Failure::new(
-                Code::Full,
-                format!("there are {most} torrents already: remove one first"),
-            ));
-        }
-        Ok(is_new)
-    }
-
-    /// A call wants a torrent: for good, or for as long as it is read. One that was to be kept
-    /// before stays so.
-    fn want(&mut self, info_hash: InfoHash, keep: bool, is_new: bool, now: Instant) {
-        if keep {
-            // Calls that fail take along what they brought, kept or not: nobody is told that it
-            // stays.
-            self.is_not_temporary(info_hash, now);
-        } else if is_new {
-            self.api.temporary.touch(info_hash, now);
-            self.write_temporary(info_hash, now);
-        } else if self.api.temporary.has(info_hash) {
-            self.api.temporary.touch(info_hash, now);
-        }
-    }
-
-    pub(super) fn write_temporary(&mut self, info_hash: InfoHash, now: Instant) {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        cx.write(temporary::key(info_hash), Some(Bytes::new()));
-    }
-
-    /// A wait is over, one way or the other.
-    fn end_wait(&mut self, info_hash: InfoHash, now: Instant) {
-        let Some(wait) = self.api.adding.take(info_hash) else { return };
-        if self.api.temporary.has(info_hash) {
-            self.api.temporary.touch(info_hash, now);
-        }
-        let view = self.described_view(info_hash, now).map_err(|failure| match failure.code {
-            Code::NotFound => {
-                Failure::new(Code::Removed, "the torrent was removed while it was looked for")
-            }
-            _ => Failure::new(Code::MetadataTimeout, self.why_not(info_hash)),
-        });
-        if wait.is_ours && view.as_ref().is_err_and(|failure| failure.code == Code::MetadataTimeout)
-        {
-            self.remove(info_hash, true, None, now);
-        }
-        for (request_id, base) in wait.callers {
-            let reply = match &view {
-                Ok(view) => added(view, &base, !wait.is_ours),
-                Err(failure) => failure.reply(),
-            };
-            self.say(reply.to(request_id));
-        }
-    }
-
-    fn why_not(&self, info_hash: InfoHash) -> String {
-        let said = self.magnets.get(&info_hash).and_then(|pending| pending.says());
-        let said = said.map(|message| format!(" ({message})")).unwrap_or_default();
-        format!("no peer described this torrent in time{said}")
     }
 
     fn resolve(&self, path: &str, now: Instant) -> Result<String, Failure> {
@@ -541,7 +299,7 @@ impl Engine {
         torrent.or_else(pending).ok_or_else(unknown)
     }
 
-    /// A torrent whose files are known.
+    /// Returns the view of a torrent whose files are known.
     fn described_view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {
         let view = self.view(info_hash, now)?;
         if !self.torrents.contains_key(&info_hash) || view.state == TorrentState::Metadata {
@@ -553,7 +311,7 @@ impl Engine {
     fn is_known(&self, info_hash: InfoHash) -> bool {
         let is_there =
             self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash);
-        is_there && !self.leavers.hides(info_hash)
+        is_there && !self.removals.hides(info_hash)
     }
 
     fn check_known(&self, info_hash: InfoHash) -> Result<(), Failure> {
@@ -565,16 +323,8 @@ impl Engine {
     }
 }
 
-/// The answer to an added torrent. The torrent is there, however long the list of its files: a list
-/// that is too long is left out.
-fn added(view: &TorrentView, base: &str, duplicate: bool) -> Reply {
-    let added = Added::new(view, base, duplicate);
-    let reply = Reply::json(&added);
-    if reply.status == 200 { reply } else { Reply::json(&added.without_files()) }
-}
-
-/// What was asked for can't be done with this torrent.
-fn unfit(message: Sentence) -> Failure {
+/// Returns the failure of an action that this torrent does not allow.
+fn unusable(message: Sentence) -> Failure {
     Failure::new(Code::Unusable, message)
 }
 

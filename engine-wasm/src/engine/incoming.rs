@@ -1,4 +1,4 @@
-//! Connections that others opened: read until they name a torrent, then handed to it.
+//! Reads incoming connections until they name a torrent, then hands them to it.
 
 use std::net::SocketAddr;
 
@@ -11,13 +11,13 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 
 impl Engine {
-    /// Somebody connected.
+    /// Starts to read an incoming connection.
     pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, over: Transport, now: Instant) {
         let steps = self.arrivals.accepted(conn, addr, over, now);
         self.follow(conn, steps, now);
     }
 
-    /// Bytes came on a connection; false when it is no arrival.
+    /// Handles bytes; returns false if the connection has already named its torrent.
     pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
         let names = self.torrents.values().flat_map(Torrent::names);
         let Some(steps) =
@@ -29,8 +29,8 @@ impl Engine {
         true
     }
 
-    /// Those who said nothing are closed.
-    pub(super) fn tend_arrivals(&mut self, now: Instant) {
+    /// Closes the connections that named no torrent in time.
+    pub(super) fn close_silent_arrivals(&mut self, now: Instant) {
         for conn in self.arrivals.expire(now) {
             self.turn_away(conn, now);
         }
@@ -41,7 +41,7 @@ impl Engine {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             match step {
                 Step::Read(bytes) => cx.read_raw(conn, bytes),
-                Step::Send(bytes) => cx.say_raw(conn, bytes),
+                Step::Send(bytes) => cx.send_raw(conn, bytes),
                 Step::Transform { read, write } => cx.transform(conn, read, write),
                 Step::Refuse => self.turn_away(conn, now),
                 Step::Named(named) => self.hand_over(conn, &named, now),
@@ -51,7 +51,7 @@ impl Engine {
 
     fn hand_over(&mut self, conn: ConnId, named: &Named, now: Instant) {
         let mut taken = false;
-        // A hybrid may be called by either of its names.
+        // A hybrid torrent answers to its v1 and to its v2 hash.
         let called = self.torrents.values().find(|torrent| torrent.matches(named.info_hash));
         let info_hash = called.map_or(named.info_hash, Torrent::info_hash);
         self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, named, cx));
@@ -61,7 +61,7 @@ impl Engine {
     }
 
     fn turn_away(&mut self, conn: ConnId, now: Instant) {
-        tracing::debug!(%conn, "an arrival is turned away");
+        tracing::debug!(%conn, "closing an incoming connection");
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.shared.conns.remove(&conn);
         cx.order(IoCommand::TcpClose { conn });

@@ -1,8 +1,8 @@
-//! What pages and the terminal want done.
+//! Carries out intents of pages, the terminal program and the HTTP API.
 
 use std::net::SocketAddr;
 
-use super::report::Reader;
+use super::report::Recipient;
 use super::{Engine, Target};
 use crate::discover::candidates::Source;
 use crate::io::Output;
@@ -16,9 +16,9 @@ use crate::view::{Intent, IntentReply, Sentence};
 impl Engine {
     pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
         if !self.loaded {
-            // It is wanted above all when the daemon does not come.
+            // A report is most useful when the daemon cannot be reached.
             if let Intent::Report { about } = intent {
-                return self.begin_report(Reader::Intent(id), about, now);
+                return self.begin_report(Recipient::Intent(id), about, now);
             }
             self.loading.deferred.push_back((id, intent));
             return;
@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// Which torrent it was about; `None` when the answer comes later.
+    /// Carries out an intent; returns its torrent, or `None` if the reply is sent elsewhere.
     pub(super) fn carry_out(
         &mut self,
         id: u64,
@@ -135,7 +135,7 @@ impl Engine {
                 return Ok(self.answer(id, IntentReply::File { name, content }));
             }
             Intent::Report { about } => {
-                self.begin_report(Reader::Intent(id), about, now);
+                self.begin_report(Recipient::Intent(id), about, now);
                 return Ok(None);
             }
             Intent::SetPriorities { info_hash, files } => {
@@ -167,11 +167,11 @@ impl Engine {
             Intent::Remove { info_hash, delete_data, undo } => {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {
-                    // What is written down, and what lies on the disk, would be back with it.
+                    // Without the daemon, neither the stored state nor the files could be deleted.
                     return Err(Sentence::NoDaemon);
                 }
                 if undo {
-                    self.let_go(info_hash, delete_data, now);
+                    self.hide_removed(info_hash, delete_data, now);
                 } else if self.remove(info_hash, delete_data, Some(Asker::Intent(id)), now) {
                     return Ok(None);
                 }
@@ -190,16 +190,15 @@ impl Engine {
         Ok(Some(info_hash))
     }
 
-    /// Says at once what came of an intent; `None`, because nothing more is to be said.
+    /// Sends the reply to an intent; returns `None` because no other reply follows.
     fn answer(&mut self, id: u64, reply: IntentReply) -> Option<InfoHash> {
         self.out.push_back(Output::Reply { id, reply });
         None
     }
 
-    /// The torrent that goes by this name.
+    /// Returns the torrent with this info hash.
     ///
-    /// # Errors
-    /// There is none, or it is on its way out.
+    /// # Errors There is none, or it is being removed.
     pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, Sentence> {
         let info_hash = info_hash
             .parse::<InfoHash>()
@@ -207,7 +206,7 @@ impl Engine {
             .filter(|info_hash| {
                 self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash)
             })
-            .filter(|info_hash| !self.leavers.hides(*info_hash))
+            .filter(|info_hash| !self.removals.hides(*info_hash))
             .ok_or(Sentence::NoSuchTorrent)?;
 
         match self.torrents.get(&info_hash) {

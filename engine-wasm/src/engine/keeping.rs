@@ -1,7 +1,6 @@
-//! What a person wants done with a torrent's files: which of them to fetch, to hash them again,
-//! where they are to lie.
+//! Changes a torrent's files: their priorities, their location, and checks of their content.
 //!
-//! Owns what is checked before a torrent hears of it, and the words for what can't be done.
+//! This module validates each request before it reaches the torrent.
 
 use serde::Deserialize;
 
@@ -15,28 +14,28 @@ use crate::time::Instant;
 use crate::torrent::{Answer, Asker, Torrent};
 use crate::view::{FilePriority, Sentence};
 
-/// Where a torrent is to lie; what is not given stays as it is.
+/// A torrent's new location; absent parts stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Target {
-    /// Which of the daemon's folders.
+    /// Key of the download folder.
     #[serde(default)]
     pub(crate) root: Option<String>,
-    /// The folder below that, with `/`.
+    /// The folder below the download folder, separated by `/`.
     #[serde(default)]
     pub(crate) folder: Option<String>,
-    /// What its file or folder is called.
+    /// The name of the torrent's file or folder.
     #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
-/// A name that any disk takes, or which one would do.
+/// Returns a name if every file system accepts it; otherwise the error suggests another.
 fn fit(name: &str) -> Result<String, Sentence> {
     let safe = sanitise::component(name.as_bytes());
     if safe == name { Ok(safe) } else { Err(Sentence::UnfitName { name: name.to_owned(), safe }) }
 }
 
-/// A folder below a download folder, and not a path of its own.
+/// Checks that a folder is relative to a download folder.
 fn check_relative(folder: &str) -> Result<(), Sentence> {
     let is_drive = |path: &str| {
         path.len() > 1 && path.as_bytes()[1] == b':' && path.as_bytes()[0].is_ascii_alphabetic()
@@ -48,7 +47,7 @@ fn check_relative(folder: &str) -> Result<(), Sentence> {
 }
 
 impl Engine {
-    /// Wants files more or less than before.
+    /// Changes the priorities of files.
     pub(super) fn set_priorities(
         &mut self,
         info_hash: &str,
@@ -67,7 +66,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Hashes all of a torrent again.
+    /// Checks all files of a torrent for errors.
     pub(super) fn recheck(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         let mut outcome = Ok(());
@@ -75,7 +74,7 @@ impl Engine {
         outcome.map(|()| info_hash)
     }
 
-    /// Goes on in files that were there before.
+    /// Continues with files that existed before the torrent was added.
     pub(super) fn adopt(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, Sentence> {
         let info_hash = self.described(info_hash)?.info_hash();
         let mut outcome = Ok(());
@@ -83,7 +82,7 @@ impl Engine {
         outcome.map(|()| info_hash)
     }
 
-    /// Calls that off.
+    /// Cancels a check.
     pub(super) fn cancel_recheck(
         &mut self,
         info_hash: &str,
@@ -94,7 +93,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Moves a torrent, or gives it another name. The answer comes later.
+    /// Moves or renames a torrent. The reply comes later.
     pub(super) fn relocate(
         &mut self,
         info_hash: &str,
@@ -128,7 +127,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives a file another name. The answer comes later.
+    /// Renames a file. The reply comes later.
     pub(super) fn rename_file(
         &mut self,
         info_hash: &str,
@@ -146,7 +145,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Says to those who wanted torrents moved whether it began.
+    /// Answers the intents and calls that asked for moves.
     pub(super) fn answer_movers(&mut self, answers: Vec<(InfoHash, Answer)>) {
         for (info_hash, (asker, outcome)) in answers {
             match asker {
@@ -162,7 +161,7 @@ impl Engine {
         }
     }
 
-    /// A torrent whose files are known.
+    /// Returns a torrent whose files are known.
     pub(super) fn described(&self, info_hash: &str) -> Result<&Torrent, Sentence> {
         let info_hash = self.known(info_hash)?;
         self.torrents.get(&info_hash).ok_or(Sentence::FilesNotKnown)

@@ -1,4 +1,4 @@
-//! The daemon comes, and goes.
+//! Handles a new and a lost connection to the daemon.
 
 use shared_proto::{EngineMessage, RootKey};
 
@@ -15,12 +15,12 @@ impl Engine {
         self.root = root;
         self.api.temporary.touch_all(now);
         if (self.config.download_limit_bps, self.config.upload_limit_bps) != (None, None) {
-            self.say_limits();
+            self.send_limits();
         }
         self.shared.net.link();
         self.open_sockets(now);
         self.link_dht(now);
-        self.tend_writes(now);
+        self.resend_writes(now);
         self.notebook.link(now);
         if self.loaded {
             return self.link_torrents(now);
@@ -28,8 +28,8 @@ impl Engine {
         self.begin_loading(now);
     }
 
-    /// The daemon forgets limits with the engine that set them; without one there are none.
-    pub(super) fn say_limits(&mut self) {
+    /// Sends the rate limits; the daemon forgets them when the connection ends.
+    pub(super) fn send_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
         self.shared.upload_limit_bps = up_bps;
         self.out.push_back(Output::Control(EngineMessage::RateLimit {
@@ -68,7 +68,7 @@ impl Engine {
         self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
         self.magnets.values_mut().for_each(|pending| pending.unlink(now));
         self.out.clear();
-        self.lose_fetches();
+        self.fail_fetches();
         self.unlink_settings();
         self.unlink_reports(now);
         self.unlink_folders();

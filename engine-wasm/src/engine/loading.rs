@@ -1,9 +1,8 @@
-//! What an earlier engine wrote down, read once from the daemon's state before anything else is
-//! done.
+//! Loads the stored state from the daemon before the engine does anything else.
 //!
-//! Owns the questions and their order. Invariant: a question that the daemon can't answer now is
-//! asked again, and nothing begins before all are answered: a store that can't be read is never
-//! taken for an empty one. A value that makes no sense is left where it is and counted.
+//! Owns the reads and their order. Invariant: a read that fails is repeated, and nothing starts
+//! before all have succeeded, so that an unreadable store is never mistaken for an empty one. An
+//! invalid value stays in the store and is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use rand::Rng;
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, OpId};
 
-use super::{Engine, context, turns};
+use super::{Engine, context, queue_order};
 use crate::api::temporary;
 use crate::context::Owner;
 use crate::io::Output;
@@ -28,12 +27,12 @@ use crate::view::Intent;
 
 /// State key of the secret that capabilities are made from.
 const SECRET_KEY: &str = "secret";
-/// Length of that secret, bytes.
+/// Length of the secret, bytes.
 const SECRET_LEN: usize = 32;
-/// How long until a question that was not answered is asked again.
+/// Delay before a failed read is repeated.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// What is asked of the daemon's state.
+/// A read of the stored state.
 #[derive(Clone, Debug)]
 enum Question {
     Secret,
@@ -45,7 +44,7 @@ enum Question {
     /// The order of torrents in the queue.
     Order,
     Magnet(InfoHash),
-    /// What was decided about a torrent.
+    /// The user's plan for a torrent.
     Plan(InfoHash),
     /// A `.torrent` file.
     Metainfo(InfoHash),
@@ -53,24 +52,24 @@ enum Question {
     Record(InfoHash, Bytes),
 }
 
-/// What is still to be read from the daemon's state before the engine can work.
+/// The outstanding and failed reads.
 #[derive(Debug, Default)]
 pub(super) struct Loading {
     asked: BTreeMap<OpId, Question>,
-    /// What could not be answered, and when it is asked again.
+    /// Failed reads, repeated at `again`.
     unanswered: Vec<Question>,
     again: Option<Instant>,
-    /// What pages want meanwhile.
+    /// Intents that wait for the end of loading.
     pub(super) deferred: VecDeque<(u64, Intent)>,
 }
 
 impl Loading {
-    /// Nothing more will be answered; what pages wanted is done after the next link.
+    /// Forgets all reads after the connection was lost; waiting intents stay.
     pub(super) fn unlink(&mut self) {
         *self = Self { deferred: std::mem::take(&mut self.deferred), ..Self::default() };
     }
 
-    /// When a question is asked again.
+    /// Returns when failed reads are repeated.
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
         self.again
     }
@@ -81,7 +80,7 @@ impl Loading {
 }
 
 impl Engine {
-    /// Asks for everything.
+    /// Starts to read everything.
     pub(super) fn begin_loading(&mut self, now: Instant) {
         self.question(Question::Secret, now);
         if self.config.adjustable {
@@ -98,8 +97,8 @@ impl Engine {
         }
     }
 
-    /// Asks again what could not be answered.
-    pub(super) fn tend_loading(&mut self, now: Instant) {
+    /// Repeats failed reads if it is time.
+    pub(super) fn retry_loading(&mut self, now: Instant) {
         if self.loading.again.is_some_and(|again| again <= now) {
             self.loading.again = None;
             for question in std::mem::take(&mut self.loading.unanswered) {
@@ -114,8 +113,8 @@ impl Engine {
         self.loading.asked.insert(op, question);
     }
 
-    /// The daemon answered one of these questions.
-    pub(super) fn loading_answered(
+    /// Handles the answer to a read.
+    pub(super) fn handle_loading_answer(
         &mut self,
         op: OpId,
         result: Result<OpOutput, OpError>,
@@ -123,9 +122,9 @@ impl Engine {
     ) {
         let Some(question) = self.loading.asked.remove(&op) else { return };
         match result {
-            Ok(output) => self.loaded_one(question, output, now),
+            Ok(output) => self.restore_value(question, output, now),
             Err(error) => {
-                tracing::warn!(%error.message, "the state can't be read; it is tried again");
+                tracing::warn!(%error.message, "the stored state can't be read; trying again");
                 self.loading.unanswered.push(question);
                 self.loading.again.get_or_insert(now + AGAIN);
                 self.store.set_unread(Some(error.message));
@@ -144,9 +143,9 @@ impl Engine {
         }
     }
 
-    fn loaded_one(&mut self, question: Question, output: OpOutput, now: Instant) {
+    fn restore_value(&mut self, question: Question, output: OpOutput, now: Instant) {
         match (question, output) {
-            (Question::Secret, output) => self.got_secret(output, now),
+            (Question::Secret, output) => self.restore_secret(output, now),
             (Question::Settings, OpOutput::Value(Some(value))) => {
                 self.restore_settings(&value, now)
             }
@@ -162,7 +161,7 @@ impl Engine {
             (Question::Plan(info_hash), OpOutput::Value(Some(value))) => {
                 self.restore_plan(info_hash, &value)
             }
-            (Question::Order, OpOutput::Value(Some(value))) => self.turns.restore(&value),
+            (Question::Order, OpOutput::Value(Some(value))) => self.queue_order.restore(&value),
             (Question::Temporary, OpOutput::Keys(keys)) => self.restore_temporary(keys, now),
             (Question::Magnet(info_hash), OpOutput::Value(Some(value))) => {
                 self.restore_magnet(info_hash, &value, now)
@@ -173,12 +172,12 @@ impl Engine {
             (Question::Record(info_hash, source), OpOutput::Value(record)) => {
                 self.restore(info_hash, source, record, now);
             }
-            // There is nothing under that key.
+            // The key does not exist.
             _ => {}
         }
     }
 
-    fn got_secret(&mut self, output: OpOutput, now: Instant) {
+    fn restore_secret(&mut self, output: OpOutput, now: Instant) {
         if let OpOutput::Value(Some(secret)) = output
             && secret.len() == SECRET_LEN
         {
@@ -197,7 +196,7 @@ impl Engine {
         cx.write(SECRET_KEY.to_owned(), Some(value));
     }
 
-    /// Asks for the values of all keys that are a prefix and an info hash.
+    /// Reads the values of all keys that consist of `prefix` and an info hash.
     fn ask_for_all(
         &mut self,
         keys: Vec<String>,
@@ -212,7 +211,7 @@ impl Engine {
         }
     }
 
-    /// A torrent that an earlier engine wrote down.
+    /// Restores a torrent from the stored state.
     fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Option<Bytes>, now: Instant) {
         let meta = match Metainfo::parse(&source) {
             Ok(mut meta) if meta.identity().matches(info_hash) => {
@@ -252,7 +251,7 @@ impl Question {
             Self::Magnets => scan(magnet::PREFIX),
             Self::Temporary => scan(temporary::PREFIX),
             Self::Plans => scan(plan::PREFIX),
-            Self::Order => get(turns::KEY.to_owned()),
+            Self::Order => get(queue_order::KEY.to_owned()),
             Self::Plan(info_hash) => get(plan::key(*info_hash)),
             Self::Magnet(info_hash) => get(format!("{}{info_hash}", magnet::PREFIX)),
             Self::Metainfo(info_hash) => get(torrent::keys(*info_hash)[0].clone()),

@@ -1,5 +1,4 @@
-//! The local network: what torrents want said there goes out, and whom it names goes to its
-//! torrent.
+//! Sends local announcements (BEP 14) and passes discovered peers to their torrents.
 
 use std::net::SocketAddr;
 
@@ -12,7 +11,7 @@ use crate::discover::lsd;
 use crate::time::Instant;
 
 impl Engine {
-    /// A datagram came to one of the groups.
+    /// Handles a datagram from a multicast group.
     pub(super) fn lsd_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         for (info_hash, addr) in self.shared.lsd.heard(from, datagram, now) {
             self.with(info_hash, now, |torrent, cx| {
@@ -24,8 +23,8 @@ impl Engine {
         }
     }
 
-    /// Says what is due.
-    pub(super) fn tend_lsd(&mut self, now: Instant) {
+    /// Sends the announcements that are due.
+    pub(super) fn announce_locally(&mut self, now: Instant) {
         if self.lsd_timeout().is_none_or(|at| at > now) {
             return;
         }
@@ -41,7 +40,8 @@ impl Engine {
         }
     }
 
-    /// When there is something to say. Who can't be reached, or has joined no group, has nothing.
+    /// Returns when the next announcement is due; `None` without a listen port or a multicast
+    /// group.
     pub(super) fn lsd_timeout(&self) -> Option<Instant> {
         let net = &self.shared.net;
         if net.listen_port().is_none() || net.groups().next().is_none() {

@@ -1,4 +1,4 @@
-//! The engine's magnet links and fetched `.torrent` files: what is not a torrent yet.
+//! Magnet links and downloaded `.torrent` files, until they become torrents.
 
 use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
@@ -14,11 +14,12 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::{IntentReply, Sentence};
 
-/// A server has this long for a `.torrent` file, milliseconds.
+/// Timeout for the download of a `.torrent` file, milliseconds.
 const FETCH_TIMEOUT_MS: u32 = 60_000;
 
 impl Engine {
-    /// Takes a magnet link. One for a torrent that is there adds what it knows to it.
+    /// Adds a magnet link. If its torrent exists, the link's trackers, web seeds and peers are
+    /// added to it.
     pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, Sentence> {
         let link = Magnet::parse(uri)
             .map_err(|error| Sentence::LinkUnusable { detail: error.to_string() })?;
@@ -32,7 +33,7 @@ impl Engine {
             self.keep_trackers(info_hash, link.trackers.into_iter(), now);
         } else if self.magnets.contains_key(&info_hash) {
             self.with_magnet(info_hash, now, |pending, cx| pending.merge(&link, cx));
-            // Trackers that a person took away stay away.
+            // Trackers that the user removed stay removed.
             self.follow_plan(info_hash, now);
         } else {
             self.check_room()?;
@@ -52,7 +53,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Has the daemon fetch a `.torrent` file; the intent is answered when it is there.
+    /// Starts the download of a `.torrent` file. The reply comes later.
     pub(super) fn fetch(&mut self, id: u64, url: String, now: Instant) -> Result<(), Sentence> {
         let url = url.trim().to_owned();
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -77,8 +78,8 @@ impl Engine {
         Ok(())
     }
 
-    /// A fetch ended. False when the answer is none of a fetch.
-    pub(super) fn fetched(
+    /// Handles the end of a download; returns false if this module did not send the command.
+    pub(super) fn handle_fetch_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
@@ -105,7 +106,7 @@ impl Engine {
     }
 
     /// The daemon is gone, and what it was fetching with it.
-    pub(super) fn lose_fetches(&mut self) {
+    pub(super) fn fail_fetches(&mut self) {
         for id in std::mem::take(&mut self.fetches).into_values() {
             self.reply(id, Err(Sentence::DaemonLost));
         }
@@ -121,14 +122,15 @@ impl Engine {
         self.out.push_back(Output::Changed);
     }
 
-    /// Says that a torrent was added; `before`: how many were listed before that.
+    /// Replies that a torrent was added; `before` is the number of listed torrents before it.
     pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
         let duplicate = self.listed_count() == before;
         let reply = IntentReply::added(info_hash, duplicate);
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 
-    /// What a torrent is called here: a hybrid may be known by its v2 hash already.
+    /// Returns the hash by which a torrent is known here: a hybrid may have been added by its v2
+    /// hash.
     pub(super) fn known_name(&self, identity: Identity) -> InfoHash {
         let second = identity.v2.map(|v2| v2.truncated());
         let is_known =
@@ -136,7 +138,7 @@ impl Engine {
         second.filter(|second| !is_known(&identity.key) && is_known(second)).unwrap_or(identity.key)
     }
 
-    /// Whether a torrent may be added again.
+    /// Checks that a torrent may be added again.
     ///
     /// # Errors
     /// Its files are being deleted.
@@ -147,7 +149,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether there is room for one more.
+    /// Checks that there is room for one more torrent.
     pub(super) fn check_room(&self) -> Result<(), Sentence> {
         if self.torrents.len() + self.magnets.len() >= limits::TORRENTS {
             return Err(Sentence::TooManyTorrents { most: limits::TORRENTS });
@@ -155,8 +157,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A link that an earlier engine wrote down. One whose torrent is described by now is
-    /// forgotten.
+    /// Restores a magnet link from the stored state.
     pub(super) fn restore_magnet(&mut self, info_hash: InfoHash, bytes: &[u8], now: Instant) {
         let record =
             magnet::Record::decode(bytes).filter(|record| record.link.info_hash == info_hash);
@@ -172,7 +173,7 @@ impl Engine {
         self.magnets.insert(info_hash, pending);
     }
 
-    /// All that was written down is read: begins with the links whose torrents are not there.
+    /// Starts all magnet links after loading, and forgets those whose torrent exists.
     pub(super) fn link_magnets(&mut self, now: Instant) {
         let described: Vec<InfoHash> = self
             .magnets
@@ -190,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// Does something with a link; if that brought the info dictionary, it becomes a torrent.
+    /// Calls `act` on a magnet link; if its metadata is then complete, the link becomes a torrent.
     pub(super) fn with_magnet(
         &mut self,
         info_hash: InfoHash,

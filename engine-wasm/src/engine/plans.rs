@@ -1,8 +1,7 @@
-//! What persons decided about torrents ([`Plan`]): kept by the engine, written down, and carried
-//! out whenever a torrent or magnet link comes into being.
+//! The user's decisions about each torrent ([`Plan`]): stored, and applied to torrents and links.
 //!
-//! Owns the plans of all torrents. A plan is written in the turn in which its torrent is, and one
-//! whose torrent is not there goes when all is read.
+//! Owns the plans of all torrents. A plan is saved together with its torrent. After loading, plans
+//! without a torrent are deleted.
 
 use bytes::Bytes;
 
@@ -13,8 +12,8 @@ use crate::time::Instant;
 use crate::view::{Choice, FilePriority, Sentence};
 
 impl Engine {
-    /// Adds what a page brings. It stays, and waits for a decision unless a person wants no
-    /// question; one that is there already goes on as it is.
+    /// Adds a torrent for a page, and keeps it. A new torrent waits for a decision unless
+    /// [`super::Config::start_at_once`] is set; an existing one goes on as it is.
     pub(super) fn add_for_page(
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<InfoHash, Sentence>,
@@ -28,17 +27,16 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// A torrent that was just added waits for a decision, if it is to.
+    /// Makes a new torrent wait for a decision if `is_held`.
     pub(super) fn hold(&mut self, info_hash: InfoHash, is_held: bool, now: Instant) {
         if is_held {
             self.change_plan(info_hash, |plan| plan.undecided = true, now);
         }
     }
 
-    /// A person says what becomes of a torrent.
+    /// Applies the user's decision about a torrent.
     ///
-    /// # Errors
-    /// There is no such torrent or file, or what is in it is not known yet.
+    /// # Errors There is no such torrent or file, or its files are not known yet.
     pub(super) fn decide(
         &mut self,
         info_hash: &str,
@@ -56,10 +54,9 @@ impl Engine {
         Ok(hash)
     }
 
-    /// Whether a decision can be carried out.
+    /// Checks that a decision can be applied.
     ///
-    /// # Errors
-    /// There is no such torrent or file, or what is in it is not known yet.
+    /// # Errors There is no such torrent or file, or its files are not known yet.
     pub(super) fn check_decision(
         &self,
         info_hash: &str,
@@ -79,7 +76,7 @@ impl Engine {
         Ok(hash)
     }
 
-    /// Changes a torrent's plan, writes it down, and carries it out.
+    /// Changes a torrent's plan, saves it, and applies it.
     pub(super) fn change_plan(
         &mut self,
         info_hash: InfoHash,
@@ -100,8 +97,7 @@ impl Engine {
         self.follow_plan(info_hash, now);
     }
 
-    /// What was decided about a torrent or magnet link counts for it, which may just have come into
-    /// being.
+    /// Applies the plan to its torrent or magnet link.
     pub(super) fn follow_plan(&mut self, info_hash: InfoHash, now: Instant) {
         let plan = self.plans.get(&info_hash).cloned().unwrap_or_default();
         self.with(info_hash, now, |torrent, cx| {
@@ -115,18 +111,18 @@ impl Engine {
         });
     }
 
-    /// A plan that an earlier engine wrote down.
+    /// Restores a plan from the stored state.
     pub(super) fn restore_plan(&mut self, info_hash: InfoHash, bytes: &[u8]) {
         match Plan::decode(bytes) {
             Some(plan) => _ = self.plans.insert(info_hash, plan),
             None => {
                 self.store.found_unreadable();
-                tracing::warn!(%info_hash, "what was decided about a torrent can't be read");
+                tracing::warn!(%info_hash, "the stored plan of a torrent can't be read");
             }
         }
     }
 
-    /// All torrents are known: plans count for them, and those of torrents that are gone go.
+    /// Applies all plans after loading, and deletes those without a torrent.
     pub(super) fn follow_plans(&mut self, now: Instant) {
         for info_hash in self.plans.keys().copied().collect::<Vec<InfoHash>>() {
             if self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash) {
@@ -137,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// A torrent is gone.
+    /// Deletes the plan of a removed torrent.
     pub(super) fn forget_plan(&mut self, info_hash: InfoHash, now: Instant) {
         if self.plans.remove(&info_hash).is_some() {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
@@ -145,7 +141,7 @@ impl Engine {
         }
     }
 
-    /// The daemon began a new store.
+    /// Saves all plans again, because the daemon began a new store.
     pub(super) fn save_plans(&mut self, now: Instant) {
         for (info_hash, plan) in &self.plans {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);

@@ -1,4 +1,4 @@
-//! The file that somebody is likely to open next: one in all torrents.
+//! Prepares the file that the user will probably open next; at most one in all torrents.
 
 use super::Engine;
 use crate::metainfo::InfoHash;
@@ -7,10 +7,9 @@ use crate::torrent::Torrent;
 use crate::view::{Position, Sentence};
 
 impl Engine {
-    /// Makes a file ready, instead of the one that was prepared before.
+    /// Prepares a file, and releases the file that was prepared before.
     ///
-    /// # Errors
-    /// There is no such torrent or file, or it is not known yet what is in the torrent.
+    /// # Errors There is no such torrent or file, or its files are not known yet.
     pub(super) fn prepare(
         &mut self,
         info_hash: &str,

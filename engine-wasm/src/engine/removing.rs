@@ -1,6 +1,6 @@
-//! Torrents that go: at once, or when their files are deleted.
+//! Removes torrents, with or without their files.
 //!
-//! Owns what the engine itself has of them, and the answer to whoever wanted it.
+//! Owns the clean-up of the engine's own tables, and the reply to the intent or call.
 
 use serde_json::json;
 
@@ -15,8 +15,8 @@ use crate::torrent::{Asker, Parting, Torrent};
 use crate::view::{IntentReply, Sentence};
 
 impl Engine {
-    /// Removes a torrent that is known, and what it downloaded if that is wanted. True when its
-    /// files are being deleted first: then the answer comes later.
+    /// Removes a torrent, and its files if `delete_data`. Returns true if the files are being
+    /// deleted first; the reply then comes later.
     pub(super) fn remove(
         &mut self,
         info_hash: InfoHash,
@@ -48,21 +48,21 @@ impl Engine {
         self.out.push_back(Output::Changed);
     }
 
-    /// Removals came to an end.
+    /// Handles ended removals.
     pub(super) fn part(&mut self, partings: Vec<(InfoHash, Parting)>, now: Instant) {
         for (info_hash, parting) in partings {
             match parting {
                 Parting::Goes { asker, left } => {
                     self.forget(info_hash, now);
-                    self.has_left(info_hash, left.as_ref(), now);
+                    self.end_removal(info_hash, left.as_ref(), now);
                     self.answer_remover(asker, info_hash, Ok(left));
                 }
                 Parting::Stays { asker, why } => {
                     if self.api.temporary.has(info_hash) {
-                        // The clean-up tries again, and not at once.
+                        // The clean-up tries again after a delay.
                         self.api.temporary.touch(info_hash, now);
                     }
-                    self.has_left(info_hash, None, now);
+                    self.end_removal(info_hash, None, now);
                     self.answer_remover(asker, info_hash, Err(why));
                 }
             }
@@ -91,7 +91,7 @@ impl Engine {
                 self.out.push_back(Output::Control(reply.to(id)));
             }
             (None, Ok(Some(_))) => {
-                tracing::warn!(torrent = %info_hash, "not all of a removed torrent is gone")
+                tracing::warn!(torrent = %info_hash, "files of a removed torrent were left")
             }
             (None, _) => {}
         }

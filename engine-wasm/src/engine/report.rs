@@ -1,10 +1,9 @@
-//! A report of how things are, for those who look for a fault: versions, settings, states, the last
-//! lines of both logs.
+//! Writes problem reports: versions, settings, torrent states, and the last lines of both logs.
 //!
-//! Torrents and folders are numbered; names, hashes, addresses, paths and keys are left out, and so
-//! are words for persons and those of trackers, which may hold any of them. What the logs hold is
-//! scrubbed ([`crate::scrub`]). It is answered when the daemon has said what it knows, or at once
-//! without one.
+//! Torrents and folders appear as numbers. Names, hashes, addresses, paths and keys are left out,
+//! as are messages for users and messages of trackers, which may contain them. Log lines are
+//! scrubbed ([`crate::scrub`]). The report is sent when the daemon has described itself, or at once
+//! if no daemon is connected.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,74 +20,75 @@ use crate::settings;
 use crate::time::Instant;
 use crate::view::{IntentReply, Snapshot, TorrentView, decimal};
 
-/// Most lines that a page may add about itself, and their greatest length, bytes.
+/// Most lines that a page may add, and their greatest length in bytes.
 const MOST_ABOUT: (usize, usize) = (20, 500);
-/// Most torrents whose names are looked for in the logs.
+/// Most torrents whose names are scrubbed from the logs.
 const MOST_NAMES: usize = 10_000;
 
-/// Who wants a report.
+/// The recipient of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum Recipient {
     /// A page, or the terminal.
     Intent(u64),
     /// A call of the HTTP API.
     Call(RequestId),
 }
 
-/// Reports that wait for the daemon's part.
-pub(super) type Reports = BTreeMap<OpId, (Reader, Vec<String>)>;
+/// Reports that wait for the daemon's description of itself.
+pub(super) type Reports = BTreeMap<OpId, (Recipient, Vec<String>)>;
 
 impl Engine {
-    /// Somebody wants a report, and says this about itself.
-    pub(super) fn begin_report(&mut self, reader: Reader, about: Vec<String>, now: Instant) {
+    /// Starts a report; `about` holds the lines that the page adds.
+    pub(super) fn begin_report(&mut self, recipient: Recipient, about: Vec<String>, now: Instant) {
         if self.root.is_none() {
-            return self.give_report(reader, &about, None, now);
+            return self.send_report(recipient, &about, None, now);
         }
         self.ask_room(now);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let op = cx.ask(Owner::Engine, |op| IoCommand::AboutDaemon { op });
-        self.reports.insert(op, (reader, about));
+        self.reports.insert(op, (recipient, about));
     }
 
-    /// The daemon answered; false when that was no question of this part.
-    pub(super) fn report_answered(
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_report_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
         now: Instant,
     ) -> bool {
-        let Some((reader, about)) = self.reports.remove(&op) else { return false };
+        let Some((recipient, about)) = self.reports.remove(&op) else { return false };
         let daemon = if let Ok(OpOutput::About(daemon)) = result { Some(daemon) } else { None };
-        self.give_report(reader, &about, daemon, now);
+        self.send_report(recipient, &about, daemon, now);
         true
     }
 
-    /// The daemon is gone: pages get what there is. Whoever called over HTTP is gone with it.
+    /// Handles the loss of the connection: sends pages their reports without the daemon's part.
+    /// HTTP calls end with the connection.
     pub(super) fn unlink_reports(&mut self, now: Instant) {
-        for (reader, about) in std::mem::take(&mut self.reports).into_values() {
-            if matches!(reader, Reader::Intent(_)) {
-                self.give_report(reader, &about, None, now);
+        for (recipient, about) in std::mem::take(&mut self.reports).into_values() {
+            if matches!(recipient, Recipient::Intent(_)) {
+                self.send_report(recipient, &about, None, now);
             }
         }
     }
 
-    fn give_report(
+    fn send_report(
         &mut self,
-        reader: Reader,
+        recipient: Recipient,
         about: &[String],
         daemon: Option<&About>,
         now: Instant,
     ) {
         let text = self.report(about, daemon, now);
-        self.out.push_back(match reader {
-            Reader::Intent(id) => Output::Reply { id, reply: IntentReply::Text { text } },
-            Reader::Call(id) => {
+        self.out.push_back(match recipient {
+            Recipient::Intent(id) => Output::Reply { id, reply: IntentReply::Text { text } },
+            Recipient::Call(id) => {
                 Output::Control(Reply::ok("text/plain; charset=utf-8", text).to(id))
             }
         });
     }
 
-    /// The report.
+    /// Returns the report's text.
     fn report(&self, about: &[String], daemon: Option<&About>, now: Instant) -> String {
         let snapshot = self.snapshot(now);
         let scrubber = Scrubber::new(names(&snapshot, &self.roots_aside));
@@ -116,7 +116,7 @@ impl Engine {
         let settings = settings.as_object().into_iter().flatten();
         text.push_str("Settings:");
         for (name, value) in settings {
-            // The setting's own name may hold a word that a folder is called by.
+            // Only the value is scrubbed: a folder may have the same name as a setting.
             let _ = write!(text, " {name}={}", scrubber.line(&value.to_string()));
         }
         text.push('\n');
@@ -152,7 +152,7 @@ impl Engine {
         line(&mut text, &format!("Viewers: {}", snapshot.streams.len()));
         line(&mut text, &format!("Torrents: {}", snapshot.torrents.len()));
         for (index, torrent) in snapshot.torrents.iter().enumerate() {
-            line(&mut text, &said(index + 1, torrent));
+            line(&mut text, &torrent_line(index + 1, torrent));
         }
         let log = self.config.log.lines();
         for (whose, lines) in [("engine", Some(&log)), ("daemon", daemon.map(|daemon| &daemon.log))]
@@ -165,8 +165,8 @@ impl Engine {
     }
 }
 
-/// What is replaced wherever it is found: torrents' hashes and names, folders' names and paths. Of
-/// files only the numbers get into a log.
+/// Returns the texts to scrub, each with its replacement: hashes and names of torrents, names and
+/// paths of folders. Files appear in logs by number only.
 fn names(snapshot: &Snapshot, roots_aside: &[Root]) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for removed in snapshot.removed.iter().take(MOST_NAMES) {
@@ -190,8 +190,8 @@ fn names(snapshot: &Snapshot, roots_aside: &[Root]) -> BTreeMap<String, String> 
     known
 }
 
-/// A torrent in a line, without anything that names it.
-fn said(number: usize, torrent: &TorrentView) -> String {
+/// Describes a torrent without anything that identifies it.
+fn torrent_line(number: usize, torrent: &TorrentView) -> String {
     let TorrentView {
         state,
         version,
@@ -204,8 +204,9 @@ fn said(number: usize, torrent: &TorrentView) -> String {
         ..
     } = torrent;
     let mut words = format!(
-        " {number}: {state:?} {version:?} files={} length={length} verified={verified} wanted={wanted} \
-         wantedVerified={wanted_verified} pieces={}×{} peers={peers}+{known_peers} down={} up={} giving={:?}",
+        " {number}: {state:?} {version:?} files={} length={length} verified={verified} \
+         wanted={wanted} wantedVerified={wanted_verified} pieces={}×{} peers={peers}+{known_peers} \
+         down={} up={} giving={:?}",
         torrent.file_count,
         torrent.piece_count,
         torrent.piece_length,
@@ -226,7 +227,7 @@ fn said(number: usize, torrent: &TorrentView) -> String {
     }
     for tracker in &torrent.trackers {
         let scheme = tracker.url.split("://").next().unwrap_or_default();
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = write!(words, "\n    tracker {scheme} {:?}", tracker.state);
     }
     if let Some(trouble) = torrent.trouble {

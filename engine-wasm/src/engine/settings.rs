@@ -1,9 +1,8 @@
-//! What a person sets for all torrents, in an engine that lets it be changed: taken over at once,
-//! written down, and read again at the start.
+//! Applies, saves and restores the settings for all torrents.
 //!
-//! Owns what becomes of it in the engine and its torrents; what makes sense says
-//! [`crate::settings`]. Who asked is answered when it is written down, and not before. Sockets stay
-//! as they were configured: a transport that is ruled out is neither dialled nor heard.
+//! [`crate::settings`] validates and encodes the values; this module applies them to the engine and
+//! its torrents. The intent is answered when the settings are saved. Sockets stay open as
+//! configured at the start: a disabled transport is neither dialled nor accepted.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +18,20 @@ use crate::settings;
 use crate::time::Instant;
 use crate::view::{IntentReply, Sentence, Settings};
 
-/// What is being written down.
+/// Settings that are being saved.
 #[derive(Debug, Default)]
 pub(super) struct Saving {
-    /// By whom it was asked for.
+    /// The intent of each outstanding write.
     underway: BTreeMap<OpId, u64>,
 }
 
 impl Engine {
-    /// The settings, where they can be changed.
+    /// Returns the settings if the user can change them.
     pub(super) fn settings(&self) -> Option<Settings> {
         (self.config.adjustable && self.loaded).then(|| settings::from_config(&self.config))
     }
 
-    /// A person changes them. Answered when they are written down.
+    /// Applies new settings and starts to save them. The reply comes later.
     pub(super) fn configure(
         &mut self,
         id: u64,
@@ -52,8 +51,8 @@ impl Engine {
         Ok(())
     }
 
-    /// An answer; false when it is to nothing that was written down here.
-    pub(super) fn settings_answered(
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_settings_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
@@ -67,7 +66,7 @@ impl Engine {
         true
     }
 
-    /// The daemon is gone.
+    /// Handles the loss of the connection: answers the waiting intents.
     pub(super) fn unlink_settings(&mut self) {
         for id in std::mem::take(&mut self.saving.underway).into_values() {
             let reply = IntentReply::failed(Sentence::SettingsSavedLater);
@@ -75,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// What an earlier engine wrote down is there.
+    /// Restores the stored settings.
     pub(super) fn restore_settings(&mut self, bytes: &[u8], now: Instant) {
         match settings::decode(bytes, &settings::from_config(&self.config)) {
             Some(settings) => self.take_over_settings(&settings, now),
@@ -86,7 +85,7 @@ impl Engine {
         }
     }
 
-    /// Whether connections that others make over this transport are taken.
+    /// Returns whether incoming connections over this transport are accepted.
     pub(super) fn takes_arrivals_over(&self, transport: Transport) -> bool {
         let is_allowed = match transport {
             Transport::Tcp => self.shared.ways.tcp,
@@ -101,11 +100,11 @@ impl Engine {
         cx.write(settings::KEY.to_owned(), Some(value))
     }
 
-    /// They count from now on.
+    /// Applies the settings to the engine and all torrents.
     fn take_over_settings(&mut self, settings: &Settings, now: Instant) {
         settings::apply(settings, &mut self.config);
         (self.shared.ways, self.shared.sources) = (self.config.ways, self.config.sources);
-        self.say_limits();
+        self.send_limits();
         let (max_connections, goals) = (self.config.max_connections, self.config.goals);
         for info_hash in self.torrents.keys().copied().collect::<Vec<InfoHash>>() {
             self.with(info_hash, now, |torrent, cx| {
@@ -117,7 +116,7 @@ impl Engine {
                 pending.settings_changed(max_connections, cx)
             });
         }
-        self.queue_changed(now);
+        self.handle_queue_limit(now);
         self.out.push_back(Output::Changed);
     }
 }

@@ -1,4 +1,4 @@
-//! What comes to the engine's own sockets, and to whom it goes.
+//! Opens the engine's sockets and routes what arrives at them.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 
 impl Engine {
-    /// Opens what is wanted and not open yet.
+    /// Opens the sockets that are wanted and not open yet.
     pub(super) fn open_sockets(&mut self, now: Instant) {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         while cx.shared.net.has_command() {
@@ -32,7 +32,7 @@ impl Engine {
         }
     }
 
-    /// Whoever waited for sockets is dialled, once all of them are there or can't be.
+    /// Dials peers that waited for sockets, once every socket is open or has failed.
     pub(super) fn dial_over_sockets(&mut self, now: Instant) {
         if self.shared.ways.tcp || self.shared.net.is_opening() {
             return;
@@ -44,7 +44,7 @@ impl Engine {
         }
     }
 
-    /// The router lets something else in than before. Those who were told another port hear of it.
+    /// Handles a changed port mapping; announces the new port to trackers, the DHT and peers.
     pub(super) fn port_mapped(
         &mut self,
         socket: SocketId,
@@ -71,7 +71,7 @@ impl Engine {
         self.out.push_back(Output::Changed);
     }
 
-    /// Somebody connected.
+    /// Handles an incoming connection.
     pub(super) fn accepted(
         &mut self,
         socket: SocketId,
@@ -84,14 +84,14 @@ impl Engine {
         if self.takes_arrivals_over(over) {
             return self.arrive(conn, addr, over, now);
         }
-        // uTP can't dial without being there for others, too, and sockets stay open when a
-        // transport is ruled out.
+        // A uTP socket for outgoing connections also receives incoming ones, and sockets stay open
+        // when a transport is disabled.
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.order(IoCommand::TcpClose { conn });
     }
 
-    /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a
-    /// UDP tracker begins with an action below 4 (BEP 15).
+    /// Handles a datagram. DHT messages are bencoded dictionaries and start with `d` (BEP 5);
+    /// answers of UDP trackers start with an action below 4 (BEP 15).
     pub(super) fn datagram(
         &mut self,
         socket: SocketId,

@@ -1,8 +1,8 @@
-//! How much room there is where torrents lie, and whether it is enough for what is to come.
+//! Tracks free disk space, and warns when wanted downloads will not fit.
 //!
-//! Owns what the daemon said last. The daemon is asked once after each link and for each report,
-//! and every few seconds while anything is to be fetched, in turns that happen anyway: an engine at
-//! rest is not woken for it.
+//! Owns the daemon's last answers. The engine asks once after each connect, for each report, and
+//! every few seconds while something downloads. It asks only when it is awake for another reason,
+//! and sets no timer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::{NoticeKind, NoticeView, Sentence, SpaceView};
 
-/// How often the daemon is asked while something is to be fetched.
+/// Interval between questions while something downloads.
 const EVERY: Duration = Duration::from_secs(10);
-/// And while nothing is.
+/// Interval between questions while nothing downloads.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// What is known of the room below each root.
+/// The known disk space of each root.
 #[derive(Debug, Default)]
 pub(super) struct Space {
     /// Free bytes and all bytes.
@@ -32,24 +32,24 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The daemon is gone.
+    /// Forgets all answers after the connection was lost.
     pub(super) fn unlink(&mut self) {
         *self = Self::default();
     }
 
-    /// Free bytes and all bytes of a root, as far as the daemon can tell.
+    /// Returns the free and total bytes of a root, if known.
     pub(super) fn of(&self, root: &RootKey) -> Option<(u64, u64)> {
         self.room.get(root).copied()
     }
 }
 
 impl Engine {
-    /// Asks again when it is time.
-    pub(super) fn tend_space(&mut self, now: Instant) {
+    /// Asks the daemon again if the interval is over.
+    pub(super) fn refresh_space(&mut self, now: Instant) {
         if !self.loaded || self.root.is_none() {
             return;
         }
-        // Without torrents the room is asked for once, so that pages and reports can tell it.
+        // Without torrents one answer is enough for pages and reports.
         if self.torrents.is_empty() && self.space.last.is_some() {
             return;
         }
@@ -61,7 +61,7 @@ impl Engine {
         }
     }
 
-    /// Asks for the room below every root, unless an answer is still due.
+    /// Asks for the space of every root, unless an answer is outstanding.
     pub(super) fn ask_room(&mut self, now: Instant) {
         if !self.space.asked.is_empty() {
             return;
@@ -74,15 +74,19 @@ impl Engine {
         }
     }
 
-    /// The daemon answered; false when that was no question of this part.
-    pub(super) fn space_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_space_answer(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+    ) -> bool {
         let Some(root) = self.space.asked.remove(&op) else { return false };
         let before = self.space.of(&root);
         match result {
             Ok(OpOutput::Room { free, total }) => {
                 _ = self.space.room.insert(root.clone(), (*free, *total))
             }
-            // Whatever was known of it is so no longer.
+            // The last known value is out of date.
             _ => _ = self.space.room.remove(&root),
         }
         if self.space.of(&root) != before {
@@ -91,7 +95,7 @@ impl Engine {
         true
     }
 
-    /// The roots that will be full before all is there that is wanted.
+    /// Returns a notice for each root that lacks space for its wanted downloads.
     pub(super) fn space_notices(&self) -> Vec<NoticeView> {
         let mut needed: BTreeMap<&RootKey, u64> = BTreeMap::new();
         for torrent in self.torrents.values().filter(|torrent| torrent.is_fetching()) {
@@ -111,7 +115,7 @@ impl Engine {
 }
 
 impl Torrent {
-    /// Whether it is to fetch all that is wanted, now or when it is its turn.
+    /// Returns whether the torrent downloads its wanted files, now or later in the queue.
     fn is_fetching(&self) -> bool {
         !self.is_done() && !self.is_undecided() && !self.is_stopped()
     }

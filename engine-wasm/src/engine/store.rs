@@ -1,7 +1,6 @@
-//! The daemon's store, as far as the engine has to do with it: what is sent again, and what a
-//! person is told.
+//! Handles the condition of the daemon's state store.
 //!
-//! Owns the notices about it. What is not durable yet is kept in [`crate::writes`].
+//! Owns the notices about the store. [`crate::writes`] keeps the values that are not durable yet.
 
 use super::{Engine, context};
 use crate::context::Owner;
@@ -11,35 +10,35 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::{NoticeKind, NoticeView, Sentence};
 
-/// What the daemon said of its store, and what was found in it.
+/// The reported condition of the store, and what was unreadable in it.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     trouble: Option<String>,
     set_aside: Vec<String>,
     begun_anew: u32,
-    /// Torrents, magnet links and settings that can't be read.
+    /// Number of unreadable torrents, magnet links, plans and settings.
     unreadable: u32,
-    /// What was written down could not be read so far.
+    /// Why the stored state could not be read yet.
     unread: Option<String>,
 }
 
 impl Store {
-    /// The daemon is gone; the next one says how its store is.
+    /// Forgets the condition; the daemon reports it again after the next connect.
     pub(super) fn unlink(&mut self) {
         (self.trouble, self.begun_anew, self.unread) = (None, 0, None);
     }
 
-    /// One more that can't be read.
+    /// Counts an unreadable value.
     pub(super) fn found_unreadable(&mut self) {
         self.unreadable += 1;
     }
 
-    /// Whether all could be read so far, or why not.
+    /// Sets why the stored state could not be read; `None` when it was.
     pub(super) fn set_unread(&mut self, reason: Option<String>) {
         self.unread = reason;
     }
 
-    /// What a person has to know.
+    /// Returns the notices to show.
     pub(super) fn notices(&self) -> Vec<NoticeView> {
         let mut notices = Vec::new();
         let mut add = |kind, says| notices.push(NoticeView::new(kind, says));
@@ -61,21 +60,25 @@ impl Store {
 }
 
 impl Engine {
-    /// The daemon says how its store is.
-    pub(super) fn store_told(&mut self, told: (Option<String>, Vec<String>, u32), now: Instant) {
+    /// Handles the store's reported condition: trouble, files set aside, times begun anew.
+    pub(super) fn handle_store_status(
+        &mut self,
+        told: (Option<String>, Vec<String>, u32),
+        now: Instant,
+    ) {
         let (trouble, set_aside, begun_anew) = told;
         let is_anew = begun_anew > self.store.begun_anew;
         (self.store.trouble, self.store.set_aside, self.store.begun_anew) =
             (trouble, set_aside, begun_anew);
-        // An engine that has read nothing yet knows nothing to write.
+        // Before loading, there is nothing to save.
         if is_anew && self.loaded {
             self.write_all_again(now);
         }
         self.out.push_back(Output::Changed);
     }
 
-    /// Sends again what was not confirmed.
-    pub(super) fn tend_writes(&mut self, now: Instant) {
+    /// Sends unconfirmed writes again.
+    pub(super) fn resend_writes(&mut self, now: Instant) {
         if self.root.is_none() {
             return;
         }
@@ -88,14 +91,14 @@ impl Engine {
         }
     }
 
-    /// When a write is sent again.
+    /// Returns when the next write is sent again.
     pub(super) fn writes_timeout(&self) -> Option<Instant> {
         self.root.as_ref().and(self.shared.writes.next_wakeup())
     }
 
-    /// The daemon began a new store: it gets everything that the engine knows.
+    /// Saves everything again, because the daemon began a new store.
     fn write_all_again(&mut self, now: Instant) {
-        tracing::warn!("the daemon lost its store; everything is written down again");
+        tracing::warn!("the daemon lost its store; saving everything again");
         self.save_secret(now);
         if self.config.adjustable {
             self.save_settings(now);

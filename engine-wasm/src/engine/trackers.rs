@@ -1,4 +1,4 @@
-//! UDP trackers and the engine's sockets: questions go out, answers go to whoever asked.
+//! Carries UDP tracker requests (BEP 15) over the engine's sockets.
 
 use std::net::SocketAddr;
 
@@ -9,23 +9,23 @@ use super::{Engine, context};
 use crate::time::Instant;
 
 impl Engine {
-    /// A datagram came that may be a tracker's.
+    /// Handles a datagram that may be a tracker's answer.
     pub(super) fn tracker_datagram(&mut self, from: SocketAddr, data: &[u8], now: Instant) {
         if !self.shared.trackers.handle_datagram(from, data, &mut self.rng, now) {
-            tracing::trace!(%from, "a datagram that nobody asked for");
+            tracing::trace!(%from, "dropping an unexpected datagram");
         }
     }
 
-    /// Repeats what is due, hands answers to whoever asked, and sends what is to be sent.
-    pub(super) fn tend_trackers(&mut self, now: Instant) {
+    /// Repeats due requests, delivers answers, and sends queued requests.
+    pub(super) fn drive_udp_trackers(&mut self, now: Instant) {
         if self.shared.trackers.poll_timeout().is_some_and(|at| at <= now) {
             self.shared.trackers.handle_timeout(&mut self.rng, now);
         }
         while let Some((op, outcome)) = self.shared.trackers.poll_done() {
-            self.answered(op, outcome.map(OpOutput::Bytes), now);
+            self.handle_answer(op, outcome.map(OpOutput::Bytes), now);
         }
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        // What was asked while sockets are being opened waits for them.
+        // Requests wait while sockets are being opened.
         while !cx.shared.net.is_opening()
             && let Some((to, data)) = cx.shared.trackers.poll_send()
         {

@@ -36,7 +36,7 @@ impl Engine {
             (TimerReason::Writes, self.writes_timeout()),
             (TimerReason::Loading, self.loading.next_wakeup()),
             (TimerReason::Notes, self.notes_timeout()),
-            (TimerReason::Removals, self.leavers_timeout()),
+            (TimerReason::Removals, self.removals_timeout()),
         ];
         for (reason, at) in timers {
             self.timers.set((TimerOwner::Engine, reason), at);

@@ -1,8 +1,7 @@
-//! What people watch, carried to and from the notes: reports of pages and callers, and what other
-//! programs of the user wrote.
+//! Records what the user watched, and shares it with other programs through notes.
 //!
-//! Owns what is checked before a mark is set. The rules of marks are [`crate::marks`]'s, their
-//! keeping is [`crate::notebook`]'s.
+//! This module validates reports. [`crate::marks`] owns the rules of marks; [`crate::notebook`]
+//! stores them.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +18,7 @@ use crate::time::Instant;
 use crate::view::Sentence;
 
 impl Engine {
-    /// Somebody watches a file, or says whether it was watched.
+    /// Records playback progress of files, or whether they were watched.
     pub(super) fn watched(
         &mut self,
         info_hash: &str,
@@ -46,7 +45,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// A person chose something for a torrent.
+    /// Records the user's playback choices for a torrent.
     pub(super) fn choose(
         &mut self,
         info_hash: &str,
@@ -62,8 +61,8 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Reads and writes what is due.
-    pub(super) fn tend_notes(&mut self, now: Instant) {
+    /// Sends the due reads and writes of notes.
+    pub(super) fn sync_notes(&mut self, now: Instant) {
         if self.root.is_none() {
             return;
         }
@@ -76,13 +75,13 @@ impl Engine {
         }
     }
 
-    /// When something is due.
+    /// Returns when the next read or write is due.
     pub(super) fn notes_timeout(&self) -> Option<Instant> {
         self.root.as_ref().and(self.notebook.next_wakeup())
     }
 
-    /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn notes_answered(
+    /// Handles an answer; returns false if this module did not send the command.
+    pub(super) fn handle_notes_answer(
         &mut self,
         op: OpId,
         result: &Result<OpOutput, OpError>,
@@ -97,14 +96,14 @@ impl Engine {
         true
     }
 
-    /// Other programs wrote notes.
-    pub(super) fn notes_told(&mut self, notes: &Notes, now: Instant) {
+    /// Handles notes that other programs wrote.
+    pub(super) fn handle_notes_changed(&mut self, notes: &Notes, now: Instant) {
         let changed = self.notebook.update(notes);
         self.out.push_back(Output::Changed);
         self.show_watching(changed, now);
     }
 
-    /// These torrents show what is noted of them.
+    /// Shows the changed notes in their torrents.
     fn show_watching(&mut self, changed: BTreeSet<InfoHash>, now: Instant) {
         for info_hash in changed {
             let watching = self.notebook.of(info_hash);

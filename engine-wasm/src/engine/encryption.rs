@@ -1,5 +1,4 @@
-//! Encrypted handshakes on connections that we dialled, from the first byte to the one after which
-//! the daemon does the rest.
+//! Runs encrypted handshakes on outgoing connections, until the daemon takes over the cipher.
 
 use bytes::Bytes;
 use shared_proto::io::{CloseReason, Rc4Start};
@@ -13,25 +12,30 @@ use crate::peer::mse::{Outcome, Step};
 use crate::time::Instant;
 
 impl Engine {
-    /// Bytes came on a connection; false when they are of no encrypted handshake.
-    pub(super) fn secret_data(&mut self, conn: ConnId, data: &Bytes, now: Instant) -> bool {
+    /// Handles bytes; returns false if the connection is in no encrypted handshake.
+    pub(super) fn handle_encrypted_data(
+        &mut self,
+        conn: ConnId,
+        data: &Bytes,
+        now: Instant,
+    ) -> bool {
         let Some(progress) = self.shared.conns.data(conn, data) else { return false };
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         match progress {
             Ok(Progress { say, then }) => {
-                cx.say_raw(conn, say);
+                cx.send_raw(conn, say);
                 match then {
                     Step::Read(bytes) => cx.read_raw(conn, bytes),
                     Step::Done(outcome) => {
                         let Outcome { read, write, .. } = *outcome;
                         cx.transform(conn, read, write);
-                        // Ours went with it; theirs follows.
+                        // Our BitTorrent handshake was sent with the last step; the peer's follows.
                         cx.read_raw(conn, HANDSHAKE_LEN);
                     }
                 }
             }
             Err(error) => {
-                tracing::debug!(%conn, %error, "no encrypted connection");
+                tracing::debug!(%conn, %error, "the encrypted handshake failed");
                 cx.order(IoCommand::TcpClose { conn });
                 self.handle_io(IoEvent::TcpClosed { conn, reason: CloseReason::Remote }, now);
             }
@@ -42,13 +46,13 @@ impl Engine {
 
 impl Context<'_> {
     /// Sends bytes on a connection, if there are any.
-    pub(super) fn say_raw(&mut self, conn: ConnId, bytes: Vec<u8>) {
+    pub(super) fn send_raw(&mut self, conn: ConnId, bytes: Vec<u8>) {
         if !bytes.is_empty() {
             self.order(IoCommand::TcpSend { conn, data: bytes.into() });
         }
     }
 
-    /// Has the daemon encrypt from here on, where both ends agreed on that.
+    /// Orders the daemon to encrypt and decrypt from here on, if both ends agreed to.
     pub(super) fn transform(
         &mut self,
         conn: ConnId,

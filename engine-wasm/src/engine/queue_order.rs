@@ -1,5 +1,4 @@
-//! Whose turn it is, when not all torrents may be at work at once, and the order that a person gave
-//! them.
+//! The queue: the user's order of torrents, and which of them are active.
 //!
 //! Owns the order; [`crate::queue`] decides which torrents are active. Torrents that the user never
 //! moved come last, in the order in which they were added. Downloads and complete torrents are two
@@ -23,20 +22,20 @@ const EVERY: Duration = Duration::from_secs(1);
 /// State key of the order: info hashes, a line each.
 pub(super) const KEY: &str = "queue";
 
-/// The order of torrents, and when it was looked at last.
+/// The queue's order, and when it was last evaluated.
 #[derive(Debug)]
-pub(super) struct Turns {
-    /// Torrents in the order in which a person put them; those that are missing come behind them.
+pub(super) struct QueueOrder {
+    /// Torrents in the user's order. Torrents that are missing here follow in the order of adding.
     order: Vec<InfoHash>,
     looked: Instant,
 }
 
-impl Turns {
+impl QueueOrder {
     pub(super) fn new(now: Instant) -> Self {
         Self { order: Vec::new(), looked: now }
     }
 
-    /// An order that an earlier engine wrote down. Lines that are no info hash are passed over.
+    /// Restores the stored order; lines that are not info hashes are ignored.
     pub(super) fn restore(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         self.order =
@@ -49,14 +48,14 @@ impl Turns {
 }
 
 impl Engine {
-    /// Whose turn it is, when not all torrents may be at work at once.
-    pub(super) fn tend_queue(&mut self, now: Instant) {
+    /// Re-evaluates which torrents are active, if it is time.
+    pub(super) fn update_queue(&mut self, now: Instant) {
         let is_time =
-            self.shared.queue_is_stale || now.saturating_since(self.turns.looked) >= EVERY;
+            self.shared.queue_is_stale || now.saturating_since(self.queue_order.looked) >= EVERY;
         if !self.config.queue.is_limited() || self.root.is_none() || !is_time {
             return;
         }
-        (self.shared.queue_is_stale, self.turns.looked) = (false, now);
+        (self.shared.queue_is_stale, self.queue_order.looked) = (false, now);
         let ranks: BTreeMap<InfoHash, u64> = self.in_order().into_iter().zip(0..).collect();
         let entries = self.torrents.values().filter_map(|torrent| torrent.queue_entry());
         let entries: Vec<queue::Entry> = entries
@@ -74,8 +73,8 @@ impl Engine {
         }
     }
 
-    /// Another number of torrents may be at work at once.
-    pub(super) fn queue_changed(&mut self, now: Instant) {
+    /// Handles a changed limit of active torrents.
+    pub(super) fn handle_queue_limit(&mut self, now: Instant) {
         self.shared.queue_is_stale = true;
         if !self.config.queue.is_limited() {
             let all: Vec<InfoHash> = self.torrents.keys().copied().collect();
@@ -84,12 +83,12 @@ impl Engine {
         }
     }
 
-    /// Moves a torrent among those of its kind, and writes the order down.
+    /// Moves a torrent within its queue, and saves the order.
     pub(super) fn move_in_queue(&mut self, info_hash: InfoHash, to: QueueMove, now: Instant) {
         let all = self.in_order();
-        let kind = self.gives_only(info_hash);
+        let kind = self.only_seeds(info_hash);
         let mut same: Vec<InfoHash> =
-            all.iter().copied().filter(|other| self.gives_only(*other) == kind).collect();
+            all.iter().copied().filter(|other| self.only_seeds(*other) == kind).collect();
         let Some(at) = same.iter().position(|other| *other == info_hash) else { return };
         let last = same.len() - 1;
         let goal = match to {
@@ -102,51 +101,53 @@ impl Engine {
         same.insert(goal, moved);
         let mut same = same.into_iter();
         let place = |other: InfoHash| {
-            if self.gives_only(other) == kind {
+            if self.only_seeds(other) == kind {
                 same.next().expect("as many places as torrents")
             } else {
                 other
             }
         };
-        self.turns.order = all.into_iter().map(place).collect();
+        self.queue_order.order = all.into_iter().map(place).collect();
         self.save_order(now);
         self.shared.queue_is_stale = true;
     }
 
-    /// A torrent is gone.
+    /// Removes a torrent from the order.
     pub(super) fn forget_turn(&mut self, info_hash: InfoHash, now: Instant) {
-        let before = self.turns.order.len();
-        self.turns.order.retain(|other| *other != info_hash);
-        if self.turns.order.len() < before {
-            let value = Some(self.turns.encode()).filter(|order| !order.is_empty());
+        let before = self.queue_order.order.len();
+        self.queue_order.order.retain(|other| *other != info_hash);
+        if self.queue_order.order.len() < before {
+            let value = Some(self.queue_order.encode()).filter(|order| !order.is_empty());
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             cx.write(KEY.to_owned(), value);
         }
     }
 
     pub(super) fn save_order(&mut self, now: Instant) {
-        if !self.turns.order.is_empty() {
-            let value = self.turns.encode();
+        if !self.queue_order.order.is_empty() {
+            let value = self.queue_order.encode();
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             cx.write(KEY.to_owned(), Some(value));
         }
     }
 
-    /// The place of each torrent and magnet link among those of its kind, from 1.
+    /// Returns the position of each torrent and magnet link in its queue, from 1.
     pub(super) fn queue_positions(&self) -> BTreeMap<InfoHash, u32> {
         let mut counts = [0u32; 2];
         let position = |info_hash: InfoHash| {
-            let count = &mut counts[usize::from(self.gives_only(info_hash))];
+            let count = &mut counts[usize::from(self.only_seeds(info_hash))];
             *count += 1;
             (info_hash, *count)
         };
-        let shown = self.in_order().into_iter().filter(|info_hash| !self.leavers.hides(*info_hash));
+        let shown =
+            self.in_order().into_iter().filter(|info_hash| !self.removals.hides(*info_hash));
         shown.map(position).collect()
     }
 
-    /// All torrents and magnet links in the order in which they have their turn.
+    /// Returns all torrents and magnet links in queue order.
     fn in_order(&self) -> Vec<InfoHash> {
-        let places: BTreeMap<InfoHash, usize> = self.turns.order.iter().copied().zip(0..).collect();
+        let places: BTreeMap<InfoHash, usize> =
+            self.queue_order.order.iter().copied().zip(0..).collect();
         let torrents = self.torrents.values().map(|torrent| (torrent.added(), torrent.info_hash()));
         let magnets = self.magnets.values().map(|pending| (pending.added(), pending.info_hash()));
         let mut all: Vec<(u64, InfoHash)> = torrents.chain(magnets).collect();
@@ -156,8 +157,8 @@ impl Engine {
         all.into_iter().map(|(_, hash)| hash).collect()
     }
 
-    /// Whether a torrent has everything that is wanted of it.
-    fn gives_only(&self, info_hash: InfoHash) -> bool {
+    /// Returns whether a torrent has all its wanted files.
+    fn only_seeds(&self, info_hash: InfoHash) -> bool {
         self.torrents.get(&info_hash).is_some_and(|torrent| torrent.is_done())
     }
 }
