@@ -7,7 +7,7 @@ use super::super::Engine;
 use super::Caller;
 use crate::api::error::{Code, Failure};
 use crate::api::view::Added;
-use crate::api::{Reply, AddOptions};
+use crate::api::{AddOptions, Reply};
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{Patience, Pending};
