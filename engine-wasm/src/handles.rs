@@ -100,9 +100,10 @@ impl Handles {
         self.open.contains_key(&key)
     }
 
-    /// Returns a number for a file. Numbers repeat after 2³² files, when the first is long closed.
+    /// Returns a new handle for a file. Handles repeat after 2³² files, when the earlier file is
+    /// long closed.
     pub(crate) fn new_number(&mut self) -> FileRef {
-        // The last number is no file's.
+        // The largest number is [`FileRef::ZEROS`], which names no file.
         self.last_number = (self.last_number + 1) % FileRef::ZEROS.0;
         FileRef(self.last_number)
     }
@@ -116,7 +117,7 @@ impl Handles {
         self.was_freed = false;
     }
 
-    /// The torrents that were refused a place, once since a place became free.
+    /// Returns the torrents that were refused a place, once after a place became free.
     pub(crate) fn take_retries(&mut self) -> BTreeSet<InfoHash> {
         if std::mem::take(&mut self.was_freed) {
             std::mem::take(&mut self.refused)
@@ -210,8 +211,10 @@ impl Handles {
         }
     }
 
-    /// Takes back a pin that only lasted while other files were opened: no torrent that was refused
-    /// a place before has a better chance now. True when it was the last pin of the file.
+    /// Removes a pin that was held only while other files were opened.
+    ///
+    /// Torrents that were refused a place are not named for it, because their chances did not
+    /// improve. Returns whether it was the file's last pin.
     pub(crate) fn release(&mut self, key: Key) -> bool {
         let Some(pins) = self.pins.get_mut(&key) else { return false };
         *pins -= 1;
