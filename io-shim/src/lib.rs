@@ -25,17 +25,17 @@
 //! # The life of a request
 //!
 //! 1. `http::server` accepts a connection, which takes a permit. When all permits are taken, an
-//! idle or stalled connection closes.
+//!    idle or stalled connection closes.
 //! 2. The server checks `Host`; `http::routes` finds the handler, which checks origin, site, token
-//! or key (`http::auth`).
+//!    or key (`http::auth`).
 //! 3. `http::file_service` looks the file up at the desk, evaluates preconditions and `Range`, and
-//! asks the engine: `range_request`.
+//!    asks the engine: `range_request`.
 //! 4. The engine grants bytes with `range_available` or `range_ready`, and says `range_block` while
-//! it fetches them. The reply's headers go out with the first granted byte.
+//!    it fetches them. The reply's headers go out with the first granted byte.
 //! 5. `http::stream` reads granted bytes under a claim (`files::locks`) and passes them to the
-//! connection. It stops reading when the viewer stops receiving.
+//!    connection. It stops reading when the viewer stops receiving.
 //! 6. The reply is complete, the viewer leaves, or the engine takes bytes back. The ticket is
-//! dropped, and the engine gets `range_cancel`.
+//!    dropped, and the engine gets `range_cancel`.
 //!
 //! A call of the HTTP API takes the same way up to step 2. The engine then gets `http_call` and
 //! answers with `http_reply`.

@@ -136,7 +136,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
-    let config = Config { lookup_program: std::env::current_exe().ok(), ..config };
+    let config = config.with_lookup_program(std::env::current_exe().ok());
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -173,11 +173,7 @@ impl FileStore {
     /// # Errors
     /// [`OpErrorKind::NotFound`] when the root or file does not exist; [`OpErrorKind::Denied`] when
     /// the path is not allowed, leads through a symbolic link, or is no regular file.
-    pub(crate) fn open_for_serving(
-        &self,
-        root: &RootKey,
-        path: &[String],
-    ) -> Result<File, OpError> {
+    pub fn open_for_serving(&self, root: &RootKey, path: &[String]) -> Result<File, OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
         opening::open(&dir, &path, Access::Read)

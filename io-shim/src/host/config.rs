@@ -55,7 +55,15 @@ pub struct Config {
     /// Limits on viewers.
     pub(crate) viewers: ViewerLimits,
     /// The daemon's own program, if this process runs it. It looks up names in separate processes.
-    pub lookup_program: Option<PathBuf>,
+    pub(crate) lookup_program: Option<PathBuf>,
+}
+
+impl Config {
+    /// The same, with a program that looks up names in separate processes.
+    #[must_use]
+    pub fn with_lookup_program(self, program: Option<PathBuf>) -> Self {
+        Self { lookup_program: program, ..self }
+    }
 }
 
 /// What the engine may connect to, and where peers may connect.

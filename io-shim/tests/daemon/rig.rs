@@ -13,7 +13,7 @@ pub(crate) use crate::brain::Brain;
 pub(crate) use crate::testing::TempDir;
 pub(crate) use crate::viewer::{Reply, Viewer};
 use crate::waiting::SOON;
-pub(crate) use crate::waiting::{KEY, QUIET, soon};
+pub(crate) use crate::waiting::{QUIET, soon};
 
 /// Bytes in which every position differs from its neighbours.
 pub(crate) fn film(length: usize) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_proto::CloseCode;
 
-use super::{BEARER, rig};
+use super::{BEARER, BY_NAME, resolved, rig};
 use crate::rig::{Brain, Rig, film, soon};
 
 /// What hostile pages send; nothing of it may reach the engine.

@@ -6,7 +6,7 @@ mod contents;
 mod paths;
 
 use shared_proto::frame::BATCH_TARGET;
-use shared_proto::{DaemonMessage, EngineMessage, IoCommand, IoEvent, RequestId};
+use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, RequestId};
 
 use crate::rig::{Brain, QUIET, Reply, Rig, Viewer, soon};
 
@@ -98,4 +98,19 @@ fn check_failure(reply: &Reply, status: u16, code: &str) {
     let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
     assert_eq!((reply.status, body["code"].as_str()), (status, Some(code)), "{body}");
     assert!(body["error"].as_str().is_some_and(|words| !words.is_empty()));
+}
+
+const BY_NAME: &str = "/stream/0123abcd/Big%20Film%2Fpart.mp4";
+
+async fn resolved(
+    brain: &mut Brain,
+    to: Option<&str>,
+    status: Option<u16>,
+    body: Option<&str>,
+) -> String {
+    let (request_id, asked) = brain.called().await;
+    let DaemonMessage::FileResolve { path, .. } = asked else { panic!("{asked:?}") };
+    let (file_id, body) = (to.map(FileId::from), body.map(str::to_owned));
+    brain.tell(EngineMessage::FileResolved { request_id, file_id, status, body }).await;
+    path
 }

@@ -2,25 +2,10 @@
 
 use std::time::Duration;
 
-use shared_proto::{DaemonMessage, EngineMessage, FileId};
+use shared_proto::EngineMessage;
 
-use super::{BEARER, TOKEN, call, check_failure, rig};
-use crate::rig::{Brain, film};
-
-const BY_NAME: &str = "/stream/0123abcd/Big%20Film%2Fpart.mp4";
-
-async fn resolved(
-    brain: &mut Brain,
-    to: Option<&str>,
-    status: Option<u16>,
-    body: Option<&str>,
-) -> String {
-    let (request_id, asked) = brain.called().await;
-    let DaemonMessage::FileResolve { path, .. } = asked else { panic!("{asked:?}") };
-    let (file_id, body) = (to.map(FileId::from), body.map(str::to_owned));
-    brain.tell(EngineMessage::FileResolved { request_id, file_id, status, body }).await;
-    path
-}
+use super::{BEARER, BY_NAME, TOKEN, call, check_failure, resolved, rig};
+use crate::rig::film;
 
 #[tokio::test]
 async fn a_file_is_served_by_its_path_just_as_by_its_id() {
