@@ -164,8 +164,8 @@ async fn the_next_engine_asks_when_the_former_ones_port_is_forgotten() {
 
 #[tokio::test]
 async fn a_router_that_refuses_is_quoted() {
-    check_refused(FakeRouter::pmp(Manner::Refuses).await, "lets nothing in").await;
-    check_refused(FakeRouter::upnp(Manner::Refuses).await, "lets nothing in").await;
+    check_refused(FakeRouter::pmp(Manner::Refuses).await, "forwards no port").await;
+    check_refused(FakeRouter::upnp(Manner::Refuses).await, "forwards no port").await;
 }
 
 #[tokio::test]
