@@ -118,7 +118,7 @@ pub const HASH_ANSWERS: usize = 8;
 
 /// Longest tracker response, bytes: thousands of peers.
 pub const TRACKER_ANSWER: u32 = 512 << 10;
-/// Longest `.torrent` file, bytes: the hashes of a hybrid with [`crate::geometry::MAX_PIECES`]
+/// Longest `.torrent` file, bytes: the hashes of a hybrid with `crate::geometry::MAX_PIECES`
 /// pieces alone take 52 MiB.
 pub const METAINFO: usize = 55 << 20;
 /// Longest info dictionary accepted from peers, bytes. With its trackers and piece layers it must

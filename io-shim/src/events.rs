@@ -2,7 +2,7 @@
 //!
 //! Owns the credit of both directions as numbers; knows nothing of sockets or files. Invariants:
 //! without credit, the queue yields only frames that hold nothing but credit; it never holds more
-//! than [`limits::EVENT_QUEUE_BYTES`] plus [`limits::MAX_REFUSALS`] small answers.
+//! than `limits::EVENT_QUEUE_BYTES` plus `limits::MAX_REFUSALS` small answers.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! Everything that reads a stranger's bytes, each as a function that may do anything but panic.
 //!
 //! Where a parser has a writer, what was read and written is read again: it must be the same.
-//! [`engine`] is the whole state machine, [`daemon`] the whole HTTP service.
+//! `engine` is the whole state machine, `daemon` the whole HTTP service.
 #![forbid(unsafe_code)]
 
 mod daemon;

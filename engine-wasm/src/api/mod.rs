@@ -1,6 +1,6 @@
 //! The HTTP API: the meaning of calls and the form of answers.
 //!
-//! It consists of routes ([`route`]), errors ([`error`]), JSON forms ([`view`]) and documents, and
+//! It consists of routes (`route`), errors ([`error`]), JSON forms ([`view`]) and documents, and
 //! of state that outlives a call: calls that wait for magnet links ([`adding`]), incomplete calls
 //! ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages ([`host`]), and
 //! torrents that exist only while they are read ([`temporary`]). It knows neither sockets nor HTTP

@@ -1,8 +1,8 @@
 //! Trackers: what an announce says and what an answer means, whichever way it travels.
 //!
 //! Owns the words that both kinds share and their bounds. How they are written is [`http`]'s and
-//! [`udp`]'s, when to announce to which is [`schedule`]'s, and [`announcer`] does it for one
-//! torrent; datagrams and their repetition are [`exchange`]'s. Invariant: whatever a tracker
+//! [`udp`]'s, when to announce to which is [`schedule`]'s, and `announcer` does it for one
+//! torrent; datagrams and their repetition are `exchange`'s. Invariant: whatever a tracker
 //! answers, the next announce is between [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and at most
 //! [`MAX_PEERS`] addresses come out.
 

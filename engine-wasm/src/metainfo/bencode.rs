@@ -17,7 +17,7 @@ use thiserror::Error;
 pub const MAX_DEPTH: usize = 100;
 /// Most values in one input.
 ///
-/// Enough for a torrent of [`crate::geometry::MAX_FILES`] files with a dozen values each.
+/// Enough for a torrent of `crate::geometry::MAX_FILES` files with a dozen values each.
 pub const MAX_TOKENS: usize = 2_000_000;
 /// Most digits in a string length; more cannot fit into the input.
 const MAX_LENGTH_DIGITS: usize = 10;

@@ -12,7 +12,7 @@ use crate::geometry::BLOCK_LENGTH;
 /// A node of a tree: a SHA-256 digest, 32 bytes.
 pub type Hash = [u8; 32];
 
-/// Length of a [`Hash`] in bytes.
+/// Length of a `Hash` in bytes.
 pub const HASH_LENGTH: usize = 32;
 
 /// Returns the parent of two nodes.

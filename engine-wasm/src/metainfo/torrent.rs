@@ -1,9 +1,9 @@
 //! Parses `.torrent` files.
 //!
 //! Supports BEP 3 with BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private), BEP 47
-//! (padding files) and BEP 52 (v2 and hybrids, in [`v2`]). This module owns which fields are read
+//! (padding files) and BEP 52 (v2 and hybrids, in `v2`). This module owns which fields are read
 //! and the limits on them. Invariant: a [`Metainfo`] has at least one file; its paths are safe and
-//! distinct; it has exactly one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, and a
+//! distinct; it has exactly one SHA-1 for each piece of its `Geometry` if it has a v1 part, and a
 //! root for each file that is not empty if it has a v2 part; and both parts agree.
 
 mod v2;

@@ -111,7 +111,7 @@ impl Peer {
     }
 
     /// How many more blocks it may be asked for. While somebody watches, no more is under way than
-    /// keeps its line busy ([`Pipe`]): a seek waits behind all that a peer has begun to send, and
+    /// keeps its line busy (`Pipe`): a seek waits behind all that a peer has begun to send, and
     /// no `cancel` takes that back.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {

@@ -59,7 +59,7 @@ pub enum PeerError {
 pub enum PeerEvent {
     /// The handshake is done.
     Ready,
-    /// It told for the first time what it has; see [`Peer::has`].
+    /// It told for the first time what it has; see `Peer::has`.
     HasSome,
     /// It told for the first time what it has: everything.
     HasAll,

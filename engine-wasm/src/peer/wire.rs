@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::geometry::MAX_PIECES;
 use crate::hashes::request::HashRequest;
 
-/// Longest frame taken, bytes: the bitfield of a torrent of [`MAX_PIECES`]. Blocks and extended
+/// Longest frame taken, bytes: the bitfield of a torrent of `MAX_PIECES`. Blocks and extended
 /// messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
 /// First byte of frames that carry a block: what the daemon diverts.
@@ -31,7 +31,7 @@ pub enum Message<'a> {
     NotInterested,
     /// One more piece is there.
     Have(u32),
-    /// Which pieces are there, as in [`crate::bitfield::Bitfield::from_wire`].
+    /// Which pieces are there, as in `crate::bitfield::Bitfield::from_wire`.
     Bitfield(&'a [u8]),
     /// Asks for a block.
     Request {

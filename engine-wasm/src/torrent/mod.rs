@@ -1,8 +1,8 @@
-//! One torrent: routes what happens to its parts and turns what they return into outputs.
+//! One torrent: routes what happens to its parts, and turns what they return into outputs.
 //!
-//! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`],
-//! [`crate::stream`], [`crate::peer`], [`crate::discover`]). The rest of it is in the files beside
-//! this one, by concern.
+//! Owns the parts and whether the torrent is at work. A part is a struct with private fields that
+//! knows no other part. This file and [`routes`] take an input, call the parts, and hand what they
+//! return to other parts and to the daemon.
 
 mod account;
 mod content;

@@ -1,4 +1,4 @@
-//! What a torrent asked the daemon for, and who in it gets the answer.
+//! What an answer of the daemon is for.
 
 use shared_proto::ConnId;
 

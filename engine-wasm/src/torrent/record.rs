@@ -1,11 +1,11 @@
-//! What a torrent writes down, so that any engine that comes after can go on with it.
+//! What a torrent writes down, so that the next engine can go on with it.
 //!
 //! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The
-//! record names the pieces that the disk probably holds, those of them that were verified, and what
-//! the files looked like then ([`super::stamps`]). Whoever reads it believes the verified ones in
-//! files that still look so; of all other files it hashes first what the record names, and then all
-//! else that lies there. So a record may be older than the data, promise too much or too little,
-//! and never does harm.
+//! record names the pieces that the disk probably holds, those that were verified, and what the
+//! files looked like then: their stamps. The next engine believes the verified pieces of files that
+//! still look so. Of all other files it first checks what the record names, and then everything
+//! else. So a record may be older than the data, and may promise too much or too little, without
+//! doing harm.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

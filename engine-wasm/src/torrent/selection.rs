@@ -1,9 +1,9 @@
 //! Which files of a torrent are wanted, and how much.
 //!
 //! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as
-//! the most wanted file that has bytes of it, and not at all while nobody has said whether the
-//! torrent is to be downloaded. It never knows what is there. What viewers ask for is fetched
-//! whatever is selected; that is the desk's.
+//! the most wanted file that it lies in, and not at all while the user has not said whether to
+//! download the torrent. It never knows what is on the disk. What viewers ask for is fetched
+//! whatever is selected.
 
 use crate::geometry::{FileIndex, Geometry, PieceIndex};
 use crate::media;

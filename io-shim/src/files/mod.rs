@@ -1,11 +1,11 @@
 //! Files below the download folders.
 //!
-//! [`roots`] opens the folders and confines paths to them; [`seen`] remembers which disks held
-//! files. [`writers`] keeps other processes from writing to the same files. [`opening`] opens and
-//! creates files, [`identity`] tells them apart, [`folders`] changes names, [`moving`] moves files
-//! between disks, [`copying`] copies spans. [`store`] combines these for all engines. [`locks`]
-//! orders reads and writes of the same bytes, [`table`] holds what one engine has open ([`claimed`]
-//! its spans, [`moves`] its moves), and [`watch`] detects changes by other programs. None of them
+//! [`roots`] opens the folders and confines paths to them; `seen` remembers which disks held
+//! files. [`writers`] keeps other processes from writing to the same files. `opening` opens and
+//! creates files, `identity` tells them apart, `folders` changes names, `moving` moves files
+//! between disks, `copying` copies spans. [`store`] combines these for all engines. `locks`
+//! orders reads and writes of the same bytes, `table` holds what one engine has open (`claimed`
+//! its spans, `moves` its moves), and `watch` detects changes by other programs. None of them
 //! knows what the files are for.
 
 pub(crate) mod byte_range;

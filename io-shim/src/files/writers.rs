@@ -2,7 +2,7 @@
 //!
 //! Owns a folder with a lock file for each file that is open for writing. All daemons of a user
 //! share the folder, whatever their state folders. The file itself is not locked, because on
-//! Windows a lock would exclude players. Invariants: at most one process has a [`Writer`] for a
+//! Windows a lock would exclude players. Invariants: at most one process has a `Writer` for a
 //! file; the operating system takes it from a process that dies; its lock file disappears with it.
 
 use std::{

@@ -1,7 +1,7 @@
 //! Settings: flags, then environment, then `daemon.toml` in the state folder, then defaults.
 //!
 //! Owns their names, defaults and merging. Must never act on a setting. Download folders that a
-//! person chose in the extension precede all of these ([`crate::host::chosen_folders`]).
+//! person chose in the extension precede all of these (`crate::host::chosen_folders`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

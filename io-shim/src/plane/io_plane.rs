@@ -135,7 +135,7 @@ impl IoPlane {
     }
 
     /// Accepts a command. The caller returns the credit of the frame
-    /// ([`EventSender::return_credit`]) after its last command, because the memory of accepted
+    /// (`EventSender::return_credit`) after its last command, because the memory of accepted
     /// commands is bounded here.
     pub fn handle(&mut self, command: IoCommand) {
         if self.stopped.is_cancelled() {

@@ -1,6 +1,6 @@
 //! The daemon's durable state: one table of keys and values in `state.redb`.
 //!
-//! Owns the queue of requests. A thread ([`keeper`]) handles them in order and commits all that are
+//! Owns the queue of requests. A thread (`keeper`) handles them in order and commits all that are
 //! queued in one transaction, so that many small puts cost one sync. Never looks into a value.
 //! Invariants: a put is answered with success when it is durable; what cannot be written is kept in
 //! memory and written later; an unreadable file is set aside, never deleted. [`notes`] is a
@@ -47,7 +47,7 @@ pub struct StateStore {
 impl StateStore {
     /// Opens `state.redb` in a folder, and creates both as needed.
     ///
-    /// A damaged file is set aside as `state.redb.corrupt-<n>`, and [`StateStore::status`] reports
+    /// A damaged file is set aside as `state.redb.corrupt-<n>`, and `StateStore::status` reports
     /// it. A file of an older version is migrated after it was copied.
     ///
     /// # Errors

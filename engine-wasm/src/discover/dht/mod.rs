@@ -1,6 +1,6 @@
 //! The distributed hash table (BEP 5) over IPv4 and IPv6 (BEP 32): finds peers without a tracker.
 //!
-//! [`Dht`] is a state machine for both networks: it takes packets and times, and returns packets to
+//! `Dht` is a state machine for both networks: it takes packets and times, and returns packets to
 //! send and peers that it found. It opens no socket, resolves no name and reads no clock. Node IDs
 //! depend on IP addresses (BEP 42). A node that others cannot reach says so and answers no queries
 //! (BEP 43).

@@ -1,7 +1,7 @@
 //! The datagrams of UDP trackers (BEP 15, with the request string of BEP 41): written and read.
 //!
 //! Owns their layout; it sends nothing, repeats nothing and knows no clock: that is
-//! [`super::exchange`]'s. Everything is big-endian.
+//! `super::exchange`'s. Everything is big-endian.
 
 use std::net::SocketAddr;
 

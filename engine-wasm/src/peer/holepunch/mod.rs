@@ -4,7 +4,7 @@
 //! One asks the third, the *relay*, for a *rendezvous* with the other; the relay tells both to
 //! connect, and each dials the other over uTP at the same time: what either sends first makes its
 //! own router let in what the other sends. Owns the messages' form; whom we may introduce is
-//! [`relay`]'s, whom we ask for an introduction [`seeking`]'s, and how often [`allowance`]'s.
+//! `relay`'s, whom we ask for an introduction `seeking`'s, and how often `allowance`'s.
 //! Nothing here knows a connection.
 //!
 //! Invariant: a message holds one address and is as long as that, whatever a stranger sends.

@@ -2,7 +2,7 @@
 //! are connected to.
 //!
 //! Owns their form and its bounds; what is told to one peer, and what is believed of it, is
-//! [`exchange`]'s, and who is worth telling is the torrent's to say. Invariant: a message names at
+//! `exchange`'s, and who is worth telling is the torrent's to say. Invariant: a message names at
 //! most [`MAX_FIRST`] peers that came and as many that went, whatever a stranger sends.
 
 pub(crate) mod exchange;

@@ -1,4 +1,4 @@
-//! How a torrent comes into being: out of its file, with what an earlier engine wrote down.
+//! Making a torrent from its `.torrent` file, and from what an earlier engine wrote down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A torrent and its blocks: asking for what the picker picks, and taking in what comes.
+//! Requesting the blocks that the picker picks, and taking in the blocks that come.
 
 use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand, Span};

@@ -1,10 +1,7 @@
-//! A torrent and its proofs: what a piece or a block is held against, and getting the hashes for it
-//! from peers.
+//! Hashes of v2 pieces and blocks (BEP 52): requesting them from peers, and answering requests.
 //!
-//! With the hashes of a piece's blocks known (BEP 52) each block is judged as it comes: its reader
-//! goes on at once, and who gave a wrong one is found at once. They are asked for where somebody
-//! reads, and where a piece failed; everything else is judged piece by piece, and so is what nobody
-//! gives hashes for.
+//! Hashes of blocks are requested where a viewer reads, and where a piece failed: then each block
+//! is verified as it comes. All other pieces are verified whole.
 
 use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand};

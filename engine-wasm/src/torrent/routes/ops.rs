@@ -1,4 +1,4 @@
-//! What a torrent asked the daemon for, and who in it gets the answer.
+//! Orders to the daemon, and which part gets the answer.
 
 use crate::torrent::ops::Op;
 

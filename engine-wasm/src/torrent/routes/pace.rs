@@ -1,8 +1,4 @@
-//! A torrent's pace: how fast it fetches, how long the rest takes, and whether the peers have
-//! stopped sending.
-//!
-//! The rate that people see is of the last second; the remaining time comes from a slower average,
-//! so that one peer that pauses does not turn a second into a day. Web servers count as peers here.
+//! How fast a torrent downloads, how long the rest takes, and whether the peers stopped sending.
 
 use crate::geometry::BLOCK_LENGTH;
 use crate::time::Instant;

@@ -1,9 +1,7 @@
-//! Hashing everything again because a person wants it, and how far any hashing of what lies there
-//! has come.
+//! Checking everything again because the user asked for it, and cancelling that.
 //!
-//! Owns what was verified before, so that a check that is called off leaves things as they were.
-//! While it goes on viewers are served from what is hashed already, and what they wait for is
-//! hashed first.
+//! While the check goes on, viewers are served from what is verified already, and the pieces that
+//! they wait for are checked first.
 
 use crate::context::Context;
 use crate::torrent::Status;

@@ -1,8 +1,8 @@
-//! A torrent and what it takes back: bytes that were proven and are proven no longer.
+//! The one way in which a piece stops being verified.
 //!
-//! Owns the one way in which a piece stops being verified. Invariant: in the turn in which that
-//! happens its bytes are revoked in every file that it lies in, before anything else is said. So
-//! the daemon hears of the loss before it hears of anything that could change the bytes.
+//! Invariant: in the turn in which that happens its bytes are revoked in every file that it lies
+//! in, before any other output. So the daemon hears of the loss before anything that could change
+//! the bytes.
 
 use crate::context::Context;
 use crate::geometry::PieceIndex;

@@ -1,9 +1,4 @@
-//! Which files of a torrent are wanted, and how much.
-//!
-//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as
-//! the most wanted file that has bytes of it, and not at all while nobody has said whether the
-//! torrent is to be downloaded. It never knows what is there. What viewers ask for is fetched
-//! whatever is selected; that is the desk's.
+//! Which files are wanted, and what follows for pieces, peers and viewers.
 
 use std::collections::BTreeSet;
 

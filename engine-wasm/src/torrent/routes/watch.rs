@@ -1,4 +1,4 @@
-//! A torrent and its viewers: questions, grants, and plain words for those who wait.
+//! Requests of viewers: grants, refusals, and reasons for those that wait.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The desk: which files are announced, and which bytes each viewer is granted.
 //!
-//! Owns the announcements of the connected engine, the running range requests and [calls](call),
+//! Owns the announcements of the connected engine, the running range requests and calls,
 //! and the limits on both. Must never know what a file's bytes mean or why they are missing.
 //! Invariants:
 //!

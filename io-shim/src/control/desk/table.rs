@@ -175,7 +175,7 @@ impl Desk {
     /// messages of former engines.
     ///
     /// # Errors
-    /// [`Breach`] for a message that is out of turn or out of bounds.
+    /// `Breach` for a message that is out of turn or out of bounds.
     pub fn handle(&self, epoch: u64, message: EngineMessage) -> Result<(), Breach> {
         let mut inner = self.lock();
         if inner.engine.as_ref().is_none_or(|engine| engine.epoch != epoch) {

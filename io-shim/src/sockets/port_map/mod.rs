@@ -1,7 +1,7 @@
 //! Port mappings: routers forward ports to the engine's sockets.
 //!
 //! Owns one task per port. It asks the router, reports the answer, asks again at half the lease's
-//! life, and removes the mapping when the socket closes. [`gateway`] finds the router, [`router`]
+//! life, and removes the mapping when the socket closes. `gateway` finds the router, `router`
 //! speaks to it. Invariants: one task at a time asks for a port; every conversation ends in bounded
 //! time; nothing is sent where the user forbids it or keeps the engine to this machine.
 
