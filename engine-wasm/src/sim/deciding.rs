@@ -309,7 +309,7 @@ fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(count(&world), before + 1, "it is asked");
     world.intend(Intent::Pause { info_hash: world.info_hash() });
-    assert!(world.why_not(announce).contains("resume it first"));
+    assert!(world.why_not(announce).contains("Resume it first"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How often to create a file again when another program removes its folder meanwhile.
-const MAKE_ATTEMPTS: usize = 100;
+const MAKE_ATTEMPTS: usize = 1000;
 
 /// How to open.
 #[derive(Clone, Copy, PartialEq, Eq)]
