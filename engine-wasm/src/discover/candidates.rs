@@ -219,8 +219,7 @@ impl Candidates {
         self.wait(addr, now + NO_WAY_RETRY);
     }
 
-    /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It
-    /// is left alone for long.
+    /// Does not dial an address for a long time: a seed while we seed, or our own address.
     pub fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + SEED_RETRY);
     }
@@ -305,8 +304,9 @@ impl Candidates {
         self.banned.range(SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)).next().is_some()
     }
 
-    /// Addresses worth trying again after a restart, at most so many: those in use, those named by
-    /// hand, those that never failed.
+    /// Returns up to `most` addresses worth dialling after a restart.
+    ///
+    /// Addresses in use come first, then those that the user named and those that never failed.
     pub fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {
         let mut kept: Vec<(bool, Rank, SocketAddr)> = self
             .known

@@ -1,9 +1,9 @@
-//! Local service discovery (BEP 14): what is said to everybody in the local network of our
-//! torrents, and what is heard there of others.
+//! Local service discovery (BEP 14): announcing our torrents in the local network.
 //!
-//! Owns the message, the pace, and whom we heard of; sockets are the engine's. Invariants: a
-//! torrent is named at most every [`AGAIN`], an echo of our own words names nobody, and one
-//! neighbour can name only a few addresses of a torrent.
+//! Owns the message, the interval between announcements, and the neighbours that announced a
+//! torrent. The engine owns the sockets. Invariants: a torrent is announced at most once every
+//! [`AGAIN`], our own announcements are ignored, and one neighbour can announce only a few
+//! addresses for a torrent.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,7 +1,7 @@
-//! How an info dictionary is put together out of blocks from peers that nobody vouches for.
+//! Assembles an info dictionary from blocks that untrusted peers send (BEP 9).
 //!
-//! Owns who offers which size, who was asked for which block, and what came; it sends nothing and
-//! reads no message. Invariant: what is [`Progress::Found`] hashes to the torrent's name, and a
+//! Owns the sizes that peers offer, the outstanding requests, and the received blocks. It sends and
+//! parses no message. Invariant: what is [`Progress::Found`] hashes to the torrent's name, and a
 //! peer is [`Progress::Guilty`] only if all of a wrong dictionary came from it.
 //!
 //! Peers may lie about the size, so each size is put together by itself, the most popular
@@ -158,8 +158,9 @@ impl Assembly {
         }
     }
 
-    /// What to ask of whom, now: one block each, round after round, until everybody has enough to
-    /// do.
+    /// Returns the requests to send now, as peer and block.
+    ///
+    /// Each round gives every peer one block, until each has enough requests outstanding.
     pub(super) fn next_requests(&mut self, now: Instant) -> Vec<(ConnId, u32)> {
         self.choose_givers();
         let mut requests = Vec::new();

@@ -191,7 +191,7 @@ impl Pending {
         }
     }
 
-    /// Once a tick: peers that are of no use make room.
+    /// Drops peers that are silent or have no metadata to offer. To be called once a tick.
     pub(super) fn check_peers(&mut self, cx: &mut Context<'_>) {
         let is_useless = |peer: &Peer| {
             let is_late = peer.ready_for(cx.now).is_some_and(|time| time > OFFER_TIMEOUT);

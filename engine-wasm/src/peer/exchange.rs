@@ -1,8 +1,7 @@
-//! The half of a peer that speaks of others (BEP 11): where it can be reached, and what it and we
-//! tell each other about third ones.
+//! Peer exchange with one peer (BEP 11): its listen address, and the messages in both directions.
 //!
-//! As its parent: it turns what comes into words and decides nothing. The pace is [`Exchange`]'s,
-//! who is worth naming the torrent's to say.
+//! It parses and builds messages, and decides nothing. [`Exchange`] limits how often, and the
+//! torrent chooses which peers to name.
 
 use std::net::SocketAddr;
 

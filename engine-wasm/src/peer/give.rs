@@ -163,8 +163,9 @@ impl Peer {
         self.say_metadata(MetadataMessage::Request { block }, now);
     }
 
-    /// It asks for a block of an info dictionary of so many bytes. One that asks for far more than
-    /// there is is refused.
+    /// Notes that the peer requests a block of the info dictionary, which has `size` bytes.
+    ///
+    /// A peer that requests far more blocks than there are is refused.
     pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         let blocks = size.map_or(0, metadata::block_count);
         let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
