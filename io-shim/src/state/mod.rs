@@ -7,6 +7,7 @@
 //! separate store that all daemons of a user share.
 
 #[cfg(debug_assertions)]
+mod durable;
 mod faults;
 mod keeper;
 pub mod notes;

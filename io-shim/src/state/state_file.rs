@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::durable::sync_folder;
 use crate::files::private::private;
 
 /// Name of the file in the state folder.
@@ -73,7 +74,7 @@ impl StateFile {
     /// Makes a filled draft the file.
     pub(super) fn put_in_place(&self, draft: &Path) -> io::Result<()> {
         fs::rename(draft, &self.path)?;
-        self.sync_folder()
+        sync_folder(&self.folder)
     }
 
     /// Compares what the path leads to with the open file.
@@ -96,7 +97,7 @@ impl StateFile {
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
         let aside = self.free(ASIDE, 1)?;
         fs::rename(&self.path, &aside)?;
-        self.sync_folder()?;
+        sync_folder(&self.folder)?;
         Ok(aside)
     }
 
@@ -120,7 +121,7 @@ impl StateFile {
         let copied = File::open(&self.path)
             .and_then(|mut source| io::copy(&mut source, &mut target))
             .and_then(|_| target.sync_all())
-            .and_then(|()| self.sync_folder());
+            .and_then(|()| sync_folder(&self.folder));
         if let Err(error) = copied {
             // Half a copy would be taken for a whole one.
             let _ = fs::remove_file(&copy);
@@ -143,16 +144,6 @@ impl StateFile {
 
     fn beside(&self, suffix: &str) -> PathBuf {
         self.path.with_file_name(format!("{FILE}{suffix}"))
-    }
-
-    #[cfg(unix)]
-    fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
-    }
-
-    #[cfg(not(unix))]
-    fn sync_folder(&self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::files::private::{make_private_folder, private};
 
+use crate::state::durable::sync_folder;
+
 /// Name of the file.
 const FILE: &str = "notes.json";
 /// The suffix of a file that was set aside. A number follows.
@@ -99,7 +101,7 @@ impl NotesFile {
             let _ = fs::remove_file(&draft);
             return Err(error);
         }
-        self.sync_folder()?;
+        sync_folder(&self.folder)?;
         self.look()
     }
 
@@ -110,7 +112,7 @@ impl NotesFile {
             match fs::symlink_metadata(&aside) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     fs::rename(self.path(), &aside)?;
-                    self.sync_folder()?;
+                    sync_folder(&self.folder)?;
                     return Ok(aside);
                 }
                 Err(error) => return Err(error),
@@ -138,16 +140,6 @@ impl NotesFile {
 
     fn beside(&self, suffix: &str) -> PathBuf {
         self.folder.join(format!("{FILE}{suffix}"))
-    }
-
-    #[cfg(unix)]
-    fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
-    }
-
-    #[cfg(not(unix))]
-    fn sync_folder(&self) -> io::Result<()> {
-        Ok(())
     }
 }
 
