@@ -217,9 +217,8 @@ impl Arrival {
             steps.push(Step::Send(say));
         }
         match step {
-            mse::Step::Read(_) => {
-                steps.extend(Some(handshake.to_read()).filter(|&more| more > 0).map(Step::Read))
-            }
+            mse::Step::Read(_) => steps
+                .extend(Some(handshake.bytes_needed()).filter(|&more| more > 0).map(Step::Read)),
             mse::Step::Done(outcome) => {
                 let Outcome { early, read, write, .. } = *outcome;
                 steps.push(Step::Transform { read, write });

@@ -23,7 +23,7 @@ pub struct Bitfield {
 
 /// Why bytes are not a bitfield of the expected length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BitfieldError {
+pub(crate) enum BitfieldError {
     /// The number of bytes is not what the bits need.
     #[error("a bitfield of {expected} bytes was expected, {got} came")]
     Length {
@@ -57,7 +57,7 @@ impl Bitfield {
     /// # Errors
     /// If the number of bytes is wrong or a spare bit is set; the connection must then be closed
     /// (BEP 3).
-    pub fn from_wire(bytes: &[u8], len: u32) -> Result<Self, BitfieldError> {
+    pub(crate) fn from_wire(bytes: &[u8], len: u32) -> Result<Self, BitfieldError> {
         let expected = bytes_for(len);
         if bytes.len() != expected {
             return Err(BitfieldError::Length { expected, got: bytes.len() });
@@ -71,7 +71,7 @@ impl Bitfield {
     }
 
     /// Returns the wire format.
-    pub fn to_wire(&self) -> Vec<u8> {
+    pub(crate) fn to_wire(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_be_bytes()).collect();
         bytes.truncate(bytes_for(self.len));
         bytes
@@ -98,7 +98,7 @@ impl Bitfield {
     }
 
     /// Returns whether no bit is set, in constant time.
-    pub fn is_clear(&self) -> bool {
+    pub(crate) fn is_clear(&self) -> bool {
         self.ones == 0
     }
 
@@ -129,11 +129,6 @@ impl Bitfield {
         *word &= !mask_of(index);
     }
 
-    /// Sets every bit.
-    pub fn set_all(&mut self) {
-        *self = Self::full(self.len);
-    }
-
     /// Sets every bit that is set in `other`.
     ///
     /// # Panics
@@ -147,17 +142,17 @@ impl Bitfield {
     }
 
     /// Returns the first set bit.
-    pub fn first_set(&self) -> Option<u32> {
+    pub(crate) fn first_set(&self) -> Option<u32> {
         self.next_set(0)
     }
 
     /// Returns the first set bit at or after `from`.
-    pub fn next_set(&self, from: u32) -> Option<u32> {
+    pub(crate) fn next_set(&self, from: u32) -> Option<u32> {
         self.next_matching(from, |word| word)
     }
 
     /// Returns the first clear bit at or after `from`.
-    pub fn next_unset(&self, from: u32) -> Option<u32> {
+    pub(crate) fn next_unset(&self, from: u32) -> Option<u32> {
         self.next_matching(from, |word| !word)
     }
 
@@ -165,7 +160,7 @@ impl Bitfield {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn next_set_missing_in(&self, other: &Bitfield, from: u32) -> Option<u32> {
+    pub(crate) fn next_set_missing_in(&self, other: &Bitfield, from: u32) -> Option<u32> {
         assert_eq!(self.len, other.len, "bitfields of one torrent have one length");
         let mut at = word_of(from);
         let mut mask = tail_mask(from);
@@ -186,35 +181,13 @@ impl Bitfield {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn has_any_missing_in(&self, other: &Bitfield) -> bool {
+    pub(crate) fn has_any_missing_in(&self, other: &Bitfield) -> bool {
         self.next_set_missing_in(other, 0).is_some()
     }
 
-    /// Returns the number of set bits in `first..=last`, clipped to the length.
-    pub fn count_in(&self, first: u32, last: u32) -> u32 {
-        let Some(end) = self.len.checked_sub(1) else { return 0 };
-        let last = last.min(end);
-        if first > last {
-            return 0;
-        }
-        let (low, high) = (word_of(first), word_of(last));
-        let head = tail_mask(first);
-        let tail = u64::MAX << (WORD - 1 - last % WORD);
-        if low == high {
-            return (self.words[low] & head & tail).count_ones();
-        }
-        let between: u32 = self.words[low + 1..high].iter().map(|word| word.count_ones()).sum();
-        (self.words[low] & head).count_ones() + between + (self.words[high] & tail).count_ones()
-    }
-
     /// Iterates over the indexes of the set bits in ascending order.
-    pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
         successive(move |from| self.next_set(from))
-    }
-
-    /// Iterates over the indexes of the clear bits in ascending order.
-    pub fn iter_zeros(&self) -> impl Iterator<Item = u32> + '_ {
-        successive(move |from| self.next_unset(from))
     }
 
     fn next_matching(&self, from: u32, view: impl Fn(u64) -> u64) -> Option<u32> {
@@ -338,8 +311,6 @@ mod tests {
         bits.clear(2);
         assert!(bits.is_clear());
         assert!(!bits.get(3) && !bits.get(u32::MAX));
-        bits.set_all();
-        assert!(bits.is_full());
     }
 
     #[test]
@@ -370,27 +341,32 @@ mod tests {
             model in prop::collection::vec(any::<bool>(), 0..300),
             other in prop::collection::vec(any::<bool>(), 300),
             from in 0u32..310,
-            to in 0u32..310,
         ) {
-            let text = |row: &[bool]| row.iter().map(|set| if *set { 'x' } else { '.' }).collect::<String>();
+            let text = |row: &[bool]| -> String {
+                row.iter().map(|set| if *set { 'x' } else { '.' }).collect()
+            };
+            let other = &other[..model.len()];
             let bits = picture(&text(&model));
-            let other_bits = picture(&text(&other[..model.len()]));
-            let at = |wanted: &dyn Fn(usize) -> bool| (from as usize..model.len()).find(|i| wanted(*i)).map(|i| u32::try_from(i).unwrap());
+            let other_bits = picture(&text(other));
+            let first = |wanted: &dyn Fn(usize) -> bool| {
+                let index = (from as usize..model.len()).find(|index| wanted(*index));
+                index.map(|index| u32::try_from(index).unwrap())
+            };
 
             prop_assert_eq!(bits.count() as usize, model.iter().filter(|set| **set).count());
-            prop_assert_eq!(bits.next_set(from), at(&|i| model[i]));
-            prop_assert_eq!(bits.next_unset(from), at(&|i| !model[i]));
+            prop_assert_eq!(bits.next_set(from), first(&|i| model[i]));
+            prop_assert_eq!(bits.next_unset(from), first(&|i| !model[i]));
+            prop_assert_eq!(
+                bits.next_set_missing_in(&other_bits, from),
+                first(&|i| model[i] && !other[i])
+            );
             let mut both = bits.clone();
             both.or(&other_bits);
-            let either: String = model.iter().zip(&other).map(|(a, b)| if *a || *b { 'x' } else { '.' }).collect();
-            prop_assert_eq!(both, picture(&either));
-            prop_assert_eq!(bits.next_set_missing_in(&other_bits, from), at(&|i| model[i] && !other[i]));
-            let inside = model.iter().enumerate().filter(|(i, set)| **set && (from as usize..=to as usize).contains(i));
-            prop_assert_eq!(bits.count_in(from, to) as usize, inside.count());
-            let ones: Vec<u32> = (0..).zip(&model).filter(|(_, set)| **set).map(|(i, _)| i).collect();
-            let zeros: Vec<u32> = (0..).zip(&model).filter(|(_, set)| !**set).map(|(i, _)| i).collect();
+            let either: Vec<bool> = model.iter().zip(other).map(|(a, b)| *a || *b).collect();
+            prop_assert_eq!(both, picture(&text(&either)));
+            let ones: Vec<u32> =
+                (0..).zip(&model).filter(|(_, set)| **set).map(|(index, _)| index).collect();
             prop_assert_eq!(bits.iter_ones().collect::<Vec<_>>(), ones);
-            prop_assert_eq!(bits.iter_zeros().collect::<Vec<_>>(), zeros);
             prop_assert_eq!(Bitfield::from_wire(&bits.to_wire(), bits.len()), Ok(bits));
         }
 

@@ -69,7 +69,7 @@ impl Calls {
         conn: ConnId,
         mut handshake: Handshake,
     ) -> (Vec<u8>, usize) {
-        let first = (handshake.take_out(), handshake.to_read());
+        let first = (handshake.take_out(), handshake.bytes_needed());
         self.handshakes.insert(conn, handshake);
         first
     }
@@ -79,7 +79,7 @@ impl Calls {
         let handshake = self.handshakes.get_mut(&conn)?;
         let step = handshake.handle_data(data, std::iter::empty());
         let say = handshake.take_out();
-        let more = handshake.to_read();
+        let more = handshake.bytes_needed();
         if !matches!(step, Ok(Step::Read(_))) {
             self.handshakes.remove(&conn);
         }

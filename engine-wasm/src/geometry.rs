@@ -81,7 +81,7 @@ impl Block {
 
 /// A range of bytes in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileSpan {
+pub(crate) struct FileSpan {
     /// The file.
     pub file: FileIndex,
     /// Offset of the first byte in the file.
@@ -139,7 +139,7 @@ impl Geometry {
     ///
     /// # Errors
     /// [`GeometryError`] if a length or a count exceeds its limit.
-    pub fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
+    pub(crate) fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
         Self::layout(piece_length, files, 1)
     }
 
@@ -216,7 +216,7 @@ impl Geometry {
     }
 
     /// Returns the offset of a piece's first byte in the torrent.
-    pub fn piece_start(&self, piece: PieceIndex) -> u64 {
+    pub(crate) fn piece_start(&self, piece: PieceIndex) -> u64 {
         assert!(piece.0 < self.piece_count, "piece {piece} of {}", self.piece_count);
         u64::from(piece.0) * u64::from(self.piece_length)
     }
@@ -224,7 +224,7 @@ impl Geometry {
     /// Returns the length of a piece in bytes, without the gap behind its last file.
     ///
     /// Zero for a piece that is padding only.
-    pub fn piece_len(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn piece_len(&self, piece: PieceIndex) -> u32 {
         let start = self.piece_start(piece);
         let end = (start + u64::from(self.piece_length)).min(self.row);
         let end = match &self.solid {
@@ -238,18 +238,18 @@ impl Geometry {
     }
 
     /// Returns the number of zeros after a piece that its v1 hash includes (padding files).
-    pub fn zeros_after(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn zeros_after(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
     }
 
     /// Returns the length of a piece including the gap behind its last file.
-    pub fn filled_len(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn filled_len(&self, piece: PieceIndex) -> u32 {
         let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
         u32::try_from(whole).expect("a piece is no longer than the piece length")
     }
 
     /// Returns the number of bytes in a piece that are not padding.
-    pub fn content_len(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn content_len(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() {
             return self.piece_len(piece);
         }
@@ -260,12 +260,12 @@ impl Geometry {
     }
 
     /// Returns whether a file is padding.
-    pub fn is_padding(&self, file: FileIndex) -> bool {
+    pub(crate) fn is_padding(&self, file: FileIndex) -> bool {
         self.padding.binary_search(&file).is_ok()
     }
 
     /// Returns the number of blocks in a piece; zero only for a piece that is padding only.
-    pub fn block_count(&self, piece: PieceIndex) -> u32 {
+    pub(crate) fn block_count(&self, piece: PieceIndex) -> u32 {
         self.piece_len(piece).div_ceil(BLOCK_LENGTH)
     }
 
@@ -281,19 +281,19 @@ impl Geometry {
     }
 
     /// Returns a block's offset in its piece and its length, in bytes.
-    pub fn block_range(&self, block: Block) -> (u32, u32) {
+    pub(crate) fn block_range(&self, block: Block) -> (u32, u32) {
         let begin = block.begin();
         (begin, (self.piece_len(block.piece) - begin).min(BLOCK_LENGTH))
     }
 
     /// Returns the block that a peer's numbers name, if they name exactly one block.
-    pub fn validate(&self, piece: u32, begin: u32, length: u32) -> Option<Block> {
+    pub(crate) fn validate(&self, piece: u32, begin: u32, length: u32) -> Option<Block> {
         let block = self.block(self.piece(piece)?, BlockIndex(begin / BLOCK_LENGTH))?;
         (self.block_range(block) == (begin, length)).then_some(block)
     }
 
     /// Returns the number of files.
-    pub fn file_count(&self) -> u32 {
+    pub(crate) fn file_count(&self) -> u32 {
         u32::try_from(self.starts.len()).expect("files are bounded by MAX_FILES")
     }
 
@@ -308,24 +308,24 @@ impl Geometry {
     }
 
     /// Returns the offset of a file's first byte in the torrent.
-    pub fn file_start(&self, file: FileIndex) -> u64 {
+    pub(crate) fn file_start(&self, file: FileIndex) -> u64 {
         self.file_bounds(file).0
     }
 
     /// Returns the length of a file in bytes.
-    pub fn file_len(&self, file: FileIndex) -> u64 {
+    pub(crate) fn file_len(&self, file: FileIndex) -> u64 {
         let (start, end) = self.file_bounds(file);
         end - start
     }
 
     /// Converts an offset in a file to an offset in the torrent; `None` beyond the end of the file.
-    pub fn torrent_offset(&self, file: FileIndex, offset: u64) -> Option<u64> {
+    pub(crate) fn torrent_offset(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (start, end) = self.file_bounds(file);
         start.checked_add(offset).filter(|at| *at < end)
     }
 
     /// Converts an offset in the torrent to a file and an offset in it; `None` if no file is there.
-    pub fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
+    pub(crate) fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
         // The last file that starts at or before the offset; empty files with the same start
         // precede it.
         let at = self.starts.partition_point(|start| *start <= torrent_offset).checked_sub(1)?;
@@ -336,13 +336,13 @@ impl Geometry {
     /// Returns the piece of a byte of a file, and the byte's offset in the piece.
     ///
     /// `None` beyond the end of the file.
-    pub fn locate(&self, file: FileIndex, offset: u64) -> Option<(PieceIndex, u32)> {
+    pub(crate) fn locate(&self, file: FileIndex, offset: u64) -> Option<(PieceIndex, u32)> {
         let at = self.torrent_offset(file, offset)?;
         Some((self.piece_at(at), self.offset_in_piece(at)))
     }
 
     /// Returns the block of a byte of a file; `None` beyond the end of the file.
-    pub fn block_at(&self, file: FileIndex, offset: u64) -> Option<Block> {
+    pub(crate) fn block_at(&self, file: FileIndex, offset: u64) -> Option<Block> {
         let (piece, begin) = self.locate(file, offset)?;
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
     }
@@ -351,7 +351,7 @@ impl Geometry {
     ///
     /// The range is clipped to the piece. Empty files have no span; padding files between others
     /// do.
-    pub fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
+    pub(crate) fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
         let whole = self.piece_len(piece);
         let begin = begin.min(whole);
         FileSpans {
@@ -362,18 +362,18 @@ impl Geometry {
     }
 
     /// Returns the file spans of a block.
-    pub fn block_spans(&self, block: Block) -> FileSpans<'_> {
+    pub(crate) fn block_spans(&self, block: Block) -> FileSpans<'_> {
         let (begin, length) = self.block_range(block);
         self.file_spans(block.piece, begin, length)
     }
 
     /// Returns the file spans of a whole piece.
-    pub fn piece_spans(&self, piece: PieceIndex) -> FileSpans<'_> {
+    pub(crate) fn piece_spans(&self, piece: PieceIndex) -> FileSpans<'_> {
         self.file_spans(piece, 0, self.piece_len(piece))
     }
 
     /// Iterates over the files that have bytes in a piece, in order.
-    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
+    pub(crate) fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
         self.piece_spans(piece).map(|span| span.file)
     }
 
@@ -395,12 +395,16 @@ impl Geometry {
     }
 
     /// Returns the pieces of a file; `None` for an empty file.
-    pub fn pieces_of_file(&self, file: FileIndex) -> Option<RangeInclusive<PieceIndex>> {
+    pub(crate) fn pieces_of_file(&self, file: FileIndex) -> Option<RangeInclusive<PieceIndex>> {
         self.pieces_of(file, 0, u64::MAX)
     }
 
     /// Returns the part of a file that lies in a piece; `None` if there is none.
-    pub fn range_in_file(&self, piece: PieceIndex, file: FileIndex) -> Option<RangeInclusive<u64>> {
+    pub(crate) fn range_in_file(
+        &self,
+        piece: PieceIndex,
+        file: FileIndex,
+    ) -> Option<RangeInclusive<u64>> {
         let (start, end) = self.file_bounds(file);
         let piece_start = self.piece_start(piece);
         let first = piece_start.max(start);
@@ -410,7 +414,7 @@ impl Geometry {
 
     /// Returns the start of a piece as an offset in a file; zero if the piece starts before the
     /// file.
-    pub fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> u64 {
+    pub(crate) fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> u64 {
         self.piece_start(piece).saturating_sub(self.file_start(file))
     }
 
@@ -418,7 +422,7 @@ impl Geometry {
     ///
     /// Once that piece is verified, everything up to this byte can be granted. `None` if `offset`
     /// is beyond the end of the file.
-    pub fn piece_end_in_file(&self, file: FileIndex, offset: u64) -> Option<u64> {
+    pub(crate) fn piece_end_in_file(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (piece, _) = self.locate(file, offset)?;
         self.range_in_file(piece, file).map(|range| *range.end())
     }
@@ -462,7 +466,7 @@ pub(crate) fn spans_walked() -> u64 {
 
 /// The iterator of [`Geometry::file_spans`].
 #[derive(Clone, Debug)]
-pub struct FileSpans<'a> {
+pub(crate) struct FileSpans<'a> {
     geometry: &'a Geometry,
     at: u64,
     left: u32,

@@ -9,7 +9,7 @@ pub struct Instant(pub u64);
 
 impl Instant {
     /// Returns the time since `earlier`, or zero if `earlier` is in the future.
-    pub fn saturating_since(self, earlier: Instant) -> Duration {
+    pub(crate) fn saturating_since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }

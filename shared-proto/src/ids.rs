@@ -57,7 +57,7 @@ text_id! {
 
 impl FileId {
     /// Longest accepted identifier, in bytes.
-    pub const MAX_LEN: usize = 128;
+    pub(crate) const MAX_LEN: usize = 128;
 
     /// Whether the text is a well-formed identifier.
     pub fn is_valid(&self) -> bool {

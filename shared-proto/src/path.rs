@@ -9,7 +9,7 @@ pub const MAX_COMPONENTS: usize = 64;
 pub const MAX_COMPONENT_BYTES: usize = 255;
 
 /// Longest path, bytes, with a separator for each component: Linux's `PATH_MAX`.
-pub const MAX_BYTES: usize = 4_096;
+pub(crate) const MAX_BYTES: usize = 4_096;
 
 /// Why a path is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,27 +14,27 @@ use crate::peer::way::{Reached, Tries, Way, Ways};
 use crate::time::Instant;
 
 /// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
-pub const MAX_CANDIDATES: usize = 2_000;
+pub(crate) const MAX_CANDIDATES: usize = 2_000;
 /// Most addresses kept that only other peers named: they must not crowd out what better sources
 /// name.
-pub const MAX_FROM_PEX: usize = 1_000;
+pub(crate) const MAX_FROM_PEX: usize = 1_000;
 /// Most banned addresses kept; beyond, the oldest ban ends.
-pub const MAX_BANNED: usize = 1_000;
+pub(crate) const MAX_BANNED: usize = 1_000;
 /// Wait after the first failure; each further one doubles it.
-pub const FIRST_RETRY: Duration = Duration::from_secs(5);
+pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
-pub const MAX_RETRY: Duration = Duration::from_secs(600);
+pub(crate) const MAX_RETRY: Duration = Duration::from_secs(600);
 /// How long a peer that is of no use now is left alone.
-pub const SEED_RETRY: Duration = Duration::from_secs(3600);
+pub(crate) const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// One that can't be dialled in any way that is open.
-pub const NO_WAY_RETRY: Duration = Duration::from_secs(30);
+pub(crate) const NO_WAY_RETRY: Duration = Duration::from_secs(30);
 /// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and
 /// closes at once fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 
 /// Who named a peer; the better comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
+pub(crate) enum Source {
     /// A person.
     Hand,
     /// The local network: near, and so fast.
@@ -79,7 +79,7 @@ type Rank = (u32, Source, Reverse<u32>, u64);
 
 /// The known peers of one torrent.
 #[derive(Debug, Default)]
-pub struct Candidates {
+pub(crate) struct Candidates {
     known: BTreeMap<SocketAddr, Candidate>,
     ready: BTreeSet<(Rank, SocketAddr)>,
     waiting: BTreeSet<(Instant, SocketAddr)>,
@@ -95,13 +95,13 @@ pub struct Candidates {
 }
 
 /// Our own addresses as others see them, with the port at which we are reached.
-pub type Own = [Option<SocketAddr>; 2];
+pub(crate) type Own = [Option<SocketAddr>; 2];
 
 impl Candidates {
     /// Takes note of an address; says whether it is new. One that a person names is ready at once,
     /// whatever it did before, unless it is in use or banned. What can't be dialled (port 0,
     /// multicast …) is dropped. When there is no room, one that failed makes it.
-    pub fn add(&mut self, addr: SocketAddr, source: Source) -> bool {
+    pub(crate) fn add(&mut self, addr: SocketAddr, source: Source) -> bool {
         let addr = canonical(addr);
         if !is_dialable(addr) || self.banned.contains(&addr) {
             return false;
@@ -134,7 +134,7 @@ impl Candidates {
 
     /// The best address that may be dialled now. It is in use until [`Candidates::failed`] or
     /// [`Candidates::released`].
-    pub fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
         self.wake(now);
         let (_, addr) = *self.ready.first()?;
         self.update(addr, |candidate| {
@@ -145,7 +145,8 @@ impl Candidates {
 
     /// From when on there is something to dial: [`Instant::default`], long past, when there is now.
     /// `None` when all that are known are in use.
-    pub fn next_ready(&self) -> Option<Instant> {
+    #[cfg(test)]
+    pub(crate) fn next_ready(&self) -> Option<Instant> {
         if !self.ready.is_empty() {
             return Some(Instant::default());
         }
@@ -154,7 +155,7 @@ impl Candidates {
 
     /// How an address in use is to be dialled, if only these ways are open, and whether another
     /// transport is left in case that this one leads nowhere. `None` when no way is open.
-    pub fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
+    pub(crate) fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
         let tries = &mut self.known.get_mut(&canonical(addr))?.tries;
         let way = tries.begin(allowed)?;
         Some((way, tries.has_other_transport()))
@@ -181,13 +182,13 @@ impl Candidates {
     }
 
     /// Whether the connection to an address in use begins with an encrypted handshake.
-    pub fn is_encrypted(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_encrypted(&self, addr: SocketAddr) -> bool {
         let known = self.known.get(&canonical(addr));
         known.and_then(|known| known.tries.current()).is_some_and(|way| way.encrypted)
     }
 
     /// An address in use came so far.
-    pub fn reached(&mut self, addr: SocketAddr, far: Reached) {
+    pub(crate) fn reached(&mut self, addr: SocketAddr, far: Reached) {
         if let Some(State::InUse { reached, .. }) =
             self.known.get_mut(&canonical(addr)).map(|c| &mut c.state)
         {
@@ -197,7 +198,7 @@ impl Candidates {
 
     /// The dial failed, or the connection ended. Where another way is left to be tried it is ready
     /// at once, and that is what is returned; else after 5 s, 10 s, 20 s … up to 10 minutes.
-    pub fn failed(&mut self, addr: SocketAddr, now: Instant) -> bool {
+    pub(crate) fn failed(&mut self, addr: SocketAddr, now: Instant) -> bool {
         let mut goes_on = false;
         self.update(canonical(addr), |candidate| {
             let State::InUse { since, reached } = candidate.state else { return };
@@ -215,12 +216,12 @@ impl Candidates {
     }
 
     /// No way to it is open now. By and by a person may allow another one.
-    pub fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + NO_WAY_RETRY);
     }
 
     /// Does not dial an address for a long time: a seed while we seed, or our own address.
-    pub fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + SEED_RETRY);
     }
 
@@ -233,7 +234,7 @@ impl Candidates {
     }
 
     /// It has everything, and so have we: it is left alone until we lack something again.
-    pub fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
         self.leave_alone(addr, now);
         if self.left_alone.len() < MAX_CANDIDATES {
             self.left_alone.insert(canonical(addr));
@@ -241,7 +242,7 @@ impl Candidates {
     }
 
     /// We lack something again: those that have everything are ready at once.
-    pub fn seeds_are_needed(&mut self) {
+    pub(crate) fn seeds_are_needed(&mut self) {
         for addr in std::mem::take(&mut self.left_alone) {
             self.update(addr, |candidate| {
                 if matches!(candidate.state, State::Waiting(_)) {
@@ -252,7 +253,7 @@ impl Candidates {
     }
 
     /// The connection ended for a reason of our own: it is ready at once.
-    pub fn released(&mut self, addr: SocketAddr) {
+    pub(crate) fn released(&mut self, addr: SocketAddr) {
         self.update(canonical(addr), |candidate| {
             if matches!(candidate.state, State::InUse { .. }) {
                 candidate.state = State::Ready;
@@ -285,7 +286,7 @@ impl Candidates {
 
     /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one
     /// that sent what it should not.
-    pub fn ban(&mut self, addr: SocketAddr) {
+    pub(crate) fn ban(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);
         self.take(addr);
         if self.banned.insert(addr) {
@@ -299,7 +300,7 @@ impl Candidates {
     }
 
     /// Whether any port of this host is banned.
-    pub fn is_banned_host(&self, ip: IpAddr) -> bool {
+    pub(crate) fn is_banned_host(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.banned.range(SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)).next().is_some()
     }
@@ -307,7 +308,7 @@ impl Candidates {
     /// Returns up to `most` addresses worth dialling after a restart.
     ///
     /// Addresses in use come first, then those that the user named and those that never failed.
-    pub fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {
+    pub(crate) fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {
         let mut kept: Vec<(bool, Rank, SocketAddr)> = self
             .known
             .iter()
@@ -320,7 +321,7 @@ impl Candidates {
 
     /// Where others see us: who goes first depends on it (BEP 40). Costs O(n log n) when it
     /// changes.
-    pub fn set_own(&mut self, own: Own) {
+    pub(crate) fn set_own(&mut self, own: Own) {
         if self.own == own {
             return;
         }
@@ -333,18 +334,14 @@ impl Candidates {
     }
 
     /// Who named an address, if it is known.
-    pub fn source(&self, addr: SocketAddr) -> Option<Source> {
+    #[cfg(test)]
+    pub(crate) fn source(&self, addr: SocketAddr) -> Option<Source> {
         self.known.get(&canonical(addr)).map(|candidate| candidate.source)
     }
 
     /// Number of known addresses, those in use included.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.known.len()
-    }
-
-    /// Whether none is known.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
     }
 
     fn priority_of(&self, addr: SocketAddr) -> u32 {

@@ -19,17 +19,17 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
 /// The port of both groups.
-pub const PORT: u16 = 6771;
+pub(crate) const PORT: u16 = 6771;
 /// The group of IPv4: scoped to an organisation (RFC 2365).
-pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 192, 152, 143);
+pub(crate) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 192, 152, 143);
 /// The group of IPv6: scoped to a site.
-pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x988f);
+pub(crate) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x988f);
 /// Least time between two announces of a torrent.
-pub const AGAIN: Duration = Duration::from_secs(5 * 60);
+pub(crate) const AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Least time between two datagrams: what becomes due meanwhile goes together.
 const GAP: Duration = Duration::from_secs(1);
 /// Torrents of one datagram: it must fit into an Ethernet frame.
-pub const MAX_HASHES: usize = 16;
+pub(crate) const MAX_HASHES: usize = 16;
 /// Longest cookie that is kept, bytes.
 const MAX_COOKIE: usize = 64;
 /// Who has not asked for so long no longer wants anything.

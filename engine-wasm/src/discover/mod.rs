@@ -1,7 +1,7 @@
 //! Where peers come from: trackers ([`tracker`]), a network of nodes ([`dht`]) and the local network
 //! ([`lsd`]); and which peer to dial next ([`candidates`]).
 
-pub mod candidates;
+pub(crate) mod candidates;
 pub mod dht;
 pub(crate) mod external;
 pub mod lsd;

@@ -9,7 +9,7 @@
 pub(crate) mod announcer;
 pub(crate) mod exchange;
 pub mod http;
-pub mod schedule;
+pub(crate) mod schedule;
 pub mod udp;
 pub mod url;
 
@@ -27,11 +27,11 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
 /// Longest time between two announces, whatever the tracker says.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 /// Time between two announces when the tracker does not say.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1800);
+pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(1800);
 /// Most addresses taken of one answer.
 pub const MAX_PEERS: usize = 2_000;
 /// Port to announce when none is listened on: trackers want a number (discard, RFC 863).
-pub const NO_PORT: u16 = 9;
+pub(crate) const NO_PORT: u16 = 9;
 /// Longest text of a tracker's that is shown, characters.
 const MAX_MESSAGE: usize = 200;
 

@@ -7,11 +7,11 @@
 use crate::metainfo::merkle::{HASH_LENGTH, Hash, Shape};
 
 /// Length of a request in bytes: root, base layer, index, length, proof layers.
-pub const REQUEST_LENGTH: usize = HASH_LENGTH + 16;
+pub(crate) const REQUEST_LENGTH: usize = HASH_LENGTH + 16;
 /// Most hashes that we request at once (BEP 52 allows 512).
 pub const CHUNK: u32 = 512;
 /// Most hashes that we send at once: libtorrent requests a 64 MiB piece as a whole.
-pub const MAX_SENT: u32 = 4_096;
+pub(crate) const MAX_SENT: u32 = 4_096;
 
 /// Requests hashes of one layer of a file's tree, and the uncles that prove them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -138,7 +138,7 @@ impl Trees {
     }
 
     /// Returns whether these block digests hash to the piece; `None` if its hash is unknown.
-    pub fn verify_piece(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
+    pub(crate) fn verify_piece(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
         let (tree, at) = self.tree_of(piece)?;
         let expected = tree.layer.get(at)?;
         let fits = !blocks.is_empty() && blocks.len() as u64 <= 1 << tree.shape.piece_height;
@@ -148,12 +148,12 @@ impl Trees {
     /// Returns whether the piece cannot be verified yet.
     ///
     /// That is so in a torrent without v1 hashes while the piece's v2 hash is unknown.
-    pub fn is_sealed(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn is_sealed(&self, piece: PieceIndex) -> bool {
         self.needed && self.tree_of(piece).is_some_and(|(tree, at)| tree.layer.get(at).is_none())
     }
 
     /// Returns whether the piece layer of any file is incomplete.
-    pub fn lacks_layers(&self) -> bool {
+    pub(crate) fn lacks_layers(&self) -> bool {
         self.files.iter().any(|tree| tree.layer.missing > 0)
     }
 
@@ -167,7 +167,7 @@ impl Trees {
     }
 
     /// Returns the request that makes the piece verifiable; `None` if it is, or never will be.
-    pub fn request_for_piece(&self, piece: PieceIndex) -> Option<HashRequest> {
+    pub(crate) fn request_for_piece(&self, piece: PieceIndex) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(piece)?;
         if tree.layer.chunk_is_known(at) {
             return None;
@@ -179,7 +179,7 @@ impl Trees {
     /// Returns the request that makes a single block verifiable.
     ///
     /// `None` if the block is verifiable already, or if its piece's hash is unknown.
-    pub fn request_for_block(&self, block: Block) -> Option<HashRequest> {
+    pub(crate) fn request_for_block(&self, block: Block) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(block.piece)?;
         let height = tree.shape.piece_height;
         let known = self
@@ -235,13 +235,8 @@ impl Trees {
     }
 
     /// Drops the block digests of a piece, once its blocks need no verification.
-    pub fn forget_blocks(&mut self, piece: PieceIndex) {
+    pub(crate) fn forget_blocks(&mut self, piece: PieceIndex) {
         self.leaves.remove(&piece);
-    }
-
-    /// Returns the pieces whose block digests are in memory.
-    pub fn pieces_with_leaves(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.leaves.keys().copied()
     }
 
     /// Returns all complete piece layers, in the form of a `.torrent` file.

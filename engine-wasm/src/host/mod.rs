@@ -26,7 +26,7 @@ const ENGINE_NAME: &str = concat!("jstorrent-engine/", env!("CARGO_PKG_VERSION")
 
 /// A notice for the owner of the host.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The daemon accepted this engine.
     Connected {
         /// The engine's term at the daemon.
@@ -86,7 +86,7 @@ impl Brain {
     ///
     /// # Errors
     /// [`LinkError`]; the caller must close the socket.
-    pub fn socket_text(&mut self, text: &str, now: Instant) -> Result<(), LinkError> {
+    pub(crate) fn socket_text(&mut self, text: &str, now: Instant) -> Result<(), LinkError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let input = link.handle_text(text)?;
         if let Input::Linked { epoch, .. } = input {
@@ -102,7 +102,7 @@ impl Brain {
     ///
     /// # Errors
     /// [`LinkError`]; the caller must close the socket.
-    pub fn socket_binary(&mut self, data: &[u8], now: Instant) -> Result<(), LinkError> {
+    pub(crate) fn socket_binary(&mut self, data: &[u8], now: Instant) -> Result<(), LinkError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         for input in link.handle_binary(data)? {
             self.engine.handle_input(now, input);
@@ -138,7 +138,7 @@ impl Brain {
     }
 
     /// Returns the next notice.
-    pub fn poll_notice(&mut self) -> Option<Notice> {
+    pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 

@@ -6,7 +6,7 @@
 pub mod container_index;
 
 /// The content type of files that are not in the table.
-pub const UNKNOWN: &str = "application/octet-stream";
+pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
 /// Extensions and content types.
 const TYPES: &[(&str, &str)] = &[
@@ -84,12 +84,12 @@ pub fn is_film(name: &str) -> bool {
 }
 
 /// Returns whether the name is that of a video file.
-pub fn is_video(name: &str) -> bool {
+pub(crate) fn is_video(name: &str) -> bool {
     content_type(name).starts_with("video/")
 }
 
 /// Returns whether the name is that of a text subtitle file.
-pub fn is_subtitle(name: &str) -> bool {
+pub(crate) fn is_subtitle(name: &str) -> bool {
     extension(name).is_some_and(|extension| {
         SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known))
     })

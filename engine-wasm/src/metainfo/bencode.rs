@@ -18,7 +18,7 @@ pub const MAX_DEPTH: usize = 100;
 /// Most values in one input.
 ///
 /// Enough for a torrent of `crate::geometry::MAX_FILES` files with a dozen values each.
-pub const MAX_TOKENS: usize = 2_000_000;
+pub(crate) const MAX_TOKENS: usize = 2_000_000;
 /// Most digits in a string length; more cannot fit into the input.
 const MAX_LENGTH_DIGITS: usize = 10;
 
@@ -137,7 +137,7 @@ impl<'d> Value<'d> {
     }
 
     /// Returns the number, if the value is one and not negative.
-    pub fn uint(self) -> Option<u64> {
+    pub(crate) fn uint(self) -> Option<u64> {
         self.int().and_then(|number| u64::try_from(number).ok())
     }
 

@@ -21,12 +21,12 @@ pub fn parent(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// Returns the node at this height whose leaves all lie beyond the end of the file.
-pub fn zero(height: u32) -> Hash {
+pub(crate) fn zero(height: u32) -> Hash {
     (0..height).fold([0; HASH_LENGTH], |below, _| parent(&below, &below))
 }
 
 /// Returns the number of layers above a layer of this many nodes, up to the root.
-pub fn layers_above(nodes: u64) -> u32 {
+pub(crate) fn layers_above(nodes: u64) -> u32 {
     nodes.max(1).next_power_of_two().trailing_zeros()
 }
 
@@ -114,7 +114,7 @@ impl Shape {
     }
 
     /// Returns whether a layer of pieces exists below the root.
-    pub fn has_layer(&self) -> bool {
+    pub(crate) fn has_layer(&self) -> bool {
         self.pieces > 1
     }
 

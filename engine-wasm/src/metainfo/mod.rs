@@ -8,7 +8,7 @@ pub mod bencode;
 pub mod encode;
 pub mod magnet;
 pub mod merkle;
-pub mod sanitise;
+pub(crate) mod sanitise;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod torrent;
@@ -62,7 +62,7 @@ pub struct InfoHashV2(pub merkle::Hash);
 
 impl InfoHashV2 {
     /// Returns the first 20 bytes, which handshakes, trackers and the DHT use (BEP 52).
-    pub fn truncated(&self) -> InfoHash {
+    pub(crate) fn truncated(&self) -> InfoHash {
         InfoHash(*self.0.first_chunk().expect("32 bytes are more than 20"))
     }
 }
@@ -90,7 +90,7 @@ pub struct Identity {
 
 impl Identity {
     /// Returns whether this info dictionary has all of these hashes.
-    pub fn is_hash_of(&self, info: &[u8]) -> bool {
+    pub(crate) fn is_hash_of(&self, info: &[u8]) -> bool {
         let v2 = self.v2.map(|v2| (v2, InfoHashV2(Sha256::digest(info).into())));
         let is_keyed = match v2 {
             Some((v2, _)) if v2.truncated() == self.key => true,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Longest component in bytes: the limit of Linux and macOS.
-pub const MAX_COMPONENT: usize = shared_proto::path::MAX_COMPONENT_BYTES;
+pub(crate) const MAX_COMPONENT: usize = shared_proto::path::MAX_COMPONENT_BYTES;
 /// Longest extension kept when a long name is shortened, in bytes, including the dot.
 const MAX_EXTENSION: usize = 32;
 /// Bytes to reserve for ` (4294967295)`.
@@ -24,7 +24,7 @@ const SUFFIX_ROOM: usize = 13;
 /// Returns the closest safe component on every system.
 ///
 /// Bytes that are not UTF-8 become `U+FFFD`; characters that any system refuses become `_`.
-pub fn component(name: &[u8]) -> String {
+pub(crate) fn component(name: &[u8]) -> String {
     let name: String =
         String::from_utf8_lossy(name).chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
     // Windows drops dots and spaces at the end, so two names could collide there. This also removes
@@ -44,7 +44,7 @@ pub fn component(name: &[u8]) -> String {
 
 /// Which characters of a name are replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// Only what Linux refuses, and characters that disguise a name.
     AsNamed,
     /// Everything that any system refuses.
@@ -56,7 +56,7 @@ pub enum Rule {
 ///
 /// Replaces `/`, control characters and characters that change the direction of text, and shortens
 /// the name to [`MAX_COMPONENT`] bytes. Bytes that are not UTF-8 become `U+FFFD`.
-pub fn as_named(name: &[u8]) -> String {
+pub(crate) fn as_named(name: &[u8]) -> String {
     let replaced = |c: char| if c == '/' || is_hidden(c) { '_' } else { c };
     let name: String = String::from_utf8_lossy(name).chars().map(replaced).collect();
     if matches!(name.as_str(), "" | "." | "..") {
@@ -67,13 +67,13 @@ pub fn as_named(name: &[u8]) -> String {
 }
 
 /// Adds a number to a safe name: `film (2).mp4` for a file, `Film. (2)` for a folder.
-pub fn numbered(name: &str, number: u32, is_file: bool) -> String {
+pub(crate) fn numbered(name: &str, number: u32, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     with_extension(stem, &format!(" ({number}){extension}"), MAX_COMPONENT)
 }
 
 /// Shortens a name to at most `most` bytes, between characters. A file keeps its extension.
-pub fn shortened(name: &str, most: usize, is_file: bool) -> String {
+pub(crate) fn shortened(name: &str, most: usize, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     if name.len() <= most { name.to_owned() } else { with_extension(stem, extension, most) }
 }
@@ -136,7 +136,7 @@ enum Taken {
 
 /// Assigns a distinct path to each file of a torrent.
 #[derive(Debug, Default)]
-pub struct Paths {
+pub(crate) struct Paths {
     rule: Rule,
     /// Assigned names, by parent folder and folded name. Folder 0 is the root.
     taken: BTreeMap<(u32, String), Taken>,
@@ -149,7 +149,7 @@ pub struct Paths {
 
 impl Paths {
     /// Creates an empty set of paths.
-    pub fn new(rule: Rule) -> Self {
+    pub(crate) fn new(rule: Rule) -> Self {
         Self { rule, ..Self::default() }
     }
 
@@ -171,7 +171,10 @@ impl Paths {
     /// Returns a safe path for a file, distinct from all earlier ones.
     ///
     /// A file without components becomes `_`.
-    pub fn file<'a>(&mut self, components: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    pub(crate) fn file<'a>(
+        &mut self,
+        components: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Vec<String> {
         let mut names: Vec<String> = components.into_iter().map(|name| self.name(name)).collect();
         let name = names.pop().unwrap_or_else(|| self.name(b""));
         let mut parent = 0;

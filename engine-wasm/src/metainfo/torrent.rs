@@ -22,13 +22,13 @@ use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
 
 /// Most components in a file's path, without the torrent's name.
-pub const MAX_PATH_DEPTH: usize = shared_proto::path::MAX_COMPONENTS - 1;
+pub(crate) const MAX_PATH_DEPTH: usize = shared_proto::path::MAX_COMPONENTS - 1;
 /// Most trackers, and most web seeds, taken from one torrent.
-pub const MAX_URLS: usize = 100;
+pub(crate) const MAX_URLS: usize = 100;
 /// Longest accepted URL in bytes.
-pub const MAX_URL_LENGTH: usize = 2_000;
+pub(crate) const MAX_URL_LENGTH: usize = 2_000;
 /// Most DHT nodes taken from one torrent.
-pub const MAX_NODES: usize = 16;
+pub(crate) const MAX_NODES: usize = 16;
 /// Longest host name in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_LENGTH: usize = 255;
 
@@ -236,7 +236,7 @@ impl Metainfo {
     /// Uses the truncated v2 hash as the key, if `key` is that hash.
     ///
     /// A swarm that knows only the v2 hash treats a hybrid as a v2 torrent.
-    pub fn use_key(&mut self, key: InfoHash) {
+    pub(crate) fn use_key(&mut self, key: InfoHash) {
         if self.info_hash_v2.is_some_and(|v2| v2.truncated() == key) {
             self.info_hash = key;
         }

@@ -12,13 +12,13 @@ use crate::geometry::PieceIndex;
 use crate::metainfo::InfoHash;
 
 /// Pieces in a set, what BEP 6 suggests.
-pub const SET_LENGTH: usize = 10;
+pub(crate) const SET_LENGTH: usize = 10;
 
 /// The set of a peer at this address, at most `length` pieces, in the order of the rule.
 ///
 /// BEP 6 defines it for IPv4, by the first three bytes of the address. IPv6 is taken by its first
 /// eight: what one customer has.
-pub fn allowed_fast(
+pub(crate) fn allowed_fast(
     ip: IpAddr,
     info_hash: InfoHash,
     pieces: u32,

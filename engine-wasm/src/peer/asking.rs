@@ -61,17 +61,17 @@ impl Peer {
     }
 
     /// Blocks that were taken back long ago, and are no longer counted with.
-    pub fn forget_late(&mut self, now: Instant) -> Vec<Block> {
+    pub(crate) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
         self.requests.forget_late(now)
     }
 
     /// Blocks that it is asked for and not told otherwise.
-    pub fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(crate) fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.requests.live_blocks()
     }
 
     /// All blocks that it may send.
-    pub fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(crate) fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.requests.blocks()
     }
 
@@ -90,7 +90,7 @@ impl Peer {
     }
 
     /// How much later than expected is late.
-    pub fn slack(&self) -> Duration {
+    pub(crate) fn slack(&self) -> Duration {
         self.reply.slack()
     }
 
@@ -146,7 +146,7 @@ impl Peer {
     }
 
     /// Requests that it rejected since it gave a block; a peer that goes on so is of no use.
-    pub fn rejections(&self) -> u32 {
+    pub(crate) fn rejections(&self) -> u32 {
         self.requests.rejections()
     }
 

@@ -47,7 +47,7 @@ impl Talk {
 impl Peer {
     /// Where others can dial it, as far as it is known: where we did, or where it says that it
     /// listens.
-    pub fn listens_at(&self) -> Option<SocketAddr> {
+    pub(crate) fn listens_at(&self) -> Option<SocketAddr> {
         match self.talk.port {
             _ if self.dialled => Some(self.addr),
             port => port.map(|port| SocketAddr::new(self.addr.ip(), port)),

@@ -10,7 +10,7 @@ use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::Dict;
 
 /// Id of this handshake among the extended messages.
-pub const HANDSHAKE_ID: u8 = 0;
+pub(crate) const HANDSHAKE_ID: u8 = 0;
 /// Most extensions kept of one peer; real clients have about ten.
 const MAX_EXTENSIONS: usize = 64;
 /// Longest name of an extension kept, bytes.

@@ -20,7 +20,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
-    pub fn handle_frame(
+    pub(crate) fn handle_frame(
         &mut self,
         frame: &Bytes,
         geometry: &Geometry,

@@ -61,7 +61,7 @@ impl Peer {
     }
 
     /// Which extensions we speak; may be said again when it has changed (BEP 10).
-    pub fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
+    pub(crate) fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
         if !self.speaks_extensions || !self.introduced {
             return;
         }
@@ -77,7 +77,7 @@ impl Peer {
     }
 
     /// We have one more piece. One that has everything does not want to know.
-    pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
+    pub(crate) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.has_all {
             self.say(&Message::Have(piece.0), now);
         }
@@ -92,13 +92,13 @@ impl Peer {
     }
 
     /// Whether it speaks the fast extension (BEP 6).
-    pub fn is_fast(&self) -> bool {
+    pub(crate) fn is_fast(&self) -> bool {
         self.fast
     }
 
     /// It has a slot from now on, or none. With the fast extension each request that is dropped is
     /// rejected.
-    pub fn set_choked(&mut self, choked: bool, now: Instant) {
+    pub(crate) fn set_choked(&mut self, choked: bool, now: Instant) {
         if !choked {
             if self.upload.unchoke() {
                 self.say(&Message::Unchoke, now);
@@ -114,7 +114,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::Nuisance`]: drop the peer.
-    pub fn handle_request(
+    pub(crate) fn handle_request(
         &mut self,
         request: Request,
         can_give: bool,
@@ -127,7 +127,7 @@ impl Peer {
     }
 
     /// It takes a request back. BEP 6 wants an answer all the same.
-    pub fn handle_cancel(&mut self, request: Request, now: Instant) {
+    pub(crate) fn handle_cancel(&mut self, request: Request, now: Instant) {
         if self.upload.cancel(request) {
             self.refuse(request, now);
         }
@@ -166,7 +166,7 @@ impl Peer {
     /// Notes that the peer requests a block of the info dictionary, which has `size` bytes.
     ///
     /// A peer that requests far more blocks than there are is refused.
-    pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
+    pub(crate) fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         let blocks = size.map_or(0, metadata::block_count);
         let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
         let is_too_much = self.metadata.given.saturating_add(waiting)
@@ -178,7 +178,7 @@ impl Peer {
     }
 
     /// Sends blocks of the info dictionary that it waits for, at most so many.
-    pub fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
+    pub(crate) fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
         let Ok(total) = u32::try_from(info.len()) else { return };
         for _ in 0..most {
             let Some(block) = self.metadata.waiting.pop_front() else { return };

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::metainfo::InfoHash;
 
 /// Length of the part of a handshake that names the torrent, bytes.
-pub const NAMED_LEN: usize = 48;
+pub(crate) const NAMED_LEN: usize = 48;
 /// Length of a handshake, bytes.
 pub const HANDSHAKE_LEN: usize = 68;
 
@@ -32,7 +32,7 @@ pub struct NotAHandshake;
 
 /// Whether the first bytes of a handshake, up to the hash that it calls, go on by this v2 hash: it
 /// calls it, or would.
-pub fn goes_on_by(received: &[u8], v2: InfoHash) -> bool {
+pub(crate) fn goes_on_by(received: &[u8], v2: InfoHash) -> bool {
     let would = received.get(20 + V2.0).is_some_and(|reserved| reserved & V2.1 != 0);
     let calls = received.get(28..48).is_some_and(|called| *called == v2.0);
     would || calls
@@ -50,7 +50,7 @@ pub struct Handshake {
 }
 
 /// The torrent that a handshake names, as soon as so much of it is there.
-pub fn named_torrent(bytes: &[u8]) -> Option<InfoHash> {
+pub(crate) fn named_torrent(bytes: &[u8]) -> Option<InfoHash> {
     bytes.get(NAMED_LEN - 20..)?.first_chunk().copied().map(InfoHash)
 }
 
@@ -65,7 +65,7 @@ impl Handshake {
     }
 
     /// Adds to an encoded handshake that its sender has a DHT node. Anything else stays as it is.
-    pub fn offer_dht(encoded: &mut [u8]) {
+    pub(crate) fn offer_dht(encoded: &mut [u8]) {
         if let Some(bytes) = encoded.first_chunk_mut::<HANDSHAKE_LEN>()
             && bytes.starts_with(PROTOCOL)
         {
@@ -75,7 +75,7 @@ impl Handshake {
 
     /// The same, by one who knows the v2 hash of the torrent, too.
     #[must_use]
-    pub fn with_v2(mut self, knows: bool) -> Self {
+    pub(crate) fn with_v2(mut self, knows: bool) -> Self {
         self.reserved[V2.0] |= if knows { V2.1 } else { 0 };
         self
     }
@@ -103,22 +103,23 @@ impl Handshake {
     }
 
     /// Whether the sender speaks the extension protocol (BEP 10).
-    pub fn supports_extensions(&self) -> bool {
+    pub(crate) fn supports_extensions(&self) -> bool {
         self.has(EXTENSIONS)
     }
 
     /// Whether the sender speaks the fast extension (BEP 6).
-    pub fn supports_fast(&self) -> bool {
+    pub(crate) fn supports_fast(&self) -> bool {
         self.has(FAST)
     }
 
     /// Whether the sender has a DHT node (BEP 5).
-    pub fn supports_dht(&self) -> bool {
+    pub(crate) fn supports_dht(&self) -> bool {
         self.has(DHT)
     }
 
     /// Whether the sender would go on by the v2 hash (BEP 52).
-    pub fn supports_v2(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn supports_v2(&self) -> bool {
         self.has(V2)
     }
 

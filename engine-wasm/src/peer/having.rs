@@ -11,7 +11,7 @@ impl Peer {
     }
 
     /// Whether it has everything.
-    pub fn has_all(&self) -> bool {
+    pub(crate) fn has_all(&self) -> bool {
         self.has_all
     }
 
@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// Whether it wants nothing of anybody: it has everything, or all that it wants (BEP 21).
-    pub fn is_upload_only(&self) -> bool {
+    pub(crate) fn is_upload_only(&self) -> bool {
         self.upload_only || self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
 

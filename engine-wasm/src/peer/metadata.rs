@@ -13,7 +13,7 @@ use crate::metainfo::encode::Dict;
 /// The extension's name in the handshake of extensions.
 pub const EXTENSION: &str = "ut_metadata";
 /// The id under which we want these messages.
-pub const OUR_ID: u8 = 1;
+pub(crate) const OUR_ID: u8 = 1;
 /// Length of every block but the last, bytes.
 pub const BLOCK: u32 = 16 << 10;
 
@@ -106,12 +106,12 @@ impl<'a> MetadataMessage<'a> {
 }
 
 /// Number of blocks of an info dictionary of so many bytes.
-pub fn block_count(size: u32) -> u32 {
+pub(crate) fn block_count(size: u32) -> u32 {
     size.div_ceil(BLOCK)
 }
 
 /// Length of a block, bytes; zero beyond the end.
-pub fn block_length(size: u32, block: u32) -> u32 {
+pub(crate) fn block_length(size: u32, block: u32) -> u32 {
     size.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
 }
 

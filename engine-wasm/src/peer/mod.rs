@@ -4,7 +4,7 @@
 //! what to ask for and never sees payload. What a peer does wrong is a [`PeerError`], which ends
 //! the connection.
 
-pub mod allowed_fast;
+pub(crate) mod allowed_fast;
 mod asking;
 mod event;
 mod exchange;
@@ -46,7 +46,7 @@ use upload::Upload;
 use wire::Message;
 
 /// A peer that is connected but does not finish its handshake in this time is dropped.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Nothing heard for so long: the peer is gone (BEP 3 asks for a keep-alive every two minutes).
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Something is sent at least this often.
@@ -168,7 +168,7 @@ impl Peer {
     }
 
     /// Whether we dialled it, and not it us: only then its address is one where it listens.
-    pub fn is_dialled(&self) -> bool {
+    pub(crate) fn is_dialled(&self) -> bool {
         self.dialled
     }
 
@@ -191,7 +191,7 @@ impl Peer {
     }
 
     /// Whether it has something that we lack, and knows that we want it.
-    pub fn is_interesting(&self) -> bool {
+    pub(crate) fn is_interesting(&self) -> bool {
         self.interested
     }
 
@@ -201,17 +201,17 @@ impl Peer {
     }
 
     /// What it gets of us, to change it.
-    pub fn upload_mut(&mut self) -> &mut Upload {
+    pub(crate) fn upload_mut(&mut self) -> &mut Upload {
         &mut self.upload
     }
 
     /// Bytes of payload that it gave.
-    pub fn received_bytes(&self) -> u64 {
+    pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
 
     /// Whether it owes blocks and sends none.
-    pub fn is_snubbing(&self) -> bool {
+    pub(crate) fn is_snubbing(&self) -> bool {
         self.snubbed
     }
 
@@ -221,7 +221,7 @@ impl Peer {
     }
 
     /// Whether it is still being dialled.
-    pub fn is_connecting(&self) -> bool {
+    pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.stage, Stage::Connecting)
     }
 
@@ -240,12 +240,12 @@ impl Peer {
     }
 
     /// Our handshake, which has not been taken out yet, is to say that we have a DHT node (BEP 5).
-    pub fn offer_dht(&mut self) {
+    pub(crate) fn offer_dht(&mut self) {
         Handshake::offer_dht(&mut self.out);
     }
 
     /// Where our DHT node listens, if it has one, too (BEP 5).
-    pub fn tell_dht_port(&mut self, port: u16, now: Instant) {
+    pub(crate) fn tell_dht_port(&mut self, port: u16, now: Instant) {
         if self.has_dht {
             self.say(&Message::Port(port), now);
         }
@@ -300,17 +300,22 @@ impl Peer {
     }
 
     /// Whether it gives and wants hashes.
-    pub fn speaks_v2(&self) -> bool {
+    pub(crate) fn speaks_v2(&self) -> bool {
         self.is_ready() && self.v2
     }
 
     /// Asks for hashes.
-    pub fn ask_for_hashes(&mut self, request: HashRequest, now: Instant) {
+    pub(crate) fn ask_for_hashes(&mut self, request: HashRequest, now: Instant) {
         self.say(&Message::HashRequest(request), now);
     }
 
     /// Gives hashes that it asked for, or refuses.
-    pub fn give_hashes(&mut self, request: HashRequest, hashes: Option<&[u8]>, now: Instant) {
+    pub(crate) fn give_hashes(
+        &mut self,
+        request: HashRequest,
+        hashes: Option<&[u8]>,
+        now: Instant,
+    ) {
         match hashes {
             Some(hashes) => self.say(&Message::Hashes { request, hashes }, now),
             None => self.say(&Message::HashReject(request), now),
@@ -318,7 +323,7 @@ impl Peer {
     }
 
     /// Tells it whether it has something that we lack.
-    pub fn set_interested(&mut self, interested: bool, now: Instant) {
+    pub(crate) fn set_interested(&mut self, interested: bool, now: Instant) {
         if self.is_ready() && self.interested != interested {
             self.interested = interested;
             self.say(if interested { &Message::Interested } else { &Message::NotInterested }, now);
@@ -326,12 +331,12 @@ impl Peer {
     }
 
     /// Whether it knows that we want something of it.
-    pub fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.is_ready() && self.interested
     }
 
     /// Whether the peer has been silent too long to keep.
-    pub fn is_dead(&self, now: Instant) -> bool {
+    pub(crate) fn is_dead(&self, now: Instant) -> bool {
         match &self.stage {
             Stage::Connecting => false,
             Stage::Handshaking { since, .. } => now.saturating_since(*since) > HANDSHAKE_TIMEOUT,

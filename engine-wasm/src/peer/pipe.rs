@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::time::Instant;
 
 /// What every peer is asked ahead: our own turn-around and the jitter of a line.
-pub const LEAST: Duration = Duration::from_millis(100);
+pub(crate) const LEAST: Duration = Duration::from_millis(100);
 /// Twice as long as the longest pause that is known of clients.
 pub const MOST: Duration = Duration::from_secs(1);
 /// A pause shorter than this is jitter, as long as there are few of them.
@@ -32,7 +32,7 @@ const PULSE: Duration = Duration::from_millis(500);
 
 /// The spare of one peer.
 #[derive(Clone, Debug)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     spare: Duration,
     looked: Instant,
     /// Pauses since then, together.
@@ -42,21 +42,21 @@ pub struct Pipe {
 
 impl Pipe {
     /// A peer that nothing is known of.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { spare: LEAST, looked: now, paused: Duration::ZERO, last_pause: None }
     }
 
     /// How much of a peer's rate is to be under way, where the fastest reply takes so long. The
     /// rate of one that pauses is what it was asked for, so a quarter more is asked: else it would
     /// never be seen to send faster.
-    pub fn horizon(&self, fastest: Duration) -> Duration {
+    pub(crate) fn horizon(&self, fastest: Duration) -> Duration {
         let horizon = fastest + self.spare;
         if self.spare > LEAST + JITTER { horizon * 5 / 4 } else { horizon }
     }
 
     /// A block came. The peer was silent for so long before it although it could have sent it; at
     /// its rate a block takes `block_time`.
-    pub fn received(&mut self, silent: Duration, block_time: Duration, now: Instant) {
+    pub(crate) fn received(&mut self, silent: Duration, block_time: Duration, now: Instant) {
         let pause = silent.saturating_sub(2 * block_time);
         self.paused += pause;
         let recurs = pause > JITTER

@@ -69,7 +69,7 @@ impl Punching {
 impl Peer {
     /// What carries its connection; TCP unless it is said.
     #[must_use]
-    pub fn over(mut self, transport: Transport) -> Self {
+    pub(crate) fn over(mut self, transport: Transport) -> Self {
         self.punching.over = transport;
         self
     }
@@ -93,7 +93,7 @@ impl Peer {
 
     /// Whether others who are told of this address mean it: where it can be dialled, or where it is
     /// connected from.
-    pub fn is_at(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
         self.addr == addr || self.listens_at() == Some(addr)
     }
 
@@ -108,7 +108,7 @@ impl Peer {
     }
 
     /// Whether it can bring others together, and be brought together with them.
-    pub fn speaks_holepunch(&self) -> bool {
+    pub(crate) fn speaks_holepunch(&self) -> bool {
         self.is_ready() && self.punching.id.is_some()
     }
 

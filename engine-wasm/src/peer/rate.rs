@@ -12,7 +12,7 @@ const MIN_SPAN: Duration = Duration::from_millis(200);
 /// An exponentially weighted average of bytes per second, right from the start: the weight that a
 /// full past would have is divided out.
 #[derive(Clone, Debug)]
-pub struct RateMeter {
+pub(crate) struct RateMeter {
     tau_s: f64,
     weighted: f64,
     since: Instant,
@@ -21,17 +21,17 @@ pub struct RateMeter {
 
 impl RateMeter {
     /// Nothing seen so far. It averages over about a second.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self::over(TAU_S, now)
     }
 
     /// The same with another time constant, seconds: a past of this age counts 1/e of the present.
-    pub fn over(tau_s: f64, now: Instant) -> Self {
+    pub(crate) fn over(tau_s: f64, now: Instant) -> Self {
         Self { tau_s, weighted: 0.0, since: now, last: now }
     }
 
     /// Bytes came.
-    pub fn add(&mut self, bytes: u64, now: Instant) {
+    pub(crate) fn add(&mut self, bytes: u64, now: Instant) {
         self.decay(now);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
         let bytes = bytes as f64;
@@ -39,7 +39,7 @@ impl RateMeter {
     }
 
     /// Bytes per second now.
-    pub fn rate_bps(&self, now: Instant) -> u64 {
+    pub(crate) fn rate_bps(&self, now: Instant) -> u64 {
         let age = now.saturating_since(self.since).max(MIN_SPAN).as_secs_f64();
         let idle = now.saturating_since(self.last).as_secs_f64();
         let seen = 1.0 - (-age / self.tau_s).exp();
@@ -54,7 +54,7 @@ impl RateMeter {
     }
 
     /// Whether enough was seen to believe the rate.
-    pub fn is_settled(&self, now: Instant) -> bool {
+    pub(crate) fn is_settled(&self, now: Instant) -> bool {
         now.saturating_since(self.since) >= MIN_SPAN && self.weighted > 0.0
     }
 
@@ -67,14 +67,14 @@ impl RateMeter {
 /// Smallest and smoothed time between a request and its block, with its mean deviation (RFC 6298
 /// §2).
 #[derive(Clone, Debug, Default)]
-pub struct ReplyTime {
+pub(crate) struct ReplyTime {
     min: Option<Duration>,
     smoothed: Option<(f64, f64)>,
 }
 
 impl ReplyTime {
     /// A reply took this long.
-    pub fn add(&mut self, took: Duration) {
+    pub(crate) fn add(&mut self, took: Duration) {
         self.min = Some(self.min.map_or(took, |min| min.min(took)));
         let sample = took.as_secs_f64();
         self.smoothed = Some(match self.smoothed {
@@ -87,12 +87,12 @@ impl ReplyTime {
     }
 
     /// The fastest reply so far, or what to assume before the first one.
-    pub fn min(&self) -> Duration {
+    pub(crate) fn min(&self) -> Duration {
         self.min.unwrap_or(Duration::from_millis(100))
     }
 
     /// Four mean deviations: how much later than expected a reply may be before it is late.
-    pub fn slack(&self) -> Duration {
+    pub(crate) fn slack(&self) -> Duration {
         let deviation = self.smoothed.map_or(0.1, |(_, deviation)| deviation);
         Duration::from_secs_f64(4.0 * deviation)
             .clamp(Duration::from_millis(50), Duration::from_secs(2))

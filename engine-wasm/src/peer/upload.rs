@@ -17,7 +17,7 @@ use crate::time::Instant;
 /// Longest block that is given, bytes. Everybody asks for 16 KiB, but the first clients took
 /// requests of 128 KiB, some still send them (aria2 takes as many), and a span of a file costs the
 /// same whatever its length.
-pub const MAX_BLOCK: u32 = 128 << 10;
+pub(crate) const MAX_BLOCK: u32 = 128 << 10;
 /// So much of a peer's rate is being sent.
 const HORIZON: Duration = Duration::from_millis(500);
 /// And at least so many bytes: what a line of 100 ms takes at 1 MB/s.
@@ -94,17 +94,17 @@ impl Upload {
     }
 
     /// Whether we choke it.
-    pub fn is_choking(&self) -> bool {
+    pub(crate) fn is_choking(&self) -> bool {
         self.choking
     }
 
     /// Whether it wants something that we have.
-    pub fn is_interested(&self) -> bool {
+    pub(crate) fn is_interested(&self) -> bool {
         self.interested
     }
 
     /// It says whether it does. False when it said so before.
-    pub fn set_interested(&mut self, interested: bool, now: Instant) -> bool {
+    pub(crate) fn set_interested(&mut self, interested: bool, now: Instant) -> bool {
         let changed = std::mem::replace(&mut self.interested, interested) != interested;
         if changed {
             self.interest_changed = now;
@@ -144,7 +144,7 @@ impl Upload {
 
     /// It has no slot any more. What it asked for, but for what it may have all the same; none when
     /// it was choked before.
-    pub fn choke(&mut self) -> Vec<Request> {
+    pub(crate) fn choke(&mut self) -> Vec<Request> {
         if !std::mem::replace(&mut self.choking, true) {
             self.refused = 0;
         }
@@ -165,13 +165,13 @@ impl Upload {
     }
 
     /// Whether it asks again and again for what it can't have.
-    pub fn is_a_nuisance(&self) -> bool {
+    pub(crate) fn is_a_nuisance(&self) -> bool {
         self.refused > MOST_REFUSED
     }
 
     /// The next request to answer, `None` while enough is being sent. [`Upload::sent`] follows for
     /// each, or the end of the connection.
-    pub fn next_to_send(&mut self, now: Instant) -> Option<Request> {
+    pub(crate) fn next_to_send(&mut self, now: Instant) -> Option<Request> {
         if self.underway >= self.window(now) {
             return None;
         }
@@ -200,7 +200,8 @@ impl Upload {
     }
 
     /// Whether it waits for something, or is being sent something.
-    pub fn is_busy(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_busy(&self) -> bool {
         self.underway > 0 || !self.queue.is_empty()
     }
 

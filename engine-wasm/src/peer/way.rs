@@ -69,7 +69,7 @@ impl Ways {
 
 /// How far a dial came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reached {
+pub(crate) enum Reached {
     /// There is no connection.
     #[default]
     Nothing,
@@ -81,7 +81,7 @@ pub enum Reached {
 
 /// What is known of the ways to one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tries {
+pub(crate) struct Tries {
     allowed: Ways,
     current: Option<Way>,
     /// The one that led to a handshake last.
@@ -93,7 +93,7 @@ pub struct Tries {
 impl Tries {
     /// The peer is dialled, if only these ways are open: this one is next. `None` when none of them
     /// is.
-    pub fn begin(&mut self, allowed: Ways) -> Option<Way> {
+    pub(crate) fn begin(&mut self, allowed: Ways) -> Option<Way> {
         self.allowed = allowed;
         self.current = self.next();
         if self.current.is_none() {
@@ -106,7 +106,7 @@ impl Tries {
 
     /// Whoever is there dials us, too, so that routers let both in: which way over uTP is next,
     /// whatever came of it before. `None` when none is open.
-    pub fn punch(&mut self, allowed: Ways) -> Option<Way> {
+    pub(crate) fn punch(&mut self, allowed: Ways) -> Option<Way> {
         if !allowed.utp {
             return None;
         }
@@ -115,12 +115,12 @@ impl Tries {
     }
 
     /// The way by which it is being dialled, or was.
-    pub fn current(&self) -> Option<Way> {
+    pub(crate) fn current(&self) -> Option<Way> {
         self.current
     }
 
     /// Whether another transport is left to be tried when the current one leads nowhere.
-    pub fn has_other_transport(&self) -> bool {
+    pub(crate) fn has_other_transport(&self) -> bool {
         let is_other =
             |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
         self.left().any(is_other)
@@ -128,7 +128,7 @@ impl Tries {
 
     /// The dial ended, or the connection. Whether another way is to be tried at once; else the
     /// round is over.
-    pub fn ended(&mut self, reached: Reached) -> bool {
+    pub(crate) fn ended(&mut self, reached: Reached) -> bool {
         let Some(way) = self.current.take() else { return false };
         for (other, failed) in ALL.iter().zip(&mut self.failed) {
             *failed |= match reached {

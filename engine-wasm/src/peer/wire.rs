@@ -14,10 +14,7 @@ use crate::hashes::request::HashRequest;
 /// messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
 /// First byte of frames that carry a block: what the daemon diverts.
-pub const PIECE_ID: u8 = 7;
-/// A keep-alive: a frame without a byte.
-pub const KEEP_ALIVE: [u8; 4] = [0; 4];
-
+pub(crate) const PIECE_ID: u8 = 7;
 /// One message. Numbers are as they came from a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {

@@ -127,7 +127,7 @@ struct Told {
 
 /// The topics that are followed, as they were last told.
 #[derive(Debug, Default)]
-pub struct Topics {
+pub(crate) struct Topics {
     told: BTreeMap<String, Told>,
     last: u64,
 }
@@ -135,7 +135,12 @@ pub struct Topics {
 impl Topics {
     /// What changed of these topics since the last call; all of one that was not among them then.
     /// Any other topic is forgotten. A name that is no topic's is passed over.
-    pub fn poll(&mut self, engine: &Engine, names: &[String], now: Instant) -> Vec<TopicUpdate> {
+    pub(crate) fn poll(
+        &mut self,
+        engine: &Engine,
+        names: &[String],
+        now: Instant,
+    ) -> Vec<TopicUpdate> {
         self.told.retain(|name, _| names.contains(name));
         let mut updates = Vec::new();
         for name in names {
@@ -156,7 +161,7 @@ impl Topics {
     }
 
     /// All of a topic as it was last told; `None` if it is not followed.
-    pub fn whole(&self, name: &str) -> Option<TopicUpdate> {
+    pub(crate) fn whole(&self, name: &str) -> Option<TopicUpdate> {
         let Told { revision, state } = self.told.get(name)?;
         Some(TopicUpdate {
             topic: name.to_owned(),

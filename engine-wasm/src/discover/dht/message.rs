@@ -19,7 +19,7 @@ use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::{self, Dict};
 
 /// Longest packet parsed, bytes: more than fits into an Ethernet frame.
-pub const MAX_PACKET: usize = 2_048;
+pub(crate) const MAX_PACKET: usize = 2_048;
 /// Longest transaction ID of other nodes, bytes. Two are usual.
 const MAX_TRANSACTION: usize = 32;
 /// Longest token of other nodes, bytes. Eight are usual.

@@ -28,11 +28,11 @@ pub struct NodeId(pub [u8; 20]);
 
 /// The XOR distance between two IDs, as a big-endian number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Distance([u8; 20]);
+pub(crate) struct Distance([u8; 20]);
 
 impl Distance {
     /// Returns the number of leading bits that both IDs share, at most 160.
-    pub fn common_bits(self) -> u32 {
+    pub(crate) fn common_bits(self) -> u32 {
         let whole = self.0.iter().take_while(|byte| **byte == 0).count();
         let part = self.0.get(whole).map_or(0, |byte| byte.leading_zeros());
         u32::try_from(whole).expect("an ID has 20 bytes") * 8 + part
@@ -59,7 +59,7 @@ impl NodeId {
     }
 
     /// Returns a random ID that shares exactly the first `bits` bits; `bits` is below 160.
-    pub fn with_common_bits(self, bits: u32, rng: &mut impl Rng) -> Self {
+    pub(crate) fn with_common_bits(self, bits: u32, rng: &mut impl Rng) -> Self {
         let (whole, part) = ((bits / 8) as usize, bits % 8);
         let mut id = Self::random(rng);
         id.0[..whole].copy_from_slice(&self.0[..whole]);
@@ -77,7 +77,7 @@ impl NodeId {
     }
 
     /// Returns the distance to another ID.
-    pub fn distance(self, other: NodeId) -> Distance {
+    pub(crate) fn distance(self, other: NodeId) -> Distance {
         Distance(std::array::from_fn(|at| self.0[at] ^ other.0[at]))
     }
 }

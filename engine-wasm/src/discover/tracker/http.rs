@@ -24,7 +24,7 @@ const MAX_TRACKER_ID: usize = 256;
 
 /// The URL to fetch: the tracker's, its own query kept, with ours appended. `key` tells the tracker
 /// that we are the same when our address changes; `tracker_id` is what it said before.
-pub fn announce_url(
+pub(crate) fn announce_url(
     tracker: &str,
     params: &AnnounceParams,
     key: u32,
@@ -53,7 +53,7 @@ pub fn announce_url(
 
 /// The URL of a scrape: `announce` at the beginning of the last component of the path becomes
 /// `scrape`. `None` for a tracker whose URL says that it has none (BEP 48).
-pub fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
+pub(crate) fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
     let end = tracker.find(['?', '#']).unwrap_or(tracker.len());
     let last = tracker[..end].rfind('/')? + 1;
     let rest = tracker[last..].strip_prefix("announce")?;

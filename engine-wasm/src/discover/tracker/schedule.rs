@@ -20,26 +20,26 @@ use crate::time::Instant;
 use crate::view::{Sentence, TrackerState, TrackerView};
 
 /// A tracker that failed is left alone for so long; each further failure doubles it.
-pub const FIRST_RETRY: Duration = Duration::from_secs(15);
+pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// Longest time that a tracker is left alone, but for those that ask for more.
-pub const MAX_RETRY: Duration = Duration::from_secs(1800);
+pub(crate) const MAX_RETRY: Duration = Duration::from_secs(1800);
 /// Longest time that a tracker may ask to be left alone, short of for ever.
 const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
 /// A person may have a tracker asked again after this, where it does not say how long it wants to
 /// be left alone.
-pub const BY_HAND: Duration = Duration::from_secs(60);
+pub(crate) const BY_HAND: Duration = Duration::from_secs(60);
 /// A tracker that was silent for so long is not waited for: the next one is asked as well.
-pub const STAGGER: Duration = Duration::from_millis(1500);
+pub(crate) const STAGGER: Duration = Duration::from_millis(1500);
 /// A tracker's numbers are asked for this often, where no announce brings them.
 const SCRAPE_EVERY: Duration = Duration::from_secs(1800);
 
 /// A tracker of one torrent, numbered in the order in which they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TrackerId(u32);
+pub(crate) struct TrackerId(u32);
 
 /// One announce to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announce {
+pub(crate) struct Announce {
     /// Which tracker.
     pub id: TrackerId,
     /// What it tells.
@@ -54,7 +54,7 @@ pub struct Announce {
 
 /// One scrape to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scrape {
+pub(crate) struct Scrape {
     /// Which tracker.
     pub id: TrackerId,
     /// Where it is.
@@ -133,7 +133,7 @@ impl Tracker {
 
 /// The trackers of one torrent.
 #[derive(Debug)]
-pub struct TrackerSchedule {
+pub(crate) struct TrackerSchedule {
     tiers: Vec<Vec<Tracker>>,
     count: u32,
     /// When the next round begins.
@@ -144,7 +144,7 @@ pub struct TrackerSchedule {
 
 impl TrackerSchedule {
     /// The trackers of a torrent, each tier shuffled. The first announce is due at once.
-    pub fn new(tiers: Vec<Vec<String>>, rng: &mut impl Rng, now: Instant) -> Self {
+    pub(crate) fn new(tiers: Vec<Vec<String>>, rng: &mut impl Rng, now: Instant) -> Self {
         let mut schedule = Self { tiers: Vec::new(), count: 0, due: now, round: None };
         for mut tier in tiers {
             shuffle(&mut tier, rng);
@@ -154,7 +154,7 @@ impl TrackerSchedule {
     }
 
     /// Whether there is no tracker.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tiers.is_empty()
     }
 
@@ -177,7 +177,7 @@ impl TrackerSchedule {
     }
 
     /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.
-    pub fn remove(&mut self, urls: &[String]) -> Vec<Announce> {
+    pub(crate) fn remove(&mut self, urls: &[String]) -> Vec<Announce> {
         let is_meant = |tracker: &Tracker| urls.iter().any(|url| url == tracker.url.as_str());
         let knowing =
             self.all().filter(|tracker| is_meant(tracker) && (tracker.started || tracker.underway));
@@ -192,7 +192,7 @@ impl TrackerSchedule {
     ///
     /// # Errors
     /// None may be asked: how long until the first one may, `None` for never.
-    pub fn begin_by_hand(&mut self, now: Instant) -> Result<u32, Option<Duration>> {
+    pub(crate) fn begin_by_hand(&mut self, now: Instant) -> Result<u32, Option<Duration>> {
         let may = |tracker: &Tracker| !tracker.gone && tracker.by_hand_at <= now;
         let count = self.all().filter(|tracker| tracker.underway || may(tracker)).count();
         if count == 0 {
@@ -211,13 +211,13 @@ impl TrackerSchedule {
     }
 
     /// The URLs of all trackers, tier by tier.
-    pub fn urls(&self) -> Vec<String> {
+    pub(crate) fn urls(&self) -> Vec<String> {
         self.all().map(|tracker| tracker.url.as_str().to_owned()).collect()
     }
 
     /// The announce that is due now, to be asked for until there is none.
     /// [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
-    pub fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
+    pub(crate) fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
         if let Some(tracker) =
             self.all_mut().find(|tracker| tracker.completion_untold && tracker.is_usable(now))
         {
@@ -266,7 +266,7 @@ impl TrackerSchedule {
 
     /// The scrape that is due now: of the first tracker of a tier that no announce reaches, now and
     /// then.
-    pub fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
+    pub(crate) fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
         if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
             return None;
         }
@@ -282,7 +282,8 @@ impl TrackerSchedule {
 
     /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before.
     /// `None` without trackers.
-    pub fn next_announce(&self) -> Option<Instant> {
+    #[cfg(test)]
+    pub(crate) fn next_announce(&self) -> Option<Instant> {
         let asked_for =
             self.all().filter(|tracker| tracker.asked_for && !tracker.gone && !tracker.underway);
         let round = (!self.is_empty()).then(|| self.round.unwrap_or(self.due));
@@ -290,7 +291,7 @@ impl TrackerSchedule {
     }
 
     /// The tracker answered.
-    pub fn succeeded(&mut self, id: TrackerId, answer: &AnnounceResponse, now: Instant) {
+    pub(crate) fn succeeded(&mut self, id: TrackerId, answer: &AnnounceResponse, now: Instant) {
         let next_at = now + answer.interval;
         let Some(tracker) = self.answered(id) else { return };
         (tracker.started, tracker.failures, tracker.next_at) = (true, 0, Some(next_at));
@@ -311,7 +312,7 @@ impl TrackerSchedule {
 
     /// The tracker did not answer, or refused. The next one is due at once; when none is left, the
     /// first whose back-off ends.
-    pub fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
+    pub(crate) fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
         let Some(tracker) = self.answered(id) else { return };
         tracker.failures = tracker.failures.saturating_add(1);
         tracker.says = Some(error.says());
@@ -332,21 +333,21 @@ impl TrackerSchedule {
     }
 
     /// A tracker told its numbers.
-    pub fn scraped(&mut self, id: TrackerId, counts: Counts) {
+    pub(crate) fn scraped(&mut self, id: TrackerId, counts: Counts) {
         if let Some(tracker) = self.all_mut().find(|tracker| tracker.id == id) {
             tracker.counts = counts;
         }
     }
 
     /// The last byte has come: those who know us are to hear it.
-    pub fn completed(&mut self) {
+    pub(crate) fn completed(&mut self) {
         for tracker in self.all_mut() {
             tracker.completion_untold = tracker.started || tracker.underway;
         }
     }
 
     /// Others reach us elsewhere: those who know us are to hear it.
-    pub fn moved(&mut self) {
+    pub(crate) fn moved(&mut self) {
         for tracker in self.all_mut() {
             tracker.move_untold = tracker.started || tracker.underway;
         }
@@ -354,7 +355,7 @@ impl TrackerSchedule {
 
     /// The way to the trackers is gone, and with it what was under way, whose trackers are not to
     /// blame: it is due at once.
-    pub fn unlink(&mut self, now: Instant) {
+    pub(crate) fn unlink(&mut self, now: Instant) {
         self.round = None;
         if self.is_asking() {
             self.due = now;
@@ -364,7 +365,7 @@ impl TrackerSchedule {
 
     /// The torrent stops: goodbyes to those who know us or are about to. It begins anew, at once,
     /// when it is polled again.
-    pub fn stop(&mut self, now: Instant) -> Vec<Announce> {
+    pub(crate) fn stop(&mut self, now: Instant) -> Vec<Announce> {
         let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
         for tracker in self.all_mut() {
@@ -378,7 +379,7 @@ impl TrackerSchedule {
 
     /// What the first tracker that failed said, when none works and none is being asked for the
     /// first time.
-    pub fn trouble(&self) -> Option<&Sentence> {
+    pub(crate) fn trouble(&self) -> Option<&Sentence> {
         let hopeful = self
             .all()
             .any(|tracker| tracker.failures == 0 && (tracker.started || tracker.underway));
@@ -387,7 +388,7 @@ impl TrackerSchedule {
     }
 
     /// The trackers as pages see them.
-    pub fn views(&self, now: Instant) -> Vec<TrackerView> {
+    pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
         let tiers = (0u32..).zip(&self.tiers);
         let all =
             tiers.flat_map(|(tier, trackers)| trackers.iter().map(move |tracker| (tier, tracker)));

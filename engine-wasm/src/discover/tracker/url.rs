@@ -8,7 +8,7 @@ const MAX_HOST: usize = 253;
 
 /// A tracker that can be announced to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrackerUrl {
+pub(crate) enum TrackerUrl {
     /// Over HTTP: the URL as it stands.
     Http(String),
     /// Over UDP.
@@ -17,7 +17,7 @@ pub enum TrackerUrl {
 
 /// A tracker that is announced to over UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UdpUrl {
+pub(crate) struct UdpUrl {
     /// The URL as it stands.
     pub text: String,
     /// A name, or an address without brackets.
@@ -30,7 +30,7 @@ pub struct UdpUrl {
 
 impl TrackerUrl {
     /// Reads a URL; `None` for one that can't be announced to.
-    pub fn parse(url: &str) -> Option<Self> {
+    pub(crate) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => Some(Self::Http(url.to_owned())),
@@ -40,7 +40,7 @@ impl TrackerUrl {
     }
 
     /// The URL as it stands.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Http(text) | Self::Udp(UdpUrl { text, .. }) => text,
         }

@@ -20,7 +20,7 @@ use thiserror::Error;
 /// The extension's name in the handshake of extensions.
 pub const EXTENSION: &str = "ut_holepunch";
 /// The id under which we want these messages.
-pub const OUR_ID: u8 = 3;
+pub(crate) const OUR_ID: u8 = 3;
 
 const RENDEZVOUS: u8 = 0;
 const CONNECT: u8 = 1;
@@ -56,7 +56,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// From the number in a message.
-    pub fn from_code(code: u32) -> Self {
+    pub(crate) fn from_code(code: u32) -> Self {
         match code {
             1 => Self::NoSuchPeer,
             2 => Self::NotConnected,

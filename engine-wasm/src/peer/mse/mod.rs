@@ -192,7 +192,7 @@ impl Handshake {
     }
 
     /// How many of them are not being read yet; from now on they are.
-    pub fn to_read(&mut self) -> usize {
+    pub(crate) fn bytes_needed(&mut self) -> usize {
         let more = self.wanted().saturating_sub(self.coming);
         self.coming += more;
         more

@@ -140,12 +140,12 @@ fn what_is_said_early_beyond_a_handshake_is_left_to_the_stream() {
 #[test]
 fn bytes_are_ordered_once() {
     let mut end = Handshake::accept(Encryption::Allowed, &mut rng(1));
-    assert_eq!((end.to_read(), end.to_read()), (96, 0));
+    assert_eq!((end.bytes_needed(), end.bytes_needed()), (96, 0));
     let key = Handshake::dial(TORRENT, Vec::new(), Encryption::Allowed, &mut rng(2)).take_out();
     end.handle_data(&key[..90], std::iter::empty()).unwrap();
-    assert_eq!(end.to_read(), 0, "six are on their way");
+    assert_eq!(end.bytes_needed(), 0, "six are on their way");
     end.handle_data(&key[90..96], std::iter::empty()).unwrap();
-    assert_eq!(end.to_read(), 20);
+    assert_eq!(end.bytes_needed(), 20);
 }
 
 #[test]

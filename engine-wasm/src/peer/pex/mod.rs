@@ -18,9 +18,9 @@ use crate::metainfo::encode::Dict;
 /// The extension's name in the handshake of extensions.
 pub const EXTENSION: &str = "ut_pex";
 /// The id under which we want these messages.
-pub const OUR_ID: u8 = 2;
+pub(crate) const OUR_ID: u8 = 2;
 /// Most peers of a message that came, and most that went, both families together (BEP 11).
-pub const MAX_NAMED: usize = 50;
+pub(crate) const MAX_NAMED: usize = 50;
 /// The same for the first message to a peer, which may be longer.
 pub const MAX_FIRST: usize = 100;
 
@@ -29,16 +29,14 @@ pub const MAX_FIRST: usize = 100;
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// It likes encrypted connections better.
-    pub const ENCRYPTION: Self = Self(0x01);
     /// It gives and wants nothing.
-    pub const SEED: Self = Self(0x02);
+    pub(crate) const SEED: Self = Self(0x02);
     /// It speaks uTP.
-    pub const UTP: Self = Self(0x04);
+    pub(crate) const UTP: Self = Self(0x04);
     /// It speaks the holepunch extension (BEP 55).
-    pub const HOLEPUNCH: Self = Self(0x08);
+    pub(crate) const HOLEPUNCH: Self = Self(0x08);
     /// Its address is one at which it was reached.
-    pub const OUTGOING: Self = Self(0x10);
+    pub(crate) const OUTGOING: Self = Self(0x10);
 
     /// With these bits, too, if it is so.
     #[must_use]
