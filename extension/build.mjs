@@ -167,7 +167,7 @@ function checkBudgets(metafile, folder, names) {
     );
     if (bytes > budgets[name])
       throw new Error(
-        `${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`,
+        `${name}.js loads ${bytes} bytes at once; \`budgets\` in build.mjs allows ${budgets[name]}`,
       );
   }
 }

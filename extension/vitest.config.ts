@@ -1,3 +1,5 @@
+// Configures the unit tests: their files, and the English sentences that they load first.
+
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

@@ -24,6 +24,13 @@ const build = readFileSync(join(here, "../dist/build.txt"), "utf8").trim();
 const language = process.env.SHOTS_LANGUAGE;
 const suffix = language ? `-${language}` : "";
 const base = `chrome-extension://${EXTENSION_ID}`;
+const REPORT = `JSTorrent: a report of how things are
+
+Engine: 0.1.0 in a browser
+Daemon: jstorrent-io-daemon 0.1.0
+System: linux x86_64
+Torrents: 0
+`;
 
 function film() {
   const path = join(shots, "film.webm");
@@ -73,15 +80,48 @@ function fakeEngine(state) {
     const change = (topic) => {
       const [kind, hash, index] = topic.split("/");
       const torrent = torrents.find((candidate) => candidate.infoHash === hash);
-      if (kind === "list") return { kind, order: torrents.map(({ infoHash }) => infoHash), torrents: torrents.map(row), world };
+      const { files = [], trackers = [] } = torrent ?? {};
+      if (kind === "list") {
+        const order = torrents.map(({ infoHash }) => infoHash);
+        return { kind, order, torrents: torrents.map(row), world };
+      }
       if (kind === "peers") return { kind, peers: state.peers };
-      if (kind === "torrent") return { kind, order: (torrent?.files ?? []).map((file) => file.index), files: torrent?.files ?? [], trackers: torrent?.trackers ?? [] };
-      const file = torrent?.files.find((candidate) => candidate.index === Number(index));
-      return { kind, film: { torrent: torrent ? row(torrent) : null, file: file ?? null, streams: streams.filter((stream) => stream.infoHash === hash && stream.fileIndex === Number(index)) } };
+      if (kind === "torrent") return { kind, order: files.map(({ index }) => index), files, trackers };
+      const isIts = ({ infoHash, fileIndex }) => infoHash === hash && fileIndex === Number(index);
+      const film = {
+        torrent: torrent ? row(torrent) : null,
+        file: files.find((candidate) => candidate.index === Number(index)) ?? null,
+        streams: streams.filter(isIts),
+      };
+      return { kind, film };
     };
     const say = (message) => own?.postMessage({ build, ...message });
-    const publish = () => topics.length > 0 && say({ kind: "state", session: "shots", link: state.link, updates: topics.map((topic) => ({ topic, from: null, revision: ++revision, change: change(topic) })) });
-    const noise = (cell) => { const x = Math.sin(cell * 12.9) * 43758.5; return x - Math.floor(x); };
+    const update = (topic) => ({ topic, from: null, revision: ++revision, change: change(topic) });
+    const publish = () => {
+      if (topics.length === 0) return;
+      say({ kind: "state", session: "shots", link: state.link, updates: topics.map(update) });
+    };
+    const noise = (cell) => {
+      const x = Math.sin(cell * 12.9) * 43758.5;
+      return x - Math.floor(x);
+    };
+    const replyTo = (intent) => {
+      if (intent.kind === "report") {
+        const text = ${JSON.stringify(REPORT)};
+        return { kind: "text", text };
+      }
+      return intent.kind === "add_url"
+        ? {
+            kind: "failed",
+            message: "The server answered 404.",
+            says: { code: "fetch_status", status: 404 },
+          }
+        : {
+            kind: "failed",
+            message: "The torrent file is damaged: no pieces",
+            says: { code: "torrent_damaged", detail: "no pieces" },
+          };
+    };
     channel.onmessage = ({ data }) => {
       if (data.page) own ??= new BroadcastChannel("jstorrent/" + data.page);
       if (data.kind === "watch") {
@@ -90,22 +130,19 @@ function fakeEngine(state) {
       }
       if (data.kind !== "request") return;
       const { id, request } = data;
-      if (request.kind === "everything") say({ kind: "reply", id, reply: { kind: "everything", state } });
+      const { cells } = request;
+      const answer = (reply) => say({ kind: "reply", id, reply });
+      if (request.kind === "everything") answer({ kind: "everything", state });
       if (request.kind === "pieces") {
-        const verified = Array.from({ length: request.cells }, (_, cell) => cell < request.cells * 0.3 || noise(cell >> 3) > 0.82 ? 255 : 0);
-        const underway = verified.map((_, cell) => cell > request.cells * 0.3 && cell < request.cells * 0.36 ? 200 : 0);
-        say({ kind: "reply", id, reply: { kind: "pieces", pieces: { verified, underway } } });
+        const verified = Array.from({ length: cells }, (_, cell) =>
+          cell < cells * 0.3 || noise(cell >> 3) > 0.82 ? 255 : 0,
+        );
+        const underway = verified.map((_, cell) =>
+          cell > cells * 0.3 && cell < cells * 0.36 ? 200 : 0,
+        );
+        answer({ kind: "pieces", pieces: { verified, underway } });
       } else if (request.kind === "intent") {
-        if (request.intent.kind === "report") {
-          const text = "JSTorrent: a report of how things are\\n\\nEngine: 0.1.0 in a browser\\nDaemon: jstorrent-io-daemon 0.1.0\\nSystem: linux x86_64\\nTorrents: 0\\n";
-          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "text", text } } });
-          return;
-        }
-        if (request.intent.kind === "add_url") {
-          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The server answered 404.", says: { code: "fetch_status", status: 404 } } } });
-          return;
-        }
-        say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file is damaged: no pieces", says: { code: "torrent_damaged", detail: "no pieces" } } } });
+        answer({ kind: "intent", reply: replyTo(request.intent) });
       }
     };
     clearInterval(globalThis.publishing);
@@ -210,7 +247,12 @@ async function check(page, title) {
   await page.evaluate(axe);
   const found = await page.evaluate(`(async () => {
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-    const words = violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html, failureSummary }) => html.slice(0, 160) + " " + failureSummary.slice(0, 300)).join(" | "));
+    const places = (nodes) =>
+      nodes
+        .slice(0, 3)
+        .map(({ html, failureSummary }) => html.slice(0, 160) + " " + failureSummary.slice(0, 300))
+        .join(" | ");
+    const words = violations.map(({ id, nodes }) => id + ": " + places(nodes));
     const wide = document.documentElement.scrollWidth - innerWidth;
     return wide > 0 ? [...words, "wider than the window by " + wide + " px"] : words;
   })()`);
@@ -262,9 +304,10 @@ async function actOut(page, scene) {
       await click("[data-testid=settings-save]");
     }
     if (scene.typed)
-      await page.evaluate(
-        `document.querySelector("[data-testid=set-downloads]").value = ${JSON.stringify(scene.typed)}`,
-      );
+      await page.evaluate(`
+        document.querySelector("[data-testid=set-downloads]").value =
+          ${JSON.stringify(scene.typed)}
+      `);
     if (scene.leave) {
       for (let times = 0; times < 2; times++) {
         for (const type of ["rawKeyDown", "keyUp"])
@@ -299,7 +342,8 @@ async function actOut(page, scene) {
       const data = new DataTransfer();
       data.items.add(new File(["<html>"], "page.html"));
       data.items.add(new File(["d4:infod"], "broken.torrent"));
-      data.items.add(new File([new Uint8Array(9e6)], "The film itself, all of it, in one file with a rather long name.mkv"));
+      const name = "The film itself, all of it, in one file with a rather long name.mkv";
+      data.items.add(new File([new Uint8Array(9e6)], name));
       dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
     })()`);
   }
@@ -309,7 +353,8 @@ async function actOut(page, scene) {
 /** Chooses subtitles in the menu. With `menu`, leaves it open. */
 async function choose(page, /** @type {any} */ { choose, menu }) {
   const button = "document.querySelector('[data-testid=control-subtitles]')";
-  const entry = `[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes(${JSON.stringify(choose)}))`;
+  const entries = "[...document.querySelectorAll('[role=menuitemradio]')]";
+  const entry = `${entries}.find((it) => it.innerText.includes(${JSON.stringify(choose)}))`;
   await until("the button", () => page.evaluate(`!!${button}`));
   await page.evaluate(`${button}.click()`);
   await until("the entry", () => page.evaluate(`!!${entry}`));

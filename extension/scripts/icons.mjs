@@ -18,8 +18,13 @@ try {
   for (const [size, source] of Object.entries(sources)) {
     const svg = await readFile(join(icons, source), "utf8");
     await page.size(Number(size), Number(size));
-    await page.evaluate(`document.body.style.margin = 0; document.body.innerHTML = ${JSON.stringify(svg)};
-      Object.assign(document.querySelector("svg").style, { display: "block", width: "${size}px", height: "${size}px" }); 1`);
+    await page.evaluate(`
+      document.body.style.margin = 0;
+      document.body.innerHTML = ${JSON.stringify(svg)};
+      const { style } = document.querySelector("svg");
+      style.display = "block";
+      style.width = style.height = "${size}px";
+    `);
     await writeFile(join(icons, `icon-${size}.png`), await page.picture());
   }
 } finally {

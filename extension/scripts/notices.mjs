@@ -7,17 +7,23 @@ import { join } from "node:path";
 const FURTHER = {
   "@mediabunny/ac3": ffmpeg("ac3"),
   "@mediabunny/dts": ffmpeg("dts"),
-  jassub: `Its WebAssembly, jassub/jassub.wasm, is a build of libass (ISC) with FriBidi (GNU Lesser General Public License, version 2.1 or later,
-https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html), FreeType (FreeType License), HarfBuzz (Old MIT), Brotli (MIT), libunibreak (Zlib) and others under
-licences of that kind; their sources, and how to build them, are at https://github.com/ThaUnknown/jassub. The folder jassub/ holds nothing else, and each file of
-it may be replaced by another build. Portions of this software are copyright © The FreeType Project (https://www.freetype.org). All rights reserved.
-jassub/default.woff2 is the font Liberation Sans 2 (SIL Open Font License, version 1.1, https://openfontlicense.org), copyright © 2010 Google Corporation and
-© 2012 Red Hat, Inc., with the Reserved Font Names Arimo and Liberation.`,
+  jassub: `Its WebAssembly, jassub/jassub.wasm, is a build of libass (ISC) with FriBidi (GNU Lesser
+General Public License, version 2.1 or later,
+https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html), FreeType (FreeType License), HarfBuzz
+(Old MIT), Brotli (MIT), libunibreak (Zlib) and others under similar licences. Their sources, and
+how to build them, are at https://github.com/ThaUnknown/jassub. The folder jassub/ contains nothing
+else, and each of its files may be replaced by another build. Portions of this software are
+copyright © The FreeType Project (https://www.freetype.org). All rights reserved.
+jassub/default.woff2 is the font Liberation Sans 2 (SIL Open Font License, version 1.1,
+https://openfontlicense.org), copyright © 2010 Google Corporation and © 2012 Red Hat, Inc., with
+the Reserved Font Names Arimo and Liberation.`,
 };
 
 function ffmpeg(decoder) {
-  return `Holds parts of FFmpeg's libavcodec and libavutil (https://ffmpeg.org), compiled to WebAssembly, under the GNU Lesser General Public License, version 2.1 or later
-(https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html). They are in a file of their own, chunks/${decoder}-*.js, which may be replaced by another build of them.`;
+  return `Contains parts of FFmpeg's libavcodec and libavutil (https://ffmpeg.org), compiled to
+WebAssembly, under the GNU Lesser General Public License, version 2.1 or later
+(https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html). They are in a file of their own,
+chunks/${decoder}-*.js, which may be replaced by another build of them.`;
 }
 
 /** The text of dist/NOTICES.txt. Fails when a bundled package has no licence file. */

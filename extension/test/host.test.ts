@@ -71,7 +71,7 @@ function rig(
   return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving, it };
 }
 
-test("a page says what it follows at once, and again when a new worker says hello; no timer is needed for it", async () => {
+test("a page names its topics at once, and again when a new worker says hello, without a timer", async () => {
   const { clock, host, hear, watches, it } = rig();
   host.follow(["list"]);
   host.follow(["list"]);

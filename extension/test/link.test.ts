@@ -143,7 +143,7 @@ describe("a lost connection", () => {
 });
 
 describe("a daemon that is gone while no page looks", () => {
-  test("is tried ever more seldom, so that downloads go on when it is back, and at once when a page comes", async () => {
+  test("is tried again with growing delays, and at once when a page opens", async () => {
     const it = rig(ENDPOINT, false);
     const lose = async () => {
       await settle();
@@ -164,7 +164,7 @@ describe("a daemon that is gone while no page looks", () => {
   });
 });
 
-test("for a page in the background, a daemon that is gone is tried as often, and one that is not installed no more", async () => {
+test("a background page keeps the attempts going, unless the daemon is not installed", async () => {
   const gone = rig(ENDPOINT, false);
   gone.link.setWatched(false, true);
   for (let failure = 0; failure < 8; failure++) {

@@ -75,7 +75,8 @@ test("versions that differ are named, and which part is to be updated", () => {
   const words = (extension: string, daemon: string) =>
     notice({ kind: "down", cause: "version", versions: { extension, daemon }, message: "" }).text;
   expect(words("0.10.0", "0.9.1")).toBe(
-    "The daemon is too old: it is version 0.9.1, and the extension is version 0.10.0. Update the daemon, then restart Chrome.",
+    "The daemon is too old: it is version 0.9.1, and the extension is version 0.10.0. " +
+      "Update the daemon, then restart Chrome.",
   );
   expect(words("0.9.1", "0.10.0")).toMatch(/^The extension is too old: it is version 0\.9\.1/);
   expect(words("1.0.0", "1.0")).toContain("both call themselves version 1.0.0");

@@ -8,9 +8,11 @@ test("a film with its length and its subtitles", () => {
     url: "http://127.0.0.1:1/stream/f?key=k",
     subtitles: ["http://127.0.0.1:1/stream/s?key=k"],
   };
-  expect(playlist([film])).toBe(
-    "#EXTM3U\n#EXTINF:62,A film.mkv\n#EXTVLCOPT:sub-file=http://127.0.0.1:1/stream/s?key=k\nhttp://127.0.0.1:1/stream/f?key=k\n",
-  );
+  expect(playlist([film])).toBe(`#EXTM3U
+#EXTINF:62,A film.mkv
+#EXTVLCOPT:sub-file=http://127.0.0.1:1/stream/s?key=k
+http://127.0.0.1:1/stream/f?key=k
+`);
   expect(playlist([{ ...film, durationS: null, subtitles: [] }])).toContain("#EXTINF:-1,");
 });
 

@@ -71,7 +71,7 @@ test("a completed torrent is notified once, if the person wants it, and a click 
   expect(opened).toEqual([HASH]);
 });
 
-test("there are no notifications before the person wants them, nor about torrents that were complete before", async () => {
+test("there are no notifications before the user wants them, nor about torrents completed before", async () => {
   const { notifications, shown, tell } = rig();
   tell("complete");
   await notifications.turn(true);

@@ -159,7 +159,7 @@ test("a film that was only opened has no place", async () => {
   expect(places()).toEqual([]);
 });
 
-test("after its end nothing that happens to the video or the daemon reaches it, and the next film has both", async () => {
+test("an ended session ignores the video and the daemon, which the next film uses", async () => {
   const { host, video, clock, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -305,7 +305,7 @@ test("a pause that ends the video's request is not put down to the film, and it 
   expect(video.currentTime).toBe(30);
 });
 
-test("while somebody waits for a torrent on a full disk it is tried again every few seconds, and says why it waits", async () => {
+test("a film on a full disk is tried again every few seconds, and the page says why it waits", async () => {
   const { host, video, clock, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));

@@ -2,7 +2,7 @@
 //
 // Each scene gets a `Stage` and tells it what must hold.
 
-import { control, dark, FITS, light, VIDEO } from "./parts.mjs";
+import { control, dark, FITS, light, one, VIDEO } from "./parts.mjs";
 
 export const layoutScenes = {
   "a narrow window": {
@@ -16,14 +16,17 @@ export const layoutScenes = {
       await stage.click(control("more"));
       await stage.holds(
         "all is in the menu",
-        "['subtitles', 'audio', 'speed', 'pip', 'next', 'previous'].every((key) => document.querySelector(`[role=menu] [data-key=${key}]`))",
+        `["subtitles", "audio", "speed", "pip", "next", "previous"].every((key) =>
+          document.querySelector("[role=menu] [data-key=" + key + "]"),
+        )`,
       );
       await stage.check("more");
       await stage.picture("320-more");
       await stage.click("[role=menu] [data-key=subtitles]");
       await stage.holds(
         "a menu in its place",
-        "document.querySelector('[role=menu]').dataset.name === 'subtitles' && document.documentElement.scrollWidth <= 320",
+        `${one("[role=menu]")}.dataset.name === "subtitles" &&
+          document.documentElement.scrollWidth <= 320`,
       );
       await stage.picture("320-subtitles");
       await stage.check("320, subtitles");
@@ -37,7 +40,10 @@ export const layoutScenes = {
       await stage.ask("trial.card.show('03 – A rather long title that goes on and on')");
       await stage.holds(
         "the card is whole",
-        "(({ top, left, right, bottom }) => top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight)(document.querySelector('.next-card').getBoundingClientRect())",
+        `(() => {
+          const { top, left, right, bottom } = ${one(".next-card")}.getBoundingClientRect();
+          return top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight;
+        })()`,
       );
       await stage.picture("320-card");
     },
@@ -48,7 +54,8 @@ export const layoutScenes = {
     async play(stage) {
       // The element's own length is read only at its events.
       await stage.ask(
-        `Object.defineProperty(${VIDEO}, "duration", { value: 36_300 }); ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
+        `Object.defineProperty(${VIDEO}, "duration", { value: 36_300 });
+        ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
       );
       await stage.holds(
         "hours show",
@@ -104,7 +111,9 @@ export const layoutScenes = {
       );
       await stage.holds(
         "big targets",
-        "[...document.querySelectorAll('.controls .row button, .controls .seek')].every((one) => one.clientHeight >= 44)",
+        `[...document.querySelectorAll(".controls .row button, .controls .seek")].every(
+          ({ clientHeight }) => clientHeight >= 44,
+        )`,
       );
       await stage.holds("it fits", FITS);
       await stage.picture("touch");
@@ -115,7 +124,10 @@ export const layoutScenes = {
       await stage.wait(50);
       await stage.holds(
         "a double tap skips",
-        "trial.calls.filter(([name]) => name === 'seek').length === 1 && trial.calls.find(([name]) => name === 'seek')[1] > 10",
+        `(() => {
+          const seeks = trial.calls.filter(([name]) => name === "seek");
+          return seeks.length === 1 && seeks[0][1] > 10;
+        })()`,
       );
       await stage.picture("touch-skip");
       await stage.ask(`${VIDEO}.pause()`);
@@ -139,7 +151,9 @@ export const layoutScenes = {
       await stage.tap(control("more"));
       await stage.holds(
         "a menu with big items",
-        "[...document.querySelectorAll('[role=menu] button')].every((one) => one.clientHeight >= 44)",
+        `[...document.querySelectorAll("[role=menu] button")].every(
+          ({ clientHeight }) => clientHeight >= 44,
+        )`,
       );
       await stage.picture("touch-menu");
       await stage.tap("[role=menu] [data-key=speed]");

@@ -17,8 +17,14 @@ import { Stage } from "./stage.mjs";
 import { states } from "./states.mjs";
 
 /**
- * What is tried, on which page and screen.
- * @typedef {{ page?: string, width?: number, height?: number, features?: { name: string, value: string }[], touch?: boolean, play(stage: Stage): Promise<void> }} Scene
+ * A scene: its steps, and the page and screen on which they happen.
+ * @typedef {object} Scene
+ * @property {string} [page]
+ * @property {number} [width] in px
+ * @property {number} [height] in px
+ * @property {{ name: string, value: string }[]} [features] media features to emulate
+ * @property {boolean} [touch]
+ * @property {(stage: Stage) => Promise<void>} play
  */
 
 /**
@@ -100,7 +106,8 @@ const server = createServer((request, response) => {
     .end(body.subarray(start));
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-const origin = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
+const address = /** @type {import("node:net").AddressInfo} */ (server.address());
+const origin = `http://127.0.0.1:${address.port}`;
 
 const browser = await launch({
   args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"],

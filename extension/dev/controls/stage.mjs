@@ -92,7 +92,10 @@ export class Stage {
   /** The centre of an element, or the place at a share of its width. */
   async spot(selector, share = 0.5) {
     return this.ask(
-      `(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: left + width * ${share}, y: top + height / 2 }; })()`,
+      `(() => {
+        const box = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+        return { x: box.left + box.width * ${share}, y: box.top + box.height / 2 };
+      })()`,
     );
   }
 
@@ -126,9 +129,11 @@ export class Stage {
   /** Fails the scene for each problem that axe finds. */
   async check(where) {
     if (!(await this.ask("!!globalThis.axe"))) await this.ask(AXE);
-    const found = await this.ask(
-      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`))",
-    );
+    const found = await this.ask(`(async () => {
+      const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+      const places = (nodes) => nodes.map(({ html }) => html.slice(0, 120)).join(" ");
+      return violations.map(({ id, nodes }) => id + ": " + places(nodes));
+    })()`);
     this.fails.push(...found.map((words) => `axe, ${where}: ${words}`));
   }
 

@@ -85,7 +85,11 @@ async function measured(name, { torrents, active }) {
     // Wait until all files are there: a page may show them in portions.
     while (
       await page.evaluate(
-        "(() => { const more = document.querySelector('[data-testid=more-files]'); more?.click(); return !!more })()",
+        `(() => {
+          const more = document.querySelector("[data-testid=more-files]");
+          more?.click();
+          return !!more;
+        })()`,
       )
     )
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -136,9 +140,9 @@ function deselect(page) {
     const box = () => document.querySelector("[data-testid=want-all]");
     const from = performance.now();
     const look = () => {
-      const file = document.querySelector("[data-testid=file]");
-      if (file?.dataset.priority === "skip" && !box().checked && !box().indeterminate) requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - from)));
-      else setTimeout(look, 5);
+      const { priority } = document.querySelector("[data-testid=file]")?.dataset ?? {};
+      if (priority !== "skip" || box().checked || box().indeterminate) return setTimeout(look, 5);
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - from)));
     };
     box().click();
     look();

@@ -198,10 +198,11 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     }
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const address = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
     asked,
     refused,
-    origin: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
+    origin: `http://127.0.0.1:${address.port}`,
     close: () => {
       clearInterval(timer);
       server.closeAllConnections();

@@ -22,8 +22,10 @@ const many = (count) =>
   );
 
 /** The test id and line number of the focused control. */
-const FOCUS =
-  "document.activeElement.closest('[data-testid]')?.dataset.testid + ' ' + document.activeElement.closest('.line')?.dataset.line";
+const FOCUS = `[
+  document.activeElement.closest("[data-testid]")?.dataset.testid,
+  document.activeElement.closest(".line")?.dataset.line,
+].join(" ")`;
 const one = (id) => `document.querySelector("[data-testid=${id}]")`;
 const all = (id) => `[...document.querySelectorAll("[data-testid=${id}]")]`;
 
@@ -86,9 +88,11 @@ export const scenes = {
     torrents: many(30),
     async play(stage, { asked }) {
       await stage.click("[data-line='1'] [data-testid=select]");
-      await stage.ask(
-        `document.querySelector("[data-line='3'] [data-testid=select]").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }))`,
-      );
+      await stage.ask(`
+        document
+          .querySelector("[data-line='3'] [data-testid=select]")
+          .dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
+      `);
       await stage.holds(
         "three are selected",
         `${one("selection")}.innerText.includes("3 selected")`,
@@ -115,7 +119,7 @@ export const scenes = {
       await stage.press("Delete");
       await stage.holds(
         "it asks",
-        `document.querySelector("#dialog").open && document.querySelector("#dialog").innerText.includes("Remove 30 torrents?")`,
+        `document.querySelector("#dialog[open]")?.innerText.includes("Remove 30 torrents?")`,
       );
       await stage.check("removing");
       await stage.press("Enter");
@@ -168,15 +172,20 @@ export const scenes = {
         "one file is found",
         `${all("file")}.length === 1 && ${one("file")}.dataset.index === "14"`,
       );
-      await stage.ask(
-        `(() => { const it = ${one("search")}; it.value = ""; it.dispatchEvent(new Event("input")); })()`,
-      );
-      await stage.ask(
-        `(() => { const it = ${one("sort")}; it.value = "name"; it.dispatchEvent(new Event("change")); })()`,
-      );
+      await stage.ask(`(() => {
+        const search = ${one("search")};
+        search.value = "";
+        search.dispatchEvent(new Event("input"));
+      })()`);
+      await stage.ask(`(() => {
+        const sort = ${one("sort")};
+        sort.value = "name";
+        sort.dispatchEvent(new Event("change"));
+      })()`);
       await stage.holds(
         "it is sorted",
-        `${all("toggle")}.map((it) => it.title).slice(0, 3).join() === "Show,Torrent number 1,Torrent number 2"`,
+        `${all("toggle")}.map((it) => it.title).slice(0, 3).join() ===
+          "Show,Torrent number 1,Torrent number 2"`,
       );
       await stage.check("sorted");
     },
@@ -195,7 +204,8 @@ export const scenes = {
       await stage.ask("void scrollBy(0, 3)");
       await stage.wait(300);
       // Its place in the window. The heights of the lines above are measured anew.
-      const where = `[Math.round(document.activeElement.getBoundingClientRect().top / 2), ${FOCUS}].join()`;
+      const top = "Math.round(document.activeElement.getBoundingClientRect().top / 2)";
+      const where = `[${top}, ${FOCUS}].join()`;
       const before = await stage.ask(where);
       await stage.page.send("Page.navigate", {
         url: `${origin}/player.html?torrent=${"32".padStart(40, "0")}&file=0`,
@@ -219,7 +229,10 @@ export const scenes = {
       await stage.holds("it says so", `${one("already")}?.innerText === "Already in the list"`);
       await stage.holds(
         "it is in sight",
-        `(() => { const { top, bottom } = ${one("already")}.getBoundingClientRect(); return top > 60 && bottom < innerHeight; })()`,
+        `(() => {
+          const { top, bottom } = ${one("already")}.getBoundingClientRect();
+          return top > 60 && bottom < innerHeight;
+        })()`,
       );
       await stage.holds(
         "it is read aloud",
@@ -244,7 +257,8 @@ export const scenes = {
       await stage.click("[data-testid=want-all]");
       await stage.holds(
         "all are",
-        `${one("want-all")}.checked && ${all("file")}.every((it) => it.dataset.priority === "normal")`,
+        `${one("want-all")}.checked &&
+          ${all("file")}.every((it) => it.dataset.priority === "normal")`,
       );
       if (asked.filter(({ kind }) => kind === "set_priorities").length !== 3)
         stage.fails.push("each click is one intent");
@@ -345,7 +359,8 @@ export const scenes = {
       );
       await stage.holds(
         "what is there is told from what is not",
-        "getComputedStyle(document.querySelector('.meter-fill')).backgroundColor !== getComputedStyle(document.querySelector('.meter')).backgroundColor",
+        `getComputedStyle(document.querySelector(".meter-fill")).backgroundColor !==
+          getComputedStyle(document.querySelector(".meter")).backgroundColor`,
       );
       await stage.picture("list-forced-colours");
     },
@@ -395,8 +410,10 @@ export const scenes = {
       await stage.holds("it opens", `!!${one("details")}`);
       await stage.click("[data-testid=details]");
       await stage.holds("details are there", `!!${one("recheck")}`);
-      const below = (id) =>
-        `${one(id)}.closest(".details-part").querySelector("[data-wrong]")?.innerText.includes("${words}")`;
+      const below = (id) => {
+        const wrong = `${one(id)}.closest(".details-part").querySelector("[data-wrong]")`;
+        return `${wrong}?.innerText.includes("${words}")`;
+      };
       await stage.ask(`${one("recheck")}.click()`);
       await stage.holds("the check is refused beside its button", below("recheck"));
       await stage.ask(`${one("queue-top")}.click()`);
@@ -408,7 +425,11 @@ export const scenes = {
       await stage.ask(`${all("want")}.at(-1).click()`);
       await stage.holds(
         "the row says why, and is in the window",
-        `(() => { const it = ${one("torrent-reply")}; const box = it?.getBoundingClientRect(); return it?.innerText.includes("${words}") && box.top > 60 && box.bottom < innerHeight; })()`,
+        `(() => {
+          const reply = ${one("torrent-reply")};
+          const { top, bottom } = reply.getBoundingClientRect();
+          return reply.innerText.includes("${words}") && top > 60 && bottom < innerHeight;
+        })()`,
       );
       await stage.check("refused in the row");
       await stage.picture("list-refused");
@@ -426,7 +447,11 @@ export const scenes = {
     async play(stage) {
       await stage.ask("scrollTo(0, 2000)");
       await stage.wait(500);
-      const seen = `(() => { const it = ${all("toggle")}.find((it) => it.getBoundingClientRect().top > 100); return it.title + " " + Math.round(it.getBoundingClientRect().top); })()`;
+      const seen = `(() => {
+        const top = (it) => it.getBoundingClientRect().top;
+        const first = ${all("toggle")}.find((it) => top(it) > 100);
+        return first.title + " " + Math.round(top(first));
+      })()`;
       const before = await stage.ask(seen);
       const paste = ["ab", "cd"].map((one) => `magnet:?xt=urn:btih:${one.repeat(20)}`).join("\n");
       await stage.ask(`(() => {

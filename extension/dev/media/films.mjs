@@ -77,7 +77,11 @@ function picture(codec, length) {
       "-f",
       "lavfi",
       "-i",
-      `testsrc2=s=320x180:r=25:d=${length},drawbox=x=160:w=160:c=black:t=fill,drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`,
+      [
+        `testsrc2=s=320x180:r=25:d=${length}`,
+        "drawbox=x=160:w=160:c=black:t=fill",
+        `drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`,
+      ].join(","),
       ...VIDEO[codec],
       path,
     ]),

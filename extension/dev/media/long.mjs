@@ -94,16 +94,19 @@ async function watch(speed, until) {
   }
   if (all.length > 0)
     console.log(
-      `A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms, median ${number(median(all))}.`,
+      `A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms,`,
+      `median ${number(median(all))}.`,
     );
   console.log(
-    `Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`,
+    `Memory: ${number(memories[0])} MB after ${EVERY_S} s,`,
+    `${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`,
   );
   const [grown, grownAlive] = [growth(memories), growth(alives)];
   const fails = (speed === 1 && grown > MOST_GROWTH) || grownAlive > MOST_GROWTH_ALIVE;
   if (fails) process.exitCode = 1;
   console.log(
-    `The process grew by ${number(grown, 1)} MB, what its worker keeps alive by ${number(grownAlive, 1)} MB${fails ? ": too much." : "."}`,
+    `The process grew by ${number(grown, 1)} MB,`,
+    `its worker’s live data by ${number(grownAlive, 1)} MB${fails ? ": too much." : "."}`,
   );
   await closePage(browser, page);
 }

@@ -36,9 +36,8 @@ try {
       "sent",
       sent.get(basename(path)),
     );
-  await page.evaluate(
-    `void trial.${way}(${JSON.stringify(`${base}/stream/${basename(path)}`)}).catch((error) => console.log(String(error)))`,
-  );
+  const url = JSON.stringify(`${base}/stream/${basename(path)}`);
+  await page.evaluate(`void trial.${way}(${url}).catch((error) => console.log(String(error)))`);
   await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   await show();
   for (const at of seeks) {

@@ -32,6 +32,24 @@ export const STYLED = {
   height: 720,
   box: (i) => ({ x: 100 + (i % 5) * 150, y: 80, width: 140, height: 60 }),
 };
+/** The fields of the only style: yellow text with a black outline. */
+const STYLE = [
+  ["Name", "Default"],
+  ["Fontname", "DejaVu Sans"],
+  ["Fontsize", 48],
+  ["PrimaryColour", "&H0000FFFF"],
+  ["OutlineColour", "&H00000000"],
+  ["ScaleX", 100],
+  ["ScaleY", 100],
+  ["BorderStyle", 1],
+  ["Outline", 3],
+  ["Shadow", 0],
+  ["Alignment", 2],
+  ["MarginL", 20],
+  ["MarginR", 20],
+  ["MarginV", 40],
+  ["Encoding", 1],
+];
 const head = `[Script Info]
 ScriptType: v4.00+
 PlayResX: ${STYLED.width}
@@ -39,8 +57,8 @@ PlayResY: ${STYLED.height}
 ScaledBorderAndShadow: yes
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
-Style: Default,DejaVu Sans,48,&H0000FFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,3,0,2,20,20,40,1
+Format: ${STYLE.map(([field]) => field).join(", ")}
+Style: ${STYLE.map(([, value]) => value).join(",")}
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
@@ -52,7 +70,11 @@ const ass = (text) =>
       const times = `${clock(i * 4, ".").slice(1, 11)},${clock(i * 4 + 3, ".").slice(1, 11)}`;
       const { x, y, width, height } = STYLED.box(i);
       // Blue, in ASS's byte order.
-      return `Dialogue: 0,${times},Default,,0,0,0,,{\\an7\\pos(${x},${y})\\p1\\bord0\\shad0\\1c&HFF0000&}m 0 0 l ${width} 0 ${width} ${height} 0 ${height}\nDialogue: 1,${times},Default,,0,0,0,,${text(i)}\n`;
+      const look = `{\\an7\\pos(${x},${y})\\p1\\bord0\\shad0\\1c&HFF0000&}`;
+      const box = `m 0 0 l ${width} 0 ${width} ${height} 0 ${height}`;
+      return [look + box, text(i)]
+        .map((event, layer) => `Dialogue: ${layer},${times},Default,,0,0,0,,${event}\n`)
+        .join("");
     })
     .join("");
 

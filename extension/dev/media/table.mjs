@@ -112,15 +112,26 @@ const daemon = process.argv.includes("--daemon")
 const { server, sent, base } = await serve(scripts, paths, daemon);
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
 const stage = { browser, base, sent };
+const COLUMNS = [
+  "film",
+  "way",
+  "verdict",
+  "first frame ms",
+  "beeps (start, forwards, back)",
+  "Hz",
+  "A/V ms against plain",
+  "seeks ms",
+  "KB",
+  "looks",
+  "fails",
+];
 const began = Date.now();
 let failures = 0;
 
 try {
   const plain = { aac: await plainly(stage, PLAIN.aac), opus: await plainly(stage, PLAIN.opus) };
-  console.log(
-    "film | way | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | looks | fails",
-  );
-  console.log("--- | --- | --- | --- | --- | --- | --- | --- | --- | --- | ---");
+  console.log(COLUMNS.join(" | "));
+  console.log(COLUMNS.map(() => "---").join(" | "));
   const line = (
     name,
     way,
@@ -171,7 +182,8 @@ try {
         .join(" · "),
     );
   console.log(
-    `${rows.length} films in ${Math.round((Date.now() - began) / 1000)} s. ${failures === 0 ? "All cells hold." : `${failures} films fail.`}`,
+    `${rows.length} films in ${Math.round((Date.now() - began) / 1000)} s.`,
+    failures === 0 ? "All cells hold." : `${failures} films fail.`,
   );
 } finally {
   await browser.close();

@@ -13,6 +13,7 @@ import { t, tn } from "../text/messages";
 import * as icons from "../ui/icons";
 import type { Touched } from "./adding_choice";
 import { bytesOf, filmOf, isChosen, shortage } from "./adding_choice";
+import { isChecked } from "./forms";
 
 /** What a person can do in the dialog. */
 export interface AddingActions {
@@ -54,38 +55,93 @@ export function addingView(
   const chosen = bytesOf(files, ui.touched);
   const film = filmOf(files, ui.touched, torrent.next?.index);
   const left = files.length - ui.filesShown;
-  return html`<form class="adding" data-testid="adding" @submit=${(event: Event) => event.preventDefault()}>
+  const shown = files.slice(0, ui.filesShown);
+  return html`<form
+    class="adding"
+    data-testid="adding"
+    @submit=${(event: Event) => event.preventDefault()}
+  >
     <header class="adding-head">
       <h2 id="adding-title"><bdi>${torrent.name}</bdi></h2>
-      <button type="button" class="icon-button" aria-label=${t("addLater")} title=${t("addLater")} @click=${() => actions.later()}>${icons.cross}</button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label=${t("addLater")}
+        title=${t("addLater")}
+        @click=${() => actions.later()}
+      >
+        ${icons.cross}
+      </button>
     </header>
     <div class="adding-body">
       ${files.length > 1 ? allView(files, chosen.count, actions) : nothing}
       <ul class="adding-files" aria-label=${t("addFiles")}>
-        ${files.slice(0, ui.filesShown).map((file) => fileView(file, files.length > 1, ui, actions))}
+        ${shown.map((file) => fileView(file, files.length > 1, ui, actions))}
       </ul>
-      ${left > 0 ? html`<button type="button" class="quiet-button" @click=${() => actions.moreFiles()}>${tn("addShowMore", left)}</button>` : nothing}
+      ${
+        left > 0
+          ? html`<button type="button" class="quiet-button" @click=${() => actions.moreFiles()}>
+            ${tn("addShowMore", left)}
+          </button>`
+          : nothing
+      }
     </div>
     ${folderView(ui, actions)}
-    <p class="adding-space" data-testid="adding-space" role="status" data-short=${shortage(files, ui.touched, rootOf(ui)) !== undefined ? "true" : "false"}>
+    <p
+      class="adding-space"
+      data-testid="adding-space"
+      role="status"
+      data-short=${shortage(files, ui.touched, rootOf(ui)) !== undefined ? "true" : "false"}
+    >
       ${spaceWords(files, ui, chosen.missing)}
     </p>
-    <p class="hint">${film ? t("addWatchHint", splitPath(film.path).name) : t("addDownloadHint")}</p>
+    <p class="hint">
+      ${film ? t("addWatchHint", splitPath(film.path).name) : t("addDownloadHint")}
+    </p>
     <p class="settings-words" data-testid="adding-words" role="alert">${ui.words || nothing}</p>
     <footer class="adding-foot">
-      <button type="button" class="button" data-testid="adding-cancel" ?disabled=${ui.busy} @click=${() => actions.cancel()}>${t("addCancel")}</button>
+      <button
+        type="button"
+        class="button"
+        data-testid="adding-cancel"
+        ?disabled=${ui.busy}
+        @click=${() => actions.cancel()}
+      >
+        ${t("addCancel")}
+      </button>
       <span class="spacer"></span>
       ${
         ui.waiting > 0
-          ? html`<button type="button" class="button" data-testid="adding-download-all" ?disabled=${ui.busy} @click=${() => actions.downloadAll()}>
+          ? html`<button
+            type="button"
+            class="button"
+            data-testid="adding-download-all"
+            ?disabled=${ui.busy}
+            @click=${() => actions.downloadAll()}
+          >
             ${t("addDownloadAll", ui.waiting + 1)}
           </button>`
           : nothing
       }
-      <button type="button" class="button ${film ? "" : "primary"}" data-testid="adding-download" ?autofocus=${film === undefined} ?disabled=${ui.busy || chosen.count === 0} @click=${() => actions.download()}>
+      <button
+        type="button"
+        class="button ${film ? "" : "primary"}"
+        data-testid="adding-download"
+        ?autofocus=${film === undefined}
+        ?disabled=${ui.busy || chosen.count === 0}
+        @click=${() => actions.download()}
+      >
         ${t("addDownload")}
       </button>
-      <button type="button" class="button primary" data-testid="adding-watch" ?hidden=${!film} ?autofocus=${film !== undefined} ?disabled=${ui.busy || !film} @click=${() => actions.watch()}>
+      <button
+        type="button"
+        class="button primary"
+        data-testid="adding-watch"
+        ?hidden=${!film}
+        ?autofocus=${film !== undefined}
+        ?disabled=${ui.busy || !film}
+        @click=${() => actions.watch()}
+      >
         ${icons.play}${t("addWatch")}
       </button>
     </footer>
@@ -106,7 +162,10 @@ export function spaceWords(
       : t("addFits", size(missing), size(root.freeBytes));
   const needs = t("addShort", size(missing), size(short.free));
   if (short.without.length === 0) return needs;
-  return `${needs} ${t("addWithout", short.without.map((file) => t("addNamed", splitPath(file.path).name, size(file.length))).join(", "))}`;
+  const without = short.without.map(({ path, length }) =>
+    t("addNamed", splitPath(path).name, size(length)),
+  );
+  return `${needs} ${t("addWithout", without.join(", "))}`;
 }
 
 function rootOf(ui: Pick<AddingUi, "roots" | "root">): RootView | undefined {
@@ -124,9 +183,13 @@ function allView(
       data-testid="adding-all"
       .checked=${live(chosen === files.length)}
       .indeterminate=${live(chosen > 0 && chosen < files.length)}
-      @change=${(event: Event) => actions.chooseAll((event.currentTarget as HTMLInputElement).checked)}
+      @change=${(event: Event) => actions.chooseAll(isChecked(event))}
     />
-    ${chosen === files.length ? tn("addAllFiles", files.length) : t("addSomeFiles", chosen, files.length)}
+    ${
+      chosen === files.length
+        ? tn("addAllFiles", files.length)
+        : t("addSomeFiles", chosen, files.length)
+    }
   </label>`;
 }
 
@@ -144,12 +207,13 @@ function fileView(
           ? html`<input
             type="checkbox"
             .checked=${live(isChosen(file, ui.touched))}
-            @change=${(event: Event) => actions.choose(file.index, (event.currentTarget as HTMLInputElement).checked)}
+            @change=${(event: Event) => actions.choose(file.index, isChecked(event))}
           />`
           : nothing
       }
       <span class="adding-path" title=${file.path}>
-        <bdi class="adding-name">${name}</bdi>${folder ? html`<bdi class="adding-in">${folder.slice(0, -1)}</bdi>` : nothing}
+        <bdi class="adding-name">${name}</bdi
+        >${folder ? html`<bdi class="adding-in">${folder.slice(0, -1)}</bdi>` : nothing}
       </span>
       <span class="adding-size">${size(file.length)}</span>
     </label>
@@ -157,13 +221,18 @@ function fileView(
 }
 
 function folderView(ui: AddingUi, actions: AddingActions): TemplateResult {
+  const change = (event: Event) => actions.into((event.currentTarget as HTMLSelectElement).value);
   const only = ui.roots.length === 1 ? ui.roots[0]!.label : undefined;
   return html`<p class="adding-folder">
     <label for="adding-root">${t("addFolder")}</label>
     ${
       only === undefined
-        ? html`<select id="adding-root" data-testid="adding-root" @change=${(event: Event) => actions.into((event.currentTarget as HTMLSelectElement).value)}>
-          ${ui.roots.map((root) => html`<option value=${root.key} ?selected=${root.key === ui.root}>${root.label}</option>`)}
+        ? html`<select id="adding-root" data-testid="adding-root" @change=${change}>
+          ${ui.roots.map(
+            (root) => html`<option value=${root.key} ?selected=${root.key === ui.root}>
+            ${root.label}
+          </option>`,
+          )}
         </select>`
         : html`<output id="adding-root"><bdi>${only}</bdi></output>`
     }

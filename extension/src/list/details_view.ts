@@ -51,12 +51,15 @@ export function detailsView(
       isDescribed(torrent)
         ? html`<section class="details-part">
           <h2>${t("torrentFilesOnDisk")}</h2>
-          ${placeView(torrent, ui, actions)}${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${wordsView(ui.words.files)}${moveView(torrent, ui, actions)}
+          ${placeView(torrent, ui, actions)} ${displacedView(torrent, ui, actions)}
+          ${recheckView(torrent, ui, actions)} ${wordsView(ui.words.files)}
+          ${moveView(torrent, ui, actions)}
         </section>`
         : nothing
     }
     ${limitsView(torrent, ui, actions)}
-    ${trackersView(torrent.infoHash, torrent.trackers, ui, actions)} ${peersView(torrent, peers, ui, actions)}
+    ${trackersView(torrent.infoHash, torrent.trackers, ui, actions)}
+    ${peersView(torrent, peers, ui, actions)}
   </div>`;
 }
 
@@ -71,12 +74,22 @@ function factsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Tem
       <div><dt>${t("torrentQueue")}</dt><dd>${queueView(torrent, ui, actions)}</dd></div>
     </dl>
     <div class="details-act">
-      <button class="button" data-testid="copy-magnet" ?disabled=${!ui.isOnline} @click=${() => actions.copyMagnet(infoHash)}>
+      <button
+        class="button"
+        data-testid="copy-magnet"
+        ?disabled=${!ui.isOnline}
+        @click=${() => actions.copyMagnet(infoHash)}
+      >
         ${isCopied ? t("torrentCopied") : t("torrentCopyMagnet")}
       </button>
       ${
         isDescribed(torrent)
-          ? html`<button class="button" data-testid="save-torrent" ?disabled=${!ui.isOnline} @click=${() => actions.saveTorrent(infoHash)}>
+          ? html`<button
+            class="button"
+            data-testid="save-torrent"
+            ?disabled=${!ui.isOnline}
+            @click=${() => actions.saveTorrent(infoHash)}
+          >
             ${t("torrentSaveFile")}
           </button>`
           : nothing
@@ -96,9 +109,12 @@ function queueView(
   return html`<span class="queue" data-testid="queue"
     ><span>${number(queuePosition)}</span>
     ${MOVES.map(
-      (
-        to,
-      ) => html`<button class="quiet-button" data-testid="queue-${to}" ?disabled=${!ui.isOnline} @click=${() => actions.moveInQueue(infoHash, to)}>
+      (to) => html`<button
+        class="quiet-button"
+        data-testid="queue-${to}"
+        ?disabled=${!ui.isOnline}
+        @click=${() => actions.moveInQueue(infoHash, to)}
+      >
         ${t(`torrentQueue_${to}`)}
       </button>`,
     )}</span
@@ -114,11 +130,19 @@ function contentFacts(torrent: Opened): TemplateResult {
         ? "torrentVersionBoth"
         : "torrentVersion1";
   const sent = sentWords(torrent);
+  const discarded = wasted > 0 ? `, ${t("torrentDiscarded", size(wasted))}` : "";
   return html`<div><dt>${t("torrentVersion")}</dt><dd>${t(kind)}</dd></div>
-    ${torrent.private ? html`<div><dt>${t("torrentPrivate")}</dt><dd>${t("torrentPrivateWords")}</dd></div>` : nothing}
-    <div><dt>${t("torrentPieces")}</dt><dd>${number(pieceCount)} × ${binary(pieceLength)}</dd></div>
+    ${
+      torrent.private
+        ? html`<div><dt>${t("torrentPrivate")}</dt><dd>${t("torrentPrivateWords")}</dd></div>`
+        : nothing
+    }
+    <div>
+      <dt>${t("torrentPieces")}</dt>
+      <dd>${number(pieceCount)} × ${binary(pieceLength)}</dd>
+    </div>
     <div><dt>${t("torrentFilesLabel")}</dt><dd>${number(files.length)}</dd></div>
-    <div><dt>${t("torrentReceived")}</dt><dd>${size(downloaded)}${wasted > 0 ? `, ${t("torrentDiscarded", size(wasted))}` : ""}</dd></div>
+    <div><dt>${t("torrentReceived")}</dt><dd>${size(downloaded)}${discarded}</dd></div>
     ${sent ? html`<div><dt>${t("torrentSent")}</dt><dd>${sent}</dd></div>` : nothing}`;
 }
 
@@ -138,7 +162,12 @@ function placeView(
     <p class="details-words"><bdi class="place" data-testid="place">${path}</bdi></p>
     ${
       ui.hasFolders
-        ? html`<button class="button" data-testid="show-in-folder" ?disabled=${!ui.isOnline} @click=${() => actions.showInFolder(infoHash)}>
+        ? html`<button
+          class="button"
+          data-testid="show-in-folder"
+          ?disabled=${!ui.isOnline}
+          @click=${() => actions.showInFolder(infoHash)}
+        >
           ${t("torrentShowInFolder")}
         </button>`
         : nothing
@@ -164,7 +193,12 @@ function displacedView(
       : t("torrentDisplacedMany", number(displaced.length));
   return html`<div class="details-act" data-testid="displaced">
     <p class="details-words">${what} ${t("torrentAdoptOverwrites")}</p>
-    <button class="button" data-testid="adopt" ?disabled=${!ui.isOnline} @click=${() => actions.adopt(torrent.infoHash)}>
+    <button
+      class="button"
+      data-testid="adopt"
+      ?disabled=${!ui.isOnline}
+      @click=${() => actions.adopt(torrent.infoHash)}
+    >
       ${t("torrentAdopt")}
     </button>
   </div>`;
@@ -184,7 +218,8 @@ function recheckView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): T
     </button>
     ${
       isChecking
-        ? html`${meter(t("torrentChecked"), checkProgress, "recheck-progress")}<span>${percent(checkProgress, 1)}</span>`
+        ? html`${meter(t("torrentChecked"), checkProgress, "recheck-progress")}
+            <span>${percent(checkProgress, 1)}</span>`
         : nothing
     }
   </div>`;
@@ -213,22 +248,46 @@ function moveView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Temp
         ? html`<label class="entry"
           ><span>${t("torrentLocation")}</span
           ><select name="root" data-testid="move-root">
-            ${locations.map(({ key, label }) => html`<option value=${key} ?selected=${key === root}>${label}</option>`)}
+            ${locations.map(
+              ({ key, label }) => html`<option value=${key} ?selected=${key === root}>
+              ${label}
+            </option>`,
+            )}
           </select></label
         >`
         : nothing
     }
     <label class="entry"
       ><span>${t("torrentFolder")}</span
-      ><input name="folder" data-testid="move-folder" type="text" .defaultValue=${folder.slice(0, -1)} placeholder=${t("torrentNoFolder")} autocomplete="off" spellcheck="false"
+      ><input
+        name="folder"
+        data-testid="move-folder"
+        type="text"
+        .defaultValue=${folder.slice(0, -1)}
+        placeholder=${t("torrentNoFolder")}
+        autocomplete="off"
+        spellcheck="false"
     /></label>
     <label class="entry"
       ><span>${t("torrentName")}</span
-      ><input name="name" data-testid="move-name" type="text" .defaultValue=${name} autocomplete="off" spellcheck="false" required
+      ><input
+        name="name"
+        data-testid="move-name"
+        type="text"
+        .defaultValue=${name}
+        autocomplete="off"
+        spellcheck="false"
+        required
     /></label>
     <div class="form-end">
-      <button class="button" data-testid="move" ?disabled=${!ui.isOnline || moveProgress !== null}>${t("torrentMove")}</button>
-      ${moveProgress === null ? wordsView(ui.words.move) : meter(t("torrentMoved"), moveProgress, "move-progress")}
+      <button class="button" data-testid="move" ?disabled=${!ui.isOnline || moveProgress !== null}>
+        ${t("torrentMove")}
+      </button>
+      ${
+        moveProgress === null
+          ? wordsView(ui.words.move)
+          : meter(t("torrentMoved"), moveProgress, "move-progress")
+      }
     </div>
   </form>`;
 }
@@ -238,17 +297,28 @@ function limitsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Te
   const field = (name: keyof typeof texts, label: string, unit: string) => html`<label class="entry"
     ><span>${label}</span
     ><span class="entry-line"
-      ><input name=${name} data-testid="limit-${name}" type="text" inputmode="decimal" .defaultValue=${texts[name]} placeholder=${t("torrentLimitUsual")} autocomplete="off"
+      ><input
+        name=${name}
+        data-testid="limit-${name}"
+        type="text"
+        inputmode="decimal"
+        .defaultValue=${texts[name]}
+        placeholder=${t("torrentLimitUsual")}
+        autocomplete="off"
       /><span class="entry-unit">${unit}</span></span
     ></label
   >`;
   return html`<section class="details-part">
     <h2>${t("torrentLimits")}</h2>
     <form class="entries" @submit=${submitted((form) => actions.limit(torrent.infoHash, form))}>
-      ${field("download", t("torrentLimitDownload"), "MB/s")} ${field("upload", t("torrentLimitUpload"), "MB/s")}
-      ${field("ratio", t("torrentLimitRatio"), "")} ${field("seedTime", t("torrentLimitSeedTime"), t("torrentMinutes"))}
+      ${field("download", t("torrentLimitDownload"), "MB/s")}
+      ${field("upload", t("torrentLimitUpload"), "MB/s")}
+      ${field("ratio", t("torrentLimitRatio"), "")}
+      ${field("seedTime", t("torrentLimitSeedTime"), t("torrentMinutes"))}
       <div class="form-end">
-        <button class="button" data-testid="limits-save" ?disabled=${!ui.isOnline}>${t("torrentLimitsSave")}</button>
+        <button class="button" data-testid="limits-save" ?disabled=${!ui.isOnline}>
+          ${t("torrentLimitsSave")}
+        </button>
         ${wordsView(ui.words.limits)}
       </div>
     </form>

@@ -68,17 +68,22 @@ function removeView(
 ): TemplateResult {
   const verified = torrents.reduce((sum, torrent) => sum + torrent.verified, 0);
   const more = torrents.length - NAMES;
+  const names = torrents.slice(0, NAMES).map(({ name }) => name);
   return html`<h2 id="dialog-title">${tn("removeTitle", torrents.length)}</h2>
     <ul class="dialog-names">
-      ${torrents.slice(0, NAMES).map(({ name }) => html`<li class="dialog-name"><bdi>${name}</bdi></li>`)}
+      ${names.map((name) => html`<li class="dialog-name"><bdi>${name}</bdi></li>`)}
       ${more > 0 ? html`<li>${tn("removeMore", more)}</li>` : ""}
     </ul>
     <p>${verified > 0 ? t("removeOnDisk", size(verified)) : t("removeNothingYet")}</p>
     <div class="dialog-buttons">
       <button class="button" data-testid="remove-cancel" @click=${cancel}>${t("cancel")}</button>
       <span class="spacer"></span>
-      <button class="button danger" data-testid="remove-delete" @click=${() => decide(true)}>${t("removeAndDelete")}</button>
-      <button class="button primary" data-testid="remove-keep" @click=${() => decide(false)}>${t("torrentRemove")}</button>
+      <button class="button danger" data-testid="remove-delete" @click=${() => decide(true)}>
+        ${t("removeAndDelete")}
+      </button>
+      <button class="button primary" data-testid="remove-keep" @click=${() => decide(false)}>
+        ${t("torrentRemove")}
+      </button>
     </div>`;
 }
 
@@ -98,11 +103,19 @@ function renameView(
     <p class="dialog-name"><bdi>${name}</bdi></p>
     <label class="entry"
       ><span>${t("renameName")}</span
-      ><input name="name" data-testid="rename-name" type="text" autocomplete="off" spellcheck="false" required
+      ><input
+        name="name"
+        data-testid="rename-name"
+        type="text"
+        autocomplete="off"
+        spellcheck="false"
+        required
     /></label>
     <p class="dialog-wrong" role="status">${words}</p>
     <div class="dialog-buttons">
-      <button type="button" class="button" data-testid="rename-cancel" @click=${cancel}>${t("cancel")}</button>
+      <button type="button" class="button" data-testid="rename-cancel" @click=${cancel}>
+        ${t("cancel")}
+      </button>
       <span class="spacer"></span>
       <button class="button primary" data-testid="rename-save">${t("torrentRename")}</button>
     </div>

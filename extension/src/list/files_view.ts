@@ -16,6 +16,7 @@ import { cutName } from "../ui/cut_name";
 import * as icons from "../ui/icons";
 import { meter } from "../ui/meter";
 import { styles } from "../ui/styles";
+import { isChecked } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 import type { Folder } from "./tree";
 
@@ -42,6 +43,8 @@ export function toolsView(
   const { infoHash } = torrent;
   const chosen = files.filter(isWanted).length;
   const all = files.map((_, at) => at);
+  const find = (event: Event) =>
+    actions.findFile(infoHash, (event.currentTarget as HTMLInputElement).value);
   return html`<div class="tools">
     ${
       files.length > 1
@@ -71,11 +74,15 @@ export function toolsView(
           aria-label=${t("torrentFindFile")}
           placeholder=${t("torrentFindFile")}
           .value=${live(ui.search)}
-          @input=${(event: Event) => actions.findFile(infoHash, (event.currentTarget as HTMLInputElement).value)}
+          @input=${find}
         />`
         : nothing
     }
-    ${torrent.next === null ? html`<span class="tools-words">${t("torrentNothingPlays")}</span>` : nothing}
+    ${
+      torrent.next === null
+        ? html`<span class="tools-words">${t("torrentNothingPlays")}</span>`
+        : nothing
+    }
     <button
       class="quiet-button tools-details"
       data-testid="details"
@@ -99,7 +106,13 @@ export function folderView(
   actions: TorrentActions,
 ): TemplateResult {
   const { chosen, length, verified } = sums(folder, files);
-  return html`<div class="folder" data-testid="folder" data-path=${folder.path} data-chosen=${chosen} ${styles({ "--depth": String(depth) })}>
+  return html`<div
+    class="folder"
+    data-testid="folder"
+    data-path=${folder.path}
+    data-chosen=${chosen}
+    ${styles({ "--depth": String(depth) })}
+  >
     <input
       type="checkbox"
       class="file-want"
@@ -151,6 +164,7 @@ export function fileView(
 ): TemplateResult {
   const { name } = splitPath(file.path);
   const kind = kindWords(file);
+  const done = file.length > 0 ? file.verified / file.length : 1;
   return html`<div
     class="file"
     data-testid="file"
@@ -159,12 +173,13 @@ export function fileView(
     ?data-alone=${ui.isAlone}
     ${styles({ "--depth": String(ui.depth) })}
   >
-    ${ui.isAlone ? nothing : wantView(infoHash, file, name, actions)} ${leadView(infoHash, file, name, actions)}
+    ${ui.isAlone ? nothing : wantView(infoHash, file, name, actions)}
+    ${leadView(infoHash, file, name, actions)}
     <span class="file-path" title=${file.path}>
       <span class="file-name">${cutName(name)}</span>
       ${kind ? html`<span class="file-kind">${kind}</span>` : nothing}
     </span>
-    ${meter(t("torrentDownloaded"), file.length > 0 ? file.verified / file.length : 1, "file-progress")}
+    ${meter(t("torrentDownloaded"), done, "file-progress")}
     <span class="file-share">${percent(file.verified, file.length)}</span>
     <span class="file-size">${size(file.length)}</span>
     ${ui.isAlone ? nothing : priorityView(infoHash, file, name, actions)}
@@ -209,6 +224,8 @@ function leadView(
   actions: TorrentActions,
 ): TemplateResult {
   if (!file.playable) return html`<span class="file-play file-still">${icons.document_}</span>`;
+  const title =
+    file.positionS > 0 ? t("torrentResumeAt", clockTime(file.positionS)) : t("torrentPlayIt");
   return html`<a
     class="file-play"
     data-testid="play"
@@ -216,7 +233,7 @@ function leadView(
     data-index=${file.index}
     href=${playerPage(infoHash, file.index)}
     aria-label=${t("torrentPlay", name)}
-    title=${file.positionS > 0 ? t("torrentResumeAt", clockTime(file.positionS)) : t("torrentPlayIt")}
+    title=${title}
     @pointerenter=${() => actions.prepare(infoHash, file.index)}
     >${icons.play}</a
   >`;
@@ -229,13 +246,17 @@ function wantView(
   name: string,
   actions: TorrentActions,
 ): TemplateResult {
+  const change = (event: Event) => {
+    const priority = isChecked(event) ? "normal" : "skip";
+    actions.want(infoHash, [{ index: file.index, priority }]);
+  };
   return html`<input
     type="checkbox"
     class="file-want"
     data-testid="want"
     aria-label=${t("torrentDownloadNamed", name)}
     .checked=${live(isWanted(file))}
-    @change=${(event: Event) => actions.want(infoHash, [{ index: file.index, priority: isChecked(event) ? "normal" : "skip" }])}
+    @change=${change}
   />`;
 }
 
@@ -289,8 +310,4 @@ function watchedView(
   >
     ${watched ? icons.check : html`<span class="unwatched" ${styles({ "--part": `${part}%` })}></span>`}
   </button>`;
-}
-
-function isChecked(event: Event): boolean {
-  return (event.currentTarget as HTMLInputElement).checked;
 }

@@ -27,14 +27,21 @@ export function firstUseView(
     settings.upLimitBps === null
       ? t("firstUseNoLimit")
       : t("firstUseLimit", rate(settings.upLimitBps));
-  return html`<form class="notice first-use" data-testid="first-use" aria-labelledby="first-use-words" @submit=${submit}>
+  return html`<form
+    class="notice first-use"
+    data-testid="first-use"
+    aria-labelledby="first-use-words"
+    @submit=${submit}
+  >
     <p id="first-use-words">${t("firstUse")} ${now}</p>
     <p class="first-use-line">
       <label for="first-use-limit">${t("firstUseChoose")}</label>
       <select id="first-use-limit" name="limit" data-testid="first-use-limit">
         ${limits.map(
           (limit, index) =>
-            html`<option value=${index} ?selected=${limit === settings.upLimitBps}>${limit === null ? t("firstUseUnlimited") : rate(limit)}</option>`,
+            html`<option value=${index} ?selected=${limit === settings.upLimitBps}>
+              ${limit === null ? t("firstUseUnlimited") : rate(limit)}
+            </option>`,
         )}
       </select>
       <button class="button primary" data-testid="first-use-done">${t("firstUseDone")}</button>

@@ -18,6 +18,15 @@ export interface FormWords {
   isWrong: boolean;
 }
 
+/** Whether the checkbox that sent this event is checked. */
+export function isChecked(event: Event): boolean {
+  return (event.currentTarget as HTMLInputElement).checked;
+}
+
+/** The message below a form. Takes no space without a message. */
 export function wordsView(words: FormWords | undefined): TemplateResult {
-  return html`<p class="details-words" role="status" ?data-wrong=${words?.isWrong}>${words?.text ?? ""}</p>`;
+  // No spaces inside: the style sheet hides an empty paragraph.
+  return html`<p class="details-words" role="status" ?data-wrong=${words?.isWrong}
+    >${words?.text ?? ""}</p
+  >`;
 }

@@ -23,7 +23,12 @@ export function linkFieldView(words: string, actions: LinkFieldActions): Templat
   const closeOnEscape = (event: KeyboardEvent) => {
     if (event.key === "Escape") actions.close();
   };
-  return html`<form class="link-field" data-testid="link-form" @submit=${submit} @keydown=${closeOnEscape}>
+  return html`<form
+    class="link-field"
+    data-testid="link-form"
+    @submit=${submit}
+    @keydown=${closeOnEscape}
+  >
     <label for="link">${t("addLinkLabel")}</label>
     <div class="link-line">
       <input
@@ -40,7 +45,13 @@ export function linkFieldView(words: string, actions: LinkFieldActions): Templat
         aria-invalid=${words ? "true" : "false"}
       />
       <button class="button primary" data-testid="link-add">${t("commonAdd")}</button>
-      <button type="button" class="icon-button" aria-label=${t("addLinkClose")} title=${t("commonClose")} @click=${() => actions.close()}>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label=${t("addLinkClose")}
+        title=${t("commonClose")}
+        @click=${() => actions.close()}
+      >
         ${icons.cross}
       </button>
     </div>

@@ -42,7 +42,12 @@ export function listView(
   state: ListState,
   actions: TorrentActions,
 ): TemplateResult {
-  return html`<div class="lines" role="list" aria-label=${t("listTorrents")} ${styles({ height: `${virtual.height}px` })}>
+  return html`<div
+    class="lines"
+    role="list"
+    aria-label=${t("listTorrents")}
+    ${styles({ height: `${virtual.height}px` })}
+  >
     ${repeat(
       virtual.placed,
       ({ index }) => data.lines[index]?.key,
@@ -73,7 +78,11 @@ function lineView(
     ${styles({ transform: `translateY(${top}px)` })}
     ${ref(virtual.measure)}
   >
-    ${line.kind === "torrent" ? rowOf(torrent, data, state, actions) : insideOf(line, torrent, data, state, actions)}
+    ${
+      line.kind === "torrent"
+        ? rowOf(torrent, data, state, actions)
+        : insideOf(line, torrent, data, state, actions)
+    }
   </div>`;
 }
 

@@ -4,6 +4,7 @@
 
 import { html, nothing, render } from "lit";
 import type { PeerView } from "../model/generated/PeerView";
+import type { Settings } from "../model/generated/Settings";
 import type { World } from "../model/generated/World";
 import type { ContentsState, TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
@@ -149,6 +150,8 @@ export function startList(host: Host, outside: Outside): void {
   const bell = new Bell(outside.notifications, update, () =>
     adder.addNote(t("notifyDeniedName"), t("notifyDenied")),
   );
+  const linkFieldActions = { submit: submitLink, close: () => showLinkField(false) };
+  const configure = (settings: Settings) => void host.intent({ kind: "configure", settings });
   const pageActions: PageActions = {
     bell: () => bell.view(),
     pick: () => picker.click(),
@@ -310,16 +313,19 @@ export function startList(host: Host, outside: Outside): void {
     };
     document.title =
       torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";
+    const hasSettings = !isOnline || here?.settings !== null;
+    const untold = isOnline && here?.settings?.sharingTold === false ? here.settings : undefined;
     render(
-      html`${headerView(words, link.kind, linkField, !isOnline || here?.settings !== null, pageActions)}
+      html`${headerView(words, link.kind, linkField, hasSettings, pageActions)}
         <main>
           <div class="above" id="above">
-            ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
+            ${linkField ? linkFieldView(linkWrong, linkFieldActions) : nothing}
             ${offered ? broughtView(offered, decideOffered) : nothing}
             ${host.updateReady ? updateView(() => host.restart()) : nothing}
-            ${words.notice ? noticeView(words.notice, state.copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])}
+            ${words.notice ? noticeView(words.notice, state.copied, pageActions) : nothing}
+            ${engineNoticesView(here?.notices ?? [])}
             ${notesView(adder.notes, isOnline, pageActions)}
-            ${isOnline && here?.settings?.sharingTold === false ? firstUseView(here.settings, (meant) => void host.intent({ kind: "configure", settings: meant })) : nothing}
+            ${untold ? firstUseView(untold, configure) : nothing}
             <p class="unseen" role="status" data-testid="announcement">${announcement}</p>
             ${torrents.length > 0 ? toolbarView(torrents, roots, state, ofList) : nothing}
           </div>
@@ -328,7 +334,9 @@ export function startList(host: Host, outside: Outside): void {
             shown.length > 0
               ? listView(data, virtual, state, actions)
               : torrents.length > 0
-                ? html`<p class="none" data-testid="none-found">${t("listNoneFound", state.search.trim())}</p>`
+                ? html`<p class="none" data-testid="none-found">
+                  ${t("listNoneFound", state.search.trim())}
+                </p>`
                 : settled
                   ? emptyView(pageActions)
                   : loadingView()

@@ -34,8 +34,15 @@ export function headerView(
 ): TemplateResult {
   return html`<header class="top">
     <h1 class="brand">${icons.mark}<span>JSTorrent</span></h1>
-    <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
-      <span class="link-dot" aria-hidden="true"></span><span class="link-brief">${words.brief}</span>
+    <span
+      class="link"
+      data-testid="link-status"
+      data-state=${kind}
+      data-tone=${words.tone}
+      role="status"
+    >
+      <span class="link-dot" aria-hidden="true"></span
+      ><span class="link-brief">${words.brief}</span>
     </span>
     <button
       class="icon-button ${settable ? "" : "absent"}"
@@ -57,7 +64,12 @@ export function headerView(
     >
       ${icons.link}<span class="add-what">${t("listAddLink")}</span>
     </button>
-    <button class="button primary" data-testid="add" aria-label=${t("listAddTorrent")} @click=${() => actions.pick()}>
+    <button
+      class="button primary"
+      data-testid="add"
+      aria-label=${t("listAddTorrent")}
+      @click=${() => actions.pick()}
+    >
       ${icons.plus}<span class="add-what">${t("listAddTorrent")}</span>
     </button>
   </header>`;
@@ -93,7 +105,11 @@ export function noticeView(
         </ul>`
         : nothing
     }
-    <button class="button" data-testid="notice-action" @click=${() => actions.noticeAction(notice.action.does)}>
+    <button
+      class="button"
+      data-testid="notice-action"
+      @click=${() => actions.noticeAction(notice.action.does)}
+    >
       ${notice.action.label}
     </button>
   </section>`;
@@ -106,8 +122,12 @@ export function broughtView(link: string, decide: (add: boolean) => void): Templ
   return html`<section class="notice" data-testid="brought" aria-labelledby="brought-title">
     <h2 id="brought-title">${t("listBroughtTitle")}</h2>
     <p><bdi>${name}</bdi></p>
-    <button class="button primary" data-testid="brought-add" @click=${() => decide(true)}>${t("listBroughtAdd")}</button>
-    <button class="button" data-testid="brought-leave" @click=${() => decide(false)}>${t("listBroughtLeave")}</button>
+    <button class="button primary" data-testid="brought-add" @click=${() => decide(true)}>
+      ${t("listBroughtAdd")}
+    </button>
+    <button class="button" data-testid="brought-leave" @click=${() => decide(false)}>
+      ${t("listBroughtLeave")}
+    </button>
   </section>`;
 }
 
@@ -115,10 +135,14 @@ export function broughtView(link: string, decide: (add: boolean) => void): Templ
 export function engineNoticesView(notices: readonly NoticeView[]): TemplateResult {
   return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
     ${notices.map(
-      (
-        notice,
-      ) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${notice.kind}>
-        ${icons.warning}<span class="note-text"><bdi class="note-words">${engineWords(notice)}</bdi></span>
+      (notice) => html`<p
+        class="note"
+        data-kind="failed"
+        data-testid="engine-notice"
+        data-about=${notice.kind}
+      >
+        ${icons.warning}
+        <span class="note-text"><bdi class="note-words">${engineWords(notice)}</bdi></span>
       </p>`,
     )}
   </div>`;
@@ -144,15 +168,26 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
     ${failed.slice(0, NOTES_SHOWN).map(
       (note) => html`<p class="note" data-kind="failed" data-testid="note">
         ${icons.warning}
-        <span class="note-text"><bdi class="note-name">${note.name}</bdi><bdi class="note-words">${note.words}</bdi></span>
-        <button class="icon-button" aria-label=${t("listDismiss")} title=${t("listDismiss")} @click=${() => actions.dismiss(note.id)}>${icons.cross}</button>
+        <span class="note-text"
+          ><bdi class="note-name">${note.name}</bdi><bdi class="note-words">${note.words}</bdi></span
+        >
+        <button
+          class="icon-button"
+          aria-label=${t("listDismiss")}
+          title=${t("listDismiss")}
+          @click=${() => actions.dismiss(note.id)}
+        >
+          ${icons.cross}
+        </button>
       </p>`,
     )}
     ${
       more > 0
         ? html`<p class="note" data-kind="failed">
           <span class="note-text">${tn("listMoreFailed", more)}</span>
-          <button class="quiet-button" @click=${() => actions.dismissAll()}>${t("listDismissAll")}</button>
+          <button class="quiet-button" @click=${() => actions.dismissAll()}>
+            ${t("listDismissAll")}
+          </button>
         </p>`
         : nothing
     }
@@ -176,7 +211,10 @@ export function emptyView(actions: PageActions): TemplateResult {
   return html`<section class="empty" data-testid="empty">
     <div class="empty-art">${icons.mark}</div>
     <h2>${t("emptyTitle")}</h2>
-    <p>${t("emptyDrop")} <button class="text-button" @click=${() => actions.pick()}>${t("emptyChoose")}</button></p>
+    <p>
+      ${t("emptyDrop")}
+      <button class="text-button" @click=${() => actions.pick()}>${t("emptyChoose")}</button>
+    </p>
     <ol class="steps">
       ${steps.map(([what, words]) => html`<li><strong>${what}</strong> ${words}</li>`)}
     </ol>
@@ -192,12 +230,16 @@ export function reportView(open: () => void): TemplateResult {
 
 /** The page before anything is known. */
 export function loadingView(): TemplateResult {
-  return html`<section class="empty loading" aria-busy="true"><div class="empty-art">${icons.mark}</div></section>`;
+  return html`<section class="empty loading" aria-busy="true">
+    <div class="empty-art">${icons.mark}</div>
+  </section>`;
 }
 
 /** The overlay while files are dragged over the page. */
 export function dropView(): TemplateResult {
   return html`<div class="drop" aria-hidden="true">
-    <div class="drop-frame"><span class="drop-mark">${icons.plus}</span><span>${t("listDrop")}</span></div>
+    <div class="drop-frame">
+      <span class="drop-mark">${icons.plus}</span><span>${t("listDrop")}</span>
+    </div>
   </div>`;
 }

@@ -21,6 +21,7 @@ export function peersView(
   ui: DetailsUi,
   actions: TorrentActions,
 ): TemplateResult {
+  const more = peers.length - MOST;
   return html`<section class="details-part">
     <h2>${t("torrentPeers")}</h2>
     <p class="details-words">${t("torrentPeersKnown", number(connected), number(knownPeers))}</p>
@@ -28,7 +29,7 @@ export function peersView(
       peers.length > 0
         ? html`<ul class="peers" data-testid="peers">
           ${peers.slice(0, MOST).map(peerView)}
-          ${peers.length > MOST ? html`<li class="details-words">${tn("removeMore", peers.length - MOST)}</li>` : nothing}
+          ${more > 0 ? html`<li class="details-words">${tn("removeMore", more)}</li>` : nothing}
         </ul>`
         : nothing
     }
@@ -36,11 +37,14 @@ export function peersView(
       <label class="entry entry-wide"
         ><span>${t("torrentAddPeer")}</span
         ><span class="entry-line"
-          ><input name="peers" data-testid="peer-input" type="text" placeholder="192.0.2.7:6881" autocomplete="off" spellcheck="false" /><button
-            class="button"
-            data-testid="peer-add"
-            ?disabled=${!ui.isOnline}
-          >
+          ><input
+            name="peers"
+            data-testid="peer-input"
+            type="text"
+            placeholder="192.0.2.7:6881"
+            autocomplete="off"
+            spellcheck="false"
+          /><button class="button" data-testid="peer-add" ?disabled=${!ui.isOnline}>
             ${t("torrentAdd")}
           </button></span
         ></label

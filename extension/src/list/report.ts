@@ -48,13 +48,33 @@ export class ReportDialog {
     render(
       html`<header class="adding-head">
           <h2 id="report-title">${t("reportTitle")}</h2>
-          <button type="button" class="icon-button" aria-label=${t("reportClose")} title=${t("reportClose")} @click=${() => this.dialog.close()}>${icons.cross}</button>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label=${t("reportClose")}
+            title=${t("reportClose")}
+            @click=${() => this.dialog.close()}
+          >
+            ${icons.cross}
+          </button>
         </header>
         <p class="hint">${t("reportHint")}</p>
-        <textarea class="report-text" data-testid="report-text" readonly rows="16" aria-labelledby="report-title" .value=${text}></textarea>
+        <textarea
+          class="report-text"
+          data-testid="report-text"
+          readonly
+          rows="16"
+          aria-labelledby="report-title"
+          .value=${text}
+        ></textarea>
         <div class="dialog-buttons">
           <span class="spacer"></span>
-          <button class="button primary" data-testid="report-copy" ?disabled=${!ready} @click=${() => void copy()}>
+          <button
+            class="button primary"
+            data-testid="report-copy"
+            ?disabled=${!ready}
+            @click=${() => void copy()}
+          >
             ${copied ? t("reportCopied") : t("reportCopy")}
           </button>
         </div>`,

@@ -35,7 +35,9 @@ export function folderView(folder: string, wrong: string | undefined): TemplateR
         aria-invalid=${wrong === undefined ? "false" : "true"}
         aria-describedby="settings-folder-words settings-folder-hint"
       />
-      <p id="settings-folder-words" class="settings-words" data-testid="folder-words" role="alert">${wrong ?? nothing}</p>
+      <p id="settings-folder-words" class="settings-words" data-testid="folder-words" role="alert">
+        ${wrong ?? nothing}
+      </p>
     </div>
     <p id="settings-folder-hint" class="hint">${t("settingsFolderHint")}</p>
   </fieldset>`;

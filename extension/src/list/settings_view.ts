@@ -64,14 +64,26 @@ export function settingsView(
   const text = (field: keyof SettingsTexts, unit: string, none = t("settingsNoLimit")) =>
     textView(form, field, unit, none, ui);
   const box = (name: keyof SettingsSwitches) => boxView(form, name);
+  const { wrong } = ui;
+  const wrongFolder = wrong?.field === "folder" ? wrong.words : undefined;
   return html`<form class="settings" data-testid="settings-form" novalidate @submit=${submit}>
     <header class="settings-head">
       <h2 id="settings-title">${t("settingsTitle")}</h2>
-      <button type="button" class="icon-button" aria-label=${t("settingsClose")} title=${t("commonClose")} @click=${() => actions.leave()}>${icons.cross}</button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label=${t("settingsClose")}
+        title=${t("commonClose")}
+        @click=${() => actions.leave()}
+      >
+        ${icons.cross}
+      </button>
     </header>
     <div class="settings-body">
-      <p class="reach" data-testid="reach" data-tone=${ui.reach.tone}><span class="reach-dot" aria-hidden="true"></span><span>${ui.reach.words}</span></p>
-      ${ui.folder === undefined ? nothing : folderView(ui.folder, ui.wrong?.field === "folder" ? ui.wrong.words : undefined)}
+      <p class="reach" data-testid="reach" data-tone=${ui.reach.tone}>
+        <span class="reach-dot" aria-hidden="true"></span><span>${ui.reach.words}</span>
+      </p>
+      ${ui.folder === undefined ? nothing : folderView(ui.folder, wrongFolder)}
       <fieldset>
         <legend>${t("settingsSpeed")}</legend>
         <div class="fields">${text("download", "MB/s")} ${text("upload", "MB/s")}</div>
@@ -79,16 +91,26 @@ export function settingsView(
       <fieldset>
         <legend>${t("settingsAdding")}</legend>
         <label class="box">
-          <input type="checkbox" name="startAtOnce" data-testid="set-startAtOnce" .defaultChecked=${form.startAtOnce} />${t("settingsStartAtOnce")}
+          <input
+            type="checkbox"
+            name="startAtOnce"
+            data-testid="set-startAtOnce"
+            .defaultChecked=${form.startAtOnce}
+          />${t("settingsStartAtOnce")}
         </label>
       </fieldset>
       <fieldset>
         <legend>${t("settingsQueue")}</legend>
-        <div class="fields">${text("downloads", "", t("settingsAll"))} ${text("seeds", "", t("settingsAll"))}</div>
+        <div class="fields">
+          ${text("downloads", "", t("settingsAll"))} ${text("seeds", "", t("settingsAll"))}
+        </div>
       </fieldset>
       <fieldset>
         <legend>${t("settingsStopSeeding")}</legend>
-        <div class="fields">${text("ratio", t("settingsTimesSize"), t("settingsNever"))} ${text("seedTime", t("settingsMinutes"), t("settingsNever"))}</div>
+        <div class="fields">
+          ${text("ratio", t("settingsTimesSize"), t("settingsNever"))}
+          ${text("seedTime", t("settingsMinutes"), t("settingsNever"))}
+        </div>
       </fieldset>
       <fieldset>
         <legend>${t("settingsPeers")}</legend>
@@ -96,12 +118,21 @@ export function settingsView(
           <div class="field">
             <label for="settings-encryption">${t("settingsEncryption")}</label>
             <select id="settings-encryption" name="encryption" data-testid="set-encryption">
-              ${ENCRYPTION.map((value) => html`<option value=${value} ?selected=${value === form.encryption}>${t(`settingsEncryption_${value}`)}</option>`)}
+              ${ENCRYPTION.map(
+                (value) => html`<option
+                value=${value}
+                ?selected=${value === form.encryption}
+              >
+                ${t(`settingsEncryption_${value}`)}
+              </option>`,
+              )}
             </select>
           </div>
           <div class="field">
             <span class="field-label" id="settings-over">${t("settingsProtocols")}</span>
-            <div class="boxes" role="group" aria-labelledby="settings-over">${box("tcp")} ${box("utp")}</div>
+            <div class="boxes" role="group" aria-labelledby="settings-over">
+              ${box("tcp")} ${box("utp")}
+            </div>
           </div>
           ${text("connections", "", "")}
         </div>
@@ -114,15 +145,44 @@ export function settingsView(
     </div>
     <footer class="settings-foot">
       <p id="settings-words" class="settings-words" data-testid="settings-words" role="alert">
-        ${ui.leaving ? t("settingsUnsaved") : ui.wrong && ui.wrong.field !== "folder" ? ui.wrong.words : nothing}
+        ${
+          ui.leaving
+            ? t("settingsUnsaved")
+            : wrong && wrong.field !== "folder"
+              ? wrong.words
+              : nothing
+        }
       </p>
       ${
         ui.leaving
-          ? html`<button type="button" class="button" data-testid="settings-discard" @click=${() => actions.close()}>${t("settingsDiscard")}</button>
-            <button type="button" class="button" data-testid="settings-stay" @click=${() => actions.stay()}>${t("settingsStay")}</button>`
-          : html`<button type="button" class="button" data-testid="settings-cancel" @click=${() => actions.close()}>${t("commonCancel")}</button>`
+          ? html`<button
+            type="button"
+            class="button"
+            data-testid="settings-discard"
+            @click=${() => actions.close()}
+          >
+            ${t("settingsDiscard")}
+          </button>
+            <button
+              type="button"
+              class="button"
+              data-testid="settings-stay"
+              @click=${() => actions.stay()}
+            >
+              ${t("settingsStay")}
+            </button>`
+          : html`<button
+            type="button"
+            class="button"
+            data-testid="settings-cancel"
+            @click=${() => actions.close()}
+          >
+            ${t("commonCancel")}
+          </button>`
       }
-      <button class="button primary" data-testid="settings-save" ?disabled=${ui.saving}>${t("commonSave")}</button>
+      <button class="button primary" data-testid="settings-save" ?disabled=${ui.saving}>
+        ${t("commonSave")}
+      </button>
     </footer>
   </form>`;
 }
@@ -157,7 +217,14 @@ function textView(
 }
 
 function boxView(form: SettingsForm, name: keyof SettingsSwitches): TemplateResult {
-  return html`<label class="box"><input type="checkbox" name=${name} data-testid="set-${name}" .defaultChecked=${form.switches[name]} />${t(`settingsSwitch_${name}`)}</label>`;
+  return html`<label class="box">
+    <input
+      type="checkbox"
+      name=${name}
+      data-testid="set-${name}"
+      .defaultChecked=${form.switches[name]}
+    />${t(`settingsSwitch_${name}`)}
+  </label>`;
 }
 
 /** The text of the download folder's field. Empty if there is no such field. */

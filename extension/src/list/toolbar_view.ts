@@ -51,8 +51,17 @@ export function toolbarView(
             @input=${typed}
           />
           <span class="sort"
-            ><select data-testid="sort" aria-label=${t("listSort")} .value=${live(sort.by)} @change=${chosen}>
-              ${SORTS.map((by) => html`<option value=${by} ?selected=${by === sort.by}>${t(SORT_NAMES[by])}</option>`)}
+            ><select
+              data-testid="sort"
+              aria-label=${t("listSort")}
+              .value=${live(sort.by)}
+              @change=${chosen}
+            >
+              ${SORTS.map(
+                (by) => html`<option value=${by} ?selected=${by === sort.by}>
+                ${t(SORT_NAMES[by])}
+              </option>`,
+              )}
             </select>
             <button
               class="icon-button"
@@ -72,12 +81,24 @@ export function toolbarView(
     <span class="toolbar-end">
       ${
         torrents.some(({ state }) => state !== "paused" && state !== "error")
-          ? html`<button class="quiet-button" data-testid="pause-all" @click=${() => actions.pauseAll()}>${t("listPauseAll")}</button>`
+          ? html`<button
+            class="quiet-button"
+            data-testid="pause-all"
+            @click=${() => actions.pauseAll()}
+          >
+            ${t("listPauseAll")}
+          </button>`
           : nothing
       }
       ${
         torrents.some(isStopped)
-          ? html`<button class="quiet-button" data-testid="resume-all" @click=${() => actions.resumeAll()}>${t("listResumeAll")}</button>`
+          ? html`<button
+            class="quiet-button"
+            data-testid="resume-all"
+            @click=${() => actions.resumeAll()}
+          >
+            ${t("listResumeAll")}
+          </button>`
           : nothing
       }
     </span>
@@ -119,7 +140,9 @@ export function selectionView(
   actions: ListActions,
 ): TemplateResult {
   return html`<div class="selection" data-testid="selection" ?data-shown=${selected > 0}>
-    <span class="selection-count" role="status">${selected > 0 ? tn("listSelected", selected) : ""}</span>
+    <span class="selection-count" role="status">
+      ${selected > 0 ? tn("listSelected", selected) : ""}
+    </span>
     ${selected > 0 ? selectionButtons(selected < shown, actions) : nothing}
   </div>`;
 }
@@ -127,12 +150,36 @@ export function selectionView(
 function selectionButtons(areMore: boolean, actions: ListActions): TemplateResult {
   return html`${
     areMore
-      ? html`<button class="quiet-button" data-testid="selected-all" @click=${() => actions.selectAll()}>${t("listSelectAll")}</button>`
+      ? html`<button
+        class="quiet-button"
+        data-testid="selected-all"
+        @click=${() => actions.selectAll()}
+      >
+        ${t("listSelectAll")}
+      </button>`
       : nothing
   }
-    <button class="quiet-button" data-testid="selected-pause" @click=${() => actions.pauseSelected()}>${t("torrentPause")}</button>
-    <button class="quiet-button" data-testid="selected-resume" @click=${() => actions.resumeSelected()}>${t("torrentResume")}</button>
-    <button class="quiet-button" data-testid="selected-remove" @click=${() => actions.removeSelected()}>${t("torrentRemove")}</button>
+    <button
+      class="quiet-button"
+      data-testid="selected-pause"
+      @click=${() => actions.pauseSelected()}
+    >
+      ${t("torrentPause")}
+    </button>
+    <button
+      class="quiet-button"
+      data-testid="selected-resume"
+      @click=${() => actions.resumeSelected()}
+    >
+      ${t("torrentResume")}
+    </button>
+    <button
+      class="quiet-button"
+      data-testid="selected-remove"
+      @click=${() => actions.removeSelected()}
+    >
+      ${t("torrentRemove")}
+    </button>
     <button
       class="icon-button"
       data-testid="selected-none"

@@ -79,9 +79,15 @@ export function torrentView(
       >
         <span class="chevron">${icons.chevron}</span>${cutName(name)}
       </button>
-      ${ui.isAlready ? html`<span class="torrent-already" data-testid="already">${t("listAlreadyHere")}</span>` : nothing}
+      ${
+        ui.isAlready
+          ? html`<span class="torrent-already" data-testid="already">${t("listAlreadyHere")}</span>`
+          : nothing
+      }
     </div>
-    <div class="torrent-bar">${meter(t("torrentDownloaded"), share(torrent), "torrent-progress")}</div>
+    <div class="torrent-bar">
+      ${meter(t("torrentDownloaded"), share(torrent), "torrent-progress")}
+    </div>
     <span class="torrent-share">${shareWords(torrent)}</span>
     <span class="torrent-size">${progressWords(torrent)}</span>
     <span class="torrent-state" data-testid="torrent-state">${ui.state}</span>
@@ -105,7 +111,13 @@ function belowView(
   return html`<div class="torrent-below">
     ${
       isAsked
-        ? html`<button class="button" data-testid="decide" @click=${() => actions.decide(torrent.infoHash)}>${t("addDecide")}</button>`
+        ? html`<button
+          class="button"
+          data-testid="decide"
+          @click=${() => actions.decide(torrent.infoHash)}
+        >
+          ${t("addDecide")}
+        </button>`
         : nothing
     }
     ${
@@ -121,7 +133,12 @@ function belowView(
 
 /** The engine's answer, with a button that removes it. */
 function replyView(infoHash: string, reply: FormWords, actions: TorrentActions): TemplateResult {
-  return html`<div class="torrent-reply" role="alert" ?data-wrong=${reply.isWrong} data-testid="torrent-reply">
+  return html`<div
+    class="torrent-reply"
+    role="alert"
+    ?data-wrong=${reply.isWrong}
+    data-testid="torrent-reply"
+  >
     <bdi>${reply.text}</bdi>
     <button
       class="icon-button"
@@ -141,21 +158,30 @@ function keepTextUnselected(event: MouseEvent): void {
 }
 
 function leadView(torrent: TorrentRow, actions: TorrentActions): TemplateResult {
-  if (!isDescribed(torrent))
-    return html`<span class="lead">${icons.link}<span class="unseen">${t("torrentUndescribed")}</span></span>`;
+  if (!isDescribed(torrent)) return stillView(icons.link, t("torrentUndescribed"));
   const { next } = torrent;
-  if (!next)
-    return html`<span class="lead">${icons.document_}<span class="unseen">${t("torrentNothingPlays")}</span></span>`;
+  if (!next) return stillView(icons.document_, t("torrentNothingPlays"));
+  const [label, title] = next.resumes
+    ? [
+        t("torrentResumeFilm", torrent.name),
+        t("torrentResumeFilmAt", next.name, clockTime(next.positionS)),
+      ]
+    : [t("torrentPlay", torrent.name), t("torrentPlay", next.name)];
   return html`<a
     class="lead lead-play"
     data-testid="play"
     data-index=${next.index}
     href=${playerPage(torrent.infoHash, next.index)}
-    aria-label=${next.resumes ? t("torrentResumeFilm", torrent.name) : t("torrentPlay", torrent.name)}
-    title=${next.resumes ? t("torrentResumeFilmAt", next.name, clockTime(next.positionS)) : t("torrentPlay", next.name)}
+    aria-label=${label}
+    title=${title}
     @pointerenter=${() => actions.prepare(torrent.infoHash, next.index)}
     >${icons.play}</a
   >`;
+}
+
+/** An icon in place of the play button. Screen readers get `words`. */
+function stillView(icon: TemplateResult, words: string): TemplateResult {
+  return html`<span class="lead">${icon}<span class="unseen">${words}</span></span>`;
 }
 
 function buttonsView(torrent: TorrentRow, actions: TorrentActions): TemplateResult {

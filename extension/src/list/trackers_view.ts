@@ -28,7 +28,12 @@ export function trackersView(
             ${trackers.map((tracker) => trackerView(infoHash, tracker, ui, actions))}
           </ul>
           <div class="details-act">
-            <button class="button" data-testid="announce" ?disabled=${!ui.isOnline} @click=${() => actions.announce(infoHash)}>
+            <button
+              class="button"
+              data-testid="announce"
+              ?disabled=${!ui.isOnline}
+              @click=${() => actions.announce(infoHash)}
+            >
               ${t("torrentAnnounce")}
             </button>
           </div>`
@@ -44,7 +49,9 @@ export function trackersView(
             placeholder="https://tracker.example.org/announce"
             autocomplete="off"
             spellcheck="false"
-          /><button class="button" data-testid="tracker-add" ?disabled=${!ui.isOnline}>${t("torrentAdd")}</button></span
+          /><button class="button" data-testid="tracker-add" ?disabled=${!ui.isOnline}>
+            ${t("torrentAdd")}
+          </button></span
         ></label
       >
       ${wordsView(ui.words.trackers)}

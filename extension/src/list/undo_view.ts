@@ -33,7 +33,9 @@ export function undoView(
         : undoS > 0
           ? html`<div class="undo" data-testid="removed">
               <span class="undo-words">${t("undoRemoved", name)}</span>
-              <button class="button" data-testid="undo" @click=${() => undo(infoHash, name)}>${t("undoUndo")}</button>
+              <button class="button" data-testid="undo" @click=${() => undo(infoHash, name)}>
+                ${t("undoUndo")}
+              </button>
             </div>`
           : nothing,
   )}`;

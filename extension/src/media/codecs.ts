@@ -30,7 +30,8 @@ export function matroskaCodec(id: string): Codec {
   return MATROSKA.find(([pattern]) => pattern.test(id))?.[1] ?? "other";
 }
 
-const hex = (value: number): string => value.toString(16).padStart(2, "0");
+const bare = (value: number): string => value.toString(16);
+const hex = (value: number): string => bare(value).padStart(2, "0");
 const two = (value: number): string => value.toString().padStart(2, "0");
 
 /** The RFC 6381 string of a codec and its configuration, or `fallback` if there is none. */
@@ -83,14 +84,17 @@ function hevcString(config: Uint8Array | undefined): string {
   const constraints = Array.from(config.subarray(6, 12));
   while (constraints.length > 1 && constraints.at(-1) === 0) constraints.pop();
   const space = ["", "A", "B", "C"][first >> 6]!;
-  return `hvc1.${space}${first & 31}.${(compatibility >>> 0).toString(16)}.${first & 32 ? "H" : "L"}${config[12]}.${constraints.map((byte) => byte.toString(16)).join(".")}`;
+  const profile = `${space}${first & 31}.${bare(compatibility >>> 0)}`;
+  const level = `${first & 32 ? "H" : "L"}${config[12]}`;
+  return `hvc1.${profile}.${level}.${constraints.map(bare).join(".")}`;
 }
 
 /** AV1 Codec ISO Media File Format Binding, section 5. */
 function av1String(config: Uint8Array | undefined): string {
   if (!config || config.length < 4) return "av01.0.08M.08";
   const bits = config[2]! & 0x40 ? (config[2]! & 0x20 ? 12 : 10) : 8;
-  return `av01.${config[1]! >> 5}.${two(config[1]! & 31)}${config[2]! & 0x80 ? "H" : "M"}.${two(bits)}`;
+  const tier = config[2]! & 0x80 ? "H" : "M";
+  return `av01.${config[1]! >> 5}.${two(config[1]! & 31)}${tier}.${two(bits)}`;
 }
 
 function aacObjectType(config: Uint8Array | undefined): number {

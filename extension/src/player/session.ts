@@ -477,6 +477,7 @@ export class Session {
     const on = (types: string, listener: () => void) => {
       for (const type of types.split(" ")) video.addEventListener(type, listener, { signal });
     };
+    const changed = () => this.around.changed();
     on("loadedmetadata", () => this.source.handleMetadata());
     on("timeupdate seeking", () => this.source.handleMove());
     on("timeupdate", () => this.progress.handleTime());
@@ -491,9 +492,7 @@ export class Session {
     on("pause ended", () => this.progress.report());
     on("error", () => this.source.handleError());
     on("waiting stalled emptied error playing", () => this.resuming.keepResuming());
-    on(
-      "loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied",
-      () => this.around.changed(),
-    );
+    on("loadedmetadata emptied canplay playing pause waiting stalled ended error", changed);
+    on("seeking seeked progress timeupdate", changed);
   }
 }

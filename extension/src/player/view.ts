@@ -23,10 +23,18 @@ export interface PlayerActions {
 /** The header: the back button, the name, the connection. */
 export function headView(name: string, words: LinkWords, kind: string): TemplateResult {
   return html`<header class="top">
-    <a class="icon-button" href="app.html" aria-label=${t("playerAllTorrents")} title=${t("playerAllTorrents")}>${icons.back}</a>
+    <a
+      class="icon-button"
+      href="app.html"
+      aria-label=${t("playerAllTorrents")}
+      title=${t("playerAllTorrents")}
+    >
+      ${icons.back}
+    </a>
     <h1 class="title" title=${name}><bdi>${name}</bdi></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone}>
-      <span class="link-dot" aria-hidden="true"></span><span class="link-words">${words.brief}</span>
+      <span class="link-dot" aria-hidden="true"></span
+      ><span class="link-words">${words.brief}</span>
     </span>
   </header>`;
 }
@@ -39,13 +47,27 @@ export function overlayView(
   actions: PlayerActions,
 ): TemplateResult | typeof nothing {
   if (blocked) {
-    return html`<button class="big-play" data-testid="big-play" aria-label=${t("playerPlay")} @click=${() => actions.play()}>${icons.play}</button>`;
+    return html`<button
+      class="big-play"
+      data-testid="big-play"
+      aria-label=${t("playerPlay")}
+      @click=${() => actions.play()}
+    >
+      ${icons.play}
+    </button>`;
   }
   if (!starved || status.tone === "quiet") return nothing;
   const { action } = status;
   return html`<div class="veil">
-    ${status.tone === "waiting" ? html`<span class="spinner"></span>` : icons.warning}<span aria-hidden="true">${status.text}</span>
-    ${action ? html`<button class="button" @click=${() => actions.act(action.does)}>${action.label}</button>` : nothing}
+    ${status.tone === "waiting" ? html`<span class="spinner"></span>` : icons.warning}
+    <span aria-hidden="true">${status.text}</span>
+    ${
+      action
+        ? html`<button class="button" @click=${() => actions.act(action.does)}>
+          ${action.label}
+        </button>`
+        : nothing
+    }
   </div>`;
 }
 
@@ -73,7 +95,13 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
         <span class="status-text">${status.text}</span>
         ${
           action
-            ? html`<button class="button" data-testid="status-action" @click=${() => actions.act(action.does)}>${action.label}</button>`
+            ? html`<button
+              class="button"
+              data-testid="status-action"
+              @click=${() => actions.act(action.does)}
+            >
+              ${action.label}
+            </button>`
             : nothing
         }
       </p>
@@ -87,7 +115,12 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
 function remedyView(command: string, copied: boolean, actions: PlayerActions): TemplateResult {
   return html`<p class="hint remedy" data-testid="remedy">
     <span>${t("playerRemedy")}</span> <code>${command}</code>
-    <button class="icon-button" aria-label=${t("playerCopyCommand")} title=${t(copied ? "commonCopied" : "commonCopy")} @click=${() => actions.copyRemedy(command)}>
+    <button
+      class="icon-button"
+      aria-label=${t("playerCopyCommand")}
+      title=${t(copied ? "commonCopied" : "commonCopy")}
+      @click=${() => actions.copyRemedy(command)}
+    >
       ${copied ? icons.check : icons.copy}
     </button>
   </p>`;
@@ -95,7 +128,9 @@ function remedyView(command: string, copied: boolean, actions: PlayerActions): T
 
 function numbersView(torrent: TorrentView, file: FileView): TemplateResult {
   return html`<p class="numbers">
-    <span class="number-share" title=${t("playerOfThisFile")}>${percent(file.verified, file.length)}</span>
+    <span class="number-share" title=${t("playerOfThisFile")}>
+      ${percent(file.verified, file.length)}
+    </span>
     <span class="number-rate">${rate(torrent.downRateBps)}</span>
     <span class="number-peers">${tn("peers", torrent.peers)}</span>
   </p>`;
@@ -107,16 +142,37 @@ function factsView(
   foot: Foot,
   actions: PlayerActions,
 ): TemplateResult {
+  const isCopied = foot.copied === "address";
   return html`<div class="line facts">
     <p class="where">
-      <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
+      <span class="where-size">${size(file.length)}</span
+      ><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
     </p>
-    <p class="keys" aria-hidden="true"><kbd>${t("playerKeySpace")}</kbd> ${t("playerKeyPlay")} <kbd>j</kbd><kbd>l</kbd> 10 s <kbd>f</kbd> ${t("playerKeyFullScreen")} <kbd>c</kbd> ${t("playerKeySubtitles")} <kbd>n</kbd> ${t("playerKeyNext")}</p>
-    <button class="quiet-button copy" data-testid="playlist" ?disabled=${!foot.online} title=${t("playerPlaylistTitle")} @click=${() => actions.playlist()}>
+    <p class="keys" aria-hidden="true">
+      <kbd>${t("playerKeySpace")}</kbd> ${t("playerKeyPlay")}
+      <kbd>j</kbd><kbd>l</kbd> 10 s
+      <kbd>f</kbd> ${t("playerKeyFullScreen")}
+      <kbd>c</kbd> ${t("playerKeySubtitles")}
+      <kbd>n</kbd> ${t("playerKeyNext")}
+    </p>
+    <button
+      class="quiet-button copy"
+      data-testid="playlist"
+      ?disabled=${!foot.online}
+      title=${t("playerPlaylistTitle")}
+      @click=${() => actions.playlist()}
+    >
       ${icons.play}<span>${t("playerPlaylist")}</span>
     </button>
-    <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title=${t("playerCopyAddressTitle")} @click=${() => actions.copy()}>
-      ${foot.copied === "address" ? icons.check : icons.copy}<span>${t(foot.copied === "address" ? "commonCopied" : "playerCopyAddress")}</span>
+    <button
+      class="quiet-button copy"
+      data-testid="copy-url"
+      ?disabled=${!foot.online}
+      title=${t("playerCopyAddressTitle")}
+      @click=${() => actions.copy()}
+    >
+      ${isCopied ? icons.check : icons.copy}
+      <span>${t(isCopied ? "commonCopied" : "playerCopyAddress")}</span>
     </button>
   </div>`;
 }

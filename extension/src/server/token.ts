@@ -29,7 +29,9 @@ render(
       <section class="notice" data-testid="token-page">
         <h2>${t("linkTokenTitle")}</h2>
         <p>${t("linkTokenText")}</p>
-        ${isWrong ? html`<p role="alert" data-testid="token-wrong">${t("tokenWrong")}</p>` : nothing}
+        ${
+          isWrong ? html`<p role="alert" data-testid="token-wrong">${t("tokenWrong")}</p>` : nothing
+        }
         <form class="link-line" @submit=${enter}>
           <input
             name="token"

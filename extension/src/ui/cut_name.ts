@@ -13,6 +13,7 @@ export function cutName(name: string): TemplateResult {
   const characters = [...name];
   if (characters.length <= SHORT) return html`<bdi class="cut-start">${name}</bdi>`;
   const [start, end] = [characters.slice(0, -KEPT).join(""), characters.slice(-KEPT).join("")];
-  return html`<span class="cut" dir="auto" aria-hidden="true"><span class="cut-start">${start}</span><span class="cut-end">${end}</span></span
+  return html`<span class="cut" dir="auto" aria-hidden="true"
+      ><span class="cut-start">${start}</span><span class="cut-end">${end}</span></span
     ><span class="unseen">${name}</span>`;
 }

@@ -5,11 +5,16 @@ import { html, svg } from "lit";
 
 /** An icon with these SVG paths. */
 export function icon(paths: TemplateResult): TemplateResult {
-  return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${paths}</svg>`;
+  return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+    ${paths}
+  </svg>`;
 }
 
 export const play = icon(
-  svg`<path class="solid" d="M6.5 4.2v11.6a.7.7 0 0 0 1.07.6l9.1-5.8a.7.7 0 0 0 0-1.2l-9.1-5.8a.7.7 0 0 0-1.07.6Z" />`,
+  svg`<path
+    class="solid"
+    d="M6.5 4.2v11.6a.7.7 0 0 0 1.07.6l9.1-5.8a.7.7 0 0 0 0-1.2l-9.1-5.8a.7.7 0 0 0-1.07.6Z"
+  />`,
 );
 export const pause = icon(svg`<path d="M7 5v10M13 5v10" />`);
 export const resume = icon(svg`<path d="M10 4v9m-4-3.6 4 4 4-4M4.5 16.5h11" />`);
@@ -24,7 +29,9 @@ export const check = icon(svg`<path d="m4.5 10.5 3.8 3.8 7.2-8" />`);
 export const cross = icon(svg`<path d="m5.5 5.5 9 9m0-9-9 9" />`);
 export const warning = icon(svg`<path d="M10 3.5 17.3 16H2.7ZM10 8.2v3.6m0 2v.2" />`);
 export const link = icon(
-  svg`<path d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9" />`,
+  svg`<path
+    d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9"
+  />`,
 );
 export const pencil = icon(svg`<path d="m4.5 15.5.8-3.3 8-8 2.5 2.5-8 8Zm7.3-9.8 2.5 2.5" />`);
 /** An arrow up and one down. */
@@ -33,10 +40,12 @@ export const order = icon(
 );
 /** Sliders. */
 export const settings = icon(
-  svg`<path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" /><circle cx="12.5" cy="6" r="2" /><circle cx="7.5" cy="14" r="2" />`,
+  svg`<path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" />
+    <circle cx="12.5" cy="6" r="2" /><circle cx="7.5" cy="14" r="2" />`,
 );
 export const bell = icon(
-  svg`<path class="solid" d="M5 13.5h10l-1.4-2.2V8.6a3.6 3.6 0 0 0-7.2 0v2.7Z" /><path d="M10 3.4V5M8.6 16h2.8" />`,
+  svg`<path class="solid" d="M5 13.5h10l-1.4-2.2V8.6a3.6 3.6 0 0 0-7.2 0v2.7Z" />
+    <path d="M10 3.4V5M8.6 16h2.8" />`,
 );
 export const bellOff = icon(
   svg`<path d="M5 13.5h10l-1.4-2.2V8.6a3.6 3.6 0 0 0-7.2 0v2.7ZM10 3.4V5M8.6 16h2.8" />`,
@@ -47,5 +56,8 @@ export const document_ = icon(svg`<path d="M5.5 3.5h6l3 3v10h-9Zm6 0v3h3" />`);
 export const mark = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
   ${svg`<circle class="mark-ring" cx="16" cy="16" r="12.4" pathLength="96" />
   <circle class="mark-lit" cx="16" cy="16" r="12.4" pathLength="96" />
-  <path class="mark-play" d="M12.9 10.6v10.8a.8.8 0 0 0 1.22.68l8.6-5.4a.8.8 0 0 0 0-1.36l-8.6-5.4a.8.8 0 0 0-1.22.68Z" />`}
+  <path
+    class="mark-play"
+    d="M12.9 10.6v10.8a.8.8 0 0 0 1.22.68l8.6-5.4a.8.8 0 0 0 0-1.36l-8.6-5.4a.8.8 0 0 0-1.22.68Z"
+  />`}
 </svg>`;

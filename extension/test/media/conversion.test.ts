@@ -288,22 +288,12 @@ describe("a conversion", () => {
     expect(asked.length).toBeLessThan(10);
   });
   test("the daemon's sentence is passed on", async () => {
-    const { heard } = play({
-      answers: [
-        {
-          status: 501,
-          body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n",
-        },
-      ],
-    });
+    const detail =
+      "This film needs ffmpeg, which is not installed. " +
+      "Install it, for example with: sudo apt install ffmpeg";
+    const { heard } = play({ answers: [{ status: 501, body: `${detail}\n` }] });
     await until("the trouble", () => heard.troubles.length > 0);
-    expect(heard.troubles).toEqual([
-      {
-        trouble: "converter",
-        detail:
-          "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg",
-      },
-    ]);
+    expect(heard.troubles).toEqual([{ trouble: "converter", detail }]);
   });
   test("a busy or absent daemon is asked again for a while", async () => {
     const { media, heard } = play({

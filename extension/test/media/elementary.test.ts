@@ -21,12 +21,14 @@ async function film(bytes: Uint8Array, chunk = 4096) {
   };
 }
 
-test("each kind of sound is cut into its frames, with their times, as ffprobe tells them", async () => {
+test("each kind of sound is cut into the frames and times that ffprobe finds", async () => {
   const { file, of } = await film(sample("tracks.mpegts"));
   const told = file.streams.map(({ codecString, channels, sampleRate }, index) => {
     const packets = of(index);
     const sizes = new Set(packets.map(({ data }) => data.length));
-    return `${codecString} ${channels} ${sampleRate}: ${packets.length}, ${packets.at(-1)!.pts / 1000} ms${sizes.size <= 2 ? `, ${[...sizes]}` : ""}`;
+    const lastMs = packets.at(-1)!.pts / 1000;
+    const frames = `${packets.length}, ${lastMs} ms${sizes.size <= 2 ? `, ${[...sizes]}` : ""}`;
+    return `${codecString} ${channels} ${sampleRate}: ${frames}`;
   });
   expect(told).toEqual([
     "avc1.64000b 0 0: 15, 545.056 ms",

@@ -291,7 +291,7 @@ describe("tracks", () => {
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(10, 0)]]);
   });
-  test("sound that begins after the picture is preceded by silence, and a film whose sound ends early plays on", async () => {
+  test("silence precedes sound that begins late, and a film plays on when its sound ends early", async () => {
     const { source } = await film(long(30, { sound: (second) => second >= 8 && second < 20 }));
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toHaveLength(1);
@@ -316,7 +316,7 @@ describe("subtitles", () => {
         .every((line) => line.includes("Default")),
     ).toBe(true);
   });
-  test("chosen while all is buffered that may be, they come although nothing moves, as far as it is buffered", async () => {
+  test("chosen while the buffers are full, they arrive for all that is buffered", async () => {
     // Full by time, and full by bytes.
     for (const frame of [20_000, 4 << 20]) {
       const { source, playback, text } = await film(long(100, { spoken: true, frame }), { at: 20 });

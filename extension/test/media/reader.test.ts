@@ -136,7 +136,7 @@ describe("replies", () => {
     expect(waited).toBeGreaterThan(10_000);
     expect(waited).toBeLessThan(20_000);
   });
-  test("while the engine is being replaced, whatever the daemon says is waited out, and the film may be elsewhere then", async () => {
+  test("the reader waits while the engine is replaced, and then finds the film at a new address", async () => {
     for (const status of [403, 404, 410, 503, 504]) {
       let source: RangeSource | undefined;
       const urls = new Set<string>();

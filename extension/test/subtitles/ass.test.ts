@@ -13,11 +13,12 @@ class FakeWorker extends EventTarget {
   ended = false;
   postMessage(message: ToAss): void {
     if (message.kind === "size") this.sizes.push(message.size);
-    if (message.kind === "events")
-      this.log.push(
-        `events ${message.events.map(({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`).join()}`,
+    if (message.kind === "events") {
+      const events = message.events.map(
+        ({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`,
       );
-    else if (message.kind === "draw") this.log.push(`draw ${message.time}`);
+      this.log.push(`events ${events.join()}`);
+    } else if (message.kind === "draw") this.log.push(`draw ${message.time}`);
     else if (message.kind === "size")
       this.log.push(`size ${message.size.width}×${message.size.height}`);
     else this.log.push(message.kind);

@@ -66,7 +66,13 @@ describe("SRT", () => {
     ["numbers that don't follow each other", PLAIN.replace("2\n00", "17\n00"), PLAIN_CUES],
     [
       "no numbers, and a number above the times",
-      "00:00:01,000 --> 00:00:02,000\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB",
+      `00:00:01,000 --> 00:00:02,000
+1984
+00:00:03,000 --> 00:00:04,000
+A
+
+00:00:05,000 --> 00:00:06,000
+B`,
       ["1-2 1984", "3-4 A", "5-6 B"],
     ],
     [
@@ -106,7 +112,13 @@ describe("SRT", () => {
     ],
     [
       "places and other tags of ASS",
-      "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Up{\\fs20}\\Nthere {sic}\n\n2\n00:00:01,000 --> 00:00:02,000\n{\\a6}Old",
+      `1
+00:00:01,000 --> 00:00:02,000
+{\\an8}Up{\\fs20}\\Nthere {sic}
+
+2
+00:00:01,000 --> 00:00:02,000
+{\\a6}Old`,
       ["1-2 @8 Up|there {sic}", "1-2 @8 Old"],
     ],
     [
@@ -128,7 +140,22 @@ describe("WebVTT", () => {
     ],
     [
       "a title, notes, styles, regions",
-      `WEBVTT - Title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:a\n\nNOTE\nnot --> this\n00:00:08.000 --> 00:00:09.000\nnor this\n\n00:01.000 --> 00:02.000\nA`,
+      `WEBVTT - Title
+Kind: captions
+
+STYLE
+::cue { color: red }
+
+REGION
+id:a
+
+NOTE
+not --> this
+00:00:08.000 --> 00:00:09.000
+nor this
+
+00:01.000 --> 00:02.000
+A`,
       ["1-2 A"],
     ],
     [
@@ -138,12 +165,23 @@ describe("WebVTT", () => {
     ],
     [
       "settings",
-      `${head}00:01.000 --> 00:02.000 line:0 align:start position:10%\nA\n\n00:01.000 --> 00:02.000 line:50%\nB\n\n00:01.000 --> 00:02.000 line:90% align:end\nC\n\n00:01.000 --> 00:02.000 line:-2\nD`,
+      `${head}00:01.000 --> 00:02.000 line:0 align:start position:10%
+A
+
+00:01.000 --> 00:02.000 line:50%
+B
+
+00:01.000 --> 00:02.000 line:90% align:end
+C
+
+00:01.000 --> 00:02.000 line:-2
+D`,
       ["1-2 @7 A", "1-2 @5 B", "1-2 @3 C", "1-2 D"],
     ],
     [
       "voices, classes, ruby, times inside",
-      `${head}00:01.000 --> 00:02.000\n<v.loud Mary Ann>Hi <c.yellow>there</c> <00:01.500><ruby>漢<rt>kan</rt></ruby>&nbsp;&lrm;x`,
+      `${head}00:01.000 --> 00:02.000
+<v.loud Mary Ann>Hi <c.yellow>there</c> <00:01.500><ruby>漢<rt>kan</rt></ruby>&nbsp;&lrm;x`,
       ["1-2 Hi there 漢\u00a0\u200ex"],
     ],
     ["commas, as SRT has them", `${head}00:00:01,000 --> 00:00:02,000\nA`, ["1-2 A"]],
@@ -163,7 +201,17 @@ describe("WebVTT", () => {
 
 describe("ASS as plain text", () => {
   const script = (events: string, styles = "") =>
-    `[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Alignment\nStyle: Default,Arial,2\nStyle: Top,Arial,8\n${styles}\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n${events}`;
+    `[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Alignment
+Style: Default,Arial,2
+Style: Top,Arial,8
+${styles}
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+${events}`;
   const line = (text: string, style = "Default", start = "0:00:01.00", end = "0:00:02.50") =>
     `Dialogue: 0,${start},${end},${style},,0,0,0,,${text}\n`;
   test("lines with their commas, places and tags", () => {
@@ -178,13 +226,12 @@ describe("ASS as plain text", () => {
     ).toEqual(["1-2.5 One, two, [b]three[/]|four", "1-2.5 @8 Up", "1-2.5 @4 Left"]);
   });
   test("drawings and comments are left out", () => {
-    expect(
-      ass(
-        script(
-          `Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Not me\n${line("{\\p1}m 0 0 l 10 0{\\p0}Text {a note}here")}${line("{\\p1}m 0 0")}`,
-        ),
-      ),
-    ).toEqual(["1-2.5 Text here"]);
+    const events = [
+      "Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Not me\n",
+      line("{\\p1}m 0 0 l 10 0{\\p0}Text {a note}here"),
+      line("{\\p1}m 0 0"),
+    ];
+    expect(ass(script(events.join("")))).toEqual(["1-2.5 Text here"]);
   });
   test("in order of time, whatever the file's is", () => {
     expect(ass(script(line("B", "Default", "1:00:00.00", "1:00:01.00") + line("A")))).toEqual([
@@ -193,8 +240,15 @@ describe("ASS as plain text", () => {
     ]);
   });
   test("SSA's format, and its numbers for places", () => {
-    const old =
-      "[Script Info]\nScriptType: v4.00\n[V4 Styles]\nFormat: Name, Alignment\nStyle: *Default,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\nDialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,,0000,0000,0000,,Up\n";
+    const old = `[Script Info]
+ScriptType: v4.00
+[V4 Styles]
+Format: Name, Alignment
+Style: *Default,6
+[Events]
+Format: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,,0000,0000,0000,,Up
+`;
     expect(ass(old)).toEqual(["1-2 @8 Up"]);
   });
 });

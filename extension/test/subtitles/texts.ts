@@ -126,11 +126,12 @@ export const TEXTS: Record<string, string[]> = {
 /** An SRT file with these lines five times, with tags as in real files. */
 export function srtOf(lines: readonly string[]): string {
   const stamp = (s: number) => `00:00:${String(s).padStart(2, "0")},000`;
-  return Array.from(
-    { length: 25 },
-    (_, i) =>
-      `${i + 1}\r\n${stamp(i * 2)} --> ${stamp(i * 2 + 1)}\r\n${i % 7 === 3 ? `<i>${lines[i % 5]!}</i>` : lines[i % 5]!}\r\n`,
-  ).join("\r\n");
+  const cues = Array.from({ length: 25 }, (_, i) => {
+    const line = lines[i % 5]!;
+    const times = `${stamp(i * 2)} --> ${stamp(i * 2 + 1)}`;
+    return [String(i + 1), times, i % 7 === 3 ? `<i>${line}</i>` : line, ""].join("\r\n");
+  });
+  return cues.join("\r\n");
 }
 
 /** Encodes by inverting a decoder: every byte and every pair of bytes is decoded once. */

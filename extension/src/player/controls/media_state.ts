@@ -29,8 +29,9 @@ export interface MediaState {
 }
 
 const EVENTS = (
-  "loadstart emptied loadedmetadata loadeddata durationchange resize canplay play playing pause ended waiting seeking seeked " +
-  "timeupdate progress volumechange ratechange enterpictureinpicture leavepictureinpicture"
+  "loadstart emptied loadedmetadata loadeddata durationchange resize canplay play playing pause " +
+  "ended waiting seeking seeked timeupdate progress volumechange ratechange " +
+  "enterpictureinpicture leavepictureinpicture"
 ).split(" ");
 
 /** Reads the element's current properties. */

@@ -20,10 +20,25 @@ export function menuView(menu: Menu, port: MenuPort): TemplateResult {
   const goBack = () => menu.back && port.open(menu.back, undefined);
   return html`${keyed(
     menu.name,
-    html`<div class="menu" id="controls-menu" role="menu" tabindex="-1" aria-label=${menu.title} data-testid="control-menu" data-name=${menu.name} @keydown=${(event: KeyboardEvent) => handleKey(event, menu, port)}>
+    html`<div
+      class="menu"
+      id="controls-menu"
+      role="menu"
+      tabindex="-1"
+      aria-label=${menu.title}
+      data-testid="control-menu"
+      data-name=${menu.name}
+      @keydown=${(event: KeyboardEvent) => handleKey(event, menu, port)}
+    >
       ${
         menu.back
-          ? html`<button class="item item-back" role="menuitem" tabindex="-1" aria-label=${t("playerBack", menu.title)} @click=${goBack}>
+          ? html`<button
+            class="item item-back"
+            role="menuitem"
+            tabindex="-1"
+            aria-label=${t("playerBack", menu.title)}
+            @click=${goBack}
+          >
             ${shared.back}<span>${menu.title}</span>
           </button>`
           : html`<p class="menu-title" role="presentation" aria-hidden="true">${menu.title}</p>`
@@ -36,20 +51,31 @@ export function menuView(menu: Menu, port: MenuPort): TemplateResult {
 function groupView(group: MenuGroup, menu: Menu, port: MenuPort): TemplateResult {
   const { stepper, items } = group;
   if (stepper) {
-    return html`<div class="group stepper" role="group" aria-label=${`${stepper.label}: ${stepper.value}`}>
+    const value = html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>`;
+    return html`<div
+      class="group stepper"
+      role="group"
+      aria-label=${`${stepper.label}: ${stepper.value}`}
+    >
       <span class="stepper-label" aria-hidden="true">${stepper.label}</span>
       ${items.map(
-        (
-          item,
-          index,
-        ) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
-        <button class="step" role="menuitem" tabindex="-1" aria-label=${item.label} data-key=${item.key} @click=${() => choose(item, menu.name, port)}>
+        (item, index) => html`${index === 1 ? value : nothing}
+        <button
+          class="step"
+          role="menuitem"
+          tabindex="-1"
+          aria-label=${item.label}
+          data-key=${item.key}
+          @click=${() => choose(item, menu.name, port)}
+        >
           ${index === 0 ? icons.minus : shared.plus}
         </button>`,
       )}
     </div>`;
   }
-  return html`<div class="group" role="group" aria-label=${menu.title}>${items.map((item) => itemView(item, menu, port))}</div>`;
+  return html`<div class="group" role="group" aria-label=${menu.title}>
+    ${items.map((item) => itemView(item, menu, port))}
+  </div>`;
 }
 
 function itemView(item: MenuItem, menu: Menu, port: MenuPort): TemplateResult {

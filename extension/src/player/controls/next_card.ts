@@ -131,15 +131,31 @@ export class NextCard {
   private render(): void {
     const { card } = this;
     render(
-      html`<p class="unseen" role="status">${card ? t("playerNextSaid", card.totalS, card.title) : ""}</p>
+      html`<p class="unseen" role="status">
+        ${card ? t("playerNextSaid", card.totalS, card.title) : ""}
+      </p>
         ${
           card
-            ? html`<div class="next-card" role="group" aria-label=${t("playerNext")} data-testid="next-card">
+            ? html`<div
+              class="next-card"
+              role="group"
+              aria-label=${t("playerNext")}
+              data-testid="next-card"
+            >
               <p class="next-in" aria-hidden="true">${t("playerNextIn", card.leftS)}</p>
               <p class="next-title"><bdi>${card.title}</bdi></p>
               <div class="next-buttons">
-                <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${t("commonCancel")}</button>
-                <button class="next-button next-now" data-testid="next-play" ${styles({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${t("playerPlayNow")}</button>
+                <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>
+                  ${t("commonCancel")}
+                </button>
+                <button
+                  class="next-button next-now"
+                  data-testid="next-play"
+                  ${styles({ "--share": String(1 - (card.leftS - 1) / card.totalS) })}
+                  @click=${() => this.play()}
+                >
+                  ${t("playerPlayNow")}
+                </button>
               </div>
             </div>`
             : nothing

@@ -67,7 +67,8 @@ export class SeekBar {
   view(): TemplateResult {
     const duration = this.scene.durationS();
     const known = Number.isFinite(duration) && duration > 0;
-    const { hover, positionS } = this;
+    const { hover } = this;
+    const left = `${(shareAt(this.positionS, duration) * 100).toFixed(3)}%`;
     return html`<div
       class="seek"
       role="slider"
@@ -90,11 +91,21 @@ export class SeekBar {
       @focus=${() => this.tellPlace()}
     >
       <canvas class="track" data-testid="strip"></canvas>
-      ${known ? html`<span class="thumb" ${styles({ left: `${(shareAt(positionS, duration) * 100).toFixed(3)}%` })}></span>` : nothing}
-      <div class="tip" data-testid="control-tip" ?data-picture=${this.scene.preview.picture !== undefined} ?hidden=${!hover} ${styles({ "--x": `${hover?.x ?? 0}px` })}>
+      ${known ? html`<span class="thumb" ${styles({ left })}></span>` : nothing}
+      <div
+        class="tip"
+        data-testid="control-tip"
+        ?data-picture=${this.scene.preview.picture !== undefined}
+        ?hidden=${!hover}
+        ${styles({ "--x": `${hover?.x ?? 0}px` })}
+      >
         <canvas class="tip-picture" width="160" height="90"></canvas>
         <span class="tip-time">${clockTime(hover?.atS ?? 0, duration)}</span>
-        ${hover && this.isMissing(hover.atS) ? html`<span class="tip-note">${t("playerMissing")}</span>` : nothing}
+        ${
+          hover && this.isMissing(hover.atS)
+            ? html`<span class="tip-note">${t("playerMissing")}</span>`
+            : nothing
+        }
       </div>
     </div>
     <span class="unseen" id="controls-there">${this.thereWords()}</span>`;

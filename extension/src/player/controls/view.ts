@@ -43,20 +43,46 @@ export interface ViewPort {
 export function controlsView(scene: ViewScene, port: ViewPort): TemplateResult {
   const { model, state, flash } = scene;
   return html`
-    ${state.fullScreen && model.title ? html`<div class="head"><bdi>${model.title}</bdi></div>` : nothing}
-    ${flash ? html`<p class="flash" data-side=${flash.side} data-testid="control-flash" aria-hidden="true">${flash.words}</p>` : nothing}
-    <button class="centre" tabindex="-1" aria-hidden="true" @click=${() => port.perform({ does: "toggle_play" })}>${playIcon(state)}</button>
+    ${
+      state.fullScreen && model.title
+        ? html`<div class="head"><bdi>${model.title}</bdi></div>`
+        : nothing
+    }
+    ${flash ? flashView(flash) : nothing}
+    <button
+      class="centre"
+      tabindex="-1"
+      aria-hidden="true"
+      @click=${() => port.perform({ does: "toggle_play" })}
+    >
+      ${playIcon(state)}
+    </button>
     <div class="foot">
       ${scene.bar}
       <div class="row">
-        <div class="side">${playView(scene, port)} ${volumeView(scene, port)} ${timeView(scene, port)}</div>
+        <div class="side">
+          ${playView(scene, port)} ${volumeView(scene, port)} ${timeView(scene, port)}
+        </div>
         <div class="side">${choicesView(scene, port)}</div>
       </div>
     </div>
     ${scene.menu}
-    <input type="file" hidden multiple accept=".srt,.vtt,.ass,.ssa,.sub,.sup,.txt" data-testid="control-files" @change=${(event: Event) => takeFiles(event, port)} />
+    <input
+      type="file"
+      hidden
+      multiple
+      accept=".srt,.vtt,.ass,.ssa,.sub,.sup,.txt"
+      data-testid="control-files"
+      @change=${(event: Event) => takeFiles(event, port)}
+    />
     <p class="unseen" role="status" data-testid="control-spoken">${scene.spoken}</p>
   `;
+}
+
+function flashView({ side, words }: Flash): TemplateResult {
+  return html`<p class="flash" data-side=${side} data-testid="control-flash" aria-hidden="true">
+    ${words}
+  </p>`;
 }
 
 interface ButtonLook {
@@ -116,23 +142,37 @@ function playView({ model, state, compact }: ViewScene, port: ViewPort): Templat
       ? t("playerPlay")
       : t("playerPause");
   const hasNeighbours = !compact && (model.hasNext || model.hasPrevious);
+  const previous: ButtonLook = {
+    name: "previous",
+    label: t("playerPrevious"),
+    key: "p",
+    icon: icons.previous,
+    disabled: !model.hasPrevious,
+    does: "previous",
+  };
+  const next: ButtonLook = {
+    name: "next",
+    label: t("playerNext"),
+    key: "n",
+    icon: icons.next,
+    disabled: !model.hasNext,
+    does: "next",
+  };
   return html`
     ${button({ name: "play", label, key: "k", icon: playIcon(state), does: "toggle_play" }, port)}
-    ${
-      hasNeighbours
-        ? html`${button({ name: "previous", label: t("playerPrevious"), key: "p", icon: icons.previous, disabled: !model.hasPrevious, does: "previous" }, port)}
-        ${button({ name: "next", label: t("playerNext"), key: "n", icon: icons.next, disabled: !model.hasNext, does: "next" }, port)}`
-        : nothing
-    }
+    ${hasNeighbours ? html`${button(previous, port)} ${button(next, port)}` : nothing}
   `;
 }
 
 function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
   const isSilent = state.muted || state.volume === 0;
   const shown = isSilent ? 0 : Math.round(state.volume * 100);
+  const label = isSilent ? t("playerUnmute") : t("playerMute");
   const icon = isSilent ? icons.silent : state.volume < 0.5 ? icons.soft : icons.loud;
+  const change = (event: Event) =>
+    port.setVolume(Number((event.target as HTMLInputElement).value) / 100);
   return html`<div class="volume">
-    ${button({ name: "mute", label: isSilent ? t("playerUnmute") : t("playerMute"), key: "m", icon, does: "toggle_mute" }, port)}
+    ${button({ name: "mute", label, key: "m", icon, does: "toggle_mute" }, port)}
     <input
       class="volume-slider"
       type="range"
@@ -144,7 +184,7 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
       aria-valuetext=${volumeValue(state.volume, isSilent)}
       ${styles({ "--share": `${shown}%` })}
       .value=${live(String(shown))}
-      @input=${(event: Event) => port.setVolume(Number((event.target as HTMLInputElement).value) / 100)}
+      @input=${change}
       @pointerup=${(event: Event) => (event.target as HTMLElement).blur()}
     />
   </div>`;
@@ -165,33 +205,39 @@ function timeView(
     data-testid="control-time"
     title=${showRemaining ? t("playerShowTotal") : t("playerShowRemaining")}
     @click=${() => port.toggleRemaining()}
-  >${clockTime(positionS, durationS)}${isKnown ? html`<span class="time-slash">/</span><span class="time-other">${other}</span>` : nothing}</button>`;
+  >${clockTime(positionS, durationS)}${
+    isKnown
+      ? html`<span class="time-slash">/</span><span class="time-other">${other}</span>`
+      : nothing
+  }</button>`;
 }
 
 function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
   const { state, model, inRow, canPictureInPicture, compact } = scene;
   const { fullScreen: full } = state;
   const has = (name: MenuName) => inRow.includes(name);
+  const hasAudio = has("audio") && model.audio.tracks.length > 1;
+  const pictureInPicture: ButtonLook = {
+    name: "pip",
+    label: pictureWords(state),
+    key: "i",
+    icon: icons.pictureInPicture,
+    does: "toggle_picture_in_picture",
+  };
+  const fullScreen: ButtonLook = {
+    name: "full",
+    label: full ? t("playerLeaveFullScreen") : t("playerFullScreen"),
+    key: "f",
+    icon: full ? icons.leaveFull : icons.enterFull,
+    does: "toggle_full_screen",
+  };
   return html`
     ${has("subtitles") ? menuButton("subtitles", icons.subtitles, scene, port) : nothing}
-    ${has("audio") && model.audio.tracks.length > 1 ? menuButton("audio", icons.sound, scene, port) : nothing}
+    ${hasAudio ? menuButton("audio", icons.sound, scene, port) : nothing}
     ${has("speed") ? menuButton("speed", icons.speed, scene, port) : nothing}
     ${has("more") ? menuButton("more", icons.more, scene, port) : nothing}
-    ${
-      canPictureInPicture && !compact
-        ? button(
-            {
-              name: "pip",
-              label: pictureWords(state),
-              key: "i",
-              icon: icons.pictureInPicture,
-              does: "toggle_picture_in_picture",
-            },
-            port,
-          )
-        : nothing
-    }
-    ${button({ name: "full", label: full ? t("playerLeaveFullScreen") : t("playerFullScreen"), key: "f", icon: full ? icons.leaveFull : icons.enterFull, does: "toggle_full_screen" }, port)}
+    ${canPictureInPicture && !compact ? button(pictureInPicture, port) : nothing}
+    ${button(fullScreen, port)}
   `;
 }
 

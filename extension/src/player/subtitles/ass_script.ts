@@ -11,6 +11,11 @@ export type StylePlaces = ReadonlyMap<string, Place>;
 /** The header that libass needs before it takes single events. */
 const EVENTS =
   "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
+const STYLE_FIELDS = [
+  "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic",
+  "Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment",
+  "MarginL, MarginR, MarginV, Encoding",
+];
 const DEFAULT_HEAD = `[Script Info]
 ScriptType: v4.00+
 PlayResX: 384
@@ -18,7 +23,7 @@ PlayResY: 288
 ScaledBorderAndShadow: yes
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Format: ${STYLE_FIELDS.join(", ")}
 Style: Default,Liberation Sans,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,0
 
 `;

@@ -26,7 +26,15 @@ const OUTLINE = [
   .join(", ");
 const ROOT = "position: absolute; pointer-events: none; overflow: visible;";
 const BLOCK = "position: absolute; left: 4%; right: 4%; display: flex; gap: 0.1em;";
-const CUE = `color: #fff; font: 500 1em/1.28 system-ui, "Noto Sans", sans-serif; white-space: pre-wrap; overflow-wrap: anywhere; text-wrap: balance; unicode-bidi: plaintext; text-shadow: ${OUTLINE}, 0 0.06em 0.18em #000c;`;
+const CUE = `
+  color: #fff;
+  font: 500 1em/1.28 system-ui, "Noto Sans", sans-serif;
+  white-space: pre-wrap;
+  overflow-wrap: anywhere;
+  text-wrap: balance;
+  unicode-bidi: plaintext;
+  text-shadow: ${OUTLINE}, 0 0.06em 0.18em #000c;
+`;
 
 export class TextRenderer implements Renderer {
   private content: Extract<Content, { cues: unknown }> | undefined;
@@ -73,7 +81,8 @@ export class TextRenderer implements Renderer {
     if (!root || !stage) return;
     const picture = stage.picture();
     place(root, picture);
-    root.style.fontSize = `${Math.max(LEAST_PX, LINE_SHARE * Math.min(picture.height, picture.width * 0.75)) * stage.size}px`;
+    const line = LINE_SHARE * Math.min(picture.height, picture.width * 0.75);
+    root.style.fontSize = `${Math.max(LEAST_PX, line) * stage.size}px`;
     for (const [where, block] of this.blocks) this.margins(where, block);
   }
 
@@ -84,8 +93,11 @@ export class TextRenderer implements Renderer {
     const block = document.createElement("div");
     const column = (where - 1) % 3;
     const side = ["left", "center", "right"][column]!;
+    const align = ["flex-start", "center", "flex-end"][column]!;
+    const direction = where > 3 ? "column" : "column-reverse";
     block.dataset["place"] = String(where);
-    block.style.cssText = `${BLOCK} text-align: ${side}; align-items: ${["flex-start", "center", "flex-end"][column]!}; flex-direction: ${where > 3 ? "column" : "column-reverse"};`;
+    block.style.cssText = `${BLOCK}
+      text-align: ${side}; align-items: ${align}; flex-direction: ${direction};`;
     this.margins(where, block);
     this.root!.append(block);
     this.blocks.set(where, block);
@@ -98,9 +110,11 @@ export class TextRenderer implements Renderer {
     const margin = height * MARGIN_SHARE;
     if (where > 6) style.top = `${margin}px`;
     else if (where > 3) Object.assign(style, { top: "50%", transform: "translateY(-50%)" });
-    // The controls cover the bottom of the host; the picture may end above them.
-    else
-      style.bottom = `${Math.max(margin, insetPx + margin / 3 - (host.clientHeight - top - height))}px`;
+    else {
+      // The controls cover the bottom of the host; the picture may end above them.
+      const below = host.clientHeight - top - height;
+      style.bottom = `${Math.max(margin, insetPx + margin / 3 - below)}px`;
+    }
   }
 }
 
