@@ -337,7 +337,7 @@ const rare = [
     says: { code: "looking_for_peers" },
   }),
 ];
-// Just added: nothing is downloaded before the person decides.
+// Just added: nothing is downloaded before the user decides.
 const fresh = series.map((one) => ({
   ...one,
   priority: "normal",

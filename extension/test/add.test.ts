@@ -113,7 +113,7 @@ test("links and files are handed over as what they are", async () => {
   expect(added).toHaveLength(3);
 });
 
-test("a link that the engine refuses says why, by a name that a person knows", async () => {
+test("a link that the engine refuses says why, by the name that the user knows", async () => {
   const { adder } = rig(async () => ({ kind: "failed", message: "The server answered 404." }));
   adder.setReady(true);
   adder.addLinks(["https://example.org/films/A%20film.torrent"]);

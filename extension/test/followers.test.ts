@@ -91,12 +91,12 @@ test("of more pages than anybody opens, the longest silent is forgotten", () => 
 
 test("background pages count less than a visible one, and a page that becomes visible gets updates at once", () => {
   const { followers } = rig();
-  expect(followers.audience()).toBe("nobody");
+  expect(followers.audience()).toBe("none");
   followers.follow("a", [], [], true);
   expect(followers.audience()).toBe("hidden");
   expect(followers.follow("a", [], [], true)).toBe(false);
   expect(followers.follow("a", [], [], false)).toBe(true);
-  expect(followers.audience()).toBe("looking");
+  expect(followers.audience()).toBe("visible");
   followers.follow("b", [], [], true);
-  expect(followers.audience()).toBe("looking");
+  expect(followers.audience()).toBe("visible");
 });

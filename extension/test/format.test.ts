@@ -57,7 +57,7 @@ test("a path is a folder and a name", () => {
   expect(splitPath("c.mp4")).toEqual({ folder: "", name: "c.mp4" });
 });
 
-test("peers are split at anything a person puts between them", () => {
+test("peers are split at anything a user puts between them", () => {
   expect(parsePeers(" 127.0.0.1:1, 10.0.0.2:65535\n[2001:db8::7]:6881;")).toEqual({
     peers: ["127.0.0.1:1", "10.0.0.2:65535", "[2001:db8::7]:6881"],
   });

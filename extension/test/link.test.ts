@@ -121,7 +121,7 @@ describe("a lost connection", () => {
     expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000]);
   });
 
-  test("the person is told after a few attempts, not at once, and the message does not flicker", async () => {
+  test("the user is told after a few attempts, not at once, and the message does not flicker", async () => {
     const it = rig();
     await it.connected();
     await it.clock.advance(GOOD_MS);
@@ -227,7 +227,7 @@ describe("a daemon that is not installed", () => {
     expect(it.link.state.kind).toBe("connected");
   });
 
-  test("a person's retry does not wait", async () => {
+  test("a user's retry does not wait", async () => {
     const it = rig({ kind: "no_host" });
     await settle();
     it.answer = ENDPOINT;
@@ -251,7 +251,7 @@ describe("a daemon that can't be started", () => {
     expect(it.link.state).toEqual({ kind: "down", cause: "host_error", message: broken.message });
   });
 
-  test("is tried when a page comes to look, and when a person asks", async () => {
+  test("is tried when a page comes to look, and when a user asks", async () => {
     const it = rig(broken, false);
     await it.clock.advance(1_000_000);
     const before = it.asked.length;
@@ -287,7 +287,7 @@ describe("a daemon that can't be started", () => {
 });
 
 describe("words", () => {
-  test("the host's own words reach a person", async () => {
+  test("the host's own words reach a user", async () => {
     const it = rig({ kind: "host_error", message: "The port is taken." });
     await settle();
     expect(it.link.state).toEqual({

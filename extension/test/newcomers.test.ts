@@ -21,7 +21,7 @@ test("a torrent that came alone opens once, when it has files", () => {
 test("a torrent that is not expected does not open", () =>
   expect(new Newcomers().arrived([torrent()])).toEqual([]));
 
-test("what a person saw to is theirs", () => {
+test("what a user saw to is theirs", () => {
   const newcomers = rig();
   newcomers.forget(HASH);
   expect(newcomers.arrived([torrent()])).toEqual([]);

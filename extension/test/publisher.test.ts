@@ -16,7 +16,7 @@ function rig(costMs = 0) {
   const clock = new FakeClock();
   const told: number[] = [];
   const spoke: number[] = [];
-  const it = { audience: "looking" as Audience, costMs };
+  const it = { audience: "visible" as Audience, costMs };
   const publisher = new Publisher(clock, {
     audience: () => it.audience,
     tell: () => {
@@ -81,7 +81,7 @@ test("a waiting page does not wait for the long pause", async () => {
 
 test("without pages nothing is sent, and background pages get updates less often", async () => {
   const { clock, told, spoke, publisher, set } = rig();
-  set("nobody");
+  set("none");
   publisher.changed();
   await clock.advance(10_000);
   expect(told).toEqual([]);
@@ -109,7 +109,7 @@ test("news that break once are told again", async () => {
   const clock = new FakeClock();
   let tries = 0;
   const publisher = new Publisher(clock, {
-    audience: () => "looking",
+    audience: () => "visible",
     tell: () => {
       tries += 1;
       if (tries === 1) throw new Error("broken");

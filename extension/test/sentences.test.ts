@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { parseAst } from "vite";
 
 const SRC = join(import.meta.dirname, "../src");
-/** Folders whose code shows texts to the person. */
+/** Folders whose code shows texts to the user. */
 const SPEAKING = /^(list|player|ui|text|host|server|extension)\//;
 /** Texts that are the same in all languages: names, units, examples, keys. */
 const EVERYWHERE = [
@@ -20,7 +20,7 @@ const EVERYWHERE = [
   // Chrome does not show this to anybody.
   /^Runs the torrent engine/,
 ];
-/** Attributes that a person reads or hears. */
+/** Attributes that a user reads or hears. */
 const SPOKEN = [
   "aria-label",
   "aria-description",

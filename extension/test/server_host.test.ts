@@ -132,7 +132,7 @@ test("a stream that is refused is opened again by and by", async () => {
   expect(host.link.kind).toBe("connected");
 });
 
-test("a server that wants another token says so at once, and a person can enter it", async () => {
+test("a server that wants another token says so at once, and a user can enter it", async () => {
   const { host, streams, replies, asks } = rig("old");
   replies(401, { error: "this needs the session token" });
   host.follow(["list"]);

@@ -239,7 +239,7 @@ describe("while bytes don't come", () => {
     expect([source.trouble, video.opened.length]).toEqual([undefined, 1 + 5 * MOST_FAILURES]);
   });
 
-  test("a person can look at another place, which may be there", () => {
+  test("a user can look at another place, which may be there", () => {
     const { video, source, metadata, showing, fail } = rig();
     source.setUrl("a");
     showing(10);

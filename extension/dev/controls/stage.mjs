@@ -1,4 +1,4 @@
-// Drives a test page like a person: presses keys, moves the mouse, touches; and records failures.
+// Drives a test page like a user: presses keys, moves the mouse, touches; and records failures.
 
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";

@@ -427,6 +427,7 @@ export const scenes = {
         "the row says why, and is in the window",
         `(() => {
           const reply = ${one("torrent-reply")};
+          if (!reply) return false;
           const { top, bottom } = reply.getBoundingClientRect();
           return reply.innerText.includes("${words}") && top > 60 && bottom < innerHeight;
         })()`,

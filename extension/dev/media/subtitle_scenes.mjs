@@ -324,7 +324,7 @@ export const scenes = {
             /can’t be read/.test(troubles[2]),
         ),
         differs("after a seek", after, shows("Voice 7 & Ann")(after)),
-        differs("the person's own", [own, mine], own.length === 0 && shows("Mine")(mine)),
+        differs("the user's own", [own, mine], own.length === 0 && shows("Mine")(mine)),
       ];
     },
   },

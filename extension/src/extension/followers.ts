@@ -56,9 +56,9 @@ export class Followers {
   }
 
   /** Whether any page is open, and any is visible. */
-  audience(): "nobody" | "hidden" | "looking" {
-    if (this.pages.size === 0) return "nobody";
-    return [...this.pages.values()].every(({ hidden }) => hidden) ? "hidden" : "looking";
+  audience(): "none" | "hidden" | "visible" {
+    if (this.pages.size === 0) return "none";
+    return [...this.pages.values()].every(({ hidden }) => hidden) ? "hidden" : "visible";
   }
 
   /** Every topic that any page follows. */

@@ -1,7 +1,7 @@
 // Passes a link from the context menu, or a clicked notification, to the list page.
 //
 // The list page is opened if needed. Nothing is stored: if Chrome ends the service worker first,
-// the link is not added, and the person sees that. Invariant: a message goes to one tab, once, and
+// the link is not added, and the user sees that. Invariant: a message goes to one tab, once, and
 // a link is sent only if it can be a torrent's.
 
 import type { Clock } from "../model/clock";

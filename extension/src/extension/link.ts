@@ -29,14 +29,14 @@ export const FIRST_DELAY_MS = 200;
 export const MOST_DELAY_MS = 5_000;
 /**
  * Longest pause, in ms, when the daemon can't be started or has another version, and whenever no
- * page is open. Each attempt starts a program, and only a person can fix the cause.
+ * page is open. Each attempt starts a program, and only a user can fix the cause.
  */
 export const MOST_BROKEN_DELAY_MS = 300_000;
 /** An attempt without an outcome fails after this time, in ms. */
 export const ATTEMPT_MS = 10_000;
 /** After a connection of this length, in ms, the next attempt comes at once. */
 export const GOOD_MS = 2_000;
-/** How many attempts fail before the person is told that the daemon does not answer. */
+/** How many attempts fail before the user is told that the daemon does not answer. */
 const QUIET_FAILURES = 3;
 
 // Close code of the control WebSocket for a wrong token.
@@ -184,7 +184,7 @@ export class Link {
       return;
     }
     this.phase = { kind: "pausing", isLong: delayMs > MOST_DELAY_MS };
-    // A cause that only a person can fix is checked at a slow, fixed pace.
+    // A cause that only a user can fix is checked at a slow, fixed pace.
     this.cancelTimer = this.clock.after(hopeless ? MOST_DELAY_MS : delayMs, () => void this.ask());
   }
 

@@ -14,7 +14,7 @@ declare global {
 }
 
 /**
- * Key of the time of a restart that a person asked for, in ms since 1970. The list page is shown
+ * Key of the time of a restart that a user asked for, in ms since 1970. The list page is shown
  * after it.
  */
 const REOPEN = "reopen-list";

@@ -123,7 +123,7 @@ export function mayNotify(): Promise<boolean> {
 
 /**
  * Turns notifications on or off, and returns whether they are on afterwards. Must be called in a
- * click handler, because Chrome may ask the person.
+ * click handler, because Chrome may ask the user.
  */
 export async function setNotify(on: boolean): Promise<boolean> {
   if (on) return chrome.permissions.request(NOTIFICATIONS);

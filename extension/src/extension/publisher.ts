@@ -18,18 +18,18 @@ export const BUNCH_MS = 30;
 export const ALIVE_MS = 1_000;
 /** Pause after an update, as a multiple of the time that computing it took. */
 const REST = 10;
-/** The same multiple when a page has nothing to show yet, or a person just acted. */
+/** The same multiple when a page has nothing to show yet, or a user just acted. */
 const SHORT_REST = 1;
 
 /**
- * Who needs updates: nobody, something that waits for one change (such as a notification), pages in
- * the background, or a visible page.
+ * What needs updates: nothing, a notification that waits for a change, pages in the background, or a
+ * visible page.
  */
-export type Audience = "nobody" | "waiting" | "hidden" | "looking";
+export type Audience = "none" | "waiting" | "hidden" | "visible";
 
 /** What a publisher needs from its owner. */
 export interface PublisherActions {
-  /** Who needs updates now. */
+  /** What needs updates now. */
   audience(): Audience;
   /** Computes the updates and sends them to every page. */
   tell(): void;
@@ -55,14 +55,14 @@ export class Publisher {
     this.tellWithin(this.actions.audience() === "waiting" ? UNWATCHED_PACE_MS : BUNCH_MS, REST);
   }
 
-  /** To be called when a page needs a whole topic, or a person just acted. */
+  /** To be called when a page needs a whole topic, or a user just acted. */
   wanted(): void {
     this.tellWithin(0, SHORT_REST);
   }
 
   /** Sends a sign of life if it is due. To be called about twice a second. */
   beat(): void {
-    if (this.clock.now() - this.spokeAt >= ALIVE_MS && this.actions.audience() !== "nobody")
+    if (this.clock.now() - this.spokeAt >= ALIVE_MS && this.actions.audience() !== "none")
       this.live();
   }
 
@@ -82,7 +82,7 @@ export class Publisher {
 
   private tell(): void {
     this.due = Infinity;
-    if (this.actions.audience() === "nobody") return;
+    if (this.actions.audience() === "none") return;
     const began = this.clock.now();
     try {
       this.actions.tell();
@@ -91,7 +91,7 @@ export class Publisher {
       this.tookMs = this.endedAt - began;
       const audience = this.actions.audience();
       if (audience !== "waiting")
-        this.tellWithin(audience === "looking" ? PACE_MS : HIDDEN_PACE_MS, REST);
+        this.tellWithin(audience === "visible" ? PACE_MS : HIDDEN_PACE_MS, REST);
     }
   }
 }

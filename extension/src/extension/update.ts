@@ -1,7 +1,7 @@
 // Decides when a waiting update is installed: at a moment when it disturbs nobody.
 //
 // The offscreen document never ends by itself, so Chrome would wait for its own restart. Invariant:
-// no restart while a page is open or a file is being sent; then the list page asks the person.
+// no restart while a page is open or a file is being sent; then the list page asks the user.
 
 import type { Clock } from "../model/clock";
 

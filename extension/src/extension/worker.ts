@@ -73,7 +73,7 @@ let broken: LinkState | undefined;
 const publisher = new Publisher(realClock, {
   audience: () => {
     const audience = followers.audience();
-    return audience === "nobody" && notifies ? "waiting" : audience;
+    return audience === "none" && notifies ? "waiting" : audience;
   },
   tell,
   live: () => {
@@ -97,7 +97,7 @@ const link = new Link(
 );
 
 const update = new Update(realClock, {
-  hasPages: () => followers.audience() !== "nobody",
+  hasPages: () => followers.audience() !== "none",
   isServing: () => (guard(() => engine?.snapshot()) ?? NOTHING).streams.length > 0,
   restart: () => scope.postMessage({ kind: "restart_extension", reopen: false }),
 });
@@ -155,7 +155,7 @@ function attend(page: string): void {
 
 function watchLink(): void {
   const audience = followers.audience();
-  link.setWatched(audience === "looking", audience !== "nobody");
+  link.setWatched(audience === "visible", audience !== "none");
 }
 
 function beat(): void {

@@ -210,7 +210,7 @@ export class ServerHost implements Host {
     this.tell();
   }
 
-  /** The browser reconnects by itself. The person is told after a while. */
+  /** The browser reconnects by itself. The user is told after a while. */
   private lose(): void {
     if (this.link.kind === "connecting" || this.link.kind === "down") return;
     this.link = { kind: "connecting" };

@@ -1,6 +1,6 @@
-// Adding torrents: checks files and links that the person added, and sends them to the engine.
+// Adding torrents: checks files and links that the user added, and sends them to the engine.
 //
-// An `Adder` keeps one note per file or link until it is added or the person dismisses the note.
+// An `Adder` keeps one note per file or link until it is added or the user dismisses the note.
 // While the daemon is not connected, items wait.
 
 import type { Intent } from "../model/generated/Intent";

@@ -1,13 +1,13 @@
 // The choice of files in a new torrent: which are selected, their size, whether they fit.
 //
-// Pure functions. A file that the person has not touched keeps the engine's priority. Choices that
+// Pure functions. A file that the user has not touched keeps the engine's priority. Choices that
 // are not sent to the engine yet exist only here.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
 import type { RootView } from "../model/generated/RootView";
 
-/** File index → whether the person selected it. Missing files keep the engine's choice. */
+/** File index → whether the user selected it. Missing files keep the engine's choice. */
 export type Touched = ReadonlyMap<number, boolean>;
 
 /** Most files that are suggested to be left out. */

@@ -23,9 +23,9 @@ export interface AddingOwner {
   follow(): void;
   /** Navigates to another page. */
   open(address: string): void;
-  /** Called when the person has decided about this torrent and the dialog has closed. */
+  /** Called when the user has decided about this torrent and the dialog has closed. */
   left(infoHash: string): void;
-  /** Shows a message about a torrent until the person dismisses it. */
+  /** Shows a message about a torrent until the user dismisses it. */
   addNote(infoHash: string, words: string): void;
 }
 
@@ -47,12 +47,12 @@ export class AddingSheet {
     private readonly host: Pick<Host, "topic" | "intent">,
     private readonly owner: AddingOwner,
   ) {
-    // Escape closes the whole queue: a person who closes one dialog does not want the next.
+    // Escape closes the whole queue: a user who closes one dialog does not want the next.
     dialog.addEventListener("cancel", () => (this.queue = []));
     dialog.addEventListener("close", () => this.closed());
   }
 
-  /** Queues a torrent that was added, or that the person wants to decide about now. */
+  /** Queues a torrent that was added, or that the user wants to decide about now. */
   ask(infoHash: string): void {
     if (!this.queue.includes(infoHash)) this.queue.push(infoHash);
     this.update();
@@ -141,7 +141,7 @@ export class AddingSheet {
     if (!this.dialog.open) this.dialog.showModal();
   }
 
-  /** Sends the person's decision. Returns false, and shows why, if the engine refuses. */
+  /** Sends the user's decision. Returns false, and shows why, if the engine refuses. */
   private async decide(choice: Choice, infoHash: string): Promise<boolean> {
     const { files } = this.host.topic(`torrent/${infoHash}`) ?? { files: [] };
     const lies = this.host

@@ -15,7 +15,7 @@ import type { Touched } from "./adding_choice";
 import { bytesOf, filmOf, isChosen, shortage } from "./adding_choice";
 import { isChecked } from "./forms";
 
-/** What a person can do in the dialog. */
+/** What a user can do in the dialog. */
 export interface AddingActions {
   choose(index: number, chosen: boolean): void;
   chooseAll(chosen: boolean): void;

@@ -1,6 +1,6 @@
 // The header button that turns notifications on and off.
 //
-// The browser stores whether they are on and asks the person for permission. So this button asks
+// The browser stores whether they are on and asks the user for permission. So this button asks
 // for nothing until it is pressed.
 
 import type { TemplateResult } from "lit";

@@ -7,7 +7,7 @@ import { html } from "lit";
 import { t } from "../text/messages";
 import * as icons from "../ui/icons";
 
-/** What a person can do with the field. */
+/** What a user can do with the field. */
 export interface LinkFieldActions {
   submit(typed: string): void;
   close(): void;

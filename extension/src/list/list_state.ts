@@ -81,7 +81,7 @@ export class ListState implements Shown {
     this.searches.set(infoHash, search);
   }
 
-  /** The engine's answers about a torrent, by the place where the person asked. */
+  /** The engine's answers about a torrent, by the place where the user asked. */
   wordsOf(infoHash: string): Readonly<Partial<Record<ReplyPlace, FormWords>>> {
     return this.words.get(infoHash) ?? NO_WORDS;
   }

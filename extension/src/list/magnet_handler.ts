@@ -1,7 +1,7 @@
 // Opens magnet links of web pages in JSTorrent.
 //
 // The browser is asked once to register this page for `magnet:` links. Any web page can open such a
-// link, so the person has to confirm each one. The link is removed from the page's address, so that
+// link, so the user has to confirm each one. The link is removed from the page's address, so that
 // a reload does not ask again.
 
 import { parseLink } from "../text/torrent_link";
@@ -15,7 +15,7 @@ export interface Browser {
 }
 
 /**
- * Asks the browser once to register this page for `magnet:` links. The browser asks the person and
+ * Asks the browser once to register this page for `magnet:` links. The browser asks the user and
  * remembers the answer.
  */
 export function offerToOpenMagnets(

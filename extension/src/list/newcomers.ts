@@ -1,6 +1,6 @@
 // Decides which new torrents open by themselves: one added alone, once it has files.
 //
-// A magnet link has no files until its metadata arrives. Invariant: a torrent that the person
+// A magnet link has no files until its metadata arrives. Invariant: a torrent that the user
 // opened, closed or removed no longer opens by itself.
 
 import type { TorrentRow } from "../model/topics";
@@ -14,7 +14,7 @@ export class Newcomers {
     this.waiting.add(infoHash);
   }
 
-  /** Records that the person has opened, closed or removed the torrent. */
+  /** Records that the user has opened, closed or removed the torrent. */
   forget(infoHash: string): void {
     this.waiting.delete(infoHash);
   }

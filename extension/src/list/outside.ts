@@ -13,7 +13,7 @@ export interface Outside {
 
 /** Notifications about completed torrents. */
 export interface Notifications {
-  /** Whether the person has turned notifications on. */
+  /** Whether the user has turned notifications on. */
   areOn(): Promise<boolean>;
   /**
    * Turns notifications on or off, and returns whether they are on afterwards. Must be called in a

@@ -110,7 +110,7 @@ export function startList(host: Host, outside: Outside): void {
   let linkWrong = "";
   const brought = broughtLink(new URL(location.href));
   if (brought) history.replaceState(null, "", brought.rest);
-  /** A magnet link with which the browser opened this page. The person has to confirm it. */
+  /** A magnet link with which the browser opened this page. The user has to confirm it. */
   let offered = brought?.link ?? "";
 
   const sheet = new AddingSheet(addingDialog, host, {
@@ -122,7 +122,7 @@ export function startList(host: Host, outside: Outside): void {
   const report = new ReportDialog(reportDialog, host, () =>
     aboutPage(outside.version, navigator.userAgent, navigator.language),
   );
-  /** Loaded when the person opens it for the first time. */
+  /** Loaded when the user opens it for the first time. */
   let settings: SettingsDialog | undefined;
   const adder = new Adder(addOnce, update, showAdded);
   const actions = new TorrentActions(host, state, {
@@ -175,7 +175,7 @@ export function startList(host: Host, outside: Outside): void {
 
   picker.addEventListener("change", () => {
     adder.addFiles([...(picker.files ?? [])]);
-    // Allows the person to choose the same file again.
+    // Allows the user to choose the same file again.
     picker.value = "";
   });
   watchDrops({
@@ -207,7 +207,7 @@ export function startList(host: Host, outside: Outside): void {
     keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
   );
 
-  /** Stops automatic scrolling and focusing once the person acts. */
+  /** Stops automatic scrolling and focusing once the user acts. */
   function stopAutomatics(): void {
     returning.giveUp();
     focusTarget = undefined;
@@ -249,7 +249,7 @@ export function startList(host: Host, outside: Outside): void {
     update();
   }
 
-  /** Opens the torrent that the person wants to see, and scrolls to it. */
+  /** Opens the torrent that the user wants to see, and scrolls to it. */
   function openWanted(): void {
     if (!all().includes(toOpen)) return;
     state.setOpen(toOpen, true);
@@ -462,7 +462,7 @@ export function startList(host: Host, outside: Outside): void {
     addByHand([typed]);
   }
 
-  /** Adds links that the person typed or pasted, and offers to open magnet links here. */
+  /** Adds links that the user typed or pasted, and offers to open magnet links here. */
   function addByHand(links: string[]): void {
     adder.addLinks(links);
     if (links.some((link) => isMagnet(link.trim())))

@@ -1,6 +1,6 @@
 // The dialog for a problem report.
 //
-// The engine writes the report, the page adds its own version and browser, and the person reads it
+// The engine writes the report, the page adds its own version and browser, and the user reads it
 // before copying it.
 
 import { html, render } from "lit";

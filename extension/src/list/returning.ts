@@ -1,6 +1,6 @@
-// Restores the scroll position and focus when the person returns to the list.
+// Restores the scroll position and focus when the user returns to the list.
 //
-// It waits until the torrents that were open are loaded, and gives up when the person acts.
+// It waits until the torrents that were open are loaded, and gives up when the user acts.
 
 import type { VirtualLines } from "../ui/virtual_lines";
 import { focusOn } from "./line_keys";

@@ -1,6 +1,6 @@
 // The settings dialog: shows the current settings, saves them, shows why saving failed.
 //
-// Unsaved changes are discarded only after the person confirms.
+// Unsaved changes are discarded only after the user confirms.
 
 import { render } from "lit";
 import type { Intent } from "../model/generated/Intent";

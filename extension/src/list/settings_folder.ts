@@ -12,7 +12,7 @@ export function folderOf({ roots, folders }: Pick<World, "roots" | "folders">): 
   return folders ? roots[0]?.path : undefined;
 }
 
-/** The folder that the person typed, if it differs from `before`. */
+/** The folder that the user typed, if it differs from `before`. */
 export function newFolder(typed: string, before: string): string | undefined {
   const trimmed = typed.trim();
   return trimmed === before ? undefined : trimmed;

@@ -1,6 +1,6 @@
 // The content of the settings dialog.
 //
-// A pure template. The dialog's fields hold what the person typed. They start with the settings at
+// A pure template. The dialog's fields hold what the user typed. They start with the settings at
 // the time of opening; later changes affect only the line about the router.
 
 import type { TemplateResult } from "lit";
@@ -14,7 +14,7 @@ import type { SettingsForm, SettingsSwitches, SettingsTexts } from "./settings_f
 import { FIELDS, formOf } from "./settings_form";
 import type { ReachTone } from "./settings_words";
 
-/** What a person can do in the dialog. */
+/** What a user can do in the dialog. */
 export interface SettingsActions {
   /** Saves the form. `folder` is the text of the download folder's field. */
   save(form: SettingsForm, folder: string): void;

@@ -30,7 +30,7 @@ export interface ListPage {
   follow(): void;
   /** The torrents in the order in which they are shown. */
   shown(): readonly TorrentRow[];
-  /** Shows a message until the person dismisses it. */
+  /** Shows a message until the user dismisses it. */
   addNote(name: string, words: string): void;
   /** Scrolls until the torrent's row is in the window. */
   reveal(infoHash: string): void;
@@ -152,7 +152,7 @@ export class TorrentActions {
     );
   }
 
-  /** Asks the engine to fetch the start of a film and the place where the person left it. */
+  /** Asks the engine to fetch the start of a film and the place where the user left it. */
   prepare(infoHash: string, index: number): void {
     const file = this.host
       .topic(`torrent/${infoHash}`)
@@ -278,7 +278,7 @@ export class TorrentActions {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // The page is in the background, or the person has denied clipboard access.
+      // The page is in the background, or the user has denied clipboard access.
       page.addNote(text, t("listCopyFailed"));
       return;
     }

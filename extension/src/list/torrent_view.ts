@@ -99,7 +99,7 @@ export function torrentView(
   </div>`;
 }
 
-/** The part below the row: a question to the person, and messages. */
+/** The part below the row: a question to the user, and messages. */
 function belowView(
   torrent: TorrentRow,
   ui: RowUi,

@@ -145,7 +145,7 @@ export function shareWords(torrent: TorrentRow): string {
     : percent(torrent.wantedVerified, torrent.wanted);
 }
 
-/** Whether the torrent is stopped until a person resumes it. */
+/** Whether the torrent is stopped until a user resumes it. */
 export function isStopped({ state }: Pick<TorrentRow, "state">): boolean {
   return state === "paused" || state === "error";
 }

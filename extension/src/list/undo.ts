@@ -25,7 +25,7 @@ export function showRemoved(
   document.body.append(place);
   signal.addEventListener("abort", () => place.remove(), { once: true });
   let problem: UndoProblem | undefined;
-  /** Info hashes of torrents that a person is bringing back. */
+  /** Info hashes of torrents that a user is bringing back. */
   const returning = new Set<string>();
 
   async function undo(infoHash: string, name: string): Promise<void> {

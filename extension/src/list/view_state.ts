@@ -1,4 +1,4 @@
-// Stores how the person left the list: what is open, the search, and the scroll position.
+// Stores how the user left the list: what is open, the search, and the scroll position.
 //
 // It is kept as long as the browser tab; the sort order is kept longer. State of the engine is not
 // stored here. If storing or reading fails, the list starts fresh.

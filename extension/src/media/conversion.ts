@@ -352,7 +352,7 @@ export class Conversion {
   }
 }
 
-/** The error for a failed response. Its body, if any, is a sentence for the person. */
+/** The error for a failed response. Its body, if any, is a sentence for the user. */
 async function refusal(reply: Response): Promise<Error> {
   const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS);
   if (reply.status === 503 || reply.status === 504 || reply.status === 429)

@@ -93,7 +93,7 @@ export interface Film {
   chapters: Chapter[];
 }
 
-/** Who can play a film: the `<video>` alone, this worker, the user's ffmpeg, nobody. */
+/** What can play a film: the `<video>` alone, this worker, the user's ffmpeg, or nothing. */
 export type Path = "native" | "mse" | "ffmpeg" | "none";
 
 /** Why a path was chosen. */

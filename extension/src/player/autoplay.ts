@@ -1,4 +1,4 @@
-// Starts a film as soon as it is open, unless the person or the browser does not want that.
+// Starts a film as soon as it is open, unless the user or the browser does not want that.
 
 /** Starts the film of one session; ends with the signal. */
 export class Autoplay {
@@ -14,12 +14,12 @@ export class Autoplay {
     const on = (type: string, listener: () => void) =>
       video.addEventListener(type, listener, { signal });
     on("pause", () => {
-      // A person who pauses while the film opens does not want it to start.
+      // A user who pauses while the film opens does not want it to start.
       if (video.error === null) video.autoplay = false;
     });
     on("playing", () => {
       this.isBlocked = false;
-      // Once it has played, a later `canplay` must not undo the person's pause.
+      // Once it has played, a later `canplay` must not undo the user's pause.
       video.autoplay = false;
     });
     on("canplay", () => this.tryToPlay());

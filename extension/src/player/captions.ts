@@ -102,7 +102,7 @@ export class Captions {
     else if (files.length > 0) void this.ensure();
   }
 
-  /** Adds the person's own files. Resolves with a sentence for each that can't be used. */
+  /** Adds the user's own files. Resolves with a sentence for each that can't be used. */
   async add(files: readonly File[]): Promise<string[]> {
     await this.ensure();
     return (await this.subtitles?.addFiles(files)) ?? [];

@@ -1,6 +1,6 @@
 // A `<video>` that opens films by itself or through an engine.
 //
-// To the page it looks like a plain `<video>`, whoever feeds it.
+// To the page it looks like a plain `<video>`, whatever feeds it.
 
 import type { Engine, Film } from "./engines/engine";
 import type { Media } from "./source";

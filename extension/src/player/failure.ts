@@ -15,7 +15,7 @@ export type Failure =
    * damaged.
    */
   | { kind: "damaged" }
-  /** Probably final, with a reason for the person. A few more attempts tell. */
+  /** Probably final, with a reason for the user. A few more attempts tell. */
   | { kind: "doubtful"; words: string }
   /** Final. */
   | { kind: "final"; words: string };

@@ -44,7 +44,7 @@ export function startPlayer(host: Host): void {
   const asked = addressOf(new URLSearchParams(location.search));
   let pieces: PiecesView | undefined;
   let copied: string | undefined;
-  /** Why the person's own subtitle files were refused. */
+  /** Why the user's own subtitle files were refused. */
   let refused: string | undefined;
   let subtitles: ControlsModel["subtitles"] = {
     tracks: [],

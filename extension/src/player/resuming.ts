@@ -30,7 +30,7 @@ export class Resuming {
     /** Sends the intent that resumes the torrent. */
     private readonly resume: () => void,
     /**
-     * Whether a person just opened the film. If the browser restored the tab, nobody pressed play.
+     * Whether a user just opened the film. If the browser restored the tab, nobody pressed play.
      */
     isOpenedByHand: boolean,
   ) {

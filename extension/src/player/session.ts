@@ -51,7 +51,7 @@ export class Session {
   private inspection: Inspection | undefined;
   /** Ends that inspection and its worker. */
   private looking: AbortController | undefined;
-  /** The sound track that the person chose for this film. */
+  /** The sound track that the user chose for this film. */
   private wantedAudio: string | undefined;
   /** Choices that the engine has not confirmed yet. */
   private chosen: Record<string, string> = {};
@@ -66,7 +66,7 @@ export class Session {
   constructor(
     private readonly around: Surroundings,
     readonly name: FilmName,
-    /** Where to begin, in seconds. `undefined`: where the person left the film. */
+    /** Where to begin, in seconds. `undefined`: where the user left the film. */
     private readonly startAt?: number,
   ) {
     const { video, clock, host, layer } = around;
@@ -163,13 +163,13 @@ export class Session {
       : undefined;
   }
 
-  /** Opens the film again at the person's request, and resumes its torrent. */
+  /** Opens the film again at the user's request, and resumes its torrent. */
   reload(): void {
     this.resuming.resumeIfStopped();
     this.source.reload();
   }
 
-  /** Resumes the torrent at the person's request. */
+  /** Resumes the torrent at the user's request. */
   resume(): void {
     void this.around.host.intent({ kind: "resume", infoHash: this.name.infoHash });
   }

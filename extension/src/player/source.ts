@@ -112,7 +112,7 @@ export class Source {
     }
   }
 
-  /** Opens the file again at the person's request. */
+  /** Opens the file again at the user's request. */
   reload(): void {
     this.failures = 0;
     this.trouble = undefined;
@@ -151,7 +151,7 @@ export class Source {
     this.recovering = false;
   }
 
-  /** The person, or the page, started or paused. Pauses of a failing media don't count. */
+  /** The user, or the page, started or paused. Pauses of a failing media don't count. */
   handleWish(playing: boolean): void {
     if (!this.failed && this.media.readyState > 0) this.playing = playing;
   }

@@ -1,6 +1,6 @@
 // What the player is doing, and why it waits, in one sentence.
 //
-// Pure: a situation in, words out. What the person can do comes first. The torrent's state goes
+// Pure: a situation in, words out. What the user can do comes first. The torrent's state goes
 // before the `<video>`'s errors: a decoder's error is shown only when the bytes arrive.
 
 import type { FileView } from "../model/generated/FileView";

@@ -13,7 +13,7 @@ export interface Surroundings {
   clock: Clock;
   /** Scale of subtitles. 1 is normal. */
   subtitleSize: number;
-  /** Whether a person opened the film, rather than the browser restoring the page. */
+  /** Whether a user opened the film, rather than the browser restoring the page. */
   isOpenedByHand: boolean;
   /** Called when the session's state has changed. */
   changed(): void;

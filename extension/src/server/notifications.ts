@@ -1,6 +1,6 @@
 // Notifications of the server's page, shown while the page is open.
 //
-// The browser stores the permission, the page whether the person wants notifications. Several open
+// The browser stores the permission, the page whether the user wants notifications. Several open
 // pages show the same notification; the browser merges them by their tag.
 
 import type { Host } from "../host/host";

@@ -1,4 +1,4 @@
-// Parses peer addresses that a person typed.
+// Parses peer addresses that a user typed.
 
 import { t } from "./messages";
 

@@ -8,7 +8,7 @@ export interface LinkWords {
   /** One or two words for the header. */
   brief: string;
   tone: "good" | "waiting" | "trouble";
-  /** Set when the person has to know or do something. */
+  /** Set when the user has to know or do something. */
   notice?: LinkNotice;
 }
 

@@ -1,7 +1,7 @@
 // Code shared by dialogs.
 
 /**
- * Closes the dialog when the person presses outside of it, or calls `close` instead. A press on the
+ * Closes the dialog when the user presses outside of it, or calls `close` instead. A press on the
  * dialog's padding does not count.
  */
 export function closeByPressBeside(dialog: HTMLDialogElement, close = () => dialog.close()): void {

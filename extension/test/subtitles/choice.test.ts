@@ -55,7 +55,7 @@ describe("the track to begin with", () => {
     check({ language: "fr", forced: false, title: undefined }, undefined);
     check({ language: "fr", forced: false, title: undefined }, "only", [track("only", undefined)]);
   });
-  test("without a preference is a forced track in the person's language, or the film's only forced track", () => {
+  test("without a preference is a forced track in the user's language, or the film's only forced track", () => {
     check(undefined, "de-forced");
     check(undefined, undefined, FILM, ["fr"]);
     check(undefined, "x", [track("x", "ja", { forced: true, isDefault: true })], ["fr"]);

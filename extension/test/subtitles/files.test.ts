@@ -281,7 +281,7 @@ describe("a file", () => {
       t("subtitlesBinary"),
     );
   });
-  test("of the person's that is too large is not even read", async () => {
+  test("of the user's that is too large is not even read", async () => {
     const file = {
       name: "film.srt",
       size: 10e6 + 1,

@@ -399,7 +399,7 @@ describe("files", () => {
     await settled();
     expect([signal!.aborted, state("beside/a.srt")]).toEqual([true, "idle"]);
   });
-  test("of the person's are chosen when they are added; those that can't be read are named", async () => {
+  test("of the user's are chosen when they are added; those that can't be read are named", async () => {
     const { subtitles, log, settled } = stage();
     const troubles = await subtitles.addFiles([
       new File([SRT], "mine.de.srt"),
@@ -417,7 +417,7 @@ describe("files", () => {
 });
 
 describe("a remembered choice", () => {
-  test("is followed as tracks come, until a person chooses", async () => {
+  test("is followed as tracks come, until a user chooses", async () => {
     const { subtitles, settled } = stage();
     subtitles.choose({ language: "de", forced: false, title: undefined });
     expect(subtitles.selected).toBeUndefined();

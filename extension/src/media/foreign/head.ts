@@ -1,6 +1,6 @@
 // The results of readers of foreign containers, and bytes with bounds checks.
 //
-// These containers are not played here. Their heads are parsed only to tell the person what a film
+// These containers are not played here. Their heads are parsed only to tell the user what a film
 // contains. A reader gets the first bytes of a file and returns what it found before they stop
 // making sense.
 

@@ -37,7 +37,7 @@ const MOST_GUESSES = 12;
 const BACK_US = 10_000_000;
 const BACK_BYTES = 4 << 20;
 /**
- * The same with an index, in bytes; and how long ago they may have ended, in µs, because the person
+ * The same with an index, in bytes; and how long ago they may have ended, in µs, because the user
  * may delay them.
  */
 const INDEXED_BACK_BYTES = 16 << 20;

@@ -1,4 +1,4 @@
-// The player's controls: joins the element's events, the session's model and the person's input.
+// The player's controls: joins the element's events, the session's model and the user's input.
 //
 // The stage is the element that contains the `<video>` and goes full screen. Its attribute
 // `data-controls` is "shown" or "hidden". Its property `--controls-inset` is the height in px that

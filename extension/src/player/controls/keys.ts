@@ -20,7 +20,7 @@ export interface PlainCommand {
     | "escape";
 }
 
-/** A command of the person. */
+/** A command of the user. */
 export type Command =
   | PlainCommand
   | { does: "seek_by"; seconds: number }

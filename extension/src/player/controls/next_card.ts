@@ -1,4 +1,4 @@
-// The card that announces the next episode, with a countdown that the person can stop.
+// The card that announces the next episode, with a countdown that the user can stop.
 
 import { html, nothing, render } from "lit";
 import { styles } from "../../ui/styles";
@@ -42,9 +42,9 @@ export class Countdown {
 }
 
 export interface NextCardPort {
-  /** The time is up, or the person pressed the button. */
+  /** The time is up, or the user pressed the button. */
   playNow(): void;
-  /** The person cancelled. */
+  /** The user cancelled. */
   cancelled?(): void;
 }
 

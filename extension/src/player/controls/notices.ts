@@ -11,7 +11,7 @@ import { delaySentence, skipped, speedSentence } from "./words";
 
 const FLASH_MS = 900;
 
-/** Changes that a person can request. */
+/** Changes that a user can request. */
 export type Expected = "audio" | "subtitles" | "delay" | "size" | "rate" | "volume";
 
 export interface Flash {

@@ -244,7 +244,7 @@ function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
 function takeFiles(event: Event, port: ViewPort): void {
   const input = event.target as HTMLInputElement;
   const files = [...(input.files ?? [])];
-  // Allows the person to choose the same file again.
+  // Allows the user to choose the same file again.
   input.value = "";
   if (files.length > 0) port.addFiles(files);
 }

@@ -26,7 +26,7 @@ export function opening(
   return { kind: "open", url, elementTypes: ELEMENT_TYPES.filter((type) => canPlay(type) !== "") };
 }
 
-/** A film could not be inspected. The message is a sentence for the person. */
+/** A film could not be inspected. The message is a sentence for the user. */
 export class InspectionFailed extends Error {
   constructor(
     words: string,

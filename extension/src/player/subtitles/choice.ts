@@ -2,7 +2,7 @@
 
 import { baseLanguage } from "./language";
 
-/** A person's choice, as plain data for storing. */
+/** A user's choice, as plain data for storing. */
 export type Preference =
   | "off"
   | { language: string | undefined; forced: boolean; title: string | undefined };
@@ -24,7 +24,7 @@ export function preferenceOf(track: Choosable | undefined): Preference {
 
 /**
  * The id of the track to begin with. Without a preference, only a forced track (translations of
- * foreign parts) in one of the person's `languages` is chosen.
+ * foreign parts) in one of the user's `languages` is chosen.
  */
 export function pick(
   preference: Preference | undefined,

@@ -1,4 +1,4 @@
-// Reads subtitle files beside a film, or the person's own.
+// Reads subtitle files beside a film, or the user's own.
 //
 // The first bytes tell the format; the name only limits the size.
 
@@ -15,7 +15,7 @@ import { t } from "../../text/messages";
 const MOST_TEXT = 10e6;
 const MOST_PICTURES = 90e6;
 
-/** A file can't be shown. The message is a sentence for the person. */
+/** A file can't be shown. The message is a sentence for the user. */
 export class Unreadable extends Error {
   override name = "Unreadable";
 }
@@ -55,7 +55,7 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
   return readBytes(new Uint8Array(await new Blob(parts).arrayBuffer()));
 }
 
-/** Reads a file of the person. Rejects with `Unreadable`. */
+/** Reads a file of the user. Rejects with `Unreadable`. */
 export async function readFile(file: File): Promise<Content> {
   const most = mostFor(file.name);
   if (file.size > most) throw new Unreadable(t("subtitlesTooLarge", size(most)));

@@ -1,7 +1,7 @@
 // The subtitles of one film: the tracks, the choice, and the renderer that draws it.
 //
 // Tracks come from inside the film (through the media worker), from files beside it, and from the
-// person's own files. Only the chosen track is read and drawn. Invariant: after `destroy` nothing
+// user's own files. Only the chosen track is read and drawn. Invariant: after `destroy` nothing
 // is left in the page and nothing is called.
 
 import type { Cue, Font, SubtitleTrack } from "../../media/protocol";
@@ -27,7 +27,7 @@ export interface SubtitlePort {
 export interface SubtitleSettings {
   /** Called when tracks, the choice, or a state have changed. */
   changed?: () => void;
-  /** The person's languages, the preferred one first. */
+  /** The user's languages, the preferred one first. */
   languages?: readonly string[];
   /** The renderers, the preferred one first. */
   ways?: readonly Way[];
@@ -46,7 +46,7 @@ const WAYS: readonly Way[] = [
 ];
 
 export class Subtitles {
-  /** In the menu's order: inside the film, beside it, the person's own. */
+  /** In the menu's order: inside the film, beside it, the user's own. */
   tracks: readonly SubtitleOption[] = [];
   private inside: Entry[] = [];
   private beside: Entry[] = [];
@@ -102,7 +102,7 @@ export class Subtitles {
     return this.current?.id;
   }
 
-  /** The choice for `choose` of the next film. `undefined` if the person never chose. */
+  /** The choice for `choose` of the next film. `undefined` if the user never chose. */
   get preference(): Preference | undefined {
     return this.wish;
   }
@@ -171,7 +171,7 @@ export class Subtitles {
   }
 
   /**
-   * Adds the person's own files and chooses the last readable one. Resolves with a sentence for
+   * Adds the user's own files and chooses the last readable one. Resolves with a sentence for
    * each unreadable file.
    */
   async addFiles(files: Iterable<File>): Promise<string[]> {
@@ -200,7 +200,7 @@ export class Subtitles {
     return troubles;
   }
 
-  /** Selects a track, or none, for the person. An unknown or unsupported id is ignored. */
+  /** Selects a track, or none, for the user. An unknown or unsupported id is ignored. */
   select(id: string | undefined): void {
     const entry = this.entry(id);
     if (
@@ -214,7 +214,7 @@ export class Subtitles {
   }
 
   /**
-   * Selects a track like `preference`, now and whenever tracks arrive, until the person selects.
+   * Selects a track like `preference`, now and whenever tracks arrive, until the user selects.
    */
   choose(preference: Preference | undefined): void {
     this.chooses = true;

@@ -20,7 +20,7 @@ export interface BesideFile {
 /** A track to choose. It is a new object whenever something about it has changed. */
 export interface SubtitleOption {
   readonly id: string;
-  /** The track's name for the person, unique among the film's tracks. */
+  /** The track's name for the user, unique among the film's tracks. */
   readonly label: string;
   readonly language: string | undefined;
   readonly title: string | undefined;
