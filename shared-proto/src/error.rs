@@ -46,3 +46,23 @@ pub enum FrameError {
     #[error("{0} stray bytes after the I/O batch")]
     Trailing(usize),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_codes_have_their_numbers() {
+        let codes = [
+            (CloseCode::Malformed, 4400),
+            (CloseCode::Token, 4401),
+            (CloseCode::HelloTimeout, 4408),
+            (CloseCode::Superseded, 4409),
+            (CloseCode::Protocol, 4426),
+            (CloseCode::GoingAway, 1001),
+        ];
+        for (code, number) in codes {
+            assert_eq!(code.code(), number);
+        }
+    }
+}

@@ -57,7 +57,7 @@ text_id! {
 
 impl FileId {
     /// Longest accepted identifier, in bytes.
-    pub(crate) const MAX_LEN: usize = 128;
+    const MAX_LEN: usize = 128;
 
     /// Whether the text is a well-formed identifier.
     pub fn is_valid(&self) -> bool {
@@ -113,4 +113,28 @@ impl FileRef {
     /// An endless source of zeros instead of a file. The daemon drops what is written to it. It is
     /// never opened.
     pub const ZEROS: Self = Self(u32::MAX);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_id_is_one_plain_name() {
+        let longest = "x".repeat(128);
+        for good in ["a", "0", "2f5a5ccb.0", "A-z_0.9", "..a", "-", "_", longest.as_str()] {
+            assert!(FileId::from(good).is_valid(), "{good}");
+        }
+        let too_long = "x".repeat(129);
+        let bad =
+            ["", ".", "..", "...", "a/b", "../a", "a b", "a%2f", "ä", "a\0", "a\n", &too_long];
+        for bad in bad {
+            assert!(!FileId::from(bad).is_valid(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn half_of_all_connection_numbers_are_the_daemons() {
+        assert_eq!(ConnId::ACCEPTED, ConnId(u64::MAX / 2 + 1));
+    }
 }

@@ -252,6 +252,35 @@ fn hostile_text_is_an_error() {
     ));
 }
 
+/// The numbers of docs and of both ends' buffers; a change of one is a change of the protocol.
+#[test]
+fn the_limits_are_those_of_the_protocol() {
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
+    assert_eq!((MAX_TEXT, MAX_BINARY), (33 * MIB, 57 * MIB));
+    assert_eq!((frame::MAX_CONTENT, frame::MAX_VALUE), (55 * MIB, 56 * MIB));
+    assert_eq!((frame::BATCH_TARGET, frame::MAX_READ as usize), (256 * KIB, MIB));
+    assert_eq!((frame::MAX_DATAGRAM, frame::MAX_NOTE), (4 * KIB, 4 * KIB));
+    assert_eq!(frame::MAX_RC4_SKIP as usize, 64 * KIB);
+}
+
+/// Spaces around a message count, so that a frame of any length can be made.
+#[test]
+fn a_frame_may_be_as_long_as_its_limit() {
+    let text = r#"{"op":"range_cancel","requestId":"01234567-89ab-4def-8123-456789abcdef"}"#;
+    let padded = format!("{text}{}", " ".repeat(MAX_TEXT - text.len()));
+    assert_eq!(
+        frame::decode_control::<DaemonMessage>(&padded).unwrap(),
+        DaemonMessage::RangeCancel { request_id: id() }
+    );
+    // A length in postcard is a varint, which takes four bytes for this many.
+    let data = Bytes::from(vec![1; MAX_BINARY - 7]);
+    let sent = [IoEvent::TcpData { conn: ConnId(1), data }];
+    let frame = frame::encode_batch(&sent);
+    assert_eq!(frame.len(), MAX_BINARY);
+    assert_eq!(frame::decode_batch::<IoEvent>(&frame).unwrap(), sent);
+}
+
 #[test]
 fn hostile_batches_are_errors() {
     let good = frame::encode_batch(&[IoEvent::Stored { conn: ConnId(1), key: [7; 8] }]);

@@ -65,3 +65,17 @@ pub struct FileIdentity(pub [u8; 16]);
 
 /// Names a diverted frame: the eight bytes after the frame's first byte.
 pub type DivertKey = [u8; 8];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_ends_after_its_last_byte() {
+        let end = |offset, length| Span { file: FileRef(1), offset, length }.end();
+        assert_eq!(end(10, 5), Some(15));
+        assert_eq!(end(0, 0), Some(0));
+        assert_eq!(end(u64::MAX - 1, 1), Some(u64::MAX));
+        assert_eq!(end(u64::MAX, 1), None);
+    }
+}
