@@ -8,8 +8,9 @@ const LATEST_S: f64 = 360_000.0;
 const TRACKS: u32 = 64;
 /// Allowed formats, by the names of ffmpeg's demuxers. No format is allowed that names further
 /// addresses, as playlists do.
-const FORMATS: &str = "avi,matroska,webm,mov,mp4,m4a,mpegts,mpeg,mpegvideo,flv,asf,ogg,rm,wav,mp3,aac,ac3,eac3,dts,truehd,flac,h264,hevc,m4v,vc1,\
-    ivf,nut,wtv,mxf,dv,ape,tta,wv";
+const FORMATS: &str = "avi,matroska,webm,mov,mp4,m4a,mpegts,mpeg,mpegvideo,flv,asf,ogg,rm,wav,\
+    mp3,aac,ac3,\
+    eac3,dts,truehd,flac,h264,hevc,m4v,vc1,ivf,nut,wtv,mxf,dv,ape,tta,wv";
 
 /// What happens to the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use std::{
 };
 
 use cap_std::fs::Dir;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use shared_proto::io::{OpError, OpErrorKind};
 
@@ -77,8 +78,7 @@ fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
 /// A name that only depends on the target, so that failed moves leave at most one file.
 fn temporary_name(to: &Path) -> PathBuf {
     let digest = Sha256::digest(to.as_os_str().as_encoded_bytes());
-    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(".moving-{name}.part").into()
+    format!(".moving-{}.part", HEXLOWER.encode(&digest[..8])).into()
 }
 
 fn copy(

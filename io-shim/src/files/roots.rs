@@ -55,7 +55,11 @@ pub(crate) enum RootsError {
     #[error("{0} and {1} are the same folder")]
     Same(PathBuf, PathBuf),
     /// One lies inside the other.
-    #[error("{inner} lies inside {outer}: of two download folders none may lie inside the other", inner = .0.display(), outer = .1.display())]
+    #[error(
+        "{inner} lies inside {outer}; a download folder must not lie inside another one",
+        inner = .0.display(),
+        outer = .1.display()
+    )]
     Nested(PathBuf, PathBuf),
 }
 

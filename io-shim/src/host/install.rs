@@ -48,7 +48,8 @@ pub fn install(
     let folders = target.folders(Path::is_dir)?;
     if folders.is_empty() {
         bail!(
-            "no browser was found; name one with --browser, or a profile folder with --user-data-dir"
+            "no browser was found; \
+             name one with --browser, or a profile folder with --user-data-dir"
         );
     }
     let mut written = Vec::new();
@@ -91,7 +92,8 @@ impl Target {
         }
         if cfg!(windows) {
             bail!(
-                "on Windows hosts are named in the registry, which this version does not write; use --user-data-dir"
+                "on Windows, hosts are registered in the registry, which this version does not \
+                 write; use --user-data-dir"
             );
         }
         let base = directories::BaseDirs::new().context("this user has no home folder")?;

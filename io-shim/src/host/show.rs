@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use shared_proto::RootKey;
 use shared_proto::io::{OpError, OpErrorKind};
 use tokio::process::Command;
@@ -167,12 +168,10 @@ fn quoted(path: &Path) -> String {
 /// The `file:` URI of an absolute path. Everything special is encoded, commas included, which
 /// `dbus-send` takes for separators.
 fn file_uri(path: &Path) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
-    let bytes = path.as_os_str().as_encoded_bytes().iter();
-    let encoded = bytes.map(|byte| {
-        if is_plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
-    });
-    format!("file://{}", encoded.collect::<String>())
+    /// Unreserved characters (RFC 3986 §2.3) and the separators of a path.
+    const PLAIN: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    format!("file://{}", percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN))
 }
 
 #[cfg(all(test, unix, not(target_os = "macos")))]

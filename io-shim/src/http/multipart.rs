@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(&body),
             "\r\n--XYZ\r\nContent-Type: video/mp4\r\nContent-Range: bytes 0-1/10\r\n\r\n01\
-             \r\n--XYZ\r\nContent-Type: video/mp4\r\nContent-Range: bytes 5-9/10\r\n\r\n56789\r\n--XYZ--\r\n"
+             \r\n--XYZ\r\nContent-Type: video/mp4\r\nContent-Range: bytes 5-9/10\r\n\r\n56789\
+             \r\n--XYZ--\r\n"
         );
         assert_eq!(parts.content_length(), body.len() as u64);
     }

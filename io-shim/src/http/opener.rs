@@ -101,7 +101,8 @@ impl Opener {
             match self.open_at(&now, location, position, count).await {
                 Err(error) if error.kind == OpErrorKind::NotFound && began.elapsed() < GRACE => {}
                 Err(error) => {
-                    tracing::warn!(file = %file.id, kind = ?error.kind, "a granted file cannot be opened");
+                    let kind = error.kind;
+                    tracing::warn!(file = %file.id, ?kind, "a granted file cannot be opened");
                     return Err(error);
                 }
                 opened => return opened,

@@ -16,9 +16,9 @@ pub(crate) const FRONT: &str = "/page/app.html";
 const DOOR: &str = "token.html";
 
 /// The pages' policy: they run their own code, WebAssembly included, and talk to this daemon only.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
-     img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    style-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A debug build reads the files from the folder each time.
 #[derive(RustEmbed)]

@@ -49,9 +49,10 @@ const MAX_REFUSALS: usize = 64;
 /// How long such a connection may take to receive its reply.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 /// The reply to a connection when all permits are taken.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\
-    Retry-After: 2\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n\
-    Connection: close\r\n\r\ntoo many connections\n";
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\nRetry-After: 2\r\n\
+    Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+    Cross-Origin-Resource-Policy: cross-origin\r\nConnection: close\r\n\r\ntoo many connections\n";
 
 /// What the user allows connections to use.
 #[derive(Clone, Copy, Debug)]

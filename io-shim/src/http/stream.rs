@@ -268,9 +268,11 @@ impl Outlet {
                 biased;
                 end = ticket.cut() => return Err(Stop::NoGrant(end)),
                 // The connection drops the body with its last chunk.
-                reserved = self.sender.reserve() => if reserved.is_err() && self.taken() < self.sent {
-                    return Err(Stop::ViewerGone);
-                },
+                reserved = self.sender.reserve() => {
+                    if reserved.is_err() && self.taken() < self.sent {
+                        return Err(Stop::ViewerGone);
+                    }
+                }
                 () = tokio::time::sleep(viewer.next_report(self.taken())) => {
                     viewer.report_if_due(ticket, self.taken());
                 }

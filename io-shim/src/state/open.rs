@@ -62,7 +62,8 @@ pub(super) fn open_first(
         }
         Found::Version(older) => {
             let copy = state_file.keep_copy(older).map_err(StateError::NoCopy)?;
-            tracing::info!(from = older, to = SCHEMA, copy = %copy.display(), "the state is migrated; a copy was kept");
+            let copy = copy.display();
+            tracing::info!(from = older, to = SCHEMA, %copy, "migrating the state; a copy is kept");
         }
         Found::Damaged(reason) => set_aside(state_file, &reason, status)?,
     }

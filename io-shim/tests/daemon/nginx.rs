@@ -111,7 +111,8 @@ impl Nginx {
         let user =
             if std::env::var("USER").is_ok_and(|user| user != "root") { "" } else { "user root;" };
         let configuration = format!(
-            "{user} daemon off; master_process off; pid {temp}/pid; error_log {temp}/error.log; events {{}}
+            "{user} daemon off; master_process off;
+             pid {temp}/pid; error_log {temp}/error.log; events {{}}
              http {{ access_log off; types {{ video/mp4 mp4; }}
                client_body_temp_path {temp}/a; proxy_temp_path {temp}/b; fastcgi_temp_path {temp}/c;
                uwsgi_temp_path {temp}/d; scgi_temp_path {temp}/e;

@@ -270,10 +270,13 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
     }
 }
 
-const DEVICE: &str = "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device>\
-    <deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><deviceList><device><serviceList><service>\
-    <serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><SCPDURL>/service.xml</SCPDURL>\
-    <controlURL>/control</controlURL></service></serviceList></device></deviceList></device></root>";
+const DEVICE: &str = "<?xml version=\"1.0\"?>\
+    <root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device>\
+    <deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>\
+    <deviceList><device><serviceList><service>\
+    <serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType>\
+    <SCPDURL>/service.xml</SCPDURL><controlURL>/control</controlURL>\
+    </service></serviceList></device></deviceList></device></root>";
 
 fn service() -> String {
     let argument =
@@ -312,7 +315,8 @@ fn field<'a>(body: &'a str, name: &str) -> &'a str {
 fn soap(manner: &Manner, body: &str, asked: &Mutex<Vec<Asked>>) -> (u16, String) {
     let envelope = |inner: &str| {
         format!(
-            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{inner}</s:Body></s:Envelope>"
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\">\
+             <s:Body>{inner}</s:Body></s:Envelope>"
         )
     };
     let answer = |action: &str, inner: &str| {

@@ -1,3 +1,5 @@
+//! Tests of the download folders: overlaps, names that lead out of a folder, and lost disks.
+
 use std::fs;
 
 use super::*;
