@@ -109,8 +109,8 @@ impl Daemon {
         self.address
     }
 
-    /// Resolves when the daemon has been idle for as long as the settings allow; never if they set
-    /// no limit.
+    /// Resolves when the daemon has been idle for as long as the settings allow. Never resolves if
+    /// they set no limit.
     pub async fn idle(&self) {
         let Some(limit) = self.idle_exit else { return std::future::pending().await };
         loop {
@@ -149,7 +149,7 @@ impl Daemon {
     }
 }
 
-/// Closes the state once no task uses it, so that the next daemon can open it.
+/// Closes the state once no task uses it. The next daemon can then open it.
 async fn close_state(app: Arc<App>) {
     let until = Instant::now() + Duration::from_secs(2);
     let control = Arc::clone(&app.control);
@@ -161,8 +161,8 @@ async fn close_state(app: Arc<App>) {
     let _ = tokio::task::spawn_blocking(move || drop((app, control))).await;
 }
 
-/// Listens at the address that the user chose; else at the last run's port, so that viewers find
-/// the daemon again; else at any port.
+/// Listens at the address that the user chose. Without one, it tries the last run's port, so that
+/// viewers find the daemon again, and then any port.
 fn listen(wanted: Option<SocketAddr>, installation: &Installation) -> std::io::Result<TcpListener> {
     if let Some(addr) = wanted {
         return server::listen(addr);

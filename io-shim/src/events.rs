@@ -90,7 +90,8 @@ impl EventSender {
         self.life.0.wake.notify_one();
     }
 
-    /// Queues an event if half of the queue stays free for senders that wait; otherwise drops it.
+    /// Queues an event if half of the queue stays free; otherwise drops it. The free half is for
+    /// senders that wait.
     pub(crate) fn offer(&self, event: IoEvent) {
         let own = cost(&event);
         let room = &self.life.0.room;
@@ -145,8 +146,8 @@ impl EventSender {
 }
 
 impl EventReceiver {
-    /// Waits for events and credit, and returns the next frame: all that is queued, up to
-    /// [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
+    /// Waits for events and credit, and returns the next frame. The frame holds all that is queued,
+    /// up to [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
     pub async fn next_batch(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.shared.take_batch() {

@@ -39,7 +39,7 @@ enum Command {
         #[arg(long, hide = true)]
         log_to_state: bool,
     },
-    /// Print the addresses of a host; the daemon runs this in a process that it can end
+    /// Print the addresses of a host, for a daemon that can end this process
     #[command(hide = true)]
     Lookup {
         /// The host
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be closed, and then nobody can be told.
+            // Standard error may be closed. The error cannot be reported then.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
@@ -144,7 +144,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
         println!("http://{}", daemon.address());
         tokio::select! {
             () = stop_signal() => {}
-            () = daemon.idle() => tracing::info!("nothing to do"),
+            () = daemon.idle() => tracing::info!("idle for long enough: ending"),
         }
         tokio::select! {
             () = daemon.stop() => {}

@@ -102,12 +102,12 @@ impl Metrics {
         );
         page.counter(
             "jstorrent_engines_total",
-            "Terms of engines that began.",
+            "Engines that have connected.",
             read(&self.engines),
         );
         page.counter(
             "jstorrent_served_bytes_total",
-            "Bytes of files handed to viewers.",
+            "Bytes of files sent to viewers.",
             read(&self.served_bytes),
         );
         page.counter(
@@ -127,12 +127,12 @@ impl Metrics {
         );
         page.counter(
             "jstorrent_dropped_bytes_total",
-            "Bytes of diverted payload thrown away.",
+            "Bytes of diverted payload that were dropped.",
             read(&self.payload_dropped_bytes),
         );
         page.counter(
             "jstorrent_sent_bytes_total",
-            "Bytes of files sent to others.",
+            "Bytes of files sent over connections.",
             read(&self.payload_sent_bytes),
         );
         page.counter("jstorrent_digest_bytes_total", "Bytes hashed.", read(&self.digest_bytes));

@@ -2,8 +2,8 @@
 //!
 //! Fields are camelCase. A message about a request carries its `requestId`. The receiver ignores
 //! unknown *fields*, so that a message may grow; an unknown `op` is an error. Offsets are bytes,
-//! and `end` is inclusive, as in RFC 9110 §14.1.2. The crate's documentation says who sends each
-//! message when, and what happens when it is late.
+//! and `end` is inclusive, as in RFC 9110 §14.1.2. The crate's documentation gives each message's
+//! sender, moment and answer, and what happens when it is late or lost.
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
-    /// A viewer will soon ask for these bytes, which are on disk: the daemon may read ahead.
+    /// A viewer will soon ask for these bytes, which are on disk. The daemon may read ahead.
     RangeHint {
         /// The file.
         file_id: FileId,

@@ -36,7 +36,7 @@ pub enum FrameError {
         /// The limit, bytes.
         max: usize,
     },
-    /// Not JSON, no known `op`, or a field that is missing or of the wrong type.
+    /// Not JSON, no known `op`, or a missing or mistyped field.
     #[error("malformed control message: {0}")]
     Control(#[from] serde_json::Error),
     /// Not a batch of I/O messages.

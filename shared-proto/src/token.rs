@@ -27,8 +27,8 @@ mod tests {
         format!("^[A-Za-z0-9._~-]{{{TOKEN_MIN},{TOKEN_MAX}}}$")
     }
 
-    /// Writes the extension's form where `cargo xtask bindings` wants it, and compares it with the
-    /// one in the repository.
+    /// Writes the extension's form, and compares it with the one in the repository. `cargo xtask
+    /// bindings` names the folder to write to.
     #[test]
     fn export_bindings_token() {
         let written = format!(

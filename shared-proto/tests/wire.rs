@@ -1,5 +1,5 @@
-//! Pins the wire form: golden files for the control plane, bytes for the I/O plane, and hostile
-//! frames for both.
+//! Pins the wire form of both planes. Control messages have golden files, I/O messages come back as
+//! they went, and hostile frames of both are errors.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -252,7 +252,7 @@ fn hostile_text_is_an_error() {
     ));
 }
 
-/// The numbers of docs and of both ends' buffers; a change of one is a change of the protocol.
+/// Both ends size their buffers by these limits. To change one is to change the protocol.
 #[test]
 fn the_limits_are_those_of_the_protocol() {
     const KIB: usize = 1 << 10;

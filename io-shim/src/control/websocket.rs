@@ -38,7 +38,7 @@ pub(crate) fn close_frame(code: u16, mut reason: String) -> Message {
     Message::Close(Some(frame))
 }
 
-/// The close code for a malformed frame (RFC 6455 §7.4.1); `None` if the connection itself failed.
+/// The close code for a malformed frame (RFC 6455 §7.4.1). `None` if the connection itself failed.
 pub(crate) fn close_code(error: &Error) -> Option<u16> {
     match error {
         Error::Protocol(

@@ -1,6 +1,6 @@
 //! One running ffmpeg: its output, its end, and its error messages.
 //!
-//! Invariants: ffmpeg is killed when nobody reads its output, and when it yields nothing for a long
+//! Invariants: ffmpeg is killed when its output has no reader, or when it yields nothing for a long
 //! time although no input is missing; at most three chunks of its output are in memory.
 
 use std::path::Path;

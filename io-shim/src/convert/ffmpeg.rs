@@ -1,4 +1,4 @@
-//! The user's ffmpeg: where it is, whether it is new enough, and which encoders work here.
+//! The user's ffmpeg: its path, its version, and the encoders that work here.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 const OLDEST: (u32, u32) = (4, 1);
 /// How long ffmpeg may take to describe itself.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
-/// Folders to search besides the search path, which is short for programs that a browser starts.
+/// Folders to search besides the search path. Programs that a browser starts have a short one.
 const FURTHER: [&str; 4] = [
     "/usr/local/bin/ffmpeg",
     "/opt/homebrew/bin/ffmpeg",

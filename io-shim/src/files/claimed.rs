@@ -1,4 +1,4 @@
-//! Spans of open files, the claims on them, and the jobs that read and write them.
+//! Spans of open files, claims on them, and jobs that read and write them.
 //!
 //! Invariant: no byte is touched without a claim that is ready, and the claim lives in the job that
 //! touches the byte.

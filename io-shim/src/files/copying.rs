@@ -1,4 +1,4 @@
-//! Copies a span from one file to another; the file system shares the blocks where it can.
+//! Copies a span from one file to another. The file system shares the blocks where it can.
 //!
 //! Blocking code; knows no locks. Invariants: memory is bounded whatever the length; a source that
 //! ends inside the span is an error.

@@ -18,8 +18,8 @@ use crate::files::{
 
 /// Bytes of one leaf of [`DigestKind::Sha256Leaves`].
 const LEAF: usize = 16 << 10;
-/// Bytes per read: whole leaves, enough to make system calls cheap, few enough for the second-level
-/// cache.
+/// Bytes per read, a whole number of leaves. Enough to make system calls cheap, few enough for the
+/// second-level cache.
 const CHUNK: usize = 512 << 10;
 
 /// Bytes of an open file to hash, or zeros.

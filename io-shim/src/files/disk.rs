@@ -11,8 +11,8 @@ use shared_proto::io::OpError;
 use crate::files::error::from_io;
 use crate::files::identity::FileSystem;
 
-/// Whether a folder cannot be opened because its disk is gone: unmounted, unplugged, or a server
-/// that cannot be reached.
+/// Whether a folder cannot be opened because its disk is gone. The disk may be unmounted,
+/// unplugged, or on a server that cannot be reached.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -47,7 +47,7 @@ pub(super) fn room_of(_: &Dir) -> Result<(u64, u64), OpError> {
     use shared_proto::io::OpErrorKind;
     Err(crate::files::error::op_error(
         OpErrorKind::Other,
-        "this system does not say how much room there is",
+        "the operating system does not tell the free space",
     ))
 }
 

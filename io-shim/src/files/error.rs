@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 
 use shared_proto::io::{OpError, OpErrorKind};
 
-const NAME: &str = "the file system does not take this name";
+const NAME: &str = "the file system does not accept this name";
 
 /// Makes an error.
 pub(crate) fn op_error(kind: OpErrorKind, message: impl Into<String>) -> OpError {
@@ -38,7 +38,7 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
         ErrorKind::StorageFull => (OpErrorKind::Full, "the disk is full"),
         ErrorKind::QuotaExceeded => (OpErrorKind::Full, "the disk quota is used up"),
         ErrorKind::FileTooLarge => {
-            (OpErrorKind::Limit, "the file system does not take files of this size")
+            (OpErrorKind::Limit, "the file system does not accept files of this size")
         }
         ErrorKind::InvalidFilename => (OpErrorKind::Name, NAME),
         _ if is_illegal_sequence(error) => (OpErrorKind::Name, NAME),
@@ -47,7 +47,7 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
     op_error(kind, message)
 }
 
-/// As [`from_io`], for an operation on a name: what the system calls invalid is then the name.
+/// As [`from_io`], for an operation on a name. What the system calls invalid is then the name.
 pub(crate) fn from_name_io(error: &io::Error) -> OpError {
     match error.kind() {
         ErrorKind::InvalidInput => op_error(OpErrorKind::Name, NAME),

@@ -86,8 +86,8 @@ pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a P
     Ok((parent?, name))
 }
 
-/// Atomic where the operating system supports it, so that a target that appears meanwhile is not
-/// replaced.
+/// Renames a file unless the target exists. The operating system checks and renames in one step
+/// where it can, so a target that appears meanwhile is not replaced.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(super) fn rename_no_replace(
     from_dir: &Dir,
@@ -116,7 +116,7 @@ pub(super) fn rename_no_replace(
     check_and_rename(from_dir, from, to_dir, to)
 }
 
-/// Two steps: a target that another program creates in between is replaced.
+/// Checks the target, then renames. A target that another program creates in between is replaced.
 fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
     match to_dir.symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),

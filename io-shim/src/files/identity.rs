@@ -121,15 +121,15 @@ mod linux {
 
     use super::{FileSystem, hashed};
 
-    /// The folder with a symbolic link to each disk, named by the UUID of its file system.
+    /// The folder of symbolic links to disks, named by the UUIDs of their file systems.
     const BY_UUID: &str = "/dev/disk/by-uuid";
 
     /// How long an answer counts. Another disk may get the same device number.
     const BELIEVED: Duration = Duration::from_secs(2);
 
     /// File systems whose drivers renumber files now and then (see `statfs(2)` and
-    /// `linux/magic.h`): FAT, exFAT, FUSE, SMB in three versions, 9P, AFS in two, VirtualBox's
-    /// shared folders.
+    /// `linux/magic.h`). They are FAT, exFAT, FUSE, SMB in three versions, 9P, AFS in two,
+    /// VirtualBox's shared folders.
     const UNSTEADY: [u64; 10] = [
         0x4d44,
         0x2011_bab0,

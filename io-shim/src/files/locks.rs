@@ -47,8 +47,8 @@ pub(crate) enum Access {
     Write,
 }
 
-/// Names a task whose claims do not conflict with each other, because the task keeps their order
-/// itself.
+/// Names a task that keeps the order of its claims itself. Its claims do not conflict with each
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(pub(crate) u64);
 
@@ -392,7 +392,7 @@ mod tests {
     type Spans = Vec<(usize, u64, u64)>;
 
     proptest! {
-        /// A naive model: a claim is ready when no older claim of another owner overlaps it, unless
+        /// A naive model. A claim is ready when no older claim of another owner overlaps it, unless
         /// both read.
         #[test]
         fn claims_wait_for_exactly_those_that_the_model_names(

@@ -21,7 +21,7 @@ impl Moves {
         (sender, conflicting)
     }
 
-    /// Waits for the moves that touch one of these names, or a folder above or beneath one.
+    /// Waits for the moves that touch these names, or a folder above or beneath them.
     pub(super) fn conflicting(&self, names: &[&str]) -> impl Future<Output = ()> + use<> {
         let touches = |a: &str, b: &str| {
             a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

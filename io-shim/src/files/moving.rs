@@ -1,4 +1,5 @@
-//! Moves a file to another disk: a copy under a temporary name, made durable, then renamed.
+//! Moves a file to another disk. It copies the file under a temporary name, makes the copy durable,
+//! and renames it.
 //!
 //! Blocking code over directory handles; knows no roots and no locks. Invariants: the source stays
 //! as it is until the target has its name; then the target is durable as a whole; a move that ends
@@ -75,7 +76,7 @@ fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
     remove_file(dir, path).map_err(|error| from_io(&error))
 }
 
-/// A name that only depends on the target, so that failed moves leave at most one file.
+/// A name that depends only on the target. Failed moves thus leave at most one file.
 fn temporary_name(to: &Path) -> PathBuf {
     let digest = Sha256::digest(to.as_os_str().as_encoded_bytes());
     format!(".moving-{}.part", HEXLOWER.encode(&digest[..8])).into()

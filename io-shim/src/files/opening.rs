@@ -166,7 +166,7 @@ pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     regular(found).map(Some)
 }
 
-/// A handle that allows looking at the path's last name only, even where the file cannot be read.
+/// A handle for looking at the path's last name only. It works even where the file cannot be read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn look_at(dir: &Dir, path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};

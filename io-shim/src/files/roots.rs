@@ -100,9 +100,9 @@ impl Roots {
         Ok(())
     }
 
-    /// Sets aside the roots that overlap with an earlier one that a person chose; they held no
-    /// files at that time. Of two roots that nobody chose, the later one is set aside only if it
-    /// never held files. Blocking.
+    /// Sets aside the roots that overlap with an earlier root that a person chose. They held no
+    /// files at the time of the choice. Of two roots that nobody chose, the later one is set aside
+    /// only if it never held files. Blocking.
     pub(crate) fn set_aside(&self, chosen: &[PathBuf]) {
         let _alone = self.changes.lock();
         let chosen: HashSet<RootKey> = chosen.iter().map(|path| Self::key_of(path)).collect();
@@ -161,7 +161,7 @@ impl Roots {
         *self.entries.write() = entries;
     }
 
-    /// The key of a folder, which is always the same and does not reveal the path.
+    /// The key of a folder. It never changes and does not reveal the path.
     pub(crate) fn key_of(path: &Path) -> RootKey {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
@@ -172,7 +172,7 @@ impl Roots {
         self.entries.read().clone()
     }
 
-    /// The roots that are set aside: files may lie there, and no new files go there.
+    /// The roots that are set aside. Files may lie there, and no new files go there.
     pub(crate) fn list_aside(&self) -> Vec<Root> {
         self.entries().into_iter().filter(|entry| entry.is_aside).map(|entry| entry.root).collect()
     }

@@ -1,8 +1,8 @@
 //! Remembers which roots held files, and on which file system.
 //!
-//! This tells a folder that is to be created from one whose disk is not mounted. Owns `roots.json`
-//! in the state folder. Invariant: the file is whole or absent; what cannot be saved is remembered
-//! for as long as the daemon runs.
+//! A missing folder that never held files may be created; one that did is on a disk that is not
+//! mounted. Owns `roots.json` in the state folder. Invariant: the file is whole or absent; what
+//! cannot be saved is remembered for as long as the daemon runs.
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +63,7 @@ impl Seen {
         Self { folder: Some(folder.into()), roots: Mutex::new(Roots { by_key, is_kept: true }) }
     }
 
-    /// The file system of the root when a file was last opened in it; `None` if none ever was.
+    /// The root's file system when a file was last opened there. `None` if none ever was.
     pub(super) fn file_system(&self, key: &RootKey) -> Option<String> {
         let roots = self.roots.lock();
         roots.by_key.get(&key.0).map(|record| record.file_system.clone())

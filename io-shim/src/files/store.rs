@@ -50,7 +50,7 @@ pub struct FileStore {
     copy_jobs: Semaphore,
 }
 
-/// The files in use, so that all who open the same path share its locks.
+/// The files in use. All commands and replies that open the same path share its locks.
 #[derive(Default)]
 struct TrackedFiles {
     by_path: HashMap<(RootKey, String), Weak<TrackedFile>>,
@@ -63,7 +63,7 @@ struct TrackedFiles {
 pub(crate) struct Found {
     /// The root's folder, which a person named.
     pub(crate) root: PathBuf,
-    /// The file, or the nearest folder above it, below the root; empty for the root itself.
+    /// The file or the nearest folder above it, relative to the root. Empty for the root itself.
     /// Strangers chose this name.
     pub(crate) below: PathBuf,
     /// Whether `below` is the file itself.
@@ -89,8 +89,8 @@ impl Location {
         self.identity.watch()
     }
 
-    /// Claims the bytes from `start` up to `end` for reading, so that the daemon writes nothing to
-    /// them meanwhile.
+    /// Claims the bytes from `start` up to `end` for reading. The daemon writes nothing to them
+    /// meanwhile.
     pub(crate) fn claim(&self, start: u64, end: u64) -> Claim {
         let region = Region { file: Arc::clone(&self.identity), start, end };
         self.locks.claim(None, locks::Access::Read, vec![region])
@@ -281,7 +281,7 @@ impl FileStore {
         moved
     }
 
-    /// Bytes that this user may still write to a root's disk, and the size of the disk.
+    /// Bytes that this user may still write to a root's disk, and its size.
     pub(crate) fn room(&self, root: &RootKey) -> Result<(u64, u64), OpError> {
         self.roots.room(root)
     }
@@ -321,7 +321,7 @@ impl FileStore {
         Ok(())
     }
 
-    /// The file at this path as the locks see it: the same object for all users while one of them
+    /// The file at this path as the locks see it. All users share one object while any of them
     /// lives.
     pub(crate) fn tracked_file(&self, root: &RootKey, path: &[String]) -> Arc<TrackedFile> {
         self.tracked_files.lock().of(root, path)

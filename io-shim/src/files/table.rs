@@ -374,7 +374,7 @@ impl FileTable {
         Claimed::new(&self.store, owner, access, placed)
     }
 
-    /// Runs a job on a name after all earlier jobs, and after the moves that touch the name.
+    /// Runs a job on a name after all earlier jobs and after conflicting moves.
     fn name_job<T: Send + 'static>(
         &mut self,
         name: &str,

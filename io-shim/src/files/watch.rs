@@ -43,7 +43,8 @@ struct Reported {
 }
 
 impl Watch {
-    /// The daemon is about to change the file, and holds the claim if one is needed.
+    /// Records that the daemon is about to change the file. The caller holds the claim if one is
+    /// needed.
     pub(crate) fn touch(&self) {
         self.ours.fetch_add(1, Ordering::SeqCst);
     }
@@ -53,9 +54,9 @@ impl Watch {
         self.ours.load(Ordering::SeqCst)
     }
 
-    /// The engine learns the file's state; `ours` changes had been made when that look claimed its
-    /// bytes. A change by another program stays unreported until [`Watch::report`], because a
-    /// request for the file may overtake the answer to the engine.
+    /// Records the state that the engine learns. `ours` is how many changes the daemon had made
+    /// when that look claimed its bytes. A change by another program stays unreported until
+    /// [`Watch::report`], because a request for the file may overtake the answer to the engine.
     pub(crate) fn tell(&self, stat: Option<FileStat>, ours: u64) {
         let mut reported = self.lock();
         if reported.last.is_none_or(|last| last.ours != self.ours()) {
@@ -63,14 +64,14 @@ impl Watch {
         }
     }
 
-    /// The state that the file must have; `None` if the daemon has changed it since the engine
+    /// The state that the file must have. `None` if the daemon has changed it since the engine
     /// learned the state.
     pub(crate) fn expected(&self) -> Option<Seen> {
         self.lock().last.filter(|last| last.ours == self.ours())
     }
 
-    /// Another program changed the file to this state. Calls `tell` if the engine does not know
-    /// that yet. Whoever finds the file unchanged afterwards speaks to the engine after `tell`.
+    /// Records that another program changed the file to this state. Calls `tell` if the engine does
+    /// not know that yet. A reply that then finds the file unchanged asks the engine after `tell`.
     pub(crate) fn report(&self, stat: Option<FileStat>, sending: bool, tell: impl FnOnce()) {
         let mut reported = self.lock();
         let is_known = reported.last.map(|last| last.stat) == stat;
@@ -109,7 +110,7 @@ impl Guard {
         Ok(self.0.is_some_and(|seen| !seen.looks_like(&stat)))
     }
 
-    /// Whether the file was watched at the last look, and the daemon has not changed it since.
+    /// Whether the last look found the file watched, and the daemon left it unchanged since.
     pub(crate) fn is_watching(&self, watch: &Watch) -> bool {
         self.0.is_some_and(|seen| seen.ours == watch.ours())
     }

@@ -56,8 +56,8 @@ impl LockName {
         Self(HEXLOWER.encode(&identity.0))
     }
 
-    /// The lock of whatever file has this path, in any spelling that a file system may take for the
-    /// same.
+    /// The lock of whatever file has this path. Spellings that a file system may take for the same
+    /// share one lock.
     pub(crate) fn of_path(path: &Path) -> Self {
         let path = path.to_string_lossy().to_lowercase();
         Self(format!("path-{}", HEXLOWER.encode(&Sha256::digest(path.as_bytes())[..16])))
@@ -110,7 +110,7 @@ impl Writers {
     }
 }
 
-/// Whether a file is a lock file: a person may have chosen a folder with other files.
+/// Whether a file is a lock file. A person may have chosen a folder with other files.
 fn is_lock(path: &Path) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     let name =
@@ -124,7 +124,7 @@ fn no_lock(error: &io::Error) -> OpError {
     op_error(cause.kind, format!("the daemon's lock for the file can't be made: {}", cause.message))
 }
 
-/// In a folder that others can write to, a lock excludes nobody.
+/// Makes the folder private. Where others can write to a folder, its locks exclude no process.
 #[cfg(unix)]
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -157,7 +157,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
         Err(fs::TryLockError::Error(error)) => return Err(error),
     }
     // The former holder may have removed the file after it was opened here. The lock would then
-    // exclude nobody.
+    // exclude no process.
     let own = lock.metadata()?;
     let is_there = fs::symlink_metadata(path)
         .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
@@ -194,7 +194,8 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
 #[cfg(unix)]
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Removed while locked: whoever has opened it meanwhile sees that it is gone.
+        // The file is removed while it is locked. A process that has opened it meanwhile sees that
+        // it is gone.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -210,8 +211,8 @@ mod tests {
         LockName::of_file(FileIdentity([7; 16]))
     }
 
-    /// Two of them in one folder behave like two processes, because the operating system locks open
-    /// files.
+    /// Two of them in one folder. They behave like two processes, because the operating system
+    /// locks open files.
     fn two(dir: &TempDir) -> [Writers; 2] {
         [(); 2].map(|()| Writers::open(&dir.path().join("locks")).unwrap())
     }

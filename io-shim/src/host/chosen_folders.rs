@@ -41,8 +41,8 @@ pub(crate) fn load(state: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// The name of a folder for a person: its last component, or its path if another folder has that
-/// name.
+/// The name of a folder for a person. It is the last component, or the path if another folder has
+/// that name.
 pub(crate) fn label<'a>(path: &Path, mut others: impl Iterator<Item = &'a str>) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if others.any(|other| other == name) { path.display().to_string() } else { name }

@@ -25,8 +25,8 @@ pub(crate) struct RootFolder {
 pub struct Config {
     /// Folder for the daemon's own state.
     pub(crate) state: PathBuf,
-    /// Folders for the locks of files that are open for writing, the same for all daemons of a
-    /// user. The first usable one counts.
+    /// Folders for locks on files that are open for writing. All daemons of a user name the same
+    /// ones; the first usable one counts.
     pub(crate) locks: Vec<PathBuf>,
     /// Folder for the notes that all daemons of a user share.
     pub(crate) notes: PathBuf,
@@ -40,7 +40,7 @@ pub struct Config {
     pub(crate) pages: bool,
     /// Download folders, never empty.
     pub(crate) roots: Vec<RootFolder>,
-    /// What the engine may reach, and who may reach it.
+    /// What the engine may reach, and where peers may reach it.
     pub(crate) peers: PeerAccess,
     /// Origins that may connect an engine.
     pub(crate) origins: Vec<String>,

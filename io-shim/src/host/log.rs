@@ -106,7 +106,8 @@ struct Kind {
 }
 
 impl Throttled {
-    /// Whether to write a line of this kind now, and how many were dropped since the last one.
+    /// Decides whether to write a line of this kind now. Returns the number of lines dropped since
+    /// the last one, or `None` to drop this line, too.
     fn admit(&self, kind: Identifier, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock();
         let kind = kinds.entry(kind).or_insert(Kind { since: now, written: 0, left_out: 0 });
@@ -186,8 +187,8 @@ impl Rotating {
 impl Write for Rotating {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.length > 0 && self.length + line.len() as u64 > self.most {
-            // No other file can be written, and nobody can be told. The present one must not grow
-            // without end.
+            // No other file can be written, and no log can report that. The present file must not
+            // grow without end.
             self.rotate().or_else(|_| self.file.set_len(0).map(|()| self.length = 0))?;
         }
         let written = self.file.write(line)?;

@@ -60,7 +60,7 @@ pub struct Settings {
     #[serde(skip)]
     pub state: Option<PathBuf>,
     /// Folder for the locks of files that are open for writing. All daemons of a user must use the
-    /// same one, which keeps two of them from writing to one file
+    /// same one, so that no two of them write to one file
     #[arg(long, env = "JSTORRENT_LOCKS", value_name = "DIR")]
     #[serde(skip)]
     pub locks: Option<PathBuf>,
@@ -120,16 +120,16 @@ pub struct Settings {
     /// HTTP connections at a time; fewer where the system allows fewer [default: 1024]
     #[arg(long, env = "JSTORRENT_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
-    /// Complete replies at a time [default: 64]
+    /// Replies at a time whose bytes are all granted [default: 64]
     #[arg(long, env = "JSTORRENT_MAX_REPLIES", value_name = "N")]
     pub max_replies: Option<usize>,
-    /// Complete replies at a time per file [default: 16]
+    /// Replies at a time per file whose bytes are all granted [default: 16]
     #[arg(long, env = "JSTORRENT_MAX_REPLIES_PER_FILE", value_name = "N")]
     pub max_replies_per_file: Option<usize>,
-    /// Replies at a time that wait for bytes [default: as for complete replies]
+    /// Replies at a time that wait for bytes [default: as --max-replies]
     #[arg(long, env = "JSTORRENT_MAX_WAITING", value_name = "N")]
     pub max_waiting: Option<usize>,
-    /// Replies at a time per file that wait for bytes [default: as for complete replies]
+    /// Replies at a time per file that wait for bytes [default: as --max-replies-per-file]
     #[arg(long, env = "JSTORRENT_MAX_WAITING_PER_FILE", value_name = "N")]
     pub max_waiting_per_file: Option<usize>,
     /// How long a request's headers may take, and a connection may idle between requests [default:
@@ -154,8 +154,8 @@ impl Settings {
         self.state.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--state"))
     }
 
-    /// As [`Settings::resolve`], for a daemon that the extension has to find: it only learns the
-    /// port.
+    /// As [`Settings::resolve`], for a daemon that the extension has to find. The extension learns
+    /// only the port.
     ///
     /// # Errors
     /// [`ConfigError`] when the file or a value is malformed, or the address is not 127.0.0.1.

@@ -153,8 +153,8 @@ fn verbatim(command: &mut Command, text: &str) {
     command.arg(text);
 }
 
-/// A path for Explorer, which parses its command line in its own way: outside quotation marks a
-/// comma ends the path, and a path must not begin with `\\?\`. No name holds a quotation mark.
+/// A path in quotation marks, as Explorer parses it. Outside quotation marks a comma ends the path,
+/// and a path must not begin with `\\?\`. No name holds a quotation mark.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = match (path.strip_prefix(r"\\?\UNC\"), path.strip_prefix(r"\\?\")) {

@@ -16,7 +16,8 @@ use shared_proto::token::is_token;
 use crate::files::private::{make_private_folder, private};
 use crate::policy::secrets::new_token;
 
-/// How long another process may hold the lock for a moment's look before it counts as a daemon.
+/// How long another process may hold the lock before it counts as a daemon. A process that only
+/// checks the lock holds it for a moment.
 const LOCK_WITHIN: Duration = Duration::from_millis(500);
 
 /// Why a state folder cannot be used.
@@ -133,7 +134,7 @@ impl StateFolder {
         let _ = fs::remove_file(self.path.join("endpoint.json"));
     }
 
-    /// Writes a file as a whole or not at all, so that a reader never sees half of it.
+    /// Writes a file as a whole or not at all. A reader never sees half of it.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), FolderError> {
         let bytes = serde_json::to_vec(value).map_err(|error| self.io(error.into()))?;
         let draft = self.path.join(format!(".{name}.new"));
@@ -152,7 +153,7 @@ impl StateFolder {
     }
 }
 
-/// How to reach the daemon that holds this folder; `None` if there is none or it is not ready.
+/// How to reach the daemon that holds this folder. `None` if there is none or it is not ready.
 pub fn running_endpoint(path: &Path) -> Option<Endpoint> {
     let lock = open_lock(path).ok()?;
     // A shared lock, so that two callers do not take each other for a daemon.

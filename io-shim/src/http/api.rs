@@ -43,7 +43,7 @@ const ALLOWED_HEADERS: [HeaderName; 7] = [
     header::RETRY_AFTER,
     header::CONTENT_SECURITY_POLICY,
 ];
-/// The default policy of a page: it may talk to this daemon only, and must not be framed.
+/// The default policy of a page. It may talk to this daemon only, and must not be framed.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -69,7 +69,7 @@ pub(crate) enum Failure {
     Token,
     #[error("this method is not answered here")]
     Method,
-    #[error("a body may have 55 MiB")]
+    #[error("a body may have at most 55 MiB")]
     TooLarge,
     #[error("the body took too long, or stalled while others waited")]
     SlowBody,
@@ -260,7 +260,7 @@ pub(crate) enum Admission {
     Token,
     /// The daemon needs no token.
     Open,
-    /// It has a file's key, which may or may not be the key of this file.
+    /// It has the key of some file, perhaps of this one.
     Key,
 }
 
@@ -288,9 +288,8 @@ pub(crate) fn admission(
 
 /// Asks the engine which file a path below `/stream/` names.
 ///
-/// # Errors
-/// The reply, when there is no such file or the client may not have it. A client with only a key
-/// gets the same reply in both cases, so that nobody learns names by guessing.
+/// # Errors The reply, when there is no such file or the client may not have it. A client with only
+/// a key gets the same reply in both cases, so that guessing reveals no names.
 pub(crate) async fn resolve(app: &App, path: &str, admission: Admission) -> Result<FileId, Answer> {
     let question = Question::File { path: path.to_owned() };
     let mut ticket = app.desk.call(question).map_err(|refusal| Failure::from(refusal).answer())?;

@@ -1,4 +1,4 @@
-//! Who may use the daemon: hosts, origins, tokens and keys.
+//! Access to the daemon: hosts, origins, tokens and keys.
 //!
 //! Every web page and program of the machine can reach the daemon, which therefore trusts none of
 //! them. Owns every decision about access; knows nothing of what is asked for. Invariant: secrets
@@ -89,8 +89,7 @@ impl Guard {
         if headers.get_all(ORIGIN).iter().all(known) { Ok(()) } else { Err(AccessError::Origin) }
     }
 
-    /// The origin of the requesting page if it is on the list, which allows the page to read the
-    /// reply.
+    /// The origin of the requesting page, if it is on the list. The page may then read the reply.
     pub(crate) fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut named = headers.get_all(ORIGIN).iter();
         let origin = named
@@ -115,8 +114,7 @@ impl Guard {
         }
     }
 
-    /// Checks that a call comes from a program, from the daemon's own page, or from a listed
-    /// origin.
+    /// Checks that a program, the daemon's own page or a listed origin makes the call.
     ///
     /// A page of another site may only link to the front page. A browser that sends no
     /// `Sec-Fetch-Site` may still send `Referer`.

@@ -36,8 +36,8 @@ pub(crate) fn evaluate(headers: &HeaderMap, etag: &str) -> Precondition {
     }
 }
 
-/// Whether the request's `Range` counts: `If-Range` is missing or names the strong tag of this
-/// version.
+/// Whether the request's `Range` counts. It does if `If-Range` is missing or names the strong tag
+/// of this version.
 ///
 /// # Panics
 /// As [`evaluate`].

@@ -1,4 +1,4 @@
-//! One request for a file, from its headers to a reply (RFC 9110, as nginx answers it).
+//! One request for a file, from headers to reply (RFC 9110, as nginx answers).
 //!
 //! Owns the status and headers of the reply, and the order of the decisions: file, preconditions,
 //! range, permit, grant. Must never send a byte of the file: [`crate::http::stream`] does.
@@ -30,7 +30,7 @@ use crate::policy::secrets::Credential;
 /// Bounds of `?part=`, bytes. A smaller part would be outweighed by its headers.
 const PART_MIN: u64 = 16 << 10;
 const PART_MAX: u64 = 64 << 20;
-/// How often a request starts again because the file changed before its first byte was sent.
+/// Attempts of one request. It starts again when the file changes before its first byte is sent.
 const ATTEMPTS: usize = 3;
 
 /// The file changed before anything was sent: the request has to start again.
@@ -267,7 +267,7 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
     (parts, tail, Outline { status, headers, length })
 }
 
-/// A reply with the headers of content but without content: for `HEAD`, or an empty file.
+/// A reply with the headers but without the content, for `HEAD` or an empty file.
 fn head(file: &ServedFile, selected: &Selected) -> Answer {
     let (_, _, outline) = lay_out(file, selected);
     outline.with(Content::Text(String::new()))

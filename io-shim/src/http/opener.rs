@@ -1,9 +1,9 @@
-//! Opens the file of a reply where it is now, and detects changes by other programs.
+//! Opens a reply's file where it is now, and detects changes by other programs.
 //!
 //! While a file is moved, its path on disk differs from its announcement for a moment. The opener
 //! waits for that moment instead of turning the viewer away. Must never open other bytes than those
 //! that were announced when the viewer asked. The engine learns of a change before it is asked
-//! about the file again, so it grants knowing the change.
+//! about the file again, so it knows the change when it grants.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +31,9 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    /// Opens a file before the engine is asked about it, if the engine knows the file's state. If
-    /// another program has changed the file since, the engine is told and nothing is returned. The
-    /// reply can go on with the returned handle.
+    /// Opens a file before the engine is asked about it. The reply can go on with the returned
+    /// handle. Returns `None` if the engine does not know the file's state, or if another program
+    /// has changed the file since; the engine is then told.
     pub(crate) async fn look(&self, file: &Arc<ServedFile>) -> Option<Source> {
         let now = self.desk.where_now(file);
         let location = self.files.location(&now.root, &now.path);

@@ -1,7 +1,7 @@
 //! The built-in pages of the server: files that are compiled into the program.
 //!
-//! They hold no secret and need no token; what they ask for does. Must never know what the pages
-//! show.
+//! The pages hold no secret, so they need no token. The calls that they make need it. Must never
+//! know what the pages show.
 
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -12,10 +12,10 @@ use crate::http::replies::{Answer, bytes, plain};
 /// The path that `/` redirects to.
 pub(crate) const FRONT: &str = "/page/app.html";
 
-/// The page below `/page/` for a person who opens `/` without the token.
+/// The page below `/page/` that asks a person without the token for it.
 const DOOR: &str = "token.html";
 
-/// The pages' policy: they run their own code, WebAssembly included, and talk to this daemon only.
+/// The pages' policy. They run their own code, WebAssembly included, and talk to this daemon only.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

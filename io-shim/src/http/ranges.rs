@@ -1,7 +1,7 @@
 //! The `Range` header (RFC 9110 §14.1, §14.2).
 //!
-//! Owns the decision which bytes of a file of a given length a header asks for. Pure: it sees no
-//! request, file or clock. It decides as nginx does, with one exception that §14.2 allows: a
+//! Owns the decision which bytes of a file a header selects, given the file's length. Pure: it sees
+//! no request, file or clock. It decides as nginx does, with one exception that §14.2 allows: a
 //! malformed header is ignored (200) instead of refused (416), so that careless players work.
 //!
 //! Invariant: every range in the result is non-empty and lies inside the file; together they are no
@@ -62,7 +62,7 @@ enum Spec {
 enum Resolved {
     Inside(ByteRange),
     Outside,
-    /// The file is empty and the range asks for its start: as in nginx, the whole file is sent.
+    /// The file is empty and the range asks for its start. As in nginx, the whole file is sent.
     EmptyFile,
 }
 
@@ -85,7 +85,7 @@ fn strip_unit(header: &[u8]) -> Option<&[u8]> {
     unit.eq_ignore_ascii_case(b"bytes=").then_some(rest)
 }
 
-/// Parses the elements; `None` if one is malformed, which makes the whole header count for nothing.
+/// Parses the elements. `None` if one is malformed: the whole header is then ignored.
 fn specs(list: &[u8]) -> Option<Vec<Spec>> {
     let specs = list.split(|&b| b == b',').map(trim).filter(|s| !s.is_empty()).map(spec);
     let specs: Vec<Spec> = specs.collect::<Option<_>>()?;

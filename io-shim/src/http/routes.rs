@@ -1,4 +1,4 @@
-//! The URLs of the daemon, and who answers each.
+//! The URLs of the daemon, and the part that answers each.
 //!
 //! Owns paths, methods and the order of the access checks; decides nothing else.
 //! [`crate::http::server`] has checked the host before.
@@ -150,7 +150,8 @@ pub(crate) fn routes(
         .unify()
 }
 
-/// `/health`: what this daemon is and whether it works, for the native messaging host and people.
+/// `/health`: what this daemon is and whether it works. The native messaging host and people read
+/// it.
 fn health(app: &App, headers: &HeaderMap) -> Answer {
     guarded(app, headers, || {
         let body = serde_json::json!({
@@ -356,7 +357,7 @@ async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
     } else if rejection.is_not_found() {
         plain(StatusCode::NOT_FOUND, "nothing is here")
     } else {
-        plain(StatusCode::BAD_REQUEST, "the request makes no sense here")
+        plain(StatusCode::BAD_REQUEST, "the request is malformed")
     };
     if method_refused {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

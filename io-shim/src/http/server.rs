@@ -39,14 +39,13 @@ const BACKLOG: u32 = 512;
 /// Bytes of a reply that the kernel may hold for a viewer. Without a limit it would hold megabytes,
 /// which would look like progress of the viewer.
 const SEND_BUFFER: u32 = 512 << 10;
-/// Bytes of a reply that the HTTP library may hold, in addition to the current chunk.
+/// Bytes of a reply that the HTTP library may hold besides the current chunk.
 const HTTP_BUFFER: usize = 64 << 10;
 /// Longest headers of a request, bytes. No player comes near.
 const MAX_HEADERS: usize = 32 << 10;
-/// Connections at a time that are told that all permits are taken. Further connections are closed
-/// without a reply.
+/// Refused connections that get a reply, at a time. Further ones are closed without a reply.
 const MAX_REFUSALS: usize = 64;
-/// How long such a connection may take to receive its reply.
+/// How long a refused connection may take to receive its reply.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 /// The reply to a connection when all permits are taken.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -136,7 +135,7 @@ pub(crate) async fn serve(
     connections.wait().await;
 }
 
-/// Tells a connection that all permits are taken. Reads and drops what it sends, because unread
+/// Tells a client that all permits are taken. Reads and drops what the client sends, because unread
 /// bytes would cause a TCP reset that can destroy the reply.
 async fn refuse_connection(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(FULL).await?;
@@ -281,11 +280,11 @@ fn refuse(app: &App, request: &Request<Incoming>) -> Option<Response<Body>> {
                 .path_and_query()
                 .is_some_and(|path| path.as_str().starts_with('/')) =>
         {
-            plain(StatusCode::BAD_REQUEST, "this server answers for paths")
+            plain(StatusCode::BAD_REQUEST, "the request names no path")
         }
-        // Unread content would hide that the viewer leaves.
+        // Unread content would hide that the viewer has left.
         Ok(()) if is_read(request.method()) && has_content(request.headers()) => {
-            plain(StatusCode::BAD_REQUEST, "a GET has no content here")
+            plain(StatusCode::BAD_REQUEST, "a GET or HEAD must not have content here")
         }
         Ok(()) => return None,
     };

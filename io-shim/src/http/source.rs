@@ -1,4 +1,4 @@
-//! An open file for a reply: read under the locks, and watched for changes by other programs.
+//! A reply's open file: read under the locks, and watched for changes by other programs.
 //!
 //! Owns one handle and one [`Guard`]. Invariant: the bytes that [`Source::read`] returns were on
 //! disk while the daemon wrote nothing to them, and before another program changed the file, as far
@@ -39,8 +39,8 @@ impl Source {
         Self { file: Arc::new(file), location, guard: Guard::default() }
     }
 
-    /// Whether another program changed the file since the engine learned its state, or since this
-    /// source last looked. Blocking.
+    /// Whether another program has changed the file. The file is compared with the state that the
+    /// engine learned, or that this source last saw. Blocking.
     ///
     /// # Errors
     /// When the operating system does not tell the file's state.
@@ -48,13 +48,13 @@ impl Source {
         self.guard.is_changed(self.location.watch(), || opening::stat_briefly(&self.file))
     }
 
-    /// The same for a file that was opened just now: it may be another file than the one that the
-    /// engine knows. Blocking.
+    /// As [`Self::is_changed`], for a file that was opened just now. It may be another file than
+    /// the one that the engine knows. Blocking.
     pub(crate) fn is_another(&mut self) -> bool {
         self.guard.is_changed(self.location.watch(), || opening::stat(&self.file)).unwrap_or(true)
     }
 
-    /// Whether the handle still leads to the file, and changes since its opening would be noticed.
+    /// Whether the handle still leads to the file and changes would be noticed.
     pub(crate) fn is_watched(&self) -> bool {
         self.location.is_current() && self.guard.is_watching(self.location.watch())
     }
@@ -83,7 +83,7 @@ impl Source {
         read
     }
 
-    /// The same for a caller that already holds the claim. Blocking.
+    /// As [`Self::read`], for a caller that already holds the claim. Blocking.
     pub(crate) fn read_now(&mut self, position: u64, count: usize) -> Result<Bytes, Unread> {
         // The granted bytes are in the file at its new location, and maybe not in the one that is
         // open.

@@ -160,7 +160,7 @@ impl Pump {
         self.out.send(Chunk { bytes: tail, lease: None }, None).await
     }
 
-    /// The first `ahead` bytes of it are already sent.
+    /// Sends one part, whose first `ahead` bytes are already sent.
     async fn part(&mut self, head: Bytes, mut ticket: Ticket, ahead: u64) -> Result<(), Stop> {
         self.out.send(Chunk { bytes: head, lease: None }, None).await?;
         let ByteRange { start, end } = ticket.range();
@@ -299,7 +299,7 @@ impl Viewer {
     }
 
     fn next_report(&self, taken: u64) -> Duration {
-        // Nothing to report: look again when there could be.
+        // There is nothing to report. Look again when there could be.
         let since =
             if self.position(taken) > self.reported { self.at.elapsed() } else { Duration::ZERO };
         PROGRESS_EVERY.saturating_sub(since)

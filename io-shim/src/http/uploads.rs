@@ -39,7 +39,7 @@ struct Table {
 
 struct Entry {
     held: usize,
-    /// When the upload counts as stalled if it makes no more progress; `None` while it does not
+    /// When the upload counts as stalled if it makes no more progress. `None` while it does not
     /// wait for its client.
     stalls_at: Option<Instant>,
     end: Arc<Notify>,

@@ -72,8 +72,8 @@ impl HttpClient {
         Ok(OpOutput::Http { status, body: body_of(response, max_bytes).await? })
     }
 
-    /// Sends a GET for the whole or for a range (first and last byte), and follows redirects to the
-    /// reply.
+    /// Sends a GET and follows redirects to the reply. `range` is the first and last byte to ask
+    /// for; `None` asks for the whole.
     ///
     /// # Errors
     /// As [`Self::get`].

@@ -133,7 +133,7 @@ impl Patience {
     }
 }
 
-/// Claims the bytes as late as possible, so that nobody waits for a slow server.
+/// Claims the bytes as late as possible. No other command then waits for a slow server.
 async fn write(store: &FileStore, placed: Vec<Placed>, data: Bytes) -> Result<(), OpError> {
     if placed.iter().any(Placed::is_closed) {
         return Err(op_error(OpErrorKind::NotFound, "the file was closed"));

@@ -1,4 +1,4 @@
-//! The I/O plane of one engine: passes commands to the rooms beneath and answers to the engine.
+//! The I/O plane of one engine: routes commands to the rooms beneath and returns answers.
 //!
 //! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits:
 //! it claims what a command touches, and a task does the work. Invariant: after a shutdown, the
@@ -290,8 +290,8 @@ impl IoPlane {
         }
     }
 
-    /// Limits the rate of all connections of a group together, each direction on its own; group 0
-    /// is all connections. The limit ends with this plane.
+    /// Limits the rate of a group's connections together, each direction on its own. Group 0 is all
+    /// connections. The limit ends with this plane.
     pub fn limit_rate(&self, group: u32, down_bps: Option<u64>, up_bps: Option<u64>) {
         self.sockets.limit(group, down_bps, up_bps);
     }

@@ -101,7 +101,7 @@ impl Lookup {
                 found => return found,
             }
         }
-        // A lookup in this process keeps its permit until it ends, even if nobody waits for it.
+        // A lookup in this process keeps its permit until it ends, even if no command waits for it.
         let host = host.to_owned();
         let looking = tokio::spawn(async move {
             let _permit = permit;

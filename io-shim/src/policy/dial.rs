@@ -107,8 +107,8 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     }
 }
 
-/// The IPv4 address that an IPv6 address leads to: mapped (`::ffff:0:0/96`), compatible (`::/96`),
-/// NAT64 (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
+/// The IPv4 address that an IPv6 address leads to. The forms are mapped (`::ffff:0:0/96`),
+/// compatible (`::/96`), NAT64 (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = ip.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
@@ -126,8 +126,7 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    /// Which of the three policies (strict, loopback, private) allow the addresses, as a picture
-    /// like `--P`.
+    /// The policies (strict, loopback, private) that allow the addresses, as a picture like `--P`.
     fn check(addresses: &str, picture: &str) {
         for address in addresses.split_whitespace() {
             let ip: IpAddr = address.parse().expect("an address");

@@ -8,23 +8,23 @@ use std::time::Duration;
 /// connection; few enough that a stopped engine costs megabytes only.
 pub(crate) const EVENT_QUEUE_BYTES: usize = 4 << 20;
 
-/// Queued events before refusals are dropped: far more than an engine that reads its answers ever
-/// has.
+/// Queued events before refusals are dropped. An engine that reads its answers never has nearly as
+/// many.
 pub(crate) const MAX_REFUSALS: usize = 200_000;
 
 /// Commands with an answer that may run at a time. An engine that checks a large folder asks for
 /// thousands of digests at once; each costs a few hundred bytes while it waits.
 pub const MAX_PENDING_OPS: usize = 16_384;
 
-/// Bytes that running commands may carry (`FileWrite`, `KvPut`): one of the largest values, and
-/// other writes.
+/// Bytes that running commands may carry (`FileWrite`, `KvPut`). Enough for one of the largest
+/// values, and other writes.
 pub(crate) const MAX_PENDING_BYTES: usize = 64 << 20;
 
-/// Bytes of state that wait in memory while the disk accepts nothing: two of the largest values, or
-/// the changes of days.
+/// Bytes of state that wait in memory while the disk accepts nothing. Enough for two of the largest
+/// values, or the changes of days.
 pub(crate) const MAX_UNWRITTEN_BYTES: usize = 128 << 20;
 
-/// Reads of files whose bytes may be in memory at a time; each has at most `MAX_READ` bytes.
+/// Reads of files whose bytes may be in memory at a time. Each has at most `MAX_READ` bytes.
 pub(crate) const MAX_READS: usize = 32;
 
 /// Blocking file jobs at a time. They mostly copy to and from the page cache, so more threads would
@@ -38,18 +38,19 @@ pub(crate) const MAX_COPY_JOBS: usize = 2;
 /// over tiny files can touch thousands.
 pub(crate) const MAX_SPANS: usize = 16_384;
 
-/// Bytes of one digest: the largest sensible unit of verification, and a job of about a second.
+/// Bytes of one digest. This is the largest sensible unit of verification, and a job of about a
+/// second.
 pub(crate) const MAX_DIGEST_BYTES: u64 = 1 << 30;
 
-/// Armed keys of one connection: 128 MiB under way in frames of 16 KiB, more than any round trip
-/// holds.
+/// Armed keys of one connection. In frames of 16 KiB they are 128 MiB under way, more than any
+/// round trip holds.
 pub(crate) const MAX_ARMED_KEYS: usize = 8_192;
 
-/// Bytes queued on one connection before it closes because its peer does not read: 250 frames of 16
-/// KiB.
+/// Bytes queued on one connection before it closes because its peer does not read. Enough for 250
+/// frames of 16 KiB.
 pub(crate) const MAX_UNSENT_BYTES: usize = 4 << 20;
 
-/// Cost of a queued send besides its bytes, so that a million empty ones are bounded, too.
+/// Cost of a queued send besides its bytes. It bounds the number of empty sends, too.
 pub(crate) const SEND_OVERHEAD: usize = 64;
 
 /// Groups of connections with a rate limit: more than any engine needs.
@@ -91,12 +92,11 @@ pub(crate) const MAX_PORTS: usize = 16;
 /// Local addresses of one port.
 pub(crate) const MAX_INTERFACES: usize = 16;
 
-/// Datagrams that wait to be sent from one socket. Further ones are dropped, as they may be
-/// anywhere.
+/// Datagrams that wait to be sent from one socket. Further ones are dropped, as any network may do.
 pub(crate) const MAX_UNSENT_DATAGRAMS: usize = 1_024;
 
-/// One in this many connections is reserved for the engine, so that incoming connections cannot
-/// take all.
+/// One in this many connections is reserved for the engine. Incoming connections thus cannot take
+/// all.
 pub(crate) const DIALLED_SHARE: usize = 8;
 
 /// Name lookups at a time. Each holds a process.
@@ -111,14 +111,14 @@ pub(crate) const MAX_HOST_BYTES: usize = 255;
 /// Addresses returned for one name.
 pub(crate) const MAX_ADDRESSES: usize = 32;
 
-/// Bytes of one connection that are read from files ahead of its socket: enough for one vectored
-/// write, few enough for a thousand slow readers.
+/// Bytes that one connection reads from files ahead of its socket. Enough for one vectored write,
+/// few enough for a thousand slow readers.
 pub(crate) const SEND_STEP: usize = 256 << 10;
 
 /// Bytes of a fetched body per write.
 pub(crate) const FETCH_STEP: usize = 256 << 10;
 
-/// Fetches into files at a time, besides those of [`MAX_FETCHES`], so that slow ones do not delay
+/// Fetches into files at a time, besides those of [`MAX_FETCHES`]. Slow ones thus do not delay
 /// short requests.
 pub(crate) const MAX_TRANSFERS: usize = 64;
 
@@ -129,15 +129,15 @@ pub(crate) const MAX_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// them.
 pub(crate) const MAX_UTP_INBOX: usize = 1_024;
 
-/// Bytes that one uTP connection may hold in each direction: what is under way on a line of 40
+/// Bytes that one uTP connection may hold in each direction. As many are under way on a line of 40
 /// Mbit/s with a round trip of 100 ms.
 pub(crate) const UTP_BUFFER: usize = 512 << 10;
 
 /// Bytes of datagrams that the operating system keeps for one socket.
 pub(crate) const UDP_BUFFER: usize = 1 << 20;
 
-/// Bytes that a connection over another protocol than TCP reads ahead: half of [`UTP_BUFFER`], so
-/// that its window opens by as much.
+/// Bytes that a connection over another protocol than TCP reads ahead. Half of [`UTP_BUFFER`], so
+/// that the connection's window opens by as much.
 pub(crate) const POLLED_LUMP: usize = UTP_BUFFER / 2;
 
 /// Port mappings at a time, those included that are being removed.
@@ -146,7 +146,7 @@ pub(crate) const MAX_MAPPINGS: usize = 2 * MAX_PORTS;
 /// Longest timeout for a new port mapping: all protocols, one after the other.
 pub(crate) const MAP_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often to check whether another program wrote notes: a person who changes programs takes
+/// How often to check whether another program wrote notes. A person who changes programs takes
 /// longer.
 pub(crate) const LOOK_AT_NOTES_EVERY: Duration = Duration::from_secs(2);
 

@@ -67,7 +67,7 @@ pub(super) struct GroupSockets {
 }
 
 /// Joins a multicast group on every interface that the user allows. The policy must allow the
-/// interface's own address, because those who answer are its neighbours.
+/// interface's own address, because only its neighbours can answer.
 pub(super) fn join(
     addresses: &[IpAddr],
     policy: DialPolicy,
@@ -179,8 +179,8 @@ fn open(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> 
     Ok(socket)
 }
 
-/// Opens one socket per address, all at the requested port, or at one that is free at all
-/// addresses.
+/// Opens one socket per address, all at one port. It is the requested port, or one that is free at
+/// all addresses.
 fn at_each<T>(
     addresses: &[IpAddr],
     family: Family,

@@ -1,7 +1,7 @@
-//! A stream of bytes that tells when it is ready, and then reads or writes without waiting.
+//! A stream of bytes that tells when a read or write need not wait.
 //!
-//! A connection that waits thus takes no bytes from the rate limits. For TCP the operating system
-//! tells the readiness. Owns no buffer.
+//! A connection that is not ready thus takes no bytes from the rate limits. For TCP the operating
+//! system tells the readiness. Owns no buffer.
 
 use std::io::{self, IoSlice};
 

@@ -10,7 +10,7 @@ use shared_proto::{frame::MAX_RC4_SKIP, io::Rc4Start};
 pub(super) struct Cipher(Box<Rc4>);
 
 impl Cipher {
-    /// Starts a cipher; `None` when RC4 allows no key of this length, or too many bytes would be
+    /// Starts a cipher. `None` when RC4 allows no key of this length, or too many bytes would be
     /// skipped.
     pub(super) fn new(start: &Rc4Start) -> Option<Self> {
         let skip = usize::try_from(start.skip.min(MAX_RC4_SKIP)).ok()?;

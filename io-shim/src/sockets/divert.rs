@@ -32,7 +32,8 @@ struct Keys {
 }
 
 impl Diversion {
-    /// `owner` names the connection among all that write to the store; its own writes are ordered.
+    /// Creates a table without keys. `owner` names the connection among all that write to the
+    /// store; its own writes are ordered.
     pub(crate) fn new(store: Arc<FileStore>, owner: Owner) -> Self {
         Self { store, owner, keys: Mutex::default() }
     }

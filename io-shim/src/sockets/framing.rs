@@ -90,7 +90,7 @@ impl Framing {
         }
     }
 
-    /// Cuts the next item off the buffer; `None` when it needs more bytes, or another mode.
+    /// Cuts the next item off the buffer. `None` when it needs more bytes, or another mode.
     pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Item>, Oversized> {
         match self {
             Framing::Raw { left } => {

@@ -1,8 +1,8 @@
 //! Accepts TCP connections.
 //!
-//! Knows who may connect and how many, nothing of what they send. Invariants: an address that the
-//! policy would not dial is refused before the engine hears of it; while the engine takes no
-//! events, no connection is accepted.
+//! Knows which addresses may connect and how many, nothing of what they send. Invariants: an
+//! address that the policy would not dial is refused before the engine hears of it; while the
+//! engine takes no events, no connection is accepted.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,13 +1,13 @@
 //! The connections and ports of one engine.
 //!
 //! Owns the table of connections (`context`). A `session` drives one connection over a
-//! `byte_stream`, which `tcp` opens; commands act on its handle (`conn`). What arrives goes
-//! through `reading` (with a `cipher` and `framing`) and `burst`, by the keys of
-//! `divert`. What is sent waits in the `outbox` for the `writer`. `rate` limits both
-//! directions; [`crate::policy::dial`] decides who may be dialled and who may connect. `ports`
-//! holds the open ports: `binding` opens them, `listen` accepts, `udp` carries datagrams and,
-//! with `utp`, connections over them (`polled`). [`port_map`] asks routers to forward ports.
-//! Commands for a closed connection are ignored, because messages of both sides can cross.
+//! `byte_stream`, which `tcp` opens; commands act on its handle (`conn`). What arrives goes through
+//! `reading` (with a `cipher` and `framing`) and `burst`, by the keys of `divert`. What is sent
+//! waits in the `outbox` for the `writer`. `rate` limits both directions; [`crate::policy::dial`]
+//! decides which addresses may be dialled and may connect. `ports` holds the open ports: `binding`
+//! opens them, `listen` accepts, `udp` carries datagrams and, with `utp`, connections over them
+//! (`polled`). [`port_map`] asks routers to forward ports. Commands for a closed connection are
+//! ignored, because messages of both sides can cross.
 
 pub(crate) mod binding;
 mod burst;

@@ -44,7 +44,7 @@ pub(super) struct Outbox {
 struct Queue {
     items: VecDeque<Item>,
     cost: usize,
-    /// Commands whose bytes are being sent, each with the position of its last byte in the stream.
+    /// Commands that are being sent, each with its last byte's position in the stream.
     under_way: VecDeque<(u64, OpId)>,
     closed: bool,
 }

@@ -16,11 +16,11 @@ use tokio::{
 
 use crate::policy::limits;
 
-/// The share of a second's bytes that a bucket holds: enough for a late timer, too little for a
+/// The share of a second's bytes that a bucket holds. Enough for a late timer, too little for a
 /// burst.
 const GATHER: u64 = 25;
-/// The share of a second's bytes that a request waits for: as many small reads as possible, as long
-/// as they do not cost more than their bytes.
+/// The share of a second's bytes that a request waits for. Reads stay small, but not so small that
+/// a read costs more than its bytes.
 const QUANTUM: u64 = 100;
 const QUANTUM_MIN: u64 = 512;
 const QUANTUM_MAX: u64 = 64 << 10;
@@ -89,8 +89,8 @@ impl Rates {
         Some(Arc::clone(groups.entry(number).or_default()))
     }
 
-    /// Waits until a member of the group may pass bytes, at most `want`, and calls `act` with how
-    /// many. `act` also returns how many it used.
+    /// Waits until a member of the group may pass bytes, then calls `act`. `act` gets the number of
+    /// bytes, at most `want`, and returns how many it used and its result.
     pub(super) async fn pass<T>(
         &self,
         membership: &Membership,

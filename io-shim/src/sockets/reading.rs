@@ -1,4 +1,4 @@
-//! Decrypts the bytes that were read, if there is a cipher, and cuts them with [`super::framing`].
+//! Decrypts what was read, if there is a cipher, and cuts it with [`super::framing`].
 //!
 //! Pure; others fill the buffer. Invariant: each byte is decrypted once, including those that were
 //! read before the cipher was set and not yet cut.
@@ -45,7 +45,7 @@ impl Reading {
         }
     }
 
-    /// Cuts the next item off the buffer; `None` when it needs more bytes, or another mode.
+    /// Cuts the next item off the buffer. `None` when it needs more bytes, or another mode.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Item>, Oversized> {
         if let Some(cipher) = &mut self.cipher {
             cipher.apply(&mut buffer[self.plain..]);

@@ -89,7 +89,8 @@ impl<S: ByteStream> Session<'_, S> {
         reason
     }
 
-    /// While one burst goes to disk the next is read, so that neither waits for the other.
+    /// Reads until the connection ends. While one burst goes to disk the next is read, so that
+    /// neither waits for the other.
     async fn read_all(&self, stop: &CancellationToken) -> CloseReason {
         let mut buffer = BytesMut::new();
         let mut size = limits::READ_MIN;

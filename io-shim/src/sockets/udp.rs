@@ -1,4 +1,5 @@
-//! UDP sockets: datagrams for and from the engine, over bounded queues that drop what does not fit.
+//! UDP sockets: datagrams for and from the engine, over bounded queues. A full queue drops
+//! datagrams.
 //!
 //! Knows addresses and lengths, not what datagrams say. Invariants: a socket never waits for the
 //! engine, nor the engine for a socket; no datagram comes from or goes to an address that the
@@ -174,8 +175,8 @@ async fn receive_all(
     }
 }
 
-/// A datagram for the group goes out on every interface, any other from the first address with a
-/// route.
+/// Sends queued datagrams. One for the group goes out on every interface, any other from the first
+/// address with a route.
 async fn send_all(
     speakers: Vec<Arc<UdpSocket>>,
     mut orders: mpsc::Receiver<(SocketAddr, Bytes)>,

@@ -208,8 +208,8 @@ impl Wire {
     }
 }
 
-/// The protocol's transport: it receives the datagrams that others sorted out, and sends over the
-/// wire.
+/// The protocol's transport. It receives the datagrams that `Utp::receive` queues, and sends over
+/// the wire.
 struct Carrier {
     wire: Arc<Wire>,
     received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,

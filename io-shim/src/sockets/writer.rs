@@ -1,5 +1,4 @@
-//! Sends what waits in the [`super::outbox`]: reads files for it, encrypts it, and writes it to the
-//! socket.
+//! Sends what waits in the [`super::outbox`]. It reads files, encrypts, and writes to the socket.
 //!
 //! Owns the bytes between queue and socket, and the cipher of the outgoing direction. Invariants: a
 //! file is read only when the socket has taken all that was read before, so that a slow peer costs

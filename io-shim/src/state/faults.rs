@@ -1,4 +1,4 @@
-//! A disk below the database that fails when a test says so, in debug builds only.
+//! A disk below the database that fails on request, in debug builds only.
 
 use std::fs::File;
 use std::io;
@@ -11,8 +11,8 @@ use redb::{BackendError, StorageBackend};
 
 use super::open::Make;
 
-/// Name of a file in the state folder that names failures: `write 28` and `read 5`, with error
-/// numbers of the system.
+/// Name of a file in the state folder that orders failures. Its lines are `write 28` or `read 5`,
+/// with error numbers of the system.
 const ORDERS: &str = "faults-for-tests";
 
 /// What may fail.

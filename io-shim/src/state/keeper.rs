@@ -23,7 +23,7 @@ use super::state_file::{Lies, StateFile};
 use crate::files::error::{from_io, op_error};
 use crate::policy::limits;
 
-/// Most requests in one transaction, which bounds how long the first of them backoff.
+/// Most requests in one transaction, which bounds how long the first of them waits.
 const GROUP: usize = 1_024;
 
 /// The pauses between two attempts to write. Each is twice as long as the one before.
@@ -319,8 +319,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Creates a new file in place of one that is gone, with what can still be read of the former
-    /// one.
+    /// Creates a new file in place of one that is gone. The new file gets what can still be read of
+    /// the former one.
     fn begin_anew(&mut self, former: Option<Open>) -> Result<Open, Fault> {
         let begun = (|| {
             let (path, file) = self.file.draft().map_err(Fault::Io)?;

@@ -33,8 +33,8 @@ use self::state_file::StateFile;
 use crate::files::error::op_error;
 use crate::files::private::make_private_folder;
 
-/// After a write failed, the first attempt comes soon; later ones as often as a person who frees
-/// space would like.
+/// The pauses after a failed write. The first attempt comes soon; later ones as often as a person
+/// who frees space would like.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(500), most: Duration::from_secs(15) };
 

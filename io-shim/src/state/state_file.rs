@@ -1,4 +1,4 @@
-//! The state's file: its names in the folder, and whether the path still leads to the open file.
+//! The state's file: its names, and whether the path still leads to the open file.
 //!
 //! Owns the names in the state folder and the identity of the open file. Invariant: a file that the
 //! daemon did not create, or cannot read, is renamed and never deleted.

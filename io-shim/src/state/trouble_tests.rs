@@ -1,4 +1,4 @@
-//! The store on a failing disk: it loses no request, reports nothing as done too early, and
+//! The store on a failing disk. It loses no request, reports nothing as done too early, and
 //! recovers.
 
 use std::fs;

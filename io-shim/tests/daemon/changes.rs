@@ -1,5 +1,5 @@
-//! Other programs change files that are served: no viewer gets their bytes, and the engine learns
-//! of it first.
+//! Other programs change files that are served. No viewer gets their bytes, and the engine learns
+//! of the change first.
 
 use std::fs::{self, FileTimes, OpenOptions};
 use std::io::Write as _;

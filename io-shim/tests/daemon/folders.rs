@@ -1,5 +1,5 @@
-//! Folders that a person chooses while the daemon runs: used at once, remembered, or refused with a
-//! reason.
+//! Folders that a person chooses while the daemon runs. They are used at once and remembered, or
+//! refused with a reason.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! The range conversation: no byte before its grant, every byte after it, and an end that the
-//! engine learns of.
+//! The range conversation. No byte goes out before its grant, every byte does afterwards, and the
+//! engine learns of each end.
 
 use shared_proto::{DaemonMessage, EngineMessage, FileId};
 

@@ -1,5 +1,4 @@
-//! The I/O plane over the control WebSocket: order, credit in both directions, and its end with the
-//! engine.
+//! The I/O plane over the control WebSocket: order, credit, and its end with the engine.
 
 use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpErrorKind, OpOutput};

@@ -1,4 +1,4 @@
-//! Requests of every form in RFC 9112, and of others: each is answered, and none panics.
+//! Requests of every form in RFC 9112, and of other forms. Each is answered, and none panics.
 
 use crate::rig::{Rig, Viewer, soon};
 

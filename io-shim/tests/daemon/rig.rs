@@ -99,8 +99,8 @@ impl Rig {
         (rig, brain)
     }
 
-    /// Waits until the daemon has handled all messages of the engine: it answers for a file that
-    /// was announced last.
+    /// Waits until the daemon has handled all messages of the engine. Then it answers for a file
+    /// that this function announces.
     pub(crate) async fn settled(&self, brain: &mut Brain) {
         brain.announce("marker", "marker", 0).await;
         let known = async {

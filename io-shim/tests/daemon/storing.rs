@@ -1,4 +1,5 @@
-//! The state store as engines, programs and Chrome see it: damaged, newer, or unable to write.
+//! The state store as engines, programs and Chrome see it. Its file is damaged, newer, or cannot be
+//! written.
 #![cfg(unix)]
 
 use bytes::Bytes;

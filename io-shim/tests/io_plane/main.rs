@@ -1,4 +1,4 @@
-//! The I/O plane as an engine sees it: commands in, events out, with real files and sockets.
+//! The I/O plane as an engine sees it: commands, events, real files and sockets.
 
 mod bench;
 mod cipher;

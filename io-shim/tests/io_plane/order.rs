@@ -101,7 +101,7 @@ enum Stop {
     NewEngine,
 }
 
-/// A peer sends blocks for one span as fast as it can, while the engine arms, stops and digests
+/// A peer sends blocks for one span as fast as it can. Meanwhile the engine arms, stops and digests
 /// again and again. What a digest covered must stay in the file.
 async fn hammer(stop: Stop, rounds: u64) {
     let mut bench = Bench::new();

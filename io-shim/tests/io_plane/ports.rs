@@ -1,4 +1,4 @@
-//! Open ports: listening sockets, datagrams, groups, and who is refused.
+//! Open ports: listening sockets, datagrams, groups, and refused addresses.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

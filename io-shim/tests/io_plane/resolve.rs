@@ -97,7 +97,7 @@ async fn a_lookup_that_is_cancelled_ends_at_once() {
     assert!(resolve(&mut bench, "localhost").await.is_ok());
 }
 
-/// A program that stands in for the daemon's own: it never answers, and records its process id.
+/// A program in place of the daemon's own. It never answers, and records its process id.
 #[cfg(unix)]
 fn silent_program(dir: &TempDir) -> (PathBuf, impl Fn() -> Vec<u32>) {
     use std::os::unix::fs::PermissionsExt;

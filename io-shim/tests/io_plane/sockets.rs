@@ -348,7 +348,7 @@ async fn the_end_of_an_engine_is_the_end_of_its_sockets() {
     let _peer = bench.connect(1).await;
 }
 
-/// Bytes that the engine receives in `ms` milliseconds from a peer that sends all it can.
+/// Bytes that the engine receives in `ms` milliseconds from a peer at full speed.
 async fn received_within(bench: &mut Bench, ms: u64) -> f64 {
     let until = tokio::time::Instant::now() + Duration::from_millis(ms);
     let mut received = 0;

@@ -138,6 +138,6 @@ pub enum OpErrorKind {
     Busy,
     /// The root's folder held files and is gone: its disk may not be mounted.
     Absent,
-    /// The file system does not accept the name: it is too long or holds a forbidden character.
+    /// The file system does not accept the name. It is too long or holds a forbidden character.
     Name,
 }

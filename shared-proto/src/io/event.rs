@@ -105,7 +105,7 @@ pub enum IoEvent {
         /// At most [`crate::frame::BATCH_TARGET`] bytes.
         data: Bytes,
     },
-    /// Other daemons of this user have written notes, or the file of notes was set aside.
+    /// The notes have changed: other daemons wrote some, or their file was set aside.
     NotesChanged {
         /// The notes that are new, or newer than those that the engine knows.
         notes: Notes,

@@ -1,7 +1,7 @@
 //! Whether a connection's request runs, and whether its client holds the request up.
 //!
-//! Owns these facts for one connection. The accept loop closes idle and stalled connections by
-//! them, and the desk takes permits from stalled viewers.
+//! Owns these facts for one connection. The accept loop uses them to choose a connection to close;
+//! the desk uses them to take permits from stalled viewers.
 
 use std::cmp::Reverse;
 use std::io;
@@ -31,7 +31,7 @@ struct State {
     /// The kernel accepts no more bytes for the client.
     is_blocked: bool,
     idle_since: Instant,
-    /// Since when the daemon waits for the client.
+    /// When the daemon began to wait for the client.
     waiting_since: Option<Instant>,
     /// How much longer the daemon would wait from then on, nanoseconds. Waiting uses it up; bytes
     /// that the client receives or sends earn it again. A negative value has to be earned back
@@ -70,8 +70,7 @@ impl Activity {
         Receiving(Arc::clone(this))
     }
 
-    /// How long the client has held the connection up beyond the daemon's patience; `None` if it
-    /// has not.
+    /// How long the client has exceeded the daemon's patience; `None` if it has not.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Duration> {
         let state = self.lock();
         let overdue = nanos(now - state.waiting_since?) - state.patience;
@@ -124,7 +123,7 @@ fn nanos(time: Duration) -> i64 {
 }
 
 impl State {
-    /// Subtracts the time waited until now from the patience, and adds what the client has earned.
+    /// Subtracts the time waited so far from the patience, and adds what was earned.
     fn settle(&mut self, now: Instant, earned: i64, stall: Duration) {
         let waited = self.waiting_since.map_or(0, |since| nanos(now - since));
         let most = nanos(stall);

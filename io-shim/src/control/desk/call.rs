@@ -20,7 +20,7 @@ use super::outgoing::Outgoing;
 const MAX_CALLS: usize = 512;
 /// Most parts of a reply that wait for their client.
 pub(super) const MAX_PARTS: usize = 256;
-/// Bytes of a reply that may wait for their client before the next part; one part may be larger.
+/// Bytes of a reply that may wait for a slow client. A single part may be larger.
 const MAX_QUEUED: usize = 1 << 20;
 
 /// A question for the engine, before it has an id.
@@ -86,7 +86,7 @@ pub(crate) enum Unanswered {
 
 /// A call in the desk's table.
 pub(super) struct Call {
-    /// The message for the next engine; `None` once an engine has received a question that must not
+    /// The message for the next engine. `None` once an engine has received a question that must not
     /// be repeated.
     question: Option<Outgoing>,
     is_repeatable: bool,

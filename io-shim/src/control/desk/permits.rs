@@ -49,8 +49,8 @@ impl Permits {
 mod tests {
     use super::*;
 
-    /// Each letter is a viewer of the file of that name, who leaves where the letter is a capital.
-    /// Returns who got a permit.
+    /// Each letter of `story` is a viewer of the file of that name. A capital means that it leaves.
+    /// `expected` holds the viewers that got a permit.
     fn check(most: usize, most_per_file: usize, story: &str, expected: &str) {
         let mut permits = Permits::new(most, most_per_file);
         let mut found = String::new();

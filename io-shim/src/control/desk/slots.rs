@@ -81,8 +81,8 @@ impl Slots {
         found || held.is_some()
     }
 
-    /// Takes permits from stalled viewers, the longest stalled first, until one is free for the
-    /// file.
+    /// Takes permits from stalled viewers until one is free for the file. The viewer that has been
+    /// stalled for longest comes first.
     fn make_room(&mut self, file: &FileId, kind: Kind) -> bool {
         let now = Instant::now();
         let of_kind = self.viewers.iter().filter(|(_, viewer)| viewer.permit == Some(kind));

@@ -125,7 +125,7 @@ impl Desk {
         }
     }
 
-    /// The latest announcement of the file, if it has the same bytes: the path may be another one.
+    /// The latest announcement of the file if it has the same bytes. Its path may differ.
     pub(crate) fn where_now(&self, file: &Arc<ServedFile>) -> Arc<ServedFile> {
         let inner = self.lock();
         let now = inner.files.get(&file.id).filter(|now| now.same_bytes(file));
@@ -286,7 +286,7 @@ impl Desk {
         (inner.slots.count(), waiting)
     }
 
-    /// Whether a viewer of this file has read all that is granted and waits for more.
+    /// Whether a viewer of this file has read everything granted and waits for more.
     pub(crate) fn is_waiting(&self, file: &FileId) -> bool {
         let inner = self.lock();
         inner.requests.values().any(|request| request.file.id == *file && request.is_hungry())

@@ -37,8 +37,8 @@ impl Ticket {
         Self { desk, id, range, reach, grant }
     }
 
-    /// Takes permission to read and send the bytes before `end`, if all of them are granted. If one
-    /// of them is revoked later, the reply is cut.
+    /// Takes permission to read and send the bytes before `end`. `None` unless all of them are
+    /// granted. If one of them is revoked later, the reply is cut.
     pub(crate) fn lease(&self, end: u64) -> Option<Lease> {
         let before = self.reach.swap(end, Ordering::SeqCst);
         let is_granted = {
@@ -85,7 +85,7 @@ impl Ticket {
         }
     }
 
-    /// The end (exclusive) of what may be sent now; the start of the range if nothing may.
+    /// The end (exclusive) of what may be sent now. It is the start of the range if nothing may.
     pub(crate) fn granted(&self) -> u64 {
         let now = self.grant.borrow();
         if now.end.as_ref().is_some_and(End::cuts) {

@@ -1,4 +1,4 @@
-//! Tests of the download folders: overlaps, names that lead out of a folder, and lost disks.
+//! Tests of download folders: overlaps, names that lead outside, and disks that are gone.
 
 use std::fs;
 
@@ -41,7 +41,8 @@ fn of_two_roots_none_lies_inside_the_other() {
     }
 }
 
-/// Roots with these names below a folder, which is also where they remember, and their keys.
+/// Roots with these names below a folder, and their keys. The same folder remembers which of them
+/// held files.
 fn named(dir: &TempDir, names: &[&str]) -> (Roots, Vec<RootKey>) {
     let paths: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
     let keys: Vec<RootKey> = paths.iter().map(|path| Roots::key_of(path)).collect();

@@ -26,8 +26,8 @@ pub struct Way {
     pub searched: Vec<SocketAddr>,
 }
 
-/// Finds the gateway of a machine whose engine is reachable at these addresses, or at all if there
-/// are none.
+/// Finds the gateway of a machine whose engine is reachable at these addresses. No address means
+/// all.
 ///
 /// # Errors
 /// [`OpErrorKind::Denied`] when the user's addresses need no gateway; [`OpErrorKind::NotFound`]

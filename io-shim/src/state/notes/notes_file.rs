@@ -20,8 +20,8 @@ const ASIDE: &str = ".damaged-";
 const DRAFT: &str = ".new";
 /// Name of the lock.
 const LOCK: &str = "notes.lock";
-/// How long another process may hold the lock while it reads and writes one small file, perhaps on
-/// a busy disk.
+/// How long another process may hold the lock. It reads and writes one small file, perhaps on a
+/// busy disk.
 const LOCKED_WITHIN: Duration = Duration::from_secs(5);
 /// How often to try the lock.
 const TRY_EVERY: Duration = Duration::from_millis(5);

@@ -1,4 +1,5 @@
-//! Two stores on one folder behave as two processes do: the system locks open files, not processes.
+//! Two stores on one folder. They behave as two processes do: the system locks open files, not
+//! processes.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who may call: programs, the own page, and holders of the token.
+//! Allowed callers: programs, the daemon's own page, and holders of the token.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ async fn a_file_is_served_by_its_path_to_who_shows_its_key_and_nobody_learns_nam
     brain.tell(other).await;
     tokio::time::sleep(Duration::from_millis(450)).await;
     let with_key = format!("{BY_NAME}?key=key-of-the-film");
-    // As with a film by its id: whoever has the key may embed it anywhere.
+    // As with a film by its id, any page with the key may embed it.
     let mut viewer = rig
         .send("GET", &with_key, &[("Range", "bytes=0-9"), ("Sec-Fetch-Site", "cross-site")])
         .await;
