@@ -3,10 +3,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
+use jstorrent_tests::clock::LIMIT;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 
 /// Share of the payload that may cross the WebSocket, both directions together.

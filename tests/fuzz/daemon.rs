@@ -231,7 +231,8 @@ pub(crate) fn http(data: &[u8]) {
 /// engine is not known, bytes as they are.
 pub(crate) fn control(data: &[u8]) {
     let Some((&manner, rest)) = data.split_first() else { return };
-    let mut sent = b"GET /control HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let mut sent = b"GET /control HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n\
+        Connection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         .to_vec();
     if manner & 1 == 0 {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use engine_wasm::net::NetConfig;
 use engine_wasm::peer::way::Ways;
 use engine_wasm::time::Instant;
@@ -194,10 +195,7 @@ impl World {
 
     fn handshake(&self, source: &mut Source<'_>) -> Bytes {
         let mut bytes = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x05".to_vec();
-        let digits = self.info_hash.as_bytes().chunks(2);
-        bytes.extend(
-            digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()),
-        );
+        bytes.extend(HEXLOWER.decode(self.info_hash.as_bytes()).unwrap_or_default());
         bytes.resize(47, 0);
         bytes.extend([source.byte().unwrap_or_default(); 21]);
         bytes.into()

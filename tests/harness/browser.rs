@@ -21,7 +21,7 @@ use crate::process::{Group, log_to};
 use crate::workspace::{self, Scratch};
 
 /// The extension's id: the key in its manifest fixes it.
-pub const EXTENSION_ID: &str = "cpallhfnafgboofejffacjngdjldepmp";
+pub(crate) const EXTENSION_ID: &str = "cpallhfnafgboofejffacjngdjldepmp";
 
 /// Where browsers lie, best first. Debian's wrapper script adds flags of its own, so its browser is
 /// named outright.

@@ -289,7 +289,9 @@ impl Session {
     pub async fn wait_for(&self, expression: &str, limit: Duration) -> Result<()> {
         let mut last = String::new();
         let wrapped = format!(
-            "(async () => {{ try {{ return !!({expression}) }} catch (e) {{ return String(e) }} }})()"
+            "(async () => {{ \
+             try {{ return !!({expression}) }} catch (e) {{ return String(e) }} \
+             }})()"
         );
         let end = tokio::time::Instant::now() + limit;
         while tokio::time::Instant::now() < end {

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How often a condition is looked at.
+/// Longest wait for anything that a person would wait for.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// How often to look at a condition.
 const STEP: Duration = Duration::from_millis(50);
 
 /// Calls `look` until it yields a value. `look` says `Ok(None)` for "not yet"; an error ends the

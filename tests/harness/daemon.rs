@@ -68,7 +68,7 @@ impl Endpoint {
 /// Kills whatever daemon lives in a state folder when it goes out of scope. Chrome starts daemons
 /// that outlive it.
 #[derive(Debug)]
-pub struct Reaper(pub PathBuf);
+pub(crate) struct Reaper(pub(crate) PathBuf);
 
 impl Drop for Reaper {
     fn drop(&mut self) {

@@ -118,13 +118,8 @@ impl Builder {
     }
 
     /// One more seeder, behind a line of this rate, bytes a second; 0 is without limit.
-    pub fn seeded(self, client: Client, rate_bps: u64) -> Self {
-        self.seeded_over(client, Line::of_rate(rate_bps))
-    }
-
-    /// One more seeder, behind this line.
-    pub fn seeded_over(mut self, client: Client, line: Line) -> Self {
-        self.seeders.push((client, line));
+    pub fn seeded(mut self, client: Client, rate_bps: u64) -> Self {
+        self.seeders.push((client, Line::of_rate(rate_bps)));
         self
     }
 

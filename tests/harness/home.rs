@@ -48,7 +48,7 @@ impl Home {
     ///
     /// # Errors
     /// As [`Terminal::start`].
-    pub fn get_into(
+    pub(crate) fn get_into(
         &self,
         folder: &Path,
         source: impl AsRef<OsStr>,

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::Command;
 
 use crate::clock::until;
 use crate::peers;
 use crate::ports;
-use crate::process::{Group, log_to};
-use crate::swarm::{Client, log_of};
+use crate::process::{Group, log_to, logged};
+use crate::swarm::Client;
 use crate::torrent::Torrent;
 use crate::workspace::Scratch;
 
@@ -85,9 +85,12 @@ impl Leecher {
                 .iter()
                 .all(|(path, bytes)| std::fs::read(path).is_ok_and(|have| have == *bytes));
             let gave_up = std::mem::replace(&mut ended, self.group.has_ended()) && !is_there;
-            async move { if gave_up { bail!("it ended with less") } else { Ok(is_there.then_some(())) } }
+            async move {
+                ensure!(!gave_up, "it ended with less");
+                Ok(is_there.then_some(()))
+            }
         });
-        done.await.with_context(|| log_of(&self.scratch))
+        done.await.with_context(|| logged(self.scratch.path()))
     }
 }
 

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use data_encoding::HEXLOWER;
 
-use crate::torrent::{Torrent, hex};
+use crate::torrent::Torrent;
 use crate::{peers, terminal, workspace};
 
 /// Whose hashes a torrent has.
@@ -65,10 +66,10 @@ impl Made {
         let known = v1.or(v2).context("a hash")?.get(..40).context("40 digits")?;
         let topics = v1.map(|v1| format!("xt=urn:btih:{v1}")).into_iter();
         let topics = topics.chain(v2.map(|v2| format!("xt=urn:btmh:1220{v2}"))).collect();
-        let bytes = bytes_of(known)?;
+        let bytes = HEXLOWER.decode(known.as_bytes())?.try_into().ok().context("20 bytes")?;
         let torrent = Torrent {
             metainfo: std::fs::read(&path)?,
-            info_hash: hex(&bytes),
+            info_hash: known.to_owned(),
             info_hash_bytes: bytes,
             name: name.to_owned(),
             folder: folder.to_owned(),
@@ -78,11 +79,4 @@ impl Made {
         };
         Ok(Self { torrent, topics })
     }
-}
-
-fn bytes_of(hash: &str) -> Result<[u8; 20]> {
-    let bytes: Vec<u8> = (0..20)
-        .map(|at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16))
-        .collect::<Result<_, _>>()?;
-    bytes.try_into().ok().context("20 bytes")
 }

@@ -53,7 +53,8 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
     let probe = probe.context("unshare (package util-linux) is missing")?;
     ensure!(
         probe.status.success(),
-        "this system allows no user namespace with mounts (see kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces): {}",
+        "this system allows no user namespace with mounts (see \
+         kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces): {}",
         String::from_utf8_lossy(&probe.stderr)
     );
     let mut again = Command::new("unshare");

@@ -37,7 +37,8 @@ impl Nginx {
         let temporary = kinds.map(|kind| format!("{kind}_temp_path {own}/{kind};")).join(" ");
         let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
         let config = format!(
-            "daemon off; worker_processes 2; pid {own}/pid; {user} events {{ worker_connections 64; }}\n\
+            "daemon off; worker_processes 2; pid {own}/pid; {user}\n\
+             events {{ worker_connections 64; }}\n\
              http {{ access_log off; sendfile on; {temporary}\n\
              server {{ listen 127.0.0.1:{port}; root \"{}\"; }} }}\n",
             root.display()

@@ -270,7 +270,7 @@ impl AppPage {
     ///
     /// # Errors
     /// The engine is not linked.
-    pub async fn base_url(&self) -> Result<String> {
+    pub(crate) async fn base_url(&self) -> Result<String> {
         let value = self.session.evaluate("jstorrent.snapshot().link.baseUrl").await?;
         Ok(value.as_str().context("a base URL")?.to_owned())
     }

@@ -17,8 +17,8 @@ use tokio::process::{ChildStdin, Command};
 use crate::clock::until;
 use crate::peers;
 use crate::ports;
-use crate::process::{Group, log_to};
-use crate::swarm::{Client, log_of};
+use crate::process::{Group, log_to, logged};
+use crate::swarm::Client;
 use crate::terminal;
 use crate::torrent::Torrent;
 use crate::workspace::Scratch;
@@ -117,7 +117,7 @@ impl Party {
 
     /// What it said.
     pub fn log(&self) -> String {
-        log_of(&self.scratch)
+        logged(self.scratch.path())
     }
 
     /// Whether it has ended.
@@ -196,7 +196,7 @@ impl Party {
                 Ok(is_there.then_some(()))
             }
         });
-        listening.await.with_context(|| log_of(&scratch))?;
+        listening.await.with_context(|| logged(scratch.path()))?;
         Ok(Self { address, folder, group, _stdin: None, scratch })
     }
 }

@@ -6,8 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result};
 use tokio::process::{ChildStdin, Command};
 
-use crate::process::{Group, log_to, ready_line};
-use crate::swarm::log_of;
+use crate::process::{Group, log_to, logged, ready_line};
 use crate::workspace::{self, Scratch};
 
 /// Debian's Python, the one that Debian's libtorrent is installed for.
@@ -36,7 +35,9 @@ pub(crate) async fn start(
         .stderr(log_to(&scratch.path().join("log"))?);
     let mut group = Group::spawn(&mut command)?;
     let stdin = group.stdin()?;
-    let port =
-        ready_line(group.stdout()?, "ready ").await.with_context(|| log_of(scratch))?.parse()?;
+    let port = ready_line(group.stdout()?, "ready ")
+        .await
+        .with_context(|| logged(scratch.path()))?
+        .parse()?;
     Ok((group, stdin, port))
 }

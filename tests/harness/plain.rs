@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::clock::until;
-use crate::scene::LIMIT;
+use crate::clock::{LIMIT, until};
 use crate::terminal::{Terminal, output};
 
 /// A running server; dropping it kills it and its daemon.
@@ -190,13 +190,9 @@ pub async fn curl(url: &str, options: &[&str]) -> Result<(u16, String)> {
     Ok((code.parse()?, body.to_owned()))
 }
 
-/// Percent-encoded, for a path.
+/// Percent-encodes all but letters and digits, for any part of a URL.
 pub fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        plain if plain.is_ascii_alphanumeric() => char::from(plain).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// The URL of the first file of what was added.

@@ -110,7 +110,8 @@ impl PlayerPage {
         let session = prepare(session).await.with_context(|| browser.report())?;
         session
             .wait_for(
-                "(({ src, currentSrc, srcObject }) => src || currentSrc || srcObject)(byTestId('video'))",
+                "(({ src, currentSrc, srcObject }) => src || currentSrc || srcObject) \
+                 (byTestId('video'))",
                 PAGE_LIMIT,
             )
             .await?;

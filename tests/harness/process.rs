@@ -2,7 +2,7 @@
 //!
 //! Every child leads a process group of its own; dropping a [`Group`] kills the whole group. The
 //! one exception is the daemon that Chrome starts, which leaves every group on purpose:
-//! [`kill_pid`] ends it by the pid that it published.
+//! `kill_pid` ends it by the pid that it published.
 
 use std::fs::File;
 use std::path::Path;
@@ -99,7 +99,7 @@ impl Drop for Group {
 }
 
 /// Kills a process by its pid and waits until it is gone.
-pub fn kill_pid(pid: u32) {
+pub(crate) fn kill_pid(pid: u32) {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     let _ = kill_process(pid, Signal::KILL);
     let _ = wait_until(Duration::from_secs(2), || test_kill_process(pid).is_err());
@@ -178,4 +178,10 @@ pub async fn ready_line(stdout: ChildStdout, prefix: &str) -> Result<String> {
 /// The file cannot be made.
 pub fn log_to(path: &Path) -> Result<Stdio> {
     Ok(File::create(path).with_context(|| format!("making {}", path.display()))?.into())
+}
+
+/// The text of a program's `log` and `errors` files, for the report of a failure.
+pub(crate) fn logged(folder: &Path) -> String {
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    format!("the program says: {}{}", read("log"), read("errors"))
 }

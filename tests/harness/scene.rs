@@ -1,21 +1,15 @@
 //! The scene that most scenarios start from: a film in a swarm of slow seeders, and a browser in
 //! which it was added.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 
 use crate::browser::{Browser, Options};
-use crate::fixture::Fixture;
+use crate::clock::LIMIT;
+use crate::fixture::{FILM_RATE_BPS, Fixture};
 use crate::http;
 use crate::media::Film;
 use crate::pages::{AppPage, PlayerPage, TorrentSnapshot};
 use crate::swarm::Client;
-
-pub use crate::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
-
-/// Longest wait for what a person would wait for.
-pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A film that is being downloaded in a browser.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use tokio::process::{ChildStdin, Command};
 use crate::clock::until;
 use crate::peers;
 use crate::ports;
-use crate::process::{Group, log_to};
+use crate::process::{Group, log_to, logged};
 use crate::proxy::{Line, Proxy};
 use crate::torrent::{Recipe, Torrent};
 use crate::tracker::Tracker;
@@ -183,14 +183,9 @@ impl Seeder {
                 }
             },
         );
-        ready.await.with_context(|| log_of(&scratch))?;
+        ready.await.with_context(|| logged(scratch.path()))?;
         Ok(Self { address, _group: group, _stdin: None, _scratch: scratch })
     }
-}
-
-pub(crate) fn log_of(scratch: &Scratch) -> String {
-    let read = |name| std::fs::read_to_string(scratch.path().join(name)).unwrap_or_default();
-    format!("the seeder says: {}{}", read("log"), read("errors"))
 }
 
 /// A torrent, seeders behind lines, and a tracker that names the lines' near ends.

@@ -15,13 +15,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::clock::until;
+use crate::clock::{LIMIT, until};
 use crate::daemon::Endpoint;
 use crate::process::{self, Group};
 use crate::workspace;
 
-/// Longest wait for a line or an end.
-const LIMIT: Duration = Duration::from_secs(60);
 /// Lines that are repeated when something does not come.
 const LAST_LINES: usize = 4;
 

@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use data_encoding::HEXLOWER;
 use sha1::{Digest as _, Sha1};
 
 /// What to make a torrent of.
@@ -91,7 +92,7 @@ impl Torrent {
         }
         Ok(Self {
             metainfo: dict(outer).encode(),
-            info_hash: hex(&info_hash_bytes),
+            info_hash: HEXLOWER.encode(&info_hash_bytes),
             info_hash_bytes,
             name: recipe.name.clone(),
             folder: recipe.folder.clone(),
@@ -117,7 +118,12 @@ impl Torrent {
         // The info dictionary is the last entry: what follows it is the end of the outer one.
         let info_hash_bytes: [u8; 20] =
             Sha1::digest(&metainfo[info + 6..metainfo.len() - 1]).into();
-        Self { metainfo, info_hash: hex(&info_hash_bytes), info_hash_bytes, ..self.clone() }
+        Self {
+            metainfo,
+            info_hash: HEXLOWER.encode(&info_hash_bytes),
+            info_hash_bytes,
+            ..self.clone()
+        }
     }
 
     /// The same torrent with a tracker's URL; it must have had none.
@@ -210,11 +216,6 @@ fn file_list(files: &[String], lengths: &[u64]) -> Bencode {
         dict(vec![("length", Bencode::Int(*length)), ("path", Bencode::List(path))])
     };
     Bencode::List(files.iter().zip(lengths).map(entry).collect())
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A bencoded value, to be written.

@@ -1,17 +1,19 @@
-//! A tracker that names the peers it was given, to everybody; an open one names who announces, too.
-//! How it talks is its front's affair.
+//! A tracker that names the peers that a test gives it.
+//!
+//! An open tracker also names the peers that announce themselves. Its [`Front`] is the protocol.
 
 mod http;
+mod register;
 mod udp;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
 use tokio::task::JoinHandle;
 
-/// How a tracker talks.
+use register::{Register, SharedRegister};
+
+/// The protocol of a tracker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
     /// BEP 3, with the compact peers of BEP 23.
@@ -30,7 +32,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// An HTTP tracker on a free port. It names nobody yet.
+    /// Starts an HTTP tracker on a free port. It names no peer yet.
     ///
     /// # Errors
     /// No port is free.
@@ -38,7 +40,7 @@ impl Tracker {
         Self::serve(Front::Http, Register::default()).await
     }
 
-    /// One that also names everybody who announces, whatever the torrent.
+    /// Starts a tracker that also names every peer that announces, for any torrent.
     ///
     /// # Errors
     /// As [`Tracker::start`].
@@ -47,7 +49,7 @@ impl Tracker {
     }
 
     async fn serve(front: Front, register: Register) -> Result<Self> {
-        let register = SharedRegister(Arc::new(Mutex::new(register)));
+        let register = SharedRegister::new(register);
         let (address, answering) = match front {
             Front::Http => http::serve(register.clone()).await?,
             Front::Udp => udp::serve(register.clone()).await?,
@@ -69,12 +71,12 @@ impl Tracker {
         self.register.lock().given = peers.into_iter().collect();
     }
 
-    /// How often somebody announced.
+    /// How many announces came.
     pub fn announces(&self) -> u32 {
         self.register.lock().announces
     }
 
-    /// Who announced to an open one, and did not leave since.
+    /// The peers that announced themselves to an open tracker and did not leave.
     pub fn announced(&self) -> Vec<SocketAddr> {
         self.register.lock().announced.iter().copied().collect()
     }
@@ -84,50 +86,4 @@ impl Drop for Tracker {
     fn drop(&mut self) {
         self.answering.abort();
     }
-}
-
-/// The peers that a tracker names.
-#[derive(Debug, Default)]
-struct Register {
-    given: Vec<SocketAddr>,
-    announced: BTreeSet<SocketAddr>,
-    announces: u32,
-    /// Whether those who announce are named.
-    is_open: bool,
-}
-
-/// The same register at a tracker and at its front.
-#[derive(Clone, Debug)]
-struct SharedRegister(Arc<Mutex<Register>>);
-
-impl SharedRegister {
-    fn lock(&self) -> MutexGuard<'_, Register> {
-        self.0.lock().expect("nobody panics while holding it")
-    }
-
-    /// Somebody announces itself, or takes its leave; the others.
-    fn announce(&self, who: SocketAddr, leaves: bool) -> Vec<SocketAddr> {
-        let mut register = self.lock();
-        register.announces += 1;
-        if leaves {
-            register.announced.remove(&who);
-        } else if register.is_open && who.port() != 0 {
-            register.announced.insert(who);
-        }
-        let others: BTreeSet<SocketAddr> =
-            register.given.iter().chain(&register.announced).copied().collect();
-        others.into_iter().filter(|other| *other != who || register.given.contains(other)).collect()
-    }
-}
-
-/// IPv4 peers as trackers write them: four bytes of address, two of port.
-fn compact(peers: &[SocketAddr]) -> Vec<u8> {
-    let mut compact = Vec::new();
-    for peer in peers {
-        if let SocketAddr::V4(peer) = peer {
-            compact.extend_from_slice(&peer.ip().octets());
-            compact.extend_from_slice(&peer.port().to_be_bytes());
-        }
-    }
-    compact
 }

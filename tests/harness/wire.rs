@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// `unchoke`
-pub const UNCHOKE: u8 = 1;
+pub(crate) const UNCHOKE: u8 = 1;
 /// `bitfield`
-pub const BITFIELD: u8 = 5;
+pub(crate) const BITFIELD: u8 = 5;
 /// `request`
 pub const REQUEST: u8 = 6;
 /// `piece`
@@ -25,7 +25,7 @@ const MAX_MESSAGE: u32 = 1 << 20;
 ///
 /// # Errors
 /// The connection broke.
-pub async fn send_handshake(
+pub(crate) async fn send_handshake(
     to: &mut (impl AsyncWrite + Unpin),
     info_hash: [u8; 20],
     peer_id: &[u8; 20],
@@ -76,7 +76,7 @@ pub async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<(u8, Vec<u8>)> 
 }
 
 /// The bits of that many pieces, all set.
-pub fn full_bitfield(pieces: usize) -> Vec<u8> {
+pub(crate) fn full_bitfield(pieces: usize) -> Vec<u8> {
     let mut bits = vec![0xff; pieces.div_ceil(8)];
     if let (Some(last), spare @ 1..) = (bits.last_mut(), bits_spare(pieces)) {
         *last <<= spare;

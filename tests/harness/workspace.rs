@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, bail};
 
 /// Where products under test take peers: nothing that a test starts is reachable from outside.
-pub const LOOPBACK: &str = "127.0.0.1,::1";
+pub(crate) const LOOPBACK: &str = "127.0.0.1,::1";
 
 /// The variable of the environment that names the folder of the native programs, below Cargo's
 /// target folder: `release` unless it says otherwise.

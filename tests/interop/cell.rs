@@ -134,9 +134,9 @@ impl Cell {
             (Client::Transmission, _) if self.version == Version::Hybrid => {
                 Some("it calls hybrids corrupt")
             }
-            (Client::Aria2, _) if self.version == Version::Hybrid => Some(
-                "it takes hybrids for other torrents: it writes their keys anew, and forgets empty ones",
-            ),
+            (Client::Aria2, _) if self.version == Version::Hybrid => {
+                Some("it computes another info hash for hybrids: it drops their empty keys")
+            }
             (_, Source::WebSeed) if self.encrypted || self.utp => {
                 Some("without peers there is no peer protocol")
             }
@@ -152,6 +152,16 @@ impl Cell {
     /// Longest wait for the transfer: peers tell of others once a minute.
     pub(crate) fn limit(&self) -> Duration {
         Duration::from_secs(if self.source == Source::Pex { 130 } else { 60 })
+    }
+
+    /// The options of `jstorrent` for this way to talk.
+    pub(crate) fn flags(&self) -> Vec<&'static str> {
+        let mut flags = vec!["--encryption", if self.encrypted { "forced" } else { "off" }];
+        flags.push(if self.utp { "--no-tcp" } else { "--no-utp" });
+        if self.source != Source::Pex {
+            flags.push("--no-pex");
+        }
+        flags
     }
 
     /// Whether the other client makes files of nothing.

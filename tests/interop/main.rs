@@ -33,16 +33,6 @@ use table::{Outcome, Table};
 /// Cells at once: most of their time they wait.
 const AT_ONCE: usize = 5;
 
-/// How `jstorrent` is told to talk.
-pub(crate) fn flags(cell: &Cell) -> Vec<&'static str> {
-    let mut flags = vec!["--encryption", if cell.encrypted { "forced" } else { "off" }];
-    flags.push(if cell.utp { "--no-tcp" } else { "--no-utp" });
-    if cell.source != Source::Pex {
-        flags.push("--no-pex");
-    }
-    flags
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_know() -> Result<()>
 {

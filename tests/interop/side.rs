@@ -152,7 +152,7 @@ fn start(
 ) -> Result<Terminal> {
     let dir = folder.to_str().context("a plain path")?;
     let mut args = vec!["get", source, "--dir", dir, "--no-lsd"];
-    args.extend(crate::flags(cell));
+    args.extend(cell.flags());
     args.extend(further.iter().map(String::as_str));
     Terminal::start(state, args)
 }

@@ -47,8 +47,10 @@ impl Table {
 
     pub(crate) fn draw(&self) -> String {
         let mut out = String::from(
-            "Each cell is a torrent of five files, one of them empty, transferred on loopback and compared byte for byte.\n\
-             ↓ from the other client, ↑ to it, with the seconds from its start to the comparison; a letter: not run, for the reason below.\n",
+            "Each cell is a torrent of five files, one of them empty. It is transferred on \
+             loopback and compared byte for byte.\n\
+             ↓ from the other client, ↑ to it. A number is the seconds until the comparison, \
+             a letter the reason below why the cell is not run.\n",
         );
         for source in Source::ALL.into_iter().filter(|source| self.has(*source)) {
             self.draw_source(source, &mut out);

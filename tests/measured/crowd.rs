@@ -236,7 +236,8 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
     let without = views.iter().filter(|view| view.bytes == 0).count();
     let least = views.iter().map(|view| view.bytes).min().unwrap_or(0);
     println!(
-        "{seconds} s: {bytes} bytes, {least} to who got least, {seeks} seeks, {most} viewers at most"
+        "{seconds} s: {bytes} bytes, {least} to the slowest viewer, {seeks} seeks, \
+         at most {most} viewers"
     );
     println!("with torrents   {before:?}\nat most         {peak:?}");
     println!("after viewers   {:?}", processes.settle("after the viewers", before).await?);

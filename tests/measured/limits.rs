@@ -78,8 +78,8 @@ async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()
     for _ in 0..32 {
         let mut socket = figures.connect().await?;
         let upgrade = format!(
-            "GET /control HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "GET /control HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             figures.host
         );
         socket.write_all(upgrade.as_bytes()).await?;
@@ -181,7 +181,8 @@ async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> 
         }
     }
     print(format_args!(
-        "600 requests for a file that does not come: {} wait, {refused} got 503; a complete one of 1 MiB is served in {took:?}",
+        "600 requests for a file that does not come: {} wait, {refused} got 503; \
+         a complete file of 1 MiB is served in {took:?}",
         waiting.len() - refused
     ));
     ensure!(refused > 0 && refused < waiting.len(), "{refused} of {} were refused", waiting.len());
@@ -198,7 +199,8 @@ async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
     for _ in 0..17 {
         let mut socket = figures.connect().await?;
         let head = format!(
-            "POST /add HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-bittorrent\r\nContent-Length: {}\r\n\r\n",
+            "POST /add HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-bittorrent\r\n\
+             Content-Length: {}\r\n\r\n",
             figures.host,
             8 * MIB
         );

@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::{StreamExt as _, stream};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::home::Home;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::tracker::Tracker;
 use serde_json::{Value, json};

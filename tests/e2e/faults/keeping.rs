@@ -5,12 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::{Server, url_of};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use serde_json::{Value, json};
 

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::dice::Dice;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::{Client, Seeder};
 use jstorrent_tests::terminal::daemons;
 use jstorrent_tests::torrent::{Recipe, Torrent};
@@ -101,7 +100,8 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
         served += seen.load(Ordering::Relaxed);
     }
     println!(
-        "{kills} kills: {served} bytes served, {regained} verified at the last start, {told} at the last kill"
+        "{kills} kills: {served} bytes served, {regained} verified at the last start, \
+         {told} at the last kill"
     );
     ensure!(
         told < LENGTH as u64,

@@ -17,13 +17,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::home::Home;
 use jstorrent_tests::http;
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::{Server, url_of};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::{nothing_runs, output};
 use jstorrent_tests::torrent;

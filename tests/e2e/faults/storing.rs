@@ -5,12 +5,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::home::Home;
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::Server;
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal;
 use jstorrent_tests::torrent;

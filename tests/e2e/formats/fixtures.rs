@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use data_encoding::HEXLOWER;
 use engine_wasm::metainfo::{Magnet, Metainfo};
 use jstorrent_tests::terminal::{Terminal, output, run};
 use jstorrent_tests::workspace::{self, Scratch};
@@ -14,8 +15,10 @@ use tokio::process::Command;
 const DUMP: &str = "\
     import fixtures from 'webtorrent-fixtures'\n\
     const all = Object.entries(fixtures).filter(([, it]) => it.torrentPath)\n\
-    console.log(JSON.stringify(all.map(([key, { torrentPath, contentPath, parsedTorrent, magnetURI }]) =>\n\
-      ({ key, torrentPath, contentPath, parsed: parsedTorrent, magnetUri: magnetURI }))))\n";
+    console.log(JSON.stringify(all.map(([key, it]) => ({\n\
+      key, torrentPath: it.torrentPath, contentPath: it.contentPath,\n\
+      parsed: it.parsedTorrent, magnetUri: it.magnetURI,\n\
+    }))))\n";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,8 +67,7 @@ fn check(meta: &Metainfo, parsed: &Parsed) -> Result<()> {
         (meta.total_length(), meta.piece_length) == (parsed.length, parsed.piece_length),
         "lengths"
     );
-    let pieces: Vec<String> =
-        meta.pieces.iter().map(|hash| jstorrent_tests::torrent::hex(hash)).collect();
+    let pieces: Vec<String> = meta.pieces.iter().map(|hash| HEXLOWER.encode(hash)).collect();
     ensure!(pieces == parsed.pieces, "hashes of pieces");
     let files = meta.files.iter().map(|file| (file.path.join("/"), file.length));
     let expected = parsed.files.iter().map(|file| (file.path.clone(), file.length));

@@ -3,10 +3,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
+use jstorrent_tests::clock::LIMIT;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 
 /// A line on which the whole film would come in a moment.

@@ -4,12 +4,12 @@
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
 use jstorrent_tests::cdp::Session;
-use jstorrent_tests::clock::until;
-use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::media::Film;
 use jstorrent_tests::page::Page;
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 
 /// The service worker that runs now.
@@ -42,7 +42,8 @@ async fn in_german_the_extension_speaks_german_everywhere() -> Result<()> {
         "the page calls itself English"
     );
     let worker = background(&browser).await?;
-    let words = "(async () => [chrome.runtime.getManifest().description, await chrome.action.getTitle({}), \
+    let words = "(async () => [chrome.runtime.getManifest().description, \
+                 await chrome.action.getTitle({}), \
                  chrome.i18n.getMessage('addMenu')].join('|'))()";
     let words = worker.evaluate(words).await?.to_string();
     for german in

@@ -1,17 +1,17 @@
-//! The details of a torrent, pressed: what came of it at the tracker, in the swarm, on the disk; and
-//! the problem report.
+//! The details of a torrent: what each control does to trackers, peers and files.
+//!
+//! The problem report is tested here too.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
 use jstorrent_tests::leecher::Leecher;
 use jstorrent_tests::pages::{AppPage, TorrentSnapshot};
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::{Client, Seeder};
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::tracker::{Front, Tracker};

@@ -5,8 +5,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use jstorrent_tests::cdp::Session;
-use jstorrent_tests::clock::until;
-use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::clock::{LIMIT, until};
 use serde_json::json;
 
 /// A modifier key, as the protocol counts them.
@@ -26,7 +25,10 @@ impl Hand<'_> {
         let (x, y) = self.spot(selector).await?;
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             let button = if kind == "mouseMoved" { "none" } else { "left" };
-            let event = json!({ "type": kind, "x": x, "y": y, "button": button, "clickCount": 1, "modifiers": modifiers });
+            let event = json!({
+                "type": kind, "x": x, "y": y, "button": button, "clickCount": 1,
+                "modifiers": modifiers,
+            });
             self.0.call("Input.dispatchMouseEvent", event).await?;
         }
         Ok(())
@@ -95,7 +97,8 @@ impl Hand<'_> {
         };
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({
-                "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers,
+                "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number,
+                "modifiers": modifiers,
             });
             if let Some(text) = text.filter(|_| kind == "keyDown") {
                 event["text"] = text.into();

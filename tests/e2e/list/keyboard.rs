@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
+use jstorrent_tests::clock::LIMIT;
 use jstorrent_tests::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::{Client, Seeder};
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use serde_json::json;

@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
 use jstorrent_tests::cdp::Session;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
-use jstorrent_tests::scene::LIMIT;
 use serde_json::{Value, json};
 
 /// The service worker, awake, with its script run.

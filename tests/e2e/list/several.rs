@@ -1,16 +1,14 @@
-//! Several torrents: their queue and order, those that are looked for, selected, removed, and brought
-//! back.
+//! Several torrents in the list: queue and order, search, selection, removal, and undo.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::PIECE_LENGTH;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Seeder;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::tracker::Tracker;
@@ -102,7 +100,8 @@ impl Four {
     /// The rows' names from top to bottom.
     async fn shows(&self, wanted: &[&str]) -> Result<()> {
         let names = "[...document.querySelectorAll('.line:has(.torrent)')] \
-            .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top) \
+            .map((line) => [line.getBoundingClientRect().top, line]) \
+            .sort(([top], [other]) => top - other).map(([, line]) => line) \
             .map((line) => line.querySelector('.torrent-name').title).join()";
         let is_so = format!("{names} === {}", json!(wanted.join(",")));
         let shown = self.app.session.wait_for(&is_so, LIMIT).await;

@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
-use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::clock::LIMIT;
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, FileSnapshot, TorrentSnapshot};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,9 @@
 //! on loopback.
 
 use anyhow::{Result, ensure};
+use jstorrent_tests::clock::LIMIT;
 use jstorrent_tests::dht::Node;
 use jstorrent_tests::fixture::Fixture;
-use jstorrent_tests::scene::LIMIT;
 
 /// A torrent of which only the DHT knows the peers.
 async fn content() -> Result<Fixture> {

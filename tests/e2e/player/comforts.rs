@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
-use jstorrent_tests::clock::until;
-use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::media::{self, H264};
 use jstorrent_tests::page::Key;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 use serde_json::{Value, json};
@@ -184,7 +184,8 @@ async fn titled(folder: &Path) -> Result<PathBuf> {
         film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?;
     let cues = |first: &str, second: &str| {
         format!(
-            "1\n00:00:02,000 --> 00:00:09,000\n{first}\n\n2\n00:00:30,000 --> 00:00:38,000\n{second}\n"
+            "1\n00:00:02,000 --> 00:00:09,000\n{first}\n\n\
+             2\n00:00:30,000 --> 00:00:38,000\n{second}\n"
         )
     };
     std::fs::write(folder.join("en.srt"), cues("The first line", "The <i>second</i> line"))?;

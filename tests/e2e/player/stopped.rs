@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::media::{self, H264};
 use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::pages::PlayerPage;
-use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 

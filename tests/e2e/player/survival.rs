@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::extension_url;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::media::Film;
-use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 
 /// What is killed.

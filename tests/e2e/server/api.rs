@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
@@ -14,7 +14,6 @@ use jstorrent_tests::peers::PYTHON;
 use jstorrent_tests::plain::{Server, curl, encoded, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::output;
 use jstorrent_tests::workspace;
@@ -156,7 +155,10 @@ async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result
     let (status, body) = server.curl(&format!("stream/{hash}/one%20two.mkv"), &[]).await?;
     let body: Value = serde_json::from_str(&body)?;
     ensure!(status == 409 && body["code"] == "ambiguous", "{status} {body}");
-    let expected = json!([{"index": 0, "path": "Series/S1/one two.mkv"}, {"index": 1, "path": "Series/S2/one two.mkv"}]);
+    let expected = json!([
+        { "index": 0, "path": "Series/S1/one two.mkv" },
+        { "index": 1, "path": "Series/S2/one two.mkv" },
+    ]);
     ensure!(body["files"] == expected, "{body}");
     let guess = format!("{}stream/{hash}/one%20two.mkv?key={}", server.base, key_of(0)?);
     ensure!(
@@ -183,17 +185,20 @@ def call(method, path, body=None, **headers):
     server.request(method, path, body, headers)
     reply = server.getresponse()
     return reply.status, reply.headers, reply.read()
-status, _, body = call("POST", "/add", json.dumps({"magnet": magnet}), **{"Content-Type": "application/json"})
+as_json = {"Content-Type": "application/json"}
+status, _, body = call("POST", "/add", json.dumps({"magnet": magnet}), **as_json)
 assert status == 200, body
 file = json.loads(body)["files"][0]
 path = "/" + file["url"].split("/", 3)[3]
 status, headers, body = call("HEAD", path)
-assert (status, body) == (200, b"") and int(headers["Content-Length"]) == file["length"], (status, body)
+assert (status, body) == (200, b""), (status, body)
+assert int(headers["Content-Length"]) == file["length"], headers
 film = b""
 while len(film) < file["length"]:
     last = min(len(film) + 999_999, file["length"] - 1)
     status, headers, body = call("GET", path, Range=f"bytes={len(film)}-{last}")
-    assert status == 206 and headers["Content-Range"] == f"bytes {len(film)}-{last}/{file['length']}", status
+    expected = f"bytes {len(film)}-{last}/{file['length']}"
+    assert status == 206 and headers["Content-Range"] == expected, status
     film += body
 status, headers, body = call("GET", path, Range=f"bytes={file['length']}-")
 assert status == 416 and headers["Content-Range"] == f"bytes */{file['length']}", status

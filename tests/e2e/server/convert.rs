@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::process::{Group, is_alive};
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::output;
 use jstorrent_tests::workspace::Scratch;
@@ -188,7 +187,9 @@ fn pretend(folder: &Path, version: &str, act: &str) -> Result<PathBuf> {
     let path = folder.join("pretended");
     let pids = folder.join("pids");
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in\n-version) echo 'ffmpeg version {version} Copyright';;\n*-encoders) echo ' V....D libx264 x'; echo ' A....D aac x';;\n\
+        "#!/bin/sh\ncase \"$*\" in\n\
+         -version) echo 'ffmpeg version {version} Copyright';;\n\
+         *-encoders) echo ' V....D libx264 x'; echo ' A....D aac x';;\n\
          *lavfi*) ;;\n*) echo $$ >> {}; {act};;\nesac\n",
         pids.display()
     );

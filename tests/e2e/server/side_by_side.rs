@@ -5,13 +5,12 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
-use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::ports;
 use jstorrent_tests::process::{Group, is_alive, log_to, terminate_pid};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT};
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::{Value, json};

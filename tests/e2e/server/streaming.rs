@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
-use jstorrent_tests::clock::until;
+use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
@@ -13,7 +13,6 @@ use jstorrent_tests::page::Page;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
-use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::terminal::{Terminal, nothing_runs, output, run};
 use serde_json::{Value, json};
 use tokio::process::Command;

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::clock::until;
-use jstorrent_tests::fixture::Fixture;
+use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture, PIECE_LENGTH};
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::process;
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::{Terminal, command, nothing_runs, output, remembered, run};
 use jstorrent_tests::workspace::{self, Scratch};

@@ -1,4 +1,4 @@
-//! How an HTTP tracker talks (BEP 3, compact peers of BEP 23).
+//! The protocol of an HTTP tracker (BEP 3, with the compact peers of BEP 23).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::{SharedRegister, compact};
+use super::register::{SharedRegister, compact};
 use crate::torrent::{Bencode, dict};
 
 /// Longest request that is read, bytes.
@@ -47,7 +47,8 @@ async fn reply(mut stream: TcpStream, from: IpAddr, register: SharedRegister) ->
     let leaves = parameter(&request, "event").as_deref() == Some("stopped");
     let body = answer(&register.announce((from, port).into(), leaves));
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_tracker_names_those_who_announced_to_all_others() {
+    async fn an_open_tracker_names_each_announced_peer_to_the_others() {
         let tracker = Tracker::open(Front::Http).await.unwrap();
         ask(&tracker, "&port=256&event=started", &[]).await;
         ask(&tracker, "&port=257", &[127, 0, 0, 1, 1, 0]).await;

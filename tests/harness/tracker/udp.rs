@@ -1,7 +1,7 @@
-//! How a UDP tracker talks (BEP 15).
+//! The protocol of a UDP tracker (BEP 15).
 //!
-//! It is as strict as trackers of the wild: who has no conversation with it, or writes too little,
-//! gets an error or nothing.
+//! It is as strict as public trackers: a client without a connection id, or with a request that is
+//! too short, gets an error or no answer.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,9 +9,9 @@ use anyhow::Result;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-use super::{SharedRegister, compact};
+use super::register::{SharedRegister, compact};
 
-/// The number that every conversation begins with.
+/// The number that starts every connect request.
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
 const CONNECT: u32 = 0;
 const ANNOUNCE: u32 = 1;
@@ -19,31 +19,31 @@ const SCRAPE: u32 = 2;
 const ERROR: u32 = 3;
 /// Length of an announce without options, bytes.
 const ANNOUNCE_LENGTH: usize = 98;
-/// The event of an announce that takes leave.
+/// The event of an announce from a peer that leaves.
 const STOPPED: u32 = 3;
-/// Seconds until one may ask again.
+/// Seconds until the next announce.
 const INTERVAL: u32 = 60;
 
 /// Answers on a free port.
 pub(super) async fn serve(register: SharedRegister) -> Result<(SocketAddr, JoinHandle<()>)> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = socket.local_addr()?;
-    let answering = tokio::spawn(Desk { register, conversations: 0 }.answer_all(socket));
+    let answering = tokio::spawn(Desk { register, connections: 0 }.answer_all(socket));
     Ok((address, answering))
 }
 
-/// What answers.
+/// Answers all requests to one tracker.
 struct Desk {
     register: SharedRegister,
-    /// Conversations begun; each has its number, shifted so that none is the protocol's.
-    conversations: u64,
+    /// Number of connection ids given out. An id is its number, shifted away from the protocol's.
+    connections: u64,
 }
 
 impl Desk {
     async fn answer_all(mut self, socket: UdpSocket) {
         let mut datagram = [0; 2048];
         loop {
-            // An error is a refusal by somebody who was answered and is gone.
+            // An error says that a client closed its socket before its answer came.
             let Ok((length, from)) = socket.recv_from(&mut datagram).await else { continue };
             if let Some(answer) = self.answer(&datagram[..length], from) {
                 let _ = socket.send_to(&answer, from).await;
@@ -52,19 +52,19 @@ impl Desk {
     }
 
     fn answer(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-        let conversation = u64::from_be_bytes(datagram.get(..8)?.try_into().ok()?);
+        let connection = u64::from_be_bytes(datagram.get(..8)?.try_into().ok()?);
         let (action, transaction) = (word(datagram, 8)?, word(datagram, 12)?);
         if action == CONNECT {
-            if conversation != PROTOCOL_ID {
+            if connection != PROTOCOL_ID {
                 return None;
             }
-            self.conversations += 1;
-            let number = self.conversations << 32;
+            self.connections += 1;
+            let number = self.connections << 32;
             return Some([&head(CONNECT, transaction)[..], &number.to_be_bytes()].concat());
         }
-        let number = conversation >> 32;
-        if number == 0 || number > self.conversations || conversation << 32 != 0 {
-            return Some([&head(ERROR, transaction)[..], b"no such conversation"].concat());
+        let number = connection >> 32;
+        if number == 0 || number > self.connections || connection << 32 != 0 {
+            return Some([&head(ERROR, transaction)[..], b"no such connection"].concat());
         }
         match action {
             ANNOUNCE if datagram.len() >= ANNOUNCE_LENGTH => {
@@ -105,18 +105,18 @@ mod tests {
     use super::*;
     use crate::tracker::{Front, Tracker};
 
-    /// Somebody who asks.
-    struct Asker(UdpSocket);
+    /// A client of the tracker.
+    struct Client(UdpSocket);
 
-    impl Asker {
+    impl Client {
         async fn of(tracker: &Tracker) -> Self {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             socket.connect(tracker.address).await.unwrap();
             Self(socket)
         }
 
-        async fn ask(&self, conversation: u64, action: u32, body: &[u8]) -> Vec<u8> {
-            let datagram = [&conversation.to_be_bytes()[..], &head(action, 77), body].concat();
+        async fn ask(&self, connection: u64, action: u32, body: &[u8]) -> Vec<u8> {
+            let datagram = [&connection.to_be_bytes()[..], &head(action, 77), body].concat();
             self.0.send(&datagram).await.unwrap();
             let mut answer = vec![0; 2048];
             let length =
@@ -126,7 +126,7 @@ mod tests {
             answer
         }
 
-        async fn conversation(&self) -> u64 {
+        async fn connection(&self) -> u64 {
             let answer = self.ask(PROTOCOL_ID, CONNECT, &[]).await;
             u64::from_be_bytes(answer[8..16].try_into().unwrap())
         }
@@ -140,35 +140,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_a_conversation_hears_of_the_others() {
+    async fn a_client_with_a_connection_id_gets_the_other_peers() {
         let tracker = Tracker::open(Front::Udp).await.unwrap();
         tracker.name(["127.0.0.1:6881".parse().unwrap()]);
-        let asker = Asker::of(&tracker).await;
-        let conversation = asker.conversation().await;
-        let answer = asker.ask(conversation, ANNOUNCE, &announce(256, 2)).await;
+        let client = Client::of(&tracker).await;
+        let connection = client.connection().await;
+        let answer = client.ask(connection, ANNOUNCE, &announce(256, 2)).await;
         assert_eq!(
             (word(&answer, 0), &answer[20..]),
             (Some(ANNOUNCE), &[127, 0, 0, 1, 0x1a, 0xe1][..])
         );
-        let answer = asker.ask(conversation, ANNOUNCE, &announce(257, 0)).await;
+        let answer = client.ask(connection, ANNOUNCE, &announce(257, 0)).await;
         assert_eq!(answer[20..], [127, 0, 0, 1, 1, 0, 127, 0, 0, 1, 0x1a, 0xe1]);
-        asker.ask(conversation, ANNOUNCE, &announce(256, STOPPED)).await;
-        let answer = asker.ask(conversation, ANNOUNCE, &announce(257, 0)).await;
-        assert_eq!(answer.len(), 26, "who left is not named");
-        assert_eq!(asker.ask(conversation, SCRAPE, &[0; 40]).await.len(), 8 + 24);
+        client.ask(connection, ANNOUNCE, &announce(256, STOPPED)).await;
+        let answer = client.ask(connection, ANNOUNCE, &announce(257, 0)).await;
+        assert_eq!(answer.len(), 26, "a peer that left is not named");
+        assert_eq!(client.ask(connection, SCRAPE, &[0; 40]).await.len(), 8 + 24);
         assert_eq!(tracker.announces(), 4);
     }
 
     #[tokio::test]
-    async fn who_has_none_is_refused() {
+    async fn a_client_without_a_connection_id_is_refused() {
         let tracker = Tracker::open(Front::Udp).await.unwrap();
-        let asker = Asker::of(&tracker).await;
-        let conversation = asker.conversation().await;
+        let client = Client::of(&tracker).await;
+        let connection = client.connection().await;
         assert_eq!(
-            word(&asker.ask(conversation + 1, ANNOUNCE, &announce(1, 0)).await, 0),
+            word(&client.ask(connection + 1, ANNOUNCE, &announce(1, 0)).await, 0),
             Some(ERROR)
         );
-        assert_eq!(word(&asker.ask(conversation, ANNOUNCE, &[0; 10]).await, 0), Some(ERROR));
+        assert_eq!(word(&client.ask(connection, ANNOUNCE, &[0; 10]).await, 0), Some(ERROR));
         assert_eq!(tracker.announces(), 0);
     }
 }
