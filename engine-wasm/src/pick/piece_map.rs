@@ -14,6 +14,7 @@ use crate::bitfield::Bitfield;
 use crate::geometry::{Block, BlockIndex, Geometry, PieceIndex};
 use crate::source::{Sender, Source};
 use open_piece::OpenPiece;
+pub(crate) use open_piece::Stored;
 
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +29,6 @@ pub(crate) enum PieceState {
     Hashing,
     /// Verified.
     Have,
-}
-
-/// The consequences of a stored block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// Connections that may still send the same block. Their requests must be disarmed before the
-    /// piece is hashed.
-    pub(crate) disarm: Vec<Source>,
-    /// Whether all blocks of the piece are now stored.
-    pub(crate) piece_is_full: bool,
 }
 
 /// The states of all pieces of one torrent.

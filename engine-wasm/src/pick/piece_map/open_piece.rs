@@ -3,7 +3,6 @@
 //! It knows neither other pieces nor block lengths. Invariant: `free`, `stored` and `armed` equal
 //! the counts in `blocks`.
 
-use super::Stored;
 use crate::geometry::BlockIndex;
 use crate::source::{Sender, Source};
 
@@ -19,6 +18,16 @@ pub(super) enum BlockState {
     Stored { by: Vec<Sender> },
     /// On disk and verified by its own hash.
     Proved,
+}
+
+/// The consequences of a stored block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Connections that may still send the same block. Their requests must be disarmed before the
+    /// piece is hashed.
+    pub(crate) disarm: Vec<Source>,
+    /// Whether all blocks of the piece are now stored.
+    pub(crate) piece_is_full: bool,
 }
 
 impl BlockState {
