@@ -7,27 +7,45 @@
 //! the child names one of the parent's, do the two form a cycle. An import without `pub` counts as
 //! a use. Method calls and fields name no module and don't count.
 //!
-//! Each file on a cycle is a finding, with the shortest cycle through it.
+//! Each file on a cycle is a finding, with the shortest cycle through it: each arrow says by which
+//! name, in which line, the module before it uses the one after it.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::finding::{Finding, Rule};
 use super::modules::{Modules, Place};
 
-/// The files that each file uses, with the line of the first use.
-type Graph = BTreeMap<String, BTreeMap<String, usize>>;
+/// The files that each file uses, with the first use of each.
+type Graph = BTreeMap<String, BTreeMap<String, Use>>;
+
+/// Where code names an item of another file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    line: usize,
+    /// The item, as the code names it.
+    name: String,
+}
 
 /// Checks one crate.
 pub(super) fn check(modules: &Modules) -> Vec<Finding> {
     let graph = graph(modules);
     let on_cycle = |file| {
         let cycle = shortest_cycle(&graph, file)?;
-        let line = graph[file][&cycle[1]];
-        let names: Vec<&str> = cycle.iter().map(|file| short(file)).collect();
-        let says = format!("the module needs itself through others: {}", names.join(" → "));
+        let line = graph[file][&cycle[1]].line;
+        let says = format!("the module needs itself through others: {}", chain(&graph, &cycle));
         Some(Finding::new(Rule::Cycle, file, line, says))
     };
     graph.keys().filter_map(|file| on_cycle(file)).collect()
+}
+
+/// A cycle in words, such as `a (B, line 2) → b (A, line 3) → a`.
+fn chain(graph: &Graph, cycle: &[String]) -> String {
+    let used = |pair: &[String]| {
+        let Use { line, name } = &graph[&pair[0]][&pair[1]];
+        format!("{} ({name}, line {line}) → ", short(&pair[0]))
+    };
+    let last = cycle.last().map_or("", |file| short(file));
+    cycle.windows(2).map(used).chain([last.to_owned()]).collect()
 }
 
 /// A path without what all files of a crate have in common.
@@ -44,13 +62,14 @@ fn graph(modules: &Modules) -> Graph {
             let counts = !import.is_reexport || module.words.contains_key(&import.name);
             match modules.resolve(index, &import.from.path) {
                 // Where a module is imported, the paths through it count.
-                Some(Place::Item(at)) if counts => uses.push((at, import.from.line)),
+                Some(Place::Item(at)) if counts => {
+                    uses.push((at, import.from.line, import.name.clone()));
+                }
                 Some(Place::Module(from)) if import.name == "*" => {
-                    let named = module
-                        .words
-                        .iter()
-                        .filter_map(|(word, line)| Some((modules.defines(from, word)?, *line)));
-                    uses.extend(named);
+                    let named = |(word, line): (&String, &usize)| {
+                        Some((modules.defines(from, word)?, *line, word.clone()))
+                    };
+                    uses.extend(module.words.iter().filter_map(named));
                 }
                 _ => {}
             }
@@ -58,15 +77,18 @@ fn graph(modules: &Modules) -> Graph {
         for written in &module.paths {
             if let Some(Place::Item(at) | Place::Module(at)) = modules.resolve(index, &written.path)
             {
-                uses.push((at, written.line));
+                uses.push((at, written.line, written.path.join("::")));
             }
         }
-        let lines = graph.entry(module.file.clone()).or_default();
-        for (at, line) in uses {
+        let used = graph.entry(module.file.clone()).or_default();
+        for (at, line, name) in uses {
             let file = &modules.0[at].file;
             if *file != module.file {
-                let first = lines.entry(file.clone()).or_insert(line);
-                *first = line.min(*first);
+                let here = Use { line, name };
+                let first = used.entry(file.clone()).or_insert_with(|| here.clone());
+                if here < *first {
+                    *first = here;
+                }
             }
         }
     }
@@ -121,6 +143,21 @@ mod tests {
             ],
             &["src/desk.rs:1", "src/viewer.rs:2"],
         );
+    }
+
+    #[test]
+    fn a_finding_says_which_names_close_the_cycle() {
+        let files = [
+            ("src/lib.rs", "mod desk; mod viewer;"),
+            ("src/desk.rs", "use crate::viewer::{self, Viewer};\npub struct Desk(Viewer);"),
+            ("src/viewer.rs", "pub struct Viewer;\nfn f(desk: &super::desk::Desk) {}"),
+        ];
+        let parsed = Parsed::parse(&Checkout::of(&files)).unwrap();
+        let found = check(&Modules::of(&parsed, "src/lib.rs"));
+        let desk = &found[0].sentence;
+        let expected =
+            "src/desk (Viewer, line 1) → src/viewer (super::desk::Desk, line 2) → src/desk";
+        assert!(desk.ends_with(expected), "{desk}");
     }
 
     #[test]
