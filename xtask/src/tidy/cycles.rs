@@ -5,7 +5,7 @@
 //! import; re-exports are followed to the definition. So a parent that declares children and
 //! re-exports their items does not use them. Only when its own code names an item of a child, and
 //! the child names one of the parent's, do the two form a cycle. An import without `pub` counts as
-//! a use. Method calls and fields name no module and don't count.
+//! a use. Method calls, fields and a visibility such as `pub(in …)` don't count.
 //!
 //! Each file on a cycle is a finding, with the shortest cycle through it: each arrow says by which
 //! name, in which line, the module before it uses the one after it.
@@ -205,6 +205,18 @@ mod tests {
                 ("src/a/one.rs", "pub struct One;"),
                 ("src/a/two.rs", "use crate::b::B; pub struct Two(B);"),
                 ("src/b.rs", "use crate::a::One; pub struct B(One);"),
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_visibility_uses_nothing() {
+        check_crate(
+            &[
+                ("src/lib.rs", "mod a;"),
+                ("src/a/mod.rs", "mod b; use b::B; pub struct A(B);"),
+                ("src/a/b.rs", "pub struct B; impl B { pub(in crate::a) fn f() {} }"),
             ],
             &[],
         );

@@ -235,11 +235,14 @@ fn extended(path: &[String], last: &syn::Ident) -> Vec<String> {
     path.iter().cloned().chain([last.to_string()]).collect()
 }
 
-/// Calls back with each path of two or more segments.
+/// Calls back with each path of two or more segments, except for those of `pub(in …)`.
 fn each_path(tokens: TokenStream, call: &mut impl FnMut(Written)) {
     let mut path: Option<Written> = None;
     let mut colons = 0;
+    let mut follows_pub = false;
     for token in tokens {
+        let is_visibility = follows_pub && matches!(token, TokenTree::Group(_));
+        follows_pub = matches!(&token, TokenTree::Ident(word) if word == "pub");
         match token {
             TokenTree::Ident(word) => {
                 let (line, word) = (word.span().start().line, word.to_string());
@@ -253,7 +256,9 @@ fn each_path(tokens: TokenStream, call: &mut impl FnMut(Written)) {
             other => {
                 finish(path.take(), call);
                 colons = 0;
-                if let TokenTree::Group(group) = other {
+                if let TokenTree::Group(group) = other
+                    && !is_visibility
+                {
                     each_path(group.stream(), call);
                 }
             }
