@@ -1,7 +1,6 @@
 //! The command line: names, help and examples.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -199,14 +198,6 @@ pub(crate) struct Peers {
     /// Peer to connect to first; may be repeated
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) peer: Vec<SocketAddr>,
-}
-
-/// The path of the configuration file, from flag or environment.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ConfigArg {
-    /// Read this file instead of the user's config.toml
-    #[arg(long, value_name = "FILE", env = "JSTORRENT_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The user's settings: flags, then environment, then `config.toml`, then defaults.
 //!
-//! Owns names, defaults and merging; reads one file and changes nothing. clap merges flags and
-//! environment. [`server`] holds the settings of `jstorrent serve` only.
+//! Owns names, defaults and merging; changes nothing. clap merges flags and environment; [`file`]
+//! reads the file. [`server`] holds the settings of `jstorrent serve` only.
 
+mod encryption;
+mod file;
 pub(crate) mod server;
 mod sharing;
 pub(crate) mod sources;
@@ -11,7 +13,7 @@ pub(crate) mod talking;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use engine_wasm::addresses::is_local;
@@ -19,13 +21,12 @@ use engine_wasm::discover::Sources;
 use engine_wasm::net::NetConfig;
 use engine_wasm::peer::way::Ways;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
-use serde::Deserialize;
 
-use crate::cli::ConfigArg;
+use file::{ConfigArg, File};
 use sharing::SharingSettings;
 use sources::SourceSettings;
 use switch::Switch as _;
-use talking::{EncryptionWord, TalkSettings};
+use talking::TalkSettings;
 
 /// Settings from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -77,41 +78,6 @@ pub(crate) struct Settings {
     pub(crate) sources: SourceSettings,
     #[command(flatten)]
     pub(crate) talking: TalkSettings,
-}
-
-/// The contents of `config.toml`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    dir: Option<PathBuf>,
-    state: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    allow_private_peers: Option<bool>,
-    peer_address: Vec<IpAddr>,
-    no_dht: Option<bool>,
-    dht_bootstrap: Vec<String>,
-    download_limit: Option<String>,
-    upload_limit: Option<String>,
-    listen_port: Option<u16>,
-    ratio: Option<f64>,
-    seed_time: Option<u32>,
-    max_active: Option<usize>,
-    max_active_seeds: Option<usize>,
-    no_trackers: Option<bool>,
-    no_pex: Option<bool>,
-    no_lsd: Option<bool>,
-    no_web_seeds: Option<bool>,
-    no_port_mapping: Option<bool>,
-    encryption: Option<EncryptionWord>,
-    no_tcp: Option<bool>,
-    no_utp: Option<bool>,
-    player: Option<String>,
-    retries: Option<u32>,
-    retry_delay: Option<u32>,
-    cleanup_delay: Option<u32>,
-    max_connections: Option<u32>,
-    token: Option<String>,
-    no_token: Option<bool>,
 }
 
 /// The merged settings.
@@ -200,12 +166,7 @@ impl Settings {
 
     fn resolve_with_file(&self) -> Result<(Config, File)> {
         let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
-        let file = match (&self.config.config, &dirs) {
-            (Some(path), _) => read(path)
-                .with_context(|| format!("cannot read the configuration {}", path.display()))?,
-            (None, Some(dirs)) => read_if_there(&dirs.config_dir().join("config.toml"))?,
-            (None, None) => File::default(),
-        };
+        let file = self.config.read(dirs.as_ref().map(|dirs| dirs.config_dir()))?;
         let listen = self.listen.or(file.listen);
         if let Some(address) = listen.filter(|address| !address.ip().is_loopback()) {
             bail!("{address} can be reached from other computers: use 127.0.0.1 or [::1]");
@@ -295,15 +256,6 @@ fn parse_rate(text: &str) -> Result<u64, String> {
 
 fn rate(text: Option<&str>) -> Result<Option<u64>> {
     text.map(parse_rate).transpose().map_err(anyhow::Error::msg)
-}
-
-fn read_if_there(path: &Path) -> Result<File> {
-    if path.exists() { read(path) } else { Ok(File::default()) }
-}
-
-fn read(path: &Path) -> Result<File> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
 /// Checks the bounds of a value.

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod daemon;
 mod linked;
+mod logging;
 mod place;
 mod player;
 mod problem;
@@ -20,17 +21,14 @@ mod stop;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, Parser as _};
-use engine_wasm::log_tail::LogTail;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    log();
+    logging::start();
     match run(Cli::parse().command) {
         Ok(status) => status,
         // The reader of the output, such as `head`, has closed the pipe.
@@ -94,27 +92,6 @@ fn man(command: Option<&str>) -> Result<()> {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// The last log lines of the engine, for reports.
-pub(crate) fn log_tail() -> LogTail {
-    static TAIL: OnceLock<LogTail> = OnceLock::new();
-    TAIL.get_or_init(LogTail::default).clone()
-}
-
-/// Sets up logging: silent by default, because the commands print what users need. The log's last
-/// lines are kept for reports.
-fn log() {
-    let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else {
-        // This fails only if a logger is set already, and nothing runs before.
-        let _ = tracing::subscriber::set_global_default(log_tail().subscriber());
-        return;
-    };
-    // At lower levels these crates log their traffic, with the session token.
-    for carrier in ["tungstenite=info", "tokio_tungstenite=info"] {
-        filter = filter.add_directive(carrier.parse().expect("a name and a level"));
-    }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use crate::cli::Problem;
 use crate::daemon::{Access, Launch};
 use crate::linked::{Event, Linked};
+use crate::logging;
 use crate::place::Place;
 use crate::stop::Stop;
 
@@ -77,7 +78,7 @@ async fn of_this(args: Problem) -> Result<String> {
         stop_grace: Duration::ZERO,
         max_replies: None,
     };
-    let engine = EngineConfig { log: crate::log_tail(), ..EngineConfig::default() };
+    let engine = EngineConfig { log: logging::tail(), ..EngineConfig::default() };
     let mut linked = Linked::start(launch, engine, Arc::clone(&stop.hurry)).await?;
     loop {
         let event = linked.event().await;

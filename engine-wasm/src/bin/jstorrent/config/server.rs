@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use engine_wasm::{ApiConfig, Config as EngineConfig};
 
+use super::file::File;
 use super::switch::Switch as _;
-use super::{Config, File, Settings, within};
+use super::{Config, Settings, within};
 use crate::daemon::Access;
+use crate::logging;
 
 /// The default address.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
@@ -84,7 +86,7 @@ impl ServerSettings {
         Ok(ServerConfig {
             common: Config { listen: common.listen.or(Some(LISTEN)), ..common },
             // Pages ask for a decision about new torrents; API calls state it.
-            engine: EngineConfig { api, start_at_once: false, log: crate::log_tail(), ..usual },
+            engine: EngineConfig { api, start_at_once: false, log: logging::tail(), ..usual },
             access: self.access(file)?,
         })
     }

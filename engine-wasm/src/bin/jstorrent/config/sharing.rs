@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine_wasm::{Goals, QueueConfig};
 
-use super::File;
+use super::file::File;
 
 /// Highest accepted ratio.
 const MAX_RATIO: f64 = 1_000_000.0;

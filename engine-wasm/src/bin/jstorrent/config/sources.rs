@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use engine_wasm::discover::Sources;
 
-use super::File;
+use super::file::File;
 use super::switch::Switch as _;
 
 /// Switches from flags and environment, all optional.

@@ -3,38 +3,12 @@
 //! Owns their names, defaults and merging, like its parent.
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
 use engine_wasm::peer::mse::Encryption;
 use engine_wasm::peer::way::Ways;
-use serde::Deserialize;
 
-use super::File;
+use super::encryption::EncryptionWord;
+use super::file::File;
 use super::switch::Switch as _;
-
-/// The values of `--encryption`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum EncryptionWord {
-    /// No connection is encrypted
-    Off,
-    /// Encrypted if the peer requests it
-    Allowed,
-    /// Encrypted if the peer supports it
-    Preferred,
-    /// Encrypted, or no connection
-    Forced,
-}
-
-impl From<EncryptionWord> for Encryption {
-    fn from(word: EncryptionWord) -> Self {
-        match word {
-            EncryptionWord::Off => Self::Off,
-            EncryptionWord::Allowed => Self::Allowed,
-            EncryptionWord::Preferred => Self::Preferred,
-            EncryptionWord::Forced => Self::Forced,
-        }
-    }
-}
 
 /// Settings from flags and environment, all optional.
 #[derive(Clone, Debug, Default, clap::Args)]
