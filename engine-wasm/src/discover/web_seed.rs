@@ -199,7 +199,7 @@ impl Layout {
             if url.ends_with('/') {
                 percent_encode(&self.name, &mut url);
             }
-            return (file.0 == 0).then_some(url);
+            return (file.get() == 0).then_some(url);
         };
         let path = paths.get(file.as_usize())?;
         if !url.ends_with('/') {

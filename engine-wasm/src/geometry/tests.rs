@@ -212,7 +212,9 @@ fn naive(files: &[u64]) -> Vec<(u32, u64)> {
 /// Maps every byte of the spans to its file and the offset in it.
 fn bytes_of(spans: impl Iterator<Item = FileSpan>) -> Vec<(u32, u64)> {
     spans
-        .flat_map(|span| (0..u64::from(span.length)).map(move |i| (span.file.0, span.offset + i)))
+        .flat_map(|span| {
+            (0..u64::from(span.length)).map(move |i| (span.file.get(), span.offset + i))
+        })
         .collect()
 }
 
@@ -239,7 +241,7 @@ proptest! {
             let to = (from + length as usize).min(bytes.len());
             prop_assert_eq!(&bytes_of(geometry.file_spans(piece, begin, length))[..], &bytes[from..to]);
             for file in geometry.files() {
-                let inside: Vec<u64> = bytes.iter().filter(|(f, _)| *f == file.0).map(|(_, offset)| *offset).collect();
+                let inside: Vec<u64> = bytes.iter().filter(|(f, _)| *f == file.get()).map(|(_, offset)| *offset).collect();
                 if let Some(first) = inside.first() {
                     prop_assert_eq!(geometry.piece_start_in_file(file, piece), *first);
                 }
@@ -258,11 +260,11 @@ proptest! {
 
         for file in geometry.files() {
             let pieces: Vec<u32> = (0u32..).zip(model.chunks(whole))
-                .filter(|(_, bytes)| bytes.iter().any(|(f, o)| *f == file.0 && (first..=last).contains(o)))
+                .filter(|(_, bytes)| bytes.iter().any(|(f, o)| *f == file.get() && (first..=last).contains(o)))
                 .map(|(piece, _)| piece)
                 .collect();
             let got = geometry.pieces_of(file, first, last);
-            prop_assert_eq!(got.map(|range| each_piece(range).map(|p| p.0).collect()).unwrap_or(vec![]), pieces);
+            prop_assert_eq!(got.map(|range| each_piece(range).map(|p| p.get()).collect()).unwrap_or(vec![]), pieces);
         }
     }
 
@@ -317,7 +319,7 @@ proptest! {
                 let (begin, length) = geometry.block_range(block);
                 prop_assert_eq!(begin, at);
                 prop_assert!(length > 0 && length <= BLOCK_LENGTH);
-                prop_assert_eq!(geometry.validate(piece.0, begin, length), Some(block));
+                prop_assert_eq!(geometry.validate(piece.get(), begin, length), Some(block));
                 let file_offset = geometry.piece_start(piece) + u64::from(begin + length - 1);
                 prop_assert_eq!(geometry.block_at(FileIndex(0), file_offset), Some(block));
                 at += length;

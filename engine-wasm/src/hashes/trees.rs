@@ -163,7 +163,7 @@ impl Trees {
         if tree.shape.piece_height == 0 {
             return tree.layer.get(at);
         }
-        self.leaves.get(&block.piece)?.get(block.index.0 as usize)
+        self.leaves.get(&block.piece)?.get(block.index.get() as usize)
     }
 
     /// Returns the request that makes the piece verifiable; `None` if it is, or never will be.
@@ -185,12 +185,12 @@ impl Trees {
         let known = self
             .leaves
             .get(&block.piece)
-            .is_some_and(|row| row.chunk_is_known(block.index.0 as usize));
+            .is_some_and(|row| row.chunk_is_known(block.index.get() as usize));
         if height == 0 || known || tree.layer.get(at).is_none() {
             return None;
         }
         let offset = u32::try_from(at).ok()?.checked_mul(1 << height)?;
-        Some(tree.request(0, height, offset, block.index.0 / CHUNK))
+        Some(tree.request(0, height, offset, block.index.get() / CHUNK))
     }
 
     /// Returns requests for all missing parts of piece layers, file by file.
@@ -260,7 +260,11 @@ impl Trees {
         let at = request.index >> height;
         let is_in_one_piece =
             request.base == 0 && request.span() <= height && at < tree.shape.pieces;
-        if is_in_one_piece { Answer::Blocks(PieceIndex(tree.first.0 + at)) } else { Answer::Reject }
+        if is_in_one_piece {
+            Answer::Blocks(PieceIndex(tree.first.get() + at))
+        } else {
+            Answer::Reject
+        }
     }
 
     /// Answers a request for block digests, given the digests of the whole piece.
@@ -282,7 +286,7 @@ impl Trees {
     fn tree_of(&self, piece: PieceIndex) -> Option<(&Tree, usize)> {
         let after = self.files.partition_point(|tree| tree.first <= piece);
         let tree = self.files.get(after.checked_sub(1)?)?;
-        let at = piece.0 - tree.first.0;
+        let at = piece.get() - tree.first.get();
         (at < tree.shape.pieces).then_some((tree, at as usize))
     }
 }
@@ -319,7 +323,7 @@ impl Tree {
             }
             let filled = self.layer.fill((request.index / CHUNK) as usize, hashes);
             let number = |at: usize| {
-                self.first.0 + u32::try_from(at).expect("pieces are counted in 32 bits")
+                self.first.get() + u32::try_from(at).expect("pieces are counted in 32 bits")
             };
             if filled.is_empty() {
                 return Ok(NewHashes::default());
@@ -333,7 +337,7 @@ impl Tree {
         if self.layer.get(at as usize) != Some(top) {
             return Err(Unproved);
         }
-        let piece = PieceIndex(self.first.0 + at);
+        let piece = PieceIndex(self.first.get() + at);
         if !leaves.contains_key(&piece) && leaves.len() >= limits::LEAF_PIECES {
             return Ok(NewHashes::default());
         }

@@ -56,7 +56,7 @@ mod tests {
 
     fn check(ip: &str, pieces: u32, length: usize, expected: &[u32]) {
         let set = allowed_fast(ip.parse().unwrap(), InfoHash([0xaa; 20]), pieces, length);
-        assert_eq!(set.iter().map(|piece| piece.0).collect::<Vec<_>>(), expected, "{ip}");
+        assert_eq!(set.iter().map(|piece| piece.get()).collect::<Vec<_>>(), expected, "{ip}");
     }
 
     #[test]

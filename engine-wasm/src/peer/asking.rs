@@ -23,7 +23,7 @@ impl Peer {
             self.last_block = now;
         }
         self.requests.ask(block, now + eta, now);
-        self.say(&Message::Request { piece: block.piece.0, begin, length }, now);
+        self.say(&Message::Request { piece: block.piece.get(), begin, length }, now);
     }
 
     /// Takes a request back. The block may still come.
@@ -152,6 +152,6 @@ impl Peer {
 
     fn say_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (begin, length) = geometry.block_range(block);
-        self.say(&Message::Cancel { piece: block.piece.0, begin, length }, now);
+        self.say(&Message::Cancel { piece: block.piece.get(), begin, length }, now);
     }
 }

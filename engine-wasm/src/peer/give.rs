@@ -79,14 +79,14 @@ impl Peer {
     /// We have one more piece. One that has everything does not want to know.
     pub(crate) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.has_all {
-            self.say(&Message::Have(piece.0), now);
+            self.say(&Message::Have(piece.get()), now);
         }
     }
 
     /// These pieces it may ask for while it is choked (BEP 6). Said once.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
         if self.fast {
-            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.0), now));
+            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.get()), now));
             self.upload.allow(pieces);
         }
     }

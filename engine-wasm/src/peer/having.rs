@@ -7,7 +7,7 @@ use crate::geometry::{Geometry, PieceIndex};
 impl Peer {
     /// Whether it has the piece.
     pub fn has(&self, piece: PieceIndex) -> bool {
-        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.0))
+        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.get()))
     }
 
     /// Whether it has everything.
@@ -60,7 +60,7 @@ impl Peer {
         let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
         let news: Vec<PieceIndex> =
             pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
-        news.iter().for_each(|piece| known.set(piece.0));
+        news.iter().for_each(|piece| known.set(piece.get()));
         (!news.is_empty()).then_some(PeerEvent::HasMore(news))
     }
 
@@ -82,7 +82,7 @@ impl Peer {
         geometry: &Geometry,
     ) -> Result<Option<PeerEvent>, PeerError> {
         const MOST: usize = 64;
-        if piece.0 >= geometry.piece_count() {
+        if piece.get() >= geometry.piece_count() {
             return Err(PeerError::OutOfRange);
         }
         if self.allowed_fast.contains(&piece) || self.allowed_fast.len() >= MOST {

@@ -52,18 +52,18 @@ impl Availability {
     /// Returns how many peers have the piece.
     #[cfg(test)]
     pub(crate) fn count(&self, piece: PieceIndex) -> u32 {
-        self.seeds + u32::from(self.counts[piece.0 as usize])
+        self.seeds + u32::from(self.counts[piece.get() as usize])
     }
 
     /// Returns whether the piece is downloaded even without a viewer.
     pub(crate) fn is_wanted(&self, piece: PieceIndex) -> bool {
-        self.priorities[piece.0 as usize] != Priority::Skip
+        self.priorities[piece.get() as usize] != Priority::Skip
     }
 
     /// Changes the priority of a piece. The caller says whether the piece is idle.
     pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
         self.take(piece);
-        self.priorities[piece.0 as usize] = priority;
+        self.priorities[piece.get() as usize] = priority;
         if is_idle {
             self.put_back(piece);
         }
@@ -81,24 +81,24 @@ impl Availability {
 
     /// Counts one more peer that has the piece.
     pub(crate) fn add(&mut self, piece: PieceIndex) {
-        let count = self.counts[piece.0 as usize];
+        let count = self.counts[piece.get() as usize];
         let Some(more) = count.checked_add(1) else { return };
         if self.is_idle(piece) && usize::from(more) < LEVELS {
             let bucket = self.bucket(piece);
             self.move_up(piece, bucket);
         }
-        self.counts[piece.0 as usize] = more;
+        self.counts[piece.get() as usize] = more;
     }
 
     /// Removes one peer that has the piece.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
-        let count = self.counts[piece.0 as usize];
+        let count = self.counts[piece.get() as usize];
         let Some(fewer) = count.checked_sub(1) else { return };
         if self.is_idle(piece) && usize::from(count) < LEVELS {
             let bucket = self.bucket(piece) - 1;
             self.move_down(piece, bucket);
         }
-        self.counts[piece.0 as usize] = fewer;
+        self.counts[piece.get() as usize] = fewer;
     }
 
     /// Counts a peer that connected with these pieces.
@@ -156,24 +156,24 @@ impl Availability {
     }
 
     fn is_idle(&self, piece: PieceIndex) -> bool {
-        self.place[piece.0 as usize] < self.ends[BUCKETS - 1]
+        self.place[piece.get() as usize] < self.ends[BUCKETS - 1]
     }
 
     /// Returns the bucket of a wanted piece.
     fn bucket(&self, piece: PieceIndex) -> usize {
-        let level = usize::from(self.counts[piece.0 as usize]).min(LEVELS - 1);
-        class(self.priorities[piece.0 as usize]).unwrap_or(CLASSES - 1) * LEVELS + level
+        let level = usize::from(self.counts[piece.get() as usize]).min(LEVELS - 1);
+        class(self.priorities[piece.get() as usize]).unwrap_or(CLASSES - 1) * LEVELS + level
     }
 
     /// Moves a piece from its bucket to the next higher one.
     fn move_up(&mut self, piece: PieceIndex, bucket: usize) {
         self.ends[bucket] -= 1;
-        self.swap(self.place[piece.0 as usize], self.ends[bucket]);
+        self.swap(self.place[piece.get() as usize], self.ends[bucket]);
     }
 
     /// Moves a piece into `bucket` from the next higher one.
     fn move_down(&mut self, piece: PieceIndex, bucket: usize) {
-        self.swap(self.place[piece.0 as usize], self.ends[bucket]);
+        self.swap(self.place[piece.get() as usize], self.ends[bucket]);
         self.ends[bucket] += 1;
     }
 
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn rarest(availability: &Availability) -> Vec<u32> {
-        availability.rarest().map(|piece| piece.0).collect()
+        availability.rarest().map(|piece| piece.get()).collect()
     }
 
     #[test]

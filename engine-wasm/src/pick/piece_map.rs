@@ -57,7 +57,7 @@ impl PieceMap {
         geometry
             .pieces()
             .filter(|&piece| geometry.piece_len(piece) == 0)
-            .for_each(|piece| have.set(piece.0));
+            .for_each(|piece| have.set(piece.get()));
         let unneeded = have.clone();
         Self {
             have,
@@ -84,27 +84,29 @@ impl PieceMap {
 
     /// Marks the hash of a piece as unknown; the piece is not requested until it is known.
     pub(crate) fn seal(&mut self, piece: PieceIndex) {
-        self.sealed.get_or_insert_with(|| Bitfield::new(self.geometry.piece_count())).set(piece.0);
+        self.sealed
+            .get_or_insert_with(|| Bitfield::new(self.geometry.piece_count()))
+            .set(piece.get());
     }
 
     /// Marks the hash of a piece as known.
     pub(crate) fn unseal(&mut self, piece: PieceIndex) {
         if let Some(sealed) = &mut self.sealed {
-            sealed.clear(piece.0);
+            sealed.clear(piece.get());
         }
         self.sealed.take_if(|sealed| sealed.is_clear());
     }
 
     /// Returns whether the hash of a piece is unknown.
     pub(crate) fn is_sealed(&self, piece: PieceIndex) -> bool {
-        self.sealed.as_ref().is_some_and(|sealed| sealed.get(piece.0))
+        self.sealed.as_ref().is_some_and(|sealed| sealed.get(piece.get()))
     }
 
     /// Returns the state of a piece.
     pub(crate) fn state(&self, piece: PieceIndex) -> PieceState {
-        if self.have.get(piece.0) {
+        if self.have.get(piece.get()) {
             PieceState::Have
-        } else if self.unchecked.get(piece.0) {
+        } else if self.unchecked.get(piece.get()) {
             PieceState::Unchecked
         } else {
             match self.open.get(&piece) {
@@ -151,7 +153,7 @@ impl PieceMap {
         self.geometry
             .pieces()
             .filter(|&piece| !is_wanted(piece))
-            .for_each(|piece| unneeded.set(piece.0));
+            .for_each(|piece| unneeded.set(piece.get()));
         self.unneeded = unneeded;
     }
 
@@ -190,22 +192,22 @@ impl PieceMap {
     /// Marks a missing piece as possibly on disk; it is checked before it is downloaded.
     pub(crate) fn mark_unchecked(&mut self, piece: PieceIndex) {
         if self.state(piece) == PieceState::Missing {
-            self.unchecked.set(piece.0);
+            self.unchecked.set(piece.get());
         }
     }
 
     /// Marks an unchecked piece as missing. Returns false if it was not unchecked.
     pub(crate) fn clear_unchecked(&mut self, piece: PieceIndex) -> bool {
-        let was = self.unchecked.get(piece.0);
+        let was = self.unchecked.get(piece.get());
         if was {
-            self.unchecked.clear(piece.0);
+            self.unchecked.clear(piece.get());
         }
         was
     }
 
     /// Starts the hash check of an unchecked piece.
     pub(crate) fn begin_check(&mut self, piece: PieceIndex) {
-        self.unchecked.clear(piece.0);
+        self.unchecked.clear(piece.get());
         self.open.insert(piece, OpenPiece::found());
     }
 
@@ -331,20 +333,20 @@ impl PieceMap {
     /// Marks a piece as verified.
     pub(crate) fn verified(&mut self, piece: PieceIndex) {
         self.open.remove(&piece);
-        self.unchecked.clear(piece.0);
-        if !self.have.get(piece.0) {
-            self.have.set(piece.0);
-            self.unneeded.set(piece.0);
+        self.unchecked.clear(piece.get());
+        if !self.have.get(piece.get()) {
+            self.have.set(piece.get());
+            self.unneeded.set(piece.get());
             self.verified_bytes += u64::from(self.geometry.content_len(piece));
         }
     }
 
     /// Marks a verified piece as missing: it is no longer on disk.
     pub(crate) fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
-        if self.have.get(piece.0) {
-            self.have.clear(piece.0);
+        if self.have.get(piece.get()) {
+            self.have.clear(piece.get());
             if is_wanted {
-                self.unneeded.clear(piece.0);
+                self.unneeded.clear(piece.get());
             }
             self.verified_bytes -= u64::from(self.geometry.content_len(piece));
         }
@@ -380,7 +382,7 @@ impl PieceMap {
         let unchecked = &mut self.unchecked;
         self.open.retain(|piece, open| {
             if open.is_hashing() {
-                unchecked.set(piece.0);
+                unchecked.set(piece.get());
                 return false;
             }
             open.unlink();

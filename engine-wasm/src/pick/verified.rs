@@ -18,8 +18,8 @@ impl Verified<'_> {
     /// Returns the first offset from `offset` on that is not verified, at most `end + 1`.
     pub(crate) fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
         let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
-        match self.pieces.have().next_unset(pieces.start().0) {
-            Some(missing) if missing <= pieces.end().0 => {
+        match self.pieces.have().next_unset(pieces.start().get()) {
+            Some(missing) if missing <= pieces.end().get() => {
                 let at = self.geometry.piece_start_in_file(file, PieceIndex(missing)).max(offset);
                 match self.proved_until(file, at, end) {
                     // The piece after a piece whose last blocks are verified may be verified, too.
@@ -42,7 +42,7 @@ impl Verified<'_> {
             // Blocks are verified separately in v2 torrents only, where a piece lies in one file.
             Some(unproved) => {
                 let start = self.geometry.piece_start_in_file(file, piece);
-                (start + u64::from(unproved.0) * u64::from(BLOCK_LENGTH)).min(end + 1)
+                (start + u64::from(unproved.get()) * u64::from(BLOCK_LENGTH)).min(end + 1)
             }
             None => self
                 .geometry

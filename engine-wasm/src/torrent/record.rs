@@ -252,12 +252,12 @@ impl Keeper {
 
     /// Whether an earlier engine wrote down that the disk may hold a piece.
     pub(in crate::torrent) fn names(&self, piece: PieceIndex) -> bool {
-        self.recorded.as_ref().is_some_and(|recorded| recorded.pieces.get(piece.0))
+        self.recorded.as_ref().is_some_and(|recorded| recorded.pieces.get(piece.get()))
     }
 
     /// Whether an earlier engine wrote down that it verified a piece.
     pub(in crate::torrent) fn believes(&self, piece: PieceIndex) -> bool {
-        self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.0))
+        self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.get()))
     }
 
     /// What is known now counts as written down by an earlier engine, until all files were looked

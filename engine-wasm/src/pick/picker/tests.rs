@@ -106,7 +106,7 @@ impl Table {
         let pick = self.scheduler().pick(ConnId(peer), &BTreeMap::new(), may_duplicate, now)?;
         assert!(self.scheduler().ask(pick, now));
         let star = if pick.duplicate { "*" } else { "" };
-        Some(format!("{}.{}{star}", pick.block.piece.0, pick.block.index.0))
+        Some(format!("{}.{}{star}", pick.block.piece.get(), pick.block.index.get()))
     }
 
     /// Checks the blocks requested from a peer until it has no room or nothing is left.

@@ -74,7 +74,7 @@ fn blocks_are_proved_and_refuted_one_by_one() {
     check(&map, ".==#");
     assert_eq!(map.unproved(PieceIndex(0)).collect::<Vec<_>>(), [block(0, 3)]);
     let unproved = |map: &PieceMap, from| {
-        map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.0)
+        map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.get())
     };
     assert_eq!(
         [unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)],
@@ -99,7 +99,7 @@ fn blocks_are_proved_and_refuted_one_by_one() {
 fn a_reader_in_the_middle_of_a_piece_comes_first() {
     let mut map = map(2, 4);
     let free = |map: &mut PieceMap, from| {
-        map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.0)
+        map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.get())
     };
     assert_eq!([free(&mut map, 0), free(&mut map, 2)], [Some(0), Some(2)]);
     map.ask(block(0, 2), A);

@@ -248,7 +248,7 @@ impl World {
             self.tell(conn, &Message::Choke);
             for (block, _) in queue.into_iter().filter(|_| fast) {
                 let (begin, length) = self.geometry.block_range(block);
-                self.tell(conn, &Message::Reject { piece: block.piece.0, begin, length });
+                self.tell(conn, &Message::Reject { piece: block.piece.get(), begin, length });
             }
         } else {
             self.tell(conn, &Message::Unchoke);
@@ -346,8 +346,8 @@ impl World {
                     && wants.iter().all(|want| want.piece != piece)
                 {
                     let deadline =
-                        self.now + Duration::from_millis(u64::from(300 * (piece.0 - cursor)));
-                    let awaited = piece.0 == cursor;
+                        self.now + Duration::from_millis(u64::from(300 * (piece.get() - cursor)));
+                    let awaited = piece.get() == cursor;
                     wants.push(Want {
                         piece,
                         first: BlockIndex(0),

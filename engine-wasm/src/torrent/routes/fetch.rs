@@ -264,9 +264,9 @@ impl Torrent {
 }
 
 fn key_of(block: Block) -> DivertKey {
-    let begin = block.index.0 * BLOCK_LENGTH;
+    let begin = block.index.get() * BLOCK_LENGTH;
     let mut key = [0; 8];
-    key[..4].copy_from_slice(&block.piece.0.to_be_bytes());
+    key[..4].copy_from_slice(&block.piece.get().to_be_bytes());
     key[4..].copy_from_slice(&begin.to_be_bytes());
     key
 }

@@ -40,8 +40,9 @@ impl Torrent {
         let (trees, geometry) = (self.ledger.trees(), &self.content.geometry);
         let urgent = wants.chain(doubted).flat_map(|(piece, first)| {
             let count = geometry.block_count(piece);
-            let chunks =
-                (first.0..count).step_by(CHUNK as usize).chain((0..count).step_by(CHUNK as usize));
+            let chunks = (first.get()..count)
+                .step_by(CHUNK as usize)
+                .chain((0..count).step_by(CHUNK as usize));
             let blocks = chunks.filter_map(move |index| {
                 trees.request_for_block(Block { piece, index: BlockIndex(index) })
             });

@@ -31,7 +31,7 @@ impl Torrent {
             .ledger
             .pieces()
             .begun()
-            .filter(|&piece| !self.ledger.pieces().unneeded().get(piece.0));
+            .filter(|&piece| !self.ledger.pieces().unneeded().get(piece.get()));
         let stored: u64 = begun
             .map(|piece| u64::from(self.ledger.pieces().stored_blocks(piece) * BLOCK_LENGTH))
             .sum();

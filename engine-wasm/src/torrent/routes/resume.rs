@@ -47,7 +47,7 @@ impl Torrent {
         let mut verified = self.ledger.pieces().have().clone();
         let mut pieces = verified.clone();
         pieces.or(self.ledger.pieces().unchecked());
-        self.ledger.pieces().begun().for_each(|piece| pieces.set(piece.0));
+        self.ledger.pieces().begun().for_each(|piece| pieces.set(piece.get()));
         // Until the files were looked at, what is known is what was known before.
         if let Some(recorded) = self.record.recorded() {
             pieces.or(&recorded.pieces);

@@ -57,10 +57,10 @@ impl Torrent {
     pub(crate) fn want_film_only(&mut self, cx: &mut Context<'_>) {
         let Some(film) = self.film_ahead() else { return };
         let subtitles: BTreeSet<u32> =
-            self.subtitles(film.0).iter().map(|subtitle| subtitle.index).collect();
+            self.subtitles(film.get()).iter().map(|subtitle| subtitle.index).collect();
         let of = |file: FileIndex| match self.selection.priority(file) {
-            Priority::Skip if file == film || subtitles.contains(&file.0) => Priority::Normal,
-            priority if file == film || subtitles.contains(&file.0) => priority,
+            Priority::Skip if file == film || subtitles.contains(&file.get()) => Priority::Normal,
+            priority if file == film || subtitles.contains(&file.get()) => priority,
             _ => Priority::Skip,
         };
         let changes: Vec<(FileIndex, Priority)> =
@@ -85,7 +85,7 @@ impl Torrent {
         ranges: &[std::ops::RangeInclusive<u32>],
         cx: &mut Context<'_>,
     ) {
-        let is_meant = |file: FileIndex| ranges.iter().any(|range| range.contains(&file.0));
+        let is_meant = |file: FileIndex| ranges.iter().any(|range| range.contains(&file.get()));
         if !self.content.geometry.files().any(is_meant) {
             return;
         }

@@ -123,7 +123,7 @@ impl Torrent {
     pub(crate) fn streams(&self, now: Instant) -> impl Iterator<Item = StreamView> + '_ {
         self.watch.desk().requests().map(move |(id, request)| StreamView {
             info_hash: self.content.meta.info_hash.to_string(),
-            file_index: request.file.0,
+            file_index: request.file.get(),
             start: request.start,
             end: request.end,
             position: request.position,
@@ -134,12 +134,12 @@ impl Torrent {
     /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is
     /// empty.
     pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
-        if file.0 >= self.content.geometry.file_count() {
+        if file.get() >= self.content.geometry.file_count() {
             return None;
         }
         let last = self.content.geometry.file_len(file).checked_sub(1)?;
         let pieces = self.content.geometry.pieces_of(file, 0, last)?;
-        let (first, count) = (pieces.start().0, pieces.end().0 - pieces.start().0 + 1);
+        let (first, count) = (pieces.start().get(), pieces.end().get() - pieces.start().get() + 1);
         let cells = cells.clamp(1, count);
         let mut view = PiecesView::default();
         for cell in 0..cells {

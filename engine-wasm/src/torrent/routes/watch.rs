@@ -226,13 +226,13 @@ impl Torrent {
         }
         let at = *pieces.start();
         let (reason, eta) = self.prospects(at, now);
-        let have = (pieces.start().0..=pieces.end().0)
+        let have = (pieces.start().get()..=pieces.end().get())
             .filter(|&piece| self.ledger.pieces().state(PieceIndex(piece)) == PieceState::Have)
             .count();
         Some(WaitView {
             reason,
             have_pieces: u32::try_from(have).unwrap_or(u32::MAX),
-            need_pieces: pieces.end().0 - pieces.start().0 + 1,
+            need_pieces: pieces.end().get() - pieces.start().get() + 1,
             eta_ms: eta.and_then(|eta| u32::try_from(eta.as_millis()).ok()),
             sources: u32::try_from(self.sources(at).count()).unwrap_or(u32::MAX),
         })

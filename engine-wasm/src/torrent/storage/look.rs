@@ -323,7 +323,7 @@ impl Storage {
         now: Instant,
     ) -> Vec<Effect> {
         let torrent = content.meta.info_hash;
-        tracing::info!(%torrent, file = file.0, "a file was changed by another program");
+        tracing::info!(%torrent, file = file.get(), "a file was changed by another program");
         if content.geometry.file_len(file) == 0 {
             return Vec::new();
         }

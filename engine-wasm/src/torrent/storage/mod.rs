@@ -222,7 +222,7 @@ impl Storage {
     /// The path of a file as people see it: without the folders that the torrent was moved to.
     pub(in crate::torrent) fn shown_path(&self, content: &Content, file: FileIndex) -> Vec<String> {
         let place = self.place_of(file);
-        let path = place.path(file.0, &content.meta.files[file.as_usize()]);
+        let path = place.path(file.get(), &content.meta.files[file.as_usize()]);
         path[place.folder.len()..].to_vec()
     }
 

@@ -34,7 +34,7 @@ impl Storage {
         proofs: &mut Proofs<'_>,
     ) -> (Verdict, Vec<Effect>) {
         let torrent = content.meta.info_hash;
-        tracing::info!(%torrent, file = file.0, "another file has the name: ours gets a number");
+        tracing::info!(%torrent, file = file.get(), "another file has the name: ours gets a number");
         proofs.lose(content, file);
         let mut effects = vec![Effect::LetGo(file), Effect::LoseAll(file)];
         let slot = &mut self.files[file.as_usize()];
@@ -107,16 +107,16 @@ impl Storage {
             return Err(Sentence::NamesTaken { name: meta.path.join("/") });
         }
         let mut place = self.place.clone();
-        place.renamed.remove(&file.0);
-        let own = place.path(file.0, meta).pop().unwrap_or_default();
-        let current = self.place.path(file.0, meta).pop().unwrap_or_default();
-        let first = if self.place.renamed.contains_key(&file.0) { tried } else { tried + 1 };
+        place.renamed.remove(&file.get());
+        let own = place.path(file.get(), meta).pop().unwrap_or_default();
+        let current = self.place.path(file.get(), meta).pop().unwrap_or_default();
+        let first = if self.place.renamed.contains_key(&file.get()) { tried } else { tried + 1 };
         let name = (first.max(2)..)
             .map(|number| sanitise::numbered(&own, number, true))
             .find(|name| *name != current);
         if let Some(name) = name {
             self.mover.rename(file, &name);
-            self.place.renamed.insert(file.0, name);
+            self.place.renamed.insert(file.get(), name);
         }
         Ok(())
     }

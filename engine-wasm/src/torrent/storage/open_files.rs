@@ -349,7 +349,7 @@ pub(in crate::torrent) fn most_files_of_a_piece(content: &Content) -> usize {
     let mut here = (u32::MAX, 0);
     for file in content.geometry.files() {
         let Some(pieces) = content.geometry.pieces_of_file(file) else { continue };
-        let (first, last) = (pieces.start().0, pieces.end().0);
+        let (first, last) = (pieces.start().get(), pieces.end().get());
         // Only the first and the last piece of a file can have others, too.
         here = if here.0 == first { (first, here.1 + 1) } else { (first, 1) };
         most = most.max(here.1);

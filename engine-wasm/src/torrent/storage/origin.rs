@@ -130,7 +130,7 @@ impl<'a> Proofs<'a> {
     fn of(&self, content: &Content, file: FileIndex) -> impl Iterator<Item = PieceIndex> {
         let pieces = content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
         pieces.filter(|piece| {
-            self.have.get(piece.0) || self.recorded.is_some_and(|it| it.get(piece.0))
+            self.have.get(piece.get()) || self.recorded.is_some_and(|it| it.get(piece.get()))
         })
     }
 
@@ -141,8 +141,8 @@ impl<'a> Proofs<'a> {
     /// This engine's proofs of a file's pieces do not hold any more.
     pub(super) fn lose(&mut self, content: &Content, file: FileIndex) {
         for piece in content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece) {
-            if self.have.get(piece.0) {
-                self.have.to_mut().clear(piece.0);
+            if self.have.get(piece.get()) {
+                self.have.to_mut().clear(piece.get());
             }
         }
     }
@@ -332,7 +332,7 @@ impl Storage {
             let delete = |(at, it)| Effect::Order(Order::Tell(Request::Delete(at, it)));
             effects.extend(ours.map(delete));
             effects.push(Effect::LoseAll(file));
-            self.place.renamed.remove(&file.0);
+            self.place.renamed.remove(&file.get());
             let slot = &mut self.files[file.as_usize()];
             slot.is_gone(Origin::Unknown);
             (slot.is_displaced, slot.names_tried, slot.donor) = (false, 0, None);

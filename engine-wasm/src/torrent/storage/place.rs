@@ -86,7 +86,7 @@ impl Place {
 
     /// Where a file of a torrent lies then.
     pub(super) fn location(&self, file: FileIndex, content: &Content) -> Location {
-        let path = self.path(file.0, &content.meta.files[file.as_usize()]);
+        let path = self.path(file.get(), &content.meta.files[file.as_usize()]);
         Location { root: self.root.clone(), path }
     }
 }

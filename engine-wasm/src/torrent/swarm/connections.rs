@@ -223,7 +223,7 @@ impl Swarm {
             interests.any
         } else {
             peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(interests.unneeded))
-                || wanted.any(|piece| peer.has(piece) && !interests.have.get(piece.0))
+                || wanted.any(|piece| peer.has(piece) && !interests.have.get(piece.get()))
         };
         peer.set_interested(is_interesting, now);
     }

@@ -127,9 +127,9 @@ impl Swarm {
 }
 
 fn block_after(block: Block, geometry: &Geometry) -> Option<Block> {
-    let next = BlockIndex(block.index.0 + 1);
+    let next = BlockIndex(block.index.get() + 1);
     let follows = |piece: u32| geometry.block(geometry.piece(piece)?, BlockIndex(0));
-    geometry.block(block.piece, next).or_else(|| follows(block.piece.0 + 1))
+    geometry.block(block.piece, next).or_else(|| follows(block.piece.get() + 1))
 }
 
 #[cfg(test)]

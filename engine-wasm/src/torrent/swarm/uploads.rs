@@ -48,7 +48,7 @@ impl Swarm {
         peer.introduce(&us, now);
         if peer.is_fast() && !told.have.is_clear() {
             let set = allowed_fast(peer.addr().ip(), info_hash, pieces, SET_LENGTH);
-            peer.allow(set.into_iter().filter(|piece| told.have.get(piece.0)).collect(), now);
+            peer.allow(set.into_iter().filter(|piece| told.have.get(piece.get())).collect(), now);
         }
         if let Some(port) = local.dht_port.filter(|_| !private) {
             peer.tell_dht_port(port, now);

@@ -16,7 +16,7 @@ pub(crate) fn wants(
     now: Instant,
 ) -> impl Iterator<Item = Want> {
     let pieces = verified.geometry.pieces_of(file, first, last);
-    let (first, last) = pieces.map_or((1, 0), |pieces| (pieces.start().0, pieces.end().0));
+    let (first, last) = pieces.map_or((1, 0), |pieces| (pieces.start().get(), pieces.end().get()));
     (first..=last)
         .map(PieceIndex)
         .filter(move |&piece| verified.pieces.state(piece) != PieceState::Have)

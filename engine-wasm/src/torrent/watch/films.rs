@@ -75,7 +75,7 @@ impl Films {
 
     /// Where the user left a film in the middle.
     pub(in crate::torrent) fn left_at(&self, film: FileIndex) -> Option<Position> {
-        let mark = self.mark(film.0);
+        let mark = self.mark(film.get());
         let position =
             Position { seconds: seconds(mark.position_ms), duration_s: seconds(mark.duration_ms) };
         (mark.resumes() && mark.duration_ms > 0).then_some(position)
@@ -96,7 +96,7 @@ impl Films {
         }
         let ahead = ahead.filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
         for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
-            let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));
+            let files = self.subtitles(film.get()).iter().map(|subtitle| FileIndex(subtitle.index));
             wants.extend(subtitles::wants(files, verified, when));
         }
         wants.sort_by_key(|want| (want.idle, want.deadline));

@@ -134,7 +134,7 @@ pub(crate) fn wants(
     });
     let pieces = short
         .filter_map(|file| verified.geometry.pieces_of_file(file))
-        .flat_map(|range| range.start().0..=range.end().0);
+        .flat_map(|range| range.start().get()..=range.end().get());
     pieces
         .map(PieceIndex)
         .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)

@@ -51,7 +51,7 @@ impl Scene {
     fn wanted(&mut self, ahead: Option<FileIndex>) -> Vec<(u32, bool)> {
         let (watch, verified) = self.lend();
         let wants = watch.wants(ahead, verified, Instant(0));
-        wants.into_iter().map(|want| (want.piece.0, want.idle)).collect()
+        wants.into_iter().map(|want| (want.piece.get(), want.idle)).collect()
     }
 }
 

@@ -132,7 +132,7 @@ impl Viewer {
         } else {
             ASSUMED_DRAIN_BPS
         };
-        (pieces.start().0..=pieces.end().0)
+        (pieces.start().get()..=pieces.end().get())
             .map(PieceIndex)
             .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)
             .take(limits::WANTS)

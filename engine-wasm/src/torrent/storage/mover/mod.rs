@@ -101,7 +101,7 @@ impl Mover {
     /// A file gets another name at the new place, too.
     pub(super) fn rename(&mut self, file: FileIndex, name: &str) {
         if let Some(relocation) = &mut self.relocation {
-            relocation.to.renamed.insert(file.0, name.to_owned());
+            relocation.to.renamed.insert(file.get(), name.to_owned());
         }
     }
 
@@ -307,9 +307,9 @@ impl Storage {
         if content.meta.files.iter().all(|file| file.path.len() == 1) {
             place.name = Some(name);
         } else {
-            place.renamed.insert(file.0, name);
+            place.renamed.insert(file.get(), name);
         }
-        let own = |file: FileIndex| place.path(file.0, &content.meta.files[file.as_usize()]);
+        let own = |file: FileIndex| place.path(file.get(), &content.meta.files[file.as_usize()]);
         let new = own(file).join("/").to_lowercase();
         let folder = format!("{new}/");
         let mut others = content
@@ -327,7 +327,7 @@ impl Storage {
     fn movable(&self, content: &Content, to: &Place) -> VecDeque<FileIndex> {
         let differs = |file: &FileIndex| {
             let own = &content.meta.files[file.as_usize()];
-            let (here, there) = (self.place.path(file.0, own), to.path(file.0, own));
+            let (here, there) = (self.place.path(file.get(), own), to.path(file.get(), own));
             !own.padding && (&self.place.root, here) != (&to.root, there)
         };
         content.geometry.files().filter(differs).collect()

@@ -82,7 +82,7 @@ impl Bench {
             self.pieces.ask(block, Source::WebSeed(WebSeedId(seed)));
             let (begin, length) = self.geometry.block_range(block);
             let on_disk = self.geometry.file_spans(block.piece, begin, length).map(|span| Span {
-                file: FileRef(span.file.0),
+                file: FileRef(span.file.get()),
                 offset: span.offset,
                 length: span.length,
             });

@@ -50,7 +50,7 @@ impl Scene {
 
     fn wants(&self) -> Vec<u32> {
         let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
-        self.desk.wants(ledger, self.now).iter().map(|want| want.piece.0).collect()
+        self.desk.wants(ledger, self.now).iter().map(|want| want.piece.get()).collect()
     }
 }
 

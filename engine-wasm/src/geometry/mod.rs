@@ -9,15 +9,23 @@
 //! HTTP. Indexes from our own code are trusted (an invalid one panics); numbers from a peer go
 //! through [`Geometry::piece`] and [`Geometry::validate`].
 
-use std::fmt;
+mod index;
+mod spans;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-/// Length in bytes of every block except the last of a piece.
-///
-/// All clients request this length; many refuse longer requests.
-pub(crate) const BLOCK_LENGTH: u32 = 16 << 10;
+pub(crate) use index::{BLOCK_LENGTH, each_piece};
+pub(crate) use index::{Block, BlockIndex, FileIndex, PieceIndex};
+pub(crate) use spans::FileSpan;
+#[cfg(test)]
+pub(crate) use spans::spans_walked;
+
 /// Longest piece in bytes.
 ///
 /// The largest in existing torrents are 32 MiB or 64 MiB; longer ones would delay viewers too much.
@@ -28,67 +36,6 @@ pub(crate) const MAX_PIECES: u32 = 1 << 20;
 pub(crate) const MAX_FILES: usize = 100_000;
 /// Most bytes of a torrent: every offset is an exact JavaScript number.
 pub(crate) const MAX_TOTAL_LENGTH: u64 = (1 << 53) - 1;
-
-macro_rules! index {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u32);
-
-        impl $name {
-            /// Returns the index as a `usize`.
-            pub fn as_usize(self) -> usize {
-                self.0 as usize
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-
-index! {
-    /// A piece of a torrent: the unit of verification.
-    PieceIndex
-}
-index! {
-    /// A block within its piece: the unit of requests.
-    BlockIndex
-}
-index! {
-    /// A file of a torrent, numbered in metainfo order.
-    FileIndex
-}
-
-/// A block that exists. [`Geometry::validate`] makes one from a peer's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Block {
-    /// The block's piece.
-    pub piece: PieceIndex,
-    /// The block's index in its piece.
-    pub index: BlockIndex,
-}
-
-impl Block {
-    /// Returns the offset of the block's first byte in its piece.
-    pub fn begin(self) -> u32 {
-        self.index.0 * BLOCK_LENGTH
-    }
-}
-
-/// A range of bytes in one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FileSpan {
-    /// The file.
-    pub file: FileIndex,
-    /// Offset of the first byte in the file.
-    pub offset: u64,
-    /// Number of bytes, never zero.
-    pub length: u32,
-}
 
 /// Why lengths are not valid for a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -130,7 +77,8 @@ impl Geometry {
     ///
     /// # Errors
     /// [`GeometryError`] if a length or a count exceeds its limit.
-    pub fn new(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
+    #[cfg(test)]
+    pub(crate) fn new(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
         Self::padded(piece_length, &files)
     }
@@ -147,7 +95,7 @@ impl Geometry {
     ///
     /// # Errors
     /// [`GeometryError`] if a length or a count exceeds its limit.
-    pub fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
+    pub(crate) fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
         Self::layout(piece_length, &files, piece_length)
     }
@@ -191,7 +139,7 @@ impl Geometry {
     }
 
     /// Returns the length in bytes of every piece except the last.
-    pub fn piece_length(&self) -> u32 {
+    pub(crate) fn piece_length(&self) -> u32 {
         self.piece_length
     }
 
@@ -201,24 +149,24 @@ impl Geometry {
     }
 
     /// Returns the total length in bytes, without padding.
-    pub fn total_length(&self) -> u64 {
+    pub(crate) fn total_length(&self) -> u64 {
         self.total
     }
 
     /// Returns the piece with this index, if it exists.
-    pub fn piece(&self, index: u32) -> Option<PieceIndex> {
+    pub(crate) fn piece(&self, index: u32) -> Option<PieceIndex> {
         (index < self.piece_count).then_some(PieceIndex(index))
     }
 
     /// Iterates over all pieces.
-    pub fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
+    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
         (0..self.piece_count).map(PieceIndex)
     }
 
     /// Returns the offset of a piece's first byte in the torrent.
     pub(crate) fn piece_start(&self, piece: PieceIndex) -> u64 {
-        assert!(piece.0 < self.piece_count, "piece {piece} of {}", self.piece_count);
-        u64::from(piece.0) * u64::from(self.piece_length)
+        assert!(piece.get() < self.piece_count, "piece {piece} of {}", self.piece_count);
+        u64::from(piece.get()) * u64::from(self.piece_length)
     }
 
     /// Returns the length of a piece in bytes, without the gap behind its last file.
@@ -270,13 +218,16 @@ impl Geometry {
     }
 
     /// Returns the block with this index, if it exists.
-    pub fn block(&self, piece: PieceIndex, index: BlockIndex) -> Option<Block> {
-        let piece = self.piece(piece.0)?;
-        (index.0 < self.block_count(piece)).then_some(Block { piece, index })
+    pub(crate) fn block(&self, piece: PieceIndex, index: BlockIndex) -> Option<Block> {
+        let piece = self.piece(piece.get())?;
+        (index.get() < self.block_count(piece)).then_some(Block { piece, index })
     }
 
     /// Iterates over all blocks of a piece.
-    pub fn blocks(&self, piece: PieceIndex) -> impl DoubleEndedIterator<Item = Block> + use<> {
+    pub(crate) fn blocks(
+        &self,
+        piece: PieceIndex,
+    ) -> impl DoubleEndedIterator<Item = Block> + use<> {
         (0..self.block_count(piece)).map(move |index| Block { piece, index: BlockIndex(index) })
     }
 
@@ -298,12 +249,12 @@ impl Geometry {
     }
 
     /// Returns the file with this index, if it exists.
-    pub fn file(&self, index: u32) -> Option<FileIndex> {
+    pub(crate) fn file(&self, index: u32) -> Option<FileIndex> {
         (index < self.file_count()).then_some(FileIndex(index))
     }
 
     /// Iterates over all files.
-    pub fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + use<> {
+    pub(crate) fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + use<> {
         (0..self.file_count()).map(FileIndex)
     }
 
@@ -347,40 +298,10 @@ impl Geometry {
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
     }
 
-    /// Returns the file spans of `length` bytes of a piece from `begin`, in order.
-    ///
-    /// The range is clipped to the piece. Empty files have no span; padding files between others
-    /// do.
-    pub(crate) fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
-        let whole = self.piece_len(piece);
-        let begin = begin.min(whole);
-        FileSpans {
-            geometry: self,
-            at: self.piece_start(piece) + u64::from(begin),
-            left: length.min(whole - begin),
-        }
-    }
-
-    /// Returns the file spans of a block.
-    pub(crate) fn block_spans(&self, block: Block) -> FileSpans<'_> {
-        let (begin, length) = self.block_range(block);
-        self.file_spans(block.piece, begin, length)
-    }
-
-    /// Returns the file spans of a whole piece.
-    pub(crate) fn piece_spans(&self, piece: PieceIndex) -> FileSpans<'_> {
-        self.file_spans(piece, 0, self.piece_len(piece))
-    }
-
-    /// Iterates over the files that have bytes in a piece, in order.
-    pub(crate) fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
-        self.piece_spans(piece).map(|span| span.file)
-    }
-
     /// Returns the pieces with the bytes `first..=last` of a file.
     ///
     /// The range is clipped to the file; `None` if nothing of it remains.
-    pub fn pieces_of(
+    pub(crate) fn pieces_of(
         &self,
         file: FileIndex,
         first: u64,
@@ -428,7 +349,7 @@ impl Geometry {
     }
 
     fn file_bounds(&self, file: FileIndex) -> (u64, u64) {
-        assert!(file.0 < self.file_count(), "file {file} of {}", self.file_count());
+        assert!(file.get() < self.file_count(), "file {file} of {}", self.file_count());
         (self.starts[file.as_usize()], self.ends[file.as_usize()])
     }
 
@@ -445,50 +366,3 @@ impl Geometry {
         u32::try_from(offset).expect("a remainder is below the piece length")
     }
 }
-
-/// Iterates over a range of pieces.
-pub(crate) fn each_piece(
-    range: RangeInclusive<PieceIndex>,
-) -> impl DoubleEndedIterator<Item = PieceIndex> {
-    (range.start().0..=range.end().0).map(PieceIndex)
-}
-
-#[cfg(test)]
-std::thread_local! {
-    static WALKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-/// Returns how many spans this thread has visited: the cost of work that maps pieces to files.
-#[cfg(test)]
-pub(crate) fn spans_walked() -> u64 {
-    WALKED.get()
-}
-
-/// The iterator of [`Geometry::file_spans`].
-#[derive(Clone, Debug)]
-pub(crate) struct FileSpans<'a> {
-    geometry: &'a Geometry,
-    at: u64,
-    left: u32,
-}
-
-impl Iterator for FileSpans<'_> {
-    type Item = FileSpan;
-
-    fn next(&mut self) -> Option<FileSpan> {
-        if self.left == 0 {
-            return None;
-        }
-        #[cfg(test)]
-        WALKED.set(WALKED.get() + 1);
-        let (file, offset) = self.geometry.file_offset(self.at)?;
-        let in_file = self.geometry.file_len(file) - offset;
-        let length = u32::try_from(in_file).map_or(self.left, |in_file| in_file.min(self.left));
-        self.at += u64::from(length);
-        self.left -= length;
-        Some(FileSpan { file, offset, length })
-    }
-}
-
-#[cfg(test)]
-mod tests;

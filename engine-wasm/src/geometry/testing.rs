@@ -1,0 +1,18 @@
+//! Indexes and offsets for tests that have no geometry.
+
+use super::{Block, BlockIndex, FileIndex, PieceIndex};
+
+/// Returns the piece with this index.
+pub(crate) const fn piece(index: u32) -> PieceIndex {
+    PieceIndex(index)
+}
+
+/// Returns the file with this index.
+pub(crate) const fn file(index: u32) -> FileIndex {
+    FileIndex(index)
+}
+
+/// Returns the block with these indexes.
+pub(crate) const fn block(piece: u32, index: u32) -> Block {
+    Block { piece: PieceIndex(piece), index: BlockIndex(index) }
+}
