@@ -12,10 +12,10 @@ use std::ops::RangeInclusive;
 pub(crate) const BLOCK_LENGTH: u32 = 16 << 10;
 
 macro_rules! index {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $visible:vis $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) struct $name(pub u32);
+        $visible struct $name(pub u32);
 
         impl $name {
             /// Returns the index as a number.
@@ -39,20 +39,20 @@ macro_rules! index {
 
 index! {
     /// A piece of a torrent: the unit of verification.
-    PieceIndex
+    pub PieceIndex
 }
 index! {
     /// A block within its piece: the unit of requests.
-    BlockIndex
+    pub BlockIndex
 }
 index! {
     /// A file of a torrent, numbered in metainfo order.
-    FileIndex
+    pub(crate) FileIndex
 }
 
-/// A block that exists. [`Geometry::validate`] makes one from a peer's numbers.
+/// A block that exists. `Geometry::validate` makes one from a peer's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Block {
+pub struct Block {
     /// The block's piece.
     pub piece: PieceIndex,
     /// The block's index in its piece.

@@ -163,7 +163,7 @@ impl Trees {
         if tree.shape.piece_height == 0 {
             return tree.layer.get(at);
         }
-        self.leaves.get(&block.piece)?.get(block.index.get() as usize)
+        self.leaves.get(&block.piece)?.get(block.index.as_usize())
     }
 
     /// Returns the request that makes the piece verifiable; `None` if it is, or never will be.
@@ -185,7 +185,7 @@ impl Trees {
         let known = self
             .leaves
             .get(&block.piece)
-            .is_some_and(|row| row.chunk_is_known(block.index.get() as usize));
+            .is_some_and(|row| row.chunk_is_known(block.index.as_usize()));
         if height == 0 || known || tree.layer.get(at).is_none() {
             return None;
         }

@@ -1,6 +1,6 @@
 //! The user's settings: flags, then environment, then `config.toml`, then defaults.
 //!
-//! Owns names, defaults and merging; changes nothing. clap merges flags and environment; [`file`]
+//! Owns names, defaults and merging; changes nothing. clap merges flags and environment; [`mod@file`]
 //! reads the file. [`server`] holds the settings of `jstorrent serve` only.
 
 mod encryption;

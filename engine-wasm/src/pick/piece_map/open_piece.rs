@@ -111,7 +111,7 @@ impl OpenPiece {
 
     /// Returns whether a block is free.
     pub(super) fn is_free(&self, index: BlockIndex) -> bool {
-        matches!(self.blocks.get(index.get() as usize), Some(BlockState::Free { .. }))
+        matches!(self.blocks.get(index.as_usize()), Some(BlockState::Free { .. }))
     }
 
     /// Returns the requested blocks, each with the connections that were asked.
@@ -125,7 +125,7 @@ impl OpenPiece {
     /// Returns whether a connection may still send a block.
     #[cfg(test)]
     pub(super) fn is_armed(&self, index: BlockIndex, source: Source) -> bool {
-        match self.blocks.get(index.get() as usize) {
+        match self.blocks.get(index.as_usize()) {
             Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => {
                 armed.contains(&source)
             }
@@ -135,7 +135,7 @@ impl OpenPiece {
 
     /// Notes that a connection was asked for a block.
     pub(super) fn ask(&mut self, index: BlockIndex, source: Source) {
-        let state = &mut self.blocks[index.get() as usize];
+        let state = &mut self.blocks[index.as_usize()];
         let (BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else { return };
         if !armed.contains(&source) {
             armed.push(source);
@@ -153,7 +153,7 @@ impl OpenPiece {
 
     /// Withdraws a request. Returns whether the block is now free.
     pub(super) fn withdraw(&mut self, index: BlockIndex, source: Source) -> bool {
-        let Some(state) = self.blocks.get_mut(index.get() as usize) else { return false };
+        let Some(state) = self.blocks.get_mut(index.as_usize()) else { return false };
         let BlockState::Asked { asked, armed } = state else { return false };
         asked.retain(|&other| other != source);
         let is_freed = asked.is_empty();
@@ -167,7 +167,7 @@ impl OpenPiece {
 
     /// Notes that a connection can no longer send a block. Returns false if it could not before.
     pub(super) fn disarm(&mut self, index: BlockIndex, source: Source) -> bool {
-        let state = self.blocks.get_mut(index.get() as usize);
+        let state = self.blocks.get_mut(index.as_usize());
         let Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else {
             return false;
         };
@@ -184,7 +184,7 @@ impl OpenPiece {
         source: Source,
         by: Sender,
     ) -> Option<Stored> {
-        let state = self.blocks.get_mut(index.get() as usize)?;
+        let state = self.blocks.get_mut(index.as_usize())?;
         let disarm = match state {
             BlockState::Free { armed } => {
                 self.free -= 1;
@@ -236,7 +236,7 @@ impl OpenPiece {
 
     /// Marks a stored block as verified. Returns whether all blocks now are.
     pub(super) fn prove(&mut self, index: BlockIndex) -> bool {
-        if let Some(state @ BlockState::Stored { .. }) = self.blocks.get_mut(index.get() as usize) {
+        if let Some(state @ BlockState::Stored { .. }) = self.blocks.get_mut(index.as_usize()) {
             *state = BlockState::Proved;
         }
         !self.blocks.is_empty() && self.blocks.iter().all(|state| *state == BlockState::Proved)
@@ -249,7 +249,7 @@ impl OpenPiece {
 
     /// Frees a stored block that failed verification. Returns the addresses that sent it.
     pub(super) fn refute(&mut self, index: BlockIndex) -> Vec<Sender> {
-        let Some(state) = self.blocks.get_mut(index.get() as usize) else { return Vec::new() };
+        let Some(state) = self.blocks.get_mut(index.as_usize()) else { return Vec::new() };
         let BlockState::Stored { by } = state else { return Vec::new() };
         let by = std::mem::take(by);
         *state = BlockState::UNTOUCHED;
