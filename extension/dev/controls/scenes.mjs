@@ -325,6 +325,35 @@ export const scenes = {
       );
     },
   },
+  "subtitles with the mouse, while the film plays and tracks arrive": {
+    async play(stage) {
+      await stage.play();
+      await stage.wait(3_200);
+      await stage.holds("the controls hide", `${one("#stage")}.dataset.controls === "hidden"`);
+      await stage.hover("#stage", 0.6);
+      await stage.click(control("subtitles"));
+      await stage.wait(3_200);
+      await stage.holds(
+        "the open menu keeps them",
+        `${one("#stage")}.dataset.controls === "shown"`,
+      );
+      await stage.calls();
+      await stage.click("[role=menu] [data-key='6']");
+      await stage.asked("the clicked track is chosen", [["subtitles", "6"]]);
+      await stage.holds("the menu closes", `!${one("[role=menu]")}`);
+      await stage.click(control("subtitles"));
+      const spot = await stage.hover("[role=menu] [data-key='6']");
+      await stage.mouse("mousePressed", spot, { button: "left", buttons: 1, clickCount: 1 });
+      await stage.ask(`(() => {
+        const { subtitles } = trial.model();
+        const arrived = { id: "8", label: "", language: "fr" };
+        trial.change({ subtitles: { ...subtitles, tracks: [arrived, ...subtitles.tracks] } });
+      })()`);
+      await stage.wait(50);
+      await stage.mouse("mouseReleased", spot, { button: "left", buttons: 0, clickCount: 1 });
+      await stage.asked("a click counts although a track arrives during it", [["subtitles", "6"]]);
+    },
+  },
   "texts for screen readers": {
     async play(stage) {
       await stage.ask(`${VIDEO}.currentTime = 12.5`);

@@ -3,6 +3,7 @@
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import { repeat } from "lit/directives/repeat.js";
 import { t } from "../../text/messages";
 import * as shared from "../../ui/icons";
 import * as icons from "./icons";
@@ -74,10 +75,15 @@ function groupView(group: MenuGroup, menu: Menu, port: MenuPort): TemplateResult
     </div>`;
   }
   return html`<div class="group" role="group" aria-label=${menu.title}>
-    ${items.map((item) => itemView(item, menu, port))}
+    ${repeat(
+      items,
+      ({ key }) => key,
+      (item) => itemView(item, menu, port),
+    )}
   </div>`;
 }
 
+/** An item. Items keep their elements when tracks arrive, so focus and clicks stay with them. */
 function itemView(item: MenuItem, menu: Menu, port: MenuPort): TemplateResult {
   const isChoice = item.checked !== undefined;
   return html`<button
