@@ -98,7 +98,7 @@ test("each file that could not be added says why", async () => {
   expect(words()).toEqual(["failed: other.txt"]);
 });
 
-test("links and files are handed over as what they are", async () => {
+test("links are sent to the engine as links, and files as files", async () => {
   const intents: string[] = [];
   const { adder, added } = rig(async (intent) => {
     intents.push(intent.kind);
@@ -123,7 +123,7 @@ test("a link that the engine refuses says why, by the name that the user knows",
   ]);
 });
 
-test("a link that is none never reaches the engine", async () => {
+test("a text that is not a link never reaches the engine", async () => {
   const { adder, words } = rig(() => Promise.reject(new Error("must not be asked")));
   adder.setReady(true);
   adder.addLinks(["javascript:alert(1)"]);
@@ -141,7 +141,7 @@ test("files wait for the daemon", async () => {
   expect(added).toEqual([HASH]);
 });
 
-test("many files are added a few at a time, and all of them", async () => {
+test("many files are all added, a few at a time", async () => {
   let running = 0;
   let most = 0;
   const { adder, added } = rig(async () => {
@@ -157,7 +157,7 @@ test("many files are added a few at a time, and all of them", async () => {
   expect(most).toBeLessThanOrEqual(4);
 });
 
-test("a folder full of files by mistake is bounded", () => {
+test("only the first files of a huge folder are added", () => {
   const { adder } = rig();
   adder.addFiles(Array.from({ length: MOST_FILES + 5 }, () => given("d")));
   expect(adder.notes).toHaveLength(MOST_FILES + 1);

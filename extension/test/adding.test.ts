@@ -78,7 +78,7 @@ describe("room on the disk", () => {
     expect(words(new Map([[0, false]]), 5 * GB)).toBe("Needs 4.0 GB; 5.0 GB are free.");
   });
 
-  test("several files go only as far as something is left, and never more than a few", () => {
+  test("the sentence names at most a few files to leave out, and never all", () => {
     expect(shortage(season, new Map(), root(10))).toEqual({ free: 10, without: [] });
     expect(shortage(season, new Map(), root(2000))?.without.map((it) => it.index)).toEqual([0, 1]);
     const many = Array.from({ length: 9 }, (_, index) => file({ index, length: 10, verified: 0 }));
@@ -175,7 +175,7 @@ describe("which torrents the dialog asks about", () => {
   });
 });
 
-test("a page says of itself what a report needs", () => {
+test("a page adds its version, browser and language to a report", () => {
   expect(aboutPage("1.2.3", "Chrome/150", "de")).toEqual([
     "Extension: 1.2.3",
     "Browser: Chrome/150",

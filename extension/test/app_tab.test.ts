@@ -31,7 +31,7 @@ test("two quick clicks open one tab", async () => {
   expect(opened).toHaveLength(1);
 });
 
-test("a tab that is there is shown", async () => {
+test("an open tab is brought to the front", async () => {
   const { clock, opened, focused, show } = rig(0);
   await show();
   await clock.advance(10_000);
@@ -39,7 +39,7 @@ test("a tab that is there is shown", async () => {
   expect([opened.length, focused]).toEqual([1, [0]]);
 });
 
-test("a tab that never shows the page does not hold up a later click", async () => {
+test("a tab that never loads the page does not block a later click", async () => {
   const { clock, opened, show } = rig(Infinity);
   void show();
   await clock.advance(APPEARS_MS + 100);

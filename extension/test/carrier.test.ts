@@ -48,7 +48,7 @@ test("without an engine the video opens the film by itself", () => {
   expect([video.src, video.loads]).toEqual(["a", 1]);
 });
 
-test("an engine opens it where it is to begin, and the video is left alone", () => {
+test("an engine opens the film at its start position, and the video is not touched", () => {
   const { video, carrier } = rig();
   const engine = new FakeEngine();
   carrier.use(engine);
@@ -58,7 +58,7 @@ test("an engine opens it where it is to begin, and the video is left alone", () 
   expect([video.src, video.loads]).toEqual(["", 0]);
 });
 
-test("an engine hears whether the daemon is there, and goes on by itself at another address", () => {
+test("an engine is told whether the daemon is connected, and continues at a new address", () => {
   const { video, carrier } = rig();
   carrier.linked(false);
   expect(carrier.moved("b")).toBe(false);
@@ -70,7 +70,7 @@ test("an engine hears whether the daemon is there, and goes on by itself at anot
   expect([video.src, carrier.src]).toEqual(["", "b"]);
 });
 
-test("an engine that is replaced lets go, and the video takes over", () => {
+test("a replaced engine is destroyed, and the video takes over", () => {
   const { video, carrier } = rig();
   const engine = new FakeEngine();
   carrier.use(engine);
@@ -80,14 +80,14 @@ test("an engine that is replaced lets go, and the video takes over", () => {
   expect([engine.destroyed, video.src, video.loads]).toEqual([1, "a", 1]);
 });
 
-test("only containers that often hold what Chrome lacks are looked into", () => {
+test("only containers that often need codecs beyond Chrome's are inspected first", () => {
   for (const path of ["a.mkv", "B.MKV", "s/a.ts", "a.m2ts"])
     expect(isLookedInto(path), path).toBe(true);
   for (const path of ["a.mp4", "a.webm", "mkv", "a.mkv.mp4", "a.tsv"])
     expect(isLookedInto(path), path).toBe(false);
 });
 
-test("what the video plays by itself ends before an engine brings its own source", () => {
+test("the video's own source is removed before an engine sets another", () => {
   const { video, carrier } = rig();
   carrier.src = "a";
   carrier.load(0);

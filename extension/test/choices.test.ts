@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { audioOf, subtitlesOf, withAudio, withSubtitles } from "../src/player/choices";
 
-test("subtitles that were chosen come back as they were", () => {
+test("a choice of subtitles survives storing and reading", () => {
   for (const preference of [
     "off",
     { language: "de", forced: true, title: "Songs" },
@@ -26,7 +26,7 @@ test("a title that is too long is left out, and an unreadable choice is ignored"
   expect(subtitlesOf({})).toBeUndefined();
 });
 
-test("sound is chosen by its language, or by its name where it has none", () => {
+test("sound is chosen by its language, or by its name if it has no language", () => {
   const tracks = [
     { language: "en", title: "Stereo" },
     { language: "de", title: undefined },

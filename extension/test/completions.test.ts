@@ -17,7 +17,7 @@ function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
     .flatMap((row) => completions.take([row])).length;
 }
 
-test("a download that ends is named, once", () => {
+test("a completed download is reported once", () => {
   expect(named("downloading", "downloading*", "complete*", "complete*")).toBe(1);
   expect(named("metadata", "checking", "downloading*", "complete*")).toBe(1);
   expect(named("downloading*", "paused*", "downloading*", "queued*", "complete*")).toBe(1);
@@ -31,7 +31,7 @@ test("a torrent that was complete at the start, or is found complete, is not rep
   expect(named("complete", "checking", "complete")).toBe(0);
 });
 
-test("several are told apart", () => {
+test("several completed downloads are reported separately", () => {
   const completions = new Completions();
   const row = (infoHash: string, state: TorrentState) => ({ infoHash, state, downloaded: 1 });
   completions.take([row("a", "downloading"), row("b", "downloading"), row("c", "complete")]);

@@ -14,7 +14,7 @@ function closes(clientX: number, clientY: number): boolean {
   return dialog.closed;
 }
 
-test("a press beside a dialog closes it, one on its padding does not", () => {
+test("a press outside of a dialog closes it, a press on its padding does not", () => {
   expect(closes(99, 150)).toBe(true);
   expect(closes(150, 201)).toBe(true);
   expect(closes(101, 101)).toBe(false);

@@ -42,7 +42,7 @@ test("a drag over the page is reported until it is dropped or leaves", () => {
   expect([shown, dropped.length]).toEqual([[true, false, true, false], 1]);
 });
 
-test("an element that goes away under the pointer leaves nothing behind", async () => {
+test("a drag ends although its element was removed", async () => {
   const { clock, shown, happen } = rig();
   happen("dragenter");
   for (let turn = 0; turn < 20; turn++) {
@@ -54,7 +54,7 @@ test("an element that goes away under the pointer leaves nothing behind", async 
   expect(shown).toEqual([true, false]);
 });
 
-test("a link of the page itself is neither invited nor added", () => {
+test("a link of the page itself shows no overlay and is not added", () => {
   const { shown, dropped, happen } = rig();
   happen("dragstart");
   happen("dragenter");

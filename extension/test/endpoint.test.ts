@@ -17,7 +17,7 @@ async function check(
 
 const fails = (words: string) => () => Promise.reject(new NativeHostError(words));
 
-test("the host's endpoint is handed on", () =>
+test("the host's endpoint is returned", () =>
   check(async () => ({ type: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }), {
     kind: "endpoint",
     port: 1,
@@ -41,7 +41,7 @@ test.each([
   check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "host_error"),
 );
 
-test("the host's own words are handed on", () =>
+test("the host's own error text is returned", () =>
   check(async () => ({ type: "error", message: "No room." }), {
     kind: "host_error",
     message: "No room.",
@@ -65,7 +65,7 @@ test.each([
   { type: "error" },
 ])("an answer such as %o is not understood", (answer) => check(async () => answer, "host_error"));
 
-test("a host that says nothing is given up", async () => {
+test("a silent host fails after a while", async () => {
   vi.useFakeTimers();
   const result = requestEndpoint(() => new Promise(() => {}));
   await vi.advanceTimersByTimeAsync(20_000);

@@ -20,7 +20,7 @@ test("the next film is the next in order, skipping other files and entering the 
   expect(around(1)).toEqual([0, undefined]);
 });
 
-test("music follows music alone", () => expect(around(3)).toEqual([undefined, undefined]));
+test("music is followed only by music", () => expect(around(3)).toEqual([undefined, undefined]));
 
 test("a file that does not play, or does not exist, has no neighbours", () => {
   expect(around(2)).toEqual([undefined, undefined]);

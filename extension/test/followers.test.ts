@@ -33,7 +33,7 @@ function rig() {
   return { followers, gone, news };
 }
 
-test("a page gets the whole first, then what differs", () => {
+test("a page gets the whole topic first, then changes", () => {
   const { followers, news } = rig();
   expect(followers.follow("a", ["list"], ["list"], false)).toBe(true);
   expect(news("a", update("list", null, 3))).toEqual(["list whole-3"]);
@@ -42,7 +42,7 @@ test("a page gets the whole first, then what differs", () => {
   expect(news("a")).toEqual([]);
 });
 
-test("a page that comes later gets the whole of what others follow already", () => {
+test("a page that opens later gets whole topics, also those that others follow", () => {
   const { followers, news } = rig();
   followers.follow("a", ["list"], ["list"], false);
   news("a", update("list", null, 8));
@@ -52,7 +52,7 @@ test("a page that comes later gets the whole of what others follow already", () 
   expect(followers.topics()).toEqual(["list"]);
 });
 
-test("a page that lacks a topic gets it whole, even without changes", () => {
+test("a page that lacks a topic gets the whole topic, even without changes", () => {
   const { followers, news } = rig();
   followers.follow("a", ["list"], ["list"], false);
   news("a", update("list", null, 9));
@@ -60,7 +60,7 @@ test("a page that lacks a topic gets it whole, even without changes", () => {
   expect(news("a")).toEqual(["list whole-9"]);
 });
 
-test("a page hears of what it follows and of nothing else", () => {
+test("a page gets updates only of the topics that it follows", () => {
   const { followers, news } = rig();
   followers.follow("a", ["x", "y"], ["x", "y"], false);
   news("a", update("x", null, 1), update("y", null, 2));
@@ -69,7 +69,7 @@ test("a page hears of what it follows and of nothing else", () => {
   expect(news("nobody", update("x", 1, 3))).toEqual([]);
 });
 
-test("a page that is no more is gone with what it heard", () => {
+test("a closed page is forgotten together with its revisions", () => {
   const { followers, gone } = rig();
   followers.follow("a", ["list"], [], false);
   followers.follow("b", ["list"], [], false);
@@ -81,7 +81,7 @@ test("a page that is no more is gone with what it heard", () => {
   expect(followers.topics()).toEqual([]);
 });
 
-test("of more pages than anybody opens, the longest silent is forgotten", () => {
+test("beyond the most pages, the page that was silent longest is forgotten", () => {
   const { followers, gone } = rig();
   for (let page = 0; page < 64; page++) followers.follow(`p${page}`, [], [], false);
   followers.follow("p0", [], [], false);
@@ -89,7 +89,7 @@ test("of more pages than anybody opens, the longest silent is forgotten", () => 
   expect(gone).toEqual(["p1"]);
 });
 
-test("background pages count less than a visible one, and a page that becomes visible gets updates at once", () => {
+test("one visible page makes the audience visible, and a page that becomes visible gets updates at once", () => {
   const { followers } = rig();
   expect(followers.audience()).toBe("none");
   followers.follow("a", [], [], true);

@@ -18,7 +18,7 @@ test.each([
   [-5, "0 B"],
 ])("%i bytes are %s", (bytes, words) => expect(size(bytes)).toBe(words));
 
-test("a rate is a size a second", () => expect(rate(1_500_000)).toBe("1.5 MB/s"));
+test("a rate is a size per second", () => expect(rate(1_500_000)).toBe("1.5 MB/s"));
 
 test.each([
   [0, 10, "0%"],
@@ -38,7 +38,7 @@ test.each([
   [Infinity, "a long time"],
 ])("%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words));
 
-test("numbers are written as the language of the sentences writes them", () => {
+test("numbers are formatted in the language of the sentences", () => {
   setSentences(inTable(de));
   expect(size(1_400_000_000)).toBe("1,4 GB");
   expect(percent(1, 3)).toBe("33\u00a0%");
@@ -47,17 +47,17 @@ test("numbers are written as the language of the sentences writes them", () => {
   expect(size(1_400_000_000)).toBe("1.4 GB");
 });
 
-test("a count of one is singular", () => {
+test("a count of one has the singular", () => {
   expect(count(1, "peer")).toBe("1 peer");
   expect(count(2000, "peer")).toBe("2,000 peers");
 });
 
-test("a path is a folder and a name", () => {
+test("a path is split into folder and name", () => {
   expect(splitPath("a/b/c.mp4")).toEqual({ folder: "a/b/", name: "c.mp4" });
   expect(splitPath("c.mp4")).toEqual({ folder: "", name: "c.mp4" });
 });
 
-test("peers are split at anything a user puts between them", () => {
+test("peers may be separated by spaces, commas, semicolons and line ends", () => {
   expect(parsePeers(" 127.0.0.1:1, 10.0.0.2:65535\n[2001:db8::7]:6881;")).toEqual({
     peers: ["127.0.0.1:1", "10.0.0.2:65535", "[2001:db8::7]:6881"],
   });

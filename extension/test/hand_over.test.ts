@@ -27,26 +27,26 @@ function rig(link: string, listens: number) {
   return { clock, told, shown: () => shown, outcome: () => outcome };
 }
 
-test("a page that is open hears of the link at once, and once", async () => {
+test("an open page gets the link at once, and once", async () => {
   const it = rig(MAGNET, 1);
   await settle();
   expect(it.outcome()).toBe("done");
   expect(it.told).toEqual([[7, { kind: "add_link", link: MAGNET }]]);
 });
 
-test("a page that is being opened gets the message when it listens; only one is opened", async () => {
+test("one page is opened, and gets the message when it listens", async () => {
   const it = rig(MAGNET, 5);
   await it.clock.advance(1_000);
   expect([it.outcome(), it.told.length, it.shown()]).toEqual(["done", 5, 1]);
 });
 
-test("a page that never listens is given up", async () => {
+test("a page that never listens is an error", async () => {
   const it = rig(MAGNET, Infinity);
   await it.clock.advance(PATIENCE_MS + 100);
   expect(it.outcome()).toMatch(/did not open/);
 });
 
-test("the address of a torrent file is handed over as well", async () => {
+test("the address of a torrent file is passed on, too", async () => {
   const it = rig("https://example.org/a.torrent", 1);
   await it.clock.advance(1_000);
   expect([it.outcome(), it.shown()]).toEqual(["done", 1]);

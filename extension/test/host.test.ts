@@ -88,14 +88,14 @@ test("a page names its topics at once, and again when a new worker says hello, w
   ]);
 });
 
-test("a page that never heard anything is starting, and asks for an engine", async () => {
+test("a page without any message shows “starting”, and asks for an engine", async () => {
   const { clock, host, counts } = rig();
   await clock.advance(SILENCE_MS);
   expect(host.link.kind).toBe("starting");
   expect(counts.ensured).toBe(2);
 });
 
-test("silence is noticed, acted upon again and again, and forgotten when the engine is back", async () => {
+test("silence is reported, the engine is requested repeatedly, and its return ends both", async () => {
   const { clock, host, hear, counts } = rig();
   hear();
   expect(host.link.kind).toBe("connected");
@@ -120,7 +120,7 @@ test("changes are applied to the known state, and notified once", () => {
   expect(watches().at(-1)?.missing).toEqual([]);
 });
 
-test("after a gap the page asks for the whole at once, and shows meanwhile what it knew", () => {
+test("after a gap the page requests the whole topic, and keeps the known state meanwhile", () => {
   const { host, hear, name, watches } = rig();
   host.follow(["list"]);
   hear({ updates: [whole(4)] });
@@ -142,7 +142,7 @@ test("topics that are no longer followed are forgotten, and their updates ignore
   expect(host.topic("list")).toBeUndefined();
 });
 
-test("another life of the engine begins with the whole, whatever its revisions are", () => {
+test("after a restart of the engine its whole topics are taken, whatever their revisions", () => {
   const { host, hear, name } = rig();
   host.follow(["list"]);
   hear({ updates: [whole(4)] });
@@ -170,7 +170,7 @@ test.each([
   },
 );
 
-test("a new engine of the page's build ends the trouble", async () => {
+test("a new engine of the page's build ends the notice about builds", async () => {
   const { host, hear } = rig();
   hear({ build: "b0" });
   await settle();
@@ -209,7 +209,7 @@ test("an engine that can't be started is reported, and tried again automatically
   expect(host.link).toMatchObject({ message: "Gone." });
 });
 
-test("an engine that has a place and never speaks is not started for ever", async () => {
+test("an engine that exists but stays silent is not requested forever", async () => {
   const { clock, host, hear } = rig();
   await clock.advance(NEVER_MS);
   expect(host.link).toMatchObject({ kind: "down", cause: "not_started" });
@@ -245,14 +245,14 @@ test("a request that can't be repeated fails at once, and says what to do", asyn
   expect(await other).toMatchObject({ kind: "failed" });
 });
 
-test("a reply that answers another question is not taken for an answer", async () => {
+test("a reply of another kind is not accepted", async () => {
   const { host, reply } = rig();
   const asked = host.intent({ kind: "pause", infoHash: HASH });
   reply(0, { kind: "ok" });
   expect((await asked).kind).toBe("failed");
 });
 
-test("there are no calls after leaving", () => {
+test("a page that has left sends and reports nothing", () => {
   const { hear, counts, leaving } = rig();
   leaving.abort();
   hear();

@@ -65,7 +65,7 @@ test("imports go one way", () => {
   );
 });
 
-test("an import the wrong way is seen, whatever its form", () => {
+test("an import in the wrong direction is found, whatever its form", () => {
   expect(broken("model/a.ts", 'import type { T } from "../list/b";')).toHaveLength(1);
   expect(broken("list/a.ts", 'const b = await import("../player/b");')).toHaveLength(1);
   expect(broken("player/a.ts", 'import "../media/reader";')).toHaveLength(1);
@@ -74,7 +74,7 @@ test("an import the wrong way is seen, whatever its form", () => {
   ).toEqual([]);
 });
 
-test("only the extension's own folder speaks with Chrome", () => {
+test("only src/extension uses Chrome's APIs", () => {
   const speaking = sources().filter((path) =>
     /\bchrome\.\w/.test(readFileSync(join(SRC, path), "utf8").replace(/\/\/.*|`chrome\.\*`/g, "")),
   );
@@ -82,7 +82,7 @@ test("only the extension's own folder speaks with Chrome", () => {
   expect(speaking.length).toBeGreaterThan(0);
 });
 
-test("no template has a style of its own: the pages' policy does not let it count, and styleMap does the same", () => {
+test("no template has a style attribute, which the pages' content policy forbids", () => {
   const styled = sources().filter((path) =>
     /\sstyle="/.test(readFileSync(join(SRC, path), "utf8")),
   );

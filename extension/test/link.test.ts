@@ -52,7 +52,7 @@ function rig(answer: EndpointResult = ENDPOINT, watched = true): Rig {
 }
 
 describe("connecting", () => {
-  test("the daemon is asked for, then connected to, and the base URL is known", async () => {
+  test("the link asks for the daemon, connects to it, and knows the base URL", async () => {
     const { link, connects, ...rest } = rig();
     await settle();
     expect(connects).toEqual(["ws://127.0.0.1:4000/control"]);
@@ -71,7 +71,7 @@ describe("connecting", () => {
     expect(link.state.kind).toBe("connecting");
   });
 
-  test("an attempt that comes to nothing is given up and made again", async () => {
+  test("an attempt without an outcome fails and is repeated", async () => {
     const it = rig();
     await it.clock.advance(ATTEMPT_MS + FIRST_DELAY_MS);
     expect(it.connects).toHaveLength(2);
@@ -85,7 +85,7 @@ describe("connecting", () => {
 });
 
 describe("a lost connection", () => {
-  test("is made again after 0.2 s, at the daemon's new port", async () => {
+  test("is opened again after 0.2 s, at the daemon's new port", async () => {
     const it = rig();
     await it.connected();
     await it.clock.advance(GOOD_MS);
@@ -108,7 +108,7 @@ describe("a lost connection", () => {
     expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
   });
 
-  test("a daemon that closes at once each time is not hammered", async () => {
+  test("pauses still grow when the daemon closes each connection at once", async () => {
     const it = rig();
     const pauses: number[] = [];
     for (let round = 0; round < 6; round++) {
@@ -121,7 +121,7 @@ describe("a lost connection", () => {
     expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000]);
   });
 
-  test("the user is told after a few attempts, not at once, and the message does not flicker", async () => {
+  test("the user is told after a few attempts, and the message stays", async () => {
     const it = rig();
     await it.connected();
     await it.clock.advance(GOOD_MS);
@@ -142,7 +142,7 @@ describe("a lost connection", () => {
   });
 });
 
-describe("a daemon that is gone while no page looks", () => {
+describe("a daemon that is gone while no page is visible", () => {
   test("is tried again with growing delays, and at once when a page opens", async () => {
     const it = rig(ENDPOINT, false);
     const lose = async () => {
@@ -180,7 +180,7 @@ test("a background page keeps the attempts going, unless the daemon is not insta
 });
 
 describe("a newer engine", () => {
-  test("is left in charge: no attempt is made by itself, nor by a retry", async () => {
+  test("keeps the daemon: neither time nor a retry starts an attempt", async () => {
     const it = rig();
     await it.connected();
     it.lost(4409, "superseded");
@@ -200,7 +200,7 @@ describe("a newer engine", () => {
     expect(it.link.state.kind).toBe("connected");
   });
 
-  test("taking over is nothing while the link works", async () => {
+  test("taking over has no effect while the link works", async () => {
     const it = rig();
     await it.connected();
     it.link.takeOver();
@@ -210,7 +210,7 @@ describe("a newer engine", () => {
 });
 
 describe("a daemon that is not installed", () => {
-  test("is looked for every five seconds while a page looks", async () => {
+  test("is requested every five seconds while a page is visible", async () => {
     const it = rig({ kind: "no_host" });
     await it.clock.advance(3 * MOST_DELAY_MS);
     expect(it.link.state).toMatchObject({ kind: "down", cause: "no_host" });
@@ -241,7 +241,7 @@ describe("a daemon that is not installed", () => {
 describe("a daemon that can't be started", () => {
   const broken: EndpointResult = { kind: "host_error", message: "daemon.toml: expected a number." };
 
-  test("is tried ever more seldom: in an hour no more than 25 times", async () => {
+  test("is tried with growing delays, at most 25 times in an hour", async () => {
     const it = rig(broken);
     await it.clock.advance(3_600_000);
     const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
@@ -251,7 +251,7 @@ describe("a daemon that can't be started", () => {
     expect(it.link.state).toEqual({ kind: "down", cause: "host_error", message: broken.message });
   });
 
-  test("is tried when a page comes to look, and when a user asks", async () => {
+  test("is tried when a page becomes visible, and when the user asks", async () => {
     const it = rig(broken, false);
     await it.clock.advance(1_000_000);
     const before = it.asked.length;
@@ -265,14 +265,14 @@ describe("a daemon that can't be started", () => {
     expect(it.link.state.kind).toBe("connected");
   });
 
-  test("is not tried for ever while no page looks", async () => {
+  test("is not tried forever while no page is visible", async () => {
     const it = rig(broken, false);
     await it.clock.advance(24 * 3_600_000);
     expect(it.asked.length).toBeLessThanOrEqual(6);
     expect(it.clock.pending).toBe(0);
   });
 
-  test("a daemon of another version is not tried every five seconds either", async () => {
+  test("a daemon of another version is tried with growing delays, too", async () => {
     const it = rig();
     for (let failure = 0; failure < 12; failure++) {
       await settle();
@@ -287,7 +287,7 @@ describe("a daemon that can't be started", () => {
 });
 
 describe("words", () => {
-  test("the host's own words reach a user", async () => {
+  test("the host's own error text is part of the state", async () => {
     const it = rig({ kind: "host_error", message: "The port is taken." });
     await settle();
     expect(it.link.state).toEqual({
@@ -310,7 +310,7 @@ describe("words", () => {
   });
 });
 
-test("an answer that comes after a retry made it pointless changes nothing", async () => {
+test("an answer to an abandoned attempt is ignored", async () => {
   const it = rig({ kind: "no_host" });
   let late: (result: EndpointResult) => void = () => {};
   await it.clock.advance(0);

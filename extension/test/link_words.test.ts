@@ -25,7 +25,7 @@ test("the daemon’s own words are shown", () => {
   expect(notice(down("no_engine", "404")).text).toMatch(/\(404\)/);
 });
 
-test("a daemon that is silent, and a server that is, are told apart", () => {
+test("a silent daemon and a silent server have different words", () => {
   expect(notice(down("unreachable"))).toMatchObject({
     title: "Lost connection to the daemon",
     text: "The daemon does not answer. Retrying. Downloads resume where they stopped.",
@@ -36,7 +36,7 @@ test("a daemon that is silent, and a server that is, are told apart", () => {
   });
 });
 
-test("each link has other words, in each language", () => {
+test("each state of the link has its own words, in each language", () => {
   const links: PageLink[] = [
     ...(
       ["no_host", "forbidden", "host_error", "unreachable", "no_engine", "not_started"] as const
@@ -71,7 +71,7 @@ test("where no daemon can be installed, no command is named", () => {
   expect(text).toContain("Windows");
 });
 
-test("versions that differ are named, and which part is to be updated", () => {
+test("different versions are named, with the part to update", () => {
   const words = (extension: string, daemon: string) =>
     notice({ kind: "down", cause: "version", versions: { extension, daemon }, message: "" }).text;
   expect(words("0.10.0", "0.9.1")).toBe(

@@ -22,7 +22,7 @@ test("the browser is asked once", () => {
   expect(asked).toEqual([["magnet", "http://127.0.0.1:3000/page/app.html?link=%s"]]);
 });
 
-test("a browser that can't, or refuses, changes nothing, and is asked again", () => {
+test("a browser that can't or won't register the page is asked again", () => {
   const kept = store();
   offerToOpenMagnets({}, kept, PAGE);
   offerToOpenMagnets(
@@ -37,7 +37,7 @@ test("a browser that can't, or refuses, changes nothing, and is asked again", ()
   expect(kept.getItem("magnet-links-asked")).toBeNull();
 });
 
-test("a link that was brought is taken out of the address", () => {
+test("the link is removed from the page's address", () => {
   const brought = broughtLink(
     new URL(`http://127.0.0.1:3000/page/app.html?link=${encodeURIComponent(MAGNET)}&a=1`),
   );

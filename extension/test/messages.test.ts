@@ -26,23 +26,23 @@ const names = Object.keys(en) as (keyof typeof en)[];
 
 afterEach(() => setSentences(inTable(en)));
 
-test("both languages have the same sentences, in one order", () => {
+test("both languages have the same names in the same order", () => {
   expect(Object.keys(de)).toEqual(Object.keys(en));
 });
 
-test("each has the same values in both languages", () => {
+test("each sentence has the same values in both languages", () => {
   expect(
     names.filter((name) => values(de[name].message).join() !== values(en[name].message).join()),
   ).toEqual([]);
 });
 
-test("each is written with the typographer's apostrophe, dots and quotes", () => {
+test("sentences use typographic apostrophes, dots and quotes", () => {
   expect(names.filter((name) => /'|\.\.\.|"/.test(en[name].message + de[name].message))).toEqual(
     [],
   );
 });
 
-test("each is used", () => {
+test("each sentence is used", () => {
   const unused = names.filter((name) => {
     const base = name.replace(/_(one|other)$/, "");
     // By its full name, or as part of a template: `reason_${code}`.
@@ -64,7 +64,7 @@ test("counted sentences have a singular and a plural", () => {
   expect(ends("_one")).toEqual(ends("_other"));
 });
 
-test("values go where the sentence wants them, as the language writes numbers", () => {
+test("values are put into the sentence, and numbers formatted in its language", () => {
   expect(tn("peers", 1)).toBe("1 peer");
   expect(tn("peers", 1234)).toBe("1,234 peers");
   setSentences(inTable(de));

@@ -43,7 +43,7 @@ const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter(
   (path) => /\.(ts|css|html)$/.test(path) && !path.startsWith("model/generated"),
 );
 
-test("the manifest names the oldest Chrome that has all that is used", () => {
+test("the manifest names the oldest Chrome with all the features that the code uses", () => {
   const texts = files.map((path) => readFileSync(join(src, path), "utf8"));
   const used = FEATURES.filter(([, , use]) => texts.some((text) => use.test(text)));
   const minimum = Number(manifest.minimum_chrome_version);

@@ -10,7 +10,7 @@ function rig(): Newcomers {
 
 const bare = torrent({ state: "metadata", files: [], fileCount: 0, pieceCount: 0 });
 
-test("a torrent that came alone opens once, when it has files", () => {
+test("a torrent that was added alone opens once, when it has files", () => {
   const newcomers = rig();
   expect(newcomers.arrived([])).toEqual([]);
   expect(newcomers.arrived([bare])).toEqual([]);
@@ -21,7 +21,7 @@ test("a torrent that came alone opens once, when it has files", () => {
 test("a torrent that is not expected does not open", () =>
   expect(new Newcomers().arrived([torrent()])).toEqual([]));
 
-test("what a user saw to is theirs", () => {
+test("a torrent that the user has opened or closed does not open by itself", () => {
   const newcomers = rig();
   newcomers.forget(HASH);
   expect(newcomers.arrived([torrent()])).toEqual([]);

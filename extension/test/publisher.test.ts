@@ -93,7 +93,7 @@ test("without pages nothing is sent, and background pages get updates less often
   expect(longest(spoke.slice(unheard))).toBeLessThanOrEqual(ALIVE_MS + 500);
 });
 
-test("a listener without a page gets changes only", async () => {
+test("a notification without a page gets only changes", async () => {
   const { clock, told, publisher, set } = rig();
   set("waiting");
   publisher.changed();
@@ -105,7 +105,7 @@ test("a listener without a page gets changes only", async () => {
   expect(told).toHaveLength(2);
 });
 
-test("news that break once are told again", async () => {
+test("after an error, the next updates are sent", async () => {
   const clock = new FakeClock();
   let tries = 0;
   const publisher = new Publisher(clock, {

@@ -11,7 +11,7 @@ const intent = (kind: "pause" | "remove"): PageRequest => ({
       : { kind, infoHash: HASH, deleteData: true, undo: false },
 });
 
-test("a request is acted on once, however often it is heard", () => {
+test("a repeated request is performed once", () => {
   const requests = new Requests(0);
   expect(requests.judge("p", 7, false, intent("remove"), 1)).toBe("act");
   expect(requests.judge("p", 7, true, intent("remove"), 2)).toBe("ignore");
@@ -19,7 +19,7 @@ test("a request is acted on once, however often it is heard", () => {
   expect(requests.judge("q", 7, false, intent("pause"), 4)).toBe("act");
 });
 
-test("what a former worker may have done is done again only if twice is as good as once", () => {
+test("a request that a former worker may have performed is repeated only if that is harmless", () => {
   const requests = new Requests(0);
   expect(requests.judge("p", 1, true, intent("pause"), 1)).toBe("act");
   expect(requests.judge("p", 2, true, intent("remove"), 1)).toBe("lost");
@@ -28,7 +28,7 @@ test("what a former worker may have done is done again only if twice is as good 
   ).toBe("act");
 });
 
-test("nothing is remembered for ever", () => {
+test("old requests are forgotten", () => {
   const requests = new Requests(0);
   requests.judge("p", 1, false, intent("pause"), 1);
   expect(requests.judge("p", 2, false, intent("pause"), RECALL_MS)).toBe("act");

@@ -37,7 +37,7 @@ const UNSAID = ["path_too_long detail"];
 
 afterEach(() => setSentences(inTable(en)));
 
-test("all codes are read", () => {
+test("every code of the engine is known", () => {
   expect(sentences.length).toBe(source("Sentence").split('"code":').length - 1);
   expect(sentences.length).toBeGreaterThan(90);
 });
@@ -67,7 +67,7 @@ test("a count of one has a sentence of its own", () => {
   );
 });
 
-test("English has the daemon’s own words for a failure, another language those for its kind", () => {
+test("English shows the daemon’s own words for a failure, other languages the words for its kind", () => {
   expect(whyWords(WHY)).toBe("permission denied");
   setSentences(inTable(de));
   expect(whyWords(WHY)).toBe("der Zugriff ist nicht erlaubt");

@@ -147,7 +147,7 @@ function files(end: string): (readonly [path: string, text: string])[] {
     .map((path) => [path, readFileSync(join(SRC, path), "utf8")]);
 }
 
-test("every sentence lies in _locales", () => {
+test("every sentence is in _locales", () => {
   expect(files(".ts").length).toBeGreaterThan(50);
   expect(files(".ts").flatMap((file) => sentences(...file))).toEqual([]);
   // The engine's own document is never visible.

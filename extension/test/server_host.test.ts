@@ -95,7 +95,7 @@ test("new topics get a new stream, and the old stream is ignored", () => {
   expect([name(), host.link.kind]).toEqual(["A film", "starting"]);
 });
 
-test("a gap requests the whole topic, and the known state stays on the screen meanwhile", () => {
+test("after a gap the page requests the whole topic, and keeps the known state meanwhile", () => {
   const { host, streams, name } = rig();
   host.follow(["list"]);
   streams[0]!.say("message", whole("A film"));
@@ -119,7 +119,7 @@ test("a lost server is reported after a while, and its return at once", async ()
   expect(host.link.kind).toBe("connected");
 });
 
-test("a stream that is refused is opened again by and by", async () => {
+test("a refused stream is opened again with growing delays", async () => {
   const { clock, host, streams } = rig();
   host.follow(["list"]);
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -132,7 +132,7 @@ test("a stream that is refused is opened again by and by", async () => {
   expect(host.link.kind).toBe("connected");
 });
 
-test("a server that wants another token says so at once, and a user can enter it", async () => {
+test("a refused token is reported at once, and the user can enter another", async () => {
   const { host, streams, replies, asks } = rig("old");
   replies(401, { error: "this needs the session token" });
   host.follow(["list"]);
@@ -145,13 +145,13 @@ test("a server that wants another token says so at once, and a user can enter it
   expect(asks.token).toBe(1);
 });
 
-test("of more topics than a server takes, the first are followed", () => {
+test("beyond the server's most topics, only the first are followed", () => {
   const { host, streams } = rig();
   host.follow(["list", ...Array.from({ length: 150 }, (_, at) => `torrent/${at}` as const)]);
   expect(streams[0]!.address.match(/topic=/g)).toHaveLength(100);
 });
 
-test("intents are posted, a file as it is", async () => {
+test("intents are posted as JSON, and a file as its bytes", async () => {
   const { host, calls, replies } = rig();
   replies(200, { kind: "done", infoHash: HASH, message: "One file was left.", duplicate: false });
   expect(

@@ -56,7 +56,7 @@ function rig(answer: NotificationPermission = "granted") {
   return { notifications, shown, clicks, tell };
 }
 
-test("a completed torrent is notified once, if the user wants it, and a click opens it", async () => {
+test("a completed torrent gives one notification if the user wants it, and a click opens the torrent", async () => {
   const { notifications, shown, clicks, tell } = rig();
   expect(await notifications.turn(true)).toBe(true);
   const opened: string[] = [];

@@ -100,7 +100,7 @@ test("a film opens when the engine and the daemon know it, and plays", () => {
   expect(video.paused).toBe(false);
 });
 
-test("a film is not called missing before the engine has sent its state", () => {
+test("a film is not reported missing before the engine has sent its state", () => {
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED);
@@ -109,7 +109,7 @@ test("a film is not called missing before the engine has sent its state", () => 
   expect(session.status.text).toBe("This torrent is not in the list. It may have been removed.");
 });
 
-test("it begins where the address says, or else where it was left", () => {
+test("a film begins at the address's time, or else where it was left", () => {
   for (const [at, expected] of [
     [undefined, 40],
     [7, 7],
@@ -150,7 +150,7 @@ test("the position is reported every few seconds, at a pause and at the end, and
   ]);
 });
 
-test("a film that was only opened has no place", async () => {
+test("a film that was only opened reports no position", async () => {
   const { host, video, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
@@ -184,7 +184,7 @@ test("an ended session ignores the video and the daemon, which the next film use
   expect(places()).toEqual([[1, 20]]);
 });
 
-test("a browser that wants a click first gets a button for it", async () => {
+test("a browser that requires a click shows a button", async () => {
   const { host, video, open } = rig();
   video.refuses = true;
   const session = open();
@@ -221,7 +221,7 @@ test("a film that is paused while it opens does not start", () => {
   expect(video.paused).toBe(true);
 });
 
-test("a place that is asked for before the film is open is where it begins, and after a failure it opens there", () => {
+test("a seek before the film is open, or after a failure, decides where it opens", () => {
   const { host, video, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
@@ -239,7 +239,7 @@ test("a place that is asked for before the film is open is where it begins, and 
   expect(video.currentTime).toBe(70);
 });
 
-test("two choices after another are both kept, before the engine has told the first", () => {
+test("two quick choices are both kept, before the engine has confirmed the first", () => {
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -258,7 +258,7 @@ const resumes = (host: FakeHost) => host.asked.filter(({ kind }) => kind === "re
 const state = (state: "paused" | "error" | "downloading", more = {}) =>
   told(0, { torrent: torrent({ state, message: "The disk is full." }), ...more });
 
-test("a paused torrent goes on when its film is opened, once, and again by the button", () => {
+test("opening a film resumes its paused torrent once, and the button resumes it again", () => {
   const { host, video, open } = rig();
   const session = open();
   host.tell(CONNECTED, state("paused"));
@@ -282,7 +282,7 @@ test("a paused torrent that has the whole film plays it and stays paused", () =>
   expect([resumes(host), video.loads.length]).toEqual([0, 1]);
 });
 
-test("a pause that ends the video's request is not put down to the film, and it goes on where it was", async () => {
+test("a paused torrent does not count as the film's failure, and the film continues where it was", async () => {
   const { host, video, clock, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -323,7 +323,7 @@ test("a film on a full disk is tried again every few seconds, and the page says 
   await session.destroy();
 });
 
-test("trying again lets a stopped torrent go on, too", () => {
+test("the button to try again also resumes a stopped torrent", () => {
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -334,7 +334,7 @@ test("trying again lets a stopped torrent go on, too", () => {
   expect(resumes(host)).toBe(1);
 });
 
-test("past a place that can't be played leads a button", async () => {
+test("a button skips a place that can't be played", async () => {
   const { host, video, clock, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));

@@ -21,7 +21,7 @@ const meant = (texts: Partial<SettingsTexts>): Settings => {
 };
 
 describe("the form", () => {
-  test("is equal in any order of its switches, and different once one has changed", () => {
+  test("is equal whatever the order of its switches, and different once one has changed", () => {
     const one = formOf(settings());
     const { tcp, ...others } = one.switches;
     expect(isSame(one, { ...one, switches: { ...others, tcp } })).toBe(true);
@@ -44,7 +44,7 @@ describe("the form", () => {
     }
   });
 
-  test("numbers are meant in the units that stand beside them", () => {
+  test("numbers are in the units beside their fields", () => {
     expect(
       formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts,
     ).toMatchObject({
@@ -64,7 +64,7 @@ describe("the form", () => {
     });
   });
 
-  test("no downloads at all and no source at all are refused", () => {
+  test("zero downloads and zero sources are refused", () => {
     expect(settingsOf(form({ downloads: "0" }), settings())).toMatchObject({ field: "downloads" });
     const off = {
       ...formOf(settings()),
@@ -111,7 +111,7 @@ describe("the form", () => {
   });
 });
 
-describe("where others reach this computer", () => {
+describe("whether peers can connect to this computer", () => {
   const mapping = (more: Partial<PortMappingView>): PortMappingView => ({
     state: "asking",
     port: null,
@@ -147,7 +147,7 @@ describe("where others reach this computer", () => {
     );
   });
 
-  test("is good news only when the router lets them in", () => {
+  test("is good news only if the router maps the port", () => {
     const tone = (state: PortMappingView["state"]) =>
       reachWords({ listenPort: 1, portMapping: mapping({ state }) }).tone;
     expect([tone("asking"), tone("failed"), tone("mapped")]).toEqual([
@@ -158,7 +158,7 @@ describe("where others reach this computer", () => {
   });
 });
 
-test("numbers are shown and named as the language writes them", () => {
+test("numbers are shown and requested in the language's format", () => {
   setSentences(inTable(de));
   const form = formOf({ ...settings(), downLimitBps: 1_234_500_000_000, ratioPercent: 250 });
   expect(form.texts).toMatchObject({ download: "1234500", ratio: "2,5" });

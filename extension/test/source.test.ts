@@ -73,7 +73,7 @@ test("a film begins where it was left", () => {
   expect(video.currentTime).toBe(42);
 });
 
-test("a daemon that comes back elsewhere is followed, to the same place, playing on", () => {
+test("a film continues at the same place when the daemon returns at another address", () => {
   const { video, source, metadata, showing } = rig();
   source.setUrl("a");
   metadata();
@@ -87,7 +87,7 @@ test("a daemon that comes back elsewhere is followed, to the same place, playing
   expect(video.paused).toBe(false);
 });
 
-test("a film that is fed goes on by itself at another address, unless it has failed", () => {
+test("a film of an engine continues at another address, unless it has failed", () => {
   const { video, source, metadata, showing } = rig();
   const moved: string[] = [];
   Object.assign(video, { moved: (url: string) => moved.push(url) > 0 });
@@ -102,7 +102,7 @@ test("a film that is fed goes on by itself at another address, unless it has fai
   expect([video.opened, moved]).toEqual([["a", "c"], ["b"]]);
 });
 
-test("a film that was paused stays so", () => {
+test("a paused film stays paused", () => {
   const { video, source, metadata, showing } = rig();
   source.setUrl("a");
   metadata();
@@ -112,7 +112,7 @@ test("a film that was paused stays so", () => {
   expect(video.paused).toBe(true);
 });
 
-test("a daemon that is away for a moment leaves the film alone: it resumes by itself", () => {
+test("a short absence of the daemon does not reopen the film", () => {
   const { video, source, showing } = rig();
   source.setUrl("a");
   showing(5);
@@ -136,7 +136,7 @@ test("a film that failed while the daemon was away is opened as soon as it is ba
   expect(video.currentTime).toBe(20);
 });
 
-test("a network error with the daemon there is tried again, ever later, and given up in the end", async () => {
+test("a network error while the daemon is connected is retried with growing delays, then final", async () => {
   const { clock, video, source, fail } = rig();
   source.setUrl("a");
   for (let failure = 0; failure < MOST_FAILURES; failure++) {
@@ -152,7 +152,7 @@ test("a network error with the daemon there is tried again, ever later, and give
   expect(video.opened).toHaveLength(2 + MOST_FAILURES);
 });
 
-test("a film that goes on after a failure has all attempts again", async () => {
+test("a film that plays on after a failure has all attempts again", async () => {
   const { clock, source, showing, fail } = rig();
   source.setUrl("a");
   for (let failure = 1; failure <= 3 * MOST_FAILURES; failure++) {
@@ -163,7 +163,7 @@ test("a film that goes on after a failure has all attempts again", async () => {
   expect(source.trouble).toBeUndefined();
 });
 
-test("a damaged place that is shown each time before it fails is soon given up, and only this place", async () => {
+test("damage after a shown frame is final after few attempts, for this place only", async () => {
   const { clock, video, source, metadata, showing, fail } = rig();
   source.setUrl("a");
   showing(50);
@@ -191,8 +191,8 @@ test("a long network failure at one place does not blame the film at other place
   expect(source.trouble?.isHere).toBe(true);
 });
 
-describe("while bytes don't come", () => {
-  test("no attempts are made and the film is not blamed; once bytes arrive it is opened at its place", async () => {
+describe("while bytes do not arrive", () => {
+  test("the film is neither tried nor blamed, and opens at its place once bytes arrive", async () => {
     for (const code of [NETWORK, DECODE, NOT_SUPPORTED]) {
       const { clock, video, source, metadata, fail } = rig(42);
       source.setUrl("a");
@@ -228,7 +228,7 @@ describe("while bytes don't come", () => {
     expect([source.trouble, source.recovering]).toEqual([undefined, true]);
   });
 
-  test("with few of them it is tried on and on", async () => {
+  test("with scarce bytes the film is tried without end", async () => {
     const { clock, video, source, fail } = rig();
     source.setUrl("a");
     source.setSupply("scarce");
@@ -239,7 +239,7 @@ describe("while bytes don't come", () => {
     expect([source.trouble, video.opened.length]).toEqual([undefined, 1 + 5 * MOST_FAILURES]);
   });
 
-  test("a user can look at another place, which may be there", () => {
+  test("the user can seek to another place, which may be on disk", () => {
     const { video, source, metadata, showing, fail } = rig();
     source.setUrl("a");
     showing(10);
@@ -331,7 +331,7 @@ test("what a film lacks is shown, the picture first", () => {
   expect(lackWords({ picture: false, sound: false })).toBeUndefined();
 });
 
-test("whoever feeds the media may give up for good, or be tried again", async () => {
+test("a failure of the engine is final, or is retried", async () => {
   const { clock, video, source, metadata, showing } = rig();
   source.setUrl("a");
   metadata();

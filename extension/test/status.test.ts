@@ -28,12 +28,12 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
   expect(told(more)).toMatchObject({ text, tone });
 }
 
-describe("a viewer that waits hears", () => {
+describe("while the film waits, the status says", () => {
   test("how many pieces and how long", () =>
     check({ wait: wait() }, "Waiting for 3 of 4 pieces · about 2 s", "waiting"));
   test("no time when none is known", () =>
     check({ wait: wait({ etaMs: null }) }, "Waiting for 3 of 4 pieces", "waiting"));
-  test("of one piece in the singular", () =>
+  test("one piece in the singular", () =>
     check(
       { wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) },
       "Waiting for a piece · less than 1 s",
@@ -53,12 +53,12 @@ describe("a viewer that waits hears", () => {
     ));
   test("that the disk is being checked", () =>
     check({ wait: wait({ reason: "checking" }) }, "Checking files…", "waiting"));
-  test("that it is only being opened", () => check({}, "Opening…", "waiting"));
-  test("that it is a jump", () =>
+  test("that the film is being opened", () => check({}, "Opening…", "waiting"));
+  test("that the film is seeking", () =>
     check({ media: { ...STARVED, opened: true, seeking: true } }, "Seeking…", "waiting"));
 });
 
-describe("a viewer hears what to do", () => {
+describe("the status says what to do", () => {
   test("when a server is gone, or wants another token", () => {
     const down = { kind: "down", cause: "unreachable", message: "" } as const;
     check(
@@ -132,14 +132,14 @@ describe("a viewer hears what to do", () => {
     check({ file: undefined }, "This torrent has no such file.", "trouble"));
 });
 
-describe("a viewer hears of the daemon", () => {
+describe("about the daemon, the status says", () => {
   test("that it is gone", () =>
     check(
       { link: { kind: "connecting" } },
       "Lost connection to the daemon. Reconnecting…",
       "waiting",
     ));
-  test("that it is to come", () =>
+  test("that it is being started", () =>
     check(
       { link: { kind: "connecting" }, wasConnected: false },
       "Connecting to the daemon…",
@@ -151,7 +151,7 @@ describe("a viewer hears of the daemon", () => {
       "Lost connection to the engine. Restarting it…",
       "waiting",
     ));
-  test("before anything else", () =>
+  test("so before anything else", () =>
     check(
       { link: { kind: "connecting" }, media: FED },
       "Lost connection to the daemon. Reconnecting…",
@@ -159,13 +159,13 @@ describe("a viewer hears of the daemon", () => {
     ));
 });
 
-describe("a viewer that is fed hears little", () => {
+describe("while bytes arrive, the status is quiet", () => {
   test("while it plays, whatever its read-ahead waits for", () =>
     check({ media: FED, wait: wait() }, "Playing", "quiet"));
   test("while it is paused", () => check({ media: { ...FED, paused: true } }, "Paused", "quiet"));
   test("at the end", () =>
     check({ media: { ...FED, starved: true, ended: true } }, "The end", "quiet"));
-  test("while a torrent is in trouble that does not concern it yet", () =>
+  test("while trouble of the torrent does not stop the film yet", () =>
     check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
 });
 
@@ -179,14 +179,14 @@ test("with several requests, the last waiting one is shown", () => {
   expect(waitOf([stream()])).toBeUndefined();
 });
 
-test("a screen reader hears why it waits, and no estimate that changes by the second", () => {
+test("the text for screen readers has the reason, but no estimate that changes every second", () => {
   const first = told({ wait: wait() });
   const later = told({ wait: wait({ etaMs: 9_000, havePieces: 2 }) });
   expect([later.text === first.text, later.spoken]).toEqual([false, first.spoken]);
   expect(told({ wait: wait({ reason: "no_source" }) }).spoken).not.toBe(first.spoken);
 });
 
-test("whether bytes come follows from the torrent, and from what the film waits for", () => {
+test("the supply of bytes follows from the torrent and from what the film waits for", () => {
   const check = (
     state: TorrentState,
     verified: number,

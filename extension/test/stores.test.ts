@@ -10,7 +10,7 @@ test("a forbidden store keeps nothing and throws nothing", () => {
   expect(store.getItem("a")).toBeNull();
 });
 
-test("a store that is full keeps what it had", () => {
+test("a full store keeps its values", () => {
   const kept = new Map([["a", "1"]]);
   const store = guarded(() => ({
     getItem: (name) => kept.get(name) ?? null,

@@ -77,7 +77,7 @@ test("a change to an unknown revision is a gap, and so is an unknown name", () =
   ).toBeUndefined();
 });
 
-test("the whole is taken whatever was known", () => {
+test("a whole topic is taken, whatever was known", () => {
   const known = applied(undefined, told(undefined, [file()], 8));
   expect(applied(known, told(undefined, [], 1))).toEqual({
     revision: 1,
@@ -85,12 +85,12 @@ test("the whole is taken whatever was known", () => {
   });
 });
 
-test("a change of nothing keeps the very list", () => {
+test("an empty change keeps the same list", () => {
   const first = applied(undefined, told(undefined, [file()], 1));
   expect(filesOf(applied(first, told([file()], [file()], 2)))).toBe(filesOf(first));
 });
 
-test("peers come as a whole each time", () => {
+test("peers are always sent whole", () => {
   const first = applied(undefined, {
     topic: "peers/h",
     from: null,

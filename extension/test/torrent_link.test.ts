@@ -22,7 +22,7 @@ function called(typed: string, name: string): void {
 }
 
 describe("a link", () => {
-  test("to a magnet is taken as it is, without what surrounds it", () => {
+  test("to a magnet is taken unchanged, without surrounding characters", () => {
     check(MAGNET, { kind: "add_magnet", uri: MAGNET });
     check(`  <${MAGNET}>\n`, { kind: "add_magnet", uri: MAGNET });
     check(MAGNET.toUpperCase(), { kind: "add_magnet", uri: MAGNET.toUpperCase() });
@@ -62,9 +62,9 @@ describe("a link", () => {
     "blob:https://x/1",
   ])("%s is refused in plain words", (typed) => check(typed, /Not a torrent link/));
 
-  test("to a magnet that is cut off is refused as that", () => check("magnet:", /incomplete/));
+  test("to a truncated magnet is refused with that reason", () => check("magnet:", /incomplete/));
 
-  test("longer than any is refused", () =>
+  test("that is too long is refused", () =>
     check(`${MAGNET}&dn=${"x".repeat(MAX_LINK_LENGTH)}`, /too long/));
 });
 
@@ -89,23 +89,23 @@ describe("the name of a link", () => {
 });
 
 describe("a text", () => {
-  test("of nothing but links is links, comments of a list of addresses aside", () => {
+  test("of nothing but links and comments gives its links", () => {
     expect(linksOf(`# dragged\r\n${MAGNET}\r\n\r\nhttps://example.org/a.torrent\n`)).toEqual([
       MAGNET,
       "https://example.org/a.torrent",
     ]);
   });
 
-  test("that says anything else is none", () => {
+  test("with anything else gives none", () => {
     for (const text of ["", "hello", `see ${MAGNET}`, `${MAGNET}\nand this`, "# only a comment"])
       expect(linksOf(text)).toEqual([]);
   });
 
-  test("with more links than anybody means is none", () =>
+  test("with too many links gives none", () =>
     expect(linksOf(`${MAGNET}\n`.repeat(MOST_LINKS + 1))).toEqual([]));
 });
 
-test("what counts as a magnet link has no space in it and a query", () => {
+test("a magnet link has a query and no space", () => {
   expect(isMagnet(MAGNET)).toBe(true);
   for (const text of ["magnet:", "magnet:?", `${MAGNET} `, `x${MAGNET}`, `${MAGNET}\nx`])
     expect(isMagnet(text)).toBe(false);

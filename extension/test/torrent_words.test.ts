@@ -22,7 +22,7 @@ const bare = torrent({
   wantedVerified: 0,
 });
 
-test("a magnet link says what it waits for, and claims nothing of its content", () => {
+test("a magnet link shows what it waits for, and nothing about its content", () => {
   expect(stateWords(bare)).toBe("Looking for peers");
   expect(stateWords({ ...bare, peers: 2 })).toBe("Getting the torrent’s description");
   const says = { code: "getting_description", have: 3, all: 17 } as const;
@@ -54,17 +54,17 @@ test("the state is not repeated by the message", () => {
   expect(messageWords(torrent({ state: "queued", says: { code: "queued" } }), false)).toBe("");
 });
 
-test("a torrent of empty files is all there", () => {
+test("a torrent of empty files is complete", () => {
   expect(share({ ...bare, state: "complete", fileCount: 1 })).toBe(1);
 });
 
-test("a torrent of which nothing is chosen says that, and has nothing", () => {
+test("a torrent without selected files says so", () => {
   const none = torrent({ state: "complete", wanted: 0, wantedVerified: 0 });
   expect(stateWords(none)).toBe("No files selected");
   expect([progressWords(none), shareWords(none), share(none)]).toEqual(["", "", 0]);
 });
 
-test("a torrent under way says how far it is", () => {
+test("a downloading torrent shows its progress", () => {
   const halfway = torrent({ verified: 500, wantedVerified: 500 });
   expect([progressWords(halfway), shareWords(halfway), share(halfway)]).toEqual([
     "500 B of 1.0 kB",
@@ -90,7 +90,7 @@ test("an ended transfer has no rate", () => {
   expect(rateWords(torrent({ state: "paused", downRateBps: 362_000, upRateBps: 1000 }))).toBe("");
 });
 
-test("a torrent of which only some is wanted counts that", () => {
+test("the progress covers only the selected files", () => {
   const some = torrent({ verified: 300, wanted: 400, wantedVerified: 300 });
   expect([progressWords(some), shareWords(some), share(some)]).toEqual([
     "300 B of 400 B selected",
@@ -100,14 +100,14 @@ test("a torrent of which only some is wanted counts that", () => {
   expect(progressWords({ ...some, state: "complete" })).toBe("400 B selected");
 });
 
-test("the remaining time comes from the rate of some seconds, and is hidden while nothing arrives", () => {
+test("the remaining time follows from the rate of some seconds, and is hidden without a rate", () => {
   const some = torrent({ wanted: 400, wantedVerified: 300, downRateBps: 1, peers: 1 });
   expect(stateWords({ ...some, etaS: 2 })).toBe("about 2 s left");
   expect(stateWords({ ...some, etaS: 2, stalled: true })).toBe("The peers stopped sending");
   expect(stateWords(some)).toBe("Waiting for peers to send");
 });
 
-test("a check says how far it is", () => {
+test("a check shows its progress", () => {
   expect(stateWords(torrent({ state: "checking" }))).toBe("Checking files");
   expect(stateWords(torrent({ state: "checking", checkProgress: 0.359 }))).toBe(
     "Checking files, 35%",

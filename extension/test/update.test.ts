@@ -21,13 +21,13 @@ function rig({ pages = false, serving = false } = {}) {
   return { clock, update, it };
 }
 
-test("without an update nothing is looked at, and nothing restarts", async () => {
+test("without an update nothing is checked or restarted", async () => {
   const { clock, it } = rig();
   await clock.advance(600_000);
   expect([it.looks, it.restarts]).toEqual([0, 0]);
 });
 
-test("an update is put in place when it has been quiet for a while", async () => {
+test("an update is installed after a quiet while", async () => {
   const { clock, update, it } = rig();
   update.isReady = true;
   await clock.advance(QUIET_MS - LOOK_MS);

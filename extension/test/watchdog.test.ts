@@ -25,7 +25,7 @@ function rig() {
   return { clock, born, dog };
 }
 
-test("a worker that shows life is left alone", async () => {
+test("a worker with progress is kept", async () => {
   const { clock, born, dog } = rig();
   for (let second = 0; second < 120; second++) {
     await clock.advance(1_000);
@@ -34,7 +34,7 @@ test("a worker that shows life is left alone", async () => {
   expect(born).toHaveLength(1);
 });
 
-test("a worker that is busy for half a minute at a time is slow, and works: it is left alone", async () => {
+test("a worker that is busy for half a minute at a time is kept", async () => {
   const { clock, born, dog } = rig();
   for (let turn = 0; turn < 20; turn++) {
     await clock.advance(STUCK_MS / 2);
@@ -55,7 +55,7 @@ test("a worker that makes no progress is terminated after a minute and replaced"
   expect(dog.worker).toBe(born[1]!.worker);
 });
 
-test("a worker is not blamed for the sleep of the computer", async () => {
+test("the sleep of the computer does not count as a hang", async () => {
   const { clock, born, dog } = rig();
   dog.handleProgress(dog.worker!);
   clock.stall(3_600_000);
@@ -65,7 +65,7 @@ test("a worker is not blamed for the sleep of the computer", async () => {
   expect(born[0]!.worker.alive).toBe(false);
 });
 
-test("a failed worker is replaced soon, and after repeated failures ever later", async () => {
+test("a failed worker is replaced soon, after repeated failures with growing delays", async () => {
   const { clock, born, dog } = rig();
   const pauses: number[] = [];
   for (let round = 0; round < 9; round++) {
@@ -77,7 +77,7 @@ test("a failed worker is replaced soon, and after repeated failures ever later",
   expect(pauses).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]);
 });
 
-test("a long life is a fresh start", async () => {
+test("after a long life, earlier failures no longer count", async () => {
   const { clock, born, dog } = rig();
   dog.handleFailure(dog.worker!);
   await clock.advance(200);
@@ -91,7 +91,7 @@ test("a long life is a fresh start", async () => {
   expect(born.at(-1)!.at - brokeAt).toBe(200);
 });
 
-test("what a replaced worker still says is ignored", async () => {
+test("messages of a replaced worker are ignored", async () => {
   const { clock, born, dog } = rig();
   const first = dog.worker!;
   dog.handleFailure(first);

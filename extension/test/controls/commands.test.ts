@@ -48,14 +48,14 @@ const subtitles = (selected: string | undefined, delayS = 0) => ({
   subtitles: { tracks, selected, delayS, size: 1 },
 });
 
-test("a refused play is borne", async () => {
+test("a refused play() is ignored", async () => {
   const { video, commands } = scene();
   video.play.mockRejectedValue(new DOMException("no", "NotAllowedError"));
   commands.perform({ does: "toggle_play" });
   expect(video.play).toHaveBeenCalledOnce();
 });
 
-test("the volume goes in hundredths, stays within its bounds, and ends a mute", () => {
+test("the volume is rounded to hundredths, stays within its bounds, and ends a mute", () => {
   const { video, commands } = scene();
   for (let step = 0; step < 7; step++) commands.perform({ does: "volume_by", by: 0.05 });
   expect(video.volume).toBe(0.85);
@@ -77,13 +77,13 @@ test("unmuting restores the volume, or an audible one", () => {
   expect([video.volume, video.muted]).toEqual([0.5, false]);
 });
 
-test("the speed holds for the next film as well", () => {
+test("the speed also applies to the next film", () => {
   const { video, commands } = scene();
   commands.perform({ does: "speed_by", steps: 1 });
   expect([video.playbackRate, video.defaultPlaybackRate]).toEqual([1.25, 1.25]);
 });
 
-test("subtitles come back as they were", () => {
+test("turning subtitles on again selects the same track", () => {
   const { port, commands, change } = scene(subtitles("b"));
   commands.perform({ does: "toggle_subtitles" });
   expect(port.selectSubtitles).toHaveBeenLastCalledWith(undefined);
@@ -92,7 +92,7 @@ test("subtitles come back as they were", () => {
   expect(port.selectSubtitles).toHaveBeenLastCalledWith("b");
 });
 
-test("subtitles that were never on begin with the first, and those that are gone as well", () => {
+test("turning subtitles on selects the first track if none was selected, or it is gone", () => {
   const { port, commands } = scene(subtitles(undefined));
   commands.perform({ does: "toggle_subtitles" });
   expect(port.selectSubtitles).toHaveBeenLastCalledWith("a");
@@ -105,7 +105,7 @@ test("a film without subtitles says so", () => {
   expect(flash).toHaveBeenCalledOnce();
 });
 
-test("subtitles go round by way of off, sound tracks without", () => {
+test("cycling through subtitles includes off, cycling through sound tracks does not", () => {
   const { port, commands, change } = scene({ ...subtitles("b"), audio: { tracks, selected: "b" } });
   commands.perform({ does: "cycle_subtitles" });
   expect(port.selectSubtitles).toHaveBeenLastCalledWith(undefined);
@@ -116,27 +116,27 @@ test("subtitles go round by way of off, sound tracks without", () => {
   expect(port.selectAudio).toHaveBeenLastCalledWith("a");
 });
 
-test("episodes that there are not are not asked for", () => {
+test("missing episodes are not requested", () => {
   const { port, commands } = scene({ hasNext: true });
   commands.perform({ does: "next" });
   commands.perform({ does: "previous" });
   expect([port.next.mock.calls.length, port.previous.mock.calls.length]).toEqual([1, 0]);
 });
 
-test("shares of a film of unknown length are none, but for its beginning", () => {
+test("in a film of unknown length only the beginning can be seeked by share", () => {
   const { seeker, commands } = scene({}, NaN);
   commands.perform({ does: "seek_to_share", share: 0.5 });
   commands.perform({ does: "seek_to_share", share: 0 });
   expect(seeker.to.mock.calls).toEqual([[0]]);
 });
 
-test("a frame is as long as it was measured", () => {
+test("a frame step has the measured length of a frame", () => {
   const { seeker, commands } = scene();
   commands.perform({ does: "step_frame", direction: -1 });
   expect(seeker.by).toHaveBeenCalledWith(-0.05);
 });
 
-test("a delay goes in tenths, and only where subtitles are on", () => {
+test("the delay changes in tenths of a second, and only while subtitles are on", () => {
   const { port, commands, change } = scene(subtitles("a", 0.2));
   commands.perform({ does: "delay_by", seconds: 0.1 });
   expect(port.setSubtitleDelay).toHaveBeenLastCalledWith(0.3);

@@ -47,35 +47,35 @@ test.each([
   ["Escape", { does: "escape" }],
 ])("the key %j has its command", (key, command) => expect(pressed(key)).toEqual(command));
 
-test("Caps Lock and Shift change no letter’s meaning", () => {
+test("Caps Lock and Shift do not change what a letter does", () => {
   expect(pressed("K")).toEqual(pressed("k"));
   expect(pressed("N")).toEqual({ does: "next" });
   expect(pressed("P")).toEqual({ does: "previous" });
 });
 
-test("other keys are not ours", () => {
+test("other keys do nothing", () => {
   for (const key of ["Tab", "Enter", "a", "F5", "Shift", "Dead", "PageDown"])
     expect(pressed(key)).toBeUndefined();
 });
 
-test("single frames are for paused films", () => {
+test("the keys for single frames work only while paused", () => {
   expect(pressed(".")).toBeUndefined();
   expect(pressed(".", { paused: true })).toEqual({ does: "step_frame", direction: 1 });
   expect(pressed(",", { paused: true })).toEqual({ does: "step_frame", direction: -1 });
 });
 
-test("Ctrl, Meta and Alt belong to the browser, and a composed letter to its composition", () => {
+test("keys with Ctrl, Meta or Alt, and keys of a composition, do nothing", () => {
   for (const modifier of ["ctrlKey", "metaKey", "altKey", "isComposing"])
     expect(pressed("f", { [modifier]: true })).toBeUndefined();
 });
 
-test("keys that scroll are the page’s while something beside the player has the focus", () => {
+test("scrolling keys scroll the page while an element outside of the player has the focus", () => {
   for (const key of ["ArrowUp", "ArrowDown", "ArrowLeft", "Home", "End"])
     expect(pressed(key, { taker: "press", scrolls: "everything" })).toBeUndefined();
   expect(pressed("k", { taker: "press", scrolls: "everything" })).toEqual({ does: "toggle_play" });
 });
 
-test("of a page that does not fit the keys up and down are its own, and those to the sides the player’s", () => {
+test("on a page taller than the window, up and down scroll, and left and right seek", () => {
   for (const key of ["ArrowUp", "ArrowDown", "Home", "End"])
     expect(pressed(key, { scrolls: "up_and_down" })).toBeUndefined();
   expect(pressed("ArrowLeft", { scrolls: "up_and_down" })).toEqual({
@@ -102,7 +102,7 @@ test("a focused slider keeps the arrows, and no other key", () => {
   expect(pressed(" ", { taker: "slider" })).toEqual({ does: "toggle_play" });
 });
 
-test("a key held down repeats what moves, and toggles once", () => {
+test("a key held down repeats steps, but toggles once", () => {
   expect(pressed("ArrowRight", { repeat: true })).toEqual({ does: "seek_by", seconds: 5 });
   for (const key of ["f", "m", "k", "c", "i", "n"])
     expect(pressed(key, { repeat: true })).toBe("ignored");

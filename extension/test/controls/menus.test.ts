@@ -44,9 +44,9 @@ function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[])
   expect(drawn).toEqual(lines);
 }
 
-test("subtitles that are off have neither delay nor size", () =>
+test("while subtitles are off, the menu has neither delay nor size", () =>
   check("subtitles", scene(subtitles(undefined)), ["*Off", "-English", "-German", " Add a file…"]));
-test("subtitles that are on have both", () =>
+test("while subtitles are on, the menu has delay and size", () =>
   check("subtitles", scene(subtitles("g")), [
     "-Off",
     "-English",
@@ -57,14 +57,14 @@ test("subtitles that are on have both", () =>
     " Smaller subtitles",
     " Larger subtitles",
   ]));
-test("a film without subtitles takes files", () =>
+test("a film without subtitles offers to add a file", () =>
   check("subtitles", scene(), ["*Off", " Add a file…"]));
-test("the sound tracks", () =>
+test("the menu of sound tracks", () =>
   check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), [
     "*English",
     "-German",
   ]));
-test("more holds what the row does not", () =>
+test("the menu “more” contains what has no button in the row", () =>
   check(
     "more",
     scene(
@@ -73,7 +73,7 @@ test("more holds what the row does not", () =>
     ),
     [">Audio track: German", ">Speed: Normal", " Picture-in-picture", " Next episode"],
   ));
-test("one sound track is no choice", () =>
+test("a single sound track is not offered", () =>
   check(
     "more",
     { ...scene({ audio: { tracks: [english], selected: "e" } }), canPictureInPicture: false },
@@ -106,9 +106,9 @@ test("sizes stay within their bounds", () => {
   expect(press("smaller", 0, 0.5).port.setSubtitleSize).toHaveBeenCalledWith(0.5);
 });
 
-test("off is undefined to the session", () =>
+test("the item Off selects undefined", () =>
   expect(press("", 0, 1).port.selectSubtitles).toHaveBeenCalledExactlyOnceWith(undefined));
-test("a file is chosen by the page", () =>
+test("the item for a file opens the page's file chooser", () =>
   expect(press("file", 0, 1).chooseFiles).toHaveBeenCalledOnce());
 
 test("the current choice is named, if there is one", () => {
@@ -117,7 +117,7 @@ test("the current choice is named, if there is one", () => {
   expect(chosenIn("audio", scene())).toBe("");
 });
 
-test("speeds go up and down their list, and stop at its ends", () => {
+test("speeds step through their list and stop at its ends", () => {
   expect([
     rateAfter(1, 1),
     rateAfter(1, -1),
@@ -128,7 +128,7 @@ test("speeds go up and down their list, and stop at its ends", () => {
   ]).toEqual([1.25, 0.75, 3, 0.25, 1.25, 1]);
 });
 
-test("arrows go round, letters find", () => {
+test("arrows wrap around, and letters find items", () => {
   const labels = ["Off", "English", "German", "Estonian"];
   const moves: [string, number][] = [
     ["ArrowDown", 3],

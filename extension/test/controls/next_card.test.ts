@@ -16,7 +16,7 @@ function scene() {
   };
 }
 
-test("every second is reported, the first at once, and the end once", async () => {
+test("each second is reported, the first at once, and the end is reported once", async () => {
   const { clock, said, countdown } = scene();
   countdown.start(3);
   expect(said).toEqual([3]);
@@ -25,7 +25,7 @@ test("every second is reported, the first at once, and the end once", async () =
   expect(clock.pending).toBe(0);
 });
 
-test("a countdown that is stopped says no more", async () => {
+test("a stopped countdown reports nothing more", async () => {
   const { clock, said, countdown } = scene();
   countdown.start(3);
   await clock.advance(1_500);
@@ -34,7 +34,7 @@ test("a countdown that is stopped says no more", async () => {
   expect(said).toEqual([3, 2]);
 });
 
-test("timers that ring late don’t lengthen it", async () => {
+test("late timers don’t lengthen the countdown", async () => {
   const { clock, said, countdown } = scene();
   countdown.start(10);
   clock.stall(8_400);

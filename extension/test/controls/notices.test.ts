@@ -56,7 +56,7 @@ test("a volume is shown, and only a mute is spoken", () => {
   expect([notices.flash?.words, notices.spoken]).toEqual(["Muted", "Muted"]);
 });
 
-test("quick skips in one direction add up, and turn with their direction", async () => {
+test("quick skips in one direction add up, and start anew in the other", async () => {
   const { clock, notices } = scene();
   for (const seconds of [10, 10]) notices.showSkip(seconds);
   expect([notices.flash?.words, notices.flash?.side]).toEqual(["+20 s", 1]);

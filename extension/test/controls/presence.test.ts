@@ -36,7 +36,7 @@ test.each(["paused", "menu", "drag", "focus"] as const)(
   },
 );
 
-test("one reason of two is enough", async () => {
+test("one of two reasons keeps the controls visible", async () => {
   const { clock, presence } = scene();
   presence.hold("menu", true);
   presence.hold("paused", true);
@@ -45,7 +45,7 @@ test("one reason of two is enough", async () => {
   expect(presence.shown).toBe(true);
 });
 
-test("a reason that was not there before is not lost twice", async () => {
+test("removing a reason that does not apply has no effect", async () => {
   const { clock, presence } = scene();
   await clock.advance(5_000);
   presence.hold("focus", false);

@@ -16,7 +16,7 @@ function scene(duration = 100, position = 50) {
   return { clock, film, sent, seeker, changes: () => changes };
 }
 
-test("a request is sent at once, and shown until the element is there", () => {
+test("a request is sent at once, and is the target until the element arrives", () => {
   const { film, sent, seeker } = scene();
   seeker.to(80);
   expect(sent).toEqual([80]);
@@ -26,7 +26,7 @@ test("a request is sent at once, and shown until the element is there", () => {
   expect(seeker.target).toBeUndefined();
 });
 
-test("an element that is elsewhere leaves the request standing", () => {
+test("a move of the element to another place leaves the request pending", () => {
   const { film, seeker } = scene();
   seeker.to(80);
   film.position = 0;
@@ -34,7 +34,7 @@ test("an element that is elsewhere leaves the request standing", () => {
   expect(seeker.target).toBe(80);
 });
 
-test("quick steps add up, though the element has not moved yet", async () => {
+test("quick steps add up before the element has moved", async () => {
   const { clock, sent, seeker } = scene();
   for (let press = 0; press < 4; press++) seeker.by(5);
   expect(seeker.target).toBe(70);
@@ -42,7 +42,7 @@ test("quick steps add up, though the element has not moved yet", async () => {
   expect(sent).toEqual([55, 70]);
 });
 
-test("a key held down sends five requests a second at most, and the last one always", async () => {
+test("a key held down sends at most five requests a second, and always the last one", async () => {
   const { clock, sent, seeker } = scene(1000, 0);
   for (let press = 0; press < 30; press++) {
     seeker.by(5);
@@ -61,7 +61,7 @@ test("places are clamped to the film", () => {
   expect(seeker.target).toBe(100);
 });
 
-test("a film of unknown length can be seeked forwards, and a place that is not a number is ignored", () => {
+test("a film of unknown length can be seeked forwards, and NaN is ignored", () => {
   const { sent, seeker } = scene(Infinity);
   seeker.to(5000);
   seeker.to(NaN);
@@ -79,7 +79,7 @@ test("a request that the element does not follow is dropped", async () => {
   expect(changes()).toBe(before + 1);
 });
 
-test("another film drops all requests of the former one, also unsent ones", async () => {
+test("another film drops all requests for the former one, also unsent ones", async () => {
   const { clock, sent, seeker } = scene();
   seeker.to(80);
   seeker.to(90);
@@ -89,7 +89,7 @@ test("another film drops all requests of the former one, also unsent ones", asyn
   expect(clock.pending).toBe(0);
 });
 
-test("a request that waits is kept, though the element is close to it already", async () => {
+test("an unsent request is kept although the element is already close to its time", async () => {
   const { clock, sent, seeker } = scene();
   seeker.to(80);
   seeker.to(50.5);

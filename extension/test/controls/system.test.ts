@@ -30,7 +30,7 @@ function screen() {
   return { locks, scene, wake, held: () => locks.filter((lock) => !lock.released).length };
 }
 
-test("the screen is held while it is wanted, once", async () => {
+test("one wake lock is held while it is wanted", async () => {
   const { wake, locks, held } = screen();
   wake.want(true);
   await settle();
@@ -42,7 +42,7 @@ test("the screen is held while it is wanted, once", async () => {
   expect(held()).toBe(0);
 });
 
-test("a page that comes back asks again", async () => {
+test("a page that becomes visible requests the lock again", async () => {
   const { wake, scene, locks, held } = screen();
   wake.want(true);
   await settle();
@@ -57,7 +57,7 @@ test("a page that comes back asks again", async () => {
   expect([locks.length, held()]).toEqual([2, 1]);
 });
 
-test("a lock that comes after the pause is let go", async () => {
+test("a lock that arrives after the pause is released", async () => {
   const { wake, scene, locks, held } = screen();
   let give = () => {};
   scene.answer = new Promise((resolve) => (give = resolve));
@@ -69,7 +69,7 @@ test("a lock that comes after the pause is let go", async () => {
   expect([locks.length, held()]).toEqual([1, 0]);
 });
 
-test("a refusal is borne, and tried again with the next play", async () => {
+test("a refused lock is requested again with the next play", async () => {
   const { wake, scene, held } = screen();
   scene.refuse = true;
   wake.want(true);
@@ -127,7 +127,7 @@ test("the panel’s buttons reach the film", () => {
   ]);
 });
 
-test("the panel has buttons for those neighbours only that there are", () => {
+test("the panel has buttons only for existing neighbours", () => {
   const subject = panel();
   subject.describe("Harbour", false, true);
   expect([handlers.get("previoustrack"), typeof handlers.get("nexttrack")]).toEqual([
@@ -141,7 +141,7 @@ test("the panel has buttons for those neighbours only that there are", () => {
   ]);
 });
 
-test("the panel’s position stays within the film, and is none while the length is unknown", () => {
+test("the panel’s position stays within the film, and is unset while the length is unknown", () => {
   const subject = panel();
   const state = { opened: true, paused: false, timeS: 101, rate: 1.5 } as MediaState;
   subject.follow(state, 100);
@@ -177,7 +177,7 @@ test("the volume is remembered", () => {
   expect(recallControls(store)).toEqual({ volume: 0.4, muted: true, remaining: true });
 });
 
-test("broken memories are none", () => {
+test("unreadable stored settings are ignored", () => {
   for (const told of ["", "null", "7", '{"volume":3,"muted":"yes"}', "{"]) {
     expect(recallControls(storage(told))).toEqual({ volume: 1, muted: false, remaining: false });
   }

@@ -18,7 +18,7 @@ function check(taps: [number, number][], done: string): void {
 }
 
 test("one tap acts at once", () => check([[0, 0.1]], "."));
-test("two at the right skip forwards", () =>
+test("two taps at the right skip forwards", () =>
   check(
     [
       [0, 0.9],
@@ -26,7 +26,7 @@ test("two at the right skip forwards", () =>
     ],
     ".>",
   ));
-test("two at the left skip back", () =>
+test("two taps at the left skip back", () =>
   check(
     [
       [0, 0.1],
@@ -34,7 +34,7 @@ test("two at the left skip back", () =>
     ],
     ".<",
   ));
-test("two slow ones are two", () =>
+test("two slow taps are two single taps", () =>
   check(
     [
       [0, 0.9],
@@ -42,7 +42,7 @@ test("two slow ones are two", () =>
     ],
     "..",
   ));
-test("further ones go on, and may be slower", () =>
+test("further taps continue a skip, and may be slower", () =>
   check(
     [
       [0, 0.9],
@@ -52,7 +52,7 @@ test("further ones go on, and may be slower", () =>
     ],
     ".>>>",
   ));
-test("two at different sides are two", () =>
+test("taps at different sides are single taps", () =>
   check(
     [
       [0, 0.1],
@@ -60,7 +60,7 @@ test("two at different sides are two", () =>
     ],
     "..",
   ));
-test("two in the middle are two", () =>
+test("taps in the middle are single taps", () =>
   check(
     [
       [0, 0.5],

@@ -8,7 +8,7 @@ import {
   trackName,
 } from "../../src/player/controls/words";
 
-test("times as digits have hours when they need them, or their neighbour does", () => {
+test("times as digits have hours if they or the duration need them", () => {
   expect([0, 65, 3605.9].map((time) => clockTime(time))).toEqual(["0:00", "1:05", "1:00:05"]);
   expect(clockTime(65, 7200)).toBe("0:01:05");
   expect(clockTime(NaN)).toBe("–:––");

@@ -16,7 +16,7 @@ test("only changed reasons are announced, and nothing about the first state", ()
   );
 });
 
-test("a torrent that comes is no news here", () => {
+test("a new torrent is not announced", () => {
   const announcer = new Announcer();
   announcer.look([]);
   expect(announcer.look([torrent({ state: "complete" })])).toBeUndefined();

@@ -16,13 +16,13 @@ function check(by: Sort["by"], wanted: string[]): void {
 }
 
 test("the newest come first", () => check("added", ["Episode 10", "Épisode 9", "Zebra"]));
-test("names are in the order of people", () => check("name", ["Épisode 9", "Episode 10", "Zebra"]));
+test("names are in natural order", () => check("name", ["Épisode 9", "Episode 10", "Zebra"]));
 test("the largest come first", () => check("size", ["Episode 10", "Zebra", "Épisode 9"]));
-test("the fullest come first", () => check("progress", ["Zebra", "Épisode 9", "Episode 10"]));
-test("the fastest come first, whichever way", () =>
+test("the most complete come first", () => check("progress", ["Zebra", "Épisode 9", "Episode 10"]));
+test("the fastest come first, by download or upload", () =>
   check("rate", ["Zebra", "Episode 10", "Épisode 9"]));
 
-test("every word is looked for, in any case and without marks", () => {
+test("the search finds all words, ignoring case and accents", () => {
   const names = (search: string) =>
     arranged(rows, search, { by: "added", reversed: false }).map(({ name }) => name);
   expect(names("episode")).toEqual(["Episode 10", "Épisode 9"]);

@@ -3,7 +3,7 @@ import { limitsOf, sharingOf } from "../../src/list/limits_form";
 
 const none = { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null };
 
-test("limits come back as they were found", () => {
+test("an unchanged form keeps the limits", () => {
   const sharing = { downLimitBps: 1_234_567, upLimitBps: 1, ratioPercent: 150, seedS: 90 };
   expect(limitsOf(sharing)).toEqual({
     download: "1.234567",

@@ -23,7 +23,7 @@ function lines(more: Partial<Shown> = {}, isKnown = true) {
 const open = (infoHash: string) => infoHash === HASH;
 const keys = (more: Partial<Shown>) => lines(more).map(({ key }) => key.replace(HASH, "H"));
 
-test("closed torrents are a line each", () => expect(keys({})).toEqual(["H", other]));
+test("each closed torrent has one line", () => expect(keys({})).toEqual(["H", other]));
 
 test("an open torrent has its tools, folders and files below it", () => {
   expect(keys({ isOpen: open })).toEqual([
@@ -38,11 +38,11 @@ test("an open torrent has its tools, folders and files below it", () => {
   ]);
 });
 
-test("details come before files, of which there may be many", () => {
+test("details come before the files", () => {
   expect(keys({ isOpen: open, hasDetails: open }).slice(1, 3)).toEqual(["H/tools", "H/details"]);
 });
 
-test("of a link that is not described yet only the details are there", () => {
+test("a magnet link without metadata has only details", () => {
   const link = torrent({ state: "metadata", pieceCount: 0, fileCount: 0, files: [] });
   const shown: Shown = {
     isOpen: open,
@@ -56,11 +56,11 @@ test("of a link that is not described yet only the details are there", () => {
   expect(kinds).toEqual(["torrent", "details"]);
 });
 
-test("its contents show when they are known", () => {
+test("contents are shown once they are known", () => {
   expect(lines({ isOpen: open }, false).map(({ kind }) => kind)).toEqual(["torrent", "torrent"]);
 });
 
-test("files are looked for, and that there is none is a line", () => {
+test("files are searched, and a search without result has a line", () => {
   expect(keys({ isOpen: open, searchIn: () => "c.mkv" })).toEqual([
     "H",
     "H/tools",
@@ -76,7 +76,7 @@ test("files are looked for, and that there is none is a line", () => {
   ]);
 });
 
-test("every line knows its place among its kin", () => {
+test("each line knows its position among its siblings", () => {
   const places = lines({ isOpen: open }).map(({ level, position, siblings }) =>
     [level, position, siblings].join(),
   );

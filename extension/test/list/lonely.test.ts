@@ -5,7 +5,7 @@ import { torrent } from "../samples";
 const link = (more = {}) => torrent({ state: "metadata", peers: 0, ...more });
 const { infoHash } = link();
 
-test("a link is lonely after a long time without peers, and the time until then is known", () => {
+test("a magnet link is lonely after a long time without peers, and that time is known in advance", () => {
   const lonely = new Lonely();
   lonely.look([link()], 1000);
   lonely.look([link()], 20_000);
@@ -19,7 +19,7 @@ test("a link is lonely after a long time without peers, and the time until then 
   ]);
 });
 
-test("a peer ends it, and the time begins again", () => {
+test("a peer ends loneliness, and the time starts again", () => {
   const lonely = new Lonely();
   lonely.look([link()], 0);
   lonely.look([link({ peers: 1 })], 10);

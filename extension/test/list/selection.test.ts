@@ -3,13 +3,13 @@ import { Selection } from "../../src/list/selection";
 
 const SHOWN = ["a", "b", "c", "d"];
 
-test("one by one, in the order of the list", () => {
+test("torrents are selected one by one, in the order of the list", () => {
   const selection = new Selection();
   for (const one of ["c", "a", "b", "b"]) selection.toggle(one);
   expect(selection.of(SHOWN)).toEqual(["a", "c"]);
 });
 
-test("from one to another, both ways", () => {
+test("a range is selected in both directions", () => {
   const selection = new Selection();
   selection.toggle("c");
   selection.extend(SHOWN, "a");
@@ -18,7 +18,7 @@ test("from one to another, both ways", () => {
   expect(selection.of(SHOWN)).toEqual(SHOWN);
 });
 
-test("a range without a start is the one torrent", () => {
+test("a range without a start is one torrent", () => {
   const selection = new Selection();
   selection.extend(SHOWN, "b");
   expect(selection.of(SHOWN)).toEqual(["b"]);

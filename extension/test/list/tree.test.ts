@@ -18,7 +18,7 @@ const words = (items: readonly TreeItem[], paths = PATHS) =>
   );
 const never = () => false;
 
-test("folders come before files, numbers in the order of people, and what all have in common is left out", () => {
+test("folders come before files in natural order, and a folder shared by all is left out", () => {
   expect(words(itemsOf(treeOf(files(PATHS)), never, undefined))).toEqual([
     "Extras/Sound/",
     "  a.flac",
@@ -48,7 +48,7 @@ test("collapsed folders are hidden, unless the search matches inside", () => {
   expect(words(itemsOf(root, folded, (at) => at === 1))).toEqual(["Season 2/", "  10.mkv"]);
 });
 
-test("one file, and no file, make no folder", () => {
+test("a torrent of one file or none has no folder", () => {
   expect(words(itemsOf(treeOf(files(["film.mp4"])), never, undefined), ["film.mp4"])).toEqual([
     "film.mp4",
   ]);

@@ -11,7 +11,7 @@ function store(items: Record<string, string> = {}) {
   };
 }
 
-test("a list is found as it was left", () => {
+test("the stored state of the list is restored", () => {
   const memory = store();
   const state = new ListState(viewIn(memory), sortIn(memory));
   state.setOpen(HASH, true);
@@ -41,7 +41,7 @@ test("unreadable state is ignored", () => {
   expect(sortIn(broken)).toEqual({ by: "added", reversed: false });
 });
 
-test("nothing is remembered of a torrent that is removed", () => {
+test("the state of a removed torrent is dropped", () => {
   const state = new ListState(viewIn(store()), sortIn(store()));
   state.setOpen(HASH, true);
   const words = { text: "no", isWrong: true };

@@ -66,7 +66,7 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
 const english = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => `${ENGLISH}:${from + index}`);
 
-test("without a track that is wanted nothing is read", async () => {
+test("without a selected track nothing is read", async () => {
   const { beside, log } = film();
   beside.began(0);
   beside.came(50);
@@ -74,7 +74,7 @@ test("without a track that is wanted nothing is read", async () => {
   expect(log.reads).toEqual([]);
 });
 
-test("lines come as far as the conversion has, and no byte beyond it is read", async () => {
+test("cues come as far as the conversion is, and no byte beyond is read", async () => {
   const { beside, cues, log, lines } = film();
   cues.select(new Set([ENGLISH]));
   beside.began(10);
@@ -96,7 +96,7 @@ test("lines come as far as the conversion has, and no byte beyond it is read", a
   expect(lines).toHaveLength(SECONDS - 6);
 });
 
-test("after a seek reading begins there, and no line comes twice", async () => {
+test("after a seek reading starts there, and no cue comes twice", async () => {
   const { beside, cues, log, lines } = film();
   cues.select(new Set([ENGLISH]));
   beside.began(0);
@@ -115,7 +115,7 @@ test("after a seek reading begins there, and no line comes twice", async () => {
   expect(lines).toContain(`${ENGLISH}:30`);
 });
 
-test("a track that is chosen late comes from where the element is", async () => {
+test("the cues of a track chosen late start at the element's place", async () => {
   const { beside, cues, lines } = film();
   cues.select(new Set([ENGLISH]));
   beside.began(0);

@@ -17,7 +17,7 @@ const until = async (what: string, ask: () => boolean) => {
 };
 
 describe("addresses", () => {
-  test("the film's key goes along, its part does not", () => {
+  test("the address keeps the film's key, but not its part", () => {
     expect(
       convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", {
         start: 12.3456,
@@ -31,7 +31,7 @@ describe("addresses", () => {
 describe("what ffmpeg writes", () => {
   const boxes = new Boxes().push(sample("converted.mp4"));
   const described = describeMoov(boxes.find(({ type }) => type === "moov")!.bytes);
-  test("is cut into boxes, however it comes", () => {
+  test("is cut into boxes, whatever the sizes of its chunks", () => {
     const bytes = sample("converted.mp4");
     const random = chance(3);
     for (const most of [1, 7, 5000]) {
@@ -51,7 +51,7 @@ describe("what ffmpeg writes", () => {
   });
   test("names its codecs", () =>
     expect(described.type).toBe('video/mp4; codecs="avc1.42c00a,mp4a.40.2"'));
-  test("tells the times and key frames of its fragments", () => {
+  test("contains the times and key frames of its fragments", () => {
     const spans = boxes
       .filter(({ type }) => type === "moof")
       .map(({ bytes }) => span(bytes, described)!);
@@ -65,7 +65,7 @@ describe("what ffmpeg writes", () => {
       spans.flatMap(({ key }) => (key === undefined ? [] : [Math.round(key * 100) / 100])),
     ).toEqual([0, 2, 4]);
   });
-  test("flipped bytes give an answer or a trouble, nothing else", () => {
+  test("flipped bytes give a result or an error of ours", () => {
     const random = chance(9);
     for (let count = 0; count < 300; count += 1) {
       const bytes = sample("converted.mp4").slice(0, 6000);
@@ -325,7 +325,7 @@ describe("a conversion", () => {
     expect(heard.troubles[0]!.trouble).toBe("gone");
     expect(asked.length).toBeLessThan(15);
   });
-  test("while the engine is being replaced, what the daemon refuses is asked for again", async () => {
+  test("while the engine is being replaced, refused requests are repeated", async () => {
     const { patience, heard, asked, ranges } = play({
       answers: [
         { status: 404, body: "gone" },
@@ -337,7 +337,7 @@ describe("a conversion", () => {
     expect(asked.length).toBeGreaterThan(60);
     expect(heard.troubles).toEqual([]);
   });
-  test("what ends long before the film does has broken off, unless it ends there again", async () => {
+  test("a stream that ends early is requested again, unless it ends there twice", async () => {
     // ffmpeg treats missing bytes as the film's end.
     const { media, asked, ranges } = play({ seconds: 25, ends: [12] });
     await until("the end", () => media.readyState === "ended");
@@ -363,12 +363,12 @@ describe("a conversion", () => {
     );
     expect(heard.troubles).toEqual([]);
   });
-  test("its end is never asked for beyond the last second", async () => {
+  test("no conversion is requested for the film's last second", async () => {
     const { media, asked } = play({ seconds: 20, at: 20 });
     await until("the end", () => media.readyState === "ended");
     expect(asked).toEqual(["start=19&video=h264&audio=0"]);
   });
-  test("closed, it asks for nothing more and says nothing", async () => {
+  test("a closed conversion requests and reports nothing", async () => {
     const { conversion, ranges, asked, signals, heard } = play();
     await until("a beginning", () => ranges().length > 0);
     conversion.seek(100);

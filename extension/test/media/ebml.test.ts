@@ -27,7 +27,7 @@ describe("numbers of variable length", () => {
         length,
       });
   });
-  test("a first byte of zero is no number", () => {
+  test("a first byte of zero is not a number", () => {
     expect(vint(new Uint8Array(9), 0)).toBe("invalid");
     expect(header(new Uint8Array(9))).toBe("invalid");
   });
@@ -51,7 +51,7 @@ describe("children", () => {
       [...children(concat([0xae], UNKNOWN_SIZE, [1, 2]))].map(({ data }) => [...data]),
     ).toEqual([[1, 2]]);
   });
-  test("2^20 tracks are not kept", () => {
+  test("of 2^20 tracks only a few are kept", () => {
     const one = el(0xae, el(0xd7, num(1, 4)));
     const many = new Uint8Array(one.length * 2 ** 16);
     for (let i = 0; i < 2 ** 16; i += 1) {
@@ -82,7 +82,7 @@ describe("lacing", () => {
       index === 0 ? sizeBytes(size, 2) : sizeBytes(size - sizes[index - 1]! + 2 ** 13 - 1, 2),
     );
 
-  test("all three give back the frames that went in", () => {
+  test("all three kinds give back the frames", () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       const random = chance(seed);
       const count = 1 + Math.floor(random() * 16);
@@ -102,7 +102,7 @@ describe("lacing", () => {
       }
     }
   });
-  test("sizes that the block does not have are refused", () => {
+  test("sizes beyond the block are refused", () => {
     expect(parseBlock(concat(head(1), [1, 200], [1, 2, 3]))).toBeUndefined();
     expect(
       parseBlock(concat(head(3), [2], sizeBytes(100, 2), sizeBytes(0, 2), [1])),
@@ -110,7 +110,7 @@ describe("lacing", () => {
     expect(parseBlock(concat(head(2), [1], [1, 2, 3]))).toBeUndefined();
     expect(parseBlock(concat(head(1), [255], new Uint8Array(10).fill(255)))).toBeUndefined();
   });
-  test("times are signed", () => {
+  test("block times are signed", () => {
     expect(parseBlock(Uint8Array.of(0x81, 0xff, 0xfe, 0, 9))).toMatchObject({
       time: -2,
       key: false,

@@ -40,7 +40,7 @@ test("each kind of sound is cut into the frames and times that ffprobe finds", a
   ]);
 });
 
-test("pictures know their size, which of them are key pictures, and how far they are reordered", async () => {
+test("pictures have a size, key pictures and a depth of reordering", async () => {
   const { file, of } = await film(sample("tracks.mpegts"));
   expect([file.streams[0]!.width, file.streams[0]!.height]).toEqual([160, 90]);
   expect(sequenceOf(file.streams[0]!.config)?.reordered).toBe(2);
@@ -54,7 +54,7 @@ test("pictures know their size, which of them are key pictures, and how far they
   }
 });
 
-test("the same comes out, however the bytes come", async () => {
+test("the frames are the same, whatever the sizes of the chunks", async () => {
   const whole = (await film(sample("tracks.mpegts"), 1 << 20)).packets;
   const byTrack = (packets: typeof whole) =>
     packets.toSorted((a, b) => a.track - b.track || a.order - b.order);
@@ -62,7 +62,7 @@ test("the same comes out, however the bytes come", async () => {
     expect(byTrack((await film(sample("tracks.mpegts"), chunk)).packets)).toEqual(byTrack(whole));
 });
 
-test("a damaged stretch costs the frames in it, and no others", async () => {
+test("damage costs only the frames in it", async () => {
   const bytes = sample("tracks.mpegts");
   const whole = await film(bytes);
   bytes.fill(0, 188 * 100, 188 * 120);
@@ -93,7 +93,7 @@ test("Dolby's dependent frames and DTS extensions are skipped", () => {
   });
 });
 
-test("of bytes without sense no frame and no picture is made that could not be", () => {
+test("random bytes give no impossible frame or picture", () => {
   const random = chance(7);
   for (let count = 0; count < 3000; count += 1) {
     const bytes = Uint8Array.from({ length: 40 }, () => Math.floor(random() * 256));
@@ -117,7 +117,7 @@ test("of bytes without sense no frame and no picture is made that could not be",
   }
 });
 
-test("sound that is not what its tables say is not looked for in the whole film", async () => {
+test("sound that contradicts its tables is not searched in the whole film", async () => {
   const part = sample("tracks.mpegts");
   const { file } = await film(part);
   const dts = file.streams[3]!.id;
@@ -141,7 +141,7 @@ test("sound that is not what its tables say is not looked for in the whole film"
   expect(source.fetched).toBeLessThan(1.1 * 2 ** 20);
 });
 
-test("after a stretch that is no picture, and larger than any, pictures come again", async () => {
+test("pictures continue after garbage that is larger than any picture", async () => {
   const bytes = sample("tracks.mpegts");
   const from = 188 * 100;
   // A packet in the middle of a picture, filled with bytes that begin nothing.

@@ -107,7 +107,7 @@ describe("fragments", () => {
       expect(read(fragment(seed, samples)), `seed ${seed}`).toEqual(samples);
     }
   });
-  test("absurd times are cut to what fits, and the boxes stay whole", () => {
+  test("absurd times are limited, and the boxes stay valid", () => {
     const samples: Sample[] = [
       { dts: 5, pts: 2 ** 50, duration: 2 ** 40, key: true, data: new Uint8Array(3) },
       { dts: 9, pts: -(2 ** 50), duration: -7, key: false, data: new Uint8Array(0) },
@@ -119,7 +119,7 @@ describe("fragments", () => {
 });
 
 describe("init segments", () => {
-  test("transcoded sound has as many channels in its entry as in its Opus head, also of a film in mono", () => {
+  test("transcoded sound has the same channels in its entry and its Opus head, also in mono", () => {
     for (const channels of [1, 2, 6]) {
       const stream = {
         codec: "ac3",
@@ -176,7 +176,7 @@ describe("init segments", () => {
       expect(boxes(stsd.subarray(8)).map((box) => box.type)).toEqual([type]);
     });
   }
-  test("Opus heads change their byte order", () => {
+  test("Opus heads get another byte order", () => {
     const dOps = child(
       initSegment(stream("opus", "audio", { config: opusHead(2, 312) })),
       "moov",
@@ -202,7 +202,7 @@ describe("init segments", () => {
   });
 });
 
-test("a film that went through the reader and the writer is the same to another demuxer", async () => {
+test("another demuxer finds the same film after reader and writer", async () => {
   const { source } = served(sample("live.mkv"));
   const file = (await MatroskaFile.open(source, new Cursor(source, 0)))!;
   for (const track of file.streams) {
@@ -243,7 +243,7 @@ describe("decoding times", () => {
     }
     return order;
   }
-  test("they grow, they are the sorted presentation times, and no picture is lost", () => {
+  test("are the sorted presentation times, and no picture is lost", () => {
     for (let seed = 1; seed <= 200; seed += 1) {
       const random = chance(seed);
       const order = film(random, 5);
@@ -265,7 +265,7 @@ describe("decoding times", () => {
         expect(dts + duration).toBe(samples[index + 1]!.dts);
     }
   });
-  test("they grow even when pictures are reordered more deeply than is looked ahead", () => {
+  test("grow even if pictures are reordered more deeply than the look-ahead", () => {
     for (let seed = 1; seed <= 50; seed += 1) {
       const clock = new PictureClock(2);
       const order = film(chance(seed), 14);
@@ -287,8 +287,8 @@ describe("decoding times", () => {
   });
 });
 
-describe("the beat of sound", () => {
-  test("times rounded to ms become even, and do not drift", () => {
+describe("regular times of sound", () => {
+  test("times rounded to ms become regular, and do not drift", () => {
     const clock = new SoundClock();
     const duration = (1024 / 44_100) * 1e6;
     for (let i = 0; i < 5000; i += 1) {
@@ -296,12 +296,12 @@ describe("the beat of sound", () => {
       expect(Math.abs(placed.pts - i * duration)).toBeLessThan(1);
     }
   });
-  test("a hole stays one", () => {
+  test("a gap stays a gap", () => {
     const clock = new SoundClock();
     clock.place(0, 20_000);
     expect(clock.place(500_000, 20_000).pts).toBe(500_000);
   });
-  test("silence covers what it is asked to", () => {
+  test("silence covers the requested time", () => {
     const packets = silence(100_000, 1_000_000);
     expect(packets[0]!.pts).toBe(100_000);
     expect(packets).toHaveLength(900_000 / SILENCE_US);

@@ -58,12 +58,12 @@ describe("heads tell codecs, tracks and lengths", () => {
       ),
       "wav | PCM 4096/2 | 8.0 s | native | plays_as_is",
     ));
-  test("RealMedia, of which nothing is known", () =>
+  test("RealMedia, whose content stays unknown", () =>
     check(new TextEncoder().encode(".RMF\0\0\0\x12"), "other | ? | ffmpeg | container"));
   test("an MP4 that is encrypted", () => check(sample("locked.mp4"), "mp4 | ? | none | encrypted"));
 });
 
-test("an MPEG's times begin somewhere", async () => {
+test("the times of an MPEG program stream may begin anywhere", async () => {
   const { film } = await inspect(served(sample("head.mpg")).source, here);
   expect(film.origin).toBeCloseTo(0.5, 1);
 });
@@ -75,7 +75,7 @@ test("H.264 in AVI is named, and left to ffmpeg", async () => {
   await check(bytes, "avi | H.264 64x36 | MP3 44100/1 | 20.1 s | ffmpeg | container");
 });
 
-describe("a program stream's length stands at its end", () => {
+describe("a program stream's length is read at its end", () => {
   const pack = (seconds: number, id = 0xe0) => {
     const ticks = Math.round(seconds * 90_000) % 2 ** 33;
     const high = Math.floor(ticks / 2 ** 30);
@@ -121,7 +121,7 @@ describe("a program stream's length stands at its end", () => {
   });
 });
 
-test("hostile bytes end, quickly and without an error of their own", async () => {
+test("hostile bytes end quickly and without an unexpected error", async () => {
   const random = chance(7);
   const names = [
     "head.avi",

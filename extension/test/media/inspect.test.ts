@@ -31,7 +31,7 @@ describe("real files", () => {
     expect(film.audio.map(({ sound }) => sound)).toEqual(["impossible"]);
     expect(found).toEqual({ path: "ffmpeg", reason: "audio_codec" });
   });
-  test("MP4 tells what Matroska would", async () => {
+  test("MP4 gives the same answer as Matroska", async () => {
     const { film } = await inspect(served(sample("film.mp4")).source, here);
     expect(film).toMatchObject({
       container: "mp4",
@@ -68,7 +68,7 @@ describe("first bytes", () => {
       reason: "container",
     });
   });
-  test("an MP4 or a transport stream of nothing but its first bytes is broken, not endless", async () => {
+  test("the mere first bytes of an MP4 or a transport stream are broken, not endless", async () => {
     const mp4 = new Uint8Array(4000);
     mp4.set(new TextEncoder().encode("\0\0\0\x20ftypisom"));
     expect((await inspect(served(mp4).source, here)).verdict.path).toBe("none");
@@ -147,7 +147,7 @@ describe("decisions", () => {
     check("h264", ["aac"], "none encrypted", { encrypted: true });
     check(undefined, [], "none no_streams");
   });
-  test("with another of its sound tracks", () => {
+  test("a film with another of its sound tracks", () => {
     check("h264", ["aac", "aac"], "mse tracks_to_choose", { container: "mp4", wanted: 2 });
     check("h264", ["aac", "ac3"], "mse sound_transcoded", { container: "mp4", wanted: 2 });
     check("h264", ["aac", "aac"], "native plays_as_is", { container: "mp4", wanted: 1 });

@@ -111,7 +111,7 @@ describe("real files", () => {
     expect(file.streams[0]!.codecString).toMatch(/^avc1\.64/);
     expect(new TextDecoder().decode(file.streams[4]!.config)).toContain("[V4+ Styles]");
   });
-  test("subtitles come as blocks with their times", async () => {
+  test("subtitles are blocks with times", async () => {
     const { file } = await open(sample("ffmpeg.mkv"));
     const track = file.streams.find(({ codec }) => codec === "srt")!.id;
     const cues = await all(await file.read(0, undefined, new Set([track])));
@@ -151,14 +151,14 @@ describe("seeking", () => {
     reading.cancel();
     return packet!;
   };
-  test("by Cues it begins at the key frame before", async () => {
+  test("with Cues, reading starts at the key frame before", async () => {
     for (const at of [0.5, 2.3, 4.2, 5.9]) {
       const packet = await first(sample("ffmpeg.mkv"), at);
       expect(packet.pts / 1e6).toBeLessThanOrEqual(at);
       expect(packet.pts / 1e6).toBeGreaterThan(at - 2.2);
     }
   });
-  test("without Cues it finds a cluster before", async () => {
+  test("without Cues, reading starts at a cluster before", async () => {
     for (const at of [1, 3, 5])
       expect((await first(sample("live.mkv"), at)).pts / 1e6).toBeLessThanOrEqual(at);
     expect((await open(sample("live.mkv"))).file.duration).toBeUndefined();
@@ -247,7 +247,7 @@ describe("seeking", () => {
       : [];
     return { found, fetched: source.fetched - start };
   };
-  test("what the index says lasts until the place is found, however long ago it began", async () => {
+  test("an indexed subtitle that lasts until the place is found, however long ago it began", async () => {
     expect((await before(lines({ named: true, last: 2 }), 50.5)).found).toEqual([
       "long",
       "line 0",
@@ -266,13 +266,13 @@ describe("seeking", () => {
       "line 24",
     ]);
   });
-  test("nothing is read when the index says that nothing lasts until the place", async () => {
+  test("nothing is read if by the index no subtitle lasts until the place", async () => {
     expect(await before(lines({ named: true, last: 2, filling: 1 << 20 }), 50.5)).toEqual({
       found: [],
       fetched: 0,
     });
   });
-  test("where the index does not name lines, some seconds are read, but not many bytes", async () => {
+  test("without indexed subtitles, some seconds are read, but not many bytes", async () => {
     expect((await before(lines({ named: false }), 50.5)).found).toEqual([
       "line 20",
       "line 21",
@@ -339,7 +339,7 @@ describe("structure", () => {
     );
     expect([...packet!.data]).toEqual([0x0b, 0x77, 9, 8]);
   });
-  test("encrypted tracks say so", async () => {
+  test("encrypted tracks are marked", async () => {
     const { file } = await open(
       concat(
         EBML_HEAD,
@@ -427,12 +427,12 @@ describe("hostile files", () => {
     }
     expect(source.fetched, story).toBeLessThan(bytes.length * 40 + 1_000_000);
   }
-  test("every truncation ends", async () => {
+  test("reading every truncated file ends", async () => {
     const whole = sample("ffmpeg.mkv");
     for (let length = 0; length < whole.length; length += 97)
       await survive(whole.subarray(0, length), `first ${length} bytes`);
   });
-  test("flipped bytes, inserted sizes and copied stretches end", async () => {
+  test("reading files with flipped bytes, inserted sizes and copied parts ends", async () => {
     for (let seed = 1; seed <= 400; seed += 1) {
       const random = chance(seed);
       const bytes = sample(names[seed % 3]!);

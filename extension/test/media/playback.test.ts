@@ -191,7 +191,7 @@ describe("seeking", () => {
     await until("the way back", () => cover(source, 50, 60));
     expect(range.fetched).toBeLessThan(5 << 20);
   });
-  test("the request that runs is ended at once", async () => {
+  test("the running request ends at once", async () => {
     const { source, playback, signals } = await film(long(300));
     await until("the beginning", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 3);
     const running = signals.at(-1)!;
@@ -220,7 +220,7 @@ describe("seeking", () => {
     expect(source.buffers[0]!.log.filter((entry) => entry.startsWith("remove"))).toEqual([]);
     expect(asked.length - before).toBeLessThan(3);
   });
-  test("after the end it plays again", async () => {
+  test("a film that has ended plays again", async () => {
     const { source, playback } = await film(long(100), { at: 90 });
     await until("the end", () => source.readyState === "ended");
     playback.seek(10);
@@ -230,7 +230,7 @@ describe("seeking", () => {
 });
 
 describe("without a helpful index", () => {
-  test("a key frame far before the place is found, however far", async () => {
+  test("a key frame is found, however far before the place", async () => {
     const { source, begins, troubles } = await film(long(300, { indexed: false, keyEvery: 90 }), {
       at: 170.5,
     });
@@ -248,7 +248,7 @@ describe("without a helpful index", () => {
       expect(begins).toEqual([5]);
     }
   });
-  test("a film that does not say how long it is is measured", async () => {
+  test("a film of unknown length is measured", async () => {
     const { source } = await film(sample("live.mkv"));
     await until("the end", () => source.readyState === "ended");
     expect(source.duration).toBeGreaterThanOrEqual(4);
@@ -275,7 +275,7 @@ describe("tracks", () => {
     expect(source.buffers[0]!.log.length).toBe(pictures);
     expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(5.5);
   });
-  test("a hole in the sound is filled with silence, and the sound comes back", async () => {
+  test("a gap in the sound is filled with silence, and the sound continues", async () => {
     const { source } = await film(long(30, { sound: (second) => second < 5 || second >= 20 }));
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(30, 0)]]);
@@ -301,7 +301,7 @@ describe("tracks", () => {
 });
 
 describe("subtitles", () => {
-  test("each block comes once, for the tracks that are wanted", async () => {
+  test("each block of the selected tracks comes once", async () => {
     const { source, cues, text, stream, playback } = await film(sample("ffmpeg.mkv"), {
       subtitles: ["srt"],
     });
@@ -332,7 +332,7 @@ describe("subtitles", () => {
       playback.close();
     }
   });
-  test("after a seek those that began a cluster before come, too", async () => {
+  test("after a seek, those that began a cluster before are included", async () => {
     const { source, text } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"], at: 4.1 });
     await until("the end", () => source.readyState === "ended");
     expect(text()).toContain("Third");
@@ -346,7 +346,7 @@ describe("a lane", () => {
     return { buffer, lane: new Lane(buffer, () => position, 20) };
   };
   const bytes = (size: number) => new Uint8Array(size);
-  test("does one thing after the other", async () => {
+  test("runs one operation after the other", async () => {
     const { buffer, lane: tested } = lane();
     await Promise.all([
       tested.append(bytes(10)),

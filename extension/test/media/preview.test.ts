@@ -50,7 +50,7 @@ for (const [name, codec] of [
   });
 }
 
-test("without bytes there is no picture and no second request; once they arrive there is one", async () => {
+test("without bytes there is no picture and no second request, and with them there is a picture", async () => {
   const bytes = sample("ffmpeg.mkv");
   let there = 10;
   const { frames, asked } = daemon(bytes, (at) => at < there);

@@ -53,7 +53,7 @@ describe("a cursor", () => {
       }
     }
   });
-  test("asks for nothing before it is needed, and for a part at a time", async () => {
+  test("requests nothing in advance, and one part at a time", async () => {
     const { source, asked } = served(bytes);
     const cursor = new Cursor(source, 0);
     expect(asked).toEqual([]);
@@ -96,7 +96,7 @@ describe("a cursor", () => {
     await expect(new Cursor(source, 0).need(2 ** 40)).rejects.toMatchObject({ kind: "broken" });
     expect(asked).toEqual([]);
   });
-  test("ends at the end of the file, and of an empty one", async () => {
+  test("ends at the end of the file, also of an empty one", async () => {
     const { source } = served(bytes);
     const cursor = new Cursor(source, bytes.length - 1);
     expect(await cursor.need(1)).toBe(true);
@@ -106,7 +106,7 @@ describe("a cursor", () => {
 });
 
 describe("replies", () => {
-  test("503 is waited out, at least as long as it says", async () => {
+  test("after 503 the reader waits at least the time in the reply", async () => {
     const { source, waits } = answering(
       () => new Response(null, { status: 503, headers: { "Retry-After": "2" } }),
       () => new Response(null, { status: 503 }),
@@ -118,7 +118,7 @@ describe("replies", () => {
     expect(waits).toEqual([2000, 400]);
     expect(states).toEqual([true, true, false]);
   });
-  test("a daemon that is away is given up after a minute", async () => {
+  test("an absent daemon is an error after a minute", async () => {
     const { source, waits } = answering(() => {
       throw new TypeError("Failed to fetch");
     });
@@ -126,7 +126,7 @@ describe("replies", () => {
     expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThan(55_000);
     expect(waits.length).toBeLessThan(40);
   });
-  test("404 is final when the engine had time to announce its films", async () => {
+  test("404 is final once the engine had time to announce its films", async () => {
     const { source, waits } = answering(() => new Response(null, { status: 404 }));
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({
       kind: "gone",
@@ -174,7 +174,7 @@ describe("replies", () => {
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
     expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(31 * 60_000);
   });
-  test("a file whose length has changed is another file", async () => {
+  test("a changed length is an error: it is another file", async () => {
     const { source } = answering(part(0, 100), part(100, 200, 5000));
     await expect(new Cursor(source, 0).need(200)).rejects.toMatchObject({ kind: "gone" });
   });
@@ -182,7 +182,7 @@ describe("replies", () => {
     const { source } = answering(part(50, 100));
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
   });
-  test("requests to a silent server end", async () => {
+  test("a request to a silent server ends", async () => {
     const { source } = answering(
       () =>
         new Response(body(new Uint8Array(0), 1), {
@@ -205,7 +205,7 @@ describe("replies", () => {
 });
 
 describe("reading anywhere", () => {
-  test("gives the bytes, and fetches none twice while it keeps them", async () => {
+  test("returns the bytes, and requests no kept byte twice", async () => {
     const { source } = served(bytes, { chunk: 16_384 });
     const reader = new BlockReader(source);
     const random = chance(5);

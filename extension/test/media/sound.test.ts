@@ -38,7 +38,7 @@ describe("roles of channels", () => {
   ];
   for (const [name, codec, head, roles] of heads)
     test(name, () => expect(rolesOf(codec, Uint8Array.from(head), roles.length)).toEqual(roles));
-  test("without a head the usual layouts are taken", () => {
+  test("without a head the usual layouts apply", () => {
     expect(rolesOf("pcm", new Uint8Array(0), 6)).toEqual(["L", "R", "C", "LFE", "SL", "SR"]);
     expect(rolesOf("ac3", new Uint8Array(0), 8)).toHaveLength(8);
     expect(rolesOf("flac", new Uint8Array(0), 12)).toHaveLength(12);
@@ -52,12 +52,12 @@ describe("mixing down", () => {
     expect(left![0]).toBeCloseTo(0.4 * Math.SQRT1_2, 6);
     expect(right![0]).toBeCloseTo(0.4 * Math.SQRT1_2, 6);
   });
-  test("each side keeps to itself", () => {
+  test("left stays left, and right stays right", () => {
     const [left, right] = mixDown([0.3, 0, 0, 0, 0.2, 0].map(channel), roles);
     expect(left![0]).toBeCloseTo(0.3 + 0.2 * Math.SQRT1_2, 6);
     expect(right![0]).toBe(0);
   });
-  test("loud samples stay below full scale, and in order", () => {
+  test("loud samples stay below full scale and keep their order", () => {
     const at = (level: number) =>
       mixDown(
         [1, 1, 1, 1, 1, 1].map((value) => channel(value * level)),
@@ -66,7 +66,7 @@ describe("mixing down", () => {
     expect(at(1)).toBeLessThanOrEqual(1);
     expect(at(0.5)).toBeGreaterThan(at(0.4));
   });
-  test("mono and stereo are left alone", () => {
+  test("mono and stereo are unchanged", () => {
     expect(mixDown([channel(0.9)], ["C"])).toEqual([channel(0.9)]);
     expect(mixDown([channel(0.9), channel(-0.95)], ["L", "R"])).toEqual([
       channel(0.9),

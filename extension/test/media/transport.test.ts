@@ -21,7 +21,7 @@ async function opened(bytes: Uint8Array) {
 }
 
 describe("a recording whose clock restarts in its middle, with MP2 and AAC", () => {
-  test("tells its tracks, and that MP2 is for ffmpeg", async () => {
+  test("has its tracks, and its MP2 needs ffmpeg", async () => {
     const { film, verdict, measure } = await opened(sample("wraps.mpegts"));
     expect(
       film.audio.map(({ name, sound, path, language }) => `${name} ${sound} ${path} ${language}`),
@@ -30,7 +30,7 @@ describe("a recording whose clock restarts in its middle, with MP2 and AAC", () 
     expect(film.origin).toBeCloseTo(95440, 0);
     expect((await measure!())! / 1e6).toBeCloseTo(10, 0);
   });
-  test("is read from the key picture before the wanted place, across the wrap", async () => {
+  test("is read from the key picture before the place, across the wrap of its clock", async () => {
     const { demuxed } = await opened(sample("wraps.mpegts"));
     const [video, sound] = [demuxed!.streams[0]!, demuxed!.streams[2]!];
     for (const [wanted, key] of [
@@ -51,7 +51,7 @@ describe("a recording whose clock restarts in its middle, with MP2 and AAC", () 
       expect(found.filter(({ track }) => track === sound.id).at(-1)!.pts / 1e6).toBeGreaterThan(9);
     }
   });
-  test("packets have the same order wherever reading began", async () => {
+  test("packets have the same order wherever reading starts", async () => {
     const { demuxed } = await opened(sample("wraps.mpegts"));
     const id = demuxed!.streams[0]!.id;
     const order = async (from: number) =>
@@ -96,7 +96,7 @@ test("MPEG-2 in M2TS needs ffmpeg, and its length is still known", async () => {
   expect((await measure!())! / 1e6).toBeCloseTo(2, 0);
 });
 
-test("a stream that is promised and never comes is left out, and not looked for in the whole file", async () => {
+test("an announced stream without packets is left out without reading the whole file", async () => {
   const whole = sample("wraps.mpegts");
   const long = new Uint8Array(188 * 40_000);
   for (let at = 0; at < long.length; at += whole.length)
@@ -111,7 +111,7 @@ test("a stream that is promised and never comes is left out, and not looked for 
   expect(source.fetched).toBeLessThan(4 << 20);
 });
 
-test("damage ends", async () => {
+test("reading a damaged stream ends", async () => {
   const random = chance(11);
   for (let count = 0; count < 60; count += 1) {
     const bytes = sample(count % 2 ? "wraps.mpegts" : "old.m2ts");
@@ -219,7 +219,7 @@ describe("a place for a time", () => {
   const near = (target: number, every: number) =>
     [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 
-  test("is found with a look or two, which is read on", async () => {
+  test("is found with one or two reads, the last of which continues", async () => {
     const film = long(1200, 2, () => 20);
     for (const target of [0.5, 3, 599.3, 599.9, 1000.01, 1199.9]) {
       const { looks, read } = await check(film, target, 1200, near(target, 2));
@@ -228,7 +228,7 @@ describe("a place for a time", () => {
       expect(read).toBeLessThan(94_000 * 4.5);
     }
   });
-  test("is found at once where key pictures come regularly", async () => {
+  test("is found with one read if key pictures are regular", async () => {
     const film = long(1200, 2, () => 20);
     for (const target of [11, 599.3, 599.9, 1000.01]) {
       const { looks, read } = await check(
@@ -242,18 +242,18 @@ describe("a place for a time", () => {
       expect(read).toBeLessThan(94_000);
     }
   });
-  test("is known without a look where it was read before", async () => {
+  test("is known without a read if it was read before", async () => {
     const film = long(1200, 2, () => 20);
     const known = taught(film, 9);
     expect([known.enter(5.3), known.enter(20)]).toEqual([188 * 20 * 100, undefined]);
     expect((await check(film, 5.3, 1200, [4], known)).looks).toBe(0);
   });
-  test("also where the rate changes", async () => {
+  test("is found although the bit rate changes", async () => {
     const film = long(600, 2, (second) => (second < 300 ? 4 : 60));
     for (const target of [100, 299, 301, 450, 599])
       expect((await check(film, target, 600, near(target, 2))).looks).toBeLessThanOrEqual(10);
   });
-  test("also where key pictures are rare", async () => {
+  test("is found although key pictures are rare", async () => {
     await check(
       long(600, 40, () => 10),
       439,

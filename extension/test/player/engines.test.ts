@@ -98,7 +98,7 @@ function engines(Kind: typeof MseEngine | typeof FfmpegEngine) {
 }
 
 describe("an inspection", () => {
-  test("tells what the worker found, and lets it end with the signal", async () => {
+  test("returns what the worker found, and ends the worker with the signal", async () => {
     const ending = new AbortController();
     const { worker, result } = look(ending.signal);
     expect(worker.heard[0]).toMatchObject({ kind: "open", url: FILM.url });
@@ -108,7 +108,7 @@ describe("an inspection", () => {
     ending.abort();
     expect(worker.terminated).toBe(true);
   });
-  test("fails in words", async () => {
+  test("fails with a sentence", async () => {
     const { worker, result } = look();
     worker.say({ kind: "trouble", trouble: "unreachable", detail: "x" });
     await expect(result).rejects.toThrow("The daemon does not answer.");
@@ -124,7 +124,7 @@ describe("an inspection", () => {
     await expect(result).rejects.toThrow(/abort/i);
     expect(worker.terminated).toBe(true);
   });
-  test("asks for a length that the head does not tell", async () => {
+  test("asks the worker for a length that the head lacks", async () => {
     const { worker, result } = look();
     worker.say({ kind: "opened", film: { ...inspected, duration: undefined }, verdict: mse });
     const length = (await result).length();
@@ -135,7 +135,7 @@ describe("an inspection", () => {
 });
 
 describe("engines that a worker feeds", () => {
-  test("the worker that looked goes on, at the film's address of now", async () => {
+  test("the worker of the inspection is used further, at the film's present address", async () => {
     const ending = new AbortController();
     const { worker, result } = look(ending.signal);
     worker.say({ kind: "opened", film: inspected, verdict: mse });
@@ -154,7 +154,7 @@ describe("engines that a worker feeds", () => {
     await engine.destroy();
     expect(worker.terminated).toBe(true);
   });
-  test("the worker is told when the daemon is away, also a worker that starts then", () => {
+  test("a worker is told that the daemon is away, also if it starts then", () => {
     const { engine, workers } = engines(MseEngine);
     engine.open(FILM, 0);
     for (const connected of [true, false, false, true]) engine.linked(connected);
@@ -175,7 +175,7 @@ describe("engines that a worker feeds", () => {
     expect(workers).toHaveLength(1);
     expect(worker.heard).toHaveLength(1);
   });
-  test("a sound track that was chosen before the film was open is begun with", () => {
+  test("a film begins with the sound track that was chosen before", () => {
     const { engine, workers } = engines(FfmpegEngine);
     engine.open(FILM, 3);
     engine.selectAudio("2");
@@ -186,7 +186,7 @@ describe("engines that a worker feeds", () => {
     engine.selectAudio("9");
     expect(workers[0]!.heard.at(-1)).toEqual({ kind: "audio", track: 1 });
   });
-  test("each offers the tracks that it can play", () => {
+  test("each engine offers the tracks that it can play", () => {
     for (const [Kind, expected] of [
       [MseEngine, ["1"]],
       [FfmpegEngine, ["1", "2"]],
@@ -200,7 +200,7 @@ describe("engines that a worker feeds", () => {
       );
     }
   });
-  test("what they can't play they say in words", () => {
+  test("a film that the engines can't play is explained in words", () => {
     const cases = [
       [MseEngine, { path: "ffmpeg", reason: "video_codec" }, "Chrome can’t play this file."],
       [FfmpegEngine, { path: "none", reason: "encrypted" }, "Encrypted: can’t be played."],
@@ -212,7 +212,7 @@ describe("engines that a worker feeds", () => {
       expect(listener.failed).toHaveBeenCalledWith(expect.stringContaining(words), true, false);
     }
   });
-  test("the daemon's sentence comes as it is; a busy daemon is not final", () => {
+  test("the daemon's sentence is unchanged, and a busy daemon is not final", () => {
     const { engine, workers, listener } = engines(FfmpegEngine);
     engine.open(FILM, 0);
     workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
@@ -269,13 +269,13 @@ describe("words", () => {
   });
 });
 
-describe("what the daemon can", () => {
+describe("what the daemon can convert", () => {
   const ask = (reply: () => Response) =>
     ability("http://127.0.0.1:9", undefined, ((url: URL) =>
       url.href === "http://127.0.0.1:9/convert"
         ? Promise.resolve().then(reply)
         : Promise.reject(new Error(url.href))) as unknown as typeof fetch);
-  test("is returned, or why it is not, or nothing", async () => {
+  test("is returned, or the reason why it can't, or nothing", async () => {
     expect(
       await ask(() =>
         Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }),

@@ -43,7 +43,7 @@ test("nothing is loaded before the first request, and one worker serves all", as
   expect(await Promise.all([first, second])).toEqual([undefined, made]);
 });
 
-test("its end answers pending requests, and a picture without a request is freed", async () => {
+test("destroying it answers pending requests, and a picture without a request is freed", async () => {
   const { pictures, workers } = rig();
   const asked = pictures.near("u", 1, live());
   pictures.destroy();
@@ -53,14 +53,14 @@ test("its end answers pending requests, and a picture without a request is freed
   expect(late.close).toHaveBeenCalled();
 });
 
-test("a worker that does not load leaves no question open", async () => {
+test("a worker that does not load answers all requests with nothing", async () => {
   const { pictures, workers } = rig();
   const asked = pictures.near("u", 1, live());
   workers[0]!.dispatchEvent(new Event("error"));
   expect(await asked).toBeUndefined();
 });
 
-test("an aborted request costs nothing", async () => {
+test("an aborted request sends nothing", async () => {
   const { pictures, workers } = rig();
   expect(await pictures.near("u", 1, AbortSignal.abort())).toBeUndefined();
   expect(workers).toEqual([]);

@@ -82,7 +82,7 @@ function begin({
   return { worker, stage, events, renderer, failures: () => failures };
 }
 
-test("how large it is and what the controls cover go with its size", () => {
+test("the size message has the scale and the part that the controls cover", () => {
   const { worker, stage, renderer } = begin();
   Object.assign(stage, { size: 1.5, insetPx: 100 });
   renderer.change("layout");
@@ -90,7 +90,7 @@ test("how large it is and what the controls cover go with its size", () => {
 });
 
 describe("drawing", () => {
-  test("begins when the worker is ready, with what came before", () => {
+  test("begins when the worker is ready, with the events that came before", () => {
     const { worker, events, renderer } = begin();
     events.push(event(4, "A"));
     renderer.change("cues");
@@ -99,7 +99,7 @@ describe("drawing", () => {
     worker.say({ kind: "ready" });
     expect(worker.log.slice(1)).toEqual(["events A 4000+2000", "draw 5.5"]);
   });
-  test("requests one picture at a time, then the last requested one", () => {
+  test("has one pending picture at a time, and then the last requested one", () => {
     const { worker, renderer } = begin();
     worker.say({ kind: "ready" });
     for (const time of [6, 7, 8]) renderer.draw(time);
@@ -124,7 +124,7 @@ describe("drawing", () => {
       "draw 5",
     ]);
   });
-  test("has the screen's pixels, but not more lines than are worth it", () => {
+  test("has the screen's resolution, up to a limit", () => {
     const small = begin();
     small.renderer.change("layout");
     expect(small.worker.log).toContain("size 2000×1000");
@@ -134,7 +134,7 @@ describe("drawing", () => {
   });
 });
 
-describe("it gives up", () => {
+describe("the renderer fails", () => {
   test("when the worker does", () => {
     const { worker, failures } = begin();
     worker.say({ kind: "failed", detail: "" });
@@ -183,7 +183,7 @@ describe("it gives up", () => {
   });
 });
 
-test("after it is let go the worker is gone, and what it says counts no longer", () => {
+test("after detaching, the worker is terminated and its messages are ignored", () => {
   const { worker, renderer, failures } = begin();
   worker.say({ kind: "ready" });
   renderer.detach();
@@ -211,7 +211,7 @@ describe("a track's head", () => {
       expect(stylePlaces(made).get("Top")).toBe(8);
     }
   });
-  test("is made up where there is none", () => {
+  test("is a default if there is none", () => {
     for (const head of [undefined, bytes(""), bytes("nonsense")])
       expect(headOf(head)).toMatch(/Style: Default,Liberation Sans[\s\S]*\[Events\]\nFormat:/);
   });

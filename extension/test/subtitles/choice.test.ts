@@ -36,8 +36,8 @@ describe("the track to begin with", () => {
     tracks = FILM,
     languages = ["de-AT", "en"],
   ) => expect(pick(preference, tracks, languages)).toBe(wanted);
-  test("is none where none was wanted", () => check("off", undefined));
-  test("has the language that was wanted, whatever its code", () => {
+  test("is none if none was wanted", () => check("off", undefined));
+  test("has the preferred language, whatever its code", () => {
     check({ language: "de", forced: false, title: undefined }, "de");
     check({ language: "en", forced: false, title: undefined }, "en");
     check({ language: "pt", forced: false, title: undefined }, "pt");
@@ -55,7 +55,7 @@ describe("the track to begin with", () => {
     check({ language: "fr", forced: false, title: undefined }, undefined);
     check({ language: "fr", forced: false, title: undefined }, "only", [track("only", undefined)]);
   });
-  test("without a preference is a forced track in the user's language, or the film's only forced track", () => {
+  test("without a preference is a forced track in the user's language, or the only forced track", () => {
     check(undefined, "de-forced");
     check(undefined, undefined, FILM, ["fr"]);
     check(undefined, "x", [track("x", "ja", { forced: true, isDefault: true })], ["fr"]);
@@ -78,7 +78,7 @@ describe("languages", () => {
     ["", undefined],
     ["not a language", undefined],
   ])("%s is %s", (code, base) => expect(baseLanguage(code)).toBe(base));
-  test("have names for people", () => {
+  test("have readable names", () => {
     expect(languageName("ger", "en")).toBe("German");
     expect(languageName("fre", "de-DE")).toBe("Französisch");
     expect(languageName("pt-BR", "en")).toBe("Brazilian Portuguese");
@@ -98,7 +98,7 @@ describe("languages", () => {
   ])("%s", (name, language, title, forced) =>
     expect(factsOfName(name)).toEqual({ language, title, forced }),
   );
-  test("subtitles are told by their name", () =>
+  test("are recognized in the names of subtitle files", () =>
     expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([
       true,
       true,
@@ -141,7 +141,7 @@ describe("a list of cues", () => {
       made.items.length,
     ]).toEqual([true, false, 1]);
   });
-  test("agrees with looking at every cue", () => {
+  test("agrees with a search of every cue", () => {
     const cues = Array.from({ length: 300 }, (_, i): [number, number] => [
       (i * 37) % 101,
       ((i * 37) % 101) + 1 + ((i * 13) % 29),

@@ -233,7 +233,7 @@ ${events}`;
     ];
     expect(ass(script(events.join("")))).toEqual(["1-2.5 Text here"]);
   });
-  test("in order of time, whatever the file's is", () => {
+  test("are in the order of their times, whatever the file's order", () => {
     expect(ass(script(line("B", "Default", "1:00:00.00", "1:00:01.00") + line("A")))).toEqual([
       "1-2.5 A",
       "3600-3601 B",
@@ -266,7 +266,7 @@ describe("a file", () => {
         ),
       ).toBe("ass");
   });
-  test("that can't be shown is refused with a sentence", async () => {
+  test("is refused with a sentence if it can't be shown", async () => {
     const refused = (content: string | number[]) =>
       expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content)))
         .rejects;
@@ -281,7 +281,7 @@ describe("a file", () => {
       t("subtitlesBinary"),
     );
   });
-  test("of the user's that is too large is not even read", async () => {
+  test("is not even read if it is too large", async () => {
     const file = {
       name: "film.srt",
       size: 10e6 + 1,

@@ -13,21 +13,21 @@ const style = (Alignment: number, MarginV: number) => ({
 });
 
 describe("styles of ASS", () => {
-  test("have letters of the size that is wanted", () =>
+  test("have the requested size of letters", () =>
     expect(restyled(style(2, 10), { scale: 1.5, covered: 0 }, 360)).toEqual({
       ...style(2, 10),
       FontSize: 30,
       Spacing: 1.5,
     }));
-  test("keep above what covers the lower end, and only those that lie there", () => {
+  test("at the bottom move above the controls, others stay", () => {
     const margins = [2, 5, 10].map(
       (alignment) => restyled(style(alignment, 10), { scale: 1, covered: 0.25 }, 360).MarginV,
     );
     expect(margins).toEqual([94, 10, 10]);
   });
-  test("that are higher already stay", () =>
+  test("that are above the controls already stay", () =>
     expect(restyled(style(2, 200), { scale: 1, covered: 0.25 }, 360).MarginV).toBe(200));
-  test("count in the script's own height", () => {
+  test("are measured in the script's own height", () => {
     expect(scriptHeight("[Script Info]\nPlayResX: 640\nPlayResY: 360\n")).toBe(360);
     expect(scriptHeight("PlayResX: 640\n")).toBe(480);
     expect(scriptHeight("PlayResX: 1280\n")).toBe(1024);
@@ -35,20 +35,20 @@ describe("styles of ASS", () => {
   });
 });
 
-describe("lines of ASS that put themselves higher keep their margin", () => {
+describe("lines of ASS that are placed higher keep their margin", () => {
   const marginOf = (name: string) => (name === "Sign" ? 40 : undefined);
   const check = (text: string, margin: string, expected: string) =>
     expect(pinned(`3,0,*Sign,,0,0,${margin},,${text}`, 2, marginOf)).toBe(
       `3,0,*Sign,,0,0,${expected},,${text}`,
     );
-  test("at the upper end", () => check("{\\an8}up, there", "0000", "40"));
-  test("in the middle, the old way", () => check("{\\a10}there", "0", "40"));
-  test("but not at the lower end", () => {
+  test("at the top", () => check("{\\an8}up, there", "0000", "40"));
+  test("in the middle, with the old tag", () => check("{\\a10}there", "0", "40"));
+  test("but not at the bottom", () => {
     check("{\\an2}down", "0", "0");
     check("{\\a3}down", "0", "0");
     check("plain, with a comma", "0", "0");
   });
-  test("and one of their own stays", () => check("{\\an8}up", "15", "15"));
+  test("and a margin of the line's own stays", () => check("{\\an8}up", "15", "15"));
   test("in a whole script, too", () => {
     const line = (margin: string) =>
       `Dialogue: 0,0:00:01.00,0:00:02.00,Sign,,0,0,${margin},,{\\an8}up`;
@@ -63,9 +63,9 @@ describe("pictures of PGS", () => {
   const plane = { width: 1920, height: 1080 };
   const lower = { x: 660, y: 900, width: 600, height: 60 };
   const upper = { x: 760, y: 40, width: 400, height: 60 };
-  test("lie where the disc put them", () =>
+  test("have the disc's places", () =>
     expect(laid([lower, upper], plane, 1, 1080)).toEqual([lower, upper]));
-  test("grow about the end of the plane that they are next to", () => {
+  test("grow away from the edge of the plane that is next to them", () => {
     expect(laid([lower, upper], plane, 1.5, 1080)).toEqual([
       { x: 510, y: 870, width: 900, height: 90 },
       { x: 660, y: 40, width: 600, height: 90 },
@@ -84,7 +84,7 @@ describe("pictures of PGS", () => {
     });
     expect(laid([lower], plane, 0.1, 1080)[0]!.width).toBe(300);
   });
-  test("keep above what covers the lower end, and those at the upper end stay", () => {
+  test("at the bottom move above the controls, and those at the top stay", () => {
     const [low, high] = laid([lower, upper], plane, 1, 900);
     expect(low!.y + low!.height).toBeCloseTo(900 - 10.8);
     expect(high).toEqual(upper);

@@ -109,7 +109,7 @@ describe("a display set", () => {
     expect(at(screen, 505, 15)![3]).toBe(128);
     expect(at(screen, 515, 15)![3]).toBe(255);
   });
-  test("cuts what reaches beyond the plane", () => {
+  test("clips objects at the plane", () => {
     const sets = new PgsSets();
     sets.add(0, undefined, shows([box({ x: 1900, y: 1070 }), box({ id: 1, x: 5000, y: 0 })]));
     expect(screenAt(sets, 0)!.placed).toMatchObject([{ width: 20, height: 10 }]);
@@ -119,7 +119,7 @@ describe("a display set", () => {
 describe("sets that build on others", () => {
   const moved = bytes(composition(HD, 0, [box({ x: 700 })]), END);
   const recoloured = bytes(composition(HD, 0, [box()]), palette([[1, 235, 128, 128, 60]]), END);
-  test("use objects and palettes that came before, also when they come out of order", () => {
+  test("use earlier objects and palettes, also out of order", () => {
     const sets = new PgsSets();
     sets.add(2, undefined, recoloured);
     sets.add(1, undefined, moved);
@@ -129,20 +129,20 @@ describe("sets that build on others", () => {
     expect(at(screenAt(sets, 2), 150, 920)![3]).toBe(60);
     expect(at(screenAt(sets, 0), 150, 920)![3]).toBe(255);
   });
-  test("forget everything before a set that starts afresh", () => {
+  test("start anew at an epoch", () => {
     const sets = new PgsSets();
     sets.add(0, undefined, shows([box()]));
     sets.add(1, undefined, nothing(0x80));
     sets.add(2, undefined, moved);
     expect(screenAt(sets, 2)!.placed).toEqual([]);
   });
-  test("come once", () => {
+  test("are given once", () => {
     const sets = new PgsSets();
     expect(sets.add(0, undefined, shows([box()]))).toBe(true);
     expect(sets.add(0, undefined, shows([box()]))).toBe(false);
     expect(sets.size).toBe(1);
   });
-  test("may come in a block for each segment", () => {
+  test("may have a block for each segment", () => {
     const sets = new PgsSets();
     for (const part of [composition(HD, 0x80, [box()]), palette([WHITE]), object(box()), END])
       sets.add(1, undefined, bytes(part));
@@ -194,7 +194,7 @@ describe("hostile segments", () => {
     for (let length = 0; length < whole.length; length += 1)
       survive(whole.subarray(0, length), `${length} bytes`);
   });
-  test("bytes changed by chance", () => {
+  test("random changes", () => {
     for (let seed = 1; seed <= 400; seed += 1) {
       const random = chance(seed);
       const block = shows([

@@ -143,7 +143,7 @@ function stage(settings: SubtitleSettings = {}) {
 }
 
 describe("the list", () => {
-  test("names tracks by language and title, each differently", () => {
+  test("names tracks by language and title, and no two alike", () => {
     const { subtitles, labels } = stage();
     subtitles.setInside([
       inside(3, "ger"),
@@ -172,7 +172,7 @@ describe("the list", () => {
       "Spanish · Latino",
     ]);
   });
-  test("says which can't be shown, and these can't be chosen", async () => {
+  test("marks tracks that can't be shown, which can't be chosen", async () => {
     const { subtitles, asked, settled } = stage();
     subtitles.setInside([inside(3, "en", { format: "other" })]);
     expect(subtitles.tracks[0]).toMatchObject({
@@ -186,7 +186,7 @@ describe("the list", () => {
 });
 
 describe("a track inside the film", () => {
-  test("is asked for when it is chosen, and drawn as its blocks come and pictures are shown", async () => {
+  test("is requested when it is chosen, and drawn as blocks arrive and frames are shown", async () => {
     const { subtitles, asked, log, video, settled, state } = stage();
     subtitles.setInside([inside(3, "en"), inside(4, "de")]);
     subtitles.select("inside/4");
@@ -224,7 +224,7 @@ describe("a track inside the film", () => {
       content?.kind === "text" && content.cues.items.map(({ spans }) => spans[0]!.text),
     ).toEqual(["A", "B"]);
   });
-  test("gives way to another, which alone is drawn", async () => {
+  test("is replaced by another, which alone is drawn", async () => {
     const { subtitles, asked, log, video, settled, state } = stage();
     subtitles.setInside([inside(3, "en"), inside(4, "de", { format: "pgs" })]);
     subtitles.select("inside/3");
@@ -252,7 +252,7 @@ describe("a track inside the film", () => {
     await settled();
     expect(log).toEqual(["plain attach text"]);
   });
-  test("is not drawn when it was let go of at the last moment", async () => {
+  test("is not drawn if it is deselected at the last moment", async () => {
     let loaded = (_module: { renderer: () => FakeRenderer }) => {};
     const log: string[] = [];
     const { subtitles, settled } = stage({
@@ -266,7 +266,7 @@ describe("a track inside the film", () => {
     await settled();
     expect([log, subtitles.tracks[0]!.state]).toEqual([[], "idle"]);
   });
-  test("is drawn as plain text when its styles can't be", async () => {
+  test("is drawn as plain text if libass fails", async () => {
     const { subtitles, log, renderers, settled, state } = stage();
     subtitles.setInside([inside(3, "en", { format: "ass" })]);
     subtitles.select("inside/3");
@@ -345,7 +345,7 @@ describe("files", () => {
     expect(fetch).toHaveBeenCalledTimes(1);
     expect(log.filter((line) => line.includes("attach"))).toHaveLength(2);
   });
-  test("that can't be had say so, and are tried again when they are chosen again", async () => {
+  test("that can't be fetched say so, and are fetched again when they are chosen again", async () => {
     serve(() => new Response("", { status: 503 }));
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
@@ -363,7 +363,7 @@ describe("files", () => {
       expect(subtitles.tracks[0]).toMatchObject({ state: "shown", trouble: undefined }),
     );
   });
-  test("that are too large are left, whatever they say of their length", async () => {
+  test("that are too large are refused, whatever length they declare", async () => {
     let sent = 0;
     const endless = () =>
       new Response(
@@ -380,7 +380,7 @@ describe("files", () => {
     );
     expect(sent).toBeLessThan(20e6);
   });
-  test("a fetch ends when something else is chosen", async () => {
+  test("a fetch is aborted when another track is chosen", async () => {
     let signal: AbortSignal | undefined;
     vi.stubGlobal(
       "fetch",
@@ -399,7 +399,7 @@ describe("files", () => {
     await settled();
     expect([signal!.aborted, state("beside/a.srt")]).toEqual([true, "idle"]);
   });
-  test("of the user's are chosen when they are added; those that can't be read are named", async () => {
+  test("added by the user are chosen, and unreadable ones are named", async () => {
     const { subtitles, log, settled } = stage();
     const troubles = await subtitles.addFiles([
       new File([SRT], "mine.de.srt"),
@@ -417,7 +417,7 @@ describe("files", () => {
 });
 
 describe("a remembered choice", () => {
-  test("is followed as tracks come, until a user chooses", async () => {
+  test("is applied as tracks arrive, until the user chooses", async () => {
     const { subtitles, settled } = stage();
     subtitles.choose({ language: "de", forced: false, title: undefined });
     expect(subtitles.selected).toBeUndefined();
@@ -433,13 +433,13 @@ describe("a remembered choice", () => {
       { language: "en", forced: false, title: undefined },
     ]);
   });
-  test("of none stays none", () => {
+  test("of “off” stays off", () => {
     const { subtitles } = stage();
     subtitles.choose("off");
     subtitles.setInside([inside(3, "en", { forced: true })]);
     expect([subtitles.selected, subtitles.preference]).toEqual([undefined, "off"]);
   });
-  test("a track that is gone is no longer chosen", async () => {
+  test("a removed track is no longer chosen", async () => {
     const { subtitles, log, settled } = stage();
     subtitles.setInside([inside(3, "en")]);
     subtitles.select("inside/3");
@@ -449,7 +449,7 @@ describe("a remembered choice", () => {
   });
 });
 
-test("after its end nothing is drawn, told, or listened to", async () => {
+test("after destroy nothing is drawn or reported, and no listener is left", async () => {
   const { subtitles, log, video, settled, changes } = stage();
   subtitles.setInside([inside(3, "en"), inside(4, "de")]);
   subtitles.select("inside/3");
