@@ -390,7 +390,7 @@ const removed = [
     name: "Recordings",
     undoS: 0,
     deleteData: true,
-    message: "“Recordings/a.mkv” was left alone: it is not the file that was downloaded.",
+    message: "“Recordings/a.mkv” was not deleted: it is not the file that was downloaded.",
     says: { code: "spared", name: "Recordings/a.mkv", others: 0 },
   },
 ];

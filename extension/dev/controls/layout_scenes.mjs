@@ -15,7 +15,7 @@ export const layoutScenes = {
       await stage.ask("trial.change({ durationS: 7384 })");
       await stage.click(control("more"));
       await stage.holds(
-        "all is in the menu",
+        "the menu has what the row lacks",
         `["subtitles", "audio", "speed", "pip", "next", "previous"].every((key) =>
           document.querySelector("[role=menu] [data-key=" + key + "]"),
         )`,
@@ -24,7 +24,7 @@ export const layoutScenes = {
       await stage.picture("320-more");
       await stage.click("[role=menu] [data-key=subtitles]");
       await stage.holds(
-        "a menu in its place",
+        "another menu replaces the menu",
         `${one("[role=menu]")}.dataset.name === "subtitles" &&
           document.documentElement.scrollWidth <= 320`,
       );
@@ -32,14 +32,14 @@ export const layoutScenes = {
       await stage.check("320, subtitles");
       await stage.press("Escape");
       await stage.holds(
-        "and back",
+        "Escape returns to the first menu",
         "document.querySelector('[role=menu]').dataset.name === 'more'",
       );
       await stage.press("Escape");
-      await stage.holds("and closed", "!document.querySelector('[role=menu]')");
+      await stage.holds("Escape closes the menu", "!document.querySelector('[role=menu]')");
       await stage.ask("trial.card.show('03 – A rather long title that goes on and on')");
       await stage.holds(
-        "the card is whole",
+        "the whole card is inside the window",
         `(() => {
           const { top, left, right, bottom } = ${one(".next-card")}.getBoundingClientRect();
           return top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight;
@@ -58,26 +58,26 @@ export const layoutScenes = {
         ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
       );
       await stage.holds(
-        "hours show",
+        "the time has hours",
         "document.querySelector('.time').textContent.includes('10:05:00')",
       );
       await stage.holds("it fits", FITS);
       await stage.click(control("time"));
       await stage.holds(
-        "the remaining time shows",
+        "the remaining time is shown",
         "document.querySelector('.time').textContent.includes('−10:05:00')",
       );
-      await stage.holds("it fits as well", FITS);
+      await stage.holds("the remaining time fits", FITS);
       await stage.page.send("Emulation.setTouchEmulationEnabled", {
         enabled: true,
         maxTouchPoints: 1,
       });
       await stage.tap("#stage", 0.38);
       await stage.holds(
-        "big buttons",
+        "buttons are larger for touch",
         "document.querySelector('.controls .control').clientWidth === 44",
       );
-      await stage.holds("they fit, too", FITS);
+      await stage.holds("the larger buttons fit", FITS);
       await stage.picture("320-hours");
     },
   },
@@ -101,16 +101,16 @@ export const layoutScenes = {
       await stage.holds("a tap does not pause", `!${VIDEO}.paused`);
       await stage.wait(400);
       await stage.holds(
-        "the first tap hides what is shown",
+        "a tap hides the visible controls",
         "document.querySelector('#stage').dataset.controls === 'hidden'",
       );
       await stage.tap("#stage", 0.38);
       await stage.holds(
-        "the second shows it",
+        "a second tap shows them",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.holds(
-        "big targets",
+        "all targets are at least 44 px high",
         `[...document.querySelectorAll(".controls .row button, .controls .seek")].every(
           ({ clientHeight }) => clientHeight >= 44,
         )`,
@@ -123,7 +123,7 @@ export const layoutScenes = {
       await stage.tap("#stage", 0.9);
       await stage.wait(50);
       await stage.holds(
-        "a double tap skips",
+        "a double tap skips ten seconds",
         `(() => {
           const seeks = trial.calls.filter(([name]) => name === "seek");
           return seeks.length === 1 && seeks[0][1] > 10;
@@ -150,7 +150,7 @@ export const layoutScenes = {
         stage.fails.push(`a finger on the bar asked ${JSON.stringify(seeks)}`);
       await stage.tap(control("more"));
       await stage.holds(
-        "a menu with big items",
+        "items of the menu are at least 44 px high",
         `[...document.querySelectorAll("[role=menu] button")].every(
           ({ clientHeight }) => clientHeight >= 44,
         )`,
@@ -158,9 +158,9 @@ export const layoutScenes = {
       await stage.picture("touch-menu");
       await stage.tap("[role=menu] [data-key=speed]");
       await stage.tap("[role=menu] [data-key='2']");
-      await stage.holds("an item by a finger", `${VIDEO}.playbackRate === 2`);
+      await stage.holds("a tap chooses an item", `${VIDEO}.playbackRate === 2`);
       await stage.tap(control("play"));
-      await stage.holds("a button by a finger, once", `!${VIDEO}.paused`);
+      await stage.holds("a tap presses a button once", `!${VIDEO}.paused`);
     },
   },
   "plain pictures": {

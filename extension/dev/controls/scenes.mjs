@@ -14,54 +14,58 @@ export const scenes = {
     async play(stage) {
       await stage.play();
       await stage.press("k");
-      await stage.holds("k pauses", `${VIDEO}.paused`);
+      await stage.holds("k pauses the film", `${VIDEO}.paused`);
       await stage.press(" ");
-      await stage.holds("space plays", `!${VIDEO}.paused`);
+      await stage.holds("Space plays the film", `!${VIDEO}.paused`);
       await stage.press("K");
-      await stage.holds("Caps Lock’s K pauses", `${VIDEO}.paused`);
+      await stage.holds("K with Caps Lock pauses the film", `${VIDEO}.paused`);
       await stage.calls();
       await stage.press("5");
-      await stage.asked("5 is the middle", [["seek", 30]]);
+      await stage.asked("5 seeks to the middle", [["seek", 30]]);
       await stage.wait(250);
       await stage.press("l");
-      await stage.asked("l is ten seconds", [["seek", 40]]);
+      await stage.asked("l seeks ten seconds forwards", [["seek", 40]]);
       await stage.wait(250);
       await stage.press(".");
-      await stage.asked("a dot is a frame", [["seek", 40.04]]);
+      await stage.asked("a dot steps one frame", [["seek", 40.04]]);
       await stage.wait(250);
       await stage.press(",");
-      await stage.asked("a comma is a frame back", [["seek", 40]]);
+      await stage.asked("a comma steps one frame back", [["seek", 40]]);
       await stage.press("n");
       await stage.press("p");
       await stage.press("c");
-      await stage.asked("episodes and subtitles", [["next"], ["previous"], ["subtitles", null]]);
+      await stage.asked("n, p and c change episodes and subtitles", [
+        ["next"],
+        ["previous"],
+        ["subtitles", null],
+      ]);
       await stage.holds(
         "subtitles are announced",
         "document.querySelector('[data-testid=control-spoken]').textContent === 'Subtitles: Off'",
       );
       await stage.press("c");
-      await stage.asked("the same subtitles again", [["subtitles", "4"]]);
+      await stage.asked("c selects the same subtitles again", [["subtitles", "4"]]);
       await stage.press("m");
       await stage.holds(
-        "m mutes, and that is remembered",
+        "m mutes, which is stored",
         `${VIDEO}.muted && localStorage.controls.includes("true")`,
       );
       await stage.press("m");
-      await stage.holds("m gives sound again", `!${VIDEO}.muted`);
+      await stage.holds("m unmutes", `!${VIDEO}.muted`);
       await stage.press("ArrowDown");
       await stage.press("ArrowDown");
       await stage.holds(
-        "arrows are volume",
+        "arrows change the volume",
         `${VIDEO}.volume === 0.9 && localStorage.controls.includes("0.9")`,
       );
       await stage.press(">");
-      await stage.holds("> is faster", `${VIDEO}.playbackRate === 1.25`);
+      await stage.holds("> increases the speed", `${VIDEO}.playbackRate === 1.25`);
       await stage.calls();
       await stage.press("i");
-      await stage.asked("i is picture-in-picture", [["pip"]]);
+      await stage.asked("i requests picture-in-picture", [["pip"]]);
       await stage.press("f");
       await stage.holds(
-        "f is full screen",
+        "f enters full screen",
         "document.fullscreenElement?.id === 'stage' && !!document.querySelector('.controls .head')",
       );
       await stage.picture("full-screen");
@@ -75,24 +79,24 @@ export const scenes = {
       await stage.calls();
       await stage.ask("document.querySelector('#text').focus()");
       for (const key of ["k", " ", "f", "5", "ArrowLeft"]) await stage.press(key);
-      await stage.holds("the field has the text", `${one("#text")}.value.includes("k f")`);
+      await stage.holds("the field gets the text", `${one("#text")}.value.includes("k f")`);
       await stage.ask("document.querySelector('#text').blur()");
       for (const modifier of [1, 2, 4]) await stage.press("f", modifier);
-      await stage.asked("nothing", []);
-      await stage.holds("it still plays", `!${VIDEO}.paused && !document.fullscreenElement`);
+      await stage.asked("no key acts on the film", []);
+      await stage.holds("the film still plays", `!${VIDEO}.paused && !document.fullscreenElement`);
       await stage.ask(`
         globalThis.toggles = 0;
         for (const type of ["play", "pause"]) ${VIDEO}.addEventListener(type, () => toggles++);
       `);
       await stage.ask(`${one(control("play"))}.focus()`);
       await stage.press(" ");
-      await stage.holds("space presses the focused button once", "toggles === 1");
+      await stage.holds("Space presses the focused button", "toggles === 1");
       await stage.wait(100);
-      await stage.holds("and once only", "toggles === 1");
+      await stage.holds("Space presses it only once", "toggles === 1");
       await stage.press("k");
-      await stage.holds("k works on a focused button", "toggles === 2");
+      await stage.holds("k works while a button has the focus", "toggles === 2");
       await stage.press("Enter");
-      await stage.holds("Enter presses it as well", "toggles === 3");
+      await stage.holds("Enter presses the focused button", "toggles === 3");
       await stage.calls();
       await stage.ask(`${one(control("volume"))}.focus()`);
       const volume = await stage.ask(`${VIDEO}.volume`);
@@ -101,31 +105,31 @@ export const scenes = {
         "an arrow moves the focused volume slider",
         `${VIDEO}.volume === ${volume} - 0.05`,
       );
-      await stage.asked("and not the film", []);
+      await stage.asked("the arrow does not seek", []);
       await stage.ask("document.querySelector('#outside').focus()");
       await stage.press("Enter");
       await stage.wait(100);
-      await stage.holds("another’s Enter is another’s", "toggles === 3");
+      await stage.holds("Enter outside of the player does nothing in it", "toggles === 3");
     },
   },
   "the mouse: clicks, double clicks, hiding": {
     async play(stage) {
       await stage.play();
       await stage.click("#stage", 0.3);
-      await stage.holds("a click pauses", `${VIDEO}.paused`);
+      await stage.holds("a click pauses the film", `${VIDEO}.paused`);
       await stage.click("#stage", 0.3);
-      await stage.holds("a click plays", `!${VIDEO}.paused`);
+      await stage.holds("a click plays the film", `!${VIDEO}.paused`);
       await stage.click("#stage", 0.3, 1);
       await stage.click("#stage", 0.3, 2);
       await stage.holds(
-        "a double click is full screen",
+        "a double click enters full screen",
         "document.fullscreenElement?.id === 'stage'",
       );
       await stage.ask("document.exitFullscreen()");
-      await stage.holds("it plays on", `!${VIDEO}.paused`);
+      await stage.holds("the film plays on", `!${VIDEO}.paused`);
       await stage.wait(3_200);
       await stage.holds(
-        "the controls hide, and the cursor",
+        "the controls and the cursor hide",
         `${one("#stage")}.dataset.controls === "hidden" &&
           getComputedStyle(${one("#stage")}).cursor === "none" &&
           ${one("#stage")}.style.getPropertyValue("--controls-inset") === "0px"`,
@@ -133,7 +137,7 @@ export const scenes = {
       await stage.picture("hidden");
       await stage.hover("#stage", 0.6);
       await stage.holds(
-        "movement shows them",
+        "moving the mouse shows the controls",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.click(control("mute"));
@@ -143,19 +147,19 @@ export const scenes = {
       );
       await stage.wait(3_200);
       await stage.holds(
-        "they hide after a click on a button",
+        "the controls hide after a click on a button",
         "document.querySelector('#stage').dataset.controls === 'hidden'",
       );
       await stage.press("Tab");
       await stage.press("Tab");
       await stage.press("Tab");
       await stage.holds(
-        "the keyboard’s focus shows them",
+        "the keyboard’s focus shows the controls",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.wait(3_500);
       await stage.holds(
-        "and keeps them",
+        "the keyboard’s focus keeps them visible",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.picture("focus");
@@ -177,9 +181,9 @@ export const scenes = {
           button: "left",
           buttons: 1,
         });
-      await stage.asked("nothing while it is dragged", []);
+      await stage.asked("a drag does not seek", []);
       await stage.holds(
-        "the thumb follows",
+        "the thumb follows the pointer",
         "Math.abs(parseFloat(document.querySelector('.thumb').style.left) - 70) < 0.5",
       );
       await stage.picture("drag-missing");
@@ -203,7 +207,7 @@ export const scenes = {
         buttons: 0,
         clickCount: 1,
       });
-      await stage.asked("Escape ends a drag", []);
+      await stage.asked("Escape cancels a drag", []);
     },
   },
   "previews come from played frames, and are requested only for bytes on disk": {
@@ -212,19 +216,22 @@ export const scenes = {
       await stage.play();
       await stage.wait(600);
       await stage.hover(control("seek"), 0.02);
-      await stage.holds("a captured frame shows", "!!document.querySelector('.tip[data-picture]')");
+      await stage.holds(
+        "a captured frame is shown",
+        "!!document.querySelector('.tip[data-picture]')",
+      );
       await stage.picture("preview");
       await stage.calls();
       await stage.hover(control("seek"), 0.4);
       await stage.wait(300);
       await stage.holds(
-        "a found picture shows",
+        "a requested picture is shown",
         `${ONE_PREVIEW} && !!${one(".tip[data-picture]")}`,
       );
       await stage.hover(control("seek"), 0.47);
       await stage.wait(300);
       await stage.holds(
-        "a missing place is not asked for",
+        "no picture is requested for a missing place",
         `${ONE_PREVIEW} && ${one(".tip")}.textContent.includes("Not downloaded")`,
       );
     },
@@ -244,44 +251,44 @@ export const scenes = {
       await stage.press("ArrowUp");
       await stage.press("ArrowUp");
       await stage.holds(
-        "up from the first is the last",
+        "up from the first item leads to the last",
         "document.activeElement.dataset.key === 'larger'",
       );
       await stage.calls();
       await stage.press("Enter");
       await stage.press(" ");
-      await stage.asked("larger, twice", [
+      await stage.asked('Enter and Space press "larger"', [
         ["size", 1.1],
         ["size", 1.2],
       ]);
       await stage.holds(
-        "spoken",
+        "the size is spoken",
         "document.querySelector('[data-testid=control-spoken]').textContent.includes('120%')",
       );
       await stage.press("ArrowLeft");
-      await stage.holds("left is smaller", "document.activeElement.dataset.key === 'smaller'");
+      await stage.holds(
+        'left leads to "smaller"',
+        "document.activeElement.dataset.key === 'smaller'",
+      );
       await stage.press("ArrowUp");
       await stage.press(" ");
-      await stage.asked("later", [["delay", 0.1]]);
+      await stage.asked('Space presses "later"', [["delay", 0.1]]);
       await stage.press("b");
       await stage.holds("a letter finds its item", "document.activeElement.dataset.key === '6'");
       await stage.press("Enter");
       await stage.asked("chosen", [["subtitles", "6"]]);
       await stage.holds(
-        "closed, and the focus is back",
+        "the menu closes, and its button has the focus",
         `!document.querySelector("[role=menu]") && ${focused("subtitles")}`,
       );
       await stage.press(" ");
-      await stage.holds("space opens", "!!document.querySelector('[role=menu]')");
+      await stage.holds("Space opens the menu", "!!document.querySelector('[role=menu]')");
       await stage.press("Escape");
       await stage.holds(
-        "Escape closes, and the focus is back",
+        "Escape closes the menu, and its button has the focus",
         `!document.querySelector("[role=menu]") && ${focused("subtitles")}`,
       );
-      await stage.holds(
-        "the film was not touched",
-        `${VIDEO}.paused && ${VIDEO}.currentTime === 0`,
-      );
+      await stage.holds("the film did not move", `${VIDEO}.paused && ${VIDEO}.currentTime === 0`);
     },
   },
   "menus with the mouse": {
@@ -293,12 +300,15 @@ export const scenes = {
         "no item is focused",
         "document.activeElement.getAttribute('role') === 'menu'",
       );
-      await stage.holds("open", "document.querySelectorAll('[role=menuitemradio]').length === 10");
+      await stage.holds(
+        "the menu opens",
+        "document.querySelectorAll('[role=menuitemradio]').length === 10",
+      );
       await stage.check("speed");
       await stage.picture("speed-dark");
       await stage.click("[role=menu] [data-key='1.5']");
       await stage.holds(
-        "faster",
+        "the speed changes, and the menu closes",
         `${VIDEO}.playbackRate === 1.5 &&
           ${VIDEO}.defaultPlaybackRate === 1.5 &&
           !${one("[role=menu]")}`,
@@ -307,7 +317,7 @@ export const scenes = {
       await stage.picture("audio-dark");
       await stage.click("#stage", 0.2);
       await stage.holds(
-        "a click outside closes, and does no more",
+        "a click outside only closes the menu",
         `!document.querySelector("[role=menu]") && !${VIDEO}.paused`,
       );
       await stage.click(control("audio"));
@@ -317,10 +327,10 @@ export const scenes = {
       await stage.click(control("subtitles"));
       await stage.picture("subtitles-dark");
       await stage.click(control("subtitles"));
-      await stage.holds("its button closes it again", "!document.querySelector('[role=menu]')");
+      await stage.holds("the button closes its menu", "!document.querySelector('[role=menu]')");
       await stage.click(control("volume"), 0.5);
       await stage.holds(
-        "the slider is volume",
+        "the slider changes the volume and has no focus",
         `Math.abs(${VIDEO}.volume - 0.5) < 0.06 && document.activeElement === document.body`,
       );
     },
@@ -357,9 +367,12 @@ export const scenes = {
   "texts for screen readers": {
     async play(stage) {
       await stage.ask(`${VIDEO}.currentTime = 12.5`);
-      await stage.holds("the slider’s words", `${SPOKEN_PLACE} === "12 seconds of 1 minute"`);
       await stage.holds(
-        "what is there",
+        "the slider speaks its position",
+        `${SPOKEN_PLACE} === "12 seconds of 1 minute"`,
+      );
+      await stage.holds(
+        "the share on disk is described",
         `${one("#controls-there")}.textContent.includes("% of this file is downloaded")`,
       );
       await stage.check("paused");
@@ -368,7 +381,7 @@ export const scenes = {
       const before = await stage.ask(SPOKEN_PLACE);
       await stage.wait(2_200);
       await stage.holds(
-        "a focused slider is quiet while it plays",
+        "a focused slider says nothing while the film plays",
         `${SPOKEN_PLACE} === ${JSON.stringify(before)}`,
       );
       await stage.calls();
@@ -379,11 +392,11 @@ export const scenes = {
       if (seeks.length !== 1)
         stage.fails.push(`an arrow on the slider asked ${JSON.stringify(seeks)}`);
       await stage.holds(
-        "and says where an arrow led",
+        "the slider speaks the position after an arrow",
         `${SPOKEN_PLACE} !== ${JSON.stringify(before)}`,
       );
       await stage.press(" ");
-      await stage.holds("space on the slider pauses", `${VIDEO}.paused`);
+      await stage.holds("Space on the slider pauses the film", `${VIDEO}.paused`);
       await stage.check("slider");
       await stage.ask("trial.card.show('03 – A rather long title')");
       await stage.check("card");
@@ -392,23 +405,32 @@ export const scenes = {
   "the screen stays awake while it plays": {
     async play(stage) {
       await stage.play();
-      await stage.holds("a lock", "trial.locks.filter(({ released }) => !released).length === 1");
+      await stage.holds(
+        "a playing film holds one lock",
+        "trial.locks.filter(({ released }) => !released).length === 1",
+      );
       await stage.ask(`${VIDEO}.pause()`);
-      await stage.holds("let go when paused", "trial.locks.every(({ released }) => released)");
+      await stage.holds(
+        "a pause releases the lock",
+        "trial.locks.every(({ released }) => released)",
+      );
       await stage.ask("trial.change({ audioOnly: true })");
       await stage.play();
       await stage.wait(200);
-      await stage.holds("music needs no screen", "trial.locks.every(({ released }) => released)");
+      await stage.holds("music holds no lock", "trial.locks.every(({ released }) => released)");
       await stage.ask("trial.change({ audioOnly: false })");
-      await stage.holds("a film does", "trial.locks.some(({ released }) => !released)");
       await stage.holds(
-        "the panel knows the title",
+        "a film holds a lock again",
+        "trial.locks.some(({ released }) => !released)",
+      );
+      await stage.holds(
+        "the media panel shows the title",
         `navigator.mediaSession.metadata.title.includes("Harbour") &&
           navigator.mediaSession.playbackState === "playing"`,
       );
       await stage.ask("trial.lifetime.abort()");
       await stage.holds(
-        "at the end nothing is left",
+        "after the end nothing of the controls is left",
         `trial.locks.every(({ released }) => released) &&
           !${one(".controls, .next-card-place")} &&
           !navigator.mediaSession.metadata &&
@@ -417,8 +439,8 @@ export const scenes = {
       await stage.calls();
       await stage.press("k");
       await stage.press("5");
-      await stage.asked("no key acts", []);
-      await stage.holds("nor on the film", `!${VIDEO}.paused`);
+      await stage.asked("after the end no key acts", []);
+      await stage.holds("the film plays on", `!${VIDEO}.paused`);
     },
   },
   "the next episode’s card": {
@@ -430,24 +452,24 @@ export const scenes = {
         10,
       )`);
       await stage.holds(
-        "it counts",
+        "the card shows the seconds",
         "document.querySelector('.next-in').textContent === 'Next episode in 10 s'",
       );
       await stage.picture("next");
       await stage.holds(
-        "it counts down",
+        "the card counts down",
         "document.querySelector('.next-in').textContent === 'Next episode in 9 s'",
       );
       await stage.calls();
       await stage.press("Escape");
-      await stage.asked("Escape cancels", [["cancelled"]]);
+      await stage.asked("Escape cancels the card", [["cancelled"]]);
       await stage.ask("trial.card.show('03', 1)");
       await stage.wait(1_200);
-      await stage.asked("in the end it plays", [["playNow"]]);
+      await stage.asked("at zero the next episode plays", [["playNow"]]);
       await stage.ask("trial.card.show('03')");
       await stage.click("[data-testid=next-play]");
-      await stage.asked("or at once", [["playNow"]]);
-      await stage.holds("gone", "!document.querySelector('.next-card')");
+      await stage.asked("the button plays it at once", [["playNow"]]);
+      await stage.holds("the card is gone", "!document.querySelector('.next-card')");
     },
   },
 };

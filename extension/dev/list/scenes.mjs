@@ -39,28 +39,28 @@ export const scenes = {
     async play(stage) {
       await focusFirst(stage);
       await stage.press("ArrowRight");
-      await stage.holds("it opens", `!!${one("folder")}`);
+      await stage.holds("the torrent opens", `!!${one("folder")}`);
       await stage.press("ArrowDown");
       await stage.holds("the tools have the focus", `${FOCUS} === "want-all 1"`);
       await stage.press("ArrowDown");
       await stage.holds(
-        "the folder has it",
+        "the folder has the focus",
         `${FOCUS} === "folder-toggle 2" || ${FOCUS} === "want-folder 2"`,
       );
       await stage.ask(`${one("folder-toggle")}.focus()`);
       await stage.press("ArrowLeft");
       await stage.holds(
-        "it folds",
+        "the folder folds",
         `${one("folder-toggle")}.getAttribute("aria-expanded") === "false"`,
       );
       await stage.press("ArrowRight");
       await stage.holds(
-        "it unfolds",
+        "the folder unfolds",
         `${one("folder-toggle")}.getAttribute("aria-expanded") === "true"`,
       );
       for (let at = 0; at < 42; at += 1) await stage.press("ArrowDown");
       await stage.holds(
-        "the focus went on beyond the window",
+        "the focus moved beyond the window",
         "Number(document.activeElement.closest('.line')?.dataset.line) > 40",
       );
     },
@@ -72,11 +72,11 @@ export const scenes = {
       await focusFirst(stage);
       await stage.ask("scrollTo(0, 5000)");
       await stage.holds(
-        "it scrolled",
+        "the page scrolled",
         `!${all("torrent")}.some((it) => it.innerText.includes("Torrent number 2\\n"))`,
       );
       await stage.wait(700);
-      await stage.holds("the first has the focus", `${FOCUS} === "toggle 0"`);
+      await stage.holds("the first torrent has the focus", `${FOCUS} === "toggle 0"`);
       await stage.ask("scrollTo(0, 1e6)");
       await stage.holds(
         "the last is there",
@@ -99,12 +99,12 @@ export const scenes = {
       );
       await stage.click("[data-testid=selected-pause]");
       await stage.holds(
-        "they pause",
+        "the selected torrents pause",
         `${all("torrent")}.filter((it) => it.dataset.state === "paused").length === 3`,
       );
       await stage.click("[data-testid=selected-resume]");
       await stage.holds(
-        "they go on",
+        "the selected torrents resume",
         `${all("torrent")}.every((it) => it.dataset.state === "downloading")`,
       );
       await stage.press("Escape");
@@ -118,7 +118,7 @@ export const scenes = {
       await stage.check("selected");
       await stage.press("Delete");
       await stage.holds(
-        "it asks",
+        "a dialog asks",
         `document.querySelector("#dialog[open]")?.innerText.includes("Remove 30 torrents?")`,
       );
       await stage.check("removing");
@@ -163,9 +163,9 @@ export const scenes = {
       await stage.press("f", CTRL);
       await stage.holds("the field has the focus", `document.activeElement === ${one("search")}`);
       await stage.page.send("Input.insertText", { text: "SHOW" });
-      await stage.holds("one is found", `${all("torrent")}.length === 1`);
+      await stage.holds("one torrent is found", `${all("torrent")}.length === 1`);
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it opens", `!!${one("file-search")}`);
+      await stage.holds("the torrent opens", `!!${one("file-search")}`);
       await stage.ask(`${one("file-search")}.focus()`);
       await stage.page.send("Input.insertText", { text: "season 2 15" });
       await stage.holds(
@@ -183,7 +183,7 @@ export const scenes = {
         sort.dispatchEvent(new Event("change"));
       })()`);
       await stage.holds(
-        "it is sorted",
+        "the list is sorted by name",
         `${all("toggle")}.map((it) => it.title).slice(0, 3).join() ===
           "Show,Torrent number 1,Torrent number 2"`,
       );
@@ -197,7 +197,7 @@ export const scenes = {
       await stage.ask("scrollTo(0, 1e6)");
       await stage.holds("the last is there", `${all("toggle")}.at(-1).title === "Show"`);
       await stage.ask(`${all("toggle")}.at(-1).click()`);
-      await stage.holds("it opens", `!!${one("file")}`);
+      await stage.holds("the torrent opens", `!!${one("file")}`);
       await stage.ask("scrollTo(0, scrollY + 900)");
       await stage.wait(400);
       await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
@@ -213,7 +213,10 @@ export const scenes = {
       await stage.wait(500);
       await stage.page.send("Page.navigate", { url: `${origin}/app.html` });
       await stage.wait(700);
-      await stage.holds("it is where it was", `${where} === ${JSON.stringify(before)}`);
+      await stage.holds(
+        "the focused control is where it was",
+        `${where} === ${JSON.stringify(before)}`,
+      );
       await stage.wait(1500);
       await stage.holds("it stays there", `${where} === ${JSON.stringify(before)}`);
     },
@@ -226,16 +229,19 @@ export const scenes = {
         clipboardData.setData("text/plain", "magnet:?xt=urn:btih:${"37".padStart(40, "0")}");
         dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
       })()`);
-      await stage.holds("it says so", `${one("already")}?.innerText === "Already in the list"`);
       await stage.holds(
-        "it is in sight",
+        "the row says so",
+        `${one("already")}?.innerText === "Already in the list"`,
+      );
+      await stage.holds(
+        "the note is inside the window",
         `(() => {
           const { top, bottom } = ${one("already")}.getBoundingClientRect();
           return top > 60 && bottom < innerHeight;
         })()`,
       );
       await stage.holds(
-        "it is read aloud",
+        "the note is read aloud",
         `${one("announcement")}.innerText.includes("Torrent number 55 is already in the list")`,
       );
       await stage.check("already");
@@ -245,18 +251,21 @@ export const scenes = {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(30) })],
     async play(stage, { asked }) {
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it opens", `${all("folder")}.length > 1`);
+      await stage.holds("the torrent opens", `${all("folder")}.length > 1`);
       await stage.click("[data-testid=want-folder]");
       await stage.holds(
-        "none of its files is wanted",
+        "none of the folder’s files is selected",
         `${all("file")}.slice(0, 10).every((it) => it.dataset.priority === "skip")`,
       );
-      await stage.holds("some of all are", `${one("want-all")}.indeterminate`);
+      await stage.holds("some of all files are selected", `${one("want-all")}.indeterminate`);
       await stage.click("[data-testid=want]");
-      await stage.holds("some of the folder are", `${one("want-folder")}.indeterminate`);
+      await stage.holds(
+        "some of the folder’s files are selected",
+        `${one("want-folder")}.indeterminate`,
+      );
       await stage.click("[data-testid=want-all]");
       await stage.holds(
-        "all are",
+        "all files are selected",
         `${one("want-all")}.checked &&
           ${all("file")}.every((it) => it.dataset.priority === "normal")`,
       );
@@ -269,22 +278,25 @@ export const scenes = {
     torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(3) })],
     async play(stage, { asked }) {
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it opens", `!!${one("rename")}`);
+      await stage.holds("the torrent opens", `!!${one("rename")}`);
       await stage.click("[data-testid=rename]");
       await stage.holds(
-        "its name is selected, without its ending",
+        "the name is selected, without its extension",
         "getSelection().toString() === '1' || document.activeElement.selectionEnd === 1",
       );
       await stage.check("renaming");
       await stage.page.send("Input.insertText", { text: "First" });
       await stage.press("Enter");
-      await stage.holds("it closes", `!document.querySelector("#dialog").open`);
+      await stage.holds("the dialog closes", `!document.querySelector("#dialog").open`);
       await stage.click("[data-testid=details]");
       await stage.holds("details are there", `!!${one("limit-upload")}`);
       await stage.ask(`${one("limit-upload")}.focus()`);
       await stage.page.send("Input.insertText", { text: "0.5" });
       await stage.press("Enter");
-      await stage.holds("they are saved", `${one("details-open")}.innerText.includes("Saved.")`);
+      await stage.holds(
+        "the limits are saved",
+        `${one("details-open")}.innerText.includes("Saved.")`,
+      );
       await stage.check("details");
       await stage.holds("its path is shown", `${one("place")}.innerText.endsWith("/films/Show")`);
       await stage.click("[data-testid=show-in-folder]");
@@ -336,10 +348,13 @@ export const scenes = {
     width: 360,
     async play(stage) {
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it opens", `!!${one("details")}`);
+      await stage.holds("the torrent opens", `!!${one("details")}`);
       await stage.click("[data-testid=details]");
       await stage.holds("details are there", `!!${one("peers")}`);
-      await stage.holds("nothing is wider", "document.documentElement.scrollWidth <= innerWidth");
+      await stage.holds(
+        "nothing is wider than the window",
+        "document.documentElement.scrollWidth <= innerWidth",
+      );
       await stage.check("360 px");
     },
   },
@@ -354,11 +369,11 @@ export const scenes = {
         "getComputedStyle(document.querySelector('.meter')).borderTopWidth === '1px'",
       );
       await stage.holds(
-        "the list has one",
+        "the list has a border",
         "getComputedStyle(document.querySelector('.lines')).borderTopWidth === '1px'",
       );
       await stage.holds(
-        "what is there is told from what is not",
+        "done and missing parts of a bar differ",
         `getComputedStyle(document.querySelector(".meter-fill")).backgroundColor !==
           getComputedStyle(document.querySelector(".meter")).backgroundColor`,
       );
@@ -373,7 +388,10 @@ export const scenes = {
     ],
     async play(stage) {
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it says so", `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`);
+      await stage.holds(
+        "the file’s line says so",
+        `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`,
+      );
     },
   },
   "when a torrent is removed, the next one has the focus": {
@@ -381,9 +399,9 @@ export const scenes = {
     async play(stage) {
       await stage.ask(`${all("remove")}[1].focus()`);
       await stage.press("Enter");
-      await stage.holds("it asks", `document.querySelector("#dialog").open`);
+      await stage.holds("a dialog asks", `document.querySelector("#dialog").open`);
       await stage.press("Enter");
-      await stage.holds("it is gone", `${all("torrent")}.length === 3`);
+      await stage.holds("the torrent is gone", `${all("torrent")}.length === 3`);
       await stage.holds("the next one has the focus", `${FOCUS} === "remove 1"`);
     },
   },
@@ -392,12 +410,12 @@ export const scenes = {
     async play(stage) {
       await stage.ask(`${one("remove")}.focus()`);
       await stage.press("Enter");
-      await stage.holds("it asks", `document.querySelector("#dialog").open`);
+      await stage.holds("a dialog asks", `document.querySelector("#dialog").open`);
       await stage.press("Enter");
       await stage.holds("the list is empty", `!!${one("empty")}`);
       await stage.holds("Undo has the focus", `document.activeElement === ${one("undo")}`);
       await stage.press("Enter");
-      await stage.holds("it is back", `${all("torrent")}.length === 1`);
+      await stage.holds("the torrent is back", `${all("torrent")}.length === 1`);
       await stage.holds("its row has the focus", `${FOCUS} === "toggle 0"`);
     },
   },
@@ -407,7 +425,7 @@ export const scenes = {
       for (const kind of ["recheck", "move_in_queue", "set_priorities", "pause"]) refused.add(kind);
       const words = "Not connected to the daemon.";
       await stage.click("[data-testid=toggle]");
-      await stage.holds("it opens", `!!${one("details")}`);
+      await stage.holds("the torrent opens", `!!${one("details")}`);
       await stage.click("[data-testid=details]");
       await stage.holds("details are there", `!!${one("recheck")}`);
       const below = (id) => {
@@ -437,10 +455,10 @@ export const scenes = {
       await stage.click("[data-testid=reply-dismiss]");
       await stage.holds("the words go when they are dismissed", `!${one("torrent-reply")}`);
       await stage.click("[data-testid=pause]");
-      await stage.holds("the row says why it runs on", `!!${one("torrent-reply")}`);
+      await stage.holds("the row says why the torrent was not paused", `!!${one("torrent-reply")}`);
       refused.clear();
       await stage.click("[data-testid=pause]");
-      await stage.holds("the words go when it works", `!${one("torrent-reply")}`);
+      await stage.holds("the words go when the action works", `!${one("torrent-reply")}`);
     },
   },
   "torrents added above the window do not move what is in it": {
@@ -462,7 +480,10 @@ export const scenes = {
       })()`);
       await stage.holds("both are there", "document.title.includes('62 torrents')");
       await stage.wait(300);
-      await stage.holds("what was seen is where it was", `${seen} === ${JSON.stringify(before)}`);
+      await stage.holds(
+        "the first visible torrent is where it was",
+        `${seen} === ${JSON.stringify(before)}`,
+      );
       await stage.ask("scrollTo(0, 0)");
       await stage.holds(
         "the new ones come first",
