@@ -1,4 +1,4 @@
-//! Addresses of peers and nodes: their compact form, and what an address says about a network.
+//! Addresses of peers and nodes: compact encoding, local networks and machines.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,8 +12,8 @@ pub fn is_local(ip: IpAddr) -> bool {
 
 /// The address that stands for a whole machine.
 ///
-/// An IPv4 address stands for itself. Of an IPv6 address it is the network half (64 bits), because
-/// one machine may use any address of its network.
+/// For IPv4 this is the address itself. For IPv6 it is the network half (64 bits), because one
+/// machine may use any address of its network.
 pub(crate) fn machine(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
@@ -21,7 +21,7 @@ pub(crate) fn machine(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The families of addresses that can be reached.
+/// The address families that can be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Families {
     /// IPv4.
@@ -31,13 +31,13 @@ pub(crate) struct Families {
 }
 
 impl Families {
-    /// Whether the address belongs to one of them.
+    /// Whether the address belongs to one of the families.
     pub(crate) fn include(self, addr: SocketAddr) -> bool {
         if addr.is_ipv4() { self.v4 } else { self.v6 }
     }
 }
 
-/// Reads IPv4 addresses of six bytes each (BEP 23). A cut one at the end is dropped.
+/// Parses IPv4 addresses of six bytes each (BEP 23); drops an incomplete one at the end.
 pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks();
     peers.iter().map(|&[a, b, c, d, high, low]| {
@@ -45,7 +45,7 @@ pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     })
 }
 
-/// Reads IPv6 addresses of eighteen bytes each (BEP 7). A cut one at the end is dropped.
+/// Parses IPv6 addresses of eighteen bytes each (BEP 7); drops an incomplete one at the end.
 pub(crate) fn compact_v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks::<18>();
     peers.iter().filter_map(|peer| {

@@ -1,5 +1,4 @@
-//! What a part of the engine needs to act: the time, chance, fresh numbers, and the place where
-//! outputs gather.
+//! The context of one step: the time, randomness, new ids, and the queue of outputs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,44 +28,43 @@ use crate::peer::way::{Transport, Way, Ways};
 use crate::time::Instant;
 use crate::writes::Writes;
 
-/// What the torrents of an engine share: fresh numbers and whose they are, and the secret that
-/// capabilities are made from.
+/// The state that all torrents of an engine share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     next: u64,
     next_group: u32,
-    /// Commands that wait for their answer.
+    /// Commands without an answer yet, with their owners.
     pub(crate) ops: BTreeMap<OpId, Owner>,
-    /// Something happened that may change whose turn it is.
+    /// Whether something may have changed which torrents the queue lets run.
     pub(crate) queue_is_stale: bool,
-    /// Conversations with UDP trackers.
+    /// Exchanges with UDP trackers.
     pub(crate) trackers: Exchanges,
-    /// Where peers may come from.
+    /// The sources of peers that the user allows.
     pub(crate) sources: Sources,
     /// Our own address as others see it.
     pub(crate) external: External,
-    /// Connections.
+    /// All connections.
     pub(crate) conns: Calls,
-    /// How peers may be reached.
+    /// The allowed ways to connect to peers.
     pub(crate) ways: Ways,
     /// The engine's own sockets.
     pub(crate) net: Net,
-    /// What torrents ask of the DHT.
+    /// Requests of torrents to the DHT.
     pub(crate) dht_requests: DhtRequests,
-    /// What they ask of the local network.
+    /// Torrents that use local discovery.
     pub(crate) lsd: Neighbourhood,
-    /// What is not durable yet in the daemon's state.
+    /// Changes to the daemon's state that are not durable yet.
     pub(crate) writes: Writes,
-    /// The engine's secret, empty until it is known.
+    /// The engine's secret; empty until it is loaded.
     pub(crate) secret: Bytes,
-    /// Bytes a second that all torrents together may give; `None` for no limit.
+    /// Upload limit of all torrents together, bytes per second; `None` for no limit.
     pub(crate) upload_limit_bps: Option<u64>,
     /// The open files of all torrents.
     pub(crate) handles: Handles,
 }
 
 impl Shared {
-    /// Nothing is numbered and nothing taken yet.
+    /// Creates the state with no ids and no connections.
     pub(crate) fn new(mut net: Net, sources: Sources, ways: Ways) -> Self {
         if sources.lsd {
             net.join_groups();
@@ -74,23 +72,23 @@ impl Shared {
         Self { net, sources, ways, ..Self::default() }
     }
 
-    /// The key that opens one file: a leaked URL leaks that file and no other.
+    /// The key that opens one file; a leaked URL reveals that file only.
     pub(crate) fn capability(&self, id: &FileId) -> String {
         let digest = Sha256::new().chain_update(&self.secret).chain_update(id.as_str()).finalize();
         HEXLOWER.encode(&digest[..16])
     }
 }
 
-/// Whose answer it is.
+/// The owner of a command, which receives its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The engine's own.
+    /// The engine itself.
     Engine,
-    /// A torrent's.
+    /// A torrent or magnet link.
     Torrent(InfoHash),
 }
 
-/// One turn.
+/// The context of one step of the engine.
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) rng: &'a mut ChaCha8Rng,
@@ -105,9 +103,10 @@ impl Context<'_> {
         self.out.push_back(Output::Control(message));
     }
 
-    /// Takes back what was granted of these bytes. Neighbours that are revoked one after the other
-    /// become one message, so that a large file that is doubted does not cost a message for each of
-    /// its pieces.
+    /// Revokes the grants for these bytes.
+    ///
+    /// Adjacent ranges that are revoked one after the other become one message, so that a doubtful
+    /// large file does not cost one message per piece.
     pub(crate) fn revoke(&mut self, file_id: &FileId, first: u64, last: u64) {
         if let Some(Output::Control(EngineMessage::RangeRevoke { file_id: before, end, .. })) =
             self.out.back_mut()
@@ -120,20 +119,21 @@ impl Context<'_> {
         self.say(EngineMessage::RangeRevoke { file_id: file_id.clone(), start: first, end: last });
     }
 
-    /// Orders I/O that has no answer.
+    /// Sends a command that has no answer.
     pub(crate) fn order(&mut self, command: IoCommand) {
         self.out.push_back(Output::Io(command));
     }
 
-    /// Orders I/O that has an answer.
+    /// Sends a command that has an answer.
     pub(crate) fn ask(&mut self, owner: Owner, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
         let op = self.new_op(owner);
         self.order(command(op));
         op
     }
 
-    /// Writes a value down under a key of the daemon's state, or deletes it; sent again until the
-    /// daemon says that it is durable.
+    /// Stores a value under a key of the daemon's state, or deletes the key.
+    ///
+    /// The command is repeated until the daemon confirms that the change is durable.
     pub(crate) fn write(&mut self, key: String, value: Option<Bytes>) -> OpId {
         let op = self.new_op(Owner::Engine);
         let command = self.shared.writes.begin(key, value, op, self.now);
@@ -141,22 +141,23 @@ impl Context<'_> {
         op
     }
 
-    /// A number for a command whose answer is this owner's.
+    /// Returns a new id for a command of this owner.
     pub(crate) fn new_op(&mut self, owner: Owner) -> OpId {
         let op = OpId(self.fresh());
         self.shared.ops.insert(op, owner);
         op
     }
 
-    /// A torrent that is not private wants the DHT's help (BEP 27). False when there is no node to
-    /// ask.
+    /// Asks the DHT on behalf of a torrent that is not private (BEP 27).
+    ///
+    /// False if no DHT node is running.
     pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
         self.shared.dht_requests.ask(torrent, wish, self.now);
         self.shared.dht_requests.has_node()
     }
 
-    /// Sends a torrent's questions to its trackers. Returns under which numbers the answers come
-    /// that somebody waits for.
+    /// Sends a torrent's questions to its trackers. Returns the ids of those whose answers are
+    /// read.
     pub(crate) fn send_to_trackers(
         &mut self,
         torrent: InfoHash,
@@ -180,7 +181,7 @@ impl Context<'_> {
         sent
     }
 
-    /// Our end of every connection, as of now.
+    /// Returns our current properties, on which every connection depends.
     pub(crate) fn local(&self) -> Local {
         Local {
             peer_id: self.peer_id,
@@ -196,7 +197,7 @@ impl Context<'_> {
         }
     }
 
-    /// Begins to talk on a connection of a torrent that is open now.
+    /// Starts the handshake on a connection of a torrent that has just opened.
     pub(crate) fn open(&mut self, conn: ConnId, torrent: InfoHash, opening: Option<Opening>) {
         match opening {
             Some(Opening::Plain(bytes)) => self.read_raw(conn, bytes),
@@ -211,27 +212,26 @@ impl Context<'_> {
         self.order(IoCommand::TcpClose { conn });
     }
 
-    /// Where others see us, and at which port.
+    /// Our own addresses as others see them, with the public port.
     fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
         let port = self.shared.net.public_port().unwrap_or_default();
         let v4 = self.shared.external.v4().map(|ip| SocketAddr::from((ip, port)));
         [v4, self.shared.external.v6().map(|ip| SocketAddr::from((ip, port)))]
     }
 
-    /// A number for a connection of this torrent.
+    /// Returns a new id for a connection of this torrent.
     pub(crate) fn new_conn(&mut self, torrent: InfoHash) -> ConnId {
         let conn = ConnId(self.fresh());
         self.shared.conns.insert(conn, torrent);
         conn
     }
 
-    /// Whether nobody can be dialled before the sockets are open, because there is no other way
-    /// than uTP.
+    /// Whether dialling has to wait for sockets, because uTP is the only allowed transport.
     fn awaits_sockets(&self) -> bool {
         !self.shared.ways.tcp && self.shared.net.is_opening()
     }
 
-    /// Dials a peer. With another way in reserve it is not waited for as long.
+    /// Dials a peer. The timeout is shorter if another way remains to be tried.
     pub(crate) fn dial(
         &mut self,
         torrent: InfoHash,
@@ -254,8 +254,8 @@ impl Context<'_> {
         conn
     }
 
-    /// Says hello on a connection that is open now, behind an encrypted handshake; the answer's
-    /// bytes come when that is over.
+    /// Starts an encrypted handshake on a new connection; the peer's plain bytes arrive once it is
+    /// done.
     fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();
         let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
@@ -264,7 +264,7 @@ impl Context<'_> {
         self.read_raw(conn, bytes);
     }
 
-    /// Has so many more bytes of a connection handed up.
+    /// Requests this many more raw bytes of a connection.
     pub(crate) fn read_raw(&mut self, conn: ConnId, bytes: usize) {
         if bytes > 0 {
             self.order(IoCommand::TcpRaw {
@@ -274,13 +274,13 @@ impl Context<'_> {
         }
     }
 
-    /// A number for a group of the rate limits; the group of all connections is 0.
+    /// Returns a new rate-limit group; group 0 holds all connections.
     pub(crate) fn new_group(&mut self) -> u32 {
         self.shared.next_group += 1;
         self.shared.next_group
     }
 
-    /// The snapshot differs in more than numbers.
+    /// Reports that the snapshot differs in more than numbers.
     pub(crate) fn changed(&mut self) {
         self.shared.queue_is_stale = true;
         if !matches!(self.out.back(), Some(Output::Changed)) {

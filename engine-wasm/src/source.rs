@@ -1,21 +1,21 @@
-//! Where blocks come from: what is asked for a block, and what answers for its bytes.
+//! The origins of blocks: the source of a request, and the sender responsible for the bytes.
 //!
-//! A connection ends, and a web seed's request too; the sender that they stand for remains. So a
-//! block is asked of a [`Source`], and a wrong one is blamed on a [`Sender`].
+//! Connections and web-seed requests end, but the sender behind them remains. So a block is
+//! requested from a [`Source`], and wrong bytes are blamed on a [`Sender`].
 
 use std::net::SocketAddr;
 
 use shared_proto::ConnId;
 
-/// A web seed of a torrent, numbered in the order in which the torrent named them.
+/// A web seed of a torrent, numbered in the order of the torrent's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebSeedId(pub u32);
 
-/// A host of web seeds of a torrent. All web seeds of one host answer for each other.
+/// A host of web seeds of a torrent. All web seeds of one host share the blame for wrong data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebHostId(pub u32);
 
-/// What a block can be asked of.
+/// The source from which a block can be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The peer of a connection.
@@ -24,7 +24,7 @@ pub enum Source {
     WebSeed(WebSeedId),
 }
 
-/// What answers for the bytes of a block.
+/// The sender responsible for the bytes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sender {
     /// The peer at an address.

@@ -1,65 +1,65 @@
-//! When the engine wants to be woken, and for what.
+//! The engine's timers, each with its owner and reason.
 //!
-//! Owns one queue of moments for the whole engine. A timer is named by its owner and its reason,
-//! and has at most one moment. Setting a timer costs a few comparisons, however many torrents there
-//! are; finding the next one costs none.
+//! Owns one queue of times for the whole engine. An owner and a reason identify a timer, which has
+//! at most one time. Setting a timer costs a few comparisons, however many torrents there are;
+//! finding the next one costs none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Whose timer it is.
+/// The owner of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimerOwner {
     /// The engine itself.
     Engine,
-    /// A torrent, or a magnet link without its torrent yet.
+    /// A torrent or magnet link.
     Torrent(InfoHash),
 }
 
-/// What is to be done.
+/// What to do when a timer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerReason {
-    /// A torrent writes down what it has.
+    /// A torrent saves its record.
     Record,
-    /// A torrent looks at files that were not written to for a while.
+    /// A torrent inspects files that were not written to for a while.
     Stamps,
-    /// A torrent tries again what the disk refused.
+    /// A torrent retries after an error of the disk.
     Retry,
-    /// A torrent looks after its peers and viewers, or a magnet link after its peers.
+    /// A torrent checks its peers and viewers, or a magnet link its peers.
     Tick,
-    /// The HTTP API answers, cleans up or reports.
+    /// The HTTP API answers, cleans up or sends events.
     Api,
     /// An incoming connection has not named a torrent in time.
     Arrivals,
-    /// The DHT node sends again, refreshes or saves.
+    /// The DHT node repeats, refreshes or saves.
     Dht,
     /// Local peer discovery announces (BEP 14).
     LocalDiscovery,
-    /// A UDP tracker is asked again (BEP 15).
+    /// A datagram to a UDP tracker is repeated (BEP 15).
     UdpTrackers,
     /// A state value is written again.
     Writes,
-    /// A question to the daemon's state is asked again.
+    /// A failed read of the stored state is repeated.
     Loading,
-    /// Notes of what was watched are read or written.
+    /// Watch marks are read or written.
     Notes,
-    /// A removed torrent can no longer be brought back.
+    /// A removed torrent can no longer be restored.
     Removals,
 }
 
-/// The name of a timer.
+/// The identity of a timer.
 pub(crate) type Timer = (TimerOwner, TimerReason);
 
-/// A moment at which the engine wants to be woken.
+/// The next time at which the engine needs [`crate::Input::Timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout {
-    /// When. It may lie in the past: then at once.
+    /// The time; one in the past is due at once.
     pub at: Instant,
-    /// Whose timer ends then.
+    /// The owner of the timer.
     pub owner: TimerOwner,
-    /// What it is for.
+    /// The reason of the timer.
     pub reason: TimerReason,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets a timer to another moment, or stops it.
+    /// Sets a timer to another time, or stops it.
     pub(crate) fn set(&mut self, timer: Timer, at: Option<Instant>) {
         if self.moments.get(&timer).copied() == at {
             return;
@@ -92,12 +92,12 @@ impl Timers {
         theirs.into_iter().for_each(|timer| self.set(timer, None));
     }
 
-    /// The timer that ends next.
+    /// The timer that ends first.
     pub(crate) fn next(&self) -> Option<Timeout> {
         self.queue.first().map(|&(at, (owner, reason))| Timeout { at, owner, reason })
     }
 
-    /// Stops the first torrent's timer that has ended, and names it.
+    /// Stops the first timer of a torrent that has ended, and returns it.
     pub(crate) fn take_due_of_torrents(&mut self, now: Instant) -> Option<(InfoHash, TimerReason)> {
         let due = self.queue.iter().take_while(|(at, _)| *at <= now);
         let (timer, info_hash) = due.into_iter().find_map(|&(_, timer)| match timer.0 {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_timer_is_the_soonest_and_says_why() {
+    fn the_next_timer_is_the_earliest_with_its_reason() {
         let mut timers = Timers::default();
         assert_eq!(timers.next(), None);
         timers.set((A, TimerReason::Tick), Some(Instant(20)));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_due_timer_is_taken_once_and_the_engines_own_stay() {
+    fn a_due_timer_is_taken_once_and_the_engines_own_timers_stay() {
         let mut timers = Timers::default();
         timers.set((TimerOwner::Engine, TimerReason::Api), Some(Instant(1)));
         timers.set((A, TimerReason::Tick), Some(Instant(2)));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_that_goes_leaves_no_timer() {
+    fn a_removed_torrent_leaves_no_timer() {
         let mut timers = Timers::default();
         for reason in [TimerReason::Record, TimerReason::Tick, TimerReason::Removals] {
             timers.set((A, reason), Some(Instant(1)));
@@ -161,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_queue_agrees_with_a_plain_search(
+        fn the_queue_agrees_with_a_linear_search(
             steps in prop::collection::vec((0u8..3, 0usize..3, prop::option::of(0u64..9)), 0..60),
         ) {
             let reasons = [TimerReason::Record, TimerReason::Retry, TimerReason::Tick];

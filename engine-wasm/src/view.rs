@@ -1,8 +1,7 @@
-//! What a page sees and what it may ask for: snapshots and intents.
+//! The contract between the engine and a user interface: snapshots and intents.
 //!
-//! These types are the whole contract between the engine and any user interface. `cargo xtask
-//! bindings` generates the extension's TypeScript types from them. A [`Snapshot`] is a picture of
-//! everything; pages follow [`topics`], which tell only what changed.
+//! `cargo xtask bindings` generates the extension's TypeScript types from these types. A
+//! [`Snapshot`] is the state of everything; pages follow [`topics`], which send only what changed.
 
 mod file;
 mod intent;

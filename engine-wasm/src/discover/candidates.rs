@@ -1,6 +1,6 @@
 //! The addresses of peers that a torrent knows, and which of them to dial next.
 //!
-//! Owns addresses and what came of dialling them; it opens no connection and counts none.
+//! Owns the addresses and the results of dialling them; it opens and counts no connections.
 //! Invariant: an address is in exactly one of three states, *ready*, *waiting* after a failure, or
 //! *in use*, and there are at most [`MAX_CANDIDATES`]. Every operation costs O(log n).
 
@@ -13,46 +13,46 @@ use crate::discover::priority;
 use crate::peer::way::{Reached, Tries, Way, Ways};
 use crate::time::Instant;
 
-/// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
+/// Maximum number of addresses: a tracker's answers of one day, ten times what is ever dialled.
 pub(crate) const MAX_CANDIDATES: usize = 2_000;
-/// Most addresses kept that only other peers named: they must not crowd out what better sources
-/// name.
+/// Maximum number of addresses known from peers alone. They must not displace addresses from better
+/// sources.
 pub(crate) const MAX_FROM_PEX: usize = 1_000;
-/// Most banned addresses kept; beyond, the oldest ban ends.
+/// Maximum number of banned addresses; beyond it the oldest ban ends.
 pub(crate) const MAX_BANNED: usize = 1_000;
-/// Wait after the first failure; each further one doubles it.
+/// Wait after the first failure; each further failure doubles it.
 pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(600);
-/// How long a peer that is of no use now is left alone.
+/// How long a peer is not dialled that is of no use now, such as a seed while we seed.
 pub(crate) const SEED_RETRY: Duration = Duration::from_secs(3600);
-/// One that can't be dialled in any way that is open.
+/// How long an address waits when every way to dial it is switched off.
 pub(crate) const NO_WAY_RETRY: Duration = Duration::from_secs(30);
-/// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and
-/// closes at once fails each time.
+/// A connection of this length resets the count of failures. A peer that accepts and closes at once
+/// therefore fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 
-/// Who named a peer; the better comes first.
+/// The source that named a peer, from the most trusted to the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
-    /// A person.
+    /// The user.
     Hand,
-    /// The local network: near, and so fast.
+    /// The local network: near, and therefore fast.
     Local,
-    /// An earlier engine, which wrote it down.
+    /// The record that an earlier run of the engine stored.
     Record,
     /// A tracker.
     Tracker,
     /// The DHT.
     Dht,
-    /// Another peer, who may say what it likes: the least trusted.
+    /// Another peer, which may send any address: the least trusted.
     Pex,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ready,
-    /// Until then.
+    /// Not dialled before this time.
     Waiting(Instant),
     InUse {
         since: Instant,
@@ -65,16 +65,15 @@ struct Candidate {
     source: Source,
     /// Failures in a row.
     failures: u32,
-    /// Canonical priority (BEP 40), 0 while our own address is not known.
+    /// Canonical priority (BEP 40); 0 while our own address is unknown.
     priority: u32,
-    /// When it was first heard of, as a number that rises: the elder goes first.
+    /// A number that rises with each new address: the older address goes first.
     turn: u64,
     state: State,
     tries: Tries,
 }
 
-/// Order among the ready: who failed less, then the better source, then the higher priority, then
-/// the elder.
+/// Order among ready addresses: fewer failures, better source, higher priority, older address.
 type Rank = (u32, Source, Reverse<u32>, u64);
 
 /// The known peers of one torrent.
@@ -84,13 +83,13 @@ pub(crate) struct Candidates {
     ready: BTreeSet<(Rank, SocketAddr)>,
     waiting: BTreeSet<(Instant, SocketAddr)>,
     banned: BTreeSet<SocketAddr>,
-    /// The banned, oldest ban first.
+    /// The banned addresses, oldest ban first.
     bans: VecDeque<SocketAddr>,
-    /// Those that are left alone because they have everything, and so had we.
+    /// Peers that have everything, as we do; they are not dialled while we seed.
     left_alone: BTreeSet<SocketAddr>,
     turns: u64,
     from_pex: usize,
-    /// Where others see us.
+    /// Our own addresses, as others see them.
     own: Own,
 }
 
@@ -98,9 +97,11 @@ pub(crate) struct Candidates {
 pub(crate) type Own = [Option<SocketAddr>; 2];
 
 impl Candidates {
-    /// Takes note of an address; says whether it is new. One that a person names is ready at once,
-    /// whatever it did before, unless it is in use or banned. What can't be dialled (port 0,
-    /// multicast …) is dropped. When there is no room, one that failed makes it.
+    /// Adds an address; returns whether it is new.
+    ///
+    /// An address that the user names is ready at once, whatever happened before, unless it is in
+    /// use or banned. An address that can't be dialled (port 0, multicast …) is dropped. When the
+    /// list is full, an address that failed makes room.
     pub(crate) fn add(&mut self, addr: SocketAddr, source: Source) -> bool {
         let addr = canonical(addr);
         if !is_dialable(addr) || self.banned.contains(&addr) {
@@ -132,7 +133,7 @@ impl Candidates {
         true
     }
 
-    /// The best address that may be dialled now. It is in use until [`Candidates::failed`] or
+    /// Takes the best address that may be dialled now. It is in use until [`Candidates::failed`] or
     /// [`Candidates::released`].
     pub(crate) fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
         self.wake(now);
@@ -143,8 +144,8 @@ impl Candidates {
         Some(addr)
     }
 
-    /// From when on there is something to dial: [`Instant::default`], long past, when there is now.
-    /// `None` when all that are known are in use.
+    /// When the next address is ready: [`Instant::default`] if one is ready now, `None` if all are
+    /// in use.
     #[cfg(test)]
     pub(crate) fn next_ready(&self) -> Option<Instant> {
         if !self.ready.is_empty() {
@@ -153,17 +154,20 @@ impl Candidates {
         self.waiting.first().map(|(until, _)| *until)
     }
 
-    /// How an address in use is to be dialled, if only these ways are open, and whether another
-    /// transport is left in case that this one leads nowhere. `None` when no way is open.
+    /// Chooses how to dial an address in use, among the allowed ways.
+    ///
+    /// Also returns whether another transport remains to be tried if this one fails. `None` when no
+    /// way is allowed.
     pub(crate) fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
         let tries = &mut self.known.get_mut(&canonical(addr))?.tries;
         let way = tries.begin(allowed)?;
         Some((way, tries.has_other_transport()))
     }
 
-    /// Whoever is at an address dials us at this moment, at the word of a third one: the way over
-    /// uTP by which it is dialled now, whatever came of it before. It is in use then. `None` when
-    /// it is in use already, is not to be dialled, or no such way is open.
+    /// Chooses the way over uTP to dial a peer that is dialling us through a relay (BEP 55).
+    ///
+    /// The address is in use afterwards, whatever happened to it before. `None` when it is already
+    /// in use, must not be dialled, or no such way is allowed.
     pub(crate) fn punch(&mut self, addr: SocketAddr, allowed: Ways, now: Instant) -> Option<Way> {
         let addr = canonical(addr);
         self.add(addr, Source::Pex);
@@ -187,7 +191,7 @@ impl Candidates {
         known.and_then(|known| known.tries.current()).is_some_and(|way| way.encrypted)
     }
 
-    /// An address in use came so far.
+    /// Records how far the connection to an address in use came.
     pub(crate) fn reached(&mut self, addr: SocketAddr, far: Reached) {
         if let Some(State::InUse { reached, .. }) =
             self.known.get_mut(&canonical(addr)).map(|c| &mut c.state)
@@ -196,8 +200,10 @@ impl Candidates {
         }
     }
 
-    /// The dial failed, or the connection ended. Where another way is left to be tried it is ready
-    /// at once, and that is what is returned; else after 5 s, 10 s, 20 s … up to 10 minutes.
+    /// The dial failed, or the connection ended.
+    ///
+    /// Returns whether another way is left to try; then the address is ready at once. Otherwise it
+    /// is ready after 5 s, 10 s, 20 s … up to 10 minutes.
     pub(crate) fn failed(&mut self, addr: SocketAddr, now: Instant) -> bool {
         let mut goes_on = false;
         self.update(canonical(addr), |candidate| {
@@ -215,12 +221,12 @@ impl Candidates {
         goes_on
     }
 
-    /// No way to it is open now. By and by a person may allow another one.
+    /// Every way to this address is switched off; it waits, because the user may allow another one.
     pub(crate) fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + NO_WAY_RETRY);
     }
 
-    /// Does not dial an address for a long time: a seed while we seed, or our own address.
+    /// Does not dial an address for a long time: our own, or a seed's while we seed.
     pub(crate) fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + SEED_RETRY);
     }
@@ -233,7 +239,7 @@ impl Candidates {
         });
     }
 
-    /// It has everything, and so have we: it is left alone until we lack something again.
+    /// The peer has everything, and so do we: it is not dialled until we lack something again.
     pub(crate) fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
         self.leave_alone(addr, now);
         if self.left_alone.len() < MAX_CANDIDATES {
@@ -241,7 +247,7 @@ impl Candidates {
         }
     }
 
-    /// We lack something again: those that have everything are ready at once.
+    /// We lack pieces again: peers that have everything are ready at once.
     pub(crate) fn seeds_are_needed(&mut self) {
         for addr in std::mem::take(&mut self.left_alone) {
             self.update(addr, |candidate| {
@@ -252,7 +258,7 @@ impl Candidates {
         }
     }
 
-    /// The connection ended for a reason of our own: it is ready at once.
+    /// We ended the connection for a reason of our own: the address is ready at once.
     pub(crate) fn released(&mut self, addr: SocketAddr) {
         self.update(canonical(addr), |candidate| {
             if matches!(candidate.state, State::InUse { .. }) {
@@ -261,8 +267,8 @@ impl Candidates {
         });
     }
 
-    /// What failed so far was for another purpose: none is in use, all are ready and as good as
-    /// new. The banned stay banned.
+    /// Resets all addresses that are not banned: none is in use, all are ready, no failure counts.
+    /// Earlier failures were for another purpose, such as fetching metadata.
     pub(crate) fn renew(&mut self) {
         let all: Vec<SocketAddr> = self.known.keys().copied().collect();
         for addr in all {
@@ -272,7 +278,7 @@ impl Candidates {
         }
     }
 
-    /// Forgets those whom a source named that is not to be used.
+    /// Forgets the addresses from sources that are no longer allowed.
     pub(crate) fn keep(&mut self, is_kept: impl Fn(Source) -> bool) {
         let unwanted = self
             .known
@@ -284,8 +290,8 @@ impl Candidates {
         }
     }
 
-    /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one
-    /// that sent what it should not.
+    /// Forgets an address and never adds it again. For our own address, and for peers that sent
+    /// what they must not.
     pub(crate) fn ban(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);
         self.take(addr);
@@ -319,8 +325,8 @@ impl Candidates {
         kept.into_iter().take(most).map(|(.., addr)| addr).collect()
     }
 
-    /// Where others see us: who goes first depends on it (BEP 40). Costs O(n log n) when it
-    /// changes.
+    /// Sets our own addresses, on which the order of dialling depends (BEP 40). Costs O(n log n)
+    /// when they change.
     pub(crate) fn set_own(&mut self, own: Own) {
         if self.own == own {
             return;
@@ -333,13 +339,13 @@ impl Candidates {
         }
     }
 
-    /// Who named an address, if it is known.
+    /// The source that named an address, if the address is known.
     #[cfg(test)]
     pub(crate) fn source(&self, addr: SocketAddr) -> Option<Source> {
         self.known.get(&canonical(addr)).map(|candidate| candidate.source)
     }
 
-    /// Number of known addresses, those in use included.
+    /// Number of known addresses, including those in use.
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
@@ -358,7 +364,7 @@ impl Candidates {
         });
     }
 
-    /// Makes those ready whose wait is over.
+    /// Makes the addresses ready whose wait is over.
     fn wake(&mut self, now: Instant) {
         while let Some(&(until, addr)) = self.waiting.first()
             && until <= now
@@ -367,8 +373,8 @@ impl Candidates {
         }
     }
 
-    /// Forgets the one that waits longest, or else the ready one that failed most; false when none
-    /// has failed.
+    /// Forgets the address that waits longest, or else the ready one with most failures. False when
+    /// none has failed.
     fn make_room(&mut self) -> bool {
         let longest = self.waiting.last().map(|(_, addr)| *addr);
         let worst =
@@ -415,8 +421,8 @@ fn retry_after(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(doubled).min(MAX_RETRY)
 }
 
-/// One form for each address: an IPv4 address may come dressed as IPv6, and a flow label means
-/// nothing.
+/// The one form of an address: IPv4 addresses mapped to IPv6 become IPv4, and the flow label is
+/// dropped.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -1,16 +1,16 @@
-//! Our own address as others see it: what trackers say (BEP 24), one vote each.
+//! Our own address as trackers report it (BEP 24), one vote each.
 //!
-//! Owns the votes and their bound. A single stranger may lie, so what most of the last ones said
-//! counts; it is used for nothing but an order among peers (BEP 40) and for what others compute
-//! about us.
+//! Owns the votes and their bound. A single tracker may lie, so the majority of the latest votes
+//! counts. The result only orders peers (BEP 40) and predicts the order that peers compute about
+//! us.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Votes kept of each family.
+/// Votes kept for each address family.
 const VOTES: usize = 16;
 
-/// What others say about where we are.
+/// The votes about our own addresses.
 #[derive(Debug, Default)]
 pub(crate) struct External {
     v4: VecDeque<Ipv4Addr>,
@@ -18,8 +18,7 @@ pub(crate) struct External {
 }
 
 impl External {
-    /// Somebody says that this is our address. One that nobody on the internet can have is passed
-    /// over.
+    /// Adds a vote for this address; ignores addresses that can't exist on the internet.
     pub(crate) fn hear(&mut self, address: IpAddr) {
         match address.to_canonical() {
             IpAddr::V4(v4) if !v4.is_unspecified() && !v4.is_loopback() && !v4.is_multicast() => {
@@ -32,12 +31,12 @@ impl External {
         }
     }
 
-    /// Our IPv4 address, as most say.
+    /// Our IPv4 address, according to most votes.
     pub(crate) fn v4(&self) -> Option<Ipv4Addr> {
         most(&self.v4)
     }
 
-    /// Our IPv6 address, as most say.
+    /// Our IPv6 address, according to most votes.
     pub(crate) fn v6(&self) -> Option<Ipv6Addr> {
         most(&self.v6)
     }
@@ -50,7 +49,7 @@ fn push<T>(votes: &mut VecDeque<T>, vote: T) {
     votes.push_back(vote);
 }
 
-/// The one with most votes; among equals the one that was heard last.
+/// The address with most votes; among equals the one that was voted for last.
 fn most<T: Copy + PartialEq>(votes: &VecDeque<T>) -> Option<T> {
     votes.iter().max_by_key(|vote| votes.iter().filter(|other| other == vote).count()).copied()
 }
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_most_of_the_last_ones_say_counts() {
+    fn the_majority_of_the_latest_votes_counts() {
         let mut external = External::default();
         assert_eq!((external.v4(), external.v6()), (None, None));
         for address in [

@@ -18,30 +18,30 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// The port of both groups.
+/// The UDP port of both multicast groups.
 pub(crate) const PORT: u16 = 6771;
-/// The group of IPv4: scoped to an organisation (RFC 2365).
+/// The multicast group of IPv4, scoped to an organisation (RFC 2365).
 pub(crate) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 192, 152, 143);
-/// The group of IPv6: scoped to a site.
+/// The multicast group of IPv6, scoped to a site.
 pub(crate) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x988f);
-/// Least time between two announces of a torrent.
+/// Minimum time between two announcements of a torrent.
 pub(crate) const AGAIN: Duration = Duration::from_secs(5 * 60);
-/// Least time between two datagrams: what becomes due meanwhile goes together.
+/// Minimum time between two datagrams; what becomes due meanwhile shares the next one.
 const GAP: Duration = Duration::from_secs(1);
-/// Torrents of one datagram: it must fit into an Ethernet frame.
+/// Torrents named in one datagram, which must fit into an Ethernet frame.
 pub(crate) const MAX_HASHES: usize = 16;
-/// Longest cookie that is kept, bytes.
+/// Longest cookie that is kept, in bytes.
 const MAX_COOKIE: usize = 64;
-/// Who has not asked for so long no longer wants anything.
+/// A torrent that has not called [`Neighbourhood::ask`] for this long needs no more peers.
 const FORGET_AFTER: Duration = Duration::from_secs(10);
-/// Addresses of one machine that are believed for one torrent at a time.
+/// Addresses of one machine that are accepted for one torrent within [`HEARD_FOR`].
 const MAX_OF_MACHINE: usize = 4;
-/// Addresses that are remembered, of all torrents.
+/// Addresses that are remembered, over all torrents.
 const MAX_HEARD: usize = 512;
-/// For so long.
+/// How long an address is remembered.
 const HEARD_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// Where announces of a family go.
+/// The multicast address to which announcements of a family are sent.
 pub fn group(family: Family) -> SocketAddr {
     match family {
         Family::V4 => SocketAddr::from((GROUP_V4, PORT)),
@@ -49,33 +49,33 @@ pub fn group(family: Family) -> SocketAddr {
     }
 }
 
-/// One message.
+/// One announcement: a BT-SEARCH message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LsdMessage {
-    /// Where the sender listens.
+    /// The port at which the sender listens.
     pub port: u16,
-    /// Its torrents, at least one.
+    /// The sender's torrents, at least one.
     pub info_hashes: Vec<InfoHash>,
-    /// What it knows its own words by.
+    /// A value by which a sender recognises its own messages.
     pub cookie: Option<String>,
 }
 
-/// Why a datagram is not a message.
+/// Why a datagram is not an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LsdError {
-    /// It begins otherwise.
+    /// The first line is not that of a search.
     #[error("not a search")]
     NotASearch,
-    /// It names no port, or one that is none.
+    /// The port is missing or invalid.
     #[error("a search without a port")]
     Port,
-    /// It names no torrent.
+    /// No info hash is named.
     #[error("a search for nothing")]
     InfoHash,
 }
 
 impl LsdMessage {
-    /// Reads a datagram. Headers that are not known, and hashes that are none, are passed over.
+    /// Parses a datagram; ignores unknown headers and invalid hashes.
     ///
     /// # Errors
     /// [`LsdError`]: it is to be ignored.
@@ -105,7 +105,7 @@ impl LsdMessage {
         }
     }
 
-    /// The datagram for a group.
+    /// Encodes the datagram for the group of this family.
     pub fn encode(&self, family: Family) -> Vec<u8> {
         let mut text =
             format!("BT-SEARCH * HTTP/1.1\r\nHost: {}\r\nPort: {}\r\n", group(family), self.port);
@@ -123,11 +123,11 @@ impl LsdMessage {
 #[derive(Clone, Copy, Debug)]
 struct Want {
     asked: Instant,
-    /// When it may be named again.
+    /// When the torrent may be announced again.
     due: Instant,
 }
 
-/// What our torrents want of the local network, and what was heard there.
+/// The torrents to announce, and the neighbours' recent announcements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Neighbourhood {
     wants: BTreeMap<InfoHash, Want>,
@@ -137,14 +137,14 @@ pub(crate) struct Neighbourhood {
 }
 
 impl Neighbourhood {
-    /// A torrent wants to find others, and to be found. It says so every second while it does.
+    /// A torrent wants to find peers and to be found. It repeats this call every second.
     pub(crate) fn ask(&mut self, info_hash: InfoHash, now: Instant) {
         if self.wants.len() < limits::TORRENTS || self.wants.contains_key(&info_hash) {
             self.wants.entry(info_hash).or_insert(Want { asked: now, due: now }).asked = now;
         }
     }
 
-    /// What is to be said now by one who listens at this port.
+    /// The datagram to send now, if one is due. `port` is where we listen.
     pub(crate) fn poll(
         &mut self,
         port: u16,
@@ -154,8 +154,8 @@ impl Neighbourhood {
         if self.sent.is_some_and(|at| at + GAP > now) {
             return None;
         }
-        // One that stopped asking is kept until it may be named again, so that it is not named
-        // sooner.
+        // Torrents that stopped asking are kept until they may be announced again, lest they be
+        // announced sooner.
         self.wants
             .retain(|_, want| want.due > now || now.saturating_since(want.asked) < FORGET_AFTER);
         let due = self.wants.iter_mut().filter(|(_, want)| want.due <= now).take(MAX_HASHES);
@@ -169,20 +169,20 @@ impl Neighbourhood {
         Some(LsdMessage { port, info_hashes, cookie: Some(cookie) })
     }
 
-    /// When [`Neighbourhood::poll`] may have something.
+    /// When [`Neighbourhood::poll`] may next have a datagram.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let due = self.wants.values().map(|want| want.due).min()?;
         Some(self.sent.map_or(due, |at| due.max(at + GAP)))
     }
 
-    /// A datagram came: who has which of our torrents, as far as that is news.
+    /// Reads a datagram; returns new addresses of peers for our torrents.
     pub(crate) fn heard(
         &mut self,
         from: SocketAddr,
         datagram: &[u8],
         now: Instant,
     ) -> Vec<(InfoHash, SocketAddr)> {
-        // Such an address means nothing without the interface that it belongs to.
+        // A link-local address means nothing without its network interface.
         let is_of_interface = matches!(from.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
         let Ok(message) = LsdMessage::parse(datagram) else { return Vec::new() };
         if is_of_interface || (message.cookie.is_some() && message.cookie == self.cookie) {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_send_is_read() {
+    fn announcements_of_other_clients_are_read() {
         let hash = "ab".repeat(20);
         let libtorrents = format!(
             "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: {hash}\r\ncookie: 1f\r\n\r\n\r\n"
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_search_is_refused() {
+    fn anything_but_a_search_is_refused() {
         let hash = "ab".repeat(20);
         check("", Err(LsdError::NotASearch));
         check("M-SEARCH * HTTP/1.1\r\nPort: 1\r\n", Err(LsdError::NotASearch));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_is_named_every_five_minutes_while_it_asks_and_others_go_with_it() {
+    fn a_torrent_is_announced_every_five_minutes_and_shares_datagrams_with_others() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         let mut named = |all: &mut Neighbourhood, seconds| {
             all.poll(6881, &mut rng, at(seconds))
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_and_going_on_names_nobody_sooner() {
+    fn stopping_and_asking_again_does_not_announce_sooner() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         all.ask(A, at(0));
         assert!(all.poll(1, &mut rng, at(0)).is_some());
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn many_torrents_are_named_one_datagram_a_second() {
+    fn many_torrents_are_announced_at_one_datagram_a_second() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         (0..40).for_each(|number| all.ask(InfoHash([number; 20]), at(0)));
         let mut sent = |seconds| {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_with_our_torrents_are_heard_and_our_own_echo_is_not() {
+    fn neighbours_with_our_torrents_are_found_and_our_own_echo_is_ignored() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         let from: SocketAddr = "192.168.1.7:50000".parse().unwrap();
         let there: SocketAddr = "192.168.1.7:6881".parse().unwrap();
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn one_machine_can_name_only_a_few_addresses_until_the_first_are_forgotten() {
+    fn one_machine_can_announce_only_a_few_addresses_at_a_time() {
         let mut all = Neighbourhood::default();
         all.ask(A, at(0));
         let from: SocketAddr = "10.0.0.1:1".parse().unwrap();
@@ -349,7 +349,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(port in 1u16.., hashes in prop::collection::vec(any::<[u8; 20]>(), 1..=MAX_HASHES), cookie in prop::option::of("[0-9a-f]{1,8}")) {
+        fn an_encoded_message_parses_to_itself(port in 1u16.., hashes in prop::collection::vec(any::<[u8; 20]>(), 1..=MAX_HASHES), cookie in prop::option::of("[0-9a-f]{1,8}")) {
             let message = LsdMessage { port, info_hashes: hashes.into_iter().map(InfoHash).collect(), cookie };
             for family in [Family::V4, Family::V6] {
                 prop_assert_eq!(LsdMessage::parse(&message.encode(family)), Ok(message.clone()));

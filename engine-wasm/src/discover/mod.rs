@@ -1,5 +1,5 @@
-//! Where peers come from: trackers ([`tracker`]), a network of nodes ([`dht`]) and the local network
-//! ([`lsd`]); and which peer to dial next ([`candidates`]).
+//! Discovery of peers: [`tracker`]s, the [`dht`], the local network ([`lsd`]), and [`candidates`],
+//! which chooses the next peer to dial.
 
 pub(crate) mod candidates;
 pub mod dht;
@@ -9,11 +9,12 @@ pub mod priority;
 pub mod tracker;
 pub(crate) mod web_seed;
 
-/// Where peers may come from; a person may rule each of them out. What a person, a link or a record
-/// names is always taken.
+/// The sources of peers that the user allows.
+///
+/// Addresses from the user, a magnet link or a stored record are always accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sources {
-    /// The DHT (BEP 5), if there is a node of it.
+    /// The DHT (BEP 5), if a node of it is running.
     pub dht: bool,
     /// Trackers (BEP 3, 15).
     pub trackers: bool,

@@ -1,11 +1,11 @@
-//! Canonical peer priority (BEP 40): an order among connections on which both ends agree, so that a
-//! swarm is well mixed and nobody can choose who is connected to whom.
+//! Canonical peer priority (BEP 40): an order of connections on which both ends agree. It mixes a
+//! swarm well, and nobody can choose who is connected to whom.
 //!
 //! Owns the masks and the checksum; it knows no peer. The higher number goes first.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The priority of a connection between two addresses of one family; `None` for those of two.
+/// The priority of a connection between two addresses; `None` if their families differ.
 pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> Option<u32> {
     let (ours, theirs) =
         ((ours.ip().to_canonical(), ours.port()), (theirs.ip().to_canonical(), theirs.port()));
@@ -20,8 +20,8 @@ pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> Option<u32> {
     }
 }
 
-/// `whole` bytes count whole at least, and one more than the addresses share; of the others every
-/// second bit.
+/// Masks both addresses: keeps `whole` bytes, or one more than the addresses share if that is more,
+/// and every second bit of the rest.
 fn mixed<const N: usize>(ours: [u8; N], theirs: [u8; N], whole: usize) -> u32 {
     const SPARSE: u8 = 0x55;
     let shared = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
@@ -37,7 +37,7 @@ fn mixed<const N: usize>(ours: [u8; N], theirs: [u8; N], whole: usize) -> u32 {
     crc32c(both.as_flattened())
 }
 
-/// CRC-32C (RFC 3720 §12.1), bit by bit: it is over a few bytes, once a peer.
+/// CRC-32C (RFC 3720 §12.1), bit by bit: the input is a few bytes, once for each peer.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };

@@ -1,10 +1,10 @@
-//! Trackers: what an announce says and what an answer means, whichever way it travels.
+//! Trackers: the content of announces, answers and errors, whatever the protocol.
 //!
-//! Owns the words that both kinds share and their bounds. How they are written is [`http`]'s and
-//! [`udp`]'s, when to announce to which is [`schedule`]'s, and `announcer` does it for one
-//! torrent; datagrams and their repetition are `exchange`'s. Invariant: whatever a tracker
-//! answers, the next announce is between [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and at most
-//! [`MAX_PEERS`] addresses come out.
+//! Owns the types that HTTP and UDP trackers share, and their bounds. [`http`] and [`udp`] encode
+//! them; [`schedule`] decides when to announce to which tracker; `announcer` serves one torrent;
+//! `exchange` sends and repeats datagrams. Invariant: whatever a tracker answers, the next announce
+//! is between [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and an answer yields at most
+//! [`MAX_PEERS`] addresses.
 
 pub(crate) mod announcer;
 pub(crate) mod exchange;
@@ -22,54 +22,54 @@ use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::BencodeError;
 use crate::view::{Sentence, Why};
 
-/// Shortest time between two announces, whatever the tracker says.
+/// Shortest time between two announces, whatever the tracker asks for.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
-/// Longest time between two announces, whatever the tracker says.
+/// Longest time between two announces, whatever the tracker asks for.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(3600);
-/// Time between two announces when the tracker does not say.
+/// Time between two announces when the tracker asks for none.
 pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(1800);
-/// Most addresses taken of one answer.
+/// Maximum number of addresses taken from one answer.
 pub const MAX_PEERS: usize = 2_000;
-/// Port to announce when none is listened on: trackers want a number (discard, RFC 863).
+/// The port to announce when we do not listen: trackers require a number (discard, RFC 863).
 pub(crate) const NO_PORT: u16 = 9;
-/// Longest text of a tracker's that is shown, characters.
+/// Longest text from a tracker that is shown, in characters.
 const MAX_MESSAGE: usize = 200;
 
-/// What an announce tells beside our numbers.
+/// The event that an announce reports (BEP 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first one.
+    /// The first announce.
     Started,
-    /// The last byte has come.
+    /// The download is complete.
     Completed,
-    /// The last one.
+    /// The last announce.
     Stopped,
 }
 
-/// What an announce says of us.
+/// The parameters of an announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnnounceParams {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// Our name for ourselves.
+    /// Our peer ID.
     pub peer_id: [u8; 20],
-    /// Where we listen.
+    /// The port at which we listen.
     pub port: u16,
-    /// Bytes given.
+    /// Bytes uploaded.
     pub uploaded: u64,
-    /// Bytes got.
+    /// Bytes downloaded.
     pub downloaded: u64,
     /// Bytes missing.
     pub left: u64,
-    /// What has happened.
+    /// The event, if the announce reports one.
     pub event: Option<Event>,
     /// How many peers we want.
     pub numwant: u32,
 }
 
 impl AnnounceParams {
-    /// What an announce says when nothing has been downloaded or uploaded yet. It asks for twice as
-    /// many peers as there is room for.
+    /// The parameters before anything was downloaded or uploaded. They ask for twice as many peers
+    /// as there is room for.
     pub(crate) fn new(
         info_hash: InfoHash,
         peer_id: [u8; 20],
@@ -90,35 +90,35 @@ impl AnnounceParams {
     }
 }
 
-/// What a tracker answered.
+/// A tracker's answer to an announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnounceResponse {
-    /// When to ask again, within our bounds.
+    /// Time until the next announce, within our bounds.
     pub interval: Duration,
-    /// Before this has passed it is not to be asked again, not even by hand, if it says so.
+    /// Time before which we must not ask again, not even by hand, if the tracker gives one.
     pub min_interval: Option<Duration>,
-    /// What the tracker wants us to know.
+    /// A warning from the tracker.
     pub warning: Option<String>,
-    /// Who has how much of it, as far as it says.
+    /// Numbers of seeders and leechers, as far as the tracker gives them.
     pub counts: Counts,
-    /// What it wants to hear again in the next announce (`trackerid`).
+    /// The `trackerid` that the next announce has to repeat.
     pub tracker_id: Option<Vec<u8>>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external: Option<IpAddr>,
-    /// Where peers are, as far as it says; ourselves maybe among them.
+    /// Addresses of peers; our own may be among them.
     pub peers: Vec<SocketAddr>,
 }
 
-/// Numbers of peers, as far as a tracker says.
+/// Numbers of peers, as far as a tracker gives them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Peers that have everything.
     pub seeders: Option<u32>,
-    /// Peers that don't.
+    /// Peers that don't have everything.
     pub leechers: Option<u32>,
 }
 
-/// When a tracker that refused wants to be asked again (BEP 31).
+/// When to ask a tracker again that refused (BEP 31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// After this time.
@@ -127,21 +127,21 @@ pub enum Retry {
     Never,
 }
 
-/// Why an answer is of no use.
+/// Why an announce or a scrape failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TrackerError {
-    /// Not bencoding.
+    /// The answer is not bencoded.
     #[error("the tracker's answer can't be read: {0}")]
     Bencode(#[from] BencodeError),
-    /// It can be read, but is no answer.
+    /// The answer is bencoded but lacks what an answer needs.
     #[error("the tracker's answer is not an answer")]
     NotAnAnswer,
-    /// The tracker says why it does not answer.
+    /// The tracker refuses to answer.
     #[error("the tracker refuses: {reason}")]
     Failure {
-        /// Its words, fit to be shown.
+        /// The tracker's reason, cleaned for display.
         reason: String,
-        /// When it wants to be asked again, if it says.
+        /// When to ask again, if the tracker says so.
         retry: Option<Retry>,
     },
     /// An HTTP status other than success.
@@ -150,16 +150,16 @@ pub enum TrackerError {
     /// The daemon lost the answer.
     #[error("the tracker's answer was lost")]
     AnswerLost,
-    /// No socket reaches an address of this tracker.
+    /// No socket reaches any address of this tracker.
     #[error("no datagram can be sent to this tracker")]
     NoWay,
-    /// No answer at all, as the daemon says.
+    /// No answer arrived; the text is the daemon's.
     #[error("{0}")]
     Lost(Why),
 }
 
 impl TrackerError {
-    /// What a page says of it.
+    /// The sentence that a page shows for this error.
     pub fn says(&self) -> Sentence {
         match self {
             Self::Bencode(_) | Self::NotAnAnswer | Self::AnswerLost => Sentence::TrackerUnreadable,
@@ -170,18 +170,18 @@ impl TrackerError {
         }
     }
 
-    /// When the tracker wants to be asked again, if it says.
+    /// When the tracker wants to be asked again, if it says so.
     pub fn retry(&self) -> Option<Retry> {
         if let Self::Failure { retry, .. } = self { *retry } else { None }
     }
 }
 
-/// The time between two announces that a tracker asks for, within our bounds.
+/// The interval between two announces that a tracker asks for, kept within our bounds.
 fn bounded(interval: Option<u64>) -> Duration {
     interval.map_or(DEFAULT_INTERVAL, Duration::from_secs).clamp(MIN_INTERVAL, MAX_INTERVAL)
 }
 
-/// A tracker's words, fit to be shown.
+/// A tracker's text, cleaned for display.
 fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(4 * MAX_MESSAGE)]);
     text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect()
@@ -191,7 +191,7 @@ fn shown(text: &[u8]) -> String {
 pub(crate) mod testing {
     use super::*;
 
-    /// An announce like any other.
+    /// Parameters of an ordinary announce.
     pub(crate) const PARAMS: AnnounceParams = AnnounceParams {
         info_hash: InfoHash(
             *b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a",

@@ -1,9 +1,8 @@
-//! Web seeds (BEP 19): where a file of a torrent lies on a web server, and how much to ask a server
-//! for at once.
+//! Web seeds (BEP 19): the URLs of files on a web server, and how many bytes to request at once.
 //!
 //! Owns URLs, back-off and the size of runs; it picks no block and fetches nothing:
-//! `torrent/swarm/web_seeds.rs` does. Invariant: a server that can't be trusted or does not have what it should
-//! is never asked again, and one that failed is left alone for its back-off.
+//! `torrent/swarm/web_seeds.rs` does. Invariant: a server is never asked again if it sent wrong
+//! data or lacks what it should have, and one that failed is not asked during its back-off.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,25 +14,25 @@ use crate::percent::percent_encode;
 use crate::source::WebHostId;
 use crate::time::Instant;
 
-/// Web seeds of a torrent that are used.
+/// Maximum number of web seeds used for a torrent.
 pub(crate) const MAX_SEEDS: usize = 8;
-/// Bytes asked for before a server's rate is known.
+/// Bytes of a run before the server's rate is known.
 const FIRST_RUN: u64 = 256 << 10;
-/// Fewest bytes asked for at once: below, the way there and back costs more than the bytes.
+/// Minimum bytes of a run: for less, the round trip costs more than the transfer.
 const MIN_RUN: u64 = 64 << 10;
-/// Most bytes asked for at once.
+/// Maximum bytes of a run.
 const MAX_RUN: u64 = 8 << 20;
-/// A run is to take so long while nobody watches.
+/// Target time of a run while nobody watches.
 const RUN_TIME: Duration = Duration::from_secs(4);
-/// And so long while somebody does: a seek takes back what is under way.
+/// Target time of a run while somebody watches: a seek cancels the run under way.
 const WATCHED_RUN_TIME: Duration = Duration::from_secs(1);
-/// A server that failed is left alone for so long; each further failure in a row doubles it.
+/// Back-off after the first failure; each further failure in a row doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// One that says that it has too much to do, for so long at least.
+/// Minimum back-off for a server that says that it is overloaded.
 const BUSY_RETRY: Duration = Duration::from_secs(30);
 /// Longest back-off.
 const MAX_RETRY: Duration = Duration::from_secs(1800);
-/// Files that a server may lack before it is no seed of this torrent.
+/// Missing files at which a server no longer counts as a web seed of this torrent.
 const MAX_MISSING: usize = 100;
 
 /// Why a fetch failed.
@@ -41,7 +40,7 @@ const MAX_MISSING: usize = 100;
 pub(crate) enum Failure {
     /// The server answered with this status.
     Status(u16),
-    /// Something else went wrong.
+    /// Any other error.
     Broken,
 }
 
@@ -49,7 +48,7 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct WebSeed {
     url: String,
-    /// Its host, which answers for what it sends.
+    /// Its host, which is responsible for what it sends.
     host: WebHostId,
     /// Files that it does not have.
     missing: BTreeSet<FileIndex>,
@@ -60,7 +59,7 @@ pub(crate) struct WebSeed {
 }
 
 impl WebSeed {
-    /// A web seed at a URL of this host.
+    /// Creates a web seed at a URL of this host.
     pub(crate) fn new(url: String, host: WebHostId) -> Self {
         Self {
             url,
@@ -73,7 +72,7 @@ impl WebSeed {
         }
     }
 
-    /// Its URL, as the torrent has it.
+    /// The URL as the torrent gives it.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -83,7 +82,7 @@ impl WebSeed {
         self.host
     }
 
-    /// Whether it may ever give something again.
+    /// Whether it may ever be asked again.
     pub(crate) fn is_hopeful(&self) -> bool {
         !self.gone
     }
@@ -104,26 +103,26 @@ impl WebSeed {
         (!self.gone && self.retry_at > now).then_some(self.retry_at)
     }
 
-    /// Bytes a second, as far as is known.
+    /// Its rate in bytes per second, if known.
     pub(crate) fn rate_bps(&self) -> Option<u64> {
         self.rate_bps
     }
 
-    /// How many bytes to ask for next.
+    /// How many bytes to request next.
     pub(crate) fn run_bytes(&self, watched: bool) -> u64 {
         let time = if watched { WATCHED_RUN_TIME } else { RUN_TIME };
         self.rate_bps
             .map_or(FIRST_RUN, |rate| (rate.saturating_mul(time.as_secs())).clamp(MIN_RUN, MAX_RUN))
     }
 
-    /// How long so many bytes will take.
+    /// How long a transfer of this many bytes will take.
     pub(crate) fn expected(&self, bytes: u64) -> Duration {
         const ASSUMED_BPS: u64 = 512 << 10;
         let rate = self.rate_bps.unwrap_or(ASSUMED_BPS).max(1 << 10);
         Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
     }
 
-    /// A run came.
+    /// A run arrived completely.
     pub(crate) fn succeeded(&mut self, bytes: u64, took: Duration) {
         self.failures = 0;
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1_000);
@@ -131,13 +130,13 @@ impl WebSeed {
         self.rate_bps = Some(self.rate_bps.map_or(rate, |old| (old + rate) / 2));
     }
 
-    /// A fetch from a file failed.
+    /// A request for a file failed.
     pub(crate) fn failed(&mut self, file: FileIndex, failure: Failure, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         let doubled =
             FIRST_RETRY.saturating_mul(1u32.checked_shl(self.failures - 1).unwrap_or(u32::MAX));
         let pause = match failure {
-            // It has no such file, or not for us: asking again would not change that.
+            // The server lacks the file or forbids it: another request would not change that.
             Failure::Status(400..=499) if !matches!(failure, Failure::Status(408 | 425 | 429)) => {
                 self.missing.insert(file);
                 self.gone |= self.missing.len() > MAX_MISSING;
@@ -150,14 +149,14 @@ impl WebSeed {
         self.retry_at = now + pause.min(MAX_RETRY);
     }
 
-    /// It lied, or has nothing of the torrent: it is never asked again.
+    /// The server sent wrong data or lacks the torrent: it is never asked again.
     pub(crate) fn give_up(&mut self) {
         self.gone = true;
     }
 }
 
-/// Where the files of a torrent lie below a web seed's URL: paths as the torrent has them, not as a
-/// disk takes them.
+/// The paths of a torrent's files below a web seed's URL, as the torrent gives them, not as the
+/// disk does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     name: Vec<u8>,
@@ -181,7 +180,7 @@ impl Layout {
         let paths = match root.get("files").and_then(Value::list) {
             Some(files) => Some(files.map(components).collect::<Option<Vec<_>>>()?),
             None if root.get("length").is_some() => None,
-            // It is of v2 alone (BEP 52).
+            // The torrent is v2 alone (BEP 52).
             None => {
                 let mut paths = Vec::new();
                 walk(root.get("file tree")?, &mut Vec::new(), &mut paths)?;
@@ -192,7 +191,7 @@ impl Layout {
         Some(Self { name, paths })
     }
 
-    /// Where a file lies; `None` for one that the torrent does not have.
+    /// The URL of a file; `None` for one that the torrent does not have.
     pub(crate) fn url(&self, base: &str, file: FileIndex) -> Option<String> {
         let mut url = base.split('#').next().unwrap_or(base).to_owned();
         let Some(paths) = &self.paths else {
@@ -214,7 +213,7 @@ impl Layout {
     }
 }
 
-/// The paths of a tree of files, in its order; `None` when it is no tree, or a far too deep one.
+/// Collects the paths of a file tree in its order; `None` if it is no tree or too deep.
 fn walk(folder: Value<'_>, path: &mut Vec<Vec<u8>>, out: &mut Vec<Vec<Vec<u8>>>) -> Option<()> {
     for (name, child) in folder.dict()? {
         if path.len() >= MAX_PATH_DEPTH {
@@ -231,7 +230,7 @@ fn walk(folder: Value<'_>, path: &mut Vec<Vec<u8>>, out: &mut Vec<Vec<Vec<u8>>>)
     Some(())
 }
 
-/// Host and port of a URL, in lower case: who answers for it.
+/// Host and port of a URL in lower case: they identify the server.
 pub(crate) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];

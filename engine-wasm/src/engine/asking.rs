@@ -14,7 +14,8 @@ use crate::view::Sentence;
 impl Engine {
     /// Announces to a torrent's trackers now; returns what to tell the user.
     ///
-    /// # Errors No tracker may be asked now.
+    /// # Errors
+    /// No tracker may be asked now.
     pub(super) fn announce_now(
         &mut self,
         info_hash: &str,
@@ -29,7 +30,8 @@ impl Engine {
 
     /// Adds trackers to a torrent.
     ///
-    /// # Errors The torrent is private, a URL is not a tracker's, or there would be too many.
+    /// # Errors
+    /// The torrent is private, a URL is not a tracker's, or there would be too many.
     pub(super) fn add_trackers(
         &mut self,
         info_hash: &str,
@@ -127,7 +129,8 @@ impl Engine {
 
     /// Returns the file name and the bytes of a torrent's `.torrent` file.
     ///
-    /// # Errors The metadata of the magnet link is not known yet.
+    /// # Errors
+    /// The metadata of the magnet link is not known yet.
     pub(super) fn torrent_file(&self, info_hash: &str) -> Result<(String, Bytes), Sentence> {
         let torrent = self.described(info_hash)?;
         let name = sanitise::component(format!("{}.torrent", torrent.name()).as_bytes());

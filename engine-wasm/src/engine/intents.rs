@@ -198,7 +198,8 @@ impl Engine {
 
     /// Returns the torrent with this info hash.
     ///
-    /// # Errors There is none, or it is being removed.
+    /// # Errors
+    /// There is none, or it is being removed.
     pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, Sentence> {
         let info_hash = info_hash
             .parse::<InfoHash>()

@@ -36,7 +36,8 @@ impl Engine {
 
     /// Applies the user's decision about a torrent.
     ///
-    /// # Errors There is no such torrent or file, or its files are not known yet.
+    /// # Errors
+    /// There is no such torrent or file, or its files are not known yet.
     pub(super) fn decide(
         &mut self,
         info_hash: &str,
@@ -56,7 +57,8 @@ impl Engine {
 
     /// Checks that a decision can be applied.
     ///
-    /// # Errors There is no such torrent or file, or its files are not known yet.
+    /// # Errors
+    /// There is no such torrent or file, or its files are not known yet.
     pub(super) fn check_decision(
         &self,
         info_hash: &str,

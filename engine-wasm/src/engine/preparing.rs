@@ -9,7 +9,8 @@ use crate::view::{Position, Sentence};
 impl Engine {
     /// Prepares a file, and releases the file that was prepared before.
     ///
-    /// # Errors There is no such torrent or file, or its files are not known yet.
+    /// # Errors
+    /// There is no such torrent or file, or its files are not known yet.
     pub(super) fn prepare(
         &mut self,
         info_hash: &str,

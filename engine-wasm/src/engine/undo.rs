@@ -114,7 +114,8 @@ impl Engine {
 
     /// Restores a removed torrent.
     ///
-    /// # Errors The undo period is over, or the torrent was not removed.
+    /// # Errors
+    /// The undo period is over, or the torrent was not removed.
     pub(super) fn undo_remove(
         &mut self,
         info_hash: &str,

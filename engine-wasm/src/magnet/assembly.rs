@@ -1,13 +1,13 @@
 //! Assembles an info dictionary from blocks that untrusted peers send (BEP 9).
 //!
-//! Owns the sizes that peers offer, the outstanding requests, and the received blocks. It sends and
-//! parses no message. Invariant: what is [`Progress::Found`] hashes to the torrent's name, and a
-//! peer is [`Progress::Guilty`] only if all of a wrong dictionary came from it.
+//! Owns the sizes that peers offer, the pending requests, and the received blocks. It sends and
+//! parses no messages. Invariants: a [`Progress::Found`] dictionary hashes to the torrent's info
+//! hash; a peer is [`Progress::Guilty`] only if it sent all blocks of a wrong dictionary.
 //!
-//! Peers may lie about the size, so each size is put together by itself, the most popular
-//! [`limits::METADATA_SIZES`] of them at once. When the whole of a size is wrong and several peers
-//! gave it, nobody is guilty yet: from then on that size is fetched from one peer alone, and then
-//! from the next, until one is right.
+//! Peers may lie about the size, so each size is assembled separately, the
+//! [`limits::METADATA_SIZES`] most popular ones at once. If all blocks of a size arrived from
+//! several peers and the result is wrong, no peer is guilty yet: that size is then downloaded from
+//! one peer alone, then from the next, until one is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,29 +21,29 @@ use crate::metainfo::Identity;
 use crate::peer::metadata::{block_count, block_length};
 use crate::time::Instant;
 
-/// A peer that owes blocks and sends none for so long is of no use now.
+/// A peer that owes blocks and sends none for this long is useless for now.
 const STALLED_AFTER: Duration = Duration::from_secs(15);
-/// A block that is so late is asked of a second peer that has nothing better to do.
+/// A block that is this late is requested from a second, otherwise idle peer.
 const LATE_AFTER: Duration = Duration::from_secs(2);
-/// A peer that rejected a request is left alone for so long: it rations what it gives.
+/// A peer that rejected a request is not asked for this long, because it limits its rate.
 const REST: Duration = Duration::from_secs(5);
-/// A peer that rejected so often, with no block between, is of no use now.
+/// A peer that rejected this many times in a row is useless for now.
 const MOST_REJECTS: u32 = 3;
 
-/// What a block brought about.
+/// The effect of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// More is missing.
+    /// More blocks are missing.
     More,
-    /// The info dictionary, proved.
+    /// The complete and verified info dictionary.
     Found(Bytes),
-    /// All of a wrong one came from this peer.
+    /// This peer sent all blocks of a wrong dictionary.
     Guilty(SocketAddr),
-    /// A wrong one came from several peers: it is fetched again, from one of them at a time.
+    /// A wrong dictionary came from several peers. It is downloaded again from one peer at a time.
     Mixed,
 }
 
-/// A block that is not what it says it is.
+/// The error for a block whose size differs from the offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a metadata block of another size than was offered")]
 pub(super) struct WrongBlock;
@@ -53,13 +53,13 @@ struct Offer {
     addr: SocketAddr,
     size: u32,
     asked: BTreeSet<u32>,
-    /// When it last did what it was asked to do, or was asked while it owed nothing.
+    /// When it last sent what it owed, or was asked while it owed nothing.
     last_progress: Instant,
     rests_until: Instant,
     rejects: u32,
 }
 
-/// From whom a size is fetched.
+/// The peers from which a size is downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Givers {
     All,
@@ -73,7 +73,7 @@ struct Slot {
     asked_at: Instant,
 }
 
-/// One size.
+/// The download of one size.
 #[derive(Debug)]
 struct Fetch {
     slots: Vec<Slot>,
@@ -92,7 +92,7 @@ impl Fetch {
         self.missing = self.slots.len();
     }
 
-    /// What this peer is best asked for: what nobody was asked for, or else what is late.
+    /// The best block to request from a peer: one that nobody was asked for, or else a late one.
     fn next_block(&self, asked: &BTreeSet<u32>, now: Instant) -> Option<u32> {
         let open = || (0u32..).zip(&self.slots).filter(|(_, slot)| slot.given.is_none());
         let fresh = open().find(|(_, slot)| slot.askers == 0);
@@ -104,7 +104,7 @@ impl Fetch {
     }
 }
 
-/// The info dictionary of one torrent while it is fetched.
+/// The download of one torrent's info dictionary.
 #[derive(Debug)]
 pub(super) struct Assembly {
     identity: Identity,
@@ -117,8 +117,8 @@ impl Assembly {
         Self { identity, offers: BTreeMap::new(), fetches: BTreeMap::new() }
     }
 
-    /// A peer says how long the dictionary is that it would give. It may say so again; another size
-    /// starts it anew.
+    /// A peer offers the dictionary with this size. A later offer with another size replaces the
+    /// first.
     pub(super) fn offer(&mut self, conn: ConnId, addr: SocketAddr, size: u32, now: Instant) {
         if !(1..=limits::METADATA).contains(&size)
             || self.offers.get(&conn).is_some_and(|offer| offer.size == size)
@@ -138,7 +138,7 @@ impl Assembly {
         self.choose_sizes();
     }
 
-    /// A peer is gone: what it was asked for is free again. What it gave stays.
+    /// A peer has left. Its requests are free again; its blocks stay.
     pub(super) fn leave(&mut self, conn: ConnId) {
         let Some(offer) = self.offers.remove(&conn) else { return };
         if let Some(fetch) = self.fetches.get_mut(&offer.size) {
@@ -151,14 +151,14 @@ impl Assembly {
         self.choose_sizes();
     }
 
-    /// All peers are gone.
+    /// All peers have left.
     pub(super) fn leave_all(&mut self) {
         while let Some(&conn) = self.offers.keys().next() {
             self.leave(conn);
         }
     }
 
-    /// Returns the requests to send now, as peer and block.
+    /// Returns the requests to send now, as pairs of peer and block.
     ///
     /// Each round gives every peer one block, until each has enough requests outstanding.
     pub(super) fn next_requests(&mut self, now: Instant) -> Vec<(ConnId, u32)> {
@@ -191,7 +191,7 @@ impl Assembly {
         }
     }
 
-    /// A block came. One that was not asked for, or no longer, changes nothing.
+    /// A block arrived. One that was not requested, or no longer is, changes nothing.
     ///
     /// # Errors
     /// [`WrongBlock`]: drop the peer.
@@ -215,7 +215,7 @@ impl Assembly {
         (offer.last_progress, offer.rejects) = (now, 0);
         let slot = &mut fetch.slots[block as usize];
         if slot.given.is_none() {
-            // A copy: a slice would keep the whole frame, of which a peer may make it a small part.
+            // Copied, because a slice would keep the whole frame alive, which may be far larger.
             slot.given = Some((Bytes::copy_from_slice(data), offer.addr));
             fetch.missing -= 1;
         }
@@ -223,7 +223,7 @@ impl Assembly {
         Ok(if fetch.missing == 0 { self.judge(size) } else { Progress::More })
     }
 
-    /// A peer will not give a block. True when it has said so too often.
+    /// A peer rejects a request. Returns whether the peer has done so too often.
     pub(super) fn reject(&mut self, conn: ConnId, block: u32, now: Instant) -> bool {
         let Some(offer) = self.offers.get_mut(&conn) else { return false };
         if !offer.asked.remove(&block) {
@@ -232,7 +232,7 @@ impl Assembly {
         if let Some(fetch) = self.fetches.get_mut(&offer.size) {
             release(fetch, block);
         }
-        // Several requests under way are rejected one by one: that counts once.
+        // Several pending requests are rejected one by one; together they count once.
         if offer.rests_until <= now {
             offer.rejects += 1;
         }
@@ -248,7 +248,7 @@ impl Assembly {
         self.offers.iter().filter(|(_, offer)| is_stalled(offer)).map(|(&conn, _)| conn).collect()
     }
 
-    /// Blocks that are there, and blocks in all, of the size that is nearest to its end.
+    /// Received and total number of blocks of the size that is nearest to completion.
     pub(super) fn progress(&self) -> Option<(usize, usize)> {
         let counts = self
             .fetches
@@ -257,7 +257,7 @@ impl Assembly {
         counts.max_by_key(|&(have, all)| (have * 1_000 / all, have))
     }
 
-    /// All blocks of a size are there.
+    /// Verifies a size whose blocks have all arrived.
     fn judge(&mut self, size: u32) -> Progress {
         let fetch = self.fetches.get_mut(&size).expect("a size that is judged is being fetched");
         let given: Vec<(Bytes, SocketAddr)> =
@@ -280,7 +280,7 @@ impl Assembly {
         progress
     }
 
-    /// What came of a size is thrown away, and what is under way is not waited for.
+    /// Discards the blocks of a size and its pending requests.
     fn start_over(&mut self, size: u32) {
         if let Some(fetch) = self.fetches.get_mut(&size) {
             fetch.clear();
@@ -291,7 +291,7 @@ impl Assembly {
             .for_each(|offer| offer.asked.clear());
     }
 
-    /// The most popular sizes are fetched; among equals those that are being fetched, then the
+    /// Chooses the most popular sizes to download; among equals those already begun, then the
     /// smaller.
     fn choose_sizes(&mut self) {
         let mut popular: BTreeMap<u32, usize> =
@@ -314,7 +314,8 @@ impl Assembly {
         }
     }
 
-    /// A size that is fetched from one peer alone needs one: who has rejected least.
+    /// Chooses the peer for each size that is downloaded from one peer alone: the one with fewest
+    /// rejects.
     fn choose_givers(&mut self) {
         for (&size, fetch) in
             self.fetches.iter_mut().filter(|(_, fetch)| fetch.givers == Givers::Only(None))

@@ -1,10 +1,8 @@
-//! A magnet link whose torrent is not described yet: it looks for peers and gets the info
-//! dictionary from them.
+//! A magnet link that waits for its metadata: it finds peers and downloads the info dictionary.
 //!
-//! Owns its swarm and times; how blocks become a dictionary is [`assembly`]'s. It knows no files and
-//! no pieces, and writes nothing to the disk. Invariant: what [`Pending::take_found`]
-//! gives hashes to the link's info hash. It never gives up by itself, unless it is told how much
-//! patience to have.
+//! Owns its swarm and its times; [`assembly`] turns blocks into a dictionary. It knows no files and
+//! no pieces, and writes nothing to the disk. Invariant: what [`Pending::take_found`] returns
+//! hashes to the link's info hash. It never gives up unless it has a [`Patience`].
 
 mod assembly;
 mod peers;
@@ -30,53 +28,53 @@ use assembly::Assembly;
 
 pub(crate) use record::{PREFIX, Record, forget};
 
-/// How often it looks after its peers.
+/// How often the magnet link checks its peers.
 const TICK: Duration = Duration::from_secs(1);
 
-/// When to give up on a magnet link that nobody describes.
+/// When to give up on a magnet link without metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// How often it is tried; at least once.
+    /// Number of attempts, at least one.
     pub attempts: u32,
-    /// How long each time.
+    /// Length of one attempt.
     pub attempt_time: Duration,
-    /// How long to rest in between.
+    /// Pause between two attempts.
     pub retry_delay: Duration,
 }
 
-/// What it is doing.
+/// The state of a magnet link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Status {
-    /// No daemon is there.
+    /// No daemon is connected.
     Unlinked,
-    /// At work.
+    /// It is looking for metadata.
     Seeking {
-        /// Since when.
+        /// When the attempt began.
         since: Instant,
     },
-    /// An attempt failed, and the next begins then.
+    /// An attempt failed; the next one begins at this time.
     Resting(Instant),
-    /// Stopped by a person.
+    /// Paused by the user.
     Paused,
-    /// Stopped by trouble, in plain words.
+    /// Stopped by an error.
     Failed(Sentence),
 }
 
-/// One of them.
+/// A magnet link that waits for its metadata.
 #[derive(Debug)]
 pub(crate) struct Pending {
     link: Magnet,
     added: u64,
-    /// Nobody has said yet whether its torrent is to be downloaded.
+    /// Whether the user has yet to decide about its torrent.
     undecided: bool,
     status: Status,
-    /// What it did before it was removed, while it can be brought back.
+    /// Its state before it was removed, while the removal can be undone.
     aside: Option<Status>,
     swarm: Swarm,
     assembly: Assembly,
     found: Option<Bytes>,
     patience: Option<Patience>,
-    /// Attempts that failed.
+    /// Number of failed attempts.
     failed: u32,
     linked: bool,
     unsaved: bool,
@@ -84,7 +82,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// One that is new.
+    /// Creates a new magnet link.
     pub(crate) fn new(
         link: Magnet,
         added: u64,
@@ -116,7 +114,7 @@ impl Pending {
         }
     }
 
-    /// One that an earlier engine wrote down.
+    /// Restores a magnet link that an earlier engine stored.
     pub(crate) fn restore(
         record: Record,
         patience: Option<Patience>,
@@ -131,32 +129,32 @@ impl Pending {
         pending
     }
 
-    /// At most this many connections, those being dialled included.
+    /// Sets the maximum number of connections, including those being dialled.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
         self.swarm.set_max_connections(max_connections);
     }
 
-    /// When to give up on it.
+    /// Sets when to give up.
     pub(crate) fn set_patience(&mut self, patience: Patience) {
         self.patience = Some(patience);
     }
 
-    /// Whether it was given up.
+    /// Whether it has given up.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.status, Status::Failed(_))
     }
 
-    /// The torrent.
+    /// The info hash of its torrent.
     pub(crate) fn info_hash(&self) -> InfoHash {
         self.link.info_hash
     }
 
-    /// When it was added, as a number that rises.
+    /// A number that rises with each addition of a torrent.
     pub(crate) fn added(&self) -> u64 {
         self.added
     }
 
-    /// A daemon is there: begins, or goes on.
+    /// A daemon is connected: starts or continues.
     pub(crate) fn link(&mut self, cx: &mut Context<'_>) {
         self.linked = true;
         if self.status == Status::Unlinked {
@@ -164,7 +162,7 @@ impl Pending {
         }
     }
 
-    /// The daemon is gone. Blocks that came are kept.
+    /// The daemon is lost. Received blocks are kept.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.linked = false;
         self.assembly.leave_all();
@@ -174,7 +172,7 @@ impl Pending {
         }
     }
 
-    /// Another link for the same torrent: what it knows is added.
+    /// Adds the trackers, peers and web seeds of another link to the same torrent.
     pub(crate) fn merge(&mut self, other: &Magnet, cx: &mut Context<'_>) {
         self.link.merge(other);
         self.swarm.add_trackers(&other.trackers, cx.now);
@@ -183,7 +181,7 @@ impl Pending {
         self.next_tick = cx.now;
     }
 
-    /// A person stops it.
+    /// Pauses it for the user.
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
         if self.status != Status::Paused {
             self.stop(Status::Paused, cx);
@@ -191,7 +189,7 @@ impl Pending {
         }
     }
 
-    /// A person lets it go on.
+    /// Resumes it for the user.
     pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
         if !matches!(self.status, Status::Paused | Status::Failed(_) | Status::Resting(_)) {
             return;
@@ -205,7 +203,7 @@ impl Pending {
         cx.changed();
     }
 
-    /// Stops it for now: it was removed, and can be brought back for a while.
+    /// Stops it after a removal that can still be undone.
     pub(crate) fn set_aside(&mut self, cx: &mut Context<'_>) {
         if self.aside.is_none() {
             self.aside = Some(self.status.clone());
@@ -213,7 +211,7 @@ impl Pending {
         }
     }
 
-    /// It goes on with what it did before.
+    /// Restores it after an undone removal.
     pub(crate) fn bring_back(&mut self, cx: &mut Context<'_>) {
         if let Some(before) = self.aside.take()
             && before != Status::Paused
@@ -222,40 +220,40 @@ impl Pending {
         }
     }
 
-    /// Whether it was removed and can be brought back.
+    /// Whether it was removed and can be restored.
     pub(crate) fn is_aside(&self) -> bool {
         self.aside.is_some()
     }
 
-    /// Its name in front of a person.
+    /// The name to show.
     pub(crate) fn name(&self) -> String {
         self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string())
     }
 
-    /// Stops it for this reason.
+    /// Stops it with this error.
     pub(crate) fn fail(&mut self, says: Sentence, cx: &mut Context<'_>) {
         tracing::warn!(torrent = %self.link.info_hash, %says, "magnet link stopped");
         self.stop(Status::Failed(says), cx);
     }
 
-    /// It is taken out of the engine, and out of the daemon's state.
+    /// Removes it from the engine and from the daemon's stored state.
     pub(crate) fn remove(&mut self, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
         self.unsaved = false;
         forget(self.link.info_hash, cx);
     }
 
-    /// The info dictionary, once it is there.
+    /// The info dictionary, once it is complete.
     pub(crate) fn take_found(&mut self) -> Option<Bytes> {
         self.found.take()
     }
 
-    /// Which files the link means (BEP 53), by index; empty for all.
+    /// The files that the link selects (BEP 53), by index; empty for all.
     pub(crate) fn meant_files(&self) -> &[std::ops::RangeInclusive<u32>] {
         &self.link.files
     }
 
-    /// The `.torrent` file that an info dictionary and the link's addresses make.
+    /// Builds the `.torrent` file from an info dictionary and the link's trackers and web seeds.
     pub(crate) fn torrent_file(&self, info: &[u8]) -> Bytes {
         let tiers = self.link.trackers.iter().map(|url| encode::list([encode::bytes(url)]));
         let seeds = self.link.web_seeds.iter().map(encode::bytes);
@@ -269,15 +267,15 @@ impl Pending {
         file.encode().into()
     }
 
-    /// What it has discovered, for its torrent. Its connections are closed, and their peers can be
-    /// dialled again at once.
+    /// Passes the discovered peers to its torrent. Its connections are closed, and their peers can
+    /// be dialled again at once.
     pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> Discovered {
         self.release_all(cx);
         self.swarm.unlink(cx.now);
         self.swarm.into_discovered()
     }
 
-    /// When it wants to be woken.
+    /// When it next needs [`Pending::handle_timeout`].
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         match self.status {
             Status::Seeking { .. } => Some(self.next_tick),
@@ -286,7 +284,7 @@ impl Pending {
         }
     }
 
-    /// It is woken: does what is due.
+    /// Does what is due at this time.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         match self.status {
             Status::Resting(until) if until <= cx.now => self.seek(cx),
@@ -310,7 +308,7 @@ impl Pending {
         }
     }
 
-    /// The end of a turn: what became possible is asked for, and what was said goes out.
+    /// Ends a step: requests what became possible, and sends pending messages.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         if self.linked && std::mem::take(&mut self.unsaved) {
             self.save(cx);

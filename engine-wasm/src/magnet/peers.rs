@@ -1,7 +1,7 @@
-//! The peers of a magnet link: hands what the swarm hears to the assembly.
+//! The peers of a magnet link: passes messages from the swarm to the assembly.
 //!
-//! Handshakes, dials, peer exchange and keep-alives are the swarm's, as for a torrent. Here is what
-//! differs: after its handshake a peer is asked for the info dictionary, and for nothing else.
+//! The swarm does handshakes, dials, peer exchange and keep-alives, as for a torrent. The
+//! difference is here: after its handshake a peer is asked for the info dictionary only.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,13 +20,14 @@ use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::torrent::swarm::{Parted, Shaking, Told, Totals};
 
-/// A peer that does not offer the dictionary in this time makes room for others.
+/// A peer that does not offer the dictionary within this time makes room for others.
 const OFFER_TIMEOUT: Duration = Duration::from_secs(20);
-/// What trackers are told. How much is missing is not known, and nothing would make us a seeder.
+/// The totals that trackers receive. The missing size is unknown, but must not be zero: that would
+/// make us a seeder.
 const TOTALS: Totals = Totals { downloaded: 0, left: 1 };
 
 impl Pending {
-    /// Takes note of peers, and dials them while there is room.
+    /// Adds the addresses of peers, and dials them while there is room.
     pub(crate) fn add_peers(
         &mut self,
         peers: impl Iterator<Item = SocketAddr>,
@@ -50,19 +51,19 @@ impl Pending {
         }
     }
 
-    /// `tcp_connected`
+    /// Handles `tcp_connected`.
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let opening = self.swarm.connected(conn, &cx.local(), cx.now);
         cx.open(conn, self.link.info_hash, opening);
     }
 
-    /// `tcp_data`
+    /// Handles `tcp_data`.
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
             Shaking::Unfinished => {}
             Shaking::Over(parted) => self.part(&parted, cx),
             Shaking::Done => {
-                // No block of a file is requested; the daemon throws one away that comes.
+                // No block of a file is requested, so the daemon discards any that arrives.
                 let (max_frame, divert) = (MAX_FRAME, Some(PIECE_ID));
                 cx.order(IoCommand::TcpFramed { conn, max_frame, divert });
                 if !self.swarm.peers().get(&conn).is_some_and(Peer::speaks_extensions) {
@@ -75,7 +76,7 @@ impl Pending {
         }
     }
 
-    /// `tcp_frame`
+    /// Handles `tcp_frame`.
     pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.frame(conn, frame, None, cx.now) {
             Ok(Some(event)) => self.heard(conn, event, cx),
@@ -117,7 +118,7 @@ impl Pending {
                     cx.shared.dht_requests.add_node(node);
                 }
             }
-            // The rest is about pieces.
+            // Other messages concern pieces.
             _ => {}
         }
     }
@@ -132,7 +133,7 @@ impl Pending {
             Ok(Progress::More) => {}
             Ok(Progress::Found(info)) => self.found = Some(info),
             Ok(Progress::Mixed) => {
-                tracing::info!(torrent = %self.link.info_hash, "peers gave a wrong info dictionary")
+                tracing::info!(torrent = %self.link.info_hash, "peers sent a wrong info dictionary")
             }
             Ok(Progress::Guilty(addr)) => self.ban(addr, cx),
             Err(error) => self.drop_peer(conn, &error.to_string(), cx),
@@ -140,7 +141,7 @@ impl Pending {
         cx.changed();
     }
 
-    /// Asks peers for what is missing.
+    /// Requests missing blocks from peers.
     pub(super) fn ask_for_blocks(&mut self, cx: &mut Context<'_>) {
         for (conn, block) in self.assembly.next_requests(cx.now) {
             if let Some(peer) = self.swarm.peer_mut(conn) {
@@ -149,7 +150,7 @@ impl Pending {
         }
     }
 
-    /// `tcp_closed`
+    /// Handles `tcp_closed`.
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
         cx.shared.conns.remove(&conn);
         if let Some(parted) = self.swarm.closed(conn, reason, None, cx.now) {
@@ -163,15 +164,15 @@ impl Pending {
         }
     }
 
-    /// Bans a peer that gave a wrong info dictionary.
+    /// Bans a peer that sent a wrong info dictionary.
     fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
         let torrent = self.link.info_hash;
-        tracing::info!(%torrent, "a peer gave a wrong info dictionary and is banned");
+        tracing::info!(%torrent, "a peer sent a wrong info dictionary and is banned");
         let parted = self.swarm.ban(addr, "a wrong info dictionary", cx.now);
         parted.iter().for_each(|parted| self.part(parted, cx));
     }
 
-    /// A connection is over: the blocks that its peer was asked for may be asked of others.
+    /// A connection has ended: its pending blocks may be requested from others.
     pub(super) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
         if parted.is_open {
             cx.close(parted.conn);
@@ -183,7 +184,7 @@ impl Pending {
         cx.changed();
     }
 
-    /// Ends every connection: we want nothing more of anybody.
+    /// Closes all connections.
     pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
         self.assembly.leave_all();
         for parted in self.swarm.release_all() {
@@ -191,7 +192,7 @@ impl Pending {
         }
     }
 
-    /// Drops peers that are silent or have no metadata to offer. To be called once a tick.
+    /// Drops peers that are silent or offer no metadata. Call it once a tick.
     pub(super) fn check_peers(&mut self, cx: &mut Context<'_>) {
         let is_useless = |peer: &Peer| {
             let is_late = peer.ready_for(cx.now).is_some_and(|time| time > OFFER_TIMEOUT);
@@ -209,7 +210,7 @@ impl Pending {
         }
     }
 
-    /// The settings for all torrents have changed.
+    /// Applies changed settings for all torrents.
     pub(crate) fn settings_changed(&mut self, max_connections: usize, cx: &mut Context<'_>) {
         self.swarm.set_max_connections(max_connections);
         for parted in self.swarm.release_newest() {
@@ -220,7 +221,7 @@ impl Pending {
         self.send_to_trackers(goodbyes, cx);
     }
 
-    /// Our port has changed: trackers hear it.
+    /// Our port has changed: trackers will be informed.
     pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
         self.swarm.port_moved();
         self.announce_to_trackers(cx);
@@ -240,7 +241,7 @@ impl Pending {
         }
     }
 
-    /// An answer came.
+    /// Handles the daemon's answer to a command.
     pub(crate) fn handle_done(
         &mut self,
         op: OpId,
@@ -255,18 +256,18 @@ impl Pending {
         }
         self.send_to_trackers(answered.asks, cx);
         self.dial(cx);
-        // One that failed makes room for the next.
+        // A failed tracker makes room for the next.
         self.announce_to_trackers(cx);
         cx.changed();
     }
 
-    /// It stops: trackers that know us hear it.
+    /// Tells the trackers that know us that we stop.
     pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
         let goodbyes = self.swarm.stop_trackers(TOTALS, &cx.local(), cx.now);
         self.send_to_trackers(goodbyes, cx);
     }
 
-    /// Removes trackers, and adds others.
+    /// Removes trackers and adds others.
     pub(super) fn change_trackers(
         &mut self,
         added: &[String],

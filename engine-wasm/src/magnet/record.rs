@@ -1,4 +1,4 @@
-//! What is written down about a magnet link, so that any engine that comes after can go on with it.
+//! The stored record of a magnet link, from which a later engine continues.
 
 use std::net::SocketAddr;
 
@@ -10,31 +10,31 @@ use crate::context::Context;
 use crate::limits;
 use crate::metainfo::{InfoHash, Magnet};
 
-/// Where the links lie in the daemon's state.
+/// Prefix of the records' keys in the daemon's state store.
 pub(crate) const PREFIX: &str = "magnet/";
-/// The form of the record; another one is not read.
+/// Version of the record's format; other versions are not read.
 const VERSION: u8 = 1;
 
-/// Takes a link out of the daemon's state.
+/// Deletes the record of a link.
 pub(crate) fn forget(info_hash: InfoHash, cx: &mut Context<'_>) {
     cx.write(key(info_hash), None);
 }
 
-/// Key of a link.
+/// The key of a link's record.
 fn key(info_hash: InfoHash) -> String {
     format!("{PREFIX}{info_hash}")
 }
 
-/// What is written about a link.
+/// The stored state of a magnet link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The link.
     pub(crate) link: Magnet,
-    /// When it was added.
+    /// The number of its addition, which orders torrents.
     pub(crate) added: u64,
-    /// Whether a person stopped it.
+    /// Whether the user paused it.
     pub(crate) paused: bool,
-    /// Peers to begin with.
+    /// Peers to dial first.
     pub(crate) peers: Vec<SocketAddr>,
 }
 
@@ -48,7 +48,7 @@ struct Wire {
 }
 
 impl Record {
-    /// The record as bytes.
+    /// Encodes the record.
     pub(crate) fn encode(&self) -> Bytes {
         let wire = Wire {
             version: VERSION,
@@ -60,7 +60,7 @@ impl Record {
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
     }
 
-    /// A record from bytes, `None` when it is not one of this version.
+    /// Decodes a record; `None` if it is not of this version.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let wire: Wire = postcard::from_bytes(bytes).ok()?;
         let link = Magnet::parse(&wire.uri).ok()?;
@@ -74,7 +74,7 @@ impl Record {
 }
 
 impl Pending {
-    /// Writes the link down.
+    /// Stores the record of this link.
     pub(crate) fn save(&self, cx: &mut Context<'_>) {
         let record = Record {
             link: self.link.clone(),
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_back_and_rubbish_is_not() {
+    fn a_record_round_trips_and_garbage_is_refused() {
         let link =
             format!("magnet:?xt=urn:btih:{}&dn=Name&tr=http://t/a&x.pe=1.2.3.4:5", "ab".repeat(20));
         let link = Magnet::parse(&link).unwrap();

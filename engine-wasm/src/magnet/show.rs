@@ -1,11 +1,11 @@
-//! A magnet link as pages see it: a torrent without files.
+//! A magnet link as pages show it: a torrent without files.
 
 use super::{Pending, Status};
 use crate::time::Instant;
 use crate::view::{Giving, Sentence, Sharing, TorrentState, TorrentView, TrackerView, Trouble};
 
 impl Pending {
-    /// All of it.
+    /// The complete view.
     pub(crate) fn view(&self, now: Instant) -> TorrentView {
         TorrentView { trackers: self.tracker_views(now), ..self.row() }
     }
@@ -15,8 +15,7 @@ impl Pending {
         self.swarm.tracker_views(now)
     }
 
-    /// All of it for a row of a list: without trackers, whose countdowns would change it every
-    /// second.
+    /// The view for a row of a list: without trackers, whose countdowns change every second.
     pub(crate) fn row(&self) -> TorrentView {
         let peers = self.swarm.ready_peers().count();
         let says = self.says();
@@ -71,7 +70,7 @@ impl Pending {
         }
     }
 
-    /// What it does, or why it does not go on.
+    /// What it is doing, or why it does not continue.
     pub(crate) fn says(&self) -> Option<Sentence> {
         match &self.status {
             Status::Failed(says) => Some(says.clone()),

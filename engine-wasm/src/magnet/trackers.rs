@@ -1,4 +1,4 @@
-//! A magnet link and what a person does with its trackers.
+//! The trackers of a magnet link, and how the user changes them.
 
 use super::Pending;
 use crate::context::Context;
@@ -6,17 +6,17 @@ use crate::metainfo::Magnet;
 use crate::view::Sentence;
 
 impl Pending {
-    /// Whether nobody has said yet whether its torrent is to be downloaded.
+    /// Sets whether the user has yet to decide about its torrent.
     pub(crate) fn set_undecided(&mut self, undecided: bool, cx: &mut Context<'_>) {
         if std::mem::replace(&mut self.undecided, undecided) != undecided {
             cx.changed();
         }
     }
 
-    /// Has its trackers asked now: how many of them may be.
+    /// Announces to its trackers now; returns how many are asked.
     ///
     /// # Errors
-    /// None may be asked now; in plain words why.
+    /// None may be asked now; the sentence says why.
     pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, Sentence> {
         if !self.is_seeking() {
             return Err(Sentence::NotAtWork);
@@ -27,8 +27,7 @@ impl Pending {
         outcome
     }
 
-    /// Trackers that a person added are asked, and those that were taken away are not. The link
-    /// itself says so from now on.
+    /// Follows the user's changes: asks added trackers, and drops removed ones from the link.
     pub(crate) fn follow_trackers(
         &mut self,
         added: &[String],
@@ -48,7 +47,7 @@ impl Pending {
         cx.changed();
     }
 
-    /// The link, without the peers that it names.
+    /// The link without its peers.
     pub(crate) fn magnet(&self) -> Magnet {
         Magnet { peers: Vec::new(), hosts: 0, ..self.link.clone() }
     }

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_value_is_read() {
+    fn every_kind_of_value_is_parsed() {
         check("i0e", "0");
         check("i-42e", "-42");
         check("i9223372036854775807e", "9223372036854775807");
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn unsorted_and_repeated_keys_are_taken_and_the_first_counts() {
+    fn unsorted_and_repeated_keys_are_accepted_and_the_first_counts() {
         check("d1:bi1e1:ai2e1:bi3ee", "{b=1 a=2 b=3}");
         let document = parse(b"d1:bi1e1:ai2e1:bi3ee").unwrap();
         assert_eq!(document.root().get("b").and_then(Value::int), Some(1));
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_one_form() {
+    fn numbers_have_one_valid_form() {
         for input in
             ["ie", "i-e", "i-0e", "i00e", "i01e", "i+1e", "i1.0e", "i 1e", "i9223372036854775808e"]
         {
@@ -454,14 +454,14 @@ mod tests {
     }
 
     #[test]
-    fn the_raw_form_is_the_very_bytes() {
+    fn the_raw_form_is_the_exact_input() {
         let document = parse(b"d4:infod1:zi1e1:ai2ee3:urli3ee").unwrap();
         assert_eq!(document.root().get("info").unwrap().raw(), b"d1:zi1e1:ai2ee");
         assert_eq!(document.root().get("url").unwrap().raw(), b"i3e");
     }
 
     #[test]
-    fn a_prefix_leaves_the_rest_alone() {
+    fn a_prefix_ignores_the_rest() {
         let document = parse_prefix(b"d1:ai1eebinary").unwrap();
         assert_eq!(document.end(), 8);
     }

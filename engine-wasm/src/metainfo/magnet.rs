@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_read_in_each_of_its_forms() {
+    fn every_form_of_the_hash_is_parsed() {
         check(&format!("magnet:?xt=urn:btih:{HEX}"), Ok(HEX));
         check(&format!("  MAGNET:?dn=x&XT=URN:BTIH:{}\n", HEX.to_uppercase()), Ok(HEX));
         check(&format!("magnet:?xt=urn:btih:{BASE32}"), Ok(HEX));
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn web_seeds_and_chosen_files_are_kept() {
+    fn web_seeds_and_selected_files_are_kept() {
         let magnet = parse("&ws=https://w/x&ws=ftp://w/x&so=0,2-5,7-6,x,%209&so=11");
         assert_eq!(magnet.web_seeds, ["https://w/x"]);
         assert_eq!(magnet.files, [0..=0, 2..=5, 9..=9, 11..=11]);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_link_adds_what_it_knows() {
+    fn a_second_link_adds_its_contents() {
         let mut magnet = parse("&tr=http://a&x.pe=1.2.3.4:5");
         magnet.merge(&parse("&dn=Name&tr=http://b&tr=http://a&x.pe=1.2.3.4:6"));
         assert_eq!(magnet, parse("&dn=Name&tr=http://a&tr=http://b&x.pe=1.2.3.4:5&x.pe=1.2.3.4:6"));

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_of_one_block_is_the_digest_of_that_block() {
+    fn the_root_of_one_block_is_its_digest() {
         let leaf = leaves(b"a file of one block")[0];
         assert_eq!(<[u8; 32]>::from(Sha256::digest(b"a file of one block")), leaf);
         check_shape(19, 1 << 20, (1, 1, 0, 0));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_smaller_than_a_piece_has_a_tree_no_higher_than_its_blocks_need() {
+    fn a_small_file_has_a_tree_only_as_high_as_its_blocks_need() {
         check_shape(3 * BLOCK as u64, 1 << 20, (3, 1, 2, 2));
         check_shape(1 << 20, 1 << 20, (64, 1, 6, 6));
         check_shape((1 << 20) + 1, 1 << 20, (65, 2, 7, 6));
@@ -227,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn roots_by_way_of_pieces_agree_with_the_whole_tree(blocks in 1usize..80, piece_blocks in 0u32..5) {
+        fn roots_from_pieces_agree_with_the_whole_tree(blocks in 1usize..80, piece_blocks in 0u32..5) {
             let piece_length = BLOCK_LENGTH << piece_blocks;
             let shape = Shape::new((blocks * BLOCK) as u64, piece_length);
             let leaves = some(blocks);
@@ -236,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn a_proof_leads_to_the_root_and_one_for_another_place_does_not(
+        fn a_proof_leads_to_the_root_only_at_its_own_position(
             blocks in 2usize..80,
             at in any::<prop::sample::Index>(),
             height in 0u32..3,

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_shown_as_such() {
+    fn bytes_that_are_not_utf8_become_replacement_characters() {
         check(b"caf\xe9.mp3", "caf\u{fffd}.mp3");
     }
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_devices_are_not_names() {
+    fn device_names_are_changed() {
         check("CON", "_CON");
         check("nul.", "_nul");
         check("aux.mp4", "_aux.mp4");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_goes_before_the_extension_of_a_file_and_fits() {
+    fn a_number_is_inserted_before_the_extension_and_fits() {
         assert_eq!(numbered("film.mp4", 2, true), "film (2).mp4");
         assert_eq!(numbered("Film 1.5", 3, false), "Film 1.5 (3)");
         let long = numbered(&format!("{}.mp4", "é".repeat(125)), 17, true);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_one_name_are_numbered() {
+    fn files_with_equal_names_are_numbered() {
         check_paths(
             &["a.mp4", "A.MP4", "a.mp4", "a (2).mp4"],
             &["a.mp4", "A (2).MP4", "a (3).mp4", "a (2) (2).mp4"],
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_differ_in_case_are_one() {
+    fn folders_that_differ_in_case_are_merged() {
         check_paths(
             &["Extras/a", "extras/b", "EXTRAS/A"],
             &["Extras/a", "Extras/b", "Extras/A (2)"],
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_linux_accepts_stays_if_the_rule_allows() {
+    fn a_name_that_linux_accepts_is_kept_as_named() {
         for name in [
             "a: b?.mkv",
             "aux.mkv",
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_case_or_normal_form_stay_two_when_they_may() {
+    fn names_that_differ_in_case_or_normal_form_stay_distinct_as_named() {
         let mut paths = Paths::new(Rule::AsNamed);
         let files = ["x/A.mkv", "x/a.mkv", "X/a.mkv", "\u{e9}", "e\u{301}", "x/a.mkv"];
         let given: Vec<String> = files

@@ -165,7 +165,7 @@ fn only_configured_sockets_are_opened() {
     assert!(asked.is_empty() && net.listen_port().is_none());
 }
 #[test]
-fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
+fn groups_are_joined_besides_other_sockets_and_may_fail() {
     for has_groups in [true, false] {
         let mut net = Net::new(
             NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() },

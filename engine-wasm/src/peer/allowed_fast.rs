@@ -1,8 +1,7 @@
-//! The pieces that a peer may ask for while it is choked (BEP 6, “allowed fast set generation”).
+//! The pieces that a peer may request while it is choked (BEP 6, “allowed fast set generation”).
 //!
-//! Owns the rule that makes the set; who may ask for what is decided by [`super::upload`].
-//! Invariant: the set depends on nothing but the peer's network, the torrent and the number of
-//! pieces, so that a peer that comes back, or comes many times, gets no more.
+//! Computes the set; [`super::upload`] applies it. Invariant: the set depends only on the peer's
+//! network, the torrent and the number of pieces, so that a peer gets no more by reconnecting.
 
 use std::net::IpAddr;
 
@@ -11,13 +10,13 @@ use sha1::{Digest as _, Sha1};
 use crate::geometry::PieceIndex;
 use crate::metainfo::InfoHash;
 
-/// Pieces in a set, what BEP 6 suggests.
+/// Number of pieces in a set, as BEP 6 suggests.
 pub(crate) const SET_LENGTH: usize = 10;
 
-/// The set of a peer at this address, at most `length` pieces, in the order of the rule.
+/// Returns the set for a peer at this address, at most `length` pieces, in the order of BEP 6.
 ///
-/// BEP 6 defines it for IPv4, by the first three bytes of the address. IPv6 is taken by its first
-/// eight: what one customer has.
+/// BEP 6 defines it for IPv4, from the first three bytes of the address. For IPv6 we use the first
+/// eight, the network of one customer.
 pub(crate) fn allowed_fast(
     ip: IpAddr,
     info_hash: InfoHash,
@@ -39,7 +38,7 @@ pub(crate) fn allowed_fast(
     set
 }
 
-/// The part of an address that is the same for all machines of one owner.
+/// The part of an address that all machines of one owner share.
 fn network(ip: IpAddr) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -60,21 +59,21 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_bep_6_come_out() {
+    fn the_examples_of_bep_6_are_reproduced() {
         check("80.4.4.200", 1313, 7, &[1059, 431, 808, 1217, 287, 376, 1188]);
         check("80.4.4.200", 1313, 9, &[1059, 431, 808, 1217, 287, 376, 1188, 353, 508]);
         check("::ffff:80.4.4.9", 1313, 2, &[1059, 431]);
     }
 
     #[test]
-    fn a_small_torrent_is_all_allowed_and_an_empty_one_has_nothing_to_allow() {
+    fn a_small_torrent_is_allowed_entirely_and_an_empty_one_not_at_all() {
         let set = allowed_fast("1.2.3.4".parse().unwrap(), InfoHash([1; 20]), 3, SET_LENGTH);
         assert_eq!(set.len(), 3);
         check("1.2.3.4", 0, SET_LENGTH, &[]);
     }
 
     #[test]
-    fn neighbours_share_a_set_and_other_networks_have_another() {
+    fn neighbours_share_a_set_and_other_networks_have_their_own() {
         let set = |ip: &str| allowed_fast(ip.parse().unwrap(), InfoHash([7; 20]), 5000, SET_LENGTH);
         assert_eq!(set("2001:db8::1"), set("2001:db8:0:0:ffff::2"));
         assert_ne!(set("2001:db8::1"), set("2001:db8:0:1::1"));

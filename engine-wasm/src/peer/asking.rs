@@ -1,4 +1,4 @@
-//! What a peer is asked for: how much at once, and how long it should take.
+//! Requests for blocks from one peer: how many at once, and how long each should take.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::geometry::{BLOCK_LENGTH, Block, Geometry};
 use crate::limits;
 use crate::time::Instant;
 
-/// How much of a peer's rate is under way while nobody watches.
+/// Share of a peer's rate to have requested while nobody watches, as a time.
 const HORIZON: Duration = Duration::from_secs(3);
-/// While somebody does, at least so many blocks.
+/// Minimum number of outstanding requests while somebody watches.
 const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;
 /// Rate to assume before one is known, bytes per second.
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
 
 impl Peer {
-    /// Asks for a block that is expected after `eta`.
+    /// Requests a block that is expected after `eta`.
     pub fn ask(&mut self, block: Block, geometry: &Geometry, eta: Duration, now: Instant) {
         let (begin, length) = geometry.block_range(block);
         if self.requests.live() == 0 {
@@ -26,14 +26,14 @@ impl Peer {
         self.say(&Message::Request { piece: block.piece.get(), begin, length }, now);
     }
 
-    /// Takes a request back. The block may still come.
+    /// Cancels a request. The block may still arrive.
     pub fn cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         if self.requests.cancel(block, now) {
             self.say_cancel(block, geometry, now);
         }
     }
 
-    /// A block came, wanted or not.
+    /// A block has arrived, whether wanted or not.
     pub fn received(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (_, length) = geometry.block_range(block);
         let silent = now.saturating_since(self.last_block);
@@ -49,52 +49,52 @@ impl Peer {
         self.received_blocks = self.received_blocks.saturating_add(1);
         let took = now.saturating_since(received.asked_at);
         self.reply.add(took);
-        // Not before it had been asked and its answer could be here. The fastest reply is no
-        // measure: it may have waited, too.
+        // Ignore silence before the request was sent, plus one round trip. The fastest reply alone
+        // is no measure, because that block may have waited at the peer as well.
         let silent = silent.min(took.saturating_sub(self.round_trip.min(self.reply.min())));
         self.pipe.received(silent, self.block_time(now), now);
     }
 
-    /// It can't send this block any more. True when it was asked for it and not told otherwise.
+    /// The peer can't send this block any more. Returns whether it was requested and not cancelled.
     pub fn forget(&mut self, block: Block) -> bool {
         self.requests.forget(block)
     }
 
-    /// Blocks that were taken back long ago, and are no longer counted with.
+    /// Forgets requests that were cancelled long ago, and returns their blocks.
     pub(crate) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
         self.requests.forget_late(now)
     }
 
-    /// Blocks that it is asked for and not told otherwise.
+    /// Requested blocks that were not cancelled.
     pub(crate) fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.requests.live_blocks()
     }
 
-    /// All blocks that it may send.
+    /// All blocks that the peer may still send.
     pub(crate) fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.requests.blocks()
     }
 
-    /// How much longer than expected a block is overdue, zero when it isn't.
+    /// How long a block is overdue; zero if it is not.
     pub fn overdue(&self, block: Block, now: Instant) -> Duration {
         self.requests
             .expected(block)
             .map_or(Duration::ZERO, |expected| now.saturating_since(expected))
     }
 
-    /// How long until a block that it was asked for is expected, zero when it is overdue.
+    /// How long until a requested block is expected; zero if it is overdue.
     pub fn remaining(&self, block: Block, now: Instant) -> Duration {
         self.requests
             .expected(block)
             .map_or(Duration::ZERO, |expected| expected.saturating_since(now))
     }
 
-    /// How much later than expected is late.
+    /// How long after its expected time a block counts as late.
     pub(crate) fn slack(&self) -> Duration {
         self.reply.slack()
     }
 
-    /// How long one more block would take from now: `rttMin + (outstanding + block) / rate`.
+    /// Expected time until one more block would arrive: `rttMin + (outstanding + block) / rate`.
     pub fn eta(&self, now: Instant) -> Duration {
         let bytes = u64::from(self.requests.live() + 1) * u64::from(BLOCK_LENGTH);
         let rate = if self.rate.is_settled(now) {
@@ -110,9 +110,10 @@ impl Peer {
         Duration::from_micros(u64::from(BLOCK_LENGTH) * 1_000_000 / self.rate.rate_bps(now).max(1))
     }
 
-    /// How many more blocks it may be asked for. While somebody watches, no more is under way than
-    /// keeps its line busy (`Pipe`): a seek waits behind all that a peer has begun to send, and
-    /// no `cancel` takes that back.
+    /// How many more blocks to request now.
+    ///
+    /// While somebody watches, no more is requested than keeps the peer's line busy ([`Pipe`]): a
+    /// seek waits behind everything that the peer has begun to send, and no `cancel` stops that.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
             return u32::from(self.requests.live() == 0);
@@ -140,12 +141,12 @@ impl Peer {
         depth.min(self.reqq).saturating_sub(self.requests.live())
     }
 
-    /// Bytes of payload per second now.
+    /// Current download rate from the peer, in bytes of payload per second.
     pub fn rate_bps(&self, now: Instant) -> u64 {
         self.rate.rate_bps(now)
     }
 
-    /// Requests that it rejected since it gave a block; a peer that goes on so is of no use.
+    /// Rejected requests since the last block; a peer that keeps rejecting is useless.
     pub(crate) fn rejections(&self) -> u32 {
         self.requests.rejections()
     }

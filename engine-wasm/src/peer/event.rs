@@ -1,4 +1,4 @@
-//! What a peer does, as others hear of it.
+//! The events and errors of one peer.
 
 use std::net::SocketAddr;
 
@@ -10,102 +10,102 @@ use crate::geometry::{Block, PieceIndex};
 use crate::hashes::request::HashRequest;
 use crate::peer::holepunch::HolepunchMessage;
 
-/// What a peer did wrong.
+/// A violation of the protocol by a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// Its bytes are not the protocol.
+    /// A malformed frame.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// Its handshake is not one.
+    /// A malformed handshake.
     #[error("not a BitTorrent handshake")]
     Handshake,
-    /// It serves another torrent.
+    /// The handshake is for another torrent.
     #[error("the peer answers for another torrent")]
     WrongTorrent,
     /// We dialled ourselves.
     #[error("connected to ourselves")]
     Ourselves,
-    /// A message that is only allowed first came late, or twice.
+    /// A message that must come first came late or twice.
     #[error("message out of turn")]
     OutOfTurn,
-    /// A message of an extension that was not agreed on.
+    /// A message of an extension that was not negotiated.
     #[error("fast extension message without the fast extension")]
     NotAgreed,
     /// A piece or block that the torrent does not have.
     #[error("piece out of range")]
     OutOfRange,
-    /// It asks again and again for what it can't have.
+    /// The peer keeps requesting what it can't have.
     #[error("too many requests for what it can't have")]
     Nuisance,
-    /// It does not speak the extension by which metadata is given.
+    /// The peer does not support metadata exchange (BEP 9).
     #[error("the peer can't give metadata")]
     NoMetadata,
-    /// What it says about metadata can't be read.
+    /// A malformed metadata message.
     #[error("a metadata message that can't be read")]
     Metadata,
-    /// What it says about others can't be read.
+    /// A malformed peer exchange message.
     #[error("a peer exchange message that can't be read")]
     Exchange,
-    /// It names others far too often.
+    /// The peer sends far too many peer exchange messages.
     #[error("too many peer exchange messages")]
     Flood,
-    /// It wants to be introduced far too often.
+    /// The peer asks for far too many rendezvous.
     #[error("too many rendezvous asked for")]
     PunchFlood,
 }
 
-/// What a peer did that matters to others.
+/// An action of a peer that its torrent handles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerEvent {
     /// The handshake is done.
     Ready,
-    /// It told for the first time what it has; see `Peer::has`.
+    /// It announced its pieces for the first time; see `Peer::has`.
     HasSome,
-    /// It told for the first time what it has: everything.
+    /// It announced for the first time that it has everything.
     HasAll,
     /// It has one more piece.
     Has(PieceIndex),
-    /// It has several more.
+    /// It has several more pieces.
     HasMore(Vec<PieceIndex>),
-    /// It sends no more; these blocks are free again, and it will not send them.
+    /// It choked us. These blocks are free again, and it will not send them.
     Choked(Vec<Block>),
-    /// It sends again.
+    /// It unchoked us.
     Unchoked,
     /// It will not send this block.
     Rejected(Block),
-    /// It sends this piece also when choked.
+    /// It sends this piece even while it chokes us.
     AllowedFast(PieceIndex),
-    /// It told how many requests it takes.
+    /// It announced how many requests it accepts.
     Agreed,
-    /// It wants something that we have, or no longer does.
+    /// Its interest in our pieces has changed.
     Interest,
-    /// It asks for a block.
+    /// It requests a block.
     Asks(Request),
-    /// It takes a request back.
+    /// It cancels a request.
     TakesBack(Request),
     /// It has a DHT node at this UDP port (BEP 5).
     DhtNode(u16),
-    /// It names others that it is connected to (BEP 11).
+    /// It names other peers (BEP 11).
     Names(Vec<SocketAddr>),
-    /// It speaks of a rendezvous (BEP 55).
+    /// A message about a rendezvous (BEP 55).
     Punch(HolepunchMessage),
-    /// It asks for a block of the info dictionary (BEP 9).
+    /// It requests a block of the info dictionary (BEP 9).
     AsksMetadata(u32),
-    /// It gives a block of the info dictionary.
+    /// It sends a block of the info dictionary.
     Metadata {
         /// Index of the block.
         block: u32,
-        /// Length of the whole dictionary, bytes, as it says.
+        /// Length of the whole dictionary in bytes, according to the peer.
         total: u32,
         /// The block's bytes.
         data: Bytes,
     },
-    /// It will not give this block of the info dictionary.
+    /// It rejects a request for this block of the info dictionary.
     MetadataRejected(u32),
-    /// It wants hashes.
+    /// It requests hashes.
     WantsHashes(HashRequest),
-    /// It gives hashes.
+    /// It sends hashes.
     Hashes(HashRequest, Bytes),
-    /// It will not give these hashes.
+    /// It rejects a request for hashes.
     HashesRejected(HashRequest),
 }

@@ -13,29 +13,29 @@ use crate::peer::pex::exchange::{Exchange, Nuisance, Peers};
 use crate::peer::pex::{self, Flags, PexMessage};
 use crate::time::Instant;
 
-/// What a peer and we tell each other.
+/// The state of peer exchange on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
-    /// Where it says that it listens.
+    /// The port at which the peer listens, according to its handshake.
     port: Option<u16>,
-    /// Whether we said that we understand such messages.
+    /// Whether we offered the extension.
     offered: bool,
     exchange: Exchange,
 }
 
 impl Talk {
-    /// Its handshake of extensions.
+    /// Handles the peer's extension handshake.
     pub(super) fn hear(&mut self, hello: &ExtensionHandshake) {
         self.port = hello.port.or(self.port);
         self.exchange.hear_id(hello.id(pex::EXTENSION));
     }
 
-    /// What it said of somebody whom it named.
+    /// The flags that the peer gave for another peer that it named.
     pub(super) fn named(&self, addr: SocketAddr) -> Option<Flags> {
         self.exchange.named(addr)
     }
 
-    /// In ours we say that we understand such messages, or we don't.
+    /// Offers the extension in our handshake, or withdraws it.
     pub(super) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
         self.offered |= is_wanted;
         if self.offered {
@@ -45,8 +45,9 @@ impl Talk {
 }
 
 impl Peer {
-    /// Where others can dial it, as far as it is known: where we did, or where it says that it
-    /// listens.
+    /// The address at which others can dial the peer, if known.
+    ///
+    /// This is the address that we dialled, or else the peer's own with the port that it announced.
     pub(crate) fn listens_at(&self) -> Option<SocketAddr> {
         match self.talk.port {
             _ if self.dialled => Some(self.addr),
@@ -54,22 +55,22 @@ impl Peer {
         }
     }
 
-    /// What others are told of it beside its address.
+    /// The flags to send about this peer, besides its address.
     pub fn flags(&self) -> Flags {
         let flags = Flags::default()
             .with(Flags::SEED, self.is_upload_only())
             .with(Flags::OUTGOING, self.dialled);
-        // Holes are punched for uTP.
+        // Holes are punched for uTP only.
         let (punches, over_utp) = (self.speaks_holepunch(), self.transport() == Transport::Utp);
         flags.with(Flags::UTP, over_utp || punches).with(Flags::HOLEPUNCH, punches)
     }
 
-    /// Whether it may be told of others now.
+    /// Whether it may receive a peer exchange message now.
     pub(crate) fn wants_peers(&self, now: Instant) -> bool {
         self.is_ready() && self.talk.offered && self.talk.exchange.is_due(now)
     }
 
-    /// Tells it who came and went, if it is time.
+    /// Sends the peers that came and went, if it is time.
     pub(crate) fn tell_peers(&mut self, peers: &Peers, now: Instant) {
         let itself = self.listens_at().unwrap_or(self.addr);
         if self.wants_peers(now)
@@ -79,7 +80,7 @@ impl Peer {
         }
     }
 
-    /// It names others. What we did not ask for is passed over.
+    /// Handles the peers that it names; ignores what we did not ask for.
     pub(super) fn hear_peers(
         &mut self,
         payload: &[u8],

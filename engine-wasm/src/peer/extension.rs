@@ -1,8 +1,8 @@
-//! The handshake of the extension protocol (BEP 10): which extensions a peer speaks and how many
-//! requests it takes.
+//! The handshake of the extension protocol (BEP 10).
 //!
-//! Owns the fields that we use and their bounds. Invariant: whatever a peer sends, what is kept is
-//! small and its numbers are plausible. The messages that follow belong to their extensions.
+//! Owns the fields that we use, and their bounds: supported extensions, request limit, and others.
+//! Invariant: whatever a peer sends, what is kept is small and its numbers are plausible. Later
+//! messages belong to their extensions.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ use crate::metainfo::encode::Dict;
 
 /// Id of this handshake among the extended messages.
 pub(crate) const HANDSHAKE_ID: u8 = 0;
-/// Most extensions kept of one peer; real clients have about ten.
+/// Maximum number of extensions kept per peer; real clients have about ten.
 const MAX_EXTENSIONS: usize = 64;
-/// Longest name of an extension kept, bytes.
+/// Longest extension name kept, in bytes.
 const MAX_NAME: usize = 64;
-/// Longest name of a client kept, characters.
+/// Longest client name kept, in characters.
 const MAX_CLIENT: usize = 64;
-/// Most requests at once believed.
+/// Largest accepted `reqq`.
 const MAX_REQQ: u32 = 10_000;
-/// Longest info dictionary believed, bytes: the hashes of [`crate::geometry::MAX_PIECES`] and the
-/// names of as many files.
+/// Longest accepted info dictionary, in bytes: the hashes of [`crate::geometry::MAX_PIECES`] and
+/// the names of as many files.
 const MAX_METADATA: u64 = 32 << 20;
-/// Our name to others.
+/// Our client name.
 const CLIENT: &str = concat!("JSTorrent ", env!("CARGO_PKG_VERSION"));
 
-/// What each end says of its extensions.
+/// The contents of an extension handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
-    /// Extensions that the sender understands, with the ids under which it wants them. Never 0.
+    /// Supported extensions with the message ids that the sender assigns to them. Never 0.
     pub messages: BTreeMap<String, u8>,
-    /// The sender's software, without control characters.
+    /// The sender's client name, without control characters.
     pub client: Option<String>,
-    /// How many requests the sender keeps at once, at least 1.
+    /// How many requests the sender accepts at once, at least 1.
     pub reqq: Option<u32>,
-    /// Where the sender listens.
+    /// The port at which the sender listens.
     pub port: Option<u16>,
     /// Whether the sender downloads nothing (BEP 21).
     pub upload_only: bool,
@@ -43,12 +43,12 @@ pub struct ExtensionHandshake {
 }
 
 impl ExtensionHandshake {
-    /// Ours: no extension yet, and so many requests at once.
+    /// Creates our handshake with this request limit and no extensions yet.
     pub fn ours(reqq: u32) -> Self {
         Self { client: Some(CLIENT.to_owned()), reqq: Some(reqq), ..Self::default() }
     }
 
-    /// Reads a payload. Fields of the wrong kind count as absent; `yourip` is nobody's business.
+    /// Parses a payload. Fields of the wrong type count as absent, and `yourip` is ignored.
     ///
     /// # Errors
     /// When it is not bencoding. What follows the dictionary is ignored.
@@ -73,7 +73,7 @@ impl ExtensionHandshake {
         })
     }
 
-    /// Its payload.
+    /// Encodes the payload.
     pub fn encode(&self) -> Vec<u8> {
         let messages = self
             .messages
@@ -97,7 +97,7 @@ impl ExtensionHandshake {
         dict.encode()
     }
 
-    /// The id under which the sender wants messages of this extension, if it understands it.
+    /// The id that the sender assigned to this extension, if it supports it.
     pub fn id(&self, extension: &str) -> Option<u8> {
         self.messages.get(extension).copied()
     }
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// What libtorrent sends, shortened.
+    /// A shortened handshake of libtorrent.
     const REAL: &[u8] = b"d12:complete_agoi-1e1:md11:lt_donthavei7e12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1ee\
         13:metadata_sizei31235e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v17:libtorrent/2.0.8 6:yourip4:\x7f\0\0\x01e";
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_one_is_read() {
+    fn a_real_handshake_is_parsed() {
         let real = ExtensionHandshake::parse(REAL).unwrap();
         assert_eq!(
             (real.id("ut_pex"), real.id("ut_metadata"), real.id("lt_trackers")),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_read_back() {
+    fn our_handshake_round_trips() {
         let ours = ExtensionHandshake::ours(250);
         assert_eq!(ExtensionHandshake::parse(&ours.encode()), Ok(ours.clone()));
         assert!(String::from_utf8_lossy(&ours.encode()).starts_with("d1:mde4:reqqi250e1:v"));

@@ -1,6 +1,6 @@
-//! What a peer says after its handshake: each frame becomes a [`PeerEvent`] or changes the peer.
+//! Handles the frames after the handshake: each becomes a [`PeerEvent`] or changes the peer.
 //!
-//! Before a magnet link is described, messages about pieces mean nothing: see
+//! While a magnet link has no metadata, messages about pieces are ignored: see
 //! [`Peer::handle_frame_undescribed`].
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::limits;
 use crate::time::Instant;
 
 impl Peer {
-    /// Reads a frame of a torrent's peer: one whose payload was not diverted to the disk.
+    /// Handles a frame of a torrent's peer whose payload was not diverted to the disk.
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
@@ -33,8 +33,7 @@ impl Peer {
         }
     }
 
-    /// Reads a frame while the torrent is not described yet. Messages about its pieces mean nothing
-    /// then and are ignored.
+    /// Handles a frame while the torrent has no metadata; messages about pieces are ignored.
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
@@ -112,7 +111,8 @@ impl Peer {
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count())
                     .map_err(|_| PeerError::OutOfRange)?;
-                // aria2 sends a further bitfield instead of many `have`s, and then `have all`.
+                // aria2 sends another bitfield instead of many `have` messages, and then `have
+                // all`.
                 if self.told_bitfield {
                     Ok(self.more_pieces(&pieces))
                 } else {
@@ -160,7 +160,7 @@ impl Peer {
             Message::HashReject(request) => {
                 Ok(self.v2.then_some(PeerEvent::HashesRejected(request)))
             }
-            // A block too short for its header to be diverted, or what we do not use.
+            // A block too short for its header to be diverted, or an unused message.
             _ => Ok(None),
         }
     }
@@ -169,6 +169,8 @@ impl Peer {
         if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
     }
 
+    /// Handles a choke.
+    ///
     /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
     /// rejected (BEP 6).
     fn choke(&mut self) -> PeerEvent {

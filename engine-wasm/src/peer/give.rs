@@ -1,8 +1,7 @@
-//! The giving half of a peer: how we introduce ourselves, what we say of our pieces, and what
-//! becomes of its requests.
+//! Uploading to one peer: our introduction, our pieces, and the answers to its requests.
 //!
-//! As its parent: it turns what comes into words and numbers, and decides nothing. What we have is
-//! told by the caller.
+//! Like its parent module, it translates between messages and events and decides nothing. The
+//! caller knows which pieces we have.
 
 use std::collections::VecDeque;
 
@@ -16,40 +15,40 @@ use crate::geometry::PieceIndex;
 use crate::limits;
 use crate::time::Instant;
 
-/// What a peer is told of us first.
+/// What we tell a peer after the handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Introduction<'a> {
-    /// What we have.
+    /// The pieces that we have.
     pub have: &'a Bitfield,
-    /// Length of the info dictionary that we give, bytes (BEP 9); `None` when we don't.
+    /// Length of the info dictionary that we offer, in bytes (BEP 9); `None` if we offer none.
     pub metadata_size: Option<u32>,
-    /// Where we listen.
+    /// The port at which we listen.
     pub port: Option<u16>,
-    /// Whether we want nothing (BEP 21).
+    /// Whether we only upload (BEP 21).
     pub upload_only: bool,
-    /// Whether we tell each other of third ones (BEP 11).
+    /// Whether peer exchange is offered (BEP 11).
     pub exchanges_peers: bool,
-    /// Whether we bring each other together with third ones (BEP 55).
+    /// Whether hole punching is offered (BEP 55).
     pub punches: bool,
 }
 
-/// Blocks of the info dictionary that a peer waits for.
+/// Blocks of the info dictionary that a peer has requested.
 #[derive(Debug, Default)]
 pub(super) struct MetadataQueue {
-    /// The id under which it wants messages about metadata.
+    /// The message id that the peer assigned to metadata messages.
     id: Option<u8>,
-    /// Length of the dictionary that it offers, bytes.
+    /// Length of the dictionary that the peer offers, in bytes.
     offered: Option<u32>,
     waiting: VecDeque<u32>,
-    /// How many blocks it has had.
+    /// How many blocks the peer has received.
     given: u32,
 }
 
 impl Peer {
-    /// The handshakes are done: we say what we have and which extensions we speak.
+    /// After the handshakes: sends our pieces and our extensions.
     pub fn introduce(&mut self, us: &Introduction<'_>, now: Instant) {
-        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying
-        // nothing means having nothing.
+        // Our pieces come before any other message (BEP 3, 6). Without the fast extension, no
+        // message means no pieces.
         match (self.fast, us.have.is_clear(), us.have.is_full()) {
             (true, true, _) => self.say(&Message::HaveNone, now),
             (true, _, true) => self.say(&Message::HaveAll, now),
@@ -60,7 +59,7 @@ impl Peer {
         self.say_extensions(us, now);
     }
 
-    /// Which extensions we speak; may be said again when it has changed (BEP 10).
+    /// Sends our extension handshake; may be repeated when it has changed (BEP 10).
     pub(crate) fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
         if !self.speaks_extensions || !self.introduced {
             return;
@@ -76,14 +75,14 @@ impl Peer {
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
     }
 
-    /// We have one more piece. One that has everything does not want to know.
+    /// Announces one more piece, unless the peer has everything.
     pub(crate) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.has_all {
             self.say(&Message::Have(piece.get()), now);
         }
     }
 
-    /// These pieces it may ask for while it is choked (BEP 6). Said once.
+    /// Sends the pieces that the peer may request while choked (BEP 6). Only the first call counts.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
         if self.fast {
             pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.get()), now));
@@ -91,13 +90,12 @@ impl Peer {
         }
     }
 
-    /// Whether it speaks the fast extension (BEP 6).
+    /// Whether it supports the fast extension (BEP 6).
     pub(crate) fn is_fast(&self) -> bool {
         self.fast
     }
 
-    /// It has a slot from now on, or none. With the fast extension each request that is dropped is
-    /// rejected.
+    /// Chokes or unchokes the peer. With the fast extension each dropped request is rejected.
     pub(crate) fn set_choked(&mut self, choked: bool, now: Instant) {
         if !choked {
             if self.upload.unchoke() {
@@ -110,7 +108,9 @@ impl Peer {
         }
     }
 
-    /// It asks for a block. `can_give`: the bytes are valid, verified and at hand.
+    /// Handles a request for a block.
+    ///
+    /// `can_give` says whether the bytes are valid, verified and readable.
     ///
     /// # Errors
     /// [`PeerError::Nuisance`]: drop the peer.
@@ -126,46 +126,46 @@ impl Peer {
         if self.upload.is_a_nuisance() { Err(PeerError::Nuisance) } else { Ok(()) }
     }
 
-    /// It takes a request back. BEP 6 wants an answer all the same.
+    /// Handles a cancelled request. BEP 6 demands an answer nevertheless.
     pub(crate) fn handle_cancel(&mut self, request: Request, now: Instant) {
         if self.upload.cancel(request) {
             self.refuse(request, now);
         }
     }
 
-    /// This request will not be answered. Without the fast extension there are no words for it.
+    /// Rejects a request. Without the fast extension there is no message for this.
     pub fn refuse(&mut self, Request { piece, begin, length }: Request, now: Instant) {
         if self.fast {
             self.say(&Message::Reject { piece, begin, length }, now);
         }
     }
 
-    /// What its handshake of extensions says about metadata (BEP 9). A later handshake may leave
-    /// that out.
+    /// Handles the metadata fields of its extension handshake (BEP 9). A later handshake may omit
+    /// them.
     pub(super) fn hear_metadata(&mut self, hello: &ExtensionHandshake) {
         self.metadata.id = hello.id(metadata::EXTENSION).or(self.metadata.id);
         let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
         self.metadata.offered = size.or(self.metadata.offered);
     }
 
-    /// Whether it takes and answers requests for the info dictionary.
+    /// Whether it supports requests for the info dictionary.
     pub(crate) fn speaks_metadata(&self) -> bool {
         self.metadata.id.is_some()
     }
 
-    /// Length of the info dictionary that it offers, bytes; `None` while it offers none.
+    /// Length of the info dictionary that it offers, in bytes; `None` if it offers none.
     pub(crate) fn offered_metadata(&self) -> Option<u32> {
         self.metadata.offered
     }
 
-    /// Asks it for a block of the info dictionary.
+    /// Requests a block of the info dictionary.
     pub(crate) fn ask_metadata(&mut self, block: u32, now: Instant) {
         self.say_metadata(MetadataMessage::Request { block }, now);
     }
 
-    /// Notes that the peer requests a block of the info dictionary, which has `size` bytes.
+    /// Queues a request for a block of the info dictionary, which has `size` bytes.
     ///
-    /// A peer that requests far more blocks than there are is refused.
+    /// A peer that requests far more blocks than exist is rejected.
     pub(crate) fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         let blocks = size.map_or(0, metadata::block_count);
         let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
@@ -177,7 +177,7 @@ impl Peer {
         self.metadata.waiting.push_back(block);
     }
 
-    /// Sends blocks of the info dictionary that it waits for, at most so many.
+    /// Sends at most `most` of the requested blocks of the info dictionary.
     pub(crate) fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
         let Ok(total) = u32::try_from(info.len()) else { return };
         for _ in 0..most {

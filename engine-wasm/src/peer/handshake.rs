@@ -1,15 +1,15 @@
-//! The handshake that opens every connection (BEP 3): 68 bytes, both ways.
+//! The handshake that opens every connection (BEP 3): 68 bytes in each direction.
 //!
-//! Owns its layout and the reserved bits that we know. Invariant: what is parsed and written again
-//! is the same but for reserved bits that we do not know.
+//! Owns its layout and the reserved bits that we know. Invariant: parsing and encoding preserve
+//! everything except unknown reserved bits.
 
 use thiserror::Error;
 
 use crate::metainfo::InfoHash;
 
-/// Length of the part of a handshake that names the torrent, bytes.
+/// Length of the handshake up to and including the info hash, in bytes.
 pub(crate) const NAMED_LEN: usize = 48;
-/// Length of a handshake, bytes.
+/// Length of a handshake, in bytes.
 pub const HANDSHAKE_LEN: usize = 68;
 
 /// The first bytes of every handshake.
@@ -21,41 +21,40 @@ const FAST: (usize, u8) = (7, 0x04);
 /// Reserved byte and bit of the DHT (BEP 5).
 const DHT: (usize, u8) = (7, 0x01);
 
-/// Reserved byte and bit of v2 (BEP 52): who is called by the v1 hash of a hybrid may answer with
-/// the v2 hash.
+/// Reserved byte and bit of v2 (BEP 52). A peer that was dialled with the v1 hash of a hybrid may
+/// answer with the v2 hash.
 const V2: (usize, u8) = (7, 0x10);
 
-/// Bytes that are not a handshake: encrypted, or another protocol.
+/// The error for bytes that are no handshake: encrypted, or another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a BitTorrent handshake")]
 pub struct NotAHandshake;
 
-/// Whether the first bytes of a handshake, up to the hash that it calls, go on by this v2 hash: it
-/// calls it, or would.
+/// Whether the sender of this partial handshake uses or supports the given v2 hash.
 pub(crate) fn goes_on_by(received: &[u8], v2: InfoHash) -> bool {
     let would = received.get(20 + V2.0).is_some_and(|reserved| reserved & V2.1 != 0);
     let calls = received.get(28..48).is_some_and(|called| *called == v2.0);
     would || calls
 }
 
-/// What each end says first.
+/// A handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// The reserved bytes: what the sender supports.
+    /// The reserved bytes: supported extensions.
     pub reserved: [u8; 8],
     /// The torrent.
     pub info_hash: InfoHash,
-    /// The sender's name for itself.
+    /// The sender's peer ID.
     pub peer_id: [u8; 20],
 }
 
-/// The torrent that a handshake names, as soon as so much of it is there.
+/// The info hash of a handshake, once enough bytes have arrived.
 pub(crate) fn named_torrent(bytes: &[u8]) -> Option<InfoHash> {
     bytes.get(NAMED_LEN - 20..)?.first_chunk().copied().map(InfoHash)
 }
 
 impl Handshake {
-    /// Ours: with the fast extension and the extension protocol, without the DHT.
+    /// Creates our handshake: with the fast extension and the extension protocol, without the DHT.
     pub fn ours(info_hash: InfoHash, peer_id: [u8; 20]) -> Self {
         let mut reserved = [0; 8];
         for (byte, bit) in [EXTENSIONS, FAST] {
@@ -64,7 +63,7 @@ impl Handshake {
         Self { reserved, info_hash, peer_id }
     }
 
-    /// Adds to an encoded handshake that its sender has a DHT node. Anything else stays as it is.
+    /// Sets the DHT bit in an encoded handshake; changes no other bytes.
     pub(crate) fn offer_dht(encoded: &mut [u8]) {
         if let Some(bytes) = encoded.first_chunk_mut::<HANDSHAKE_LEN>()
             && bytes.starts_with(PROTOCOL)
@@ -73,14 +72,14 @@ impl Handshake {
         }
     }
 
-    /// The same, by one who knows the v2 hash of the torrent, too.
+    /// Sets whether the sender knows the torrent's v2 hash.
     #[must_use]
     pub(crate) fn with_v2(mut self, knows: bool) -> Self {
         self.reserved[V2.0] |= if knows { V2.1 } else { 0 };
         self
     }
 
-    /// Reads a handshake.
+    /// Parses a handshake.
     ///
     /// # Errors
     /// When it does not begin with the protocol's name.
@@ -92,7 +91,7 @@ impl Handshake {
         Ok(Self { reserved, info_hash: InfoHash(info_hash), peer_id })
     }
 
-    /// Its bytes.
+    /// Encodes the handshake.
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut bytes = [0; HANDSHAKE_LEN];
         bytes[..20].copy_from_slice(PROTOCOL);
@@ -102,22 +101,22 @@ impl Handshake {
         bytes
     }
 
-    /// Whether the sender speaks the extension protocol (BEP 10).
+    /// Whether the sender supports the extension protocol (BEP 10).
     pub(crate) fn supports_extensions(&self) -> bool {
         self.has(EXTENSIONS)
     }
 
-    /// Whether the sender speaks the fast extension (BEP 6).
+    /// Whether the sender supports the fast extension (BEP 6).
     pub(crate) fn supports_fast(&self) -> bool {
         self.has(FAST)
     }
 
-    /// Whether the sender has a DHT node (BEP 5).
+    /// Whether the sender runs a DHT node (BEP 5).
     pub(crate) fn supports_dht(&self) -> bool {
         self.has(DHT)
     }
 
-    /// Whether the sender would go on by the v2 hash (BEP 52).
+    /// Whether the sender supports the v2 hash (BEP 52).
     #[cfg(test)]
     pub(crate) fn supports_v2(&self) -> bool {
         self.has(V2)
@@ -135,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ours_is_the_protocols_name_our_bits_the_torrent_and_we() {
+    fn our_handshake_has_protocol_bits_hash_and_peer_id() {
         let ours = Handshake::ours(InfoHash([1; 20]), [2; 20]);
         let expected =
             [&b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04"[..], &[1; 20], &[2; 20]].concat();
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_calls_a_v2_hash_or_would_goes_on_by_it() {
+    fn a_v2_hash_or_bit_selects_the_v2_hash() {
         let ours = |hash| Handshake::ours(InfoHash([hash; 20]), [2; 20]);
         let goes_on = |hello: Handshake| goes_on_by(&hello.encode()[..48], InfoHash([9; 20]));
         assert!(goes_on(ours(1).with_v2(true)) && goes_on(ours(9)) && !goes_on(ours(1)));
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn that_we_have_a_dht_node_is_said_only_in_a_handshake() {
+    fn the_dht_bit_is_set_only_in_a_handshake() {
         let mut bytes = Handshake::ours(InfoHash([1; 20]), [2; 20]).encode();
         Handshake::offer_dht(&mut bytes);
         assert!(Handshake::parse(&bytes).unwrap().supports_dht());
@@ -183,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_alike(reserved: [u8; 8], info_hash: [u8; 20], peer_id: [u8; 20]) {
+        fn parsing_and_encoding_round_trip(reserved: [u8; 8], info_hash: [u8; 20], peer_id: [u8; 20]) {
             let handshake = Handshake { reserved, info_hash: InfoHash(info_hash), peer_id };
             prop_assert_eq!(Handshake::parse(&handshake.encode()), Ok(handshake));
         }

@@ -1,4 +1,4 @@
-//! What a peer has, and which of it it would send.
+//! The pieces of a peer, and which of them it would send.
 
 use super::{Peer, PeerError, PeerEvent};
 use crate::bitfield::Bitfield;
@@ -15,22 +15,22 @@ impl Peer {
         self.has_all
     }
 
-    /// What it has, when that is known and is not everything.
+    /// Its pieces, if they are known and are not all.
     pub fn pieces(&self) -> Option<&Bitfield> {
         self.pieces.as_ref().filter(|_| !self.has_all)
     }
 
-    /// Whether it would send a block of this piece if it were asked now.
+    /// Whether it would send a block of this piece now.
     pub fn serves(&self, piece: PieceIndex) -> bool {
         self.is_ready() && self.has(piece) && (!self.choked || self.allowed_fast.contains(&piece))
     }
 
-    /// Whether it sends anything at all now.
+    /// Whether it has unchoked us.
     pub fn is_open(&self) -> bool {
         self.is_ready() && (!self.choked || !self.allowed_fast.is_empty())
     }
 
-    /// Whether it wants nothing of anybody: it has everything, or all that it wants (BEP 21).
+    /// Whether it downloads nothing: it has everything, or all that it selected (BEP 21).
     pub(crate) fn is_upload_only(&self) -> bool {
         self.upload_only || self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
@@ -52,7 +52,7 @@ impl Peer {
         Ok(Some(PeerEvent::Has(PieceIndex(piece))))
     }
 
-    /// A bitfield that comes late adds to what is known; what it leaves out is not taken back.
+    /// Adds the pieces of a late bitfield; pieces that it omits are not removed.
     pub(super) fn more_pieces(&mut self, pieces: &Bitfield) -> Option<PeerEvent> {
         if self.has_all {
             return None;

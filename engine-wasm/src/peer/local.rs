@@ -1,5 +1,6 @@
-//! Our end of a connection: what peers are told of us, which ways are open, and how a connection
-//! begins.
+//! Our end of every connection: what peers learn about us, and how to dial.
+//!
+//! Also how an open connection begins.
 
 use std::net::SocketAddr;
 
@@ -8,32 +9,32 @@ use bytes::Bytes;
 use super::way::Ways;
 use crate::addresses::Families;
 
-/// What every peer is told of us, and the ways in which we may dial.
+/// Our properties that peers learn, and the ways in which we may dial.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local {
-    /// Our name in handshakes.
+    /// Our peer ID.
     pub(crate) peer_id: [u8; 20],
-    /// Our addresses as others see them, with the port at which we are reached.
+    /// Our own addresses as others see them, with our public port.
     pub(crate) own: [Option<SocketAddr>; 2],
     /// The port at which others reach us.
     pub(crate) port: Option<u16>,
     /// Whether we run a DHT node.
     pub(crate) has_dht_node: bool,
-    /// The UDP port at which our DHT node answers others.
+    /// The UDP port at which our DHT node answers queries.
     pub(crate) dht_port: Option<u16>,
-    /// The ways to a peer that the settings allow.
+    /// The allowed ways to connect.
     pub(crate) ways: Ways,
     /// The families over which uTP can dial.
     pub(crate) utp: Families,
-    /// Whether any socket speaks uTP.
+    /// Whether any socket supports uTP.
     pub(crate) has_utp: bool,
-    /// Whether nobody can be dialled before the sockets are open.
+    /// Whether dialling has to wait until the sockets are open.
     pub(crate) awaits_sockets: bool,
-    /// Whether peers may name peers (BEP 11).
+    /// Whether peer exchange is allowed (BEP 11).
     pub(crate) pex: bool,
 }
 
-/// How a connection that is open begins.
+/// How a newly opened connection begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
     /// With the handshake: read this many bytes.
@@ -43,13 +44,15 @@ pub(crate) enum Opening {
 }
 
 impl Local {
-    /// The ways by which an address may be dialled now.
+    /// The ways by which an address can be dialled now.
     pub(crate) fn ways_to(&self, addr: SocketAddr) -> Ways {
         Ways { utp: self.ways.utp && self.utp.include(addr), ..self.ways }
     }
 
-    /// Whether hole punching can work: it needs uTP, because a router lets in what answers a
-    /// datagram, and not what answers a TCP connection to somebody else.
+    /// Whether hole punching can work.
+    ///
+    /// It needs uTP, because a router admits replies to a datagram, but no TCP connection from
+    /// another address.
     pub(crate) fn can_punch(&self) -> bool {
         self.pex && self.ways.utp && self.has_utp
     }

@@ -1,8 +1,8 @@
-//! The messages with which peers pass on an info dictionary (BEP 9, `ut_metadata`).
+//! The messages that transfer an info dictionary (BEP 9, `ut_metadata`).
 //!
-//! Owns their form and the sizes of blocks; which to ask for, and whether what comes is right, is
-//! decided elsewhere. Invariant: a parsed message names a block that an info dictionary within
-//! [`limits::METADATA`] may have, and no data longer than a block.
+//! Owns their form and the sizes of blocks; which block to request, and whether a block is right,
+//! is decided elsewhere. Invariant: a parsed message names a block that an info dictionary within
+//! [`limits::METADATA`] may have, and its data is no longer than a block.
 
 use thiserror::Error;
 
@@ -10,52 +10,52 @@ use crate::limits;
 use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::Dict;
 
-/// The extension's name in the handshake of extensions.
+/// The extension's name in extension handshakes.
 pub const EXTENSION: &str = "ut_metadata";
-/// The id under which we want these messages.
+/// The message id that we assign to the extension.
 pub(crate) const OUR_ID: u8 = 1;
-/// Length of every block but the last, bytes.
+/// Length in bytes of every block except the last.
 pub const BLOCK: u32 = 16 << 10;
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetadataMessage<'a> {
-    /// Asks for a block.
+    /// A request for a block.
     Request {
-        /// Which.
+        /// Its index.
         block: u32,
     },
     /// A block.
     Data {
-        /// Which.
+        /// Its index.
         block: u32,
         /// Length of the whole info dictionary, bytes.
         total: u32,
         /// The bytes.
         data: &'a [u8],
     },
-    /// This block will not be sent.
+    /// A rejected request.
     Reject {
-        /// Which.
+        /// The block's index.
         block: u32,
     },
-    /// A kind that is not known: to be ignored.
+    /// An unknown type of message, to be ignored.
     Unknown,
 }
 
 /// Why a payload is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MetadataError {
-    /// Not bencoding.
+    /// The payload is not bencoded.
     #[error("a metadata message can't be read: {0}")]
     Bencode(#[from] BencodeError),
-    /// A field is missing, of the wrong kind or out of bounds.
+    /// A field is missing, of the wrong type or out of bounds.
     #[error("a metadata message has a bad {0:?}")]
     Bad(&'static str),
 }
 
 impl<'a> MetadataMessage<'a> {
-    /// Reads a payload.
+    /// Parses a payload.
     ///
     /// # Errors
     /// [`MetadataError`]: the peer does not speak the extension.
@@ -88,7 +88,7 @@ impl<'a> MetadataMessage<'a> {
         }
     }
 
-    /// Its payload; an unknown one has none.
+    /// Encodes the payload; empty for an unknown type.
     pub fn encode(&self) -> Vec<u8> {
         let dict =
             |kind, block: u32| Dict::new().int("msg_type", kind).int("piece", i64::from(block));
@@ -105,12 +105,12 @@ impl<'a> MetadataMessage<'a> {
     }
 }
 
-/// Number of blocks of an info dictionary of so many bytes.
+/// Number of blocks of an info dictionary of `size` bytes.
 pub(crate) fn block_count(size: u32) -> u32 {
     size.div_ceil(BLOCK)
 }
 
-/// Length of a block, bytes; zero beyond the end.
+/// Length of a block in bytes; zero beyond the end.
 pub(crate) fn block_length(size: u32, block: u32) -> u32 {
     size.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
 }

@@ -1,8 +1,8 @@
-//! One peer, from the dial to the end: the state of the wire protocol.
+//! One peer from the dial to the end: the state of the wire protocol.
 //!
-//! It turns bytes and frames into [`PeerEvent`]s and gathers what is to be sent; it never decides
-//! what to ask for and never sees payload. What a peer does wrong is a [`PeerError`], which ends
-//! the connection.
+//! It turns bytes and frames into [`PeerEvent`]s and collects the bytes to send. It never decides
+//! what to request and never sees payload. A violation of the protocol is a [`PeerError`], which
+//! ends the connection.
 
 pub(crate) mod allowed_fast;
 mod asking;
@@ -45,13 +45,14 @@ use requests::Requests;
 use upload::Upload;
 use wire::Message;
 
-/// A peer that is connected but does not finish its handshake in this time is dropped.
+/// How long a connected peer may take to finish its handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Nothing heard for so long: the peer is gone (BEP 3 asks for a keep-alive every two minutes).
+/// After this silence a peer counts as gone (BEP 3 asks for a keep-alive every two minutes).
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
-/// Something is sent at least this often.
+/// Maximum time between two messages to a peer.
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
-/// A peer that owes blocks and sends none for so long is snubbing; its blocks go to others.
+/// A peer that owes blocks and sends none for this long snubs us; its blocks are requested from
+/// others.
 const SNUB_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub struct Peer {
     addr: SocketAddr,
     stage: Stage,
     fast: bool,
-    /// It knows the torrent by its v2 hash.
+    /// Whether it uses the torrent's v2 hash.
     v2: bool,
     pieces: Option<Bitfield>,
     has_all: bool,
@@ -80,7 +81,7 @@ pub struct Peer {
     received_blocks: u32,
     rate: RateMeter,
     reply: ReplyTime,
-    /// From our handshake to theirs, where it answered ours.
+    /// Time from our handshake to its answer, if it answered ours.
     round_trip: Duration,
     pipe: Pipe,
     last_block: Instant,
@@ -90,7 +91,7 @@ pub struct Peer {
     out: Vec<u8>,
     dialled: bool,
     id: Option<[u8; 20]>,
-    /// What it calls itself.
+    /// Its client name.
     client: Option<String>,
     speaks_extensions: bool,
     has_dht: bool,
@@ -103,13 +104,14 @@ pub struct Peer {
     punching: punch::Punching,
 }
 impl Peer {
-    /// A peer that is being dialled.
+    /// Creates a peer that is being dialled.
     pub fn dial(addr: SocketAddr, now: Instant) -> Self {
         Self::new(addr, Stage::Connecting, now)
     }
 
-    /// A peer that dialled us, and named this torrent in the first `received` bytes of its
-    /// handshake: ours goes out.
+    /// Creates a peer that dialled us and named this torrent; our handshake is sent.
+    ///
+    /// `received` holds the first bytes of its handshake.
     pub fn accept(
         addr: SocketAddr,
         received: &[u8],
@@ -119,7 +121,7 @@ impl Peer {
     ) -> Self {
         let mut peer = Self::new(addr, Stage::Connecting, now);
         peer.dialled = false;
-        // Whoever knows v2 goes on by the v2 hash, by whichever it called (BEP 52).
+        // A peer that supports v2 continues with the v2 hash, whichever hash it used (BEP 52).
         let v2 = identity.v2.filter(|v2| handshake::goes_on_by(received, v2.truncated()));
         let key = v2.map_or(identity.key, |v2| v2.truncated());
         peer.v2 = v2.is_some();
@@ -167,18 +169,17 @@ impl Peer {
         }
     }
 
-    /// Whether we dialled it, and not it us: only then its address is one where it listens.
+    /// Whether we dialled it. Otherwise it need not listen at its address.
     pub(crate) fn is_dialled(&self) -> bool {
         self.dialled
     }
 
-    /// Its name for itself, once its handshake is done.
+    /// Its peer ID, once its handshake is done.
     pub fn id(&self) -> Option<[u8; 20]> {
         self.id
     }
 
-    /// What it calls itself; what its id begins with, by custom its program and version, where it
-    /// does not say.
+    /// Its client name, or else the client code and version at the beginning of its peer ID.
     pub fn client(&self) -> Option<String> {
         let from_id = || {
             let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else {
@@ -190,22 +191,22 @@ impl Peer {
         self.client.clone().or_else(from_id)
     }
 
-    /// Whether it has something that we lack, and knows that we want it.
+    /// Whether it has pieces that we lack, and knows that we are interested.
     pub(crate) fn is_interesting(&self) -> bool {
         self.interested
     }
 
-    /// What it gets of us.
+    /// Our uploads to it.
     pub fn upload(&self) -> &Upload {
         &self.upload
     }
 
-    /// What it gets of us, to change it.
+    /// Our uploads to it, mutable.
     pub(crate) fn upload_mut(&mut self) -> &mut Upload {
         &mut self.upload
     }
 
-    /// Bytes of payload that it gave.
+    /// Bytes of payload that it sent.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
@@ -215,7 +216,7 @@ impl Peer {
         self.snubbed
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -230,7 +231,7 @@ impl Peer {
         matches!(self.stage, Stage::Ready { .. })
     }
 
-    /// The connection is open: our handshake goes out.
+    /// The connection is open: our handshake is sent.
     pub fn connected(&mut self, identity: Identity, peer_id: [u8; 20], now: Instant) {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
         self.last_heard = now;
@@ -239,19 +240,19 @@ impl Peer {
         self.last_sent = now;
     }
 
-    /// Our handshake, which has not been taken out yet, is to say that we have a DHT node (BEP 5).
+    /// Sets the DHT bit in our handshake, which is still in the output (BEP 5).
     pub(crate) fn offer_dht(&mut self) {
         Handshake::offer_dht(&mut self.out);
     }
 
-    /// Where our DHT node listens, if it has one, too (BEP 5).
+    /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
     pub(crate) fn tell_dht_port(&mut self, port: u16, now: Instant) {
         if self.has_dht {
             self.say(&Message::Port(port), now);
         }
     }
 
-    /// Raw bytes: the handshake, or a part of it.
+    /// Handles raw bytes: the handshake or a part of it.
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
@@ -275,7 +276,7 @@ impl Peer {
         if theirs.peer_id == peer_id {
             return Err(PeerError::Ourselves);
         }
-        // One that dialled us had said so much already.
+        // A peer that dialled us had sent its handshake before ours.
         self.round_trip = if self.dialled { now.saturating_since(*since) } else { Duration::MAX };
         self.stage = Stage::Ready { since: now };
         self.last_heard = now;
@@ -286,12 +287,12 @@ impl Peer {
         Ok(Some(PeerEvent::Ready))
     }
 
-    /// Whether it speaks the extension protocol (BEP 10).
+    /// Whether it supports the extension protocol (BEP 10).
     pub(crate) fn speaks_extensions(&self) -> bool {
         self.speaks_extensions
     }
 
-    /// How long ago its handshake was done; `None` before that.
+    /// Time since its handshake was done; `None` before that.
     pub(crate) fn ready_for(&self, now: Instant) -> Option<Duration> {
         match self.stage {
             Stage::Ready { since } => Some(now.saturating_since(since)),
@@ -299,17 +300,17 @@ impl Peer {
         }
     }
 
-    /// Whether it gives and wants hashes.
+    /// Whether it supports hash transfer (BEP 52).
     pub(crate) fn speaks_v2(&self) -> bool {
         self.is_ready() && self.v2
     }
 
-    /// Asks for hashes.
+    /// Requests hashes.
     pub(crate) fn ask_for_hashes(&mut self, request: HashRequest, now: Instant) {
         self.say(&Message::HashRequest(request), now);
     }
 
-    /// Gives hashes that it asked for, or refuses.
+    /// Answers a request for hashes, or rejects it.
     pub(crate) fn give_hashes(
         &mut self,
         request: HashRequest,
@@ -322,7 +323,7 @@ impl Peer {
         }
     }
 
-    /// Tells it whether it has something that we lack.
+    /// Tells the peer whether we are interested in its pieces.
     pub(crate) fn set_interested(&mut self, interested: bool, now: Instant) {
         if self.is_ready() && self.interested != interested {
             self.interested = interested;
@@ -330,7 +331,7 @@ impl Peer {
         }
     }
 
-    /// Whether it knows that we want something of it.
+    /// Whether the peer knows that we are interested.
     pub(crate) fn is_awaited(&self) -> bool {
         self.is_ready() && self.interested
     }
@@ -344,8 +345,10 @@ impl Peer {
         }
     }
 
-    /// Once a second: keeps the connection alive. True when the peer snubs: what it owes is to be
-    /// asked of others.
+    /// Called once a second: keeps the connection alive.
+    ///
+    /// Returns whether the peer has begun to snub us; its blocks are then to be requested from
+    /// others.
     pub fn tick(&mut self, now: Instant) -> bool {
         if self.is_ready() && now.saturating_since(self.last_sent) > KEEP_ALIVE {
             self.out.extend_from_slice(&[0; 4]);
@@ -356,7 +359,7 @@ impl Peer {
         snubs
     }
 
-    /// What is to be sent now, all messages together.
+    /// Takes the bytes to send now.
     pub fn take_out(&mut self) -> Option<Bytes> {
         (!self.out.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.out)))
     }

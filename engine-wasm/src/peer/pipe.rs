@@ -1,61 +1,63 @@
-//! How far ahead of its line a peer is asked while somebody watches.
+//! How much to request from a peer in advance while somebody watches.
 //!
-//! A short queue is a quick seek: what a peer has begun to send can't be taken back. But a peer
-//! that looks at its requests only now and then, as Transmission does twice a second, falls silent
-//! in between unless it was asked for enough at once. So each peer begins with little, gets more by
-//! as long as it was silent, again and again, while it owed blocks, and slowly less while it never
-//! is. It knows times, and nothing of requests.
+//! A short queue makes seeks fast, because blocks that a peer has begun to send can't be cancelled.
+//! But some clients read their requests only at intervals (Transmission does so twice a second) and
+//! fall silent in between unless enough is requested at once. So each peer starts with a short
+//! queue. The queue grows by the length of each recurring pause during which the peer owed blocks,
+//! and shrinks slowly without pauses. This module knows times and no requests.
 //!
-//! Invariant: what it says lies between [`LEAST`] and [`MOST`].
+//! Invariant: the result lies between [`LEAST`] and [`MOST`].
 
 use std::time::Duration;
 
 use crate::time::Instant;
 
-/// What every peer is asked ahead: our own turn-around and the jitter of a line.
+/// Minimum for every peer: our own reaction time and the jitter of a line.
 pub(crate) const LEAST: Duration = Duration::from_millis(100);
-/// Twice as long as the longest pause that is known of clients.
+/// Maximum: twice the longest pause of any known client.
 pub const MOST: Duration = Duration::from_secs(1);
-/// A pause shorter than this is jitter, as long as there are few of them.
+/// A pause shorter than this is jitter, unless there are many.
 const JITTER: Duration = Duration::from_millis(50);
-/// Two pauses within this time are a manner, one is chance.
+/// Two pauses within this window count as a pattern; a single one is noise.
 const RECURS_WITHIN: Duration = Duration::from_millis(1_500);
-/// So often it is looked whether less will do.
+/// Interval at which the queue may shrink.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// All pauses of that time together: with more of them the peer is asked for more, with less than a
-/// quarter of it for less.
+/// Tolerated sum of all pauses within that interval. Above it the queue grows; below a quarter of
+/// it the queue shrinks.
 const BEARABLE: Duration = Duration::from_millis(80);
-/// This share of what is above [`LEAST`] goes, one in so many parts.
+/// Divisor: this fraction of the excess over [`LEAST`] is removed each time.
 const SHRINK_PART: u32 = 16;
-/// The pause of clients that are known to pause.
+/// The interval at which pausing clients read their requests.
 const PULSE: Duration = Duration::from_millis(500);
 
-/// The spare of one peer.
+/// The queue length of one peer, as a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pipe {
     spare: Duration,
     looked: Instant,
-    /// Pauses since then, together.
+    /// Sum of the pauses since then.
     paused: Duration,
     last_pause: Option<Instant>,
 }
 
 impl Pipe {
-    /// A peer that nothing is known of.
+    /// Creates the minimum queue for an unknown peer.
     pub(crate) fn new(now: Instant) -> Self {
         Self { spare: LEAST, looked: now, paused: Duration::ZERO, last_pause: None }
     }
 
-    /// How much of a peer's rate is to be under way, where the fastest reply takes so long. The
-    /// rate of one that pauses is what it was asked for, so a quarter more is asked: else it would
-    /// never be seen to send faster.
+    /// How much of the peer's rate to have requested, as a time, given its fastest reply.
+    ///
+    /// A pausing peer only sends what was requested, so a quarter more is requested; otherwise a
+    /// higher rate would never show.
     pub(crate) fn horizon(&self, fastest: Duration) -> Duration {
         let horizon = fastest + self.spare;
         if self.spare > LEAST + JITTER { horizon * 5 / 4 } else { horizon }
     }
 
-    /// A block came. The peer was silent for so long before it although it could have sent it; at
-    /// its rate a block takes `block_time`.
+    /// A block arrived after the peer was silent for `silent` although it owed blocks.
+    ///
+    /// `block_time` is the time that a block takes at its rate.
     pub(crate) fn received(&mut self, silent: Duration, block_time: Duration, now: Instant) {
         let pause = silent.saturating_sub(2 * block_time);
         self.paused += pause;
@@ -84,8 +86,8 @@ mod tests {
 
     const BLOCK: Duration = Duration::from_millis(16);
 
-    /// Blocks every 16 ms, and before each of `seconds` the silences given; the spare at the end,
-    /// in milliseconds.
+    /// Simulates blocks every 16 ms with these silences in each second; returns the final queue in
+    /// milliseconds.
     fn check(silences_ms: &[u64], seconds: u64) -> u128 {
         let mut pipe = Pipe::new(Instant(0));
         for second in 0..seconds {
@@ -102,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_never_pauses_is_asked_little_ahead() {
+    fn a_steady_peer_keeps_a_short_queue() {
         assert_eq!(check(&[], 60), 100);
         assert_eq!(check(&[50, 40], 60), 100, "jitter is no pause");
     }
 
     #[test]
-    fn a_pause_that_comes_back_is_bridged_at_once() {
+    fn a_recurring_pause_is_bridged_at_once() {
         assert_eq!(check(&[400], 1), 100, "once is chance");
         assert_eq!(check(&[400, 400], 1), 500);
         assert_eq!(check(&[400, 400, 400], 1), 900);
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_needed_goes_slowly() {
+    fn an_unneeded_queue_shrinks_slowly() {
         let mut pipe = Pipe::new(Instant(0));
         pipe.received(Duration::from_secs(9), BLOCK, Instant(0));
         pipe.received(Duration::from_secs(9), BLOCK, Instant(0));
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_peer_is_not_taken_for_one_that_pauses() {
+    fn a_slow_peer_is_not_mistaken_for_a_pausing_one() {
         let mut pipe = Pipe::new(Instant(0));
         pipe.received(Duration::from_millis(300), Duration::from_millis(200), Instant(0));
         assert_eq!(pipe.spare, LEAST);

@@ -1,8 +1,6 @@
-//! The half of a peer that helps others to come together (BEP 55): where its datagrams come from,
-//! and what it and we say of rendezvous.
+//! Hole punching with one peer (BEP 55): its datagram address, and the messages in both directions.
 //!
-//! As its parent: it turns what comes into words and decides nothing but how often it is listened
-//! to.
+//! Like its parent module, it decides nothing, except how often messages are handled.
 
 use std::net::SocketAddr;
 
@@ -17,24 +15,24 @@ use crate::peer::holepunch::{self, HolepunchMessage};
 use crate::peer::pex::Flags;
 use crate::time::Instant;
 
-/// What a peer and we say of rendezvous.
+/// The state of hole punching on one connection.
 #[derive(Debug)]
 pub(super) struct Punching {
-    /// What carries the connection.
+    /// The transport of the connection.
     over: Transport,
-    /// Whether somebody brought us together.
+    /// Whether the connection was punched with the help of a relay.
     punched: bool,
-    /// The id under which it wants messages.
+    /// The message id that the peer assigned to the extension.
     id: Option<u8>,
-    /// Whether we said that we understand them.
+    /// Whether we offered the extension.
     offered: bool,
-    /// Rendezvous that it may ask of us.
+    /// Rendezvous that the peer may still request from us.
     rendezvous: Allowance,
-    /// Those that it asked for beyond that.
+    /// Requests beyond that.
     beyond: u32,
-    /// Introductions to it.
+    /// Introductions to the peer that are still allowed.
     introductions: Allowance,
-    /// Introductions by it that we did not ask for.
+    /// Unrequested introductions by the peer that are still allowed.
     unasked: Allowance,
 }
 
@@ -52,12 +50,12 @@ impl Punching {
         }
     }
 
-    /// Its handshake of extensions. A later one may leave the id out.
+    /// Handles the peer's extension handshake. A later one may omit the id.
     pub(super) fn hear(&mut self, hello: &ExtensionHandshake) {
         self.id = hello.id(holepunch::EXTENSION).or(self.id);
     }
 
-    /// In ours we say that we understand such messages, or we don't.
+    /// Offers the extension in our handshake, or withdraws it.
     pub(super) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
         self.offered |= is_wanted;
         if self.offered {
@@ -67,39 +65,40 @@ impl Punching {
 }
 
 impl Peer {
-    /// What carries its connection; TCP unless it is said.
+    /// Sets the transport of the connection; the default is TCP.
     #[must_use]
     pub(crate) fn over(mut self, transport: Transport) -> Self {
         self.punching.over = transport;
         self
     }
 
-    /// A third one brought us together.
+    /// Marks the connection as punched with the help of a relay.
     #[must_use]
     pub(crate) fn punched(mut self) -> Self {
         self.punching.punched = true;
         self
     }
 
-    /// Whether a third one brought us together, and the dial is under way.
+    /// Whether the connection is being dialled with the help of a relay.
     pub(crate) fn is_being_punched(&self) -> bool {
         self.is_connecting() && self.punching.punched
     }
 
-    /// What carries its connection.
+    /// The transport of the connection.
     pub fn transport(&self) -> Transport {
         self.punching.over
     }
 
-    /// Whether others who are told of this address mean it: where it can be dialled, or where it is
-    /// connected from.
+    /// Whether others mean this peer by this address: it can be dialled there, or is connected from
+    /// there.
     pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
         self.addr == addr || self.listens_at() == Some(addr)
     }
 
-    /// Where its datagrams come from, as far as is known. Over uTP that is seen, and no router
-    /// between us can have it otherwise; else it is where it says that it listens: one port serves
-    /// both transports in most clients.
+    /// The source address of its datagrams, as far as is known.
+    ///
+    /// Over uTP it is the address of the connection. Over TCP it is the address at which the peer
+    /// listens, because most clients use one port for both transports.
     pub fn endpoint(&self) -> SocketAddr {
         match self.punching.over {
             Transport::Utp => self.addr,
@@ -107,31 +106,31 @@ impl Peer {
         }
     }
 
-    /// Whether it can bring others together, and be brought together with them.
+    /// Whether it supports hole punching.
     pub(crate) fn speaks_holepunch(&self) -> bool {
         self.is_ready() && self.punching.id.is_some()
     }
 
-    /// Whether it would bring us together with whoever is at this address: it named it and said
-    /// that it can be had so.
+    /// Whether it could introduce us to this address: it named the address and flagged it for hole
+    /// punching.
     pub(crate) fn introduces(&self, addr: SocketAddr) -> bool {
         let can = |flags: Flags| flags.has(Flags::HOLEPUNCH);
         self.speaks_holepunch() && self.punching.offered && self.talk.named(addr).is_some_and(can)
     }
 
-    /// What it would be as the target of a rendezvous.
+    /// Describes it as the target of a rendezvous.
     pub(crate) fn as_target(&self, is_asker: bool) -> Target {
         Target { endpoint: self.endpoint(), speaks: self.speaks_holepunch(), is_asker }
     }
 
-    /// Says something about a rendezvous, if it understands that.
+    /// Sends a message about a rendezvous, if it supports the extension.
     pub(crate) fn say_punch(&mut self, message: HolepunchMessage, now: Instant) {
         if let Some(id) = self.punching.id {
             self.say(&Message::Extended { id, payload: &message.encode() }, now);
         }
     }
 
-    /// Tells it that somebody else is to be dialled, unless it had to hear that too often.
+    /// Tells it to dial another peer, unless it was told too often.
     pub(crate) fn introduce_to(&mut self, other: SocketAddr, now: Instant) -> bool {
         let may = self.punching.introductions.take(now);
         if may {
@@ -140,14 +139,14 @@ impl Peer {
         may
     }
 
-    /// It says that somebody is to be dialled for whom we did not ask: whether that is to be
-    /// believed.
+    /// Whether to accept an introduction by it that we did not request.
     pub(crate) fn may_introduce_unasked(&mut self, now: Instant) -> bool {
         self.punching.unasked.take(now)
     }
 
-    /// It speaks of a rendezvous. Who does not understand the answer is passed over (BEP 55), and
-    /// so is what can't be read.
+    /// Handles a message about a rendezvous.
+    ///
+    /// Ignores peers that could not understand the answer (BEP 55), and malformed messages.
     pub(super) fn hear_punch(
         &mut self,
         payload: &[u8],
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_speaks_it_is_heard_and_only_where_we_do() {
+    fn messages_are_handled_only_if_both_ends_support_them() {
         let message = HolepunchMessage::Connect(addr("6.7.8.9:10"));
         assert_eq!(heard(&mut peer(true, true), message), Some(PeerEvent::Punch(message)));
         assert_eq!(heard(&mut peer(false, true), message), None);
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_offer_stays_offered() {
+    fn an_offer_is_not_withdrawn() {
         let mut peer = peer(true, false);
         for (is_wanted, expected) in
             [(false, None), (true, Some(holepunch::OUR_ID)), (false, Some(holepunch::OUR_ID))]
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_too_often_is_passed_over_and_then_a_nuisance() {
+    fn frequent_requests_are_ignored_and_then_end_the_connection() {
         let mut peer = peer(true, true);
         let payload = HolepunchMessage::Rendezvous(addr("6.7.8.9:10")).encode();
         let mut said = 0;
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn where_datagrams_come_from_is_seen_over_utp_and_said_over_tcp() {
+    fn the_datagram_address_is_seen_over_utp_and_announced_over_tcp() {
         let check = |over: Transport, port: Option<u16>, expected: &str| {
             let mut peer = Peer::dial(addr("1.2.3.4:50000"), Instant(0)).over(over);
             peer.dialled = false;

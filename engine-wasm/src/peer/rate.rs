@@ -1,16 +1,17 @@
-//! How fast a stream of bytes is, and how long its replies take.
+//! Measures the rate of a byte stream and the times of its replies.
 
 use std::time::Duration;
 
 use crate::time::Instant;
 
-/// Time constant of the usual average, seconds.
+/// Time constant of the usual average, in seconds.
 const TAU_S: f64 = 1.0;
-/// A rate is believed after this much of it was seen.
+/// Minimum time of measurement before a rate is trusted.
 const MIN_SPAN: Duration = Duration::from_millis(200);
 
-/// An exponentially weighted average of bytes per second, right from the start: the weight that a
-/// full past would have is divided out.
+/// An exponentially weighted average of bytes per second.
+///
+/// It is unbiased from the start, because the missing weight of the past is divided out.
 #[derive(Clone, Debug)]
 pub(crate) struct RateMeter {
     tau_s: f64,
@@ -20,17 +21,18 @@ pub(crate) struct RateMeter {
 }
 
 impl RateMeter {
-    /// Nothing seen so far. It averages over about a second.
+    /// Creates a meter that averages over about a second.
     pub(crate) fn new(now: Instant) -> Self {
         Self::over(TAU_S, now)
     }
 
-    /// The same with another time constant, seconds: a past of this age counts 1/e of the present.
+    /// Creates a meter with another time constant in seconds: the past of this age has 1/e of the
+    /// present's weight.
     pub(crate) fn over(tau_s: f64, now: Instant) -> Self {
         Self { tau_s, weighted: 0.0, since: now, last: now }
     }
 
-    /// Bytes came.
+    /// Adds bytes that arrived now.
     pub(crate) fn add(&mut self, bytes: u64, now: Instant) {
         self.decay(now);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
@@ -53,7 +55,7 @@ impl RateMeter {
         rate
     }
 
-    /// Whether enough was seen to believe the rate.
+    /// Whether the rate was measured long enough to be trusted.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
         now.saturating_since(self.since) >= MIN_SPAN && self.weighted > 0.0
     }
@@ -64,8 +66,7 @@ impl RateMeter {
     }
 }
 
-/// Smallest and smoothed time between a request and its block, with its mean deviation (RFC 6298
-/// §2).
+/// Smallest and smoothed reply time with its mean deviation (RFC 6298 §2).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplyTime {
     min: Option<Duration>,
@@ -73,7 +74,7 @@ pub(crate) struct ReplyTime {
 }
 
 impl ReplyTime {
-    /// A reply took this long.
+    /// Adds a reply that took this long.
     pub(crate) fn add(&mut self, took: Duration) {
         self.min = Some(self.min.map_or(took, |min| min.min(took)));
         let sample = took.as_secs_f64();
@@ -91,7 +92,7 @@ impl ReplyTime {
         self.min.unwrap_or(Duration::from_millis(100))
     }
 
-    /// Four mean deviations: how much later than expected a reply may be before it is late.
+    /// Four mean deviations: a reply that is later than expected by more than this counts as late.
     pub(crate) fn slack(&self) -> Duration {
         let deviation = self.smoothed.map_or(0.1, |(_, deviation)| deviation);
         Duration::from_secs_f64(4.0 * deviation)

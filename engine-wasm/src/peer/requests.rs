@@ -1,9 +1,9 @@
-//! What one peer was asked for, and which answers it still owes.
+//! The requests to one peer and the answers that it still owes.
 //!
-//! Whoever speaks the fast extension answers every request once, with the block or a rejection,
-//! also one that was taken back (BEP 6). A block that was taken back and is asked for again has two
-//! answers to come, then: the first rejection says nothing of the second request. Without the
-//! extension what was taken back is dropped in silence, and forgotten here after a while.
+//! A peer with the fast extension answers every request exactly once, with the block or a
+//! rejection, even a cancelled one (BEP 6). So after a block is cancelled and requested again, two
+//! answers are due, and the first rejection does not concern the second request. Without the
+//! extension a peer drops cancelled requests silently; they are forgotten here after a while.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,28 +11,28 @@ use std::time::Duration;
 use crate::geometry::Block;
 use crate::time::Instant;
 
-/// A block that was taken back and did not come in this time will not come: it would have had to
-/// lie in the peer's socket all the while.
+/// Time after which a cancelled block will not arrive: it would have been in the peer's socket all
+/// that time.
 const LATE_FOR: Duration = Duration::from_secs(60);
 
-/// A block that the peer was asked for.
+/// A block that was requested from the peer.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     at: Instant,
-    /// When it should be here, by what was known then.
+    /// When it was expected to arrive, at the time of the request.
     expected: Instant,
-    /// When it was taken back, if it was.
+    /// When it was cancelled, if it was.
     cancelled: Option<Instant>,
-    /// Earlier requests for it that were taken back and not answered yet.
+    /// Earlier requests for it that were cancelled and not answered yet.
     rejections_due: u32,
 }
 
-/// A block came that had been asked for.
+/// A requested block that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Received {
-    /// When it was asked for, the last time.
+    /// When it was last requested.
     pub(super) asked_at: Instant,
-    /// It was asked for again, and would come a second time.
+    /// Whether it was requested again and would arrive a second time.
     pub(super) comes_again: bool,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// A request that should be answered by `expected`.
+    /// Adds a request that should be answered by `expected`.
     pub(super) fn ask(&mut self, block: Block, expected: Instant, now: Instant) {
         let old = self.asked.get(&block);
         let rejections_due =
@@ -54,7 +54,7 @@ impl Requests {
         self.asked.insert(block, Asked { at: now, expected, cancelled: None, rejections_due });
     }
 
-    /// Takes a request back. False when there is none.
+    /// Cancels a request. False if there is none.
     pub(super) fn cancel(&mut self, block: Block, now: Instant) -> bool {
         let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.cancelled.is_none())
         else {
@@ -65,7 +65,7 @@ impl Requests {
         true
     }
 
-    /// A block came. `None` when it was not asked for.
+    /// A block has arrived. `None` if it was not requested.
     pub(super) fn received(&mut self, block: Block) -> Option<Received> {
         let asked = self.asked.remove(&block)?;
         let is_live = asked.cancelled.is_none();
@@ -74,7 +74,7 @@ impl Requests {
         Some(Received { asked_at: asked.at, comes_again: is_live && asked.rejections_due > 0 })
     }
 
-    /// A request is rejected. True when it had not been taken back.
+    /// A request is rejected. Returns whether it had not been cancelled.
     pub(super) fn rejected(&mut self, block: Block) -> bool {
         if let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.rejections_due > 0) {
             asked.rejections_due -= 1;
@@ -85,47 +85,47 @@ impl Requests {
         is_live
     }
 
-    /// The block will not come. True when it was asked for and not taken back.
+    /// The block will not arrive. Returns whether it was requested and not cancelled.
     pub(super) fn forget(&mut self, block: Block) -> bool {
         let is_live = self.asked.remove(&block).is_some_and(|asked| asked.cancelled.is_none());
         self.live -= u32::from(is_live);
         is_live
     }
 
-    /// Nothing of what was asked for will come.
+    /// No requested block will arrive.
     pub(super) fn forget_all(&mut self) -> Vec<Block> {
         self.live = 0;
         std::mem::take(&mut self.asked).into_keys().collect()
     }
 
-    /// Forgets what was taken back long ago.
+    /// Forgets requests that were cancelled long ago, and returns their blocks.
     pub(super) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
         let is_late =
             |asked: &Asked| asked.cancelled.is_some_and(|at| now.saturating_since(at) > LATE_FOR);
         self.asked.extract_if(.., |_, asked| is_late(asked)).map(|(block, _)| block).collect()
     }
 
-    /// Requests that were not taken back.
+    /// Number of requests that were not cancelled.
     pub(super) fn live(&self) -> u32 {
         self.live
     }
 
-    /// Rejections since a block came.
+    /// Rejections since the last block.
     pub(super) fn rejections(&self) -> u32 {
         self.rejected
     }
 
-    /// All blocks that may come.
+    /// All blocks that may still arrive.
     pub(super) fn blocks(&self) -> impl ExactSizeIterator<Item = Block> + '_ {
         self.asked.keys().copied()
     }
 
-    /// Blocks whose requests were not taken back.
+    /// Blocks whose requests were not cancelled.
     pub(super) fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.asked.iter().filter(|(_, asked)| asked.cancelled.is_none()).map(|(&block, _)| block)
     }
 
-    /// When a block should be here.
+    /// When a block is expected to arrive.
     pub(super) fn expected(&self, block: Block) -> Option<Instant> {
         self.asked.get(&block).map(|asked| asked.expected)
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_answers_the_request_that_was_taken_back_and_not_the_one_after_it() {
+    fn a_rejection_answers_the_cancelled_request_first() {
         let mut requests = Requests::default();
         asked(&mut requests, 0);
         assert!(requests.cancel(block(0), at(1)));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_spite_of_being_taken_back_would_come_twice() {
+    fn a_cancelled_block_that_arrives_may_arrive_twice() {
         let mut requests = Requests::default();
         asked(&mut requests, 0);
         requests.cancel(block(0), at(1));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_between_rejections_says_that_the_peer_gives() {
+    fn a_block_resets_the_count_of_rejections() {
         let mut requests = Requests::default();
         for index in 0..4 {
             asked(&mut requests, index);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_back_is_forgotten_after_a_while_and_what_was_not_never() {
+    fn only_cancelled_requests_are_forgotten_after_a_while() {
         let mut requests = Requests::default();
         asked(&mut requests, 0);
         asked(&mut requests, 1);
@@ -200,10 +200,9 @@ mod tests {
     }
 
     proptest! {
-        /// A peer with the fast extension answers each request once, in any order and in any
-        /// mixture of ways.
+        /// A peer with the fast extension answers each request once, in any order and any mixture.
         #[test]
-        fn every_answer_is_told_from_every_other(deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200)) {
+        fn every_answer_is_matched_to_its_request(deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200)) {
             let mut requests = Requests::default();
             let mut owed = [0u32; 4];
             for (index, deed) in deeds {

@@ -1,10 +1,9 @@
-//! What a peer asks of us (BEP 3, 6): its requests in the order in which they came, and how much of
-//! them is being sent.
+//! The requests of one peer (BEP 3, 6), in order of arrival, and how many of them are being sent.
 //!
-//! It says which requests are taken and when the next one is to be sent; it never sends, and never
-//! knows what we have: its owner does. Invariant: what waits is bounded by the number of requests
-//! that we announce, what is being sent by half a second of the peer's rate, so that a `cancel` or
-//! a choke takes back all that lies behind.
+//! It decides which requests are accepted and when to send the next one; its owner sends, and knows
+//! which pieces we have. Invariants: the number of waiting requests is at most the one that we
+//! announce; the bytes being sent are bounded by half a second of the peer's rate, so that a
+//! `cancel` or a choke stops everything behind them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,56 +13,57 @@ use crate::geometry::{Geometry, PieceIndex};
 use crate::limits;
 use crate::time::Instant;
 
-/// Longest block that is given, bytes. Everybody asks for 16 KiB, but the first clients took
-/// requests of 128 KiB, some still send them (aria2 takes as many), and a span of a file costs the
-/// same whatever its length.
+/// Longest block that is sent, in bytes.
+///
+/// Clients request 16 KiB, but early ones requested 128 KiB, and aria2 may still. The cost of a
+/// file span does not depend on its length.
 pub(crate) const MAX_BLOCK: u32 = 128 << 10;
-/// So much of a peer's rate is being sent.
+/// Share of a peer's rate that is being sent at once, as a time.
 const HORIZON: Duration = Duration::from_millis(500);
-/// And at least so many bytes: what a line of 100 ms takes at 1 MB/s.
+/// Minimum bytes being sent: what a line of 100 ms holds at 1 MB/s.
 const LEAST_UNDERWAY: u64 = 128 << 10;
-/// And at most so many.
+/// Maximum bytes being sent.
 const MOST_UNDERWAY: u64 = 4 << 20;
-/// A peer that asks for so many blocks that it can't have, since it was last choked or unchoked, is
-/// let go (BEP 6 allows it).
+/// Number of impossible requests, since the last choke or unchoke, after which a peer is dropped
+/// (BEP 6 allows it).
 const MOST_REFUSED: u32 = 300;
 
-/// A block as a peer asks for it. Numbers are as they came from a stranger.
+/// A peer's request for a block, with unchecked numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its piece.
+    /// The piece.
     pub piece: u32,
-    /// First byte in the piece.
+    /// Offset of the first byte in the piece.
     pub begin: u32,
-    /// Bytes.
+    /// Number of bytes.
     pub length: u32,
 }
 
 impl Request {
-    /// Whether the torrent has these bytes, and they are no more than anybody is given at once.
+    /// Whether the torrent has these bytes, and the length is allowed.
     pub fn is_valid(&self, geometry: &Geometry) -> bool {
         let inside = |piece| {
             let end = self.begin.checked_add(self.length);
-            // To v1 a piece is as long as the padding makes it (BEP 47); and in v2 libtorrent asks
-            // for the zeros behind a file, too.
+            // In v1 a piece includes its padding (BEP 47); in v2 libtorrent also requests the zeros
+            // after a file.
             end.is_some_and(|end| end <= geometry.filled_len(piece))
         };
         (1..=MAX_BLOCK).contains(&self.length) && geometry.piece(self.piece).is_some_and(inside)
     }
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It waits for its turn.
     Taken,
-    /// It waits already: one answer is enough.
+    /// It is already in the queue: one answer suffices.
     Twice,
-    /// It will not be answered.
+    /// It is rejected.
     Refused,
 }
 
-/// What one peer gets of us.
+/// The uploads to one peer.
 #[derive(Debug)]
 pub struct Upload {
     choking: bool,
@@ -78,7 +78,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// A peer that is choked and did not ask for anything.
+    /// Creates the state of a peer that is choked and has requested nothing.
     pub fn new(now: Instant) -> Self {
         Self {
             choking: true,
@@ -98,12 +98,12 @@ impl Upload {
         self.choking
     }
 
-    /// Whether it wants something that we have.
+    /// Whether it is interested in our pieces.
     pub(crate) fn is_interested(&self) -> bool {
         self.interested
     }
 
-    /// It says whether it does. False when it said so before.
+    /// Sets its interest. False if unchanged.
     pub(crate) fn set_interested(&mut self, interested: bool, now: Instant) -> bool {
         let changed = std::mem::replace(&mut self.interested, interested) != interested;
         if changed {
@@ -112,17 +112,18 @@ impl Upload {
         changed
     }
 
-    /// Since when it has wanted nothing; `None` while it does.
+    /// Since when it has not been interested; `None` while it is.
     pub fn idle_since(&self) -> Option<Instant> {
         (!self.interested).then_some(self.interest_changed)
     }
 
-    /// These pieces it may ask for while it is choked.
+    /// Sets the pieces that it may request while choked.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>) {
         self.allowed = pieces;
     }
 
-    /// It asks for a block. `can_give`: the bytes are valid, verified and at hand.
+    /// Handles a request for a block; `can_give` says whether the bytes are valid, verified and
+    /// readable.
     pub fn ask(&mut self, request: Request, can_give: bool) -> Verdict {
         let may = !self.choking || self.is_allowed(request);
         if !may || !can_give || self.queue.len() >= limits::REQUESTS_PER_PEER {
@@ -136,14 +137,13 @@ impl Upload {
         Verdict::Taken
     }
 
-    /// It takes a request back. False when that is too late, or it never asked.
+    /// Handles a cancelled request. False if it is too late, or if there was none.
     pub fn cancel(&mut self, request: Request) -> bool {
         let at = self.queue.iter().position(|waiting| *waiting == request);
         at.is_some_and(|at| self.queue.remove(at).is_some())
     }
 
-    /// It has no slot any more. What it asked for, but for what it may have all the same; none when
-    /// it was choked before.
+    /// Chokes the peer. Returns the dropped requests: all but those for allowed pieces.
     pub(crate) fn choke(&mut self) -> Vec<Request> {
         if !std::mem::replace(&mut self.choking, true) {
             self.refused = 0;
@@ -155,7 +155,7 @@ impl Upload {
         Vec::from(dropped)
     }
 
-    /// It has a slot. False when it had one before.
+    /// Unchokes the peer. False if it was unchoked before.
     pub fn unchoke(&mut self) -> bool {
         let changed = std::mem::replace(&mut self.choking, false);
         if changed {
@@ -164,13 +164,14 @@ impl Upload {
         changed
     }
 
-    /// Whether it asks again and again for what it can't have.
+    /// Whether it keeps requesting what it can't have.
     pub(crate) fn is_a_nuisance(&self) -> bool {
         self.refused > MOST_REFUSED
     }
 
-    /// The next request to answer, `None` while enough is being sent. [`Upload::sent`] follows for
-    /// each, or the end of the connection.
+    /// The next request to answer; `None` while enough is being sent.
+    ///
+    /// [`Upload::sent`] must follow for each, unless the connection ends.
     pub(crate) fn next_to_send(&mut self, now: Instant) -> Option<Request> {
         if self.underway >= self.window(now) {
             return None;
@@ -180,7 +181,7 @@ impl Upload {
         Some(request)
     }
 
-    /// An answer is on its way, or came to nothing.
+    /// An answer was passed on or failed.
     pub fn sent(&mut self, length: u32, succeeded: bool, now: Instant) {
         self.underway = self.underway.saturating_sub(u64::from(length));
         if succeeded {
@@ -189,17 +190,17 @@ impl Upload {
         }
     }
 
-    /// Bytes that it got.
+    /// Bytes sent to the peer.
     pub fn given(&self) -> u64 {
         self.given
     }
 
-    /// Bytes a second that it gets now.
+    /// Current upload rate to the peer, in bytes per second.
     pub fn rate_bps(&self, now: Instant) -> u64 {
         self.rate.rate_bps(now)
     }
 
-    /// Whether it waits for something, or is being sent something.
+    /// Whether requests are waiting or being sent.
     #[cfg(test)]
     pub(crate) fn is_busy(&self) -> bool {
         self.underway > 0 || !self.queue.is_empty()
@@ -237,7 +238,7 @@ mod tests {
         std::iter::from_fn(|| upload.next_to_send(Instant(0))).collect()
     }
 
-    /// A torrent of two pieces, the second shorter.
+    /// Checks a request in a torrent of two pieces, the second one shorter.
     fn check_valid(piece: u32, begin: u32, length: u32, expected: bool) {
         let geometry = Geometry::new(256 << 10, &[(256 << 10) + 100]).unwrap();
         let request = Request { piece, begin, length };
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_a_piece_of_v2_up_may_be_asked_for_and_nothing_behind_the_last_file() {
+    fn padding_within_a_v2_piece_is_valid_and_nothing_after_the_last_file() {
         let geometry = Geometry::aligned(2 * BLOCK, &[100, 100]).unwrap();
         let valid = |piece, begin, length| Request { piece, begin, length }.is_valid(&geometry);
         assert!(
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_answered_in_order_and_not_all_at_once() {
+    fn requests_are_answered_in_order_and_at_a_limited_rate() {
         let mut upload = unchoked();
         (0..20).for_each(|index| assert_eq!(upload.ask(block(0, index), true), Verdict::Taken));
         assert_eq!(drain(&mut upload), (0..8).map(|index| block(0, index)).collect::<Vec<_>>());
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faster_peer_has_more_under_way() {
+    fn a_faster_peer_has_more_bytes_in_flight() {
         let mut upload = unchoked();
         upload.sent(4 << 20, true, Instant(1_000_000));
         (0..200).for_each(|index| assert_eq!(upload.ask(block(0, index), true), Verdict::Taken));
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_choked_gets_only_what_is_allowed() {
+    fn a_choked_peer_gets_allowed_pieces_only() {
         let mut upload = Upload::new(Instant(0));
         upload.allow(vec![PieceIndex(3)]);
         assert_eq!(upload.ask(block(0, 0), true), Verdict::Refused);
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_is_not_sent() {
+    fn cancelled_requests_are_not_sent() {
         let mut upload = unchoked();
         upload.ask(block(0, 0), true);
         upload.ask(block(0, 1), true);
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_more_than_was_announced_is_refused_and_a_nuisance_is_told_apart() {
+    fn excess_requests_are_refused_and_a_nuisance_is_recognised() {
         let mut upload = unchoked();
         let most = u32::try_from(limits::REQUESTS_PER_PEER).unwrap();
         (0..most).for_each(|index| assert_eq!(upload.ask(block(index, 0), true), Verdict::Taken));
@@ -331,7 +332,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_request_that_is_taken_is_answered_dropped_or_still_there(
+        fn every_accepted_request_is_answered_dropped_or_waiting(
             steps in prop::collection::vec((0u8..6, 0u32..4, 0u32..4), 0..300),
         ) {
             let mut upload = Upload::new(Instant(0));

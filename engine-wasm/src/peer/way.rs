@@ -1,11 +1,11 @@
-//! The ways to a peer, over TCP or uTP, plainly or encrypted, and in which order they are tried.
+//! The ways to connect to a peer: TCP or uTP, plain or encrypted, and their order.
 //!
-//! Owns what a person allows ([`Ways`]) and what is known of one peer ([`Tries`]); it dials nobody.
-//! Invariant: within one round each way is tried at most once, and a round ends.
+//! Owns what the user allows ([`Ways`]) and the results of one peer's dials ([`Tries`]); it dials
+//! nobody. Invariant: one round tries each way at most once, and ends.
 
 use super::mse::Encryption;
 
-/// What carries the bytes.
+/// The transport of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// TCP.
@@ -14,12 +14,12 @@ pub enum Transport {
     Utp,
 }
 
-/// One way.
+/// One way to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// What carries it.
+    /// The transport.
     pub transport: Transport,
-    /// Whether the encrypted handshake comes first ([`super::mse`]).
+    /// Whether an encrypted handshake comes first ([`super::mse`]).
     pub encrypted: bool,
 }
 
@@ -31,14 +31,15 @@ const ALL: [Way; 4] = [
     Way { transport: Transport::Utp, encrypted: true },
 ];
 
-/// What is allowed.
+/// The ways that the user allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ways {
-    /// How connections are encrypted.
+    /// The policy for encryption.
     pub encryption: Encryption,
-    /// TCP, both ways.
+    /// TCP, for incoming and outgoing connections.
     pub tcp: bool,
-    /// uTP, both ways. It needs sockets for datagrams ([`crate::net::NetConfig`]).
+    /// uTP, for incoming and outgoing connections. It needs datagram sockets
+    /// ([`crate::net::NetConfig`]).
     pub utp: bool,
 }
 
@@ -49,8 +50,10 @@ impl Default for Ways {
 }
 
 impl Ways {
-    /// The best first. TCP goes before uTP: it is the faster one where both work, and a daemon has
-    /// it from the operating system.
+    /// The allowed ways, best first.
+    ///
+    /// TCP precedes uTP: it is the faster one where both work, and the operating system provides
+    /// it.
     fn in_order(self) -> impl Iterator<Item = Way> {
         let encrypted: &[bool] = match self.encryption {
             Encryption::Off => &[false],
@@ -70,42 +73,43 @@ impl Ways {
 /// How far a dial came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reached {
-    /// There is no connection.
+    /// No connection.
     #[default]
     Nothing,
-    /// There is one, and no more than that was heard of the peer.
+    /// A connection, but no handshake.
     Connection,
-    /// The peer shook hands: another way would lead to the same.
+    /// A handshake: another way would lead to the same.
     Peer,
 }
 
-/// What is known of the ways to one peer.
+/// The results of dialling one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tries {
     allowed: Ways,
     current: Option<Way>,
-    /// The one that led to a handshake last.
+    /// The way of the last successful handshake.
     good: Option<Way>,
-    /// Those that are not worth trying before the next round, by their index in [`ALL`].
+    /// The ways not to try before the next round, by their index in [`ALL`].
     failed: [bool; ALL.len()],
 }
 
 impl Tries {
-    /// The peer is dialled, if only these ways are open: this one is next. `None` when none of them
-    /// is.
+    /// Starts a dial; returns the next allowed way. `None` if no way is allowed.
     pub(crate) fn begin(&mut self, allowed: Ways) -> Option<Way> {
         self.allowed = allowed;
         self.current = self.next();
         if self.current.is_none() {
-            // Those that were left are closed by now.
+            // The remaining ways are no longer allowed.
             self.failed = <_>::default();
             self.current = self.next();
         }
         self.current
     }
 
-    /// Whoever is there dials us, too, so that routers let both in: which way over uTP is next,
-    /// whatever came of it before. `None` when none is open.
+    /// Chooses a way over uTP for hole punching, whatever happened before.
+    ///
+    /// The peer dials us at the same time, so that both routers admit the packets. `None` if no
+    /// such way is allowed.
     pub(crate) fn punch(&mut self, allowed: Ways) -> Option<Way> {
         if !allowed.utp {
             return None;
@@ -114,27 +118,26 @@ impl Tries {
         self.begin(allowed)
     }
 
-    /// The way by which it is being dialled, or was.
+    /// The way of the current or last dial.
     pub(crate) fn current(&self) -> Option<Way> {
         self.current
     }
 
-    /// Whether another transport is left to be tried when the current one leads nowhere.
+    /// Whether another transport remains to be tried if the current one fails.
     pub(crate) fn has_other_transport(&self) -> bool {
         let is_other =
             |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
         self.left().any(is_other)
     }
 
-    /// The dial ended, or the connection. Whether another way is to be tried at once; else the
-    /// round is over.
+    /// The dial or the connection has ended. Returns whether to try another way at once; otherwise
+    /// the round is over.
     pub(crate) fn ended(&mut self, reached: Reached) -> bool {
         let Some(way) = self.current.take() else { return false };
         for (other, failed) in ALL.iter().zip(&mut self.failed) {
             *failed |= match reached {
                 Reached::Nothing => other.transport == way.transport,
-                // libtorrent takes connections over a transport that it does not want, and hangs
-                // up.
+                // libtorrent accepts connections over an unwanted transport, and then closes them.
                 Reached::Connection => *other == way,
                 Reached::Peer => true,
             };
@@ -179,7 +182,7 @@ mod tests {
         }
     }
 
-    /// The ways of one round, in order, capitals for encryption, when each of them comes so far.
+    /// The ways of one round in order, capitals for encryption, when each reaches this far.
     fn round(tries: &mut Tries, allowed: Ways, reached: &[Reached]) -> String {
         let mut words = Vec::new();
         for &reached in reached {
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn who_hangs_up_is_called_again_the_other_way() {
+    fn a_peer_that_disconnects_is_dialled_the_other_way() {
         use Reached::{Connection, Nothing, Peer};
         check(Encryption::Off, true, &[Connection; 4], "tcp utp");
         check(Encryption::Allowed, true, &[Connection; 4], "tcp TCP utp UTP");
@@ -218,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_called_over_the_other_transport() {
+    fn an_unreachable_peer_is_dialled_over_the_other_transport() {
         check(Encryption::Preferred, true, &[Reached::Nothing; 4], "TCP UTP");
         check(Encryption::Forced, true, &[Reached::Nothing; 4], "TCP UTP");
         check(Encryption::Allowed, false, &[Reached::Nothing; 4], "tcp");
     }
 
     #[test]
-    fn a_way_that_was_good_is_the_first_of_the_next_round() {
+    fn a_successful_way_comes_first_in_the_next_round() {
         let allowed = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
         let mut tries = Tries::default();
         assert_eq!(
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_dials_us_is_dialled_over_utp_alone() {
+    fn a_punch_dials_over_utp_only() {
         let check = |encryption, reached: &[Reached], expected: &str| {
             let allowed = Ways { encryption, tcp: true, utp: true };
             let mut tries = Tries { good: Some(ALL[0]), ..Tries::default() };
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_when_another_transport_is_left() {
+    fn another_remaining_transport_is_reported() {
         let mut tries = Tries::default();
         assert!(!tries.has_other_transport());
         tries.begin(Ways { utp: true, ..Ways::default() });

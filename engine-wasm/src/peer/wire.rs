@@ -1,121 +1,120 @@
-//! The messages of the wire protocol (BEP 3, 6, 10 and 52), one a frame.
+//! The messages of the wire protocol (BEP 3, 6, 10 and 52), one per frame.
 //!
-//! Owns shapes and sizes: what a number means for a torrent is checked by whoever knows its
-//! geometry. Invariant: what is parsed has exactly the size that its kind has, and encoding it
-//! gives the same bytes. The length prefix is the frame's, not the message's: parsing takes frames
-//! without it, encoding writes it.
+//! Owns shapes and sizes; the owner of a torrent's geometry validates the numbers. Invariant: a
+//! parsed message has exactly the size of its kind, and encoding it gives the same bytes. The
+//! length prefix belongs to the frame: parsing takes frames without it, encoding writes it.
 
 use thiserror::Error;
 
 use crate::geometry::MAX_PIECES;
 use crate::hashes::request::HashRequest;
 
-/// Longest frame taken, bytes: the bitfield of a torrent of `MAX_PIECES`. Blocks and extended
+/// Longest accepted frame, in bytes: the bitfield of a torrent of `MAX_PIECES`. Blocks and extended
 /// messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
-/// First byte of frames that carry a block: what the daemon diverts.
+/// First byte of frames that carry a block, which the daemon diverts.
 pub(crate) const PIECE_ID: u8 = 7;
-/// One message. Numbers are as they came from a stranger.
+/// One message, with unchecked numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// No more requests are answered.
+    /// The sender answers no more requests.
     Choke,
-    /// Requests are answered.
+    /// The sender answers requests.
     Unchoke,
-    /// The other has what we lack.
+    /// The receiver has pieces that the sender lacks.
     Interested,
-    /// The other has nothing that we lack.
+    /// The receiver has no piece that the sender lacks.
     NotInterested,
-    /// One more piece is there.
+    /// The sender has one more piece.
     Have(u32),
-    /// Which pieces are there, as in `crate::bitfield::Bitfield::from_wire`.
+    /// The sender's pieces, as in `crate::bitfield::Bitfield::from_wire`.
     Bitfield(&'a [u8]),
-    /// Asks for a block.
+    /// A request for a block.
     Request {
-        /// Its piece.
+        /// The piece.
         piece: u32,
-        /// First byte in the piece.
+        /// Offset of the first byte in the piece.
         begin: u32,
-        /// Bytes.
+        /// Number of bytes.
         length: u32,
     },
-    /// A block. Seen only where the daemon does not divert it.
+    /// A block; only seen where the daemon does not divert it.
     Piece {
-        /// Its piece.
+        /// The piece.
         piece: u32,
-        /// First byte in the piece.
+        /// Offset of the first byte in the piece.
         begin: u32,
         /// The bytes.
         data: &'a [u8],
     },
-    /// Takes a request back.
+    /// Cancels a request.
     Cancel {
-        /// Its piece.
+        /// The piece.
         piece: u32,
-        /// First byte in the piece.
+        /// Offset of the first byte in the piece.
         begin: u32,
-        /// Bytes.
+        /// Number of bytes.
         length: u32,
     },
-    /// Where the sender's DHT node listens (BEP 5).
+    /// The UDP port of the sender's DHT node (BEP 5).
     Port(u16),
-    /// Ask for this piece, it is cheap for me (BEP 6).
+    /// A suggestion to request this piece, which is cheap for the sender (BEP 6).
     Suggest(u32),
-    /// Every piece is there (BEP 6).
+    /// The sender has every piece (BEP 6).
     HaveAll,
-    /// No piece is there (BEP 6).
+    /// The sender has no piece (BEP 6).
     HaveNone,
-    /// This request will not be answered (BEP 6).
+    /// A rejected request (BEP 6).
     Reject {
-        /// Its piece.
+        /// The piece.
         piece: u32,
-        /// First byte in the piece.
+        /// Offset of the first byte in the piece.
         begin: u32,
-        /// Bytes.
+        /// Number of bytes.
         length: u32,
     },
-    /// This piece may be asked for also while choked (BEP 6).
+    /// The receiver may request this piece even while choked (BEP 6).
     AllowedFast(u32),
     /// A message of an extension (BEP 10); id 0 is the extension handshake.
     Extended {
-        /// Which, in the receiver's numbers.
+        /// The id that the receiver assigned to the extension.
         id: u8,
-        /// What it says.
+        /// The content.
         payload: &'a [u8],
     },
-    /// Asks for hashes of a file's tree (BEP 52).
+    /// A request for hashes of a file's tree (BEP 52).
     HashRequest(HashRequest),
-    /// Hashes that were asked for, and the uncles that prove them (BEP 52).
+    /// Requested hashes, and the uncles that prove them (BEP 52).
     Hashes {
-        /// What was asked.
+        /// The request.
         request: HashRequest,
-        /// The hashes, one after the other.
+        /// The concatenated hashes.
         hashes: &'a [u8],
     },
-    /// Hashes that will not be given (BEP 52).
+    /// A rejected request for hashes (BEP 52).
     HashReject(HashRequest),
-    /// A kind that is not known: to be ignored.
+    /// An unknown kind, to be ignored.
     Unknown(u8),
 }
 
 /// Why a frame is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {
-    /// A frame without a byte, which is a keep-alive and not a message.
+    /// An empty frame, which is a keep-alive and not a message.
     #[error("an empty frame")]
     Empty,
-    /// More or fewer bytes than this kind of message has.
+    /// A frame whose length does not match its kind.
     #[error("a message {id} of {length} bytes")]
     Size {
-        /// Its kind.
+        /// The kind.
         id: u8,
-        /// Bytes, without the kind.
+        /// Length in bytes, without the kind.
         length: usize,
     },
 }
 
 impl<'a> Message<'a> {
-    /// Reads a frame, without its length prefix.
+    /// Parses a frame without its length prefix.
     ///
     /// # Errors
     /// [`WireError`]: the peer does not speak the protocol.
@@ -149,7 +148,7 @@ impl<'a> Message<'a> {
         message.ok_or(size)
     }
 
-    /// Appends the message as a frame, with its length prefix.
+    /// Appends the message as a frame with its length prefix.
     ///
     /// # Panics
     /// When a payload is longer than `u32` says, which none of ours is.
@@ -257,7 +256,7 @@ mod tests {
         out
     }
 
-    /// The message's bytes with the prefix, and that they are read back.
+    /// Checks the encoded frame, and that it parses to the same message.
     fn check(message: Message<'_>, bytes: &[u8]) {
         assert_eq!(encode(message), bytes);
         assert_eq!(Message::parse(&bytes[4..]), Ok(message));
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_has_its_bytes() {
+    fn every_message_is_encoded_exactly() {
         check(Message::Choke, &[0, 0, 0, 1, 0]);
         check(Message::Unchoke, &[0, 0, 0, 1, 1]);
         check(Message::Interested, &[0, 0, 0, 1, 2]);
@@ -306,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn messages_follow_each_other_in_one_buffer() {
+    fn messages_are_appended_to_one_buffer() {
         let mut out = encode(Message::Interested);
         Message::Have(1).encode(&mut out);
         assert_eq!(out, [0, 0, 0, 1, 2, 0, 0, 0, 5, 4, 0, 0, 0, 1]);
     }
 
     #[test]
-    fn a_message_of_another_size_than_its_kind_is_refused() {
+    fn a_message_of_the_wrong_size_is_refused() {
         assert_eq!(Message::parse(&[]), Err(WireError::Empty));
         for id in [0, 1, 2, 3, 14, 15] {
             check_error(&[id, 0], 1);
@@ -339,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_named_and_not_refused() {
+    fn an_unknown_kind_is_reported_and_not_refused() {
         assert_eq!(Message::parse(&[99, 1, 2]), Ok(Message::Unknown(99)));
         assert_eq!(Message::parse(&[24]), Ok(Message::Unknown(24)));
     }
@@ -352,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_frame_of_a_stranger_panics_and_what_is_read_is_written_alike(
+        fn no_frame_panics_and_parsed_messages_round_trip(
             id in 0u8..26,
             body in prop::collection::vec(any::<u8>(), 0..60),
         ) {

@@ -12,12 +12,12 @@ const FIRST: &str = "http://one.example/announce";
 const SECOND: &str = "http://two.example/announce";
 
 impl World {
-    fn give_again(&mut self, sample: &Sample) {
+    fn add_again(&mut self, sample: &Sample) {
         self.intend(Intent::AddTorrent { metainfo: sample.torrent.clone().into() });
         self.run_for(Duration::from_millis(100));
     }
 
-    fn was_there(&self) -> bool {
+    fn reported_duplicate(&self) -> bool {
         match self.replies.last() {
             Some(IntentReply::Done { duplicate, .. }) => *duplicate,
             other => panic!("{other:?}"),
@@ -36,28 +36,28 @@ fn world(sample: Sample, seed: u8) -> World {
 }
 
 #[test]
-fn its_new_trackers_are_added_and_it_is_said_that_it_was_there() {
+fn new_trackers_are_added_and_the_duplicate_is_reported() {
     let first = torrent_with_trackers(64 << 10, FILES, &[FIRST]);
     let again = torrent_with_trackers(64 << 10, FILES, &[FIRST, SECOND]);
     let mut world = world(first.clone(), 240);
-    world.give_again(&first);
-    assert!(!world.was_there());
-    world.give_again(&again);
-    assert!(world.was_there());
+    world.add_again(&first);
+    assert!(!world.reported_duplicate());
+    world.add_again(&again);
+    assert!(world.reported_duplicate());
     assert_eq!(world.trackers(), [FIRST, SECOND]);
     let magnet = world.magnet();
     world.intend(Intent::AddMagnet { uri: magnet });
-    assert!(world.was_there());
+    assert!(world.reported_duplicate());
 }
 
 #[test]
-fn its_new_web_seeds_outlive_the_engine() {
+fn new_web_seeds_survive_a_restart() {
     const WEB: &str = "http://w/film";
     let mut world = world(web_seeds::film(&[]), 243);
     let first = world.sample.clone();
-    world.give_again(&first);
-    world.give_again(&web_seeds::film(&[WEB]));
-    assert!(world.was_there());
+    world.add_again(&first);
+    world.add_again(&web_seeds::film(&[WEB]));
+    assert!(world.reported_duplicate());
     world.web.insert(WEB.into(), first.content.into());
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
@@ -72,12 +72,12 @@ fn its_new_web_seeds_outlive_the_engine() {
 }
 
 #[test]
-fn a_private_one_takes_no_web_seeds() {
+fn a_private_torrent_accepts_no_further_web_seeds() {
     let first = private(64 << 10, FILES, &[FIRST]);
     let mut world = world(first.clone(), 244);
-    world.give_again(&first);
-    world.give_again(&web_seeds::seeded(first, &["http://w/film.mp4"]));
-    assert!(world.was_there());
+    world.add_again(&first);
+    world.add_again(&web_seeds::seeded(first, &["http://w/film.mp4"]));
+    assert!(world.reported_duplicate());
     world.run_for(Duration::from_secs(2));
     world.replace_engine();
     world.run_for(Duration::from_secs(2));
@@ -86,22 +86,22 @@ fn a_private_one_takes_no_web_seeds() {
 }
 
 #[test]
-fn a_private_one_keeps_its_own() {
+fn a_private_torrent_keeps_its_own_web_seeds() {
     let first = private(64 << 10, FILES, &[FIRST]);
     let again = private(64 << 10, FILES, &[SECOND]);
     let mut world = world(first.clone(), 241);
-    world.give_again(&first);
-    world.give_again(&again);
-    assert!(world.was_there());
+    world.add_again(&first);
+    world.add_again(&again);
+    assert!(world.reported_duplicate());
     assert_eq!(world.trackers(), [FIRST]);
 }
 
 #[test]
-fn a_link_twice_is_one() {
+fn a_magnet_link_added_twice_is_listed_once() {
     let mut world = world(torrent_with_trackers(64 << 10, FILES, &[]), 242);
     let magnet = world.magnet();
     for expected in [false, true] {
         world.intend(Intent::AddMagnet { uri: magnet.clone() });
-        assert_eq!(world.was_there(), expected);
+        assert_eq!(world.reported_duplicate(), expected);
     }
 }

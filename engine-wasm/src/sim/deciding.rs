@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_proto::io::About;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::engine::Config;
 use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
@@ -25,8 +25,8 @@ fn films() -> Sample {
     torrent(256 << 10, &files)
 }
 
-fn two() -> Vec<Manner> {
-    vec![Manner::honest(4 * MIB, 20); 2]
+fn two() -> Vec<Behaviour> {
+    vec![Behaviour::honest(4 * MIB, 20); 2]
 }
 
 /// Creates a world in which torrents of pages wait for a decision.
@@ -83,7 +83,7 @@ impl World {
 }
 
 #[test]
-fn until_a_person_decides_only_what_a_viewer_needs_is_fetched_also_after_a_restart() {
+fn before_the_decision_only_what_a_viewer_needs_is_downloaded_also_after_a_restart() {
     let mut world = asking(films(), 200);
     world.add();
     world.waits("it was added");
@@ -104,7 +104,7 @@ fn until_a_person_decides_only_what_a_viewer_needs_is_fetched_also_after_a_resta
 }
 
 #[test]
-fn who_watches_gets_the_film_and_its_subtitles_and_nothing_else() {
+fn choosing_to_watch_downloads_the_film_and_its_subtitles_only() {
     let mut world = asking(films(), 201);
     world.add();
     world.run_for(Duration::from_secs(3));
@@ -124,7 +124,7 @@ fn who_watches_gets_the_film_and_its_subtitles_and_nothing_else() {
 }
 
 #[test]
-fn who_leaves_the_first_film_out_watches_the_next_one() {
+fn deselecting_the_first_film_prepares_the_next_one() {
     let mut world = asking(films(), 202);
     world.add();
     world.run_for(Duration::from_secs(3));
@@ -134,7 +134,7 @@ fn who_leaves_the_first_film_out_watches_the_next_one() {
 }
 
 #[test]
-fn a_magnet_link_waits_as_its_torrent_and_one_that_is_removed_leaves_nothing() {
+fn a_magnet_link_waits_for_a_decision_too_and_leaves_nothing_when_removed() {
     let mut world = asking(films(), 203);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddMagnet { uri: world.magnet() });
@@ -159,7 +159,7 @@ fn a_magnet_link_waits_as_its_torrent_and_one_that_is_removed_leaves_nothing() {
 }
 
 #[test]
-fn without_a_question_all_is_downloaded_and_what_is_there_is_not_asked_about_again() {
+fn without_a_question_everything_is_downloaded_and_existing_torrents_are_not_asked_about() {
     let mut world = World::with_torrent(films(), &two(), 204);
     world.run_until_within(Duration::from_secs(30), World::is_complete);
     assert!(world.is_complete() && !world.view().undecided);
@@ -172,7 +172,7 @@ fn without_a_question_all_is_downloaded_and_what_is_there_is_not_asked_about_aga
 }
 
 #[test]
-fn what_waits_for_a_word_takes_nobodys_turn() {
+fn a_torrent_that_waits_for_a_decision_takes_no_place_in_the_queue() {
     let queue = QueueConfig { max_downloads: Some(1), max_seeds: None };
     let config = Config { start_at_once: false, queue, ..Config::default() };
     let mut world = World::configured(config, films(), &two(), 206);
@@ -201,7 +201,7 @@ fn queue(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn the_order_of_the_queue_is_a_persons_and_is_kept() {
+fn the_user_sets_the_order_of_the_queue_and_it_is_kept() {
     let queue_config = QueueConfig { max_downloads: Some(1), max_seeds: None };
     let config = Config { queue: queue_config, ..Config::default() };
     let mut world = World::configured(config, torrent(16 << 10, &[("a.mkv", 1 << 20)]), &[], 207);
@@ -240,7 +240,7 @@ fn trackers(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn trackers_come_and_go_at_a_persons_word_and_stay_so() {
+fn the_user_adds_and_removes_trackers_permanently() {
     let sample = torrent_with_trackers(16 << 10, &[("a.mkv", 1 << 20)], &["http://first/announce"]);
     let mut world = World::new(sample, &[], 208);
     world
@@ -275,7 +275,7 @@ fn trackers_come_and_go_at_a_persons_word_and_stay_so() {
 }
 
 #[test]
-fn a_private_torrent_takes_no_further_tracker_and_its_link_names_none() {
+fn a_private_torrent_accepts_no_further_tracker_and_its_magnet_link_contains_none() {
     let sample = private(16 << 10, &[("a.mkv", 1 << 20)], &["http://t/passkey/announce"]);
     let mut world = World::new(sample, &[], 209);
     world.add();
@@ -289,7 +289,7 @@ fn a_private_torrent_takes_no_further_tracker_and_its_link_names_none() {
 }
 
 #[test]
-fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
+fn the_user_can_announce_now_but_not_before_the_tracker_allows_it() {
     let sample = torrent_with_trackers(16 << 10, &[("a.mkv", 1 << 20)], &["http://t/announce"]);
     let mut world = World::new(sample, &[], 210);
     let answer = "d8:intervali1800e12:min intervali120e5:peers0:e";
@@ -313,7 +313,7 @@ fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
 }
 
 #[test]
-fn a_link_and_a_file_are_what_others_can_add_it_by() {
+fn the_exported_magnet_link_and_file_can_be_added_elsewhere() {
     let sample = torrent_with_trackers(
         16 << 10,
         &[("S/a.mkv", 1 << 20), ("S/b.mkv", 9)],
@@ -342,7 +342,7 @@ fn a_link_and_a_file_are_what_others_can_add_it_by() {
 }
 
 #[test]
-fn who_is_connected_is_told_with_what_is_exchanged() {
+fn connected_peers_are_shown_with_their_transferred_bytes() {
     let mut world = World::with_torrent(films(), &two(), 212);
     world.run_for(Duration::from_secs(2));
     let peers = world.engine.peers(&world.info_hash(), world.now);
@@ -365,7 +365,7 @@ fn who_is_connected_is_told_with_what_is_exchanged() {
 }
 
 #[test]
-fn a_disk_that_will_be_full_is_announced_before_it_is() {
+fn a_notice_warns_before_the_disk_is_full() {
     let mut world = World::new(films(), &[], 213);
     world.free = 20 * MIB;
     world.add();
@@ -391,7 +391,7 @@ fn a_disk_that_will_be_full_is_announced_before_it_is() {
 }
 
 #[test]
-fn a_report_without_torrents_says_how_much_room_there_is() {
+fn a_report_without_torrents_states_the_free_space() {
     let mut world = World::new(torrent(16 << 10, &[("a.mkv", 9)]), &[], 214);
     world.run_for(Duration::from_secs(1));
     let report = world.text(Intent::Report { about: Vec::new() });
@@ -401,7 +401,7 @@ fn a_report_without_torrents_says_how_much_room_there_is() {
 }
 
 #[test]
-fn a_report_says_how_things_are_and_nothing_that_is_secret() {
+fn a_report_describes_the_state_without_secrets() {
     let files = [("A secret film/part one.mkv", 64 << 20), ("A secret film/sub.srt", 7)];
     let sample = torrent_with_trackers(
         256 << 10,

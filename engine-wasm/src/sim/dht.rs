@@ -190,7 +190,7 @@ impl Bench {
 }
 
 #[test]
-fn a_link_without_trackers_finds_its_peers() {
+fn a_magnet_link_without_trackers_finds_peers() {
     let mut bench = Bench::new(None, BTreeMap::new());
     bench.announce("22.0.0.1:7000");
     bench.add_magnet();
@@ -201,7 +201,7 @@ fn a_link_without_trackers_finds_its_peers() {
 }
 
 #[test]
-fn a_peer_that_is_announced_later_is_found_soon() {
+fn a_peer_announced_later_is_found_soon() {
     let mut bench = Bench::new(None, BTreeMap::new());
     bench.add_magnet();
     bench.wait(20);
@@ -211,7 +211,7 @@ fn a_peer_that_is_announced_later_is_found_soon() {
 }
 
 #[test]
-fn who_listens_is_announced() {
+fn a_listening_engine_announces_itself() {
     let mut bench = Bench::new(Some(6_999), BTreeMap::new());
     bench.add_magnet();
     bench.wait(5);
@@ -219,7 +219,7 @@ fn who_listens_is_announced() {
 }
 
 #[test]
-fn what_the_node_knows_is_kept_and_used_by_the_next_engine() {
+fn known_nodes_are_stored_and_used_by_the_next_engine() {
     let mut first = Bench::new(None, BTreeMap::new());
     first.wait(120);
     assert!(first.state.contains_key("dht"));
@@ -232,7 +232,7 @@ fn what_the_node_knows_is_kept_and_used_by_the_next_engine() {
 }
 
 #[test]
-fn a_spoilt_state_is_no_harm() {
+fn a_corrupt_stored_state_is_ignored() {
     let state =
         BTreeMap::from([("dht".to_owned(), Bytes::from(Dict::new().int("id4", 1).encode()))]);
     let mut bench = Bench::new(None, state);
@@ -241,7 +241,7 @@ fn a_spoilt_state_is_no_harm() {
 }
 
 #[test]
-fn after_a_lost_link_the_node_goes_on() {
+fn the_node_continues_after_a_lost_link() {
     let mut bench = Bench::new(None, BTreeMap::new());
     bench.add_magnet();
     bench.wait(30);
@@ -254,7 +254,7 @@ fn after_a_lost_link_the_node_goes_on() {
 }
 
 #[test]
-fn a_person_rules_it_out_and_wants_it_again() {
+fn the_user_switches_the_dht_off_and_on() {
     let mut bench = Bench::new(None, BTreeMap::new());
     bench.wait(5);
     bench.want_dht(false);

@@ -70,7 +70,7 @@ fn is_asked_for_others(engines: &mut Engines, node: usize) -> bool {
 }
 
 #[test]
-fn an_engine_finds_a_third_one_by_what_a_peer_says() {
+fn peer_exchange_introduces_a_third_engine() {
     let (met, mut engines) = meet(film(), |_| Config::default(), 130);
     assert!(met, "{:?}", engines.view(2));
     assert!(is_asked_for_others(&mut engines, 0));
@@ -80,7 +80,7 @@ fn an_engine_finds_a_third_one_by_what_a_peer_says() {
 }
 
 #[test]
-fn who_exchanges_no_addresses_neither_tells_nor_hears_of_any() {
+fn without_peer_exchange_addresses_are_neither_sent_nor_received() {
     for silent in 0..3 {
         let (met, mut engines) = meet(film(), |node| sources(node != silent, false), 131);
         // It suffices that the middle peer tells one end about the other.
@@ -91,7 +91,7 @@ fn who_exchanges_no_addresses_neither_tells_nor_hears_of_any() {
 }
 
 #[test]
-fn a_link_that_names_one_peer_leads_to_those_whom_it_knows() {
+fn a_magnet_link_with_one_peer_leads_to_that_peers_peers() {
     let mut engines =
         Engines::configured(film(), &[MIB, 32 << 10, MIB], 132, |_| Config::default());
     engines.seed(0);
@@ -109,7 +109,7 @@ fn a_link_that_names_one_peer_leads_to_those_whom_it_knows() {
 }
 
 #[test]
-fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
+fn a_peer_that_floods_addresses_is_heeded_a_little_and_then_dropped() {
     let mut engines = Engines::configured(film(), &[MIB], 133, |_| Config::default());
     engines.add(0);
     engines.run_for(Duration::from_secs(1));
@@ -139,7 +139,7 @@ fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
 }
 
 #[test]
-fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
+fn neighbours_find_each_other_and_announce_every_five_minutes() {
     let config = |_| Config {
         net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
         ..Config::default()
@@ -158,7 +158,7 @@ fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
 }
 
 #[test]
-fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
+fn without_local_discovery_nothing_is_announced_or_received() {
     let config = |node| Config {
         net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
         ..sources(true, node == 0)
@@ -172,7 +172,7 @@ fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
 }
 
 #[test]
-fn the_dht_leads_to_a_public_torrent_and_knows_nothing_of_a_private_one() {
+fn the_dht_finds_peers_of_a_public_torrent_and_never_of_a_private_one() {
     for (sample, expected) in [(film(), true), (private(256 << 10, FILES, &[]), false)] {
         let hash = sample.metainfo.info_hash;
         let config = |node| Config {
@@ -191,7 +191,7 @@ fn the_dht_leads_to_a_public_torrent_and_knows_nothing_of_a_private_one() {
 }
 
 #[test]
-fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
+fn a_private_torrent_gets_peers_from_its_tracker_only() {
     // Although all other sources would find everyone, only peers from the tracker connect.
     let sample = private(256 << 10, FILES, &[TRACKER]);
     let hash = sample.metainfo.info_hash;
@@ -216,7 +216,7 @@ fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
 }
 
 #[test]
-fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
+fn a_magnet_link_adds_no_peers_to_an_existing_private_torrent() {
     let mut engines =
         Engines::configured(private(256 << 10, FILES, &[]), &[MIB, MIB], 139, |_| everything());
     engines.seed(0);
@@ -230,7 +230,7 @@ fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
 }
 
 #[test]
-fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
+fn peers_found_for_a_magnet_link_are_dropped_when_its_torrent_is_private() {
     let mut engines =
         Engines::configured(private(256 << 10, FILES, &[]), &[64 << 10, MIB, MIB], 140, |_| {
             Config {

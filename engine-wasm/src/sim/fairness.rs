@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_proto::RequestId;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::torrent;
 
@@ -16,7 +16,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// Creates a world with a film of small pieces and one seeder with this rate.
 fn tight_line(rate_bps: u64, seed: u8) -> World {
     let film = torrent(64 << 10, &[("film.mp4", usize::try_from(LENGTH).expect("a short film"))]);
-    World::with_torrent(film, &[Manner::honest(rate_bps, 50)], seed)
+    World::with_torrent(film, &[Behaviour::honest(rate_bps, 50)], seed)
 }
 
 /// Lets the viewers read all granted bytes.
@@ -29,7 +29,7 @@ fn watch(world: &mut World, viewers: &[RequestId]) {
 }
 
 #[test]
-fn viewers_share_a_tight_line_wherever_they_are() {
+fn viewers_share_a_slow_line_at_any_position() {
     let mut world = tight_line(512 << 10, 40);
     let starts: Vec<u64> = (0..10).map(|number| number * 2 * MIB).collect();
     let viewers: Vec<RequestId> =
@@ -45,7 +45,7 @@ fn viewers_share_a_tight_line_wherever_they_are() {
 }
 
 #[test]
-fn who_seeks_again_and_again_does_not_take_the_turn_of_who_waits() {
+fn repeated_seeks_do_not_starve_a_waiting_viewer() {
     let mut world = tight_line(512 << 10, 41);
     world.run_for(Duration::from_secs(1));
     // All viewers seek to positions before the last one.

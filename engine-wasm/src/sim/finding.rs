@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::tracker::UdpTracker;
 use super::world::World;
 use crate::discover::Sources;
@@ -35,7 +35,8 @@ fn config() -> Config {
 
 /// Creates a world with the torrent and one seeder, whose address no source knows.
 fn world(trackers: &[&str], config: Config, seed: u8) -> World {
-    let mut world = World::configured(config, film(trackers), &[Manner::honest(4 << 20, 20)], seed);
+    let mut world =
+        World::configured(config, film(trackers), &[Behaviour::honest(4 << 20, 20)], seed);
     world.name("tracker.example", &["192.0.2.1", "2001:db8::1"]);
     world.run_for(Duration::from_millis(10));
     world
@@ -57,7 +58,7 @@ fn seeder() -> SocketAddr {
 }
 
 #[test]
-fn a_udp_tracker_names_the_peers_and_hears_when_all_is_there_and_when_we_go() {
+fn a_udp_tracker_returns_peers_and_receives_completed_and_stopped() {
     let mut world = world(&["udp://tracker.example:80/announce?key=x"], config(), 100);
     world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     world.trackers.insert(addr("[2001:db8::1]:80"), UdpTracker::default());
@@ -76,7 +77,7 @@ fn a_udp_tracker_names_the_peers_and_hears_when_all_is_there_and_when_we_go() {
 }
 
 #[test]
-fn a_magnet_link_with_a_udp_tracker_is_enough() {
+fn a_magnet_link_with_a_udp_tracker_downloads() {
     let mut world = world(&[], config(), 101);
     world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     let mut link = Magnet::new(world.sample.metainfo.info_hash);
@@ -92,7 +93,7 @@ fn a_magnet_link_with_a_udp_tracker_is_enough() {
 }
 
 #[test]
-fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_told_from_a_slow_one() {
+fn lost_datagrams_are_resent_and_a_dead_tracker_is_distinguished_from_a_slow_one() {
     let mut world = world(&["udp://tracker.example:80"], config(), 102);
     world
         .trackers
@@ -111,7 +112,7 @@ fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_told_from_a_slow_one() {
 }
 
 #[test]
-fn a_tracker_that_hangs_costs_nobody_half_a_minute() {
+fn a_hanging_tracker_does_not_delay_the_others() {
     let trackers = [
         "udp://dead.example:1",
         "http://hangs/announce",
@@ -128,7 +129,7 @@ fn a_tracker_that_hangs_costs_nobody_half_a_minute() {
 }
 
 #[test]
-fn answers_that_nobody_asked_for_name_nobody() {
+fn unsolicited_tracker_answers_add_no_peers() {
     let mut world = world(&["udp://tracker.example:80"], config(), 105);
     world
         .trackers
@@ -139,7 +140,7 @@ fn answers_that_nobody_asked_for_name_nobody() {
 }
 
 #[test]
-fn without_datagrams_a_udp_tracker_fails_in_plain_words() {
+fn without_datagrams_a_udp_tracker_fails_with_a_clear_message() {
     let mut world =
         world(&["udp://tracker.example:80", "udp://unknown.example:80"], Config::default(), 106);
     add(&mut world);
@@ -154,7 +155,7 @@ fn without_datagrams_a_udp_tracker_fails_in_plain_words() {
 }
 
 #[test]
-fn trackers_can_be_ruled_out() {
+fn trackers_can_be_switched_off() {
     let sources = Sources { trackers: false, ..Sources::default() };
     let mut world = world(
         &["udp://tracker.example:80", "http://t/announce"],
@@ -171,7 +172,7 @@ fn trackers_can_be_ruled_out() {
 }
 
 #[test]
-fn trackers_that_are_not_announced_to_are_asked_for_their_numbers() {
+fn trackers_without_announces_are_scraped() {
     let trackers =
         ["http://t/announce", "udp://tracker.example:80", "http://u/announce", "http://v/a"];
     let mut world = world(&trackers, config(), 108);

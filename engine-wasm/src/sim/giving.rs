@@ -38,7 +38,7 @@ fn finish(engines: &mut Engines, nodes: &[usize], within_s: u64) -> Duration {
 }
 
 #[test]
-fn an_engine_gives_to_another_all_that_it_has() {
+fn an_engine_uploads_everything_to_another() {
     for sample in [film(8), album()] {
         let length = sample.metainfo.total_length();
         let mut engines = Engines::new(sample, &[4 * MIB, MIB], 50);
@@ -57,7 +57,7 @@ fn an_engine_gives_to_another_all_that_it_has() {
 }
 
 #[test]
-fn a_giver_sends_as_fast_as_its_line_is() {
+fn a_seeder_uploads_at_the_rate_of_its_line() {
     let mut engines = Engines::new(film(40), &[4 * MIB, MIB], 51);
     engines.seed(0);
     engines.add(1);
@@ -66,7 +66,7 @@ fn a_giver_sends_as_fast_as_its_line_is() {
 }
 
 #[test]
-fn those_who_fetch_give_to_each_other() {
+fn downloading_engines_upload_to_each_other() {
     let mut engines = Engines::new(film(16), &[MIB, MIB, MIB, MIB, MIB], 52);
     engines.seed(0);
     (1..5).for_each(|node| engines.add(node));
@@ -82,7 +82,7 @@ fn those_who_fetch_give_to_each_other() {
 }
 
 #[test]
-fn who_comes_later_is_given_to_by_those_who_stayed() {
+fn a_late_engine_downloads_from_the_remaining_seeders() {
     let mut engines = Engines::new(film(4), &[2 * MIB, 2 * MIB, 2 * MIB], 53);
     engines.seed(0);
     engines.add(1);
@@ -109,7 +109,7 @@ fn who_comes_later_is_given_to_by_those_who_stayed() {
 }
 
 #[test]
-fn a_magnet_link_is_described_by_an_engine_that_has_the_torrent() {
+fn an_engine_sends_the_metadata_for_a_magnet_link() {
     let mut engines = Engines::new(film(2), &[2 * MIB, MIB], 54);
     engines.seed(0);
     let mut link = Magnet::new(engines.sample.metainfo.info_hash);
@@ -119,7 +119,7 @@ fn a_magnet_link_is_described_by_an_engine_that_has_the_torrent() {
 }
 
 #[test]
-fn two_that_dial_each_other_keep_one_connection_and_nobody_talks_to_himself() {
+fn simultaneous_dials_keep_one_connection_and_self_dials_none() {
     let mut engines = Engines::new(film(16), &[64 << 10, 64 << 10], 55);
     engines.add(0);
     engines.add(1);
@@ -129,7 +129,7 @@ fn two_that_dial_each_other_keep_one_connection_and_nobody_talks_to_himself() {
 }
 
 #[test]
-fn a_paused_or_unknown_torrent_turns_arrivals_away() {
+fn incoming_peers_of_a_paused_or_unknown_torrent_are_closed() {
     let mut engines = Engines::new(film(2), &[MIB, MIB], 56);
     engines.seed(0);
     engines.intend(0, Intent::Pause { info_hash: engines.info_hash() });
@@ -142,7 +142,7 @@ fn a_paused_or_unknown_torrent_turns_arrivals_away() {
 }
 
 #[test]
-fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() {
+fn seeding_stops_at_the_ratio_and_continues_on_resume() {
     let goals = Goals { ratio_percent: Some(150), ..Goals::default() };
     let config = move |node| Config {
         goals: if node == 0 { goals } else { Goals::default() },
@@ -172,7 +172,7 @@ fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() 
 }
 
 #[test]
-fn a_torrent_rests_when_it_has_offered_everything_for_long_enough() {
+fn seeding_stops_after_the_seeding_time() {
     let goals = Goals { seed_time: Some(Duration::from_secs(60)), ..Goals::default() };
     let mut engines =
         Engines::configured(film(1), &[MIB], 58, move |_| Config { goals, ..Config::default() });
@@ -188,7 +188,7 @@ fn a_torrent_rests_when_it_has_offered_everything_for_long_enough() {
 }
 
 #[test]
-fn limits_of_a_torrent_are_a_group_of_their_own() {
+fn a_torrents_limits_are_a_rate_group_of_its_own() {
     let mut engines = Engines::new(film(8), &[64 << 10, 64 << 10], 59);
     engines.seed(0);
     engines.add(1);
@@ -212,7 +212,7 @@ fn limits_of_a_torrent_are_a_group_of_their_own() {
 }
 
 #[test]
-fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
+fn torrents_queue_and_watched_torrents_do_not_wait() {
     use shared_proto::{DaemonMessage, RequestId};
 
     use crate::Input;
@@ -285,7 +285,7 @@ fn kinds(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<u8> {
 }
 
 #[test]
-fn a_stranger_hears_what_it_may_have_and_gets_what_it_asks_for() {
+fn a_new_peer_learns_our_pieces_and_receives_requested_blocks() {
     let mut engines = Engines::new(film(4), &[4 * MIB], 61);
     engines.seed(0);
     let stranger = greeted(&mut engines);
@@ -310,7 +310,7 @@ fn a_stranger_hears_what_it_may_have_and_gets_what_it_asks_for() {
 }
 
 #[test]
-fn arrivals_that_make_no_sense_are_closed() {
+fn invalid_incoming_connections_are_closed() {
     let mut engines = Engines::new(film(1), &[MIB], 62);
     engines.seed(0);
     let unknown = Handshake::ours(InfoHash([9; 20]), [1; 20]).encode().to_vec();
@@ -335,7 +335,7 @@ fn arrivals_that_make_no_sense_are_closed() {
 }
 
 #[test]
-fn there_is_no_room_for_more_than_there_may_be() {
+fn incoming_connections_beyond_the_limit_are_closed() {
     let config = |_| Config { max_connections: 3, ..Config::default() };
     let mut engines = Engines::configured(film(1), &[MIB], 63, config);
     engines.seed(0);

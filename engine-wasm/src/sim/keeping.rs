@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{FilePriority, Intent, IntentReply, Priority, TorrentState};
@@ -16,8 +16,8 @@ fn three() -> Sample {
     torrent(PIECE, &[("a.mkv", 600_000), ("b.mkv", 500_000), ("c.mkv", 700_000)])
 }
 
-fn fast() -> Vec<Manner> {
-    vec![Manner::honest(4 << 20, 10); 2]
+fn fast() -> Vec<Behaviour> {
+    vec![Behaviour::honest(4 << 20, 10); 2]
 }
 
 fn path(path: &str) -> Vec<String> {
@@ -67,7 +67,7 @@ fn complete(sample: Sample, seed: u8) -> World {
 }
 
 #[test]
-fn only_what_is_wanted_is_fetched_and_made() {
+fn only_selected_files_are_downloaded_and_created() {
     let mut world = World::new(three(), &fast(), 100);
     world.add_choosing(&[(0, Priority::Skip), (2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "the one file is all that is wanted");
@@ -88,7 +88,7 @@ fn only_what_is_wanted_is_fetched_and_made() {
 }
 
 #[test]
-fn a_file_that_shares_no_piece_is_not_made() {
+fn an_unselected_file_without_shared_pieces_is_not_created() {
     let mut world = World::new(torrent(PIECE, &[("a", 2 * 65_536), ("b", 65_536)]), &fast(), 101);
     world.add_choosing(&[(1, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "it completes");
@@ -96,7 +96,7 @@ fn a_file_that_shares_no_piece_is_not_made() {
 }
 
 #[test]
-fn what_a_viewer_asks_for_is_fetched_whatever_is_wanted() {
+fn a_viewers_file_is_downloaded_although_not_selected() {
     let mut world = World::new(three(), &fast(), 102);
     world.add_choosing(&[(0, Priority::Skip), (1, Priority::Skip), (2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "nothing is wanted");
@@ -109,9 +109,9 @@ fn what_a_viewer_asks_for_is_fetched_whatever_is_wanted() {
 }
 
 #[test]
-fn what_is_wanted_most_comes_first() {
+fn high_priority_files_come_first() {
     let sample = torrent(PIECE, &[("a", 2 << 20), ("b", 2 << 20), ("c", 2 << 20)]);
-    let mut world = World::new(sample, &[Manner::honest(1 << 20, 10)], 103);
+    let mut world = World::new(sample, &[Behaviour::honest(1 << 20, 10)], 103);
     world.add_choosing(&[(0, Priority::Low), (2, Priority::High)]);
     let mut order = Vec::new();
     while order.len() < 3 {
@@ -126,7 +126,7 @@ fn what_is_wanted_most_comes_first() {
 }
 
 #[test]
-fn a_choice_outlives_the_engine() {
+fn the_selection_survives_a_restart() {
     let mut world = World::new(three(), &fast(), 104);
     world.add_choosing(&[(0, Priority::Skip), (2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "it completes");
@@ -137,7 +137,7 @@ fn a_choice_outlives_the_engine() {
 }
 
 #[test]
-fn nothing_is_hashed_again_when_nothing_changed() {
+fn unchanged_files_are_not_hashed_again() {
     let mut world = complete(three(), 110);
     assert_eq!(world.start_again(), 0);
     assert!(world.is_complete());
@@ -147,7 +147,7 @@ fn nothing_is_hashed_again_when_nothing_changed() {
 }
 
 #[test]
-fn a_file_that_was_changed_is_hashed_and_no_other() {
+fn only_a_changed_file_is_hashed_again() {
     for is_secret in [false, true] {
         let mut world = complete(three(), 111);
         world.unlink();
@@ -165,7 +165,7 @@ fn a_file_that_was_changed_is_hashed_and_no_other() {
 }
 
 #[test]
-fn a_file_that_was_cut_short_costs_its_pieces_only() {
+fn a_truncated_file_loses_its_own_pieces_only() {
     let mut world = complete(three(), 112);
     world.unlink();
     let now = world.now;
@@ -176,9 +176,9 @@ fn a_file_that_was_cut_short_costs_its_pieces_only() {
 }
 
 #[test]
-fn a_sudden_end_in_the_middle_loses_no_verified_piece() {
+fn a_crash_during_the_download_loses_no_verified_piece() {
     for after_ms in [150, 250, 400, 700, 3_500, 5_000] {
-        let mut world = World::with_torrent(three(), &[Manner::honest(600 * KIB, 10)], 113);
+        let mut world = World::with_torrent(three(), &[Behaviour::honest(600 * KIB, 10)], 113);
         world.run_for(Duration::from_millis(after_ms));
         let before = world.verified();
         world.start_again();
@@ -187,7 +187,7 @@ fn a_sudden_end_in_the_middle_loses_no_verified_piece() {
 }
 
 #[test]
-fn a_change_while_the_engine_runs_is_found_when_somebody_reads() {
+fn a_change_while_running_is_noticed_when_the_file_is_read() {
     let mut world = complete(three(), 114);
     let now = world.now;
     world.disk.change(&path("Sample/b.mkv"), 200_000, now);
@@ -200,7 +200,7 @@ fn a_change_while_the_engine_runs_is_found_when_somebody_reads() {
 }
 
 #[test]
-fn everything_is_hashed_again_when_a_person_wants_it_and_viewers_go_on() {
+fn a_check_hashes_everything_and_viewers_continue() {
     let mut world = complete(torrent(PIECE, &[("film.mp4", 8 << 20)]), 115);
     world.disk.change_unseen(&path("film.mp4"), 7 << 20);
     world.lose_seeders();
@@ -219,7 +219,7 @@ fn everything_is_hashed_again_when_a_person_wants_it_and_viewers_go_on() {
 }
 
 #[test]
-fn a_check_that_is_called_off_leaves_things_as_they_were() {
+fn a_cancelled_check_changes_nothing() {
     let mut world = complete(torrent(PIECE, &[("film.mp4", 8 << 20)]), 116);
     world.lose_seeders();
     world.digests = 0;
@@ -232,13 +232,13 @@ fn a_check_that_is_called_off_leaves_things_as_they_were() {
 }
 
 #[test]
-fn fifty_thousand_files_need_no_more_open_than_there_may_be() {
+fn fifty_thousand_files_stay_within_the_limit_of_open_files() {
     let names: Vec<String> =
         (0..50_000).map(|file| format!("{}/{file}.txt", file / 1_000)).collect();
     let files: Vec<(&str, usize)> =
         names.iter().enumerate().map(|(at, name)| (name.as_str(), at % 150)).collect();
     let mut world =
-        World::new(torrent(16 << 10, &files), &vec![Manner::honest(4 << 20, 10); 3], 117);
+        World::new(torrent(16 << 10, &files), &vec![Behaviour::honest(4 << 20, 10); 3], 117);
     world.unlink();
     world.max_files = 1_500;
     world.link();
@@ -251,7 +251,7 @@ fn fifty_thousand_files_need_no_more_open_than_there_may_be() {
 }
 
 #[test]
-fn pieces_with_more_files_than_can_be_open_are_refused_in_plain_words() {
+fn pieces_with_more_files_than_can_be_open_are_refused() {
     let names: Vec<String> = (0..100).map(|file| file.to_string()).collect();
     let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 10)).collect();
     let mut world = World::with_torrent(torrent(16 << 10, &files), &fast(), 118);
@@ -262,7 +262,7 @@ fn pieces_with_more_files_than_can_be_open_are_refused_in_plain_words() {
 }
 
 #[test]
-fn a_torrent_without_a_byte_is_complete_when_its_files_are_there() {
+fn an_empty_torrent_is_complete_when_its_files_exist() {
     for files in [&[("empty", 0)][..], &[("a", 0), ("b", 0)]] {
         let mut world = World::with_torrent(torrent(PIECE, files), &[], 119);
         world.until_state(TorrentState::Complete, "nothing is missing");
@@ -281,7 +281,7 @@ fn a_torrent_without_a_byte_is_complete_when_its_files_are_there() {
 }
 
 #[test]
-fn empty_files_among_others_are_made_if_they_are_wanted() {
+fn selected_empty_files_are_created() {
     let mut world = World::new(torrent(PIECE, &[("a", 0), ("b", 100_000), ("c", 0)]), &fast(), 120);
     world.add_choosing(&[(2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "it completes");

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 const MIB_USIZE: usize = 1 << 20;
 
 #[test]
-fn many_small_files_with_empty_ones_among_them_are_served() {
+fn many_small_and_empty_files_are_served() {
     let files = [("a", 0), ("b/film.mp4", 300_000), ("c", 1), ("d", 0), ("e", 100_000), ("f", 0)];
     let mut world = World::with_torrent(torrent(32 << 10, &files), &four(), 13);
     let request = world.ask(1, 299_999, 299_999);
@@ -46,7 +46,7 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
 }
 
 #[test]
-fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
+fn two_torrents_of_one_name_have_separate_folders_also_after_a_restart() {
     let mut world = World::with_torrent(film(2), &four(), 17);
     finish(&mut world, 30, "the first one is there");
     let other = torrent(32 << 10, &[("film.mp4", 100_000)]);
@@ -75,7 +75,7 @@ fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
 }
 
 #[test]
-fn a_copy_that_lies_there_is_used_and_not_deleted_with_the_torrent() {
+fn an_existing_copy_is_used_and_not_deleted_with_the_torrent() {
     let mut world = World::new(film(8), &four(), 18);
     let copy = world.sample.content[..5 * MIB_USIZE].to_vec();
     world.plant("film.mp4", &copy);
@@ -92,7 +92,7 @@ fn a_copy_that_lies_there_is_used_and_not_deleted_with_the_torrent() {
 }
 
 #[test]
-fn somebody_elses_file_of_the_same_name_is_left_alone() {
+fn another_file_of_the_same_name_is_not_touched() {
     let mut world = World::new(film(4), &four(), 19);
     let theirs = vec![7; 6 * MIB_USIZE];
     world.plant("film.mp4", &theirs);
@@ -109,7 +109,7 @@ fn somebody_elses_file_of_the_same_name_is_left_alone() {
 }
 
 #[test]
-fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
+fn a_torrent_paused_while_its_folder_is_inspected_starts_again() {
     let mut world = World::new(film(4), &four(), 20);
     let copy = world.sample.content.clone();
     world.plant("film.mp4", &copy);
@@ -127,7 +127,7 @@ fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
 }
 
 #[test]
-fn limits_are_told_to_every_daemon_that_comes() {
+fn limits_are_sent_to_every_new_daemon() {
     use shared_proto::{EngineMessage, Limits, Root, RootKey};
 
     use crate::{Config, Engine, Input, Output, time::Instant};
@@ -146,7 +146,7 @@ fn limits_are_told_to_every_daemon_that_comes() {
 }
 
 #[test]
-fn what_is_no_torrent_is_answered_in_plain_words() {
+fn an_invalid_torrent_file_gets_a_clear_message() {
     let mut world = World::new(film(1), &[], 15);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddTorrent { metainfo: b"<html>".as_slice().into() });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
-use super::seeder::{Describes, Manner};
+use super::seeder::{Behaviour, Describes};
 use super::world::World;
 use crate::engine::{Config, Engine};
 use crate::limits;
@@ -45,12 +45,12 @@ fn check(world: &mut World, within_s: u64, what: &str) -> Duration {
     took
 }
 
-fn describing(ways: &[Describes]) -> Vec<Manner> {
-    ways.iter().map(|&way| Manner::describing(way)).collect()
+fn describing(ways: &[Describes]) -> Vec<Behaviour> {
+    ways.iter().map(|&way| Behaviour::describing(way)).collect()
 }
 
 #[test]
-fn a_magnet_link_and_one_honest_peer_make_a_film() {
+fn a_magnet_link_and_one_honest_peer_yield_a_playable_film() {
     let mut world = World::with_magnet(film(), &describing(&[Describes::Honestly]), 30);
     world.run_for(Duration::from_millis(5));
     let view = world.view();
@@ -75,7 +75,7 @@ fn a_magnet_link_and_one_honest_peer_make_a_film() {
 }
 
 #[test]
-fn peers_of_every_kind_are_lived_with() {
+fn metadata_arrives_despite_misbehaving_peers() {
     use Describes::{Briefly, Falsely, Honestly, Never, OfSize, Reluctantly, Silently};
     let ways: [&[Describes]; 12] = [
         &[Never, Honestly],
@@ -98,7 +98,7 @@ fn peers_of_every_kind_are_lived_with() {
 }
 
 #[test]
-fn a_lone_liar_is_banned_and_says_nothing_that_is_believed() {
+fn a_lone_liar_is_banned_and_its_metadata_rejected() {
     let mut world = World::with_magnet(film(), &describing(&[Describes::Falsely]), 45);
     world.run_for(Duration::from_secs(60));
     assert_eq!(world.view().state, TorrentState::Metadata);
@@ -107,7 +107,7 @@ fn a_lone_liar_is_banned_and_says_nothing_that_is_believed() {
 }
 
 #[test]
-fn a_pending_link_survives_the_engine_and_the_daemon() {
+fn a_pending_magnet_link_survives_engine_and_daemon() {
     let mut world = World::with_magnet(film(), &describing(&[Describes::Silently]), 46);
     world.run_for(Duration::from_secs(1));
     for _ in 0..2 {
@@ -129,7 +129,7 @@ fn a_pending_link_survives_the_engine_and_the_daemon() {
 }
 
 #[test]
-fn an_engine_that_dies_in_the_middle_is_replaced_by_one_that_ends_it() {
+fn a_new_engine_finishes_the_metadata_after_a_crash() {
     for ms in [1, 20, 45, 60, 85, 100] {
         let mut world = World::with_magnet(film(), &describing(&[Describes::Honestly; 2]), 47);
         world.run_for(Duration::from_millis(ms));
@@ -139,7 +139,7 @@ fn an_engine_that_dies_in_the_middle_is_replaced_by_one_that_ends_it() {
 }
 
 #[test]
-fn a_pending_link_can_be_paused_resumed_and_removed() {
+fn a_pending_magnet_link_can_be_paused_resumed_and_removed() {
     let mut world = World::with_magnet(film(), &describing(&[Describes::Silently]), 48);
     let info_hash = world.info_hash();
     world.run_for(Duration::from_secs(1));
@@ -165,7 +165,7 @@ fn a_pending_link_can_be_paused_resumed_and_removed() {
 }
 
 #[test]
-fn peers_come_from_trackers_and_by_hand_too() {
+fn a_magnet_link_gets_peers_from_trackers_and_the_user() {
     let peers = [127, 0, 0, 1, 0, 1];
     let answer = Bytes::from(Dict::new().bytes("peers", peers).encode());
     let mut world = World::new(film(), &describing(&[Describes::Honestly]), 49);
@@ -188,7 +188,7 @@ fn peers_come_from_trackers_and_by_hand_too() {
 }
 
 #[test]
-fn a_link_for_a_torrent_that_is_there_adds_its_peers_and_nothing_else() {
+fn a_magnet_link_of_an_existing_torrent_adds_only_its_peers() {
     let mut world = World::new(film(), &describing(&[Describes::Honestly]), 51);
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     world.run_for(Duration::from_secs(1));
@@ -199,7 +199,7 @@ fn a_link_for_a_torrent_that_is_there_adds_its_peers_and_nothing_else() {
 }
 
 #[test]
-fn a_second_link_adds_its_peers_and_a_torrent_file_takes_the_place_of_a_link() {
+fn a_second_magnet_link_adds_peers_and_a_torrent_file_replaces_the_link() {
     let mut world = World::new(film(), &describing(&[Describes::Silently]), 52);
     let uri = Magnet::new(world.sample.metainfo.info_hash).to_string();
     world.intend(Intent::AddMagnet { uri });
@@ -212,7 +212,7 @@ fn a_second_link_adds_its_peers_and_a_torrent_file_takes_the_place_of_a_link() {
 }
 
 #[test]
-fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
+fn unusable_metadata_is_shown_until_the_link_is_removed() {
     let mut sample = film();
     let info = encode::bytes("this is no dictionary");
     sample.metainfo.info_hash = InfoHash(Sha1::digest(&info).into());
@@ -238,7 +238,7 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
 }
 
 #[test]
-fn an_engine_with_little_patience_gives_up_and_says_so() {
+fn a_metadata_timeout_ends_with_a_message() {
     let mut world = World::new(film(), &[], 54);
     let patience = Patience {
         attempts: 3,
@@ -266,7 +266,7 @@ fn an_engine_with_little_patience_gives_up_and_says_so() {
 }
 
 #[test]
-fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
+fn a_torrent_file_is_downloaded_from_a_url_and_then_answered() {
     let sample = torrent_with_trackers(16 << 10, &[("film.mp4", 100_000)], &["http://t/announce"]);
     let mut world = World::new(sample, &[], 55);
     world.run_for(Duration::from_millis(10));
@@ -315,7 +315,7 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
 }
 
 #[test]
-fn a_text_that_is_no_link_is_answered_in_plain_words() {
+fn an_invalid_magnet_link_gets_a_clear_message() {
     let mut world = World::new(film(), &[], 56);
     world.run_for(Duration::from_millis(10));
     for uri in ["", "magnet:?xt=urn:btmh:1220ff", "magnet:?dn=x"] {
@@ -330,7 +330,7 @@ fn a_text_that_is_no_link_is_answered_in_plain_words() {
 }
 
 #[test]
-fn an_engine_that_may_have_few_connections_has_few_while_it_asks_for_a_description() {
+fn the_connection_limit_holds_while_metadata_is_requested() {
     let mut world = World::new(film(), &describing(&[Describes::Silently; 8]), 57);
     world.engine =
         Engine::new(Config { max_connections: 3, ..Config::default() }, [57; 32], world.now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared_proto::io::{MappedBy, Mapping, OpError, OpErrorKind};
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::tracker::UdpTracker;
 use super::world::World;
 use crate::engine::Config;
@@ -26,7 +26,7 @@ fn world(port_mapping: bool, seed: u8) -> World {
     let sample =
         torrent_with_trackers(64 << 10, &[("film.mp4", 1 << 20)], &["udp://tracker.example:80"]);
     let config = Config { net, ..Config::default() };
-    let mut world = World::configured(config, sample, &[Manner::honest(1 << 20, 20)], seed);
+    let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 20, 20)], seed);
     world.name("tracker.example", &["192.0.2.1"]);
     world.trackers.insert(TRACKER, UdpTracker::default());
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
@@ -47,7 +47,7 @@ fn announced(world: &World) -> &[u16] {
 }
 
 #[test]
-fn trackers_hear_at_once_where_the_router_lets_peers_in() {
+fn a_port_mapping_is_announced_to_trackers_at_once() {
     let mut world = world(true, 140);
     assert_eq!(announced(&world), [HERE]);
     world.router_says(&Ok(mapping()));
@@ -70,7 +70,7 @@ fn trackers_hear_at_once_where_the_router_lets_peers_in() {
 }
 
 #[test]
-fn a_router_that_refuses_changes_nothing_and_is_shown() {
+fn a_refusing_router_is_shown_and_changes_nothing() {
     let mut world = world(true, 141);
     world.router_says(&Err(OpError { kind: OpErrorKind::Denied, message: "no gateway".into() }));
     world.run_for(Duration::from_secs(3));
@@ -80,7 +80,7 @@ fn a_router_that_refuses_changes_nothing_and_is_shown() {
 }
 
 #[test]
-fn a_router_is_asked_only_where_that_is_wanted() {
+fn a_router_is_asked_only_if_enabled() {
     let mut world = world(false, 142);
     assert_eq!(world.router_says(&Ok(mapping())), 0, "it was asked for no socket");
     assert_eq!(world.engine.snapshot(world.now).port_mapping, None);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_proto::io::OpErrorKind;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Intent, IntentReply, TorrentState};
@@ -27,8 +27,8 @@ fn show() -> Sample {
     torrent(PIECE, &files)
 }
 
-fn slow() -> Vec<Manner> {
-    vec![Manner::honest(512 << 10, 10); 2]
+fn slow() -> Vec<Behaviour> {
+    vec![Behaviour::honest(512 << 10, 10); 2]
 }
 
 fn path(path: &str) -> Vec<String> {
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Checks that all files are complete below this folder, and that no others exist.
-    fn lies_below(&self, folder: &str) {
+    fn check_all_below(&self, folder: &str) {
         let files = &self.sample.metainfo.files;
         let mut expected: Vec<String> =
             files.iter().map(|file| format!("{folder}{}", file.path.join("/"))).collect();
@@ -81,7 +81,7 @@ impl World {
 }
 
 #[test]
-fn it_moves_while_it_downloads_and_while_somebody_reads() {
+fn a_torrent_moves_during_download_and_playback() {
     for move_ms in [0, 1, 50, 3_000] {
         let mut world = World::with_torrent(film(), &slow(), 140);
         world.move_time = Duration::from_millis(move_ms);
@@ -90,7 +90,7 @@ fn it_moves_while_it_downloads_and_while_somebody_reads() {
         world.relocate(Some("e"), Some("films/new"), None);
         world.outcome().unwrap();
         world.finish("it arrives");
-        world.lies_below("e:/films/new/");
+        world.check_all_below("e:/films/new/");
         assert!(world.viewers[&request].done_at.is_some(), "{move_ms} ms: the viewer read on");
         assert!(world.received_bytes < (5 << 20), "{} bytes came", world.received_bytes);
         assert_eq!(world.view().lies_at, "films/new/film.mp4");
@@ -98,7 +98,7 @@ fn it_moves_while_it_downloads_and_while_somebody_reads() {
 }
 
 #[test]
-fn many_files_move_one_after_the_other_with_those_that_come_meanwhile() {
+fn files_move_one_by_one_including_those_created_meanwhile() {
     let mut world = World::with_torrent(show(), &slow(), 141);
     world.move_time = Duration::from_millis(300);
     world.run_for(Duration::from_millis(1_200));
@@ -112,11 +112,11 @@ fn many_files_move_one_after_the_other_with_those_that_come_meanwhile() {
     );
     world.finish("it arrives");
     world.run_for(Duration::from_secs(1));
-    world.lies_below("shows/");
+    world.check_all_below("shows/");
 }
 
 #[test]
-fn what_lies_there_already_is_in_the_way_and_nothing_happens() {
+fn an_existing_file_at_the_destination_prevents_the_move() {
     let mut world = World::with_torrent(show(), &slow(), 142);
     world.plant("shows/Sample/S1/15.mkv", b"mine");
     world.run_for(Duration::from_millis(1_200));
@@ -127,11 +127,11 @@ fn what_lies_there_already_is_in_the_way_and_nothing_happens() {
     assert_eq!((world.moves, world.read("shows/Sample/S1/15.mkv")), (0, Some(&b"mine"[..])));
     world.disk.remove(&path("shows/Sample/S1/15.mkv"));
     world.run_for(Duration::from_secs(1));
-    world.lies_below("");
+    world.check_all_below("");
 }
 
 #[test]
-fn what_can_not_be_moved_brings_the_others_back() {
+fn a_failed_move_brings_the_other_files_back() {
     for (kind, words) in [
         (OpErrorKind::Full, "the disk is full there"),
         (OpErrorKind::Denied, "can't be written"),
@@ -145,7 +145,7 @@ fn what_can_not_be_moved_brings_the_others_back() {
         world.relocate(Some("e"), None, None);
         world.outcome().unwrap();
         world.finish("it comes back");
-        world.lies_below("");
+        world.check_all_below("");
         let message = world.view().message.expect("it says why");
         assert!(message.contains(words) && message.contains("It stays where it was."), "{message}");
         assert_eq!(world.view().state, TorrentState::Complete);
@@ -154,7 +154,7 @@ fn what_can_not_be_moved_brings_the_others_back() {
 }
 
 #[test]
-fn what_can_neither_go_nor_come_back_stays_where_it_is_and_is_whole() {
+fn a_file_that_cannot_be_moved_back_stays_whole_where_it_is() {
     let mut world = World::with_torrent(show(), &slow(), 144);
     world.finish("it completes");
     world.disk.barred.insert(path("e:/Sample/S1/12.mkv"), OpErrorKind::Full);
@@ -176,11 +176,11 @@ fn what_can_neither_go_nor_come_back_stays_where_it_is_and_is_whole() {
     world.relocate(Some("e"), None, None);
     world.outcome().unwrap();
     world.finish("it arrives in the end");
-    world.lies_below("e:/");
+    world.check_all_below("e:/");
 }
 
 #[test]
-fn an_end_in_the_middle_of_a_move_loses_nothing() {
+fn a_crash_during_a_move_loses_nothing() {
     for after_ms in [0, 10, 100, 250, 600, 1_000] {
         let mut world = World::with_torrent(show(), &slow(), 145);
         world.finish("it completes");
@@ -192,13 +192,13 @@ fn an_end_in_the_middle_of_a_move_loses_nothing() {
         world.replace_engine();
         world.finish("the next engine brings it there");
         world.run_for(Duration::from_secs(2));
-        world.lies_below(if world.view().root == "e" { "e:/x/" } else { "" });
+        world.check_all_below(if world.view().root == "e" { "e:/x/" } else { "" });
         assert!(after_ms < 10 || world.view().root == "e", "{after_ms} ms: it had begun");
     }
 }
 
 #[test]
-fn a_daemon_that_goes_in_the_middle_of_a_move_loses_nothing() {
+fn a_lost_daemon_during_a_move_loses_nothing() {
     for after_ms in [1, 100, 250, 600] {
         let mut world = World::with_torrent(show(), &slow(), 146);
         world.move_time = Duration::from_millis(200);
@@ -213,12 +213,12 @@ fn a_daemon_that_goes_in_the_middle_of_a_move_loses_nothing() {
         assert!(world.verified() >= before);
         let there = if world.view().root == "e" { "e:/" } else { "" };
         world.run_for(Duration::from_secs(2));
-        world.lies_below(there);
+        world.check_all_below(there);
     }
 }
 
 #[test]
-fn a_new_name_for_all_of_it_and_for_one_file() {
+fn the_torrent_and_a_single_file_can_be_renamed() {
     let mut world = World::with_torrent(show(), &slow(), 147);
     world.finish("it completes");
     world.relocate(None, None, Some("The Show"));
@@ -246,7 +246,7 @@ fn a_new_name_for_all_of_it_and_for_one_file() {
 }
 
 #[test]
-fn names_that_can_not_be_are_refused() {
+fn impossible_names_are_refused() {
     let mut world = World::with_torrent(show(), &slow(), 148);
     world.finish("it completes");
     let mut check = |intent: Intent, words: &str| {
@@ -281,7 +281,7 @@ fn names_that_can_not_be_are_refused() {
 }
 
 #[test]
-fn a_check_and_a_move_wait_for_each_other() {
+fn a_check_and_a_move_exclude_each_other() {
     let mut world = World::with_torrent(show(), &slow(), 149);
     world.finish("it completes");
     world.lose_seeders();
@@ -290,12 +290,12 @@ fn a_check_and_a_move_wait_for_each_other() {
     world.run_for(Duration::from_millis(150));
     world.intend(Intent::Recheck { info_hash: world.info_hash() });
     world.finish("both are done");
-    world.lies_below("e:/");
+    world.check_all_below("e:/");
     assert!(world.digests >= 30, "{}", world.digests);
 }
 
 #[test]
-fn a_paused_torrent_moves_and_goes_on_from_there() {
+fn a_paused_torrent_moves_and_resumes_at_the_new_place() {
     let mut world = World::with_torrent(show(), &slow(), 150);
     world.move_time = Duration::from_millis(100);
     world.run_for(Duration::from_millis(1_200));
@@ -309,11 +309,11 @@ fn a_paused_torrent_moves_and_goes_on_from_there() {
     world.intend(Intent::Resume { info_hash: world.info_hash() });
     world.finish("it goes on");
     world.run_for(Duration::from_secs(1));
-    world.lies_below("e:/");
+    world.check_all_below("e:/");
 }
 
 #[test]
-fn a_torrent_that_is_removed_while_it_moves_leaves_what_was_there_before_and_nothing_else() {
+fn removal_during_a_move_leaves_only_earlier_files() {
     for after_ms in [0, 1, 100, 250, 500, 2_000] {
         let mut world = World::new(show(), &slow(), 151);
         let before = world.sample.file(1).to_vec();
@@ -339,7 +339,7 @@ fn a_torrent_that_is_removed_while_it_moves_leaves_what_was_there_before_and_not
 }
 
 #[test]
-fn a_path_of_its_own_is_refused_and_nothing_is_made() {
+fn an_absolute_path_is_refused_and_nothing_created() {
     let mut world = World::with_torrent(film(), &slow(), 199);
     world.run_for(Duration::from_secs(10));
     for folder in ["/mnt/films", "~/films", "C:\\films", "d:", "\\\\server\\films"] {

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Intent, IntentReply, TorrentState};
 
 const PIECE: u32 = 64 << 10;
 
-fn fast() -> Vec<Manner> {
-    vec![Manner::honest(4 << 20, 10); 2]
+fn fast() -> Vec<Behaviour> {
+    vec![Behaviour::honest(4 << 20, 10); 2]
 }
 
 /// Returns a torrent of three files; the second shares pieces with both others.
@@ -62,7 +62,7 @@ impl World {
 }
 
 #[test]
-fn one_right_piece_gives_no_right_to_a_file() {
+fn one_matching_piece_does_not_make_a_file_ours() {
     // Another user file that starts with the torrent's bytes.
     let mut world = World::new(torrent(16 << 10, &[("diary.txt", 100_000)]), &fast(), 180);
     let mut diary = world.sample.file(0).to_vec();
@@ -80,7 +80,7 @@ fn one_right_piece_gives_no_right_to_a_file() {
 }
 
 #[test]
-fn what_is_right_in_a_file_of_others_is_copied_and_not_fetched() {
+fn valid_pieces_of_an_existing_file_are_copied_not_downloaded() {
     let mut world = World::new(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 181);
     let mut other = world.sample.file(0).to_vec();
     other[3 << 20..].fill(0);
@@ -93,7 +93,7 @@ fn what_is_right_in_a_file_of_others_is_copied_and_not_fetched() {
 }
 
 #[test]
-fn one_conflict_leaves_the_other_files_their_names_and_their_folder() {
+fn one_conflict_renames_only_one_file() {
     for length in [500_000, 499_999, 0] {
         let mut world = World::new(three(), &fast(), 182);
         world.plant("Sample/b.mkv", &vec![7; length]);
@@ -105,7 +105,7 @@ fn one_conflict_leaves_the_other_files_their_names_and_their_folder() {
 }
 
 #[test]
-fn a_complete_file_is_used_where_it_lies_and_never_written() {
+fn a_complete_existing_file_is_used_in_place_and_never_written() {
     let mut world = World::new(three(), &fast(), 183);
     let own = world.sample.file(1).to_vec();
     world.plant("Sample/b.mkv", &own);
@@ -121,7 +121,7 @@ fn a_complete_file_is_used_where_it_lies_and_never_written() {
 }
 
 #[test]
-fn a_file_whose_shared_piece_is_wrong_is_not_what_it_seemed_and_nobody_is_banned_for_it() {
+fn an_existing_file_with_a_wrong_shared_piece_is_not_used_and_bans_no_peer() {
     let mut world = World::new(three(), &fast(), 184);
     let mut own = world.sample.file(1).to_vec();
     own[3] ^= 1;
@@ -153,7 +153,7 @@ fn a_file_smaller_than_a_piece_is_proved_by_its_neighbour() {
 }
 
 #[test]
-fn a_person_may_go_on_in_the_file_that_was_there() {
+fn the_user_can_continue_in_an_existing_file() {
     for is_early in [true, false] {
         let mut world = World::new(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 186);
         let mut other = world.sample.file(0).to_vec();
@@ -184,7 +184,7 @@ fn a_person_may_go_on_in_the_file_that_was_there() {
 }
 
 #[test]
-fn a_file_that_takes_the_place_of_ours_is_left_alone() {
+fn a_file_that_replaces_ours_is_not_touched() {
     for is_linked in [true, false] {
         let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 187);
         world.run_for(Duration::from_millis(400));
@@ -211,7 +211,7 @@ fn a_file_that_takes_the_place_of_ours_is_left_alone() {
 }
 
 #[test]
-fn removing_spares_a_file_that_took_the_place_of_ours() {
+fn removal_spares_a_file_that_replaced_ours() {
     let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 1 << 20)]), &fast(), 188);
     world.completes();
     let now = world.now;
@@ -230,7 +230,7 @@ impl World {
 }
 
 #[test]
-fn a_file_that_took_the_place_of_ours_is_not_moved_with_the_torrent() {
+fn a_file_that_replaced_ours_is_not_moved_with_the_torrent() {
     let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 1 << 20)]), &fast(), 201);
     world.completes();
     let now = world.now;
@@ -244,7 +244,7 @@ fn a_file_that_took_the_place_of_ours_is_not_moved_with_the_torrent() {
 }
 
 #[test]
-fn what_is_missing_is_an_error_and_not_fetched_and_comes_back_by_itself() {
+fn a_missing_file_is_an_error_until_it_returns() {
     for is_restarted in [true, false] {
         let mut world = World::with_torrent(three(), &fast(), 189);
         world.completes();
@@ -277,7 +277,7 @@ fn what_is_missing_is_an_error_and_not_fetched_and_comes_back_by_itself() {
 }
 
 #[test]
-fn what_is_missing_is_fetched_again_when_a_person_has_it_checked() {
+fn a_missing_file_is_downloaded_again_after_a_check() {
     let mut world = World::with_torrent(three(), &fast(), 190);
     world.completes();
     world.run_for(Duration::from_secs(10));
@@ -290,8 +290,8 @@ fn what_is_missing_is_fetched_again_when_a_person_has_it_checked() {
 }
 
 #[test]
-fn a_disk_that_is_away_stops_it_and_loses_nothing() {
-    let mut world = World::with_torrent(three(), &[Manner::honest(600 << 10, 10)], 191);
+fn a_disconnected_disk_stops_the_torrent_and_loses_nothing() {
+    let mut world = World::with_torrent(three(), &[Behaviour::honest(600 << 10, 10)], 191);
     world.run_for(Duration::from_secs(2));
     let before = world.verified();
     assert!(before > 0);
@@ -304,8 +304,8 @@ fn a_disk_that_is_away_stops_it_and_loses_nothing() {
 }
 
 #[test]
-fn a_disk_that_does_not_tell_files_apart_is_hashed_before_it_is_trusted() {
-    let mut world = World::new(three(), &[Manner::honest(600 << 10, 10)], 192);
+fn files_without_identities_are_hashed_before_they_are_trusted() {
+    let mut world = World::new(three(), &[Behaviour::honest(600 << 10, 10)], 192);
     world.disk.is_indistinct = true;
     world.add();
     world.run_for(Duration::from_secs(2));
@@ -318,7 +318,7 @@ fn a_disk_that_does_not_tell_files_apart_is_hashed_before_it_is_trusted() {
 }
 
 #[test]
-fn names_that_a_disk_takes_for_one_are_two_files() {
+fn names_equal_but_for_case_become_two_files() {
     let sample = || torrent(PIECE, &[("Film.mkv", 200_000), ("film.mkv", 200_000)]);
     for ignores_case in [true, false] {
         let mut world = World::new(sample(), &fast(), 193);
@@ -340,7 +340,7 @@ fn names_that_a_disk_takes_for_one_are_two_files() {
 }
 
 #[test]
-fn names_that_a_disk_refuses_are_changed_and_no_others() {
+fn only_names_that_the_disk_refuses_are_changed() {
     for refuses in [vec![], vec![':', '?']] {
         let is_changed = !refuses.is_empty();
         let mut world =
@@ -354,7 +354,7 @@ fn names_that_a_disk_refuses_are_changed_and_no_others() {
 }
 
 #[test]
-fn a_disk_that_takes_no_name_is_said_and_not_tried_without_end() {
+fn a_disk_that_refuses_every_name_is_reported_and_not_retried_forever() {
     let mut world = World::new(torrent(PIECE, &[("film.mkv", 200_000)]), &fast(), 195);
     world.disk.refuses = vec!['f'];
     world.add();
@@ -365,7 +365,7 @@ fn a_disk_that_takes_no_name_is_said_and_not_tried_without_end() {
 }
 
 #[test]
-fn the_search_for_a_name_ends() {
+fn the_search_for_a_free_name_is_bounded() {
     let mut world = World::new(torrent(PIECE, &[("film.mkv", 200_000)]), &fast(), 196);
     world.plant("film.mkv", b"x");
     for number in 2..150 {
@@ -378,7 +378,7 @@ fn the_search_for_a_name_ends() {
 }
 
 #[test]
-fn a_run_without_memory_uses_what_the_one_before_it_left_under_a_number() {
+fn a_run_without_state_uses_the_numbered_files_of_the_previous_run() {
     let mut world = World::new(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 199);
     let mut half = world.sample.file(0).to_vec();
     half[2 << 20..].fill(0);
@@ -399,7 +399,7 @@ fn a_run_without_memory_uses_what_the_one_before_it_left_under_a_number() {
 }
 
 #[test]
-fn two_torrents_of_one_name_keep_apart() {
+fn two_torrents_of_one_name_use_different_files() {
     let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 300_000)]), &fast(), 197);
     world.completes();
     let first = world.read("film.mp4").unwrap().to_vec();
@@ -411,7 +411,7 @@ fn two_torrents_of_one_name_keep_apart() {
 }
 
 #[test]
-fn empty_files_are_there_before_it_is_called_complete() {
+fn empty_files_exist_before_the_torrent_is_complete() {
     let names: Vec<String> = (0..5_000).map(|file| format!("{file}.txt")).collect();
     let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 0)).collect();
     let mut world = World::new(torrent(PIECE, &files), &[], 198);

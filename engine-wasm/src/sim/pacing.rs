@@ -3,20 +3,20 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::torrent;
 use crate::view::{Intent, TorrentState};
 
 const FILM: usize = 8 << 20;
 
-fn film(manner: Manner, seed: u8) -> World {
-    World::with_torrent(torrent(64 << 10, &[("film.mp4", FILM)]), &[manner], seed)
+fn film(behaviour: Behaviour, seed: u8) -> World {
+    World::with_torrent(torrent(64 << 10, &[("film.mp4", FILM)]), &[behaviour], seed)
 }
 
 #[test]
-fn the_remaining_time_is_told_and_comes_true() {
-    let mut world = film(Manner::honest(512 << 10, 10), 230);
+fn the_remaining_time_is_shown_and_accurate() {
+    let mut world = film(Behaviour::honest(512 << 10, 10), 230);
     world.run_for(Duration::from_secs(6));
     let (eta, at) = (world.view().eta_s.expect("it is known"), world.now);
     assert!((8..=14).contains(&eta), "{eta} s");
@@ -28,15 +28,17 @@ fn the_remaining_time_is_told_and_comes_true() {
 }
 
 #[test]
-fn a_peer_that_freezes_makes_a_stall_and_no_remaining_time_of_hours() {
+fn a_frozen_peer_shows_a_stall_not_a_huge_remaining_time() {
     let half = u32::try_from(FILM / 2 / (16 << 10)).unwrap();
-    let mut world = film(Manner { stalls_after: Some(half), ..Manner::honest(512 << 10, 10) }, 231);
+    let mut world =
+        film(Behaviour { stalls_after: Some(half), ..Behaviour::honest(512 << 10, 10) }, 231);
     world.run_for(Duration::from_secs(8));
     assert!(world.view().eta_s.is_some() && !world.view().stalled);
     let frozen = world.run_until_within(Duration::from_secs(60), |world| world.view().stalled);
     assert!(frozen.is_some(), "{:?}", world.view());
     assert_eq!(world.view().eta_s, None);
-    let mut world = film(Manner { stalls_after: Some(half), ..Manner::honest(512 << 10, 10) }, 232);
+    let mut world =
+        film(Behaviour { stalls_after: Some(half), ..Behaviour::honest(512 << 10, 10) }, 232);
     for _ in 0..40 {
         world.run_for(Duration::from_millis(500));
         assert!(world.view().eta_s.is_none_or(|eta| eta < 60), "{:?}", world.view().eta_s);
@@ -45,7 +47,7 @@ fn a_peer_that_freezes_makes_a_stall_and_no_remaining_time_of_hours() {
 
 #[test]
 fn a_paused_torrent_has_no_rate_at_once() {
-    let mut world = film(Manner::honest(512 << 10, 10), 233);
+    let mut world = film(Behaviour::honest(512 << 10, 10), 233);
     world.run_for(Duration::from_secs(5));
     assert!(world.view().down_rate_bps > 0);
     world.intend(Intent::Pause { info_hash: world.info_hash() });
@@ -55,7 +57,7 @@ fn a_paused_torrent_has_no_rate_at_once() {
 }
 
 #[test]
-fn nobody_is_no_stall() {
+fn without_peers_no_stall_is_shown() {
     let mut world = World::with_torrent(torrent(64 << 10, &[("film.mp4", FILM)]), &[], 234);
     world.run_for(Duration::from_secs(60));
     assert!(!world.view().stalled);

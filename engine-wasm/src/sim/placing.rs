@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seeder::{Describes, Manner};
+use super::seeder::{Behaviour, Describes};
 use super::world::World;
 use crate::engine::Config;
 use crate::metainfo::testing::{Sample, torrent};
@@ -15,7 +15,7 @@ fn films() -> Sample {
 
 fn asking(seed: u8) -> World {
     let config = Config { start_at_once: false, ..Config::default() };
-    World::configured(config, films(), &[Manner::honest(4 << 20, 10)], seed)
+    World::configured(config, films(), &[Behaviour::honest(4 << 20, 10)], seed)
 }
 
 fn decision(world: &World, choice: Choice, root: &str) -> Intent {
@@ -28,7 +28,7 @@ fn decision(world: &World, choice: Choice, root: &str) -> Intent {
 }
 
 #[test]
-fn what_is_decided_about_lies_in_the_chosen_folder() {
+fn a_decided_torrent_lies_in_the_chosen_folder() {
     for choice in [Choice::Download, Choice::Watch] {
         let mut world = asking(220);
         world.add();
@@ -53,7 +53,7 @@ fn what_is_decided_about_lies_in_the_chosen_folder() {
 }
 
 #[test]
-fn a_decision_whose_folder_is_refused_is_none() {
+fn a_decision_with_an_invalid_folder_is_rejected() {
     let mut world = asking(221);
     world.add();
     world.run_for(Duration::from_secs(3));
@@ -70,8 +70,8 @@ fn a_decision_whose_folder_is_refused_is_none() {
 }
 
 #[test]
-fn a_torrent_in_a_folder_that_was_set_aside_says_where_it_lies_and_can_be_renamed_there() {
-    let mut world = World::with_torrent(films(), &[Manner::honest(4 << 20, 10)], 226);
+fn a_torrent_in_a_retired_folder_shows_its_folder_and_can_be_renamed() {
+    let mut world = World::with_torrent(films(), &[Behaviour::honest(4 << 20, 10)], 226);
     world.run_for(Duration::from_secs(20));
     assert_eq!(world.view().path, "/Downloads/Sample");
     world.unlink();
@@ -87,10 +87,10 @@ fn a_torrent_in_a_folder_that_was_set_aside_says_where_it_lies_and_can_be_rename
 }
 
 #[test]
-fn a_link_whose_files_are_not_known_is_put_nowhere() {
+fn a_magnet_link_without_metadata_cannot_be_moved() {
     let config = Config { start_at_once: false, ..Config::default() };
     let mut world =
-        World::configured(config, films(), &[Manner::describing(Describes::Honestly)], 222);
+        World::configured(config, films(), &[Behaviour::describing(Describes::Honestly)], 222);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddMagnet { uri: world.magnet() });
     world.intend(decision(&world, Choice::Download, "e"));
@@ -103,8 +103,8 @@ fn a_link_whose_files_are_not_known_is_put_nowhere() {
 }
 
 #[test]
-fn who_is_gone_has_no_place_in_the_queue_any_more() {
-    let mut world = World::with_torrent(films(), &[Manner::honest(4 << 20, 10)], 223);
+fn removed_torrents_leave_the_queue() {
+    let mut world = World::with_torrent(films(), &[Behaviour::honest(4 << 20, 10)], 223);
     world.intend(Intent::MoveInQueue { info_hash: world.info_hash(), to: QueueMove::Top });
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.keys("queue"), 1);
@@ -114,7 +114,7 @@ fn who_is_gone_has_no_place_in_the_queue_any_more() {
 }
 
 #[test]
-fn a_tracker_that_was_taken_away_stays_away_when_its_link_comes_again() {
+fn a_removed_tracker_stays_removed_when_the_magnet_link_is_added_again() {
     let mut world = World::new(films(), &[], 224);
     world.run_for(Duration::from_millis(10));
     let link = format!(

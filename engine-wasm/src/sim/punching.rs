@@ -45,7 +45,7 @@ fn meet(relay: Config, seed: u8) -> (bool, Engines) {
 }
 
 #[test]
-fn two_behind_routers_come_together_through_a_third() {
+fn two_engines_behind_routers_connect_through_a_relay() {
     for seed in 180..184 {
         let (done, engines) = meet(config(true, true), seed);
         assert!(done && engines.is_right(2), "seed {seed}: {:?}", engines.view(2));
@@ -56,7 +56,7 @@ fn two_behind_routers_come_together_through_a_third() {
 }
 
 #[test]
-fn without_a_third_that_helps_they_do_not() {
+fn without_a_relay_they_do_not_connect() {
     for seed in 180..182 {
         let (done, engines) = meet(config(false, true), seed);
         assert!(!done && engines.connected.contains(&(2, 1)), "seed {seed}");
@@ -124,7 +124,7 @@ fn at(port: u16) -> SocketAddr {
 }
 
 #[test]
-fn a_relay_tells_both_or_says_why_not() {
+fn a_relay_informs_both_peers_or_answers_with_an_error() {
     let mut engines = alone(torrent(256 << 10, FILES), config(true, true), 186);
     let asker = stranger(&mut engines, 1001, true);
     let target = stranger(&mut engines, 1002, true);
@@ -149,7 +149,7 @@ fn a_relay_tells_both_or_says_why_not() {
 }
 
 #[test]
-fn a_flood_of_rendezvous_is_a_trickle_at_its_target_and_then_ends() {
+fn a_flood_of_rendezvous_is_throttled_and_then_disconnected() {
     let mut engines = alone(torrent(256 << 10, FILES), config(true, true), 187);
     let target = stranger(&mut engines, 1002, true);
     let asker = stranger(&mut engines, 1001, true);
@@ -167,7 +167,7 @@ fn a_flood_of_rendezvous_is_a_trickle_at_its_target_and_then_ends() {
 }
 
 #[test]
-fn a_stranger_who_has_us_dial_others_is_believed_now_and_then() {
+fn connect_messages_from_one_peer_are_throttled() {
     let mut engines = alone(torrent(256 << 10, FILES), config(true, true), 188);
     let stranger = stranger(&mut engines, 1001, true);
     for host in 0..200 {
@@ -191,7 +191,7 @@ fn a_stranger_who_has_us_dial_others_is_believed_now_and_then() {
 }
 
 #[test]
-fn nobody_is_dialled_who_is_here_or_where_nobody_can_be() {
+fn connected_peers_and_impossible_addresses_are_not_dialled() {
     let mut engines = alone(torrent(256 << 10, FILES), config(true, true), 189);
     let stranger = stranger(&mut engines, 1001, true);
     for addr in [at(1001), "224.0.0.1:5".parse().unwrap(), "10.1.1.1:0".parse().unwrap()] {
@@ -201,7 +201,7 @@ fn nobody_is_dialled_who_is_here_or_where_nobody_can_be() {
 }
 
 #[test]
-fn there_is_no_room_for_more_connections_than_are_allowed() {
+fn punching_respects_the_connection_limit() {
     let config = Config { max_connections: 1, ..config(true, true) };
     let mut engines = alone(torrent(256 << 10, FILES), config, 190);
     let stranger = stranger(&mut engines, 1001, true);
@@ -210,7 +210,7 @@ fn there_is_no_room_for_more_connections_than_are_allowed() {
 }
 
 #[test]
-fn it_is_offered_where_there_is_utp_and_peers_may_name_others() {
+fn hole_punching_is_offered_only_with_utp_and_peer_exchange() {
     let check = |sample: Sample, config: Config, expected: bool| {
         let mut engines = alone(sample, config.clone(), 191);
         let stranger = stranger(&mut engines, 1001, true);
@@ -232,7 +232,7 @@ fn it_is_offered_where_there_is_utp_and_peers_may_name_others() {
 }
 
 #[test]
-fn a_peer_that_can_be_had_so_is_named_so() {
+fn peer_exchange_flags_peers_that_support_hole_punching() {
     let mut engines =
         Engines::configured(torrent(256 << 10, FILES), &[MIB; 3], 192, |_| config(true, true));
     engines.routers.behind = [2].into();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scenarios::{film, finish, four};
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::torrent;
 use crate::view::Intent;
@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 const MIB_USIZE: usize = 1 << 20;
 
 #[test]
-fn a_lost_daemon_costs_no_verified_piece() {
+fn a_lost_daemon_loses_no_verified_piece() {
     let mut world = World::with_torrent(film(20), &four(), 10);
     world.run_for(Duration::from_secs(3));
     let before = world.verified();
@@ -26,7 +26,7 @@ fn a_lost_daemon_costs_no_verified_piece() {
 }
 
 #[test]
-fn a_new_engine_goes_on_where_the_old_one_died() {
+fn a_new_engine_continues_after_a_crash() {
     let mut world = World::with_torrent(film(20), &four(), 11);
     for _ in 0..4 {
         world.run_for(Duration::from_millis(1_300));
@@ -39,9 +39,9 @@ fn a_new_engine_goes_on_where_the_old_one_died() {
 }
 
 #[test]
-fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
+fn a_crash_during_verification_loses_nothing() {
     // So fast that a piece is begun and verified before any record can name it.
-    let fast = vec![Manner::honest(20 * MIB, 1); 2];
+    let fast = vec![Behaviour::honest(20 * MIB, 1); 2];
     let mut world =
         World::with_torrent(torrent(64 << 10, &[("film.mp4", 20 * MIB_USIZE)]), &fast, 22);
     for part in 1..=10 {
@@ -58,7 +58,7 @@ fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
 }
 
 #[test]
-fn what_was_changed_on_disk_is_found_before_it_is_granted() {
+fn a_change_on_disk_is_found_before_a_grant() {
     let mut world = World::with_torrent(film(8), &four(), 12);
     finish(&mut world, 30, "it completes");
     world.vandalise(3 * MIB_USIZE);
@@ -72,7 +72,7 @@ fn what_was_changed_on_disk_is_found_before_it_is_granted() {
 }
 
 #[test]
-fn what_was_granted_of_a_changed_file_is_revoked() {
+fn grants_of_a_changed_file_are_revoked() {
     let mut world = World::with_torrent(film(8), &four(), 26);
     finish(&mut world, 30, "it completes");
     world.run_for(Duration::from_secs(10));
@@ -89,7 +89,7 @@ fn what_was_granted_of_a_changed_file_is_revoked() {
 }
 
 #[test]
-fn what_a_check_by_hand_finds_wrong_is_revoked() {
+fn grants_that_a_check_disproves_are_revoked() {
     let mut world = World::with_torrent(film(8), &four(), 27);
     finish(&mut world, 30, "it completes");
     world.run_for(Duration::from_secs(10));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seeder::{Describes, Manner};
+use super::seeder::{Behaviour, Describes};
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Intent, IntentReply, Sentence, TorrentState};
@@ -13,8 +13,8 @@ fn three() -> Sample {
     torrent(PIECE, &[("a.mkv", 600_000), ("b.mkv", 500_000), ("empty", 0)])
 }
 
-fn fast() -> Vec<Manner> {
-    vec![Manner::honest(4 << 20, 10); 2]
+fn fast() -> Vec<Behaviour> {
+    vec![Behaviour::honest(4 << 20, 10); 2]
 }
 
 impl World {
@@ -33,7 +33,7 @@ impl World {
 }
 
 #[test]
-fn at_any_moment_of_its_beginning() {
+fn removal_at_any_moment_of_the_start_leaves_no_file() {
     for after_us in (0..4_000).step_by(100).chain([10_000, 50_000, 200_000, 1_000_000]) {
         let mut world = World::with_torrent(three(), &fast(), 160);
         world.run_for(Duration::from_micros(after_us));
@@ -43,7 +43,7 @@ fn at_any_moment_of_its_beginning() {
 }
 
 #[test]
-fn while_it_is_being_checked() {
+fn removal_during_a_check() {
     for after_us in [0, 300, 500, 700, 1_500] {
         let mut world = World::with_torrent(three(), &fast(), 161);
         world.run_for(Duration::from_secs(10));
@@ -56,7 +56,7 @@ fn while_it_is_being_checked() {
 }
 
 #[test]
-fn while_what_lay_there_before_is_compared_and_after_it_was_adopted() {
+fn removal_while_existing_files_are_compared_and_after_adoption() {
     for after_us in [0, 300, 500, 700, 900, 2_000, 2_000_000] {
         let mut world = World::new(three(), &fast(), 162);
         let own = world.sample.file(0).to_vec();
@@ -70,7 +70,7 @@ fn while_what_lay_there_before_is_compared_and_after_it_was_adopted() {
 }
 
 #[test]
-fn a_strangers_files_of_the_same_name_are_never_touched() {
+fn removal_never_touches_other_files_of_the_same_name() {
     for after_us in [0, 500, 1_000, 2_000, 2_000_000] {
         let mut world = World::new(three(), &fast(), 163);
         world.plant("Sample/a.mkv", &[7; 600_000]);
@@ -83,9 +83,9 @@ fn a_strangers_files_of_the_same_name_are_never_touched() {
 }
 
 #[test]
-fn before_it_is_described() {
+fn removal_before_the_metadata_arrives() {
     for after_ms in [0, 10, 50, 100] {
-        let describing = Manner::describing(Describes::Honestly);
+        let describing = Behaviour::describing(Describes::Honestly);
         let mut world = World::with_magnet(three(), &[describing], 164);
         world.plant("Sample/a.mkv", b"mine");
         world.run_for(Duration::from_millis(after_ms));
@@ -95,7 +95,7 @@ fn before_it_is_described() {
 }
 
 #[test]
-fn without_its_data_which_is_used_when_it_comes_again() {
+fn removal_without_data_lets_the_data_be_reused() {
     let mut world = World::with_torrent(three(), &fast(), 165);
     world.run_for(Duration::from_secs(10));
     world.remove(false);
@@ -111,7 +111,7 @@ fn without_its_data_which_is_used_when_it_comes_again() {
 }
 
 #[test]
-fn not_while_the_daemon_is_away() {
+fn removal_waits_for_the_daemon() {
     let mut world = World::with_torrent(three(), &fast(), 166);
     world.run_for(Duration::from_secs(5));
     world.unlink();
@@ -134,7 +134,7 @@ fn refusal(world: &World) -> &str {
 }
 
 #[test]
-fn what_can_not_be_deleted_keeps_it_until_it_can() {
+fn a_torrent_stays_until_its_files_can_be_deleted() {
     let mut world = World::with_torrent(three(), &fast(), 167);
     world.run_for(Duration::from_secs(10));
     world.disk.is_read_only = true;
@@ -157,7 +157,7 @@ fn what_can_not_be_deleted_keeps_it_until_it_can() {
 }
 
 #[test]
-fn what_was_deleted_before_the_trouble_is_not_taken_for_proven() {
+fn files_deleted_before_a_failed_removal_are_no_longer_verified() {
     let mut world = World::with_torrent(three(), &fast(), 168);
     world.run_for(Duration::from_secs(10));
     let path = |name: &str| vec!["Sample".to_owned(), name.to_owned()];
@@ -175,7 +175,7 @@ fn what_was_deleted_before_the_trouble_is_not_taken_for_proven() {
 }
 
 #[test]
-fn nobody_else_does_anything_with_it_meanwhile() {
+fn other_intents_are_refused_during_removal() {
     let mut world = World::with_torrent(three(), &fast(), 169);
     world.run_for(Duration::from_secs(10));
     let info_hash = world.info_hash();
@@ -199,7 +199,7 @@ fn nobody_else_does_anything_with_it_meanwhile() {
 }
 
 #[test]
-fn a_daemon_that_goes_in_the_middle_of_it_leaves_a_torrent_that_can_be_removed_again() {
+fn a_daemon_lost_during_removal_leaves_a_removable_torrent() {
     let mut world = World::with_torrent(three(), &fast(), 170);
     world.run_for(Duration::from_secs(10));
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
@@ -215,7 +215,7 @@ fn a_daemon_that_goes_in_the_middle_of_it_leaves_a_torrent_that_can_be_removed_a
 }
 
 #[test]
-fn another_file_in_the_place_of_ours_is_left_alone_and_named() {
+fn removal_spares_and_reports_a_file_that_replaced_ours() {
     let mut world = World::with_torrent(three(), &fast(), 171);
     world.run_for(Duration::from_secs(10));
     let now = world.now;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::bitfield::Bitfield;
 use crate::metainfo::testing::{Sample, torrent};
@@ -17,8 +17,8 @@ pub(super) fn film(mib: usize) -> Sample {
 }
 
 /// Four seeders of 1 MiB/s, 50 ms away.
-pub(super) fn four() -> Vec<Manner> {
-    vec![Manner::honest(MIB, 50); 4]
+pub(super) fn four() -> Vec<Behaviour> {
+    vec![Behaviour::honest(MIB, 50); 4]
 }
 
 pub(super) fn finish(world: &mut World, within_s: u64, what: &str) {
@@ -41,7 +41,7 @@ fn a_torrent_is_downloaded_at_the_rate_of_its_seeders() {
 }
 
 #[test]
-fn a_film_starts_near_the_floor_of_its_swarm() {
+fn a_film_starts_near_the_minimum_time_of_its_swarm() {
     let mut world = World::with_torrent(film(40), &four(), 2);
     let request = world.ask(0, 0, 40 * MIB - 1);
     let took = world.run_until_within(Duration::from_secs(10), |world| {
@@ -54,7 +54,7 @@ fn a_film_starts_near_the_floor_of_its_swarm() {
 }
 
 #[test]
-fn a_seek_is_near_the_floor_of_its_swarm() {
+fn a_seek_takes_near_the_minimum_time_of_its_swarm() {
     let mut world = World::with_torrent(film(100), &four(), 3);
     let mut request = world.ask(0, 0, 100 * MIB - 1);
     world.run_for(Duration::from_secs(3));
@@ -75,7 +75,7 @@ fn a_seek_is_near_the_floor_of_its_swarm() {
 
 /// Plays a film from one seeder; returns its share of the line after the first seconds, and its
 /// longest queue.
-fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
+fn watched(seeder: Behaviour, seed: u8) -> (f64, usize) {
     let rate_bps = seeder.rate_bps;
     let mut world = World::with_torrent(film(100), &[seeder], seed);
     world.ask(0, 0, 100 * MIB - 1);
@@ -92,9 +92,9 @@ fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
 #[test]
 fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
     for (pulse_ms, rtt_ms) in [(500, 20), (500, 100), (250, 20), (700, 40)] {
-        let pulsing = Manner {
+        let pulsing = Behaviour {
             pulse: Some(Duration::from_millis(pulse_ms)),
-            ..Manner::honest(2 * MIB, rtt_ms)
+            ..Behaviour::honest(2 * MIB, rtt_ms)
         };
         let (share, _) = watched(pulsing, 23);
         assert!(share > 0.9, "{share} of its line with a pulse of {pulse_ms} ms, {rtt_ms} ms away");
@@ -104,7 +104,7 @@ fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
 #[test]
 fn a_steady_seeder_keeps_a_short_queue_while_somebody_watches() {
     for rtt_ms in [5, 50, 150] {
-        let (share, longest) = watched(Manner::honest(2 * MIB, rtt_ms), 24);
+        let (share, longest) = watched(Behaviour::honest(2 * MIB, rtt_ms), 24);
         assert!(share > 0.99, "{share} of its line, {rtt_ms} ms away");
         // A tenth of a second is 13 blocks.
         assert!(longest <= 16, "{longest} requests wait, {rtt_ms} ms away");
@@ -112,7 +112,7 @@ fn a_steady_seeder_keeps_a_short_queue_while_somebody_watches() {
 }
 
 #[test]
-fn a_player_that_asks_part_by_part_is_never_starved() {
+fn a_player_that_requests_part_by_part_is_never_starved() {
     let mut world = World::with_torrent(film(30), &four(), 4);
     for part in 0..30 {
         let request = world.ask(0, part * MIB, (part + 1) * MIB - 1);
@@ -128,8 +128,8 @@ fn a_player_that_asks_part_by_part_is_never_starved() {
 /// Every seek cancels requests and repeats most of them: a rejection of a cancelled request must
 /// not count against its repetition.
 #[test]
-fn a_seeder_that_rejects_what_was_taken_back_is_not_taken_for_one_that_gives_nothing() {
-    let mut world = World::with_torrent(film(200), &[Manner::honest(40 * MIB, 20)], 25);
+fn rejections_of_cancelled_requests_do_not_count_against_a_seeder() {
+    let mut world = World::with_torrent(film(200), &[Behaviour::honest(40 * MIB, 20)], 25);
     world.run_for(Duration::from_secs(1));
     for jump in [150, 20, 180, 60, 120, 90] {
         let request = world.ask(0, jump * MIB, 200 * MIB - 1);
@@ -153,8 +153,8 @@ fn bytes_outside_the_file_are_refused() {
 }
 
 #[test]
-fn a_lone_liar_is_dropped_and_gives_nothing() {
-    let liar = Manner { corrupts_every: 1, ..Manner::honest(MIB, 10) };
+fn a_lone_liar_is_dropped_and_no_piece_is_accepted() {
+    let liar = Behaviour { corrupts_every: 1, ..Behaviour::honest(MIB, 10) };
     let mut world = World::with_torrent(film(4), &[liar], 6);
     let request = world.ask(0, 0, 4 * MIB - 1);
     world.run_for(Duration::from_secs(60));
@@ -164,7 +164,7 @@ fn a_lone_liar_is_dropped_and_gives_nothing() {
 }
 
 #[test]
-fn a_liar_among_the_honest_is_found_and_nobody_else_is_blamed() {
+fn a_liar_among_honest_peers_is_the_only_one_banned() {
     let mut seeders = four();
     seeders[2].corrupts_every = 3;
     let mut world = World::with_torrent(film(20), &seeders, 7);
@@ -179,7 +179,7 @@ fn a_liar_among_the_honest_is_found_and_nobody_else_is_blamed() {
 }
 
 #[test]
-fn a_seeder_that_stalls_does_not_hold_up_the_viewer() {
+fn a_stalled_seeder_does_not_delay_the_viewer() {
     let mut seeders = four();
     seeders[0].stalls_after = Some(10);
     let mut world = World::with_torrent(film(20), &seeders, 8);
@@ -193,14 +193,14 @@ fn a_seeder_that_stalls_does_not_hold_up_the_viewer() {
 }
 
 #[test]
-fn chokes_hang_ups_and_partial_seeders_are_lived_with() {
+fn a_download_survives_chokes_disconnects_and_partial_seeders() {
     let mut pieces = Bitfield::new(20);
     (0..12).for_each(|piece| pieces.set(piece));
     for fast in [true, false] {
         let seeders = [
-            Manner { chokes_every: Some(30), fast, ..Manner::honest(2 * MIB, 20) },
-            Manner { hangs_up_after: Some(50), fast, ..Manner::honest(MIB, 5) },
-            Manner { pieces: Some(pieces.clone()), fast, ..Manner::honest(4 * MIB, 80) },
+            Behaviour { chokes_every: Some(30), fast, ..Behaviour::honest(2 * MIB, 20) },
+            Behaviour { hangs_up_after: Some(50), fast, ..Behaviour::honest(MIB, 5) },
+            Behaviour { pieces: Some(pieces.clone()), fast, ..Behaviour::honest(4 * MIB, 80) },
         ];
         let mut world = World::with_torrent(film(20), &seeders, 9);
         world.ask(0, 3 * MIB, 20 * MIB - 1);
@@ -231,19 +231,19 @@ fn chaos_ends_well() {
     for seed in seeds {
         println!("SIM_SEED={seed}");
         let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-        let mut seeders = vec![Manner::honest(MIB, 30)];
+        let mut seeders = vec![Behaviour::honest(MIB, 30)];
         for _ in 0..rng.random_range(1..6) {
-            let mut manner =
-                Manner::honest(rng.random_range(20_000..4 * MIB), rng.random_range(1..300));
-            manner.fast = rng.random_bool(0.7);
+            let mut behaviour =
+                Behaviour::honest(rng.random_range(20_000..4 * MIB), rng.random_range(1..300));
+            behaviour.fast = rng.random_bool(0.7);
             match rng.random_range(0..6) {
-                0 => manner.corrupts_every = rng.random_range(1..20),
-                1 => manner.stalls_after = Some(rng.random_range(0..200)),
-                2 => manner.chokes_every = Some(rng.random_range(5..100)),
-                3 => manner.hangs_up_after = Some(rng.random_range(1..200)),
+                0 => behaviour.corrupts_every = rng.random_range(1..20),
+                1 => behaviour.stalls_after = Some(rng.random_range(0..200)),
+                2 => behaviour.chokes_every = Some(rng.random_range(5..100)),
+                3 => behaviour.hangs_up_after = Some(rng.random_range(1..200)),
                 _ => {}
             }
-            seeders.push(manner);
+            seeders.push(behaviour);
         }
         let piece_length = 16 << rng.random_range(10..17);
         let sample = torrent(
@@ -275,8 +275,9 @@ fn chaos_ends_well() {
 
 /// Returns the wasted bytes when a viewer leaves or seeks, with peers that put all requests into
 /// their send buffers, where no cancel removes them.
-fn in_vain(leaves: bool, jumps: bool) -> u64 {
-    let buffering = Manner { pulse: Some(Duration::from_millis(10)), ..Manner::honest(58_000, 60) };
+fn wasted_bytes(leaves: bool, jumps: bool) -> u64 {
+    let buffering =
+        Behaviour { pulse: Some(Duration::from_millis(10)), ..Behaviour::honest(58_000, 60) };
     let mut world = World::with_torrent(film(64), &vec![buffering; 8], 29);
     let first = world.ask(0, 0, 64 * MIB - 1);
     world.run_for(Duration::from_secs(20));
@@ -292,9 +293,9 @@ fn in_vain(leaves: bool, jumps: bool) -> u64 {
 }
 
 #[test]
-fn a_viewer_that_leaves_makes_nothing_come_twice() {
-    assert_eq!(in_vain(false, false), 0, "nobody leaves");
-    assert_eq!(in_vain(true, false), 0, "what was read ahead is still wanted, and under way");
+fn a_leaving_viewer_causes_no_repeated_downloads() {
+    assert_eq!(wasted_bytes(false, false), 0, "nobody leaves");
+    assert_eq!(wasted_bytes(true, false), 0, "what was read ahead is still wanted, and under way");
 }
 
 #[test]
@@ -307,7 +308,7 @@ fn the_film_is_ready_when_its_viewer_comes() {
         ];
         torrent(256 << 10, &files)
     };
-    let mut world = World::with_torrent(season(), &vec![Manner::honest(117_000, 50); 4], 30);
+    let mut world = World::with_torrent(season(), &vec![Behaviour::honest(117_000, 50); 4], 30);
     world.run_for(Duration::from_secs(3));
     let request = world.ask(1, 0, 262_143);
     assert!(
@@ -319,10 +320,10 @@ fn the_film_is_ready_when_its_viewer_comes() {
 }
 
 #[test]
-fn a_film_that_is_not_wanted_is_not_fetched_before_anybody_asks() {
+fn an_unselected_film_is_not_prepared_without_a_viewer() {
     let files = [("a.mkv", 8 * MIB_USIZE), ("b.mkv", 8 * MIB_USIZE)];
     let mut world =
-        World::new(torrent(256 << 10, &files), &vec![Manner::honest(117_000, 50); 4], 31);
+        World::new(torrent(256 << 10, &files), &vec![Behaviour::honest(117_000, 50); 4], 31);
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     let skip = FilePriority { index: 0, priority: Priority::Skip };
     world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files: vec![skip] });

@@ -40,7 +40,7 @@ pub(super) enum Describes {
 
 /// How a seeder behaves.
 #[derive(Clone, Debug)]
-pub(super) struct Manner {
+pub(super) struct Behaviour {
     /// Upload rate, bytes per second.
     pub(super) rate_bps: u64,
     /// Round-trip time.
@@ -84,7 +84,7 @@ pub(super) enum Hashes {
     Unknown,
 }
 
-impl Manner {
+impl Behaviour {
     pub(super) fn honest(rate_bps: u64, rtt_ms: u64) -> Self {
         Self {
             rate_bps,
@@ -109,7 +109,7 @@ impl Manner {
 
 /// An action of a seeder.
 #[derive(Debug)]
-pub(super) enum Deed {
+pub(super) enum Action {
     /// It sends bytes.
     Send(Vec<u8>),
     /// It sends a block.
@@ -123,7 +123,7 @@ pub(super) enum Deed {
 /// The seeder's end of a connection.
 #[derive(Debug)]
 pub(super) struct Seeder {
-    manner: Manner,
+    behaviour: Behaviour,
     /// Distinguishes its peer id from others.
     name: u16,
     identity: Identity,
@@ -144,9 +144,9 @@ pub(super) struct Seeder {
 }
 
 impl Seeder {
-    pub(super) fn new(manner: Manner, name: u16, metainfo: &Metainfo, now: Instant) -> Self {
+    pub(super) fn new(behaviour: Behaviour, name: u16, metainfo: &Metainfo, now: Instant) -> Self {
         Self {
-            manner,
+            behaviour,
             name,
             identity: metainfo.identity(),
             trees: Trees::new(metainfo, &metainfo.geometry()),
@@ -167,7 +167,7 @@ impl Seeder {
 
     /// Returns half the round-trip time.
     pub(super) fn one_way(&self) -> Duration {
-        self.manner.rtt / 2
+        self.behaviour.rtt / 2
     }
 
     /// Handles bytes; returns the answers and their times.
@@ -176,24 +176,24 @@ impl Seeder {
         data: &[u8],
         sample: &Sample,
         now: Instant,
-    ) -> Vec<(Instant, Deed)> {
+    ) -> Vec<(Instant, Action)> {
         self.received.extend_from_slice(data);
-        let mut deeds = Vec::new();
+        let mut actions = Vec::new();
         if !self.greeted {
-            let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
+            let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return actions };
             // It does not support encryption.
-            let Ok(hello) = Handshake::parse(hello) else { return vec![(now, Deed::HangUp)] };
+            let Ok(hello) = Handshake::parse(hello) else { return vec![(now, Action::HangUp)] };
             assert!(self.identity.matches(hello.info_hash));
             self.called = hello;
             self.received.drain(..HANDSHAKE_LEN);
             self.greeted = true;
             let pieces = sample.metainfo.geometry().piece_count();
-            deeds.push((now, Deed::Send(self.greet(pieces))));
+            actions.push((now, Action::Send(self.greet(pieces))));
         }
         while let Some(frame) = self.take_frame() {
-            self.obey(&frame, sample, now, &mut deeds);
+            self.obey(&frame, sample, now, &mut actions);
         }
-        deeds
+        actions
     }
 
     /// Returns the next block, if the line is free.
@@ -202,9 +202,9 @@ impl Seeder {
         content: &[u8],
         piece_length: u32,
         now: Instant,
-    ) -> Option<(Instant, Deed)> {
+    ) -> Option<(Instant, Action)> {
         if self.choking
-            || self.manner.stalls_after.is_some_and(|most| self.sent >= most)
+            || self.behaviour.stalls_after.is_some_and(|most| self.sent >= most)
             || self.line_free > now
         {
             return None;
@@ -213,16 +213,18 @@ impl Seeder {
         let from = piece as usize * piece_length as usize + begin as usize;
         let mut data = content[from..from + length as usize].to_vec();
         self.sent += 1;
-        if self.manner.corrupts_every > 0 && self.sent.is_multiple_of(self.manner.corrupts_every) {
+        if self.behaviour.corrupts_every > 0
+            && self.sent.is_multiple_of(self.behaviour.corrupts_every)
+        {
             data[0] ^= 0xff;
         }
         self.line_free =
-            now + Duration::from_micros(u64::from(length) * 1_000_000 / self.manner.rate_bps);
-        Some((self.line_free, Deed::Block { piece, begin, data }))
+            now + Duration::from_micros(u64::from(length) * 1_000_000 / self.behaviour.rate_bps);
+        Some((self.line_free, Action::Block { piece, begin, data }))
     }
 
     fn next_request(&mut self, now: Instant) -> Option<(u32, u32, u32)> {
-        let Some(pulse) = self.manner.pulse else { return self.queue.pop_front() };
+        let Some(pulse) = self.behaviour.pulse else { return self.queue.pop_front() };
         if now >= self.next_pulse {
             self.begun.append(&mut self.queue);
             self.next_pulse = now + pulse;
@@ -232,7 +234,7 @@ impl Seeder {
 
     /// Returns when it next reads its requests.
     pub(super) fn looks_at(&self) -> Option<Instant> {
-        self.manner.pulse.map(|_| self.next_pulse)
+        self.behaviour.pulse.map(|_| self.next_pulse)
     }
 
     /// Returns the number of unanswered requests.
@@ -246,22 +248,25 @@ impl Seeder {
     }
 
     /// Returns its further actions after a block.
-    pub(super) fn whim(&mut self, now: Instant) -> Vec<(Instant, Deed)> {
-        if self.manner.hangs_up_after.is_some_and(|most| self.sent >= most) {
-            return vec![(now, Deed::HangUp)];
+    pub(super) fn after_block(&mut self, now: Instant) -> Vec<(Instant, Action)> {
+        if self.behaviour.hangs_up_after.is_some_and(|most| self.sent >= most) {
+            return vec![(now, Action::HangUp)];
         }
-        if self.manner.chokes_every.is_some_and(|every| self.sent.is_multiple_of(every))
+        if self.behaviour.chokes_every.is_some_and(|every| self.sent.is_multiple_of(every))
             && !self.choking
         {
             self.choking = true;
             let mut bytes = encode(&Message::Choke);
             let dropped = std::mem::take(&mut self.queue);
-            if self.manner.fast {
+            if self.behaviour.fast {
                 for (piece, begin, length) in dropped {
                     bytes.extend(encode(&Message::Reject { piece, begin, length }));
                 }
             }
-            return vec![(now, Deed::Send(bytes)), (now + Duration::from_secs(1), Deed::Unchoke)];
+            return vec![
+                (now, Action::Send(bytes)),
+                (now + Duration::from_secs(1), Action::Unchoke),
+            ];
         }
         Vec::new()
     }
@@ -277,14 +282,14 @@ impl Seeder {
         let second = self
             .identity
             .v2
-            .filter(|_| self.called.supports_v2() && self.manner.hashes != Hashes::Unknown);
+            .filter(|_| self.called.supports_v2() && self.behaviour.hashes != Hashes::Unknown);
         let called = second.map_or(self.called.info_hash, |v2| v2.truncated());
         let mut hello = Handshake::ours(called, *b"-SIM000-abcdefghijkl");
         hello.peer_id[18..].copy_from_slice(&self.name.to_be_bytes());
-        if !self.manner.fast {
+        if !self.behaviour.fast {
             hello.reserved[7] = 0;
         }
-        let metadata_size = match self.manner.describes {
+        let metadata_size = match self.behaviour.describes {
             Describes::Never => None,
             Describes::OfSize(size) => Some(size),
             _ => u32::try_from(self.info.len()).ok(),
@@ -299,9 +304,9 @@ impl Seeder {
                 ExtensionHandshake { messages, metadata_size, ..ExtensionHandshake::default() };
             out.extend(encode(&Message::Extended { id: 0, payload: &hello.encode() }));
         }
-        match &self.manner.pieces {
+        match &self.behaviour.pieces {
             Some(pieces) => out.extend(encode(&Message::Bitfield(&pieces.to_wire()))),
-            None if self.manner.fast => out.extend(encode(&Message::HaveAll)),
+            None if self.behaviour.fast => out.extend(encode(&Message::HaveAll)),
             None => out.extend(encode(&Message::Bitfield(&Bitfield::full(piece_count).to_wire()))),
         }
         out
@@ -319,7 +324,7 @@ impl Seeder {
         frame: &[u8],
         sample: &Sample,
         now: Instant,
-        deeds: &mut Vec<(Instant, Deed)>,
+        actions: &mut Vec<(Instant, Action)>,
     ) {
         if frame.is_empty() {
             return;
@@ -327,49 +332,52 @@ impl Seeder {
         match Message::parse(frame).expect("the engine speaks the protocol") {
             Message::Interested if self.choking => {
                 self.choking = false;
-                deeds.push((now, Deed::Send(encode(&Message::Unchoke))));
+                actions.push((now, Action::Send(encode(&Message::Unchoke))));
             }
             Message::Request { piece, begin, length } if !self.choking => {
                 self.queue.push_back((piece, begin, length))
             }
-            Message::Request { piece, begin, length } if self.manner.fast => {
-                deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
+            Message::Request { piece, begin, length } if self.behaviour.fast => {
+                actions
+                    .push((now, Action::Send(encode(&Message::Reject { piece, begin, length }))));
             }
             Message::Cancel { piece, begin, length } => {
                 let before = self.queue.len();
                 self.queue.retain(|&request| request != (piece, begin, length));
-                if self.manner.fast && self.queue.len() < before {
-                    deeds
-                        .push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
+                if self.behaviour.fast && self.queue.len() < before {
+                    actions.push((
+                        now,
+                        Action::Send(encode(&Message::Reject { piece, begin, length })),
+                    ));
                 }
             }
             Message::Extended { id: 0, payload } => {
                 let hello = ExtensionHandshake::parse(payload)
                     .expect("the engine speaks the extension protocol");
                 self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
-                if hello.upload_only && self.manner.leaves_upload_only {
-                    deeds.push((now, Deed::HangUp));
+                if hello.upload_only && self.behaviour.leaves_upload_only {
+                    actions.push((now, Action::HangUp));
                 }
             }
             Message::HashRequest(request) => {
                 assert_ne!(
-                    self.manner.hashes,
+                    self.behaviour.hashes,
                     Hashes::Unknown,
                     "who knows nothing of v2 is not asked for hashes"
                 );
                 let hashes = self.hashes(&request, sample);
                 let answer = match &hashes {
-                    None if self.manner.hashes == Hashes::Silent => return,
+                    None if self.behaviour.hashes == Hashes::Silent => return,
                     None => Message::HashReject(request),
                     Some(hashes) => Message::Hashes { request, hashes },
                 };
-                deeds.push((now, Deed::Send(encode(&answer))));
+                actions.push((now, Action::Send(encode(&answer))));
             }
             Message::Extended { id: SEEDERS_ID, payload } => {
                 let message =
                     MetadataMessage::parse(payload).expect("the engine speaks of metadata");
                 let MetadataMessage::Request { block } = message else { return };
-                self.describe(block, now, deeds);
+                self.describe(block, now, actions);
             }
             _ => {}
         }
@@ -377,7 +385,7 @@ impl Seeder {
 
     fn hashes(&self, request: &HashRequest, sample: &Sample) -> Option<Vec<u8>> {
         let of_blocks = request.base == 0;
-        match self.manner.hashes {
+        match self.behaviour.hashes {
             Hashes::OfPieces if of_blocks => return None,
             Hashes::Rejected | Hashes::Silent => return None,
             _ => {}
@@ -393,15 +401,15 @@ impl Seeder {
             answer => answer,
         };
         let Answer::Hashes(mut hashes) = answer else { panic!("{request:?} can't be answered") };
-        if self.manner.hashes == Hashes::Wrong {
+        if self.behaviour.hashes == Hashes::Wrong {
             hashes[0] ^= 1;
         }
         Some(hashes)
     }
 
-    fn describe(&mut self, block: u32, now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
+    fn describe(&mut self, block: u32, now: Instant, actions: &mut Vec<(Instant, Action)>) {
         self.metadata_asked += 1;
-        let total = match self.manner.describes {
+        let total = match self.behaviour.describes {
             Describes::OfSize(size) => size,
             _ => u32::try_from(self.info.len()).expect("a test's torrent is small"),
         };
@@ -409,29 +417,29 @@ impl Seeder {
         assert!(length > 0, "a block beyond the end is not asked for");
         let from = (block * metadata::BLOCK) as usize;
         let mut data: Vec<u8> = self.info.iter().copied().skip(from).take(length).collect();
-        match self.manner.describes {
+        match self.behaviour.describes {
             Describes::Silently => return,
             Describes::Reluctantly(times) if self.metadata_asked <= times => {
                 let payload = MetadataMessage::Reject { block }.encode();
-                return deeds.push((
+                return actions.push((
                     now,
-                    Deed::Send(encode(&Message::Extended {
+                    Action::Send(encode(&Message::Extended {
                         id: self.metadata_id,
                         payload: &payload,
                     })),
                 ));
             }
             Describes::Briefly(most) if self.metadata_asked > most => {
-                return deeds.push((now, Deed::HangUp));
+                return actions.push((now, Action::HangUp));
             }
             Describes::Falsely => data[0] ^= 0xff,
             Describes::OfSize(_) => data = vec![0; length],
             _ => {}
         }
         let payload = MetadataMessage::Data { block, total, data: &data }.encode();
-        deeds.push((
+        actions.push((
             now,
-            Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload })),
+            Action::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload })),
         ));
     }
 }

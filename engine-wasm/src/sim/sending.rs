@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 use shared_proto::DaemonMessage;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::io::Input;
 use crate::metainfo::testing::torrent;
@@ -15,12 +15,12 @@ use crate::view::Intent;
 
 const FILES: [(&str, usize); 3] = [("a.mkv", 600_000), ("b.mkv", 1_500_017), ("c.mkv", 700_000)];
 
-fn honest() -> Vec<Manner> {
-    vec![Manner::honest(8 << 20, 5); 2]
+fn honest() -> Vec<Behaviour> {
+    vec![Behaviour::honest(8 << 20, 5); 2]
 }
 
-fn liars() -> Vec<Manner> {
-    vec![Manner { corrupts_every: 1, ..Manner::honest(8 << 20, 5) }; 2]
+fn liars() -> Vec<Behaviour> {
+    vec![Behaviour { corrupts_every: 1, ..Behaviour::honest(8 << 20, 5) }; 2]
 }
 
 /// Changes a watched file as another program would.
@@ -95,10 +95,10 @@ fn live(seed: u64) -> (u64, u32, u32) {
 }
 
 #[test]
-fn what_may_have_gone_wrong_once_is_known_to_the_next_engine() {
+fn a_failed_send_is_checked_by_the_next_engine() {
     let mut world = World::new(
         torrent(32 << 10, &[("film.mp4", 1 << 20)]),
-        &[Manner::honest(4 << 20, 10)],
+        &[Behaviour::honest(4 << 20, 10)],
         245,
     );
     world.send_replies(245);
@@ -117,7 +117,7 @@ fn what_may_have_gone_wrong_once_is_known_to_the_next_engine() {
 }
 
 #[test]
-fn whatever_strangers_do_no_byte_is_sent_whose_piece_is_not_proven() {
+fn whatever_other_programs_do_only_verified_bytes_are_sent() {
     let seed = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = seed.map_or(0..40, |seed| seed..seed + 1);
     let mut all = (0, 0, 0);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER};
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::web_seeds;
 use super::world::World;
 use crate::engine::Config;
@@ -56,7 +56,7 @@ fn shown(world: &World) -> Option<Settings> {
 }
 
 #[test]
-fn limits_are_told_at_once_and_to_the_next_daemon_too() {
+fn limits_apply_at_once_and_to_the_next_daemon() {
     let mut engines = engines(film(1), &[MIB], 60);
     change(&mut engines, 0, |it| {
         (it.down_limit_bps, it.up_limit_bps) = (Some(2_000_000), Some(5_000))
@@ -72,7 +72,7 @@ fn limits_are_told_at_once_and_to_the_next_daemon_too() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_changes_nothing() {
+fn invalid_settings_are_refused_and_change_nothing() {
     let mut world = world(adjustable(), 62);
     let before = shown(&world).expect("they can be changed");
     for wrong in [
@@ -91,7 +91,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn who_was_started_with_its_settings_keeps_them() {
+fn an_engine_with_fixed_settings_keeps_them() {
     let mut world = world(Config::default(), 63);
     assert_eq!(shown(&world), None, "there is nothing to change");
     let settings =
@@ -102,7 +102,7 @@ fn who_was_started_with_its_settings_keeps_them() {
 }
 
 #[test]
-fn who_asked_hears_when_they_could_not_be_written_down() {
+fn failed_writes_of_settings_are_reported_to_the_caller() {
     let mut world = world(adjustable(), 64);
     let wanted = Settings { max_downloads: Some(3), ..shown(&world).expect("they can be changed") };
     world.disk.room = Some(0);
@@ -123,7 +123,7 @@ fn who_asked_hears_when_they_could_not_be_written_down() {
 }
 
 #[test]
-fn a_daemon_that_goes_meanwhile_costs_nothing() {
+fn a_daemon_lost_during_a_change_of_settings_loses_nothing() {
     let mut world = world(adjustable(), 65);
     let wanted = Settings { max_seeds: Some(3), ..shown(&world).expect("they can be changed") };
     world.intend(Intent::Configure { settings: wanted.clone() });
@@ -142,7 +142,7 @@ fn a_daemon_that_goes_meanwhile_costs_nothing() {
 }
 
 #[test]
-fn connections_beyond_what_there_may_be_end_at_once() {
+fn connections_beyond_a_lowered_limit_end_at_once() {
     let mut engines = engines(film(2), &[32 << 10], 66);
     let name = engines.sample.metainfo.info_hash;
     let strangers: Vec<_> = (0..4u8)
@@ -162,7 +162,7 @@ fn connections_beyond_what_there_may_be_end_at_once() {
 }
 
 #[test]
-fn trackers_that_are_ruled_out_hear_goodbye_and_then_nothing_until_they_are_wanted() {
+fn switched_off_trackers_receive_stopped_and_nothing_more() {
     let mut engines = engines(film(1), &[MIB], 67);
     let events = |engines: &Engines| {
         let event = |(_, query): &(usize, String)| {
@@ -185,7 +185,7 @@ fn trackers_that_are_ruled_out_hear_goodbye_and_then_nothing_until_they_are_want
 }
 
 #[test]
-fn a_torrent_that_gave_enough_goes_on_when_more_is_enough_and_rests_when_less_is() {
+fn a_changed_ratio_limit_resumes_or_stops_seeding() {
     let mut engines = engines(film(1), &[MIB], 68);
     change(&mut engines, 0, |it| it.seed_s = Some(30));
     let gives = |giving: Giving| move |engines: &Engines| engines.view(0).giving == giving;
@@ -198,7 +198,7 @@ fn a_torrent_that_gave_enough_goes_on_when_more_is_enough_and_rests_when_less_is
 }
 
 #[test]
-fn the_queue_follows_and_all_go_on_when_there_is_none() {
+fn the_queue_follows_its_limits_and_can_be_switched_off() {
     let mut engines = engines(film(4), &[MIB], 69);
     engines.run_for(Duration::from_secs(2));
     let giving = |engines: &Engines| engines.view(0).giving;
@@ -210,7 +210,7 @@ fn the_queue_follows_and_all_go_on_when_there_is_none() {
 }
 
 #[test]
-fn encryption_counts_for_new_connections_both_ways() {
+fn encryption_applies_to_new_connections_in_both_directions() {
     let mut engines = engines(film(2), &[MIB, MIB], 70);
     change(&mut engines, 0, |it| it.encryption = Encryption::Forced);
     change(&mut engines, 1, |it| it.encryption = Encryption::Off);
@@ -230,7 +230,7 @@ fn encryption_counts_for_new_connections_both_ways() {
 }
 
 #[test]
-fn a_transport_that_is_ruled_out_is_not_dialled_and_not_heard() {
+fn a_disabled_transport_neither_dials_nor_accepts() {
     let ways = Ways { utp: true, ..Ways::default() };
     let config = move |_| {
         let mut config = Config { ways, ..adjustable() };
@@ -253,7 +253,7 @@ fn a_transport_that_is_ruled_out_is_not_dialled_and_not_heard() {
 }
 
 #[test]
-fn web_servers_that_are_ruled_out_are_left_alone_at_once() {
+fn disabled_web_seeds_are_not_used_any_more() {
     let mut world = World::configured(adjustable(), web_seeds::film(&["http://w/dir/"]), &[], 72);
     world.run_for(Duration::from_millis(10));
     world.web.insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
@@ -267,8 +267,8 @@ fn web_servers_that_are_ruled_out_are_left_alone_at_once() {
 }
 
 #[test]
-fn what_was_set_counts_before_anything_else_is_done_after_a_restart() {
-    let seeders = [Manner::honest(MIB, 20)];
+fn settings_apply_first_after_a_restart() {
+    let seeders = [Behaviour::honest(MIB, 20)];
     let mut world =
         World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
     world.run_for(Duration::from_millis(10));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared_proto::DaemonMessage;
 use shared_proto::io::OpErrorKind;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::engine::Config;
 use crate::io::Input;
@@ -22,8 +22,8 @@ fn film() -> Sample {
     torrent(64 << 10, &[("film.mp4", 1 << 20)])
 }
 
-fn fast() -> Vec<Manner> {
-    vec![Manner::honest(4 << 20, 10); 2]
+fn fast() -> Vec<Behaviour> {
+    vec![Behaviour::honest(4 << 20, 10); 2]
 }
 
 /// A configuration with changeable settings.
@@ -53,7 +53,7 @@ impl World {
 }
 
 #[test]
-fn torrents_added_while_nothing_can_be_written_are_there_after_the_next_start() {
+fn torrents_added_during_a_store_failure_survive_a_restart() {
     let mut world = World::new(film(), &fast(), 230);
     world.run_for(Duration::from_secs(1));
     world.store_refuses = Some(OpErrorKind::Full);
@@ -75,7 +75,7 @@ fn torrents_added_while_nothing_can_be_written_are_there_after_the_next_start() 
 }
 
 #[test]
-fn torrents_removed_while_nothing_can_be_written_do_not_come_back() {
+fn torrents_removed_during_a_store_failure_do_not_return() {
     let mut world = World::with_torrent(film(), &fast(), 231);
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
     world.run_for(Duration::from_secs(10));
@@ -93,7 +93,7 @@ fn torrents_removed_while_nothing_can_be_written_do_not_come_back() {
 }
 
 #[test]
-fn a_torrent_that_is_removed_and_added_again_meanwhile_stays() {
+fn a_torrent_removed_and_added_again_during_a_store_failure_stays() {
     let mut world = World::with_torrent(film(), &fast(), 232);
     world.run_for(Duration::from_secs(10));
     world.store_refuses = Some(OpErrorKind::Full);
@@ -109,7 +109,7 @@ fn a_torrent_that_is_removed_and_added_again_meanwhile_stays() {
 }
 
 #[test]
-fn a_daemon_that_dies_while_nothing_can_be_written_costs_nothing() {
+fn a_daemon_lost_during_a_store_failure_loses_nothing() {
     let mut world = World::new(film(), &fast(), 233);
     world.run_for(Duration::from_secs(1));
     world.store_refuses = Some(OpErrorKind::Full);
@@ -126,7 +126,7 @@ fn a_daemon_that_dies_while_nothing_can_be_written_costs_nothing() {
 }
 
 #[test]
-fn a_daemon_that_dies_before_it_answers_costs_nothing() {
+fn a_daemon_lost_before_its_answer_loses_nothing() {
     // The torrent's write is unanswered, and may or may not be durable.
     let mut world = World::new(film(), &[], 234);
     world.run_for(Duration::from_secs(1));
@@ -141,7 +141,7 @@ fn a_daemon_that_dies_before_it_answers_costs_nothing() {
 }
 
 #[test]
-fn a_store_that_can_not_be_read_is_not_taken_for_an_empty_one() {
+fn an_unreadable_store_is_not_treated_as_empty() {
     let mut world = World::with_torrent(film(), &fast(), 235);
     world.run_for(Duration::from_secs(10));
     let secret = world.state.value("secret");
@@ -164,7 +164,7 @@ fn a_store_that_can_not_be_read_is_not_taken_for_an_empty_one() {
 }
 
 #[test]
-fn what_was_shared_is_not_forgotten_because_it_could_not_be_read() {
+fn transfer_totals_survive_an_unreadable_record() {
     let mut world = World::with_torrent(film(), &fast(), 236);
     let sharing = Sharing { ratio_percent: Some(300), ..Sharing::default() };
     world.run_for(Duration::from_secs(5));
@@ -188,7 +188,7 @@ fn what_was_shared_is_not_forgotten_because_it_could_not_be_read() {
 }
 
 #[test]
-fn a_store_that_was_begun_anew_gets_everything_that_the_engine_knows() {
+fn a_new_store_receives_everything_the_engine_knows() {
     let mut world = World::configured(adjustable(), film(), &fast(), 237);
     world.add();
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
@@ -213,7 +213,7 @@ fn a_store_that_was_begun_anew_gets_everything_that_the_engine_knows() {
 }
 
 #[test]
-fn a_person_is_told_what_is_wrong_and_when_it_is_over() {
+fn notices_report_a_store_failure_and_its_end() {
     let mut world = World::new(film(), &fast(), 238);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.kinds_of_notices(), []);
@@ -231,7 +231,7 @@ fn a_person_is_told_what_is_wrong_and_when_it_is_over() {
 }
 
 #[test]
-fn what_makes_no_sense_is_counted_and_left_as_it_is() {
+fn unreadable_records_are_counted_and_kept() {
     let mut world = World::with_torrent(film(), &fast(), 239);
     world.run_for(Duration::from_secs(10));
     world.state.set("torrent/abababababababababababababababababababab", b"noise");
@@ -245,7 +245,7 @@ fn what_makes_no_sense_is_counted_and_left_as_it_is() {
 }
 
 #[test]
-fn settings_that_could_not_be_saved_are_saved_later_and_that_is_said() {
+fn unsaved_settings_are_saved_later_with_a_notice() {
     let mut world = World::configured(adjustable(), film(), &fast(), 240);
     world.run_for(Duration::from_secs(1));
     world.store_refuses = Some(OpErrorKind::Full);
@@ -267,7 +267,7 @@ fn settings_that_could_not_be_saved_are_saved_later_and_that_is_said() {
 }
 
 #[test]
-fn the_record_of_an_earlier_version_is_read() {
+fn a_record_of_an_earlier_version_is_read() {
     // From `io-shim/tests/fixtures/state-0.redb`: a complete torrent of ten pieces.
     let version_3 = b"\x03\x106f57e65598ff4eb0\0\0\0\0\0\0\x02\xff\xc0\x02\xff\xc0\x01\0\xe0\xa7\x12\xfe\xc6\x93\xf3\xa3\xfb\xab\xf6\x18\xfe\
         \xc6\x93\xf3\xa3\xfb\xab\xf6\x18\x01\0\x01\0\x01\0\x7f\0\0\x01\x8b\x89\x02";

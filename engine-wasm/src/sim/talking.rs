@@ -51,7 +51,7 @@ fn check(dials: Encryption, answers: Encryption, expected: Option<(usize, bool)>
 }
 
 #[test]
-fn engines_talk_as_both_of_them_allow() {
+fn connections_use_an_encryption_that_both_ends_allow() {
     let (plain, secret) = (Some((1, true)), Some((1, false)));
     for dials in [Off, Allowed] {
         for answers in [Off, Allowed, Preferred] {
@@ -71,7 +71,7 @@ fn engines_talk_as_both_of_them_allow() {
 }
 
 #[test]
-fn however_the_bytes_of_a_handshake_are_cut_they_mean_the_same() {
+fn handshakes_work_however_their_bytes_are_split() {
     for crumbs in [1, 2, 3, 7, 19, 20, 21, 67, 95, 96, 97, 131] {
         for seed in 0..3 {
             let engines = talk(Forced, Forced, crumbs, 71 + seed);
@@ -85,7 +85,7 @@ fn however_the_bytes_of_a_handshake_are_cut_they_mean_the_same() {
 }
 
 #[test]
-fn a_magnet_link_is_described_in_secret() {
+fn metadata_arrives_over_an_encrypted_connection() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let ways = Ways { encryption: Forced, ..Ways::default() };
     let config = move |_| Config { ways, ..Config::default() };
@@ -99,7 +99,7 @@ fn a_magnet_link_is_described_in_secret() {
 }
 
 #[test]
-fn a_stranger_without_secrets_is_not_heard_where_they_are_demanded() {
+fn plain_connections_are_closed_if_encryption_is_required() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let ways = Ways { encryption: Forced, ..Ways::default() };
     let mut engines =
@@ -111,7 +111,7 @@ fn a_stranger_without_secrets_is_not_heard_where_they_are_demanded() {
 }
 
 #[test]
-fn who_is_not_there_over_tcp_is_reached_over_utp() {
+fn a_peer_unreachable_over_tcp_is_dialled_over_utp() {
     for encryption in [Off, Allowed, Forced] {
         for tcp in [true, false] {
             let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
@@ -135,7 +135,7 @@ fn who_is_not_there_over_tcp_is_reached_over_utp() {
 }
 
 #[test]
-fn peers_that_are_known_before_there_are_sockets_are_dialled_when_they_are_open() {
+fn peers_known_early_are_dialled_once_sockets_are_open() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[]);
     let config = move |_| {
         let net = NetConfig { udp: true, ..NetConfig::default() };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::torrent;
 use crate::view::{Intent, TorrentState, Trouble};
@@ -17,7 +17,7 @@ const UNDER_WAY: u64 = 2 << 20;
 fn film(seed: u8) -> World {
     World::new(
         torrent(64 << 10, &[("film.mp4", FILM)]),
-        &vec![Manner::honest(512 * KIB, 10); 2],
+        &vec![Behaviour::honest(512 * KIB, 10); 2],
         seed,
     )
 }
@@ -40,7 +40,7 @@ impl World {
 }
 
 #[test]
-fn a_full_disk_stops_it_and_it_goes_on_by_itself_when_there_is_room() {
+fn a_full_disk_stops_the_torrent_until_there_is_space() {
     let mut world = film(130);
     world.disk.room = Some(1_500_000);
     world.add();
@@ -63,7 +63,7 @@ fn a_full_disk_stops_it_and_it_goes_on_by_itself_when_there_is_room() {
 }
 
 #[test]
-fn resume_goes_on_at_once() {
+fn resume_retries_at_once() {
     let mut world = film(131);
     world.disk.room = Some(1 << 20);
     world.add();
@@ -76,7 +76,7 @@ fn resume_goes_on_at_once() {
 }
 
 #[test]
-fn a_disk_that_stays_full_is_not_tried_all_the_time() {
+fn a_full_disk_is_retried_with_back_off() {
     let mut world = film(132);
     world.disk.room = Some(1 << 20);
     world.add();
@@ -88,7 +88,7 @@ fn a_disk_that_stays_full_is_not_tried_all_the_time() {
 }
 
 #[test]
-fn what_a_person_pauses_stays_so() {
+fn a_torrent_paused_by_the_user_stays_paused() {
     let mut world = film(133);
     world.disk.room = Some(1 << 20);
     world.add();
@@ -102,7 +102,7 @@ fn what_a_person_pauses_stays_so() {
 }
 
 #[test]
-fn a_folder_that_can_not_be_written_stops_it_at_the_beginning_and_in_the_middle() {
+fn a_read_only_folder_stops_a_new_and_a_running_torrent() {
     for after in [Duration::ZERO, Duration::from_secs(2)] {
         let mut world = film(134);
         world.disk.is_read_only = after.is_zero();
@@ -123,7 +123,7 @@ fn a_folder_that_can_not_be_written_stops_it_at_the_beginning_and_in_the_middle(
 }
 
 #[test]
-fn an_engine_that_ends_while_the_disk_is_full_loses_nothing() {
+fn a_restart_with_a_full_disk_loses_nothing() {
     let mut world = film(135);
     world.disk.room = Some(2 << 20);
     world.add();
@@ -135,13 +135,13 @@ fn an_engine_that_ends_while_the_disk_is_full_loses_nothing() {
     assert!(world.verified() >= before, "{} of {before}", world.verified());
     world.disk.room = None;
     world.run_for(Duration::from_secs(10));
-    world.replace_seeders(&vec![Manner::honest(512 * KIB, 10); 2]);
+    world.replace_seeders(&vec![Behaviour::honest(512 * KIB, 10); 2]);
     world.name_seeders();
     world.until_complete(60);
 }
 
 #[test]
-fn trouble_that_comes_again_and_again_is_overcome() {
+fn repeated_disk_errors_are_overcome() {
     let mut world = film(136);
     world.add();
     for room in 1..4 {
@@ -158,7 +158,7 @@ fn trouble_that_comes_again_and_again_is_overcome() {
 }
 
 #[test]
-fn while_somebody_waits_it_goes_on_within_seconds_after_there_is_room() {
+fn a_waiting_viewer_shortens_the_retry_to_seconds() {
     let mut world = film(137);
     world.disk.room = Some(1 << 20);
     world.add();
@@ -184,7 +184,7 @@ fn while_somebody_waits_it_goes_on_within_seconds_after_there_is_room() {
 }
 
 #[test]
-fn trouble_has_a_name_for_programs() {
+fn trouble_has_a_code_for_programs() {
     let mut world = film(138);
     world.disk.is_read_only = true;
     world.add();

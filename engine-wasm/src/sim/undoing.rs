@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::seeder::{Describes, Manner};
+use super::seeder::{Behaviour, Describes};
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Intent, IntentReply, TorrentState};
@@ -16,7 +16,7 @@ fn film() -> Sample {
 
 /// Creates a world with a half-downloaded film.
 fn half(seed: u8) -> World {
-    let mut world = World::with_torrent(film(), &vec![Manner::honest(512 << 10, 10); 2], seed);
+    let mut world = World::with_torrent(film(), &vec![Behaviour::honest(512 << 10, 10); 2], seed);
     world.run_for(Duration::from_secs(2));
     assert!((1..FILM as u64).contains(&world.verified()));
     world
@@ -49,7 +49,7 @@ impl World {
 }
 
 #[test]
-fn it_is_hidden_and_stopped_at_once_and_gone_after_ten_seconds() {
+fn a_removed_torrent_is_hidden_at_once_and_gone_after_ten_seconds() {
     let mut world = half(210);
     world.let_go(true);
     assert_eq!(world.shown(), (Some(10), false));
@@ -64,7 +64,7 @@ fn it_is_hidden_and_stopped_at_once_and_gone_after_ten_seconds() {
 }
 
 #[test]
-fn without_its_data_the_files_stay() {
+fn removal_without_data_keeps_the_files() {
     let mut world = half(211);
     world.let_go(false);
     world.run_for(Duration::from_secs(11));
@@ -72,7 +72,7 @@ fn without_its_data_the_files_stay() {
 }
 
 #[test]
-fn brought_back_it_goes_on_as_before() {
+fn a_restored_torrent_continues_as_before() {
     for delete_data in [true, false] {
         let mut world = half(212);
         let before = world.verified();
@@ -89,7 +89,7 @@ fn brought_back_it_goes_on_as_before() {
 }
 
 #[test]
-fn one_that_was_paused_stays_so() {
+fn a_restored_paused_torrent_stays_paused() {
     let mut world = half(213);
     world.intend(Intent::Pause { info_hash: world.info_hash() });
     world.let_go(true);
@@ -100,7 +100,7 @@ fn one_that_was_paused_stays_so() {
 }
 
 #[test]
-fn an_engine_that_begins_within_that_time_has_it_as_it_was() {
+fn a_restart_within_the_undo_time_restores_the_torrent() {
     for paused in [false, true] {
         let mut world = half(214);
         if paused {
@@ -116,7 +116,7 @@ fn an_engine_that_begins_within_that_time_has_it_as_it_was() {
 }
 
 #[test]
-fn a_daemon_that_is_away_at_the_end_of_that_time_is_waited_for() {
+fn removal_waits_for_a_lost_daemon_after_the_undo_time() {
     let mut world = half(215);
     world.let_go(true);
     world.run_for(Duration::from_secs(2));
@@ -129,7 +129,7 @@ fn a_daemon_that_is_away_at_the_end_of_that_time_is_waited_for() {
 }
 
 #[test]
-fn added_again_it_is_brought_back() {
+fn adding_a_hidden_torrent_again_restores_it() {
     let mut world = half(216);
     let before = world.verified();
     world.let_go(true);
@@ -143,7 +143,7 @@ fn added_again_it_is_brought_back() {
 }
 
 #[test]
-fn nothing_else_can_be_done_with_it_meanwhile() {
+fn other_intents_on_a_hidden_torrent_are_refused() {
     let mut world = half(217);
     world.let_go(true);
     let info_hash = world.info_hash();
@@ -164,7 +164,7 @@ fn nothing_else_can_be_done_with_it_meanwhile() {
 }
 
 #[test]
-fn what_can_not_be_deleted_is_shown_again_and_says_why() {
+fn a_torrent_that_cannot_be_deleted_reappears_with_the_reason() {
     let mut world = half(218);
     world.let_go(true);
     world.disk.is_read_only = true;
@@ -174,7 +174,7 @@ fn what_can_not_be_deleted_is_shown_again_and_says_why() {
 }
 
 #[test]
-fn what_was_left_alone_is_told_for_a_while() {
+fn files_left_behind_are_reported_for_a_while() {
     let mut world = half(219);
     world.let_go(true);
     let now = world.now;
@@ -188,9 +188,10 @@ fn what_was_left_alone_is_told_for_a_while() {
 }
 
 #[test]
-fn a_magnet_link_is_brought_back_too_and_goes_too() {
+fn a_magnet_link_can_be_removed_and_restored_too() {
     for comes_back in [true, false] {
-        let mut world = World::with_magnet(film(), &[Manner::describing(Describes::Silently)], 220);
+        let mut world =
+            World::with_magnet(film(), &[Behaviour::describing(Describes::Silently)], 220);
         world.run_for(Duration::from_secs(1));
         world.let_go(true);
         assert_eq!(world.shown(), (Some(10), false));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Priority, TorrentState};
@@ -17,8 +17,8 @@ fn two() -> Sample {
 }
 
 /// Seeders that behave like libtorrent.
-fn seeds() -> Vec<Manner> {
-    vec![Manner { leaves_upload_only: true, ..Manner::honest(1 << 20, 20) }; 3]
+fn seeds() -> Vec<Behaviour> {
+    vec![Behaviour { leaves_upload_only: true, ..Behaviour::honest(1 << 20, 20) }; 3]
 }
 
 /// Creates a world in which the first file is complete and the second is not selected.
@@ -49,7 +49,7 @@ impl World {
 }
 
 #[test]
-fn at_once_after_the_selected_ones_are_complete() {
+fn an_unselected_file_plays_at_once_after_completion() {
     let mut world = complete(200);
     assert_eq!(world.view().peers, 0, "seeds have left");
     world.play_second(10);
@@ -57,14 +57,14 @@ fn at_once_after_the_selected_ones_are_complete() {
 }
 
 #[test]
-fn long_after_they_are_complete() {
+fn an_unselected_file_plays_long_after_completion() {
     let mut world = complete(201);
     world.run_for(Duration::from_secs(3_600));
     world.play_second(10);
 }
 
 #[test]
-fn after_a_restart() {
+fn an_unselected_file_plays_after_a_restart() {
     let mut world = complete(202);
     world.replace_engine();
     world.run_for(Duration::from_secs(60));
@@ -75,7 +75,7 @@ fn after_a_restart() {
 }
 
 #[test]
-fn seeds_stay_while_somebody_watches_and_leave_then() {
+fn seeds_stay_connected_until_the_viewer_leaves() {
     let mut world = complete(203);
     let viewer = world.ask(1, 0, LENGTH as u64 - 1);
     world.run_for(Duration::from_millis(500));
@@ -91,7 +91,7 @@ fn seeds_stay_while_somebody_watches_and_leave_then() {
 }
 
 #[test]
-fn a_torrent_that_has_given_enough_does_not_rest_while_somebody_watches() {
+fn a_watched_torrent_keeps_its_peers_beyond_the_ratio() {
     let mut world = complete(204);
     let info_hash = world.info_hash();
     let sharing = crate::view::Sharing { ratio_percent: Some(0), ..Default::default() };

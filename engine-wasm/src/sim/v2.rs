@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::seeder::{Describes, Hashes, Manner};
+use super::seeder::{Behaviour, Describes, Hashes};
 use super::world::World;
 use crate::metainfo::Version;
 use crate::metainfo::testing::{Sample, torrent, torrent_of};
@@ -32,8 +32,8 @@ fn film(version: Version, mib: usize) -> Sample {
     torrent_of(version, 1 << 20, &[("film.mkv", mib << 20)])
 }
 
-fn with(hashes: Hashes) -> Manner {
-    Manner { hashes, ..Manner::honest(4 * MIB, 20) }
+fn with(hashes: Hashes) -> Behaviour {
+    Behaviour { hashes, ..Behaviour::honest(4 * MIB, 20) }
 }
 
 /// Checks that all files are complete and no padding file exists.
@@ -58,7 +58,7 @@ fn check(mut world: World, what: &str) {
 }
 
 #[test]
-fn every_version_comes_from_seeders_that_give_hashes_and_from_those_that_do_not() {
+fn every_version_downloads_with_and_without_hash_transfer() {
     for version in [Version::V2, Version::Hybrid] {
         for hashes in [Hashes::Given, Hashes::Rejected, Hashes::OfPieces, Hashes::Silent] {
             let world = World::with_torrent(sample(version), &[with(hashes)], 1);
@@ -72,7 +72,7 @@ fn every_version_comes_from_seeders_that_give_hashes_and_from_those_that_do_not(
 }
 
 #[test]
-fn a_magnet_link_brings_the_layers_from_peers() {
+fn a_magnet_link_gets_its_piece_layers_from_peers() {
     for version in [Version::V2, Version::Hybrid] {
         for hashes in [Hashes::Given, Hashes::OfPieces] {
             check(
@@ -92,7 +92,7 @@ fn a_magnet_link_brings_the_layers_from_peers() {
 }
 
 #[test]
-fn a_hybrid_that_is_called_by_its_second_name_comes_from_those_who_know_it() {
+fn a_hybrid_added_by_its_v2_hash_downloads_from_v2_peers() {
     let mut named = sample(Version::Hybrid);
     let second = named.metainfo.info_hash_v2.unwrap().truncated();
     named.metainfo.use_key(second);
@@ -100,7 +100,7 @@ fn a_hybrid_that_is_called_by_its_second_name_comes_from_those_who_know_it() {
 }
 
 #[test]
-fn who_gives_wrong_layers_is_banned_and_others_are_asked() {
+fn a_peer_with_wrong_layers_is_banned_and_others_are_asked() {
     let mut world =
         World::with_magnet(film(Version::V2, 4), &[with(Hashes::Wrong), with(Hashes::Given)], 4);
     assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some());
@@ -109,7 +109,7 @@ fn who_gives_wrong_layers_is_banned_and_others_are_asked() {
 }
 
 #[test]
-fn without_anybody_who_gives_layers_nothing_is_fetched_in_vain() {
+fn without_piece_layers_nothing_is_downloaded() {
     let mut world = World::with_magnet(film(Version::V2, 4), &[with(Hashes::Rejected)], 5);
     world.run_for(Duration::from_secs(100));
     assert_eq!(world.received_bytes, 0);
@@ -118,7 +118,7 @@ fn without_anybody_who_gives_layers_nothing_is_fetched_in_vain() {
 }
 
 #[test]
-fn layers_are_kept_with_the_torrent() {
+fn piece_layers_are_stored_with_the_torrent() {
     let mut world = World::with_magnet(film(Version::V2, 4), &[with(Hashes::Given)], 6);
     assert!(
         world.run_until_within(Duration::from_secs(2), |world| world.verified() > MIB).is_some()
@@ -133,7 +133,7 @@ fn layers_are_kept_with_the_torrent() {
 }
 
 #[test]
-fn what_lies_on_the_disk_is_adopted_once_the_layers_are_there() {
+fn existing_files_are_adopted_once_the_layers_arrive() {
     let sample = film(Version::V2, 4);
     let (name, content) = ("film.mkv", sample.content.clone());
     let mut world = World::new(sample, &[with(Hashes::Given)], 7);
@@ -148,8 +148,8 @@ fn what_lies_on_the_disk_is_adopted_once_the_layers_are_there() {
 }
 
 #[test]
-fn a_reader_of_v2_starts_after_one_block() {
-    let slow = Manner { hashes: Hashes::Given, ..Manner::honest(64 * KIB, 20) };
+fn a_v2_viewer_starts_after_one_block() {
+    let slow = Behaviour { hashes: Hashes::Given, ..Behaviour::honest(64 * KIB, 20) };
     for version in [Version::V2, Version::Hybrid] {
         let mut world = World::with_torrent(film(version, 4), std::slice::from_ref(&slow), 8);
         let request = world.ask(0, 0, 4 * MIB - 1);
@@ -174,7 +174,7 @@ fn a_reader_of_v2_starts_after_one_block() {
 }
 
 #[test]
-fn a_reader_of_v2_reads_on_block_by_block_to_the_end() {
+fn a_v2_viewer_continues_block_by_block() {
     let mut world = World::with_torrent(film(Version::V2, 3), &[with(Hashes::Given)], 9);
     let request = world.ask(0, 100_000, 3 * MIB - 1);
     assert!(
@@ -189,9 +189,10 @@ fn a_reader_of_v2_reads_on_block_by_block_to_the_end() {
 }
 
 #[test]
-fn who_sends_a_wrong_block_of_v2_is_banned_after_that_one() {
-    let liar = Manner { corrupts_every: 1, ..Manner::honest(MIB, 20) };
-    let mut world = World::with_torrent(film(Version::V2, 8), &[liar, Manner::honest(MIB, 20)], 10);
+fn a_peer_is_banned_after_one_wrong_v2_block() {
+    let liar = Behaviour { corrupts_every: 1, ..Behaviour::honest(MIB, 20) };
+    let mut world =
+        World::with_torrent(film(Version::V2, 8), &[liar, Behaviour::honest(MIB, 20)], 10);
     let request = world.ask(0, 0, 8 * MIB - 1);
     assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some());
     assert!(world.viewers[&request].done_at.is_some());
@@ -206,15 +207,16 @@ fn who_sends_a_wrong_block_of_v2_is_banned_after_that_one() {
 }
 
 #[test]
-fn a_liar_of_v2_is_found_also_where_nobody_gives_hashes_of_blocks() {
-    let liar = Manner { corrupts_every: 3, hashes: Hashes::OfPieces, ..Manner::honest(MIB, 20) };
-    let honest = Manner { hashes: Hashes::OfPieces, ..Manner::honest(MIB, 20) };
+fn a_v2_liar_is_found_without_block_hashes() {
+    let liar =
+        Behaviour { corrupts_every: 3, hashes: Hashes::OfPieces, ..Behaviour::honest(MIB, 20) };
+    let honest = Behaviour { hashes: Hashes::OfPieces, ..Behaviour::honest(MIB, 20) };
     let mut world = World::with_torrent(film(Version::V2, 8), &[liar, honest.clone(), honest], 11);
     assert!(world.run_until_within(Duration::from_secs(90), World::is_complete).is_some());
 }
 
 #[test]
-fn padding_of_a_v1_torrent_is_neither_fetched_nor_written_nor_counted() {
+fn v1_padding_is_neither_downloaded_written_nor_counted() {
     let mut sample = sample(Version::Hybrid);
     // The same info dictionary without its v2 keys.
     let info = &sample.metainfo.info;
@@ -237,7 +239,7 @@ fn padding_of_a_v1_torrent_is_neither_fetched_nor_written_nor_counted() {
 }
 
 #[test]
-fn files_without_a_byte_are_there_at_once() {
+fn empty_v2_files_exist_at_once() {
     let mut world = World::with_torrent(torrent(16 << 10, &[("a/x", 0), ("b", 0)]), &[], 13);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.paths(), ["Sample/a/x", "Sample/b"]);
@@ -248,13 +250,17 @@ fn files_without_a_byte_are_there_at_once() {
 }
 
 #[test]
-fn a_whole_swarm_of_v2_lives_with_whims() {
+fn a_v2_download_survives_a_misbehaving_swarm() {
     let seeders = [
-        Manner { chokes_every: Some(30), ..Manner::honest(2 * MIB, 20) },
-        Manner { hangs_up_after: Some(50), hashes: Hashes::OfPieces, ..Manner::honest(MIB, 5) },
-        Manner { stalls_after: Some(40), ..Manner::honest(MIB, 5) },
-        Manner { corrupts_every: 7, ..Manner::honest(MIB, 30) },
-        Manner { describes: Describes::Never, ..Manner::honest(2 * MIB, 80) },
+        Behaviour { chokes_every: Some(30), ..Behaviour::honest(2 * MIB, 20) },
+        Behaviour {
+            hangs_up_after: Some(50),
+            hashes: Hashes::OfPieces,
+            ..Behaviour::honest(MIB, 5)
+        },
+        Behaviour { stalls_after: Some(40), ..Behaviour::honest(MIB, 5) },
+        Behaviour { corrupts_every: 7, ..Behaviour::honest(MIB, 30) },
+        Behaviour { describes: Describes::Never, ..Behaviour::honest(2 * MIB, 80) },
     ];
     for seed in 20..26 {
         for version in [Version::V2, Version::Hybrid] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::media::container_index::samples::{avi, matroska, mp4_with_index_last};
 use crate::metainfo::testing::{Sample, torrent_holding};
@@ -14,8 +14,8 @@ const INDEX: usize = 600_000;
 const PIECE: u64 = 256 << 10;
 
 /// Four seeders of 1 MiB/s, 50 ms away.
-fn four() -> Vec<Manner> {
-    vec![Manner::honest(MIB, 50); 4]
+fn four() -> Vec<Behaviour> {
+    vec![Behaviour::honest(MIB, 50); 4]
 }
 
 /// Returns three episodes, MP4 films with the index at the end, and the index's offset. The second
@@ -71,7 +71,7 @@ impl World {
 }
 
 #[test]
-fn the_first_films_beginning_and_index_are_there_when_its_viewer_comes() {
+fn start_and_index_of_the_first_film_are_prepared_for_its_viewer() {
     for (name, (film, at)) in [
         ("a.mp4", mp4_with_index_last(MEDIA, INDEX)),
         ("a.mkv", matroska(MEDIA, INDEX)),
@@ -100,9 +100,9 @@ fn the_first_films_beginning_and_index_are_there_when_its_viewer_comes() {
 }
 
 #[test]
-fn the_index_comes_before_the_rest_of_the_beginning() {
+fn the_index_is_downloaded_before_the_rest_of_the_start() {
     let (sample, at) = season(MEDIA);
-    let mut world = World::with_torrent(sample, &vec![Manner::honest(117_000, 50); 4], 2);
+    let mut world = World::with_torrent(sample, &vec![Behaviour::honest(117_000, 50); 4], 2);
     world.run_for(Duration::from_secs(3));
     world.is_ready(1, 0, 262_143);
     assert!(world.has(1, at, at + 7), "the head of the index is there");
@@ -110,7 +110,7 @@ fn the_index_comes_before_the_rest_of_the_beginning() {
 }
 
 #[test]
-fn a_file_that_was_prepared_is_ready_with_the_place_where_it_was_left() {
+fn a_prepared_file_is_ready_at_its_last_position() {
     let (sample, at) = season(MEDIA);
     let mut world = World::with_torrent(sample, &four(), 3);
     world.prepare(0, Some((1_200.0, 2_400.0)));
@@ -124,9 +124,9 @@ fn a_file_that_was_prepared_is_ready_with_the_place_where_it_was_left() {
 }
 
 #[test]
-fn another_file_that_is_prepared_takes_the_formers_place() {
+fn preparing_another_file_replaces_the_former() {
     let (sample, at) = season(MEDIA);
-    let mut world = World::with_torrent(sample, &[Manner::honest(MIB, 50)], 4);
+    let mut world = World::with_torrent(sample, &[Behaviour::honest(MIB, 50)], 4);
     world.prepare(0, None);
     world.run_for(Duration::from_millis(400));
     world.prepare(2, None);
@@ -142,9 +142,9 @@ fn another_file_that_is_prepared_takes_the_formers_place() {
 }
 
 #[test]
-fn what_was_prepared_and_not_opened_is_forgotten() {
+fn a_preparation_without_a_viewer_expires() {
     let (sample, _) = season(MEDIA);
-    let mut world = World::new(sample, &[Manner::honest(4 * MIB, 20)], 5);
+    let mut world = World::new(sample, &[Behaviour::honest(4 * MIB, 20)], 5);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     let skip = |index| FilePriority { index, priority: Priority::Skip };
@@ -170,7 +170,7 @@ fn what_was_prepared_and_not_opened_is_forgotten() {
 }
 
 #[test]
-fn what_can_not_be_prepared_is_said_in_words() {
+fn a_refused_preparation_names_the_reason() {
     let (sample, _) = season(9_000);
     let mut world = World::with_torrent(sample, &[], 6);
     let answers = world.replies.len();
@@ -183,9 +183,9 @@ fn what_can_not_be_prepared_is_said_in_words() {
 }
 
 #[test]
-fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
+fn the_next_film_is_prepared_while_a_complete_one_plays() {
     let (sample, at) = season(8 << 20);
-    let mut world = World::with_torrent(sample, &[Manner::honest(2 * MIB, 50)], 7);
+    let mut world = World::with_torrent(sample, &[Behaviour::honest(2 * MIB, 50)], 7);
     let end = world.length(1) - 1;
     let request = world.ask(1, 0, end);
     let is_whole = |world: &World| world.has(1, 0, end);
@@ -204,7 +204,7 @@ fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
 }
 
 #[test]
-fn what_is_asked_for_without_waiting_is_granted_or_rejected_and_changes_nothing() {
+fn a_peek_is_granted_or_rejected_and_changes_nothing() {
     let run = |peeks: bool| {
         let (sample, _) = season(MEDIA);
         let mut world = World::with_torrent(sample, &four(), 12);
@@ -259,7 +259,7 @@ fn complete(media: usize, seed: u8) -> (World, u64) {
 }
 
 #[test]
-fn the_daemon_reads_ahead_of_a_viewer_and_no_byte_twice() {
+fn the_daemon_reads_ahead_without_repeating_a_byte() {
     let (mut world, _) = complete(20 << 20, 9);
     let end = world.length(1) - 1;
     let request = world.ask(1, 0, end);
@@ -283,9 +283,9 @@ fn the_daemon_reads_ahead_of_a_viewer_and_no_byte_twice() {
 }
 
 #[test]
-fn a_viewer_who_waits_has_nothing_read_ahead_that_is_not_proven() {
+fn unverified_bytes_are_not_read_ahead() {
     let (sample, _) = season(MEDIA);
-    let mut world = World::with_torrent(sample, &[Manner::honest(MIB, 20)], 10);
+    let mut world = World::with_torrent(sample, &[Behaviour::honest(MIB, 20)], 10);
     let end = world.length(1) - 1;
     let request = world.ask(1, 20 * MIB, end);
     assert_eq!(world.hints, []);
@@ -297,7 +297,7 @@ fn a_viewer_who_waits_has_nothing_read_ahead_that_is_not_proven() {
 }
 
 #[test]
-fn what_is_prepared_is_read_ahead_from_the_disk() {
+fn prepared_bytes_are_read_ahead_from_the_disk() {
     let (mut world, at) = complete(20 << 20, 11);
     world.prepare(0, Some((1_200.0, 2_400.0)));
     world.run_for(Duration::from_millis(100));
@@ -310,7 +310,7 @@ fn what_is_prepared_is_read_ahead_from_the_disk() {
 }
 
 #[test]
-fn nothing_is_read_of_films_that_are_complete() {
+fn complete_films_are_not_read_ahead_without_a_viewer() {
     let (world, _) = complete(1 << 20, 8);
     assert_eq!((world.reads, world.hints), (0, Vec::new()));
 }

@@ -8,7 +8,7 @@ use shared_proto::io::{Note, Notes, OpErrorKind};
 use super::world::World;
 use crate::io::Input;
 use crate::metainfo::testing::{Sample, torrent};
-use crate::sim::seeder::Manner;
+use crate::sim::seeder::Behaviour;
 use crate::view::{Intent, IntentReply, NextFilm, NoticeKind, Priority};
 
 /// Time until a position is saved.
@@ -75,7 +75,7 @@ impl World {
 }
 
 #[test]
-fn files_are_shown_in_the_order_of_people_under_their_own_indices() {
+fn files_are_shown_in_natural_order_with_their_own_indexes() {
     let world = world(90);
     let files = world.view().files;
     let shown: Vec<(u32, &str)> =
@@ -85,7 +85,7 @@ fn files_are_shown_in_the_order_of_people_under_their_own_indices() {
 }
 
 #[test]
-fn a_series_goes_on_where_it_was_left() {
+fn a_series_continues_at_its_last_position() {
     let mut world = world(91);
     assert_eq!(world.next(), (3, 0.0, false));
     world.watch(3, 40.0);
@@ -105,7 +105,7 @@ fn a_series_goes_on_where_it_was_left() {
 }
 
 #[test]
-fn what_was_watched_outlives_engines_and_the_torrent_itself() {
+fn watch_marks_survive_restarts_and_the_torrents_removal() {
     let mut world = world(92);
     let choices = [("audio".to_owned(), "de".to_owned())];
     world.intend(Intent::Choose { info_hash: world.info_hash(), choices: choices.clone().into() });
@@ -126,7 +126,7 @@ fn what_was_watched_outlives_engines_and_the_torrent_itself() {
 }
 
 #[test]
-fn positions_are_written_seldom_and_what_counts_at_once() {
+fn positions_are_saved_seldom_and_watched_states_at_once() {
     let mut world = world(93);
     world.run_for(Duration::from_secs(1));
     let key = format!("film/{}/3", world.info_hash());
@@ -150,7 +150,7 @@ fn positions_are_written_seldom_and_what_counts_at_once() {
 }
 
 #[test]
-fn what_another_program_writes_is_shown_unless_this_one_knows_better() {
+fn marks_of_another_program_are_shown_unless_ours_are_newer() {
     let mut world = world(94);
     world.run_for(Duration::from_secs(1));
     let key = |file: u32| {
@@ -173,7 +173,7 @@ fn what_another_program_writes_is_shown_unless_this_one_knows_better() {
 }
 
 #[test]
-fn what_can_not_be_saved_is_kept_and_said_and_saved_later() {
+fn unsaved_marks_are_kept_reported_and_saved_later() {
     let mut world = world(95);
     world.run_for(Duration::from_secs(1));
     world.store_refuses = Some(OpErrorKind::Full);
@@ -193,7 +193,7 @@ fn what_can_not_be_saved_is_kept_and_said_and_saved_later() {
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn invalid_marks_are_refused() {
     let mut world = world(96);
     world.watch(7, 1.0);
     assert_eq!(world.refusal(), "There is no file 7 in this torrent.");
@@ -209,7 +209,7 @@ fn nonsense_is_refused() {
 }
 
 #[test]
-fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wanted() {
+fn subtitles_of_a_watched_film_come_first_although_unselected() {
     let files = [
         ("film.mkv", 6 << 20),
         ("Subs/2_English.srt", 40_000),
@@ -217,7 +217,8 @@ fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wan
         ("x.nfo", 40_000),
     ];
     for is_watched in [true, false] {
-        let mut world = World::new(torrent(32 << 10, &files), &[Manner::honest(1 << 20, 20)], 97);
+        let mut world =
+            World::new(torrent(32 << 10, &files), &[Behaviour::honest(1 << 20, 20)], 97);
         world.run_for(Duration::from_millis(10));
         // Without a viewer, the film itself is prepared.
         let skipped: &[(u32, Priority)] =

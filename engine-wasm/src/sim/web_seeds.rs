@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seeder::Manner;
+use super::seeder::Behaviour;
 use super::world::World;
 use crate::discover::Sources;
 use crate::engine::Config;
@@ -29,7 +29,7 @@ pub(super) fn film(urls: &[&str]) -> Sample {
     seeded(torrent(256 << 10, &[("a film.mp4", 4 * MIB)]), urls)
 }
 
-fn world(config: Config, sample: Sample, seeders: &[Manner], seed: u8) -> World {
+fn world(config: Config, sample: Sample, seeders: &[Behaviour], seed: u8) -> World {
     let mut world = World::configured(config, sample, seeders, seed);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
@@ -42,7 +42,7 @@ fn finish(world: &mut World, within_s: u64, what: &str) {
 }
 
 #[test]
-fn a_web_seed_alone_is_enough_and_nothing_is_fetched_twice() {
+fn a_web_seed_alone_is_enough_without_repeated_downloads() {
     let mut world = world(Config::default(), film(&["http://w/dir/"]), &[], 120);
     world.web.insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
     let request = world.ask(0, 3 << 20, (4 << 20) - 1);
@@ -53,7 +53,7 @@ fn a_web_seed_alone_is_enough_and_nothing_is_fetched_twice() {
 }
 
 #[test]
-fn files_lie_below_the_torrents_name_and_runs_end_at_their_borders() {
+fn web_seed_urls_contain_the_torrents_name_and_runs_end_at_file_borders() {
     let sample = torrent(64 << 10, &[("a/x y", 100_000), ("a/empty", 0), ("b", 300_000), ("c", 5)]);
     let mut world = world(Config::default(), seeded(sample, &["http://w"]), &[], 121);
     for (file, url) in [(0, "a/x%20y"), (2, "b"), (3, "c")] {
@@ -63,7 +63,7 @@ fn files_lie_below_the_torrents_name_and_runs_end_at_their_borders() {
 }
 
 #[test]
-fn torrents_of_v2_and_hybrids_have_web_seeds_too() {
+fn web_seeds_work_for_v2_and_hybrid_torrents() {
     for (version, seed) in [(Version::V2, 127), (Version::Hybrid, 128)] {
         let files = [("a film.mkv", 1_000_001), ("b/c", 5), ("b/empty", 0), ("d", 65_536)];
         let sample = torrent_of(version, 64 << 10, &files);
@@ -82,11 +82,11 @@ fn torrents_of_v2_and_hybrids_have_web_seeds_too() {
 }
 
 #[test]
-fn a_web_seed_that_lies_is_asked_no_more_and_peers_do_the_rest() {
+fn a_web_seed_with_wrong_data_is_dropped_and_peers_finish() {
     let mut world = world(
         Config::default(),
         film(&["http://liar/film", "http://liar/again"]),
-        &[Manner::honest(1 << 20, 20)],
+        &[Behaviour::honest(1 << 20, 20)],
         122,
     );
     for url in ["http://liar/film", "http://liar/again"] {
@@ -104,19 +104,19 @@ fn a_web_seed_that_lies_is_asked_no_more_and_peers_do_the_rest() {
 }
 
 #[test]
-fn a_web_seed_without_the_file_is_given_up_and_another_one_serves() {
+fn a_web_seed_without_the_file_is_dropped_for_another() {
     let mut world =
         world(Config::default(), film(&["http://empty/film", "http://w/film"]), &[], 123);
     world.web.insert("http://w/film".into(), world.sample.content.clone().into());
     finish(&mut world, 30, "by the other one");
-    let in_vain = world.fetched.iter().filter(|url| url.starts_with("http://empty")).count();
-    assert!((1..=2).contains(&in_vain), "{in_vain}");
+    let wasted_bytes = world.fetched.iter().filter(|url| url.starts_with("http://empty")).count();
+    assert!((1..=2).contains(&wasted_bytes), "{wasted_bytes}");
 }
 
 #[test]
-fn web_seeds_help_peers() {
+fn web_seeds_and_peers_download_together() {
     let mut world =
-        world(Config::default(), film(&["http://w/film"]), &[Manner::honest(1 << 20, 20)], 124);
+        world(Config::default(), film(&["http://w/film"]), &[Behaviour::honest(1 << 20, 20)], 124);
     world.web.insert("http://w/film".into(), world.sample.content.clone().into());
     world.name_seeders();
     finish(&mut world, 20, "together");
@@ -125,12 +125,12 @@ fn web_seeds_help_peers() {
 }
 
 #[test]
-fn web_seeds_of_a_magnet_link_count_and_can_be_ruled_out() {
+fn web_seeds_of_a_magnet_link_are_used_and_can_be_switched_off() {
     let run = |web_seeds| {
         let sources = Sources { web_seeds, ..Sources::default() };
         let config = Config { sources, ..Config::default() };
         let sample = torrent(256 << 10, &[("film.mp4", MIB)]);
-        let mut world = World::configured(config, sample, &[Manner::honest(1 << 10, 20)], 125);
+        let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 10, 20)], 125);
         world.web.insert("http://w/film".into(), world.sample.content.clone().into());
         let mut link = Magnet::new(world.sample.metainfo.info_hash);
         link.peers = vec!["127.0.0.1:1".parse().expect("an address")];
@@ -143,7 +143,7 @@ fn web_seeds_of_a_magnet_link_count_and_can_be_ruled_out() {
 }
 
 #[test]
-fn a_daemon_that_comes_back_goes_on_fetching() {
+fn web_seed_downloads_continue_with_a_new_daemon() {
     let mut world = world(Config::default(), film(&["http://w/film"]), &[], 126);
     world.web.insert("http://w/film".into(), world.sample.content.clone().into());
     world.run_for(Duration::from_millis(600));

@@ -24,7 +24,7 @@ use self::lines::Conn;
 pub(super) use self::sending::Sending;
 pub(super) use self::viewers::Viewer;
 use super::disk::Disk;
-use super::seeder::{Deed, Manner};
+use super::seeder::{Action, Behaviour};
 use super::state::State;
 use super::timeline::Timeline;
 use super::tracker::UdpTracker;
@@ -43,7 +43,7 @@ enum Event {
     ToEngine(Input),
     ToSeeder(ConnId, Vec<u8>),
     Connect(ConnId, SocketAddr),
-    Deed(ConnId, Deed),
+    Action(ConnId, Action),
     Line(ConnId),
     /// A reply continues.
     Send(RequestId),
@@ -73,7 +73,7 @@ pub(super) struct World {
     asked_router: Vec<SocketId>,
     names: BTreeMap<String, Vec<IpAddr>>,
     config: Config,
-    seeders: BTreeMap<SocketAddr, Manner>,
+    seeders: BTreeMap<SocketAddr, Behaviour>,
     pub(super) disk: Disk,
     files: BTreeMap<FileRef, Vec<String>>,
     pub(super) state: State,
@@ -110,12 +110,17 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+    pub(super) fn new(sample: Sample, seeders: &[Behaviour], seed: u8) -> Self {
         Self::configured(Config::default(), sample, seeders, seed)
     }
 
     /// Creates a world whose engines have this configuration.
-    pub(super) fn configured(config: Config, sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+    pub(super) fn configured(
+        config: Config,
+        sample: Sample,
+        seeders: &[Behaviour],
+        seed: u8,
+    ) -> Self {
         let now = Instant(1_000_000);
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut world = Self {
@@ -253,7 +258,7 @@ impl World {
             Event::Connect(conn, addr) => self.connect(conn, addr),
             Event::ToSeeder(conn, data) => self.reach(conn, &data),
             Event::Line(conn) => self.serve(conn),
-            Event::Deed(conn, deed) => self.arrive(conn, deed),
+            Event::Action(conn, action) => self.arrive(conn, action),
             Event::Send(id) => self.send_on(id),
             Event::Moved(op, from, to) => self.moved(op, &from, &to),
         }

@@ -1,8 +1,8 @@
-//! One torrent: routes what happens to its parts, and turns what they return into outputs.
+//! One torrent: routes its inputs to its parts, and turns their results into outputs.
 //!
-//! Owns the parts and whether the torrent is at work. A part is a struct with private fields that
-//! knows no other part. This file and [`routes`] take an input, call the parts, and hand what they
-//! return to other parts and to the daemon.
+//! Owns the parts and the status. A part is a struct with private fields that knows no other part.
+//! This file and [`routes`] take an input, call the parts, and pass their results to other parts
+//! and to the daemon.
 
 mod account;
 mod content;
@@ -42,44 +42,44 @@ pub(crate) use storage::mover::{Answer, Asker};
 pub(crate) use storage::place::Place;
 pub(crate) use storage::removal::Parting;
 
-/// How often a torrent looks after its peers and viewers.
+/// How often a torrent checks its peers and viewers.
 const TICK: Duration = Duration::from_secs(1);
-/// The same while a viewer waits: a late block must not stay unnoticed when nothing else happens.
+/// The same while a viewer waits, so that a late block is noticed although nothing else happens.
 const TICK_AWAITED: Duration = Duration::from_millis(100);
 
-/// Why a torrent rests.
+/// Why a torrent is inactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rest {
-    /// Other torrents are before it in the queue.
+    /// Other torrents precede it in the queue.
     Queued,
-    /// It has seeded enough.
+    /// Its seeding goals are reached.
     Sated,
 }
 
-/// What the torrent is doing.
+/// The status of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Status {
-    /// No daemon is there.
+    /// No daemon is connected.
     Unlinked,
-    /// What lies where it is to lie is being looked at.
+    /// The existing files at its place are being inspected.
     Looking,
-    /// At work.
+    /// It is active.
     Running,
-    /// It is not its turn, or it has given enough.
+    /// It waits for its turn, or has seeded enough.
     Resting(Rest),
-    /// Stopped by a person.
+    /// Paused by the user.
     Paused,
-    /// Stopped by trouble of this kind, in plain words.
+    /// Stopped by an error of this kind, with a sentence for the user.
     Failed(crate::view::Trouble, crate::view::Sentence),
 }
 
-/// Whether the torrent is at work, and with what.
+/// The status of a torrent and what it depends on.
 #[derive(Debug)]
 struct Life {
     status: Status,
-    /// What it did before it was removed, while it can be brought back.
+    /// Its status before it was removed, while the removal can be undone.
     aside: Option<Status>,
-    /// Whether a daemon is there.
+    /// Whether a daemon is connected.
     linked: bool,
 }
 
@@ -101,32 +101,32 @@ pub(crate) struct Torrent {
 }
 
 impl Torrent {
-    /// At most so many peers at once, those being dialled included.
+    /// Sets the maximum number of connections, including those being dialled.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
         self.swarm.set_max_connections(max_connections);
     }
 
-    /// When it has given enough, unless a person says otherwise for it.
+    /// Sets the seeding goals, which the user's own for this torrent override.
     pub(crate) fn set_goals(&mut self, goals: Goals) {
         self.account.seeding.set_goals(goals);
     }
 
-    /// Since when no request of a viewer is under way; `None` while one is.
+    /// Since when no viewer has a request; `None` while one has.
     pub(crate) fn unread_since(&self) -> Option<Instant> {
         self.watch.unread_since()
     }
 
-    /// Its name in the world.
+    /// Its info hash.
     pub(crate) fn info_hash(&self) -> InfoHash {
         self.content.meta.info_hash
     }
 
-    /// Whether a handshake with this hash is one for it.
+    /// Whether a handshake with this hash is for this torrent.
     pub(crate) fn matches(&self, info_hash: InfoHash) -> bool {
         self.content.meta.identity().matches(info_hash)
     }
 
-    /// The hashes by which a handshake may call it: a hybrid has two.
+    /// The info hashes by which a handshake may name it: a hybrid has two.
     pub(crate) fn names(&self) -> impl Iterator<Item = InfoHash> + use<> {
         let Identity { key, v2 } = self.content.meta.identity();
         [Some(key), v2.map(|v2| v2.truncated()).filter(|second| *second != key)]
@@ -134,12 +134,12 @@ impl Torrent {
             .flatten()
     }
 
-    /// The way to its file or folder below the folder that the user chose.
+    /// The path of its file or folder below the download folder, with `/`.
     pub(crate) fn lies_at(&self) -> String {
         self.storage.lies_at(&self.content)
     }
 
-    /// The name of its file or folder, if nothing else has it.
+    /// The name that its file or folder has if there is no conflict.
     pub(crate) fn own_top(&self) -> String {
         self.content
             .meta
@@ -150,12 +150,12 @@ impl Torrent {
             .unwrap_or_default()
     }
 
-    /// When it was added, as a number that rises.
+    /// A number that rises with each addition of a torrent.
     pub(crate) fn added(&self) -> u64 {
         self.content.added
     }
 
-    /// How many files it has.
+    /// Number of files.
     pub(crate) fn file_count(&self) -> u32 {
         self.content.geometry.file_count()
     }
@@ -165,9 +165,9 @@ impl Torrent {
         self.storage.ids()
     }
 
-    /// A daemon is there: begins, or goes on.
+    /// A daemon is connected: starts or continues.
     pub(crate) fn link(&mut self, cx: &mut Context<'_>) {
-        // A paused torrent is served from as well, as far as it goes; it just fetches nothing.
+        // A paused torrent also serves what it has; it only downloads nothing.
         if self.life.status == Status::Unlinked {
             self.life.status = Status::Running;
         }
@@ -178,7 +178,7 @@ impl Torrent {
         self.next_tick = cx.now;
     }
 
-    /// The daemon is gone.
+    /// The daemon is lost.
     pub(crate) fn unlink(&mut self, now: Instant) {
         for parted in self.swarm.unlink(now) {
             self.ledger.release(parted.conn);
@@ -196,7 +196,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// A person stops it.
+    /// Pauses it for the user.
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
         self.storage.forget_move_notice();
         if self.life.status != Status::Paused {
@@ -204,7 +204,7 @@ impl Torrent {
         }
     }
 
-    /// A person lets it go on.
+    /// Resumes it for the user.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
         if self.is_leaving()
             || self.insist(cx)
@@ -227,7 +227,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// When it wants to be woken, and for what.
+    /// When it next needs [`Torrent::handle_timeout`], for each reason.
     pub(crate) fn wakeups(&self) -> [(TimerReason, Option<Instant>); 4] {
         let linked = |at: Option<Instant>| at.filter(|_| self.life.linked);
         [
@@ -238,7 +238,7 @@ impl Torrent {
         ]
     }
 
-    /// It is woken for this reason. Too early or too often does no harm.
+    /// Does what is due for this reason. Early or repeated calls do no harm.
     pub(crate) fn handle_timeout(&mut self, reason: TimerReason, cx: &mut Context<'_>) {
         let due = self.wakeups().into_iter().find(|(other, _)| *other == reason);
         if due.and_then(|(_, at)| at).is_none_or(|at| at > cx.now) {
@@ -252,7 +252,7 @@ impl Torrent {
         }
     }
 
-    /// Looks after peers and viewers.
+    /// Checks peers and viewers.
     fn tick(&mut self, cx: &mut Context<'_>) {
         self.check_peers(cx);
         if self.ledger.trees().lacks_layers() {
@@ -273,7 +273,7 @@ impl Torrent {
         self.next_tick = cx.now + pause;
     }
 
-    /// The end of a turn: everything that became possible is asked for, and what was said goes out.
+    /// Ends a step: requests everything that became possible, and sends pending messages.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         self.settle_pins(cx);
         self.verify_delayed(cx);
@@ -291,7 +291,7 @@ impl Torrent {
         }
     }
 
-    /// Looks where it is to lie, or opens its files if that was done.
+    /// Inspects the files at its place, or opens them if that was done.
     fn begin(&mut self, cx: &mut Context<'_>) {
         if self.find_moved(cx) {
             return;
@@ -301,7 +301,9 @@ impl Torrent {
         }
     }
 
-    /// Peers go and viewers are told; files stay open for those who read what is there.
+    /// Stops downloading: peers are disconnected and waiting viewers rejected.
+    ///
+    /// Files stay open for viewers of verified bytes.
     fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
         self.end_runs(cx);
         self.release_all(cx);
@@ -320,12 +322,12 @@ impl Torrent {
         self.life.status == Status::Running
     }
 
-    /// Whether it looks after its peers, or after what it could not do for want of open files.
+    /// Whether it needs ticks, for its peers or for work that waits for open files.
     fn ticks(&self) -> bool {
         self.life.status == Status::Running || self.awaits_hashes()
     }
 
-    /// The path of a file as people see it: without the folders that the torrent was moved to.
+    /// The path of a file as shown: without the folders into which the torrent was moved.
     fn shown_path(&self, file: FileIndex) -> Vec<String> {
         self.storage.shown_path(&self.content, file)
     }

@@ -1,4 +1,4 @@
-//! What an answer of the daemon is for.
+//! The purposes of commands to the daemon.
 
 use shared_proto::ConnId;
 
@@ -8,21 +8,21 @@ use crate::torrent::ledger::DigestId;
 use crate::torrent::storage::Task;
 use crate::torrent::swarm::web_seeds::RunId;
 
-/// What an answer is for.
+/// The purpose of a command, which decides where its answer goes.
 #[derive(Debug)]
 pub(in crate::torrent) enum Op {
-    /// What the storage asked for.
+    /// A task of the storage.
     Storage(Task),
-    /// A digest, and the piece whose files are kept open for it.
+    /// A digest, and the piece whose files stay open for it.
     Digest(DigestId, Option<PieceIndex>),
     /// The digests of a piece's blocks, for a peer.
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
-    /// Bytes of a film, from the first to the last, that lead to its index.
+    /// Reading these bytes of a film, first and last, in search of its index.
     ReadIndex(FileIndex, (u64, u64)),
     LoadSharing,
     Web(RunId),
     SaveRecord,
-    /// That it moves.
+    /// Saving that the torrent moves.
     SaveMove,
 }

@@ -1,11 +1,10 @@
-//! What a torrent writes down, so that the next engine can go on with it.
+//! The stored record of a torrent, from which the next engine continues.
 //!
-//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The
-//! record names the pieces that the disk probably holds, those that were verified, and what the
-//! files looked like then: their stamps. The next engine believes the verified pieces of files that
-//! still look so. Of all other files it first checks what the record names, and then everything
-//! else. So a record may be older than the data, and may promise too much or too little, without
-//! doing harm.
+//! Two values in the daemon's state: the original `.torrent` file, and a [`Record`]. The record
+//! names the pieces that the disk probably holds, those that were verified, and the stamps of the
+//! files at that time. The next engine trusts the verified pieces of files whose stamps still
+//! match. Of all other files it first checks the pieces in the record, and then the rest. So a
+//! record may be older than the data, and may name too many or too few pieces, without harm.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,60 +24,60 @@ use crate::torrent::storage::place::Names;
 use crate::torrent::storage::place::Place;
 use crate::torrent::storage::stamps::Stamp;
 
-/// Where the `.torrent` files lie.
+/// Prefix of the keys of `.torrent` files.
 pub(crate) const METAINFO_PREFIX: &str = "torrent/";
 
-/// Keys of the `.torrent` file and of the record.
+/// The keys of the `.torrent` file and of the record.
 pub(crate) fn keys(info_hash: InfoHash) -> [String; 2] {
     [format!("{METAINFO_PREFIX}{info_hash}"), format!("resume/{info_hash}")]
 }
 
-/// When a write failed, it is tried again after this.
+/// Delay before a failed write is repeated.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// And for so much longer with every byte of the record, so that a huge torrent does not write all
-/// the time: 128 KiB/s.
+/// Additional delay per byte of the record, so that a huge torrent writes at most 128 KiB/s.
 const GATHER_PER_BYTE: Duration = Duration::from_micros(8);
 
-/// Changes gather for so long before they are written.
+/// How long changes are collected before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// The form before it, which is still read: it says of a file only whether it was there before.
+/// The previous version of the format, which is still read: for each file it says only whether it
+/// existed before.
 const VERSION_WITHOUT_IDENTITIES: u8 = 3;
 
-/// The form of the record; another one is not read.
+/// Version of the record's format; other versions are not read.
 const VERSION: u8 = 4;
 
-/// What is written about a torrent.
+/// The stored state of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Where it lies.
+    /// The place of its files.
     pub(crate) place: Place,
-    /// Where it is being moved to: some of its files may lie there already.
+    /// The place to which it is being moved; some of its files may be there already.
     pub(crate) moving: Option<Place>,
-    /// When it was added.
+    /// The number of its addition, which orders torrents.
     pub(crate) added: u64,
-    /// Whether a person stopped it.
+    /// Whether the user paused it.
     pub(crate) paused: bool,
     /// Pieces that the disk may hold.
     pub(crate) pieces: Bitfield,
     /// Those of them that were verified.
     pub(crate) verified: Bitfield,
-    /// What files looked like when what was verified of them was durable.
+    /// The stamps of files at a time when their verified bytes were durable.
     pub(crate) stamps: Vec<(u32, Stamp)>,
-    /// The files that are wanted more or less than usual.
+    /// Files whose priority is not the default.
     pub(crate) priorities: Vec<(u32, Priority)>,
-    /// Whose the files are that are there, by index; `None` when nobody has looked yet.
+    /// The origin of each existing file, by index; `None` before the first inspection.
     pub(crate) kept: Option<Vec<(u32, Kept)>>,
-    /// Which files were there before the torrent, in a record that says no more than that.
+    /// Files that existed before the torrent, from a record of the previous version.
     pub(crate) before: Option<Vec<u32>>,
-    /// Files that have a name with a number, because another file had theirs.
+    /// Files with a number in their name, because another file had theirs.
     pub(crate) displaced: Vec<u32>,
-    /// How often other programs changed a file while viewers were sent it: its entity tag tells.
+    /// How often other programs changed a served file; its entity tag contains this count.
     pub(crate) changes: Vec<(u32, u32)>,
-    /// Whether a person said to go on in files that were there before.
+    /// Whether the user chose to continue in files that existed before.
     pub(crate) adopts: bool,
-    /// Peers to begin with.
+    /// Peers to dial first.
     pub(crate) peers: Vec<SocketAddr>,
 }
 
@@ -102,7 +101,7 @@ pub(in crate::torrent) struct Wire {
     pub(in crate::torrent) before: Option<Vec<u32>>,
 }
 
-/// A place as [`VERSION_WITHOUT_IDENTITIES`] has it.
+/// A place in the format of [`VERSION_WITHOUT_IDENTITIES`].
 #[derive(Serialize, Deserialize)]
 pub(in crate::torrent) struct OldPlace {
     pub(in crate::torrent) root: RootKey,
@@ -111,7 +110,7 @@ pub(in crate::torrent) struct OldPlace {
     pub(in crate::torrent) renamed: BTreeMap<u32, String>,
 }
 
-/// A record as [`VERSION_WITHOUT_IDENTITIES`] has it.
+/// A record in the format of [`VERSION_WITHOUT_IDENTITIES`].
 #[derive(Serialize, Deserialize)]
 pub(in crate::torrent) struct OldWire {
     pub(in crate::torrent) version: u8,
@@ -129,7 +128,7 @@ pub(in crate::torrent) struct OldWire {
 
 impl From<OldPlace> for Place {
     fn from(OldPlace { root, folder, name, renamed }: OldPlace) -> Self {
-        // Every name was made safe then.
+        // That version made every name safe.
         Self { root, folder, name, renamed, names: Names::Safe }
     }
 }
@@ -157,7 +156,7 @@ impl From<OldWire> for Wire {
 }
 
 impl Record {
-    /// The record as bytes.
+    /// Encodes the record.
     pub(crate) fn encode(&self) -> Bytes {
         let wire = Wire {
             version: VERSION,
@@ -179,7 +178,7 @@ impl Record {
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
     }
 
-    /// A record from bytes, `None` when it is not one of this version and for so many pieces.
+    /// Decodes a record; `None` if it has another version or another number of pieces.
     pub(crate) fn decode(bytes: &[u8], piece_count: u32) -> Option<Self> {
         let wire: Wire = match *bytes.first()? {
             VERSION => postcard::from_bytes(bytes).ok()?,
@@ -207,7 +206,7 @@ impl Record {
     }
 }
 
-/// What is persisted of a torrent, and when the record is written next.
+/// The stored data of a torrent, and the time of the record's next write.
 #[derive(Debug)]
 pub(in crate::torrent) struct Keeper {
     /// The bytes of the `.torrent` file.
@@ -215,12 +214,12 @@ pub(in crate::torrent) struct Keeper {
     recorded: Option<Box<Record>>,
     due: Option<Instant>,
     writing: bool,
-    /// Bytes of the record that was written last.
+    /// Length of the last written record, in bytes.
     size: u32,
 }
 
 impl Keeper {
-    /// Nothing is to be written. `recorded` is what an earlier engine wrote down.
+    /// Creates a keeper with nothing to write. `recorded` is the record of an earlier engine.
     pub(in crate::torrent) fn new(source: Bytes, recorded: Option<Record>) -> Self {
         Self { source, recorded: recorded.map(Box::new), due: None, writing: false, size: 0 }
     }
@@ -230,63 +229,62 @@ impl Keeper {
         &self.source
     }
 
-    /// The `.torrent` file with more in it than before: layers that peers sent.
+    /// Replaces the `.torrent` file, after peers sent piece layers.
     pub(in crate::torrent) fn set_source(&mut self, source: Bytes) {
         self.source = source;
     }
 
-    /// The record is being written: nothing else is due.
+    /// A write of the record has begun: nothing else is due.
     pub(in crate::torrent) fn begin_write(&mut self) {
         (self.due, self.writing) = (None, true);
     }
 
-    /// The record has so many bytes: a longer one is written less often.
+    /// Sets the record's length in bytes: a longer one is written less often.
     pub(in crate::torrent) fn set_size(&mut self, bytes: usize) {
         self.size = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
-    /// What an earlier engine wrote down, until it was looked at.
+    /// The record of an earlier engine, until the files were inspected.
     pub(in crate::torrent) fn recorded(&self) -> Option<&Record> {
         self.recorded.as_deref()
     }
 
-    /// Whether an earlier engine wrote down that the disk may hold a piece.
+    /// Whether the earlier record says that the disk may hold a piece.
     pub(in crate::torrent) fn names(&self, piece: PieceIndex) -> bool {
         self.recorded.as_ref().is_some_and(|recorded| recorded.pieces.get(piece.get()))
     }
 
-    /// Whether an earlier engine wrote down that it verified a piece.
+    /// Whether the earlier record says that a piece was verified.
     pub(in crate::torrent) fn believes(&self, piece: PieceIndex) -> bool {
         self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.get()))
     }
 
-    /// What is known now counts as written down by an earlier engine, until all files were looked
-    /// at again.
+    /// Uses this as the earlier record until all files were inspected again.
     pub(in crate::torrent) fn remember(&mut self, record: Record) {
         self.recorded.get_or_insert_with(|| Box::new(record));
     }
 
-    /// It was looked at.
+    /// Drops the earlier record, because the files were inspected.
     pub(in crate::torrent) fn forget_recorded(&mut self) {
         self.recorded = None;
     }
 
-    /// Something changed.
+    /// Something changed: schedules a write.
     pub(in crate::torrent) fn touch(&mut self, now: Instant) {
         self.due.get_or_insert(now + GATHER + GATHER_PER_BYTE * self.size);
     }
 
-    /// Something changed that must not be lost: nothing else is waited for.
+    /// Something changed that must not be lost: schedules a write at once.
     pub(in crate::torrent) fn hurry(&mut self, now: Instant) {
         self.due = Some(now);
     }
 
-    /// When to write; never while a write is under way.
+    /// When to write; `None` while a write is pending.
     pub(in crate::torrent) fn due(&self) -> Option<Instant> {
         self.due.filter(|_| !self.writing)
     }
 
-    /// A write has ended. One that failed, as on a full disk, is tried again.
+    /// A write has ended. A failed one, as on a full disk, is repeated.
     pub(in crate::torrent) fn saved(&mut self, is_saved: bool, now: Instant) {
         self.writing = false;
         if !is_saved {
@@ -294,9 +292,9 @@ impl Keeper {
         }
     }
 
-    /// The link is gone, and a write with it.
+    /// The link to the daemon is lost, and a pending write with it.
     pub(in crate::torrent) fn unlink(&mut self) {
-        // The next daemon gets at once what this one could not write.
+        // The next daemon immediately receives what this one did not confirm.
         if std::mem::take(&mut self.writing) || self.due.is_some() {
             self.due = Some(Instant(0));
         }

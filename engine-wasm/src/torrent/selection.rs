@@ -1,9 +1,8 @@
-//! Which files of a torrent are wanted, and how much.
+//! The user's selection: the priority of each file, and what follows for pieces.
 //!
-//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as
-//! the most wanted file that it lies in, and not at all while the user has not said whether to
-//! download the torrent. It never knows what is on the disk. What viewers ask for is fetched
-//! whatever is selected.
+//! A piece has the highest priority of its files, and none while the user has not decided about the
+//! torrent. This module never knows what is on the disk. What viewers need is downloaded regardless
+//! of the selection.
 
 use crate::geometry::{FileIndex, Geometry, PieceIndex};
 use crate::media;
@@ -15,14 +14,14 @@ use crate::pick::priority::Priority;
 #[derive(Debug)]
 pub(in crate::torrent) struct Selection {
     files: Vec<Priority>,
-    /// Nobody has said yet whether anything is to be downloaded: the files' priorities are a plan.
+    /// Whether the user has yet to decide; then the files' priorities are only a plan.
     undecided: bool,
-    /// The film that is watched first, most likely: the first playable file that is wanted.
+    /// The film that will probably be watched first: the first selected playable file.
     film: Option<FileIndex>,
 }
 
 impl Selection {
-    /// Everything is wanted; padding (BEP 47) for its own sake never is.
+    /// Selects everything except padding files (BEP 47), which are never selected.
     pub(in crate::torrent) fn new(meta: &Metainfo) -> Self {
         let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
         let mut selection = Self {
@@ -34,12 +33,12 @@ impl Selection {
         selection
     }
 
-    /// How much a file is wanted.
+    /// The priority of a file.
     pub(in crate::torrent) fn priority(&self, file: FileIndex) -> Priority {
         self.files.get(file.as_usize()).copied().unwrap_or_default()
     }
 
-    /// How much a piece is wanted.
+    /// The priority of a piece.
     pub(in crate::torrent) fn of_piece(&self, geometry: &Geometry, piece: PieceIndex) -> Priority {
         if self.undecided {
             return Priority::Skip;
@@ -47,22 +46,22 @@ impl Selection {
         geometry.files_of(piece).map(|file| self.priority(file)).max().unwrap_or(Priority::Skip)
     }
 
-    /// Whether the user has not said yet what to download.
+    /// Whether the user has yet to decide what to download.
     pub(in crate::torrent) fn is_undecided(&self) -> bool {
         self.undecided
     }
 
-    /// The user said what to download, or the question is open. False when nothing changes.
+    /// Sets whether the user has yet to decide. False if unchanged.
     pub(in crate::torrent) fn set_undecided(&mut self, undecided: bool) -> bool {
         std::mem::replace(&mut self.undecided, undecided) != undecided
     }
 
-    /// The film whose beginning is fetched first.
+    /// The film whose start is downloaded first.
     pub(in crate::torrent) fn film(&self) -> Option<FileIndex> {
         self.film
     }
 
-    /// The first film in the order of people; a file that is alone counts as one.
+    /// Finds the first film in natural order; a single file counts as a film.
     pub(in crate::torrent) fn find_film(&mut self, meta: &Metainfo) {
         let wanted =
             (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
@@ -73,7 +72,7 @@ impl Selection {
         self.film = first.or_else(|| alone.next().filter(|_| alone.next().is_none()));
     }
 
-    /// The film that comes after a file in the order of people, among those that are wanted.
+    /// The next selected film after a file, in natural order.
     pub(in crate::torrent) fn film_after(
         &self,
         file: FileIndex,
@@ -88,12 +87,12 @@ impl Selection {
         after.min_by(|(_, a), (_, b)| natural(&a.path, &b.path)).map(|(file, _)| file)
     }
 
-    /// Whether a file is wanted.
+    /// Whether a file is selected.
     pub(in crate::torrent) fn is_wanted(&self, file: FileIndex) -> bool {
         self.priority(file) != Priority::Skip
     }
 
-    /// The files whose priority is not the usual one, for the record.
+    /// The files whose priority is not the default, for the record.
     pub(in crate::torrent) fn unusual(&self) -> Vec<(u32, Priority)> {
         (0..)
             .zip(&self.files)
@@ -102,7 +101,7 @@ impl Selection {
             .collect()
     }
 
-    /// Takes new priorities. True when any is another one than before.
+    /// Sets new priorities. Returns whether any has changed.
     pub(in crate::torrent) fn set(
         &mut self,
         meta: &Metainfo,

@@ -1,4 +1,4 @@
-//! One file of a torrent as a page shows it: its progress, subtitles and pieces.
+//! One file of a torrent as pages show it: its progress, subtitles and pieces.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::media;
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct FileView {
-    /// Its place in the torrent's list of files.
+    /// Its index in the torrent's list of files.
     pub index: u32,
     /// Its path in the torrent, with `/`.
     pub path: String,
@@ -25,12 +25,12 @@ pub struct FileView {
     pub priority: Priority,
     /// Its media type, guessed from its name.
     pub content_type: String,
-    /// Whether its name is that of a film or music.
+    /// Whether its name is that of a video or audio file.
     pub playable: bool,
     /// Its URL below the daemon's base URL: `/stream/<fileId>?key=…`.
     pub url: String,
     /// Whether another file had its name already, so that its own has a number. `Intent::Adopt`
-    /// goes on in that other file.
+    /// continues in that other file.
     pub displaced: bool,
     /// Where to continue watching, seconds; 0 for the beginning.
     pub position_s: f64,
@@ -38,13 +38,15 @@ pub struct FileView {
     pub duration_s: Option<f64>,
     /// Whether it counts as watched.
     pub watched: bool,
-    /// The torrent's subtitle files that belong to it by their names, the best first.
+    /// The torrent's subtitle files whose names match this file, the best match first.
     pub subtitles: Vec<SubtitleView>,
 }
 
 impl FileView {
-    /// Where it is served under its own name, below the daemon's base URL, with the same key as
-    /// [`FileView::url`]: for players that go by a name's ending. Empty for a file that is not
+    /// The URL under the file's own name, below the daemon's base URL, with the key of
+    /// [`FileView::url`].
+    ///
+    /// For players that recognise a format by the name's extension. Empty for a file that is not
     /// served.
     pub fn named_url(&self) -> String {
         let parts =
@@ -55,7 +57,7 @@ impl FileView {
         )
     }
 
-    /// A file of which nothing is there: it is in the torrent, and nowhere else.
+    /// Creates the view of a file of which nothing is stored.
     ///
     /// `path` is its path in the torrent, with `/`; `length` is in bytes.
     pub fn new(index: u32, path: String, length: u64) -> Self {
@@ -84,22 +86,23 @@ impl FileView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct SubtitleView {
-    /// Its place in the torrent's list of files.
+    /// Its index in the torrent's list of files.
     pub index: u32,
-    /// Its language, a BCP 47 tag, if its name says it.
+    /// Its language as a BCP 47 tag, if its name contains one.
     pub language: Option<String>,
-    /// Its title in front of the user.
+    /// The title to show.
     pub title: String,
 }
 
-/// The pieces of one file, for a strip: as many cells as asked for, or one a piece where there are
-/// fewer pieces.
+/// The pieces of one file, summed up in cells for a progress strip.
+///
+/// There are as many cells as requested, or one per piece if the file has fewer pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct PiecesView {
-    /// For each cell how much of it is verified, 0–255.
+    /// For each cell the share that is verified, 0–255.
     pub verified: Vec<u8>,
-    /// For each cell how much of it is asked for or stored and not yet verified, 0–255.
+    /// For each cell the share that is requested or stored but not verified, 0–255.
     pub underway: Vec<u8>,
 }

@@ -1,6 +1,6 @@
-//! What a page, the terminal and the HTTP API may ask of the engine.
+//! Requests to the engine from pages, the terminal and the HTTP API.
 //!
-//! Owns [`Intent`] and the values inside it. What came of an intent is an [`super::IntentReply`].
+//! Owns [`Intent`] and the values inside it. The result of an intent is a [`super::IntentReply`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,16 +15,15 @@ use super::{Priority, Settings, Sharing};
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Intent {
-    /// Add a `.torrent` file. A torrent that is there already takes over the file's new trackers
-    /// and web seeds, unless it is private.
+    /// Add a `.torrent` file. An existing torrent gets the file's new trackers and web seeds,
+    /// unless it is private.
     AddTorrent {
         /// The file's bytes.
         #[cfg_attr(test, ts(type = "Uint8Array"))]
         metainfo: Bytes,
     },
-    /// Add a magnet link. Answered at once; the torrent's description is fetched from its peers. A
-    /// torrent that is there already takes over the link's trackers, web seeds and peers, unless it
-    /// is private.
+    /// Add a magnet link. Answered at once; the metadata is then downloaded from peers. An existing
+    /// torrent gets the link's trackers, web seeds and peers, unless it is private.
     AddMagnet {
         /// The link.
         uri: String,
@@ -32,7 +31,7 @@ pub enum Intent {
     /// Add a `.torrent` file that the daemon downloads. Answered when the torrent is added, or when
     /// that failed.
     AddUrl {
-        /// Its address, `http:` or `https:`.
+        /// Its URL, `http:` or `https:`.
         url: String,
     },
     /// Add peers by hand.
@@ -54,7 +53,7 @@ pub enum Intent {
         /// The new settings.
         settings: Settings,
     },
-    /// Stop a torrent. Its peers are disconnected; what is verified stays.
+    /// Pause a torrent. Its peers are disconnected; verified data stays.
     Pause {
         /// Which torrent.
         info_hash: String,
@@ -72,8 +71,7 @@ pub enum Intent {
         files: Vec<FilePriority>,
     },
     /// Decide what happens to an undecided torrent (`TorrentView::undecided`). Until then only what
-    /// a first viewer needs was downloaded. A torrent that was decided about can be decided about
-    /// again.
+    /// a first viewer needs is downloaded. A decision can be changed later.
     Decide {
         /// Which torrent.
         info_hash: String,
@@ -82,7 +80,7 @@ pub enum Intent {
         /// Files whose priority changes.
         #[serde(default)]
         files: Vec<FilePriority>,
-        /// The download folder to move it to; `None` for where it lies.
+        /// The download folder to move it to; `None` to leave it where it is.
         root: Option<String>,
     },
     /// Move a torrent in the queue (`TorrentView::queue_position`). Downloads and seeds have a
@@ -90,7 +88,7 @@ pub enum Intent {
     MoveInQueue {
         /// Which torrent.
         info_hash: String,
-        /// The new place.
+        /// The new position.
         to: QueueMove,
     },
     /// Announce to a torrent's trackers now. Fails, with the time to wait, when no tracker may be
@@ -103,18 +101,18 @@ pub enum Intent {
     AddTrackers {
         /// Which torrent.
         info_hash: String,
-        /// Their URLs. Each becomes a tier of its own behind the present ones.
+        /// Their URLs. Each becomes a tier of its own behind the existing ones.
         trackers: Vec<String>,
     },
-    /// Remove a tracker, also for the next time that the torrent is loaded.
+    /// Remove a tracker permanently.
     RemoveTracker {
         /// Which torrent.
         info_hash: String,
         /// Its URL, as `TrackerView::url` has it.
         url: String,
     },
-    /// Ask for a torrent's magnet link. It names the torrent and, unless the torrent is private,
-    /// its trackers and web seeds. Answered with `IntentReply::Text`.
+    /// Ask for a torrent's magnet link. It contains the info hash and, unless the torrent is
+    /// private, its trackers and web seeds. Answered with `IntentReply::Text`.
     MagnetLink {
         /// Which torrent.
         info_hash: String,
@@ -131,7 +129,7 @@ pub enum Intent {
         #[serde(default)]
         about: Vec<String>,
     },
-    /// Check a torrent's files for errors: hash all that lies on the disk.
+    /// Check a torrent's files for errors: hash everything that is on the disk.
     Recheck {
         /// Which torrent.
         info_hash: String,
@@ -146,8 +144,8 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
-    /// Move or rename a torrent. What is not given stays the same. Answered when the move begins,
-    /// or with what prevents it.
+    /// Move or rename a torrent. Fields without a value stay the same. Answered when the move
+    /// begins, or with the reason why it can't.
     Move {
         /// Which torrent.
         info_hash: String,
@@ -158,7 +156,7 @@ pub enum Intent {
         /// The new name of its file or folder.
         name: Option<String>,
     },
-    /// Rename a file of a torrent. Answered like a move.
+    /// Rename a file of a torrent. Answered like [`Intent::Move`].
     RenameFile {
         /// Which torrent.
         info_hash: String,
@@ -167,8 +165,8 @@ pub enum Intent {
         /// Its new name, without folders.
         name: String,
     },
-    /// Report how far a file is watched, every few seconds and at the end. A file counts as watched
-    /// at 95 % of its length, and a film of 20 minutes or more in its last two minutes.
+    /// Report how far a file was watched, every few seconds and at the end. A file counts as
+    /// watched at 95 % of its length, and a film of 20 minutes or more in its last two minutes.
     Watched {
         /// Which torrent.
         info_hash: String,
@@ -178,7 +176,7 @@ pub enum Intent {
         position_s: f64,
         /// The file's length, seconds, if known.
         duration_s: Option<f64>,
-        /// Whether it counts as watched; `None` for what the position implies.
+        /// Whether it counts as watched; `None` to derive it from the position.
         watched: Option<bool>,
     },
     /// Mark files as watched or not. Either way they start from the beginning next time.
@@ -190,24 +188,24 @@ pub enum Intent {
         /// Whether they count as watched.
         watched: bool,
     },
-    /// Replace the choices of the user for a torrent, such as languages. At most 16 choices, each a
-    /// name of up to 32 bytes and a value of up to 128 bytes.
+    /// Replace the user's choices for a torrent, such as languages. At most 16 choices, each a name
+    /// of up to 32 bytes and a value of up to 128 bytes.
     Choose {
         /// Which torrent.
         info_hash: String,
-        /// Names and values, which only pages understand.
+        /// Names and values, whose meaning only pages know.
         #[cfg_attr(test, ts(type = "Record<string, string>"))]
         choices: BTreeMap<String, String>,
     },
-    /// Prepare a file for a viewer that is likely to come soon. Its beginning, its index and the
-    /// place where it was left are downloaded after all that viewers want. One file at a time is
-    /// prepared, for five minutes.
+    /// Prepare a file for a viewer that will probably come soon. Its start, its index and the
+    /// position at which the user stopped are downloaded after everything that viewers need. One
+    /// file at a time is prepared, for five minutes.
     Prepare {
         /// Which torrent.
         info_hash: String,
         /// The file's index in the torrent.
         file: u32,
-        /// Where the user stopped watching; `None` for nowhere.
+        /// Where the user stopped watching; `None` for the start.
         #[serde(default)]
         position: Option<Position>,
     },
@@ -217,12 +215,12 @@ pub enum Intent {
         info_hash: String,
         /// Whether to delete its files, too.
         delete_data: bool,
-        /// Whether [`Intent::UndoRemove`] can bring it back for ten seconds. The torrent leaves all
+        /// Whether [`Intent::UndoRemove`] can restore it for ten seconds. The torrent leaves all
         /// views at once, and the intent is answered at once.
         #[serde(default)]
         undo: bool,
     },
-    /// Bring back a torrent that was removed less than ten seconds ago (`RemovedView`).
+    /// Restore a torrent that was removed less than ten seconds ago (`RemovedView`).
     UndoRemove {
         /// Which torrent.
         info_hash: String,
@@ -236,55 +234,55 @@ pub enum Intent {
         file: Option<u32>,
     },
     /// Change the download folder for new torrents. Answered when the daemon has saved it, or with
-    /// what is wrong with the folder. Refused where `topics::World::folders` is false, and over the
-    /// HTTP API.
+    /// the reason why the folder can't be used. Refused where `topics::World::folders` is false,
+    /// and over the HTTP API.
     SetDownloadFolder {
-        /// The absolute path of a folder that exists, belongs to the user and can be written.
+        /// The absolute path of an existing folder that belongs to the user and is writable.
         path: String,
     },
 }
 
-/// What the user wants of a torrent.
+/// What to do with a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
-    /// Watch the next film. It and its subtitles are downloaded, and no other file; without a film
-    /// the same as `download`.
+    /// Watch the next film. Only the film and its subtitles are downloaded; in a torrent without a
+    /// film this is `download`.
     Watch,
     /// Download all selected files.
     Download,
 }
 
-/// A place in the queue.
+/// A change of position in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum QueueMove {
-    /// The first place.
+    /// To the first position.
     Top,
-    /// One place up.
+    /// One position up.
     Up,
-    /// One place down.
+    /// One position down.
     Down,
-    /// The last place.
+    /// To the last position.
     Bottom,
 }
 
-/// A place in a film, in time.
+/// A position in a film, in time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Position {
-    /// Seconds from the film's beginning.
+    /// Seconds from the film's start.
     pub seconds: f64,
-    /// Length of the whole film, seconds.
+    /// Length of the film, seconds.
     pub duration_s: f64,
 }
 
 impl Position {
-    /// The byte at this position in a file of `length` bytes and constant bit rate. `None` when the
-    /// numbers make no sense.
+    /// The byte at this position in a file of `length` bytes, assuming a constant bit rate. `None`
+    /// if the numbers are invalid.
     pub(crate) fn share_of(self, length: u64) -> Option<u64> {
         let millis = |seconds: f64| Some(Duration::try_from_secs_f64(seconds).ok()?.as_millis());
         let (at, whole) = (millis(self.seconds)?, millis(self.duration_s)?);

@@ -1,4 +1,4 @@
-//! What the user has to know about the engine as a whole, and about torrents just removed.
+//! Notices about the engine as a whole, and about torrents just removed.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,22 +9,22 @@ use super::Sentence;
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// What it is about.
+    /// Its subject.
     pub kind: NoticeKind,
-    /// What is wrong and what to do, in English.
+    /// The problem and the remedy, in English.
     pub message: String,
     /// The same as a code, for pages to translate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub says: Option<Sentence>,
-    /// For [`NoticeKind::Space`]: where, and how much.
+    /// For [`NoticeKind::Space`]: the folder and the amounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub space: Option<SpaceView>,
 }
 
 impl NoticeView {
-    /// A notice that says this.
+    /// Creates a notice with this sentence.
     pub(crate) fn new(kind: NoticeKind, says: Sentence) -> Self {
         Self { kind, message: says.to_string(), says: Some(says), space: None }
     }
@@ -50,20 +50,20 @@ pub struct SpaceView {
     pub free_bytes: u64,
 }
 
-/// What a notice is about.
+/// The subject of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
-    /// The list of torrents and the settings can't be saved now.
+    /// The list of torrents and the settings can't be saved at the moment.
     NotSaved,
-    /// The saved list can't be read now.
+    /// The saved list can't be read at the moment.
     NotRead,
     /// A saved list was damaged or replaced, and set aside.
     SetAside,
-    /// Some of what was saved can't be read.
+    /// Some saved records can't be read.
     Unreadable,
-    /// The disk will be full before all is there that is wanted.
+    /// The disk will be full before all selected files are complete.
     Space,
 }
 
@@ -76,11 +76,11 @@ pub struct RemovedView {
     pub info_hash: String,
     /// Its name, safe to show as text.
     pub name: String,
-    /// Seconds for which `Intent::UndoRemove` can bring it back; 0 when it is too late.
+    /// Seconds during which `Intent::UndoRemove` can restore it; 0 when it is too late.
     pub undo_s: u32,
     /// Whether its files are deleted.
     pub delete_data: bool,
-    /// Which files were left alone, in English.
+    /// Which files were kept, in English.
     pub message: Option<String>,
     /// The same as a code, for pages to translate.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! One peer of a torrent as a page shows it.
+//! One peer of a torrent as pages show it.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,15 +32,15 @@ pub struct PeerView {
     /// Bytes of payload uploaded to it.
     #[cfg_attr(test, ts(type = "number"))]
     pub uploaded: u64,
-    /// We are interested in it.
+    /// Whether we are interested in it.
     pub we_want: bool,
-    /// It has unchoked us.
+    /// Whether it has unchoked us.
     pub it_gives: bool,
-    /// It is interested in us.
+    /// Whether it is interested in us.
     pub it_wants: bool,
-    /// We have unchoked it.
+    /// Whether we have unchoked it.
     pub we_give: bool,
-    /// It owes blocks and sends none (snubbing).
+    /// Whether it owes us blocks and sends none.
     pub snubbing: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What came of an intent.
+//! The results of intents.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::Sentence;
 use crate::metainfo::InfoHash;
 
-/// What came of an intent.
+/// The result of an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum IntentReply {
-    /// Done.
+    /// The intent succeeded.
     Done {
-        /// The torrent it was about.
+        /// The torrent that the intent was about.
         info_hash: String,
         /// What the user should know, in English.
         #[serde(default)]
@@ -22,8 +22,8 @@ pub enum IntentReply {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         says: Option<Sentence>,
-        /// Whether a torrent that was to be added was there already. Its new trackers and web seeds
-        /// were added to it, unless it is private.
+        /// Whether the torrent to be added existed already. Its new trackers and web seeds were
+        /// added to it, unless it is private.
         #[serde(default)]
         duplicate: bool,
     },
@@ -42,9 +42,9 @@ pub enum IntentReply {
         #[cfg_attr(test, ts(type = "Uint8Array | number[]"))]
         content: Bytes,
     },
-    /// Not done.
+    /// The intent failed.
     Failed {
-        /// Why not, in English.
+        /// The reason, in English.
         message: String,
         /// The same as a code, for pages to translate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,23 +54,23 @@ pub enum IntentReply {
 }
 
 impl IntentReply {
-    /// Done, without more to say.
+    /// Success without a message.
     pub(crate) fn done(info_hash: InfoHash) -> Self {
         Self::telling(info_hash, None)
     }
 
-    /// Done, and something to tell.
+    /// Success with a message, if there is one.
     pub(crate) fn telling(info_hash: InfoHash, says: Option<Sentence>) -> Self {
         let message = says.as_ref().map(Sentence::to_string);
         Self::Done { info_hash: info_hash.to_string(), message, says, duplicate: false }
     }
 
-    /// A torrent was added; `duplicate`: it was there already.
+    /// A torrent was added; `duplicate` says whether it existed already.
     pub(crate) fn added(info_hash: InfoHash, duplicate: bool) -> Self {
         Self::Done { info_hash: info_hash.to_string(), message: None, says: None, duplicate }
     }
 
-    /// Not done, for this reason.
+    /// Failure for this reason.
     pub(crate) fn failed(says: Sentence) -> Self {
         Self::Failed { message: says.to_string(), says: Some(says) }
     }

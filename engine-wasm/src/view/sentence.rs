@@ -1,22 +1,21 @@
-//! The sentences that the engine says to the user.
+//! The sentences that the engine shows to the user.
 //!
-//! Owns each sentence once: a code with its values, which a page translates, and the English text
-//! ([`Display`](std::fmt::Display)), which the terminal, the HTTP API and the logs use. A sentence
-//! that the engine passes on from others (an operating system, a tracker) is a value of one of
-//! these.
+//! Owns each sentence once: as a code with values, which pages translate, and as English text
+//! ([`Display`](std::fmt::Display)), which the terminal, the HTTP API and the logs use. Text from
+//! others (an operating system, a tracker) is a value inside such a sentence.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Why;
 
-/// A sentence of the engine. Its English text says what each code means.
+/// A sentence of the engine, identified by a code. Its English text explains the code.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "code", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the text of each code is its documentation")]
 pub enum Sentence {
-    // What was asked for can't be done.
+    // Impossible requests.
     #[error("There is no such torrent.")]
     NoSuchTorrent,
     #[error("There is no file {index} in this torrent.")]
@@ -157,7 +156,7 @@ pub enum Sentence {
     #[error("This folder can't be used: {why}.")]
     FolderUnusable { why: Why },
 
-    // Settings, and what is kept about films.
+    // Settings, and what is stored about films.
     #[error("This engine keeps the settings that it was started with.")]
     FixedSettings,
     #[error(
@@ -189,7 +188,7 @@ pub enum Sentence {
     #[error("This is no time in a film.")]
     NoTimeInFilm,
 
-    // What a torrent does.
+    // What a torrent is doing.
     #[error("Deleting its files")]
     DeletingFiles,
     #[error("Moving files")]
@@ -368,7 +367,7 @@ fn unreadable(count: u32) -> String {
     }
 }
 
-/// An amount of bytes in the units in which disks are sold.
+/// Formats a number of bytes in decimal units, as disks are sold.
 pub(crate) fn decimal(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -405,7 +404,7 @@ mod tests {
         "tracker_refuses",
         "tracker_status",
         "tracker_unreadable",
-        // A page passes the tracker's own text on.
+        // Pages show the tracker's own text.
         "tracker_warns",
         // Pages show the number of peers beside the sentence.
         "no_peers",

@@ -1,4 +1,4 @@
-//! What the user sets: for all torrents, and how one torrent shares.
+//! Settings of the user, for all torrents and for a single one.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,16 +32,16 @@ pub struct Settings {
     /// Whether web seeds are used (BEP 19).
     pub web_seeds: bool,
     /// Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for never. A
-    /// torrent's own setting goes before.
+    /// torrent's own setting takes precedence.
     pub ratio_percent: Option<u32>,
-    /// Seeding stops after this time, seconds; `None` for never. A torrent's own setting goes
-    /// before.
+    /// Seeding stops after this time, seconds; `None` for never. A torrent's own setting takes
+    /// precedence.
     pub seed_s: Option<u32>,
     /// Most torrents that download at once; `None` for no limit.
     pub max_downloads: Option<u32>,
     /// Most complete torrents that seed at once; `None` for no limit.
     pub max_seeds: Option<u32>,
-    /// Whether a torrent that a page adds is downloaded at once, and does not wait for
+    /// Whether a torrent that a page adds downloads at once instead of waiting for
     /// `Intent::Decide`.
     pub start_at_once: bool,
     /// Whether the user was told that watching also uploads.

@@ -1,4 +1,4 @@
-//! Everything that a page shows at one moment, and what of it belongs to no torrent.
+//! The state of everything that pages show, at one moment.
 //!
 //! Owns [`Snapshot`], the daemon's folders and the router's port mapping.
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoticeView, RemovedView, Settings, StreamView, TorrentView, Why};
 
-/// Everything a page shows, at one moment.
+/// The state of everything that pages show, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
@@ -19,9 +19,9 @@ pub struct Snapshot {
     pub streams: Vec<StreamView>,
     /// The port on which the engine listens; `None` when it does not.
     pub listen_port: Option<u16>,
-    /// The router's port mapping; `None` where the router is not asked.
+    /// The router's port mapping; `None` if no mapping is requested.
     pub port_mapping: Option<PortMappingView>,
-    /// Settings for all torrents; `None` where they can't be changed or are not loaded yet.
+    /// Settings for all torrents; `None` if they can't be changed or are not loaded yet.
     pub settings: Option<Settings>,
     /// Notices about the engine as a whole.
     #[serde(default)]
@@ -29,7 +29,7 @@ pub struct Snapshot {
     /// Torrents just removed that can be brought back, newest first.
     #[serde(default)]
     pub removed: Vec<RemovedView>,
-    /// Whether a person can have folders shown and the download folder changed
+    /// Whether the user can have folders shown and change the download folder
     /// (`Intent::ShowInFolder`, `Intent::SetDownloadFolder`).
     #[serde(default)]
     pub folders: bool,
@@ -42,9 +42,9 @@ pub struct Snapshot {
 pub struct RootView {
     /// Its key.
     pub key: String,
-    /// Its label in front of the user.
+    /// The label to show.
     pub label: String,
-    /// Free bytes on its disk; `None` when the daemon can't tell.
+    /// Free bytes on its disk; `None` if the daemon can't tell.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub free_bytes: Option<u64>,
     /// Size of its disk, bytes.
@@ -64,14 +64,14 @@ pub struct PortMappingView {
     pub state: MappingState,
     /// The port at the router.
     pub port: Option<u16>,
-    /// The router's outside address, if it says. Behind another router this may not be a public
-    /// address.
+    /// The router's external address, if it gives one. Behind another router this may not be a
+    /// public address.
     pub address: Option<String>,
     /// The protocol that made the mapping.
     pub by: Option<MappedBy>,
     /// Why the mapping failed, in English.
     pub message: Option<String>,
-    /// The same with a kind, for pages to translate.
+    /// The same as a kind of failure, for pages to translate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub why: Option<Why>,

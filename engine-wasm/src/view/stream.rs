@@ -1,4 +1,4 @@
-//! One viewer's request as a page shows it, and what the request waits for.
+//! One viewer's request as pages show it, and what the request waits for.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct StreamView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct WaitView {
-    /// Why.
+    /// The reason.
     pub reason: WaitReason,
     /// Verified pieces in the rest of this request.
     pub have_pieces: u32,

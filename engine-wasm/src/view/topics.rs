@@ -1,10 +1,9 @@
-//! What pages follow, topic by topic, as what differs from the revision before.
+//! Topics that pages follow: each update holds only the changes since the last revision.
 //!
-//! A topic is a name: `list`, `torrent/HASH` (its files and trackers), `peers/HASH` (who is
-//! connected), `film/HASH/INDEX` (what a player shows). [`Topics`] remembers each topic's state as
-//! it was last told. It knows no page: which page has heard which revision is its owner's to keep.
-//! Invariant: the whole of a topic and then every change of it, in their order, make the same state
-//! as the whole of it at the end.
+//! A topic is a name: `list`, `torrent/HASH` (files and trackers), `peers/HASH` (connected peers),
+//! `film/HASH/INDEX` (what a player shows). [`Topics`] remembers the last sent state of each topic.
+//! It knows no pages: its owner records which page has which revision. Invariant: a whole topic
+//! followed by all of its changes in order equals the whole topic at the end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -18,30 +17,30 @@ use super::{
 use crate::engine::Engine;
 use crate::time::Instant;
 
-/// What a list shows beside its torrents.
+/// What a list shows besides its torrents.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct World {
-    /// The folders that the daemon lets torrents lie in.
+    /// The download folders of the daemon.
     pub roots: Vec<RootView>,
-    /// The port at which peers connect; `None` when they don't.
+    /// The port for incoming connections; `None` if there is none.
     pub listen_port: Option<u16>,
-    /// Whether the router lets them in; `None` where it is not asked.
+    /// The router's port mapping; `None` if no mapping is requested.
     pub port_mapping: Option<PortMappingView>,
-    /// What counts for all torrents; `None` where it can't be changed, or is not known yet.
+    /// Settings for all torrents; `None` if they can't be changed or are not loaded yet.
     pub settings: Option<Settings>,
-    /// What a person has to know about the engine as a whole, while it is so.
+    /// Notices about the engine as a whole.
     pub notices: Vec<NoticeView>,
-    /// Torrents that were just removed and can be brought back, newest first.
+    /// Torrents just removed that can be restored, newest first.
     #[serde(default)]
     pub removed: Vec<RemovedView>,
-    /// Whether a person can have folders shown and the download folder changed.
+    /// Whether the user can have folders shown and change the download folder.
     #[serde(default)]
     pub folders: bool,
 }
 
-/// What a player shows of one file.
+/// What a player shows about one file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
@@ -50,66 +49,64 @@ pub struct FilmView {
     pub torrent: Option<TorrentView>,
     /// The file; `None` when the torrent has no such file.
     pub file: Option<FileView>,
-    /// Its viewers' requests that are under way.
+    /// The current requests of the file's viewers.
     pub streams: Vec<StreamView>,
 }
 
-/// A topic at one revision, or what differs from the revision before.
+/// A topic at one revision, or its changes since another revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct TopicUpdate {
     /// Its name.
     pub topic: String,
-    /// The revision that the change is to be applied to; `None`: to nothing, because it is the
-    /// whole.
+    /// The revision to which the change applies; `None` if this is the whole topic.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub from: Option<u64>,
-    /// The revision that comes of it.
+    /// The resulting revision.
     #[cfg_attr(test, ts(type = "number"))]
     pub revision: u64,
-    /// What differs.
+    /// The changes.
     pub change: Change,
 }
 
-/// What differs, by the kind of topic.
+/// The changes of a topic, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[expect(clippy::large_enum_variant, reason = "each lives for one message")]
 pub enum Change {
-    /// Of `list`.
+    /// Changes of `list`.
     List {
-        /// The info hashes of all torrents, newest first; `None` when they are the same in the same
-        /// order.
+        /// The info hashes of all torrents, newest first; `None` if unchanged.
         order: Option<Vec<String>>,
-        /// The torrents that are new or differ, each as a whole, without files and trackers.
+        /// New and changed torrents, each complete but without files and trackers.
         torrents: Vec<TorrentView>,
-        /// What is shown beside them, if it differs.
+        /// What the list shows besides torrents, if changed.
         world: Option<World>,
     },
-    /// Of `torrent/HASH`.
+    /// Changes of `torrent/HASH`.
     Torrent {
-        /// The indices of all files; `None` when they are the same in the same order.
+        /// The indexes of all files in their order; `None` if unchanged.
         order: Option<Vec<u32>>,
-        /// The files that are new or differ, each as a whole.
+        /// New and changed files, each complete.
         files: Vec<FileView>,
-        /// Its trackers, if they differ.
+        /// All trackers, if any changed.
         trackers: Option<Vec<TrackerView>>,
     },
-    /// Of `peers/HASH`, always as a whole: rates differ all the time.
+    /// The whole of `peers/HASH`, because rates change all the time.
     Peers {
-        /// The most active first, at most [`crate::limits::PEERS_SHOWN`].
+        /// The peers, most active first, at most [`crate::limits::PEERS_SHOWN`].
         peers: Vec<PeerView>,
     },
-    /// Of `film/HASH/INDEX`, always as a whole: it is small.
+    /// The whole of `film/HASH/INDEX`, because it is small.
     Film {
         /// What the player shows.
         film: FilmView,
     },
 }
 
-/// A topic's state.
+/// The state of a topic.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one list, and few topics are followed")]
 enum State {
@@ -125,7 +122,7 @@ struct Told {
     state: State,
 }
 
-/// The topics that are followed, as they were last told.
+/// The followed topics and their last sent states.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     told: BTreeMap<String, Told>,
@@ -133,8 +130,10 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// What changed of these topics since the last call; all of one that was not among them then.
-    /// Any other topic is forgotten. A name that is no topic's is passed over.
+    /// Returns the changes of these topics since the last call.
+    ///
+    /// A topic that the last call did not name is returned as a whole. Topics that this call does
+    /// not name are forgotten; invalid names are ignored.
     pub(crate) fn poll(
         &mut self,
         engine: &Engine,
@@ -149,8 +148,8 @@ impl Topics {
             if before.is_some_and(|told| told.state == state) {
                 continue;
             }
-            // No topic has the same number twice, so one that was forgotten meanwhile is not taken
-            // for what it was.
+            // Revision numbers are never reused, so a topic that was forgotten meanwhile is not
+            // mistaken for its former self.
             self.last += 1;
             let change = state.since(before.map(|told| &told.state));
             let from = before.map(|told| told.revision);
@@ -160,7 +159,7 @@ impl Topics {
         updates
     }
 
-    /// All of a topic as it was last told; `None` if it is not followed.
+    /// Returns a whole topic as last sent; `None` if it is not followed.
     pub(crate) fn whole(&self, name: &str) -> Option<TopicUpdate> {
         let Told { revision, state } = self.told.get(name)?;
         Some(TopicUpdate {
@@ -189,7 +188,7 @@ impl State {
         }
     }
 
-    /// What differs from another state of the same topic; without one, all of it.
+    /// Returns the changes since an earlier state of the same topic, or all of it without one.
     fn since(&self, before: Option<&Self>) -> Change {
         match self {
             Self::List { torrents, world } => {
@@ -223,8 +222,7 @@ impl State {
     }
 }
 
-/// The keys of all items, unless they are the same in the same order as before, and the items that
-/// were not there before or differ.
+/// Returns the order of all keys, unless it is unchanged, and the items that are new or changed.
 fn differing<T: Clone + PartialEq, K: Clone + Eq + Hash>(
     now: &[T],
     before: Option<&[T]>,
@@ -232,7 +230,7 @@ fn differing<T: Clone + PartialEq, K: Clone + Eq + Hash>(
 ) -> (Option<Vec<K>>, Vec<T>) {
     let keys = |items: &[T]| items.iter().map(&key).collect::<Vec<K>>();
     let Some(before) = before else { return (Some(keys(now)), now.to_vec()) };
-    // Mostly nothing moved, and no index is needed.
+    // Usually the order is unchanged, and no index is needed.
     if before.len() == now.len() && before.iter().zip(now).all(|(old, new)| key(old) == key(new)) {
         return (
             None,
@@ -256,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// What a page makes of a change: the same rule in a few words.
+    /// Applies a change as pages do, in a few lines.
     fn applied(before: &[(u8, u8)], order: Option<Vec<u8>>, changed: &[(u8, u8)]) -> Vec<(u8, u8)> {
         let order = order.unwrap_or_else(|| before.iter().map(|item| item.0).collect());
         let find = |key: u8| changed.iter().chain(before).find(|item| item.0 == key).copied();
@@ -271,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_one_after_another_make_the_state_at_the_end(states in proptest::collection::vec(items(), 1..12)) {
+        fn applying_all_changes_yields_the_final_state(states in proptest::collection::vec(items(), 1..12)) {
             let mut page: Option<Vec<(u8, u8)>> = None;
             let mut before: Option<Vec<(u8, u8)>> = None;
             for state in states {
@@ -283,13 +281,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_the_same_is_not_told(state in items()) {
+        fn unchanged_items_are_not_sent(state in items()) {
             prop_assert_eq!(differing(&state, Some(&state), |item| item.0), (None, Vec::new()));
         }
     }
 
     #[test]
-    fn only_what_differs_is_told_when_something_comes_and_goes() {
+    fn only_changed_items_are_sent_when_items_come_and_go() {
         let before = [(1, 0), (2, 0), (3, 0)];
         let now = [(4, 0), (1, 0), (3, 1)];
         assert_eq!(

@@ -1,6 +1,6 @@
-//! One torrent as a page shows it: its state, sizes, rates and what stopped it.
+//! One torrent as pages show it: its state, sizes, rates and errors.
 //!
-//! A magnet link without its description is shown as a torrent without files.
+//! A magnet link without metadata is shown as a torrent without files.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ pub struct TorrentView {
     pub info_hash: String,
     /// Its name, safe to show as text.
     pub name: String,
-    /// Whose hashes it has; `None` while that is not known.
+    /// Which hashes it has; `None` until that is known.
     pub version: Option<TorrentVersion>,
     /// What it is doing.
     pub state: TorrentState,
-    /// Whether it waits for `Intent::Decide`: of its files only what a viewer needs at first is
-    /// fetched. `wanted`, and each file's priority, say what would be downloaded.
+    /// Whether it waits for `Intent::Decide`. Until then only what a first viewer needs is
+    /// downloaded; `wanted` and each file's priority say what would be downloaded.
     #[serde(default)]
     pub undecided: bool,
     /// Position in its queue, from 1. Incomplete and complete torrents have a queue each; undecided
@@ -33,7 +33,7 @@ pub struct TorrentView {
     /// Whether only its own trackers may name peers (BEP 27).
     #[serde(default)]
     pub private: bool,
-    /// English words about a state that needs them: what is wrong and what to do.
+    /// A message about a state that needs one: the problem and the remedy, in English.
     pub message: Option<String>,
     /// The same as a code, for pages to translate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub struct TorrentView {
     /// What stopped it in [`TorrentState::Error`]; `message` has details.
     #[serde(default)]
     pub trouble: Option<Trouble>,
-    /// Bytes in all.
+    /// Total length of its files, bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub length: u64,
     /// Bytes verified.
@@ -54,25 +54,24 @@ pub struct TorrentView {
     /// Verified bytes of the selected files.
     #[cfg_attr(test, ts(type = "number"))]
     pub wanted_verified: u64,
-    /// Progress of a check, 0 to 1; `None` while nothing is hashed.
+    /// Progress of a check, 0 to 1; `None` if none is running.
     pub check_progress: Option<f64>,
-    /// Progress of a move, 0 to 1; `None` while nothing moves.
+    /// Progress of a move, 0 to 1; `None` if none is running.
     pub move_progress: Option<f64>,
     /// The key of the download folder in which it lies.
     pub root: String,
     /// The path of its file or folder below the download folder, with `/`.
     pub lies_at: String,
-    /// The absolute path of its file or folder, as the system writes it; empty where that is not
-    /// known.
+    /// The absolute path of its file or folder in the system's notation; empty if unknown.
     #[serde(default)]
     pub path: String,
-    /// Bytes of payload received since it was added in this session, wasted ones included.
+    /// Bytes of payload downloaded in this session, including wasted bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
-    /// Bytes of payload uploaded, earlier sessions included.
+    /// Bytes of payload uploaded, including earlier sessions.
     #[cfg_attr(test, ts(type = "number"))]
     pub uploaded: u64,
-    /// Bytes received in vain: they failed a hash or came twice.
+    /// Wasted bytes: they failed verification or arrived twice.
     #[cfg_attr(test, ts(type = "number"))]
     pub wasted: u64,
     /// Length of a piece, bytes.
@@ -85,51 +84,51 @@ pub struct TorrentView {
     /// Upload rate, bytes of payload per second; 0 while nothing is uploaded.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
-    /// When all that is wanted is there at the rate of the last half minute, seconds; `None` unless
-    /// it downloads, and when that can't be told.
+    /// Seconds until all selected files are complete, at the rate of the last half minute. `None`
+    /// if it is not downloading, or if that can't be estimated.
     #[serde(default)]
     pub eta_s: Option<u32>,
-    /// Whether connected peers have what is wanted and have sent nothing for ten seconds.
+    /// Whether connected peers have missing pieces and have sent nothing for ten seconds.
     #[serde(default)]
     pub stalled: bool,
     /// Its own limits and seeding goals.
     pub sharing: Sharing,
-    /// Whether it is seeded.
+    /// Whether it is seeded, and if not, why.
     pub giving: Giving,
-    /// Peers connected.
+    /// Number of connected peers.
     pub peers: u32,
-    /// Peers known.
+    /// Number of known peers.
     pub known_peers: u32,
     /// Its trackers, tier by tier.
     pub trackers: Vec<TrackerView>,
     /// Number of its files, without padding.
     #[serde(default)]
     pub file_count: u32,
-    /// What a click on play is for: the film that was watched last if it was left in the middle;
-    /// else the first unwatched one after it, in the order of people; else the first unwatched one;
-    /// else the first. `None` where nothing plays.
+    /// The film to play next: the last watched film if it was not finished, else the first
+    /// unwatched one after it in natural order, else the first unwatched one, else the first.
+    /// `None` if nothing is playable.
     #[serde(default)]
     pub next: Option<NextFilm>,
-    /// What a person chose for it (`Intent::Choose`).
+    /// The user's choices for it (`Intent::Choose`).
     #[serde(default)]
     #[cfg_attr(test, ts(type = "Record<string, string>"))]
     pub choices: BTreeMap<String, String>,
-    /// Its files, padding left out, in the order of people. Empty in a list (`topics`).
+    /// Its files in natural order, without padding files. Empty in a list (`topics`).
     pub files: Vec<FileView>,
 }
 
-/// The film that is played next.
+/// The film to play next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct NextFilm {
-    /// Its place in the torrent's list of files.
+    /// Its index in the torrent's list of files.
     pub index: u32,
     /// Its name, without folders.
     pub name: String,
-    /// Where it begins, seconds.
+    /// The position to start from, seconds.
     pub position_s: f64,
-    /// Whether it goes on where somebody left it.
+    /// Whether it continues where the user stopped.
     pub resumes: bool,
 }
 
@@ -138,19 +137,19 @@ pub struct NextFilm {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum TorrentState {
-    /// Getting its description from peers: of a magnet link nothing but a name is known.
+    /// A magnet link that is getting its metadata from peers.
     Metadata,
-    /// Looking at what lies on disk.
+    /// Its files are being checked.
     Checking,
-    /// Waiting until it is its turn.
+    /// It waits for its turn in the queue.
     Queued,
-    /// Fetching.
+    /// It is downloading.
     Downloading,
-    /// All of it that is wanted is there and verified.
+    /// All selected files are complete and verified.
     Complete,
-    /// Stopped by a person.
+    /// Paused by the user.
     Paused,
-    /// Stopped by trouble; `message` says which.
+    /// Stopped by an error, which `message` describes.
     Error,
 }
 
@@ -159,55 +158,55 @@ pub enum TorrentState {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// The disk is full. It goes on by itself when there is room.
+    /// The disk is full. It continues automatically when there is space.
     DiskFull,
-    /// The download folder can't be written. It goes on by itself when it can.
+    /// The download folder is not writable. It continues automatically when it is.
     ReadOnly,
-    /// The download folder is not there, or its disk is not connected. It goes on by itself when it
-    /// is back.
+    /// The download folder is missing, or its disk is not connected. It continues automatically
+    /// when the folder is back.
     FolderMissing,
-    /// Files that were verified are not there. It goes on by itself when they are back; a recheck
-    /// gives them up.
+    /// Verified files are missing. It continues automatically when they are back; a check discards
+    /// them.
     FilesMissing,
-    /// Another program of the user downloads into the same file. It goes on by itself when that has
-    /// ended.
+    /// Another program of the user downloads into the same file. It continues automatically when
+    /// that program has ended.
     FileBusy,
-    /// The disk takes no file of such a name: the torrent has to be moved, or the file renamed.
+    /// The disk refuses a file's name. The torrent has to be moved, or the file renamed.
     BadName,
-    /// The disk reports another problem. It is tried again.
+    /// Another error of the disk. The torrent retries automatically.
     DiskError,
-    /// It was to be removed with its files, and one of them can't be deleted.
+    /// The torrent was to be removed with its files, and one of them can't be deleted.
     NotDeleted,
-    /// Nobody described the magnet link.
+    /// No peer sent the metadata of the magnet link.
     NotDescribed,
-    /// Anything else, as `message` says.
+    /// Anything else; `message` describes it.
     Other,
 }
 
-/// Whether others get something of a torrent.
+/// Whether a torrent is seeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Giving {
-    /// Not seeded: it is stopped, or there is no daemon.
+    /// Not seeded, because it is stopped or no daemon is connected.
     #[default]
     Closed,
     /// Seeded to every peer that requests.
     Open,
-    /// It waits until it is its turn.
+    /// It waits for its turn in the queue.
     Queued,
     /// Its seeding goals are reached.
     Sated,
 }
 
-/// Whose hashes a torrent has.
+/// Which hashes a torrent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum TorrentVersion {
     /// Those of BitTorrent v1.
     V1,
-    /// Those of both.
+    /// Those of v1 and v2.
     Hybrid,
     /// Those of BitTorrent v2 (BEP 52).
     V2,

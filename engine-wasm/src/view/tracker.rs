@@ -1,4 +1,4 @@
-//! One tracker of a torrent as a page shows it.
+//! One tracker of a torrent as pages show it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +13,15 @@ pub struct TrackerView {
     pub url: String,
     /// Its tier (BEP 12), from 0.
     pub tier: u32,
-    /// What it does.
+    /// Its state.
     pub state: TrackerState,
     /// Seconds until the next announce; `None` when that depends on other trackers.
     pub next_announce_s: Option<u32>,
-    /// Number of seeders, as the tracker last said.
+    /// Number of seeders, according to its last answer.
     pub seeders: Option<u32>,
-    /// Number of leechers, as the tracker last said.
+    /// Number of leechers, according to its last answer.
     pub leechers: Option<u32>,
-    /// Its last warning, or why it failed, in English.
+    /// Its last warning, or the reason of its failure, in English.
     pub message: Option<String>,
     /// The same as a code, for pages to translate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,14 +36,14 @@ impl TrackerView {
     }
 }
 
-/// What a tracker does.
+/// The state of a tracker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackerState {
-    /// Not asked yet: other trackers come first.
+    /// Not asked yet, because other trackers come first.
     Idle,
-    /// An announce is under way.
+    /// An announce is pending.
     Asking,
     /// The last announce succeeded.
     Working,

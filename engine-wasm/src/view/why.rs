@@ -1,10 +1,10 @@
-//! Why something failed, in the words of the daemon, with a kind that a page can translate.
+//! The reason of a failure: the daemon's text, with a kind that pages can translate.
 
 use serde::{Deserialize, Serialize};
 use shared_proto::io::{OpError, OpErrorKind};
 use thiserror::Error;
 
-/// Why something failed: what the daemon or the operating system said of it.
+/// The reason of a failure, as the daemon or the operating system gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
@@ -12,12 +12,12 @@ use thiserror::Error;
 pub struct Why {
     /// The kind of failure.
     pub kind: WhyKind,
-    /// English words, which name what `kind` leaves out.
+    /// The English text, which adds what `kind` leaves out.
     pub text: String,
 }
 
 impl Why {
-    /// The text as the beginning of a sentence.
+    /// The text with a capital letter, to begin a sentence.
     pub(super) fn begun(&self) -> String {
         let mut rest = self.text.chars();
         let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -45,12 +45,12 @@ impl From<&OpError> for Why {
     }
 }
 
-/// The kinds of failure that the daemon tells apart ([`OpErrorKind`]).
+/// The kinds of failure that the daemon distinguishes ([`OpErrorKind`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum WhyKind {
-    /// There is no such file, folder or host.
+    /// A file, folder or host does not exist.
     NotFound,
     /// The target exists.
     Exists,
@@ -62,7 +62,7 @@ pub enum WhyKind {
     Limit,
     /// It took too long.
     Timeout,
-    /// The network, or the other end.
+    /// The network or the remote end failed.
     Network,
     /// Anything else, as the text says.
     Other,
@@ -72,6 +72,6 @@ pub enum WhyKind {
     Busy,
     /// The folder's disk may not be connected.
     Absent,
-    /// The file system does not take such a name.
+    /// The file system refuses the name.
     Name,
 }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_meant_by_number_or_by_name() {
+    fn a_file_is_chosen_by_number_or_by_name() {
         let show = "show/S01E01.mkv:5 show/S01E02.mkv:6 show/s01e02.srt:1 show/12.mkv:4";
         check(show, Some("1"), "show/S01E01.mkv");
         check(show, Some("4"), "show/12.mkv");

@@ -141,10 +141,10 @@ pub(crate) struct Get {
     /// Seed when the download is complete, until --ratio or --seed-time is reached, or Ctrl+C
     #[arg(long)]
     pub(crate) seed: bool,
-    /// Continue in existing files of the same names, and overwrite what differs
+    /// Continue with existing files of the same names, and overwrite parts that differ
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// One line of JSON for each event, on standard output
+    /// Print one line of JSON per event to standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -156,7 +156,7 @@ pub(crate) struct Get {
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct Serve {
-    /// One line of JSON for each event, on standard output
+    /// Print one line of JSON per event to standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_sense_is_taken() {
+    fn valid_arguments_are_accepted() {
         check(&["info", "a.torrent"], Ok(()));
         check(&["info", "a.torrent", "--json"], Ok(()));
         check(&["stream", "a.torrent", "--file", "2", "--player", "mpv --fs", "--keep"], Ok(()));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_arguments_are_refused() {
         check(&[], Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand));
         check(&["play", "a.torrent"], Err(ErrorKind::InvalidSubcommand));
         check(&["get"], Err(ErrorKind::MissingRequiredArgument));

@@ -98,7 +98,7 @@ fn url_of(session: &Session, torrent: &TorrentView, index: u32) -> Option<String
 pub(crate) async fn get(args: Get) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
     if let Source::Torrent { meta, .. } = &source {
-        // Said before anything is started.
+        // An invalid choice fails before anything is started.
         chosen(&files(meta), &args.file)?;
     }
     let mut report = Report::new(args.json);
@@ -370,7 +370,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tracker_that_was_asked_says_how_it_went() {
+    fn a_tracker_that_was_asked_shows_its_answer() {
         let states = json!([
             { "url": "http://a", "state": "working", "seeders": 3, "leechers": null, "message": null },
             { "url": "http://b", "state": "failing", "seeders": null, "leechers": null, "message": "no answer" },

@@ -145,14 +145,16 @@ impl Config {
 impl Settings {
     /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors The file is unreadable, or a value is invalid.
+    /// # Errors
+    /// The file is unreadable, or a value is invalid.
     pub(crate) fn resolve(&self) -> Result<Config> {
         self.resolve_with_file().map(|(config, _)| config)
     }
 
     /// Merges the settings, and checks that they allow these peers.
     ///
-    /// # Errors As [`Settings::resolve`], and if a peer's address is private and private peers are
+    /// # Errors
+    /// As [`Settings::resolve`], and if a peer's address is private and private peers are
     /// not allowed.
     pub(crate) fn resolve_with(&self, peers: &[SocketAddr]) -> Result<Config> {
         let config = self.resolve()?;
@@ -273,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_in_a_private_network_wants_a_word_more() {
+    fn a_peer_in_a_private_network_needs_a_flag() {
         let check = |peer: &str, allowed: bool, is_fine: bool| {
             let settings = Settings { state: Some("/state".into()), ..Settings::default() };
             let settings = Settings { allow_private_peers: Some(allowed), ..settings };
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_have_units_and_nonsense_is_refused() {
+    fn rates_have_units_and_invalid_ones_are_refused() {
         let check = |text: &str, expected: Option<u64>| {
             assert_eq!(parse_rate(text).ok(), expected, "{text}")
         };
@@ -359,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dht_is_on_with_the_usual_nodes_unless_somebody_says_otherwise() {
+    fn the_dht_is_on_with_default_nodes_by_default() {
         let nodes = |config: Config| config.dht.map(|dht| dht.bootstrap);
         let usual = || Some(DhtConfig::default().bootstrap);
         let plain = Toml::new("dht-plain", "state = \"/state\"");
@@ -376,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn the_router_is_asked_unless_somebody_says_otherwise() {
+    fn port_mapping_is_on_by_default() {
         let mapping = |settings: Settings| settings.resolve().unwrap().engine().net.port_mapping;
         let plain = Toml::new("map-plain", "state = \"/state\"");
         assert!(mapping(plain.settings()));
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_an_error_that_says_where() {
+    fn an_invalid_value_is_an_error_with_its_place() {
         let refused = |settings: Settings| format!("{:#}", settings.resolve().unwrap_err());
         let unknown = Toml::new("unknown", "colour = \"red\"");
         assert!(refused(unknown.settings()).contains("colour"));

@@ -118,7 +118,8 @@ impl Daemon {
     /// Starts a daemon and waits until it is ready. If `hurry` is set when the value is dropped,
     /// the daemon is killed instead of asked to end.
     ///
-    /// # Errors The program is missing, cannot be started, or is not ready in time.
+    /// # Errors
+    /// The program is missing, cannot be started, or is not ready in time.
     pub(crate) async fn start(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
         let began = Instant::now();
         loop {
@@ -126,7 +127,7 @@ impl Daemon {
             match Self::spawn(launch, Arc::clone(&hurry)).await {
                 // A daemon of an earlier run, which was still starting, took the folder first.
                 Err(_)
-                    if last_words(launch).contains(FOLDER_IS_TAKEN)
+                    if last_error(launch).contains(FOLDER_IS_TAKEN)
                         && began.elapsed() < READY_WITHIN => {}
                 started => return started,
             }
@@ -270,7 +271,7 @@ fn find() -> Result<PathBuf> {
 }
 
 /// Explains why a daemon ended instead of becoming ready.
-fn last_words(launch: &Launch) -> String {
+fn last_error(launch: &Launch) -> String {
     let errors = fs::read(launch.state.join(ERRORS)).unwrap_or_default();
     let errors = String::from_utf8_lossy(&errors);
     errors
@@ -282,7 +283,7 @@ fn last_words(launch: &Launch) -> String {
 }
 
 fn why_it_ended(launch: &Launch) -> anyhow::Error {
-    let words = last_words(launch);
+    let words = last_error(launch);
     match launch.listen {
         Some(address) if words.contains("cannot listen") && words.contains("in use") => {
             anyhow!(
@@ -297,9 +298,11 @@ fn why_it_ended(launch: &Launch) -> anyhow::Error {
     }
 }
 
-/// Ends the daemon of an earlier run that was killed. No other program uses this state folder. A
-/// daemon that was started a moment ago locks the folder first and writes its process id
-/// afterwards. A daemon that does not end in time is killed; its state is already on disk.
+/// Ends the daemon of an earlier run that was killed.
+///
+/// No other program uses this state folder. A daemon that was started a moment ago locks the folder
+/// first and writes its process id afterwards. A daemon that does not end in time is killed; its
+/// state is already on disk.
 async fn end_orphan(launch: &Launch) {
     let state = &launch.state;
     let is_held = || {

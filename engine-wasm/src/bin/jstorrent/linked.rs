@@ -62,7 +62,8 @@ pub(crate) struct Linked {
 impl Linked {
     /// Starts a daemon and an engine, and connects them.
     ///
-    /// # Errors The daemon cannot be started, or the connection fails.
+    /// # Errors
+    /// The daemon cannot be started, or the connection fails.
     pub(crate) async fn start(
         launch: Launch,
         config: Config,
@@ -109,7 +110,8 @@ impl Linked {
 
     /// Handles an event; restarts a dead daemon after a delay.
     ///
-    /// # Errors The engine has failed, or the daemon refuses the connection for good.
+    /// # Errors
+    /// The engine has failed, or the daemon refuses the connection for good.
     pub(crate) async fn handle(&mut self, event: Event) -> Result<Outcome> {
         let event = match event {
             Event::Engine(event) => event.context("the engine has failed")?,
@@ -178,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_limit_and_never_end() {
+    fn pauses_grow_to_a_limit_and_retries_never_end() {
         let seconds: Vec<f64> =
             (0..10).map(|restarts| pause_before(restarts).as_secs_f64()).collect();
         assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]);

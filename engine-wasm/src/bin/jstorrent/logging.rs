@@ -12,8 +12,9 @@ pub(crate) fn tail() -> LogTail {
     TAIL.get_or_init(LogTail::default).clone()
 }
 
-/// Sets up logging: silent by default, because the commands print what users need. The log's last
-/// lines are kept for reports.
+/// Sets up logging, which is silent by default.
+///
+/// The commands print what users need; the log's last lines are kept for reports.
 pub(crate) fn start() {
     let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else {
         // This fails only if a logger is set already, and nothing runs before.

@@ -100,7 +100,7 @@ mod tests {
     use engine_wasm::metainfo::Metainfo;
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn each_cause_is_printed_once() {
         let error =
             Metainfo::parse(b"garbage").context("x is not a usable .torrent file").unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The state and download folders of a run, and what of them may be removed.
+//! The state and download folders of a run, and which of their files may be removed.
 //!
 //! Each pair of torrent and download folder has its own state folder, as has the download folder of
 //! each server. At most one `jstorrent` locks it. Invariant: files that existed before the torrent
@@ -53,7 +53,8 @@ pub(crate) struct Place {
 impl Place {
     /// Creates and locks the folders of one torrent.
     ///
-    /// # Errors The folders are not writable, or another `jstorrent` uses them.
+    /// # Errors
+    /// The folders are not writable, or another `jstorrent` uses them.
     pub(crate) fn take(config: &Config, source: &Source, keep: Keep) -> Result<Self> {
         let named = match (&config.dir, keep) {
             (Some(dir), _) => Some(resolved(dir)?),
@@ -76,7 +77,7 @@ impl Place {
             ready(&downloads, is_fresh, &config.state)?;
         }
         let before = match keep {
-            Keep::No => Some(written_down(&state, &downloads)?),
+            Keep::No => Some(saved_or_listed_names(&state, &downloads)?),
             Keep::Yes => {
                 // The downloads are now kept, also if an earlier run wanted to remove them.
                 let _ = fs::remove_file(state.join(BEFORE));
@@ -164,7 +165,7 @@ fn key(name: &str) -> String {
 }
 
 /// Returns the names that a crashed run saved; otherwise lists the folder and saves the names.
-fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
+fn saved_or_listed_names(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     let path = state.join(BEFORE);
     if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
     {
@@ -195,7 +196,7 @@ fn resolved(dir: &Path) -> Result<PathBuf> {
                 let rest = full.strip_prefix(there).unwrap_or(Path::new(""));
                 return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
             }
-            Err(error) if is_not_there(&error) => {}
+            Err(error) if is_missing(&error) => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot use the folder {name}"));
             }
@@ -214,7 +215,7 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     match fs::metadata(downloads) {
         Ok(found) if found.is_dir() => probe(downloads)?,
         Ok(_) => bail!("{name} is not a folder"),
-        Err(error) if is_not_there(&error) => {
+        Err(error) if is_missing(&error) => {
             if !is_fresh {
                 return Ok(());
             }
@@ -236,7 +237,7 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
 }
 
 /// Creates a folder that only the user can read; the daemon protects the files in it.
-fn is_not_there(error: &std::io::Error) -> bool {
+fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_is_not_removed_even_after_a_crash() {
+    fn earlier_files_are_not_removed_even_after_a_crash() {
         let ground = Ground::new("before");
         ground.write("Old/film.mp4");
         let place = ground.take(Keep::No).unwrap();
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_once_to_be_kept_is_kept() {
+    fn downloads_once_marked_to_keep_are_kept() {
         let ground = Ground::new("kept");
         drop(ground.take(Keep::No).unwrap());
         ground.write("New/film.mp4");
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_is_for_one_process() {
+    fn a_place_is_locked_by_one_process() {
         let ground = Ground::new("lock");
         let first = ground.take(Keep::Yes).unwrap();
         assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("another jstorrent"));
@@ -432,7 +433,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_place_that_a_killed_run_left_locked_is_waited_for() {
+    fn a_place_locked_by_a_killed_run_is_waited_for() {
         use std::process::{Command, Stdio};
         let ground = Ground::new("killed");
         let first = ground.take(Keep::Yes).unwrap();
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_used_is_not_made_anew() {
+    fn a_missing_folder_that_was_used_is_not_created_again() {
         let ground = Ground::new("gone");
         drop(ground.take(Keep::Yes).unwrap());
         fs::remove_dir(ground.0.join("dir")).unwrap();
@@ -477,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn only_empty_folders_go() {
+    fn only_empty_folders_are_removed() {
         let ground = Ground::new("empty");
         let place = ground.take(Keep::No).unwrap();
         ground.write("New/extras/other.txt");

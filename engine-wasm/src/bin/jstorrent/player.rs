@@ -12,7 +12,8 @@ const PLACE: &str = "{}";
 /// them. Dropping the value ends the player. Its output goes to standard error, because standard
 /// output holds results.
 ///
-/// # Errors The command is empty, has an open quote, or cannot be started.
+/// # Errors
+/// The command is empty, has an open quote, or cannot be started.
 pub(crate) fn run(command: &str, url: &str, subtitles: &[String]) -> Result<Child> {
     let words = split(command)?;
     let more = subtitle_options(&words, subtitles);
@@ -29,7 +30,8 @@ pub(crate) fn run(command: &str, url: &str, subtitles: &[String]) -> Result<Chil
 
 /// Opens the URL with the system's default program.
 ///
-/// # Errors The system's program for opening URLs cannot be started.
+/// # Errors
+/// The system's program for opening URLs cannot be started.
 pub(crate) fn open(url: &str) -> Result<()> {
     let (program, args): (&str, &[&str]) = if cfg!(windows) {
         ("cmd", &["/C", "start", ""])
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_goes_to_its_place_or_to_the_end() {
+    fn the_url_replaces_the_placeholder_or_is_appended() {
         check("mpv", &["mpv", "URL"]);
         check("  mpv  --fs ", &["mpv", "--fs", "URL"]);
         check("vlc {} --fullscreen", &["vlc", "URL", "--fullscreen"]);
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn players_that_are_known_are_told_of_subtitles() {
+    fn known_players_get_subtitle_options() {
         let check = |command: &str, count: usize, expected: &[&str]| {
             let urls: Vec<String> = (0..count).map(|number| format!("S{number}")).collect();
             assert_eq!(subtitle_options(&split(command).unwrap(), &urls), expected, "{command}");

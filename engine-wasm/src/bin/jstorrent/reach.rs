@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn where_peers_reach_us_is_said_when_it_is_known() {
+    fn the_address_for_peers_is_described_once_known() {
         assert_eq!(words(None, None), None);
         assert_eq!(words(Some(6881), None).unwrap(), "Listening for peers on port 6881");
         check(json!({}), None);

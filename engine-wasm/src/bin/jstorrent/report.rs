@@ -298,12 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_words_do_not_command_the_terminal() {
+    fn untrusted_text_cannot_control_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
     }
 
     #[test]
-    fn progress_names_pieces_rate_peers_and_what_is_wrong() {
+    fn progress_shows_pieces_rate_peers_and_errors() {
         let mut torrent = torrent();
         assert_eq!(words(&torrent, &[]), "1.00 MiB of 2.38 MiB, 1/3 pieces, 2.00 KiB/s, 1 peer");
         torrent.peers = 0;
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn each_viewer_says_what_it_waits_for() {
+    fn each_viewer_shows_what_it_waits_for() {
         let waiting = |waiting| {
             let stream = StreamView {
                 info_hash: "ab".into(),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_that_names_itself() {
+    fn an_event_is_one_line_with_its_name() {
         let now = Now {
             torrent: torrent(),
             streams: Vec::new(),

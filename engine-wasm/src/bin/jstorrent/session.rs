@@ -55,7 +55,8 @@ pub(crate) struct Session {
 impl Session {
     /// Locks the folders, and starts a daemon and an engine.
     ///
-    /// # Errors The folders are unusable, or the daemon cannot be started.
+    /// # Errors
+    /// The folders are unusable, or the daemon cannot be started.
     pub(crate) async fn start(
         config: Config,
         source: &Source,
@@ -80,7 +81,8 @@ impl Session {
 
     /// Adds the torrent, after the state of an earlier run is restored.
     ///
-    /// # Errors The engine refuses it; the error is the engine's message.
+    /// # Errors
+    /// The engine refuses it; the error is the engine's message.
     pub(crate) async fn add(&mut self, source: &Source, peers: &Peers) -> Result<()> {
         let intent = match source {
             Source::Torrent { bytes, .. } => Intent::AddTorrent { metainfo: bytes.clone() },
@@ -94,7 +96,8 @@ impl Session {
 
     /// Adds peers by address.
     ///
-    /// # Errors The engine refuses one; the error is the engine's message.
+    /// # Errors
+    /// The engine refuses one; the error is the engine's message.
     pub(crate) async fn name_peers(&mut self, peers: &Peers) -> Result<()> {
         if let (Some(info_hash), false) = (self.info_hash.clone(), peers.peer.is_empty()) {
             let peers = peers.peer.iter().map(ToString::to_string).collect();
@@ -105,7 +108,8 @@ impl Session {
 
     /// Selects these files of the torrent and no others.
     ///
-    /// # Errors The engine refuses; the error is the engine's message.
+    /// # Errors
+    /// The engine refuses; the error is the engine's message.
     pub(crate) async fn want(&mut self, torrent: &TorrentView, wanted: &[u32]) -> Result<()> {
         let priority =
             |index| if wanted.contains(&index) { Priority::Normal } else { Priority::Skip };
@@ -120,7 +124,8 @@ impl Session {
 
     /// Prepares a file before its player requests it.
     ///
-    /// # Errors The engine refuses; the error is the engine's message.
+    /// # Errors
+    /// The engine refuses; the error is the engine's message.
     pub(crate) async fn prepare(&mut self, torrent: &TorrentView, file: &FileView) -> Result<()> {
         let info_hash = torrent.info_hash.clone();
         self.ask(Intent::Prepare { info_hash, file: file.index, position: None }).await.map(drop)
@@ -128,7 +133,8 @@ impl Session {
 
     /// Continues with files that existed before.
     ///
-    /// # Errors The engine refuses; the error is the engine's message.
+    /// # Errors
+    /// The engine refuses; the error is the engine's message.
     pub(crate) async fn adopt(&mut self, torrent: &TorrentView) -> Result<()> {
         self.ask(Intent::Adopt { info_hash: torrent.info_hash.clone() }).await.map(drop)
     }
@@ -173,7 +179,8 @@ impl Session {
 
     /// Returns the torrent and its viewers.
     ///
-    /// # Errors The engine has failed, or the torrent is gone.
+    /// # Errors
+    /// The engine has failed, or the torrent is gone.
     pub(crate) async fn torrent(&self) -> Result<Now> {
         let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();

@@ -26,7 +26,8 @@ pub(crate) enum Source {
 impl Source {
     /// Parses the user's argument, and reads it if it is a file.
     ///
-    /// # Errors It is none of the three, or the file is unreadable.
+    /// # Errors
+    /// It is none of the three, or the file is unreadable.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let starts_with = |prefix: &str| {
             text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_known_by_their_scheme() {
+    fn links_are_recognised_by_their_scheme() {
         assert!(matches!(Source::parse(&magnet("0a", "")).unwrap(), Source::Magnet { .. }));
         assert!(matches!(
             Source::parse(&magnet("0a", "").replace("magnet", "MAGNET")).unwrap(),
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_torrent_is_refused_by_name() {
+    fn an_invalid_torrent_file_is_refused_by_name() {
         assert!(refused("/nowhere/film.torrent").contains("/nowhere/film.torrent"));
         assert!(refused("/").contains('/'));
         let path =
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_tells_places_apart_and_not_trackers() {
+    fn a_key_depends_on_the_place_and_not_on_trackers() {
         let key = |uri: &str, dir: &str| Source::parse(uri).unwrap().key(Path::new(dir));
         let link = magnet("ab", "");
         assert_eq!(key(&magnet("AB", "&dn=n&tr=http://example.com/"), "/a"), key(&link, "/a"));

@@ -19,7 +19,8 @@ pub(crate) struct Stop {
 impl Stop {
     /// Catches the signals.
     ///
-    /// # Errors The operating system refuses the handlers.
+    /// # Errors
+    /// The operating system refuses the handlers.
     pub(crate) fn catch() -> Result<Self> {
         #[cfg(unix)]
         let signals = {

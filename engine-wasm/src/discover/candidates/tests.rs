@@ -1,4 +1,4 @@
-//! Which address is dialled when; and whatever is done, each stays in exactly one state.
+//! Tests of the order and times of dialling; every address stays in exactly one state.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn known(numbers: impl IntoIterator<Item = u16>) -> Candidates {
     candidates
 }
 
-/// Fails the next dial at each of these times, and expects one to be due exactly then.
+/// Fails the next dial at each of these times, and expects an address to be due exactly then.
 fn check_waits(candidates: &mut Candidates, from: u64, waits: &[u64]) {
     let mut now = from;
     for wait in waits {
@@ -35,7 +35,7 @@ fn check_waits(candidates: &mut Candidates, from: u64, waits: &[u64]) {
 }
 
 #[test]
-fn each_address_is_dialled_once_in_the_order_of_their_coming() {
+fn each_address_is_dialled_once_in_order_of_arrival() {
     let mut candidates = known([2, 1]);
     assert!(!candidates.add(addr(2), Source::Tracker));
     assert_eq!(candidates.next_ready(), Some(Instant::default()));
@@ -87,7 +87,7 @@ fn another_way_is_tried_at_once_and_costs_no_wait() {
 }
 
 #[test]
-fn who_dials_us_is_dialled_though_it_failed_before_unless_it_is_in_use_banned_or_left_alone() {
+fn a_punched_address_is_dialled_after_failures_unless_in_use_banned_or_left_alone() {
     let ways = Ways { utp: true, ..Ways::default() };
     let mut candidates = known([1, 2, 3, 4]);
     (0..4).for_each(|_| _ = candidates.next_to_dial(at(0)));
@@ -106,7 +106,7 @@ fn who_dials_us_is_dialled_though_it_failed_before_unless_it_is_in_use_banned_or
 }
 
 #[test]
-fn one_that_was_released_is_ready_at_once() {
+fn a_released_address_is_ready_at_once() {
     let mut candidates = known([1]);
     candidates.next_to_dial(at(0));
     candidates.released(addr(1));
@@ -114,7 +114,7 @@ fn one_that_was_released_is_ready_at_once() {
 }
 
 #[test]
-fn those_that_failed_less_and_those_named_by_hand_go_first() {
+fn fewer_failures_and_the_users_addresses_go_first() {
     let mut candidates = known([1, 2]);
     candidates.add(addr(3), Source::Hand);
     assert_eq!(candidates.next_to_dial(at(0)), Some(addr(3)));
@@ -123,7 +123,7 @@ fn those_that_failed_less_and_those_named_by_hand_go_first() {
 }
 
 #[test]
-fn a_person_who_names_an_address_again_does_not_wait() {
+fn an_address_that_the_user_names_again_does_not_wait() {
     let mut candidates = known([1]);
     candidates.next_to_dial(at(0));
     assert!(!candidates.add(addr(1), Source::Hand));
@@ -136,7 +136,7 @@ fn a_person_who_names_an_address_again_does_not_wait() {
 }
 
 #[test]
-fn the_banned_are_forgotten_and_not_taken_again() {
+fn banned_addresses_are_forgotten_and_never_added_again() {
     let mut candidates = known([1, 2]);
     candidates.next_to_dial(at(0));
     candidates.ban(addr(1));
@@ -157,7 +157,7 @@ fn bans_are_bounded() {
 }
 
 #[test]
-fn a_full_list_gives_up_one_that_failed_and_else_takes_no_more() {
+fn a_full_list_drops_a_failed_address_or_refuses_new_ones() {
     let mut candidates = known(0..2000);
     assert!(!candidates.add(addr(5000), Source::Hand));
     let failed = candidates.next_to_dial(at(0)).unwrap();
@@ -168,7 +168,7 @@ fn a_full_list_gives_up_one_that_failed_and_else_takes_no_more() {
 }
 
 #[test]
-fn among_equals_the_canonical_priority_decides_once_we_know_where_we_are() {
+fn canonical_priority_breaks_ties_once_our_address_is_known() {
     let mut candidates = Candidates::default();
     for peer in ["123.213.32.234:1", "98.76.54.32:1", "[2001:db8::1]:1"] {
         candidates.add(peer.parse().unwrap(), Source::Tracker);
@@ -182,7 +182,7 @@ fn among_equals_the_canonical_priority_decides_once_we_know_where_we_are() {
 }
 
 #[test]
-fn what_only_peers_name_comes_last_and_does_not_crowd_out_the_rest() {
+fn addresses_from_peers_alone_come_last_and_do_not_displace_others() {
     let mut candidates = Candidates::default();
     let named = (0..2000).filter(|&number| candidates.add(addr(number), Source::Pex)).count();
     assert_eq!(named, MAX_FROM_PEX);
@@ -198,7 +198,7 @@ fn what_only_peers_name_comes_last_and_does_not_crowd_out_the_rest() {
 }
 
 #[test]
-fn what_cannot_be_dialled_is_not_taken() {
+fn addresses_that_cannot_be_dialled_are_not_added() {
     for text in [
         "1.2.3.4:0",
         "0.0.0.0:1",

@@ -1,7 +1,7 @@
 //! The trackers of one torrent or magnet link: which of them to ask now, and what they answer.
 //!
 //! [`TrackerSchedule`] says which tracker is due. The announcer turns that into questions
-//! ([`Ask`]), which its owner sends, and reads the answers. It owns the questions under way and the
+//! ([`Ask`]), which its owner sends, and reads the answers. It owns the pending questions and the
 //! addresses of UDP trackers; it sends nothing. It looks up a UDP tracker's name for each announce
 //! and asks over IPv4 and IPv6, because each family has peers of its own (BEP 7). The first answer
 //! sets the time of the next announce; both name peers.
@@ -27,8 +27,8 @@ use crate::view::{Sentence, TrackerView};
 pub(crate) struct Ask {
     /// What to send.
     pub(crate) inquiry: Inquiry,
-    /// What to hand to [`Announcer::asked`] with the number of the answer; `None` where nobody
-    /// waits for the answer.
+    /// What to pass to [`Announcer::asked`] with the operation's id; `None` if the answer is
+    /// ignored.
     pub(crate) job: Option<Job>,
 }
 
@@ -37,18 +37,18 @@ pub(crate) struct Ask {
 pub(crate) enum Inquiry {
     /// An HTTP request for this URL ([`http::fetch`]).
     Fetch(String),
-    /// A look-up of a name.
+    /// A look-up of a host name.
     Resolve {
         /// The name.
         host: String,
-        /// The port that each address of the answer has.
+        /// The port that each address of the answer gets.
         port: u16,
     },
-    /// A UDP tracker's question.
+    /// A question for a UDP tracker at this address.
     Datagram(SocketAddr, Question),
 }
 
-/// A question under way.
+/// A pending question.
 #[derive(Debug)]
 pub(crate) struct Job {
     tracker: TrackerId,
@@ -62,26 +62,25 @@ enum Goal {
     Scrape,
 }
 
-/// How far a question has come.
+/// The step that a pending question has reached.
 #[derive(Debug)]
 enum Step {
-    /// An HTTP tracker is asked.
+    /// An HTTP request is pending.
     Fetch,
-    /// A UDP tracker's name is being looked up. Of several addresses another one is tried after
-    /// each failure.
+    /// The name of a UDP tracker is being looked up. Each failure selects another of its addresses.
     Resolve { url: UdpUrl, failures: u32 },
-    /// A UDP tracker is asked over this family.
+    /// A question over this address family is pending.
     Ask(Family),
 }
 
-/// What an answer came to.
+/// What an answer yields.
 #[derive(Debug, Default)]
 pub(crate) struct Answered {
     /// Peers that the tracker names.
     pub(crate) peers: Vec<SocketAddr>,
     /// Our own address as the tracker sees it (BEP 24).
     pub(crate) external: Option<IpAddr>,
-    /// What to ask next.
+    /// The questions to send next.
     pub(crate) asks: Vec<Ask>,
 }
 
@@ -89,13 +88,13 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Announcer {
     info_hash: InfoHash,
-    /// By this key trackers recognise us when our address changes.
+    /// A number by which trackers recognise us when our address changes.
     key: u32,
     schedule: TrackerSchedule,
     /// Whether the settings allow trackers.
     allowed: bool,
     jobs: BTreeMap<OpId, Job>,
-    /// The last known addresses of UDP trackers: goodbyes do not wait for a look-up.
+    /// The last known addresses of UDP trackers: a goodbye does not wait for a look-up.
     addresses: BTreeMap<TrackerId, Vec<SocketAddr>>,
 }
 
@@ -124,7 +123,7 @@ impl Announcer {
         !self.allowed || self.schedule.is_empty()
     }
 
-    /// The settings allow trackers, or no longer do. Trackers that know us then get a goodbye.
+    /// Allows or forbids trackers. When forbidden, trackers that know us get a goodbye.
     pub(crate) fn allow(
         &mut self,
         allowed: bool,
@@ -136,12 +135,12 @@ impl Announcer {
         if stops { self.stop(params, now) } else { Vec::new() }
     }
 
-    /// Adds tiers behind those that are there.
+    /// Adds tiers behind the existing ones.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
         self.schedule.add(tiers, now);
     }
 
-    /// Adds tiers that a person named: their trackers are asked at once.
+    /// Adds tiers that the user named: their trackers are asked at once.
     pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
         self.schedule.add_by_hand(tiers, now);
     }
@@ -155,7 +154,7 @@ impl Announcer {
         goodbyes.into_iter().flat_map(|goodbye| self.goodbye(goodbye, params)).collect()
     }
 
-    /// Makes every tracker due that may be asked now. Returns how many these are.
+    /// Makes every tracker due that may be asked now; returns their number.
     ///
     /// # Errors
     /// No tracker may be asked now; says why.
@@ -199,13 +198,13 @@ impl Announcer {
         asks
     }
 
-    /// A question was sent; its answer comes under this number.
+    /// A question was sent; `op` identifies its answer.
     pub(crate) fn asked(&mut self, op: OpId, job: Job) {
         self.jobs.insert(op, job);
     }
 
-    /// Reads an answer; `None` when it answers no question of ours. `datagrams` says over which
-    /// families a UDP tracker can be asked.
+    /// Reads an answer; `None` when it answers no question of ours. `datagrams` holds the families
+    /// over which a UDP tracker can be asked.
     pub(crate) fn answered(
         &mut self,
         op: OpId,
@@ -239,17 +238,17 @@ impl Announcer {
         })
     }
 
-    /// The last byte has come: trackers that know us will hear it.
+    /// The download is complete: trackers that know us will be informed.
     pub(crate) fn completed(&mut self) {
         self.schedule.completed();
     }
 
-    /// Our port has changed: trackers that know us will hear it.
+    /// Our port has changed: trackers that know us will be informed.
     pub(crate) fn moved(&mut self) {
         self.schedule.moved();
     }
 
-    /// The daemon is gone, and with it every question under way.
+    /// The link to the daemon is lost, and with it every pending question.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.jobs.clear();
         self.schedule.unlink(now);
@@ -286,7 +285,7 @@ impl Announcer {
         self.schedule.trouble().filter(|_| self.allowed)
     }
 
-    /// What is known of each tracker; nothing while trackers are not allowed.
+    /// The state of each tracker; empty while trackers are not allowed.
     pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
         if self.allowed { self.schedule.views(now) } else { Vec::new() }
     }
@@ -343,8 +342,7 @@ impl Announcer {
         asks
     }
 
-    /// A question failed. That counts as a failure of the tracker when no other announce to it is
-    /// under way.
+    /// A question failed. The tracker has failed if no other announce to it is pending.
     fn failed(&mut self, tracker: TrackerId, error: &TrackerError, now: Instant) {
         let is_announce =
             |job: &Job| job.tracker == tracker && matches!(job.goal, Goal::Announce(_));
@@ -402,7 +400,7 @@ fn counts(
     }
 }
 
-/// The bytes that a UDP tracker answered.
+/// The bytes of a UDP tracker's answer.
 fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
     match result {
         Ok(OpOutput::Bytes(body)) => Ok(body),
@@ -428,7 +426,7 @@ mod tests {
         Announcer::new(PARAMS.info_hash, tiers, true, &mut rng, Instant(0))
     }
 
-    /// Sends questions under numbers from `first` on; returns what was sent.
+    /// Sends questions under ids from `first` on; returns what was sent.
     fn send(announcer: &mut Announcer, asks: Vec<Ask>, first: u64) -> Vec<Inquiry> {
         let mut sent = Vec::new();
         for (op, ask) in (first..).map(OpId).zip(asks) {

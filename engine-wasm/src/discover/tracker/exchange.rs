@@ -1,11 +1,12 @@
-//! Conversations with UDP trackers (BEP 15): connecting, asking, repeating and giving up, for all
-//! torrents together.
+//! Exchanges with UDP trackers (BEP 15), for all torrents: connecting, asking, repeating and giving
+//! up.
 //!
-//! Owns connection ids, transactions and their times; it opens no socket: datagrams go out by
-//! [`Exchanges::poll_send`] and come in by [`Exchanges::handle_datagram`], and questions are named
-//! by the engine's [`OpId`]s. Invariants: an answer counts only when it comes from the address that
-//! was asked, with the number that it was asked with, about what it was asked; a connection id is
-//! used for a minute at most; every question is answered once, by an answer or by giving up.
+//! Owns connection ids, transactions and their times; it opens no socket. Datagrams leave through
+//! [`Exchanges::poll_send`] and arrive through [`Exchanges::handle_datagram`]; an [`OpId`]
+//! identifies each question. Invariants:
+//! - an answer counts only if its address, transaction and action are those of the question;
+//! - a connection id is used for at most one minute;
+//! - every question ends once, by an answer or by giving up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -19,32 +20,32 @@ use shared_proto::io::{OpError, OpErrorKind};
 use super::udp::{self, Question, Reply};
 use crate::time::Instant;
 
-/// A question is repeated after 15 · 2ⁿ seconds (BEP 15) …
+/// A question is repeated after 15 · 2ⁿ seconds (BEP 15).
 const REPEAT: Duration = Duration::from_secs(15);
-/// … so often, and given up 15, 30 and 60 seconds after the three datagrams: a tracker that was
-/// silent so long is asked again in its next turn.
+/// Datagrams sent for a question. The last one times out after 60 seconds; the tracker is asked
+/// again in its next turn.
 const SENDS: u32 = 3;
-/// A connection id is used so long after it came (BEP 15).
+/// A connection id is valid for this long after it arrives (BEP 15).
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
-/// Questions at once: a few for each of a thousand torrents that begin together.
+/// Maximum number of pending questions: a few for each of a thousand torrents that start together.
 const MAX_QUESTIONS: usize = 4_000;
-/// Trackers whose connection ids are kept.
+/// Maximum number of trackers whose connection ids are kept.
 const MAX_CONNECTIONS: usize = 1_000;
 
-/// What came of a question: what follows the head of the answer.
+/// The result of a question: the answer without its header.
 pub(crate) type Outcome = Result<Bytes, OpError>;
 
-/// A conversation that begins.
+/// A pending connect request.
 #[derive(Debug)]
 struct Connect {
     transaction: u32,
     sends: u32,
     deadline: Instant,
-    /// What is to be asked when it has begun.
+    /// The questions to send once the tracker has answered.
     waiting: Vec<(OpId, Question)>,
 }
 
-/// A question that was asked.
+/// A pending question.
 #[derive(Debug)]
 struct Asked {
     op: OpId,
@@ -54,7 +55,7 @@ struct Asked {
     deadline: Instant,
 }
 
-/// All conversations.
+/// All exchanges with UDP trackers.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
     connections: BTreeMap<SocketAddr, (u64, Instant)>,
@@ -65,7 +66,7 @@ pub(crate) struct Exchanges {
 }
 
 impl Exchanges {
-    /// Asks a tracker; what comes of it is named by `op`.
+    /// Asks a tracker; the result is identified by `op`.
     pub(crate) fn ask(
         &mut self,
         op: OpId,
@@ -100,7 +101,7 @@ impl Exchanges {
         self.out.push_back((tracker, udp::connect(transaction).into()));
     }
 
-    /// A datagram came. False when it answers nothing that was asked: it may be somebody else's.
+    /// Reads a datagram. False when it answers no question of ours: it may belong to somebody else.
     pub(crate) fn handle_datagram(
         &mut self,
         from: SocketAddr,
@@ -128,7 +129,7 @@ impl Exchanges {
         let outcome = match reply {
             Reply::Answer(_, body) => Ok(Bytes::copy_from_slice(body)),
             Reply::Error(words) => {
-                // It may be the connection id that it does not like.
+                // The connection id may be the reason for the refusal.
                 self.connections.remove(&from);
                 refusal(&words)
             }
@@ -138,7 +139,7 @@ impl Exchanges {
         true
     }
 
-    /// Repeats what is due, and gives up on what was repeated often enough.
+    /// Repeats the datagrams that are due and gives up on those that were repeated often enough.
     pub(crate) fn handle_timeout(&mut self, rng: &mut impl Rng, now: Instant) {
         let silent = || failure(OpErrorKind::Timeout, "the tracker does not answer");
         let due: Vec<SocketAddr> = self
@@ -177,8 +178,8 @@ impl Exchanges {
                     self.out.push_back((asked.tracker, datagram.into()));
                     self.asked.insert(transaction, asked);
                 }
-                // The conversation is over. A new one lasts longer than all repetitions, so this
-                // happens once.
+                // The connection id expired. A new one outlasts all repetitions, so this happens
+                // once.
                 None => self.ask(asked.op, asked.tracker, asked.question, rng, now),
             }
         }
@@ -190,17 +191,17 @@ impl Exchanges {
         connects.chain(self.asked.values().map(|asked| asked.deadline)).min()
     }
 
-    /// What is to be sent next.
+    /// The next datagram to send.
     pub(crate) fn poll_send(&mut self) -> Option<(SocketAddr, Bytes)> {
         self.out.pop_front()
     }
 
-    /// What came of a question.
+    /// The next result of a question.
     pub(crate) fn poll_done(&mut self) -> Option<(OpId, Outcome)> {
         self.done.pop_front()
     }
 
-    /// The way to the world is gone, and all questions with it. Nobody hears what came of them.
+    /// The link to the daemon is lost, and with it all questions. They get no result.
     pub(crate) fn unlink(&mut self) {
         *self = Self::default();
     }
@@ -275,7 +276,7 @@ mod tests {
 
     const TRACKER: &str = "192.0.2.1:80";
 
-    /// Exchanges with their clock and chance.
+    /// Exchanges with a clock and a random generator.
     struct Bench {
         exchanges: Exchanges,
         rng: ChaCha8Rng,
@@ -331,7 +332,7 @@ mod tests {
             sent
         }
 
-        /// What came of questions: `1 ok`, `2 Timeout`.
+        /// The results of questions: `1 ok`, `2 Timeout`.
         fn done(&mut self) -> Vec<String> {
             let mut done = Vec::new();
             while let Some((op, outcome)) = self.exchanges.poll_done() {
@@ -343,7 +344,7 @@ mod tests {
             done
         }
 
-        /// Asks and connects: the transaction of the question that goes out then.
+        /// Asks and connects; returns the transaction of the question that is then sent.
         fn connected(&mut self, op: u64) -> u32 {
             self.ask(op, TRACKER);
             let connect = self.sent()[0].2;
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_asked_in_a_conversation_and_answered() {
+    fn a_question_follows_a_connect_request_and_is_answered() {
         let mut bench = Bench::new();
         bench.ask(1, TRACKER);
         bench.ask(2, TRACKER);
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_refusal_the_conversation_begins_anew() {
+    fn a_refusal_leads_to_a_new_connect_request() {
         let mut bench = Bench::new();
         let first = bench.connected(1);
         assert!(bench.hear(TRACKER, 3, first, b"connection id mismatch"));

@@ -1,7 +1,6 @@
-//! HTTP trackers (BEP 3, 7, 23, 24, 31, 48): the URLs of an announce and of a scrape, and what
-//! their answers say.
+//! HTTP trackers (BEP 3, 7, 23, 24, 31, 48): request URLs and the parsing of answers.
 //!
-//! Owns the query's form and the fields of the answer that are taken; it fetches nothing.
+//! Owns the form of the query and the fields that are read; it fetches nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,13 +16,15 @@ use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::{self, Value};
 use crate::percent::percent_encode;
 
-/// A tracker has this long, milliseconds. Others are asked meanwhile.
+/// Timeout for a tracker's answer, in milliseconds. Other trackers are asked meanwhile.
 const TIMEOUT_MS: u32 = 30_000;
-/// Longest `trackerid` that is kept, bytes.
+/// Longest `trackerid` that is kept, in bytes.
 const MAX_TRACKER_ID: usize = 256;
 
-/// The URL to fetch: the tracker's, its own query kept, with ours appended. `key` tells the tracker
-/// that we are the same when our address changes; `tracker_id` is what it said before.
+/// The URL of an announce: the tracker's own with our query appended.
+///
+/// `key` tells the tracker that we are the same client when our address changes; `tracker_id` is
+/// the `trackerid` of its last answer.
 pub(crate) fn announce_url(
     tracker: &str,
     params: &AnnounceParams,
@@ -51,8 +52,9 @@ pub(crate) fn announce_url(
     url
 }
 
-/// The URL of a scrape: `announce` at the beginning of the last component of the path becomes
-/// `scrape`. `None` for a tracker whose URL says that it has none (BEP 48).
+/// The URL of a scrape; `None` for a tracker that has none (BEP 48).
+///
+/// `announce` at the beginning of the path's last component becomes `scrape`.
 pub(crate) fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
     let end = tracker.find(['?', '#']).unwrap_or(tracker.len());
     let last = tracker[..end].rfind('/')? + 1;
@@ -60,19 +62,19 @@ pub(crate) fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
     Some(with_info_hash(&format!("{}scrape{rest}", &tracker[..last]), info_hash))
 }
 
-/// The command that fetches what a tracker answers.
+/// The command that requests a tracker's URL.
 pub(crate) fn fetch(op: OpId, url: String) -> IoCommand {
     IoCommand::HttpGet { op, url, max_bytes: limits::TRACKER_ANSWER, timeout_ms: TIMEOUT_MS }
 }
 
-/// The body that [`fetch`] brought.
+/// The body of the answer to [`fetch`].
 ///
 /// # Errors
-/// [`TrackerError`], with a text for people.
+/// [`TrackerError`], with a text for the user.
 pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
     match result {
         Ok(OpOutput::Http { status: 200, body }) => Ok(body),
-        // Some say why in the body.
+        // Some trackers give the reason in the body.
         Ok(OpOutput::Http { status, body }) => match parse_response(&body) {
             Err(error @ TrackerError::Failure { .. }) => Err(error),
             _ => Err(TrackerError::Status(status)),
@@ -85,7 +87,7 @@ pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, Tr
 /// Reads the answer to an announce.
 ///
 /// # Errors
-/// [`TrackerError`], with a text for people.
+/// [`TrackerError`], with a text for the user.
 pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
     let document = bencode::parse(body.trim_ascii_end())?;
     let root = document.root();
@@ -113,7 +115,7 @@ pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
 /// Reads the answer to a scrape.
 ///
 /// # Errors
-/// [`TrackerError`], with a text for people.
+/// [`TrackerError`], with a text for the user.
 pub fn parse_scrape(body: &[u8], info_hash: InfoHash) -> Result<Counts, TrackerError> {
     let document = bencode::parse(body.trim_ascii_end())?;
     let root = document.root();
@@ -123,7 +125,7 @@ pub fn parse_scrape(body: &[u8], info_hash: InfoHash) -> Result<Counts, TrackerE
     ours.map(|(_, file)| counts(file)).ok_or(TrackerError::NotAnAnswer)
 }
 
-/// Whether it is a dictionary that says no failure.
+/// Whether the answer is a dictionary without a failure reason.
 fn check(root: Value<'_>) -> Result<(), TrackerError> {
     if root.dict().is_none() {
         return Err(TrackerError::NotAnAnswer);
@@ -135,7 +137,7 @@ fn check(root: Value<'_>) -> Result<(), TrackerError> {
     })
 }
 
-/// Minutes, or `never` (BEP 31).
+/// Parses a number of minutes, or `never` (BEP 31).
 fn retry(value: Value<'_>) -> Option<Retry> {
     match (value.uint(), value.bytes()) {
         (Some(minutes), _) => Some(Retry::In(Duration::from_secs(minutes.saturating_mul(60)))),
@@ -153,17 +155,17 @@ fn counts(dict: Value<'_>) -> Counts {
     Counts { seeders: count("complete"), leechers: count("incomplete") }
 }
 
-/// Four bytes or sixteen, the more significant first.
+/// Parses an address of four or sixteen bytes in network order.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
     v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)).map(|ip| ip.to_canonical())
 }
 
-/// Peers in either form: six bytes each (BEP 23), or a dictionary each.
+/// Parses peers in either form: six bytes each (BEP 23), or a dictionary each.
 fn peers(value: Value<'_>) -> impl Iterator<Item = SocketAddr> {
     let compact = value.bytes().into_iter().flat_map(compact_v4);
     let dicts = value.list().into_iter().flatten().filter_map(|peer| {
-        // A name instead of an address would have to be resolved; nobody sends one any more.
+        // A host name instead of an address would need a look-up; no tracker sends one any more.
         let ip: IpAddr = peer.get("ip")?.text()?.parse().ok()?;
         let port = u16::try_from(peer.get("port")?.uint()?).ok()?;
         Some(SocketAddr::new(ip, port))
@@ -195,7 +197,7 @@ mod tests {
     use crate::metainfo::bencode::BencodeError;
     use crate::metainfo::encode::{self, Dict};
 
-    /// The URL up to our query, and the whole of it where that matters.
+    /// Checks the URL up to our query.
     fn check_url(tracker: &str, expected: &str) {
         let url = announce_url(tracker, &PARAMS, 0xbeef, None);
         assert_eq!(url.split("info_hash=").next(), Some(expected));
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_as_dictionaries_are_read_and_the_odd_ones_skipped() {
+    fn peers_as_dictionaries_are_read_and_invalid_ones_skipped() {
         let peer = |ip: &str, port| Dict::new().bytes("ip", ip).int("port", port).encode();
         let list = encode::list([
             peer("1.2.3.4", 5),
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_address_and_the_trackers_id_are_taken_as_far_as_they_make_sense() {
+    fn our_own_address_and_the_trackerid_are_read_if_valid() {
         let external =
             |bytes: &[u8]| parse(Dict::new().bytes("external ip", bytes)).unwrap().external;
         assert_eq!(external(&[192, 0, 2, 1]), Some("192.0.2.1".parse().unwrap()));
@@ -376,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn anything_but_an_answer_is_an_error() {
         assert_eq!(parse_response(b"<html>"), Err(BencodeError::UnexpectedByte(0).into()));
         assert_eq!(parse_response(b""), Err(BencodeError::UnexpectedEnd.into()));
         assert_eq!(parse_response(b"le"), Err(TrackerError::NotAnAnswer));

@@ -1,13 +1,14 @@
 //! When to announce to which tracker (BEP 12), and when to scrape (BEP 48).
 //!
-//! Owns the tiers, the times and what each tracker said last, never a socket or a clock.
-//! Invariants: one announce at most is under way with each tracker; a tracker that failed is left
-//! alone for its back-off, or for as long as it asks (BEP 31); it hears `stopped` only if it may
-//! have heard `started`.
+//! Owns the tiers, the times and each tracker's latest answer; never a socket or a clock.
+//! Invariants: each tracker has at most one pending announce; a tracker that failed is not asked
+//! during its back-off, or for as long as it demands (BEP 31); it receives `stopped` only if it may
+//! have received `started`.
 //!
-//! A *round* asks trackers in order, tier by tier, until one names peers. The next one is asked
-//! when one fails, and also when it has been silent for [`STAGGER`]: who hangs holds up nobody. The
-//! one that answers moves to the front of its tier and sets the time of the next round.
+//! A *round* asks trackers in order, tier by tier, until one names peers. The next tracker is asked
+//! when one fails, and also when one has been silent for [`STAGGER`], so that a hanging tracker
+//! delays nothing. The tracker that answers moves to the front of its tier and sets the time of the
+//! next round.
 
 use std::time::Duration;
 
@@ -19,21 +20,20 @@ use crate::metainfo::torrent::MAX_URLS;
 use crate::time::Instant;
 use crate::view::{Sentence, TrackerState, TrackerView};
 
-/// A tracker that failed is left alone for so long; each further failure doubles it.
+/// Back-off after a tracker's first failure; each further failure doubles it.
 pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(15);
-/// Longest time that a tracker is left alone, but for those that ask for more.
+/// Longest back-off, unless the tracker asks for more.
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(1800);
-/// Longest time that a tracker may ask to be left alone, short of for ever.
+/// Longest back-off that a tracker may ask for, other than "never".
 const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
-/// A person may have a tracker asked again after this, where it does not say how long it wants to
-/// be left alone.
+/// Time after which the user may have a tracker asked again that sets no limit of its own.
 pub(crate) const BY_HAND: Duration = Duration::from_secs(60);
-/// A tracker that was silent for so long is not waited for: the next one is asked as well.
+/// After this silence the next tracker is asked as well.
 pub(crate) const STAGGER: Duration = Duration::from_millis(1500);
-/// A tracker's numbers are asked for this often, where no announce brings them.
+/// Time between two scrapes of a tracker that receives no announces.
 const SCRAPE_EVERY: Duration = Duration::from_secs(1800);
 
-/// A tracker of one torrent, numbered in the order in which they came.
+/// A tracker of one torrent, numbered in order of addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TrackerId(u32);
 
@@ -42,13 +42,13 @@ pub(crate) struct TrackerId(u32);
 pub(crate) struct Announce {
     /// Which tracker.
     pub id: TrackerId,
-    /// What it tells.
+    /// The event to report.
     pub event: Option<Event>,
-    /// Where it is.
+    /// The tracker's URL.
     pub url: TrackerUrl,
-    /// What it said before and wants to hear again.
+    /// The `trackerid` of its last answer.
     pub tracker_id: Option<Vec<u8>>,
-    /// Failures in a row: another of its addresses may be better.
+    /// Failures in a row: after a failure another of its addresses may be better.
     pub failures: u32,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Announce {
 pub(crate) struct Scrape {
     /// Which tracker.
     pub id: TrackerId,
-    /// Where it is.
+    /// The tracker's URL.
     pub url: TrackerUrl,
 }
 
@@ -65,30 +65,30 @@ pub(crate) struct Scrape {
 struct Tracker {
     id: TrackerId,
     url: TrackerUrl,
-    /// Whether it knows us.
+    /// Whether the tracker may have received `started`.
     started: bool,
-    /// The last byte has come, and it knew us then and has not heard of it.
+    /// The tracker must still be told that the download is complete.
     completion_untold: bool,
-    /// It knows us, but not where others reach us now.
+    /// The tracker must still be told our new port or address.
     move_untold: bool,
     underway: bool,
-    /// A person wants this tracker asked, whatever the round does.
+    /// The user wants this tracker asked, whatever the round does.
     asked_for: bool,
     /// Whether it was asked in this round.
     tried: bool,
     /// Failures in a row.
     failures: u32,
-    /// It failed: not before then.
+    /// After a failure: not asked before this time.
     retry_at: Instant,
-    /// Not before then, not even for a person who asks for it.
+    /// Not asked before this time, not even for the user.
     by_hand_at: Instant,
-    /// It asked never to be asked again.
+    /// The tracker asked never to be asked again.
     gone: bool,
-    /// It answered: not before then.
+    /// After an answer: not asked before this time.
     next_at: Option<Instant>,
     tracker_id: Option<Vec<u8>>,
     counts: Counts,
-    /// When its numbers came, or were asked for.
+    /// When its numbers of peers arrived or were requested.
     counted_at: Option<Instant>,
     says: Option<Sentence>,
 }
@@ -120,7 +120,7 @@ impl Tracker {
         !self.gone && !self.underway && self.retry_at <= now
     }
 
-    /// When it may be asked again, `None` for never.
+    /// When the tracker may be asked again; `None` for never.
     fn next_turn(&self) -> Option<Instant> {
         (!self.gone).then(|| self.next_at.unwrap_or_default().max(self.retry_at))
     }
@@ -138,7 +138,7 @@ pub(crate) struct TrackerSchedule {
     count: u32,
     /// When the next round begins.
     due: Instant,
-    /// In a round: when the next tracker is asked though one is under way.
+    /// In a round: when to ask the next tracker although one is pending.
     round: Option<Instant>,
 }
 
@@ -158,8 +158,8 @@ impl TrackerSchedule {
         self.tiers.is_empty()
     }
 
-    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if
-    /// no tracker answered yet.
+    /// Adds tiers behind the existing ones, without trackers that are known. Due at once if no
+    /// tracker has answered yet.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
         tiers.into_iter().for_each(|tier| self.push(tier));
         if self.all().all(|tracker| !tracker.started) {
@@ -167,7 +167,7 @@ impl TrackerSchedule {
         }
     }
 
-    /// Adds tiers that a person named. Each new tracker is asked at once, also when another one
+    /// Adds tiers that the user named. Each new tracker is asked at once, even while another one
     /// works.
     pub(crate) fn add_by_hand(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
         let (first, works) = (self.count, self.all().any(|tracker| tracker.started));
@@ -176,7 +176,7 @@ impl TrackerSchedule {
         new.for_each(|tracker| tracker.asked_for = true);
     }
 
-    /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.
+    /// Removes trackers; returns goodbyes for those that know us or are about to.
     pub(crate) fn remove(&mut self, urls: &[String]) -> Vec<Announce> {
         let is_meant = |tracker: &Tracker| urls.iter().any(|url| url == tracker.url.as_str());
         let knowing =
@@ -187,8 +187,9 @@ impl TrackerSchedule {
         goodbyes
     }
 
-    /// A person wants trackers asked now: all that allow it are. How many these are; those that are
-    /// being asked count.
+    /// Makes all trackers due that may be asked now, because the user wants it.
+    ///
+    /// Returns their number, including those with a pending announce.
     ///
     /// # Errors
     /// None may be asked: how long until the first one may, `None` for never.
@@ -215,7 +216,7 @@ impl TrackerSchedule {
         self.all().map(|tracker| tracker.url.as_str().to_owned()).collect()
     }
 
-    /// The announce that is due now, to be asked for until there is none.
+    /// The next announce that is due; call it until it returns `None`.
     /// [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
     pub(crate) fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
         if let Some(tracker) =
@@ -264,8 +265,7 @@ impl TrackerSchedule {
         Some(announce)
     }
 
-    /// The scrape that is due now: of the first tracker of a tier that no announce reaches, now and
-    /// then.
+    /// The scrape that is due now: of the first tracker of a tier that no announce reaches.
     pub(crate) fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
         if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
             return None;
@@ -280,8 +280,8 @@ impl TrackerSchedule {
         Some(Scrape { id: tracker.id, url: tracker.url.clone() })
     }
 
-    /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before.
-    /// `None` without trackers.
+    /// When [`TrackerSchedule::poll_announce`] may next return something, if nothing happens
+    /// before. `None` without trackers.
     #[cfg(test)]
     pub(crate) fn next_announce(&self) -> Option<Instant> {
         let asked_for =
@@ -304,14 +304,15 @@ impl TrackerSchedule {
             (tracker.counts, tracker.counted_at) = (answer.counts, Some(now));
         }
         self.move_to_front(id);
-        // One that knows nobody is no reason not to ask the others.
+        // A tracker that knows no peers does not stop the round.
         if self.round.is_some() && !answer.peers.is_empty() {
             self.end_round(Some(next_at), now);
         }
     }
 
-    /// The tracker did not answer, or refused. The next one is due at once; when none is left, the
-    /// first whose back-off ends.
+    /// The tracker did not answer, or refused.
+    ///
+    /// The next tracker is due at once; if none is left, the one whose back-off ends first.
     pub(crate) fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
         let Some(tracker) = self.answered(id) else { return };
         tracker.failures = tracker.failures.saturating_add(1);
@@ -323,8 +324,7 @@ impl TrackerSchedule {
             }
             None => tracker.retry_at = now + retry_after(tracker.failures),
         }
-        // A back-off of our own is passed over for a person who knows better, what the tracker asks
-        // for is not.
+        // The user may override our own back-off, but not the tracker's.
         tracker.by_hand_at =
             if error.retry().is_some() { tracker.retry_at } else { now + FIRST_RETRY };
         if self.round.is_some() {
@@ -332,29 +332,28 @@ impl TrackerSchedule {
         }
     }
 
-    /// A tracker told its numbers.
+    /// A tracker answered a scrape.
     pub(crate) fn scraped(&mut self, id: TrackerId, counts: Counts) {
         if let Some(tracker) = self.all_mut().find(|tracker| tracker.id == id) {
             tracker.counts = counts;
         }
     }
 
-    /// The last byte has come: those who know us are to hear it.
+    /// The download is complete: trackers that know us must be told.
     pub(crate) fn completed(&mut self) {
         for tracker in self.all_mut() {
             tracker.completion_untold = tracker.started || tracker.underway;
         }
     }
 
-    /// Others reach us elsewhere: those who know us are to hear it.
+    /// Our port or address has changed: trackers that know us must be told.
     pub(crate) fn moved(&mut self) {
         for tracker in self.all_mut() {
             tracker.move_untold = tracker.started || tracker.underway;
         }
     }
 
-    /// The way to the trackers is gone, and with it what was under way, whose trackers are not to
-    /// blame: it is due at once.
+    /// The link to the daemon is lost. Pending announces are due again at once, without a failure.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.round = None;
         if self.is_asking() {
@@ -363,8 +362,8 @@ impl TrackerSchedule {
         self.all_mut().for_each(|tracker| tracker.underway = false);
     }
 
-    /// The torrent stops: goodbyes to those who know us or are about to. It begins anew, at once,
-    /// when it is polled again.
+    /// The torrent stops; returns goodbyes for trackers that know us or are about to. A later poll
+    /// starts anew at once.
     pub(crate) fn stop(&mut self, now: Instant) -> Vec<Announce> {
         let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
@@ -377,8 +376,8 @@ impl TrackerSchedule {
         goodbyes
     }
 
-    /// What the first tracker that failed said, when none works and none is being asked for the
-    /// first time.
+    /// The error of the first tracker that failed, if no tracker works and none is being asked for
+    /// the first time.
     pub(crate) fn trouble(&self) -> Option<&Sentence> {
         let hopeful = self
             .all()
@@ -387,7 +386,7 @@ impl TrackerSchedule {
         failed.filter(|_| !hopeful).and_then(|tracker| tracker.says.as_ref())
     }
 
-    /// The trackers as pages see them.
+    /// The trackers as pages show them.
     pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
         let tiers = (0u32..).zip(&self.tiers);
         let all =
@@ -407,7 +406,7 @@ impl TrackerSchedule {
         self.all().any(|tracker| tracker.underway)
     }
 
-    /// The tracker of that number, if it is being asked; it is no longer.
+    /// Takes the tracker of that number if its announce is pending; it is then no longer pending.
     fn answered(&mut self, id: TrackerId) -> Option<&mut Tracker> {
         let tracker = self.all_mut().find(|tracker| tracker.id == id)?;
         std::mem::take(&mut tracker.underway).then_some(tracker)
@@ -421,7 +420,7 @@ impl TrackerSchedule {
         }
     }
 
-    /// The next one begins then, or else as soon as a tracker may be asked again.
+    /// Ends the round. The next one begins at `due`, or as soon as a tracker may be asked again.
     fn end_round(&mut self, due: Option<Instant>, now: Instant) {
         self.round = None;
         let next = self.all().filter_map(Tracker::next_turn).min();

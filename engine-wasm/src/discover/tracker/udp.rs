@@ -1,7 +1,7 @@
-//! The datagrams of UDP trackers (BEP 15, with the request string of BEP 41): written and read.
+//! The datagrams of UDP trackers (BEP 15, with the request string of BEP 41): encoding and parsing.
 //!
-//! Owns their layout; it sends nothing, repeats nothing and knows no clock: that is
-//! `super::exchange`'s. Everything is big-endian.
+//! Owns their layout; it sends and repeats nothing and knows no clock: `super::exchange` does that.
+//! Everything is big-endian.
 
 use std::net::SocketAddr;
 
@@ -13,20 +13,20 @@ use super::{bounded, shown};
 use crate::addresses::{compact_v4, compact_v6};
 use crate::metainfo::InfoHash;
 
-/// The number that every conversation begins with.
+/// The protocol id of a connect request.
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
-/// BEP 41: nothing follows.
+/// BEP 41 option: the end of the options.
 const END_OF_OPTIONS: u8 = 0;
-/// BEP 41: a part of the request string follows, with its length before it.
+/// BEP 41 option: a part of the request string, after its length.
 const URL_DATA: u8 = 2;
-/// Longest request string passed on, bytes: the datagram is to stay below what every network
-/// carries whole.
+/// Longest request string passed on, in bytes: the datagram must not need fragmentation on any
+/// network.
 const MAX_REQUEST: usize = 1_000;
 
-/// What a datagram is about.
+/// The action of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The beginning of a conversation.
+    /// A connect request, which yields a connection id.
     Connect,
     /// An announce.
     Announce,
@@ -44,31 +44,31 @@ impl Action {
     }
 }
 
-/// A question to a tracker, without the two numbers that make it part of a conversation.
+/// A question to a tracker, without its connection id and transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// What it is.
+    /// The action.
     pub action: Action,
     body: Vec<u8>,
 }
 
-/// What a tracker sent.
+/// A datagram from a tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
-    /// A conversation begins, under this number.
+    /// The connection id for further questions.
     Connected(u64),
-    /// The answer to an announce or a scrape: what follows its head.
+    /// The answer to an announce or a scrape, without its header.
     Answer(Action, &'a [u8]),
-    /// It refuses, in these words.
+    /// A refusal, with the tracker's text.
     Error(String),
 }
 
-/// A datagram that is no tracker's.
+/// The datagram is not a tracker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a tracker's datagram")]
 pub struct NotAReply;
 
-/// Asks to begin a conversation.
+/// Encodes a connect request.
 pub fn connect(transaction: u32) -> Vec<u8> {
     [
         &PROTOCOL_ID.to_be_bytes()[..],
@@ -79,9 +79,9 @@ pub fn connect(transaction: u32) -> Vec<u8> {
 }
 
 impl Question {
-    /// An announce. `request` is the path and query of the tracker's URL, empty for none.
+    /// Builds an announce. `request` is the path and query of the tracker's URL, empty for none.
     pub fn announce(params: &AnnounceParams, key: u32, request: &str) -> Self {
-        // Clients and trackers of old read them as signed.
+        // Old clients and trackers read these numbers as signed.
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX).to_be_bytes();
         let event: u32 = match params.event {
             None => 0,
@@ -94,7 +94,7 @@ impl Question {
             body.extend_from_slice(&signed(number));
         }
         body.extend_from_slice(&event.to_be_bytes());
-        // Our address: the one that this comes from.
+        // Our address: zero means the sender of the datagram.
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&key.to_be_bytes());
         body.extend_from_slice(&params.numwant.min(i32::MAX.unsigned_abs()).to_be_bytes());
@@ -103,12 +103,12 @@ impl Question {
         Self { action: Action::Announce, body }
     }
 
-    /// A scrape of one torrent.
+    /// Builds a scrape of one torrent.
     pub fn scrape(info_hash: InfoHash) -> Self {
         Self { action: Action::Scrape, body: info_hash.0.to_vec() }
     }
 
-    /// The datagram that asks it in a conversation.
+    /// Encodes the question with its connection id and transaction.
     pub fn datagram(&self, connection: u64, transaction: u32) -> Vec<u8> {
         let head = [
             &connection.to_be_bytes()[..],
@@ -119,7 +119,7 @@ impl Question {
     }
 }
 
-/// The request string in parts of at most 255 bytes.
+/// Writes the request string in parts of at most 255 bytes.
 fn options(request: &str, out: &mut Vec<u8>) {
     if request.is_empty() || request.len() > MAX_REQUEST {
         return;
@@ -133,7 +133,7 @@ fn options(request: &str, out: &mut Vec<u8>) {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads a datagram: the transaction that it answers, and what it says.
+    /// Parses a datagram into its transaction and its content.
     ///
     /// # Errors
     /// [`NotAReply`]: to be ignored.
@@ -151,7 +151,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Reads what answers an announce. Peers are of the family over which it came.
+/// Parses the answer to an announce. Its peers are of the family over which it arrived.
 ///
 /// # Errors
 /// [`TrackerError::NotAnAnswer`] when it is too short.
@@ -172,7 +172,7 @@ pub fn parse_response(body: &[u8], family: Family) -> Result<AnnounceResponse, T
     })
 }
 
-/// Reads what answers a scrape of one torrent.
+/// Parses the answer to a scrape of one torrent.
 ///
 /// # Errors
 /// [`TrackerError::NotAnAnswer`] when it is too short.
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_told_apart() {
+    fn replies_are_distinguished_by_action() {
         let check = |datagram: &[u8], expected| {
             assert_eq!(Reply::parse(datagram), expected, "{datagram:?}")
         };

@@ -1,15 +1,15 @@
-//! Where a tracker is, read from its URL: `http:`, `https:` (BEP 3) or `udp:` (BEP 15).
+//! The place of a tracker, parsed from its URL: `http:`, `https:` (BEP 3) or `udp:` (BEP 15).
 //!
-//! Owns which URLs can be announced to; it resolves no name. Invariant: what is kept of a `udp:`
-//! URL has a host and a port.
+//! Decides which URLs can be announced to; it resolves no name. Invariant: a `udp:` URL that is
+//! kept has a host and a port.
 
-/// Longest name of a host, bytes (RFC 1035 §2.3.4).
+/// Longest host name, in bytes (RFC 1035 §2.3.4).
 const MAX_HOST: usize = 253;
 
 /// A tracker that can be announced to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TrackerUrl {
-    /// Over HTTP: the URL as it stands.
+    /// Over HTTP: the URL as given.
     Http(String),
     /// Over UDP.
     Udp(UdpUrl),
@@ -18,18 +18,18 @@ pub(crate) enum TrackerUrl {
 /// A tracker that is announced to over UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UdpUrl {
-    /// The URL as it stands.
+    /// The URL as given.
     pub text: String,
     /// A name, or an address without brackets.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Path and query, empty where they say nothing: passed on as BEP 41 has it.
+    /// Path and query, to be passed on by BEP 41; empty if they carry nothing.
     pub request: String,
 }
 
 impl TrackerUrl {
-    /// Reads a URL; `None` for one that can't be announced to.
+    /// Parses a URL; `None` if it can't be announced to.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         match scheme.to_ascii_lowercase().as_str() {
@@ -39,7 +39,7 @@ impl TrackerUrl {
         }
     }
 
-    /// The URL as it stands.
+    /// The URL as given.
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Http(text) | Self::Udp(UdpUrl { text, .. }) => text,
@@ -73,7 +73,7 @@ fn udp(text: &str, rest: &str) -> Option<UdpUrl> {
 mod tests {
     use super::*;
 
-    /// Host, port and request of a `udp:` URL, or `-` for one that can't be used.
+    /// Checks host, port and request of a `udp:` URL; `-` stands for an unusable URL.
     fn check(url: &str, expected: &str) {
         let got = match TrackerUrl::parse(url) {
             Some(TrackerUrl::Udp(udp)) => {

@@ -93,7 +93,7 @@ fn unrequested_hashes_are_ignored_without_cost() {
 }
 
 #[test]
-fn files_of_the_same_bytes_learn_together() {
+fn files_of_equal_content_share_hashes() {
     let mut sample = torrent_of(Version::V2, 16 * KIB, &[("a", 100_000), ("b", 100_000)]);
     sample.metainfo.files[1].root = sample.metainfo.files[0].root;
     let mut trees = trees(&sample, false);
@@ -104,7 +104,7 @@ fn files_of_the_same_bytes_learn_together() {
 }
 
 #[test]
-fn a_piece_of_a_hybrid_is_never_sealed_and_one_of_v2_is_until_its_hash_is_known() {
+fn only_v2_pieces_are_sealed_until_their_hash_is_known() {
     for (version, sealed) in [(Version::Hybrid, false), (Version::V2, true)] {
         let sample = torrent_of(version, 16 * KIB, &[("a", 100_000), ("b", 5)]);
         let mut trees = trees(&sample, false);

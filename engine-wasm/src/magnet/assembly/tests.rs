@@ -1,4 +1,5 @@
-//! Who is asked for what, as pictures; and that one honest peer is enough, whatever the others do.
+//! Tests of the assembly: which block is requested from which peer, and that one honest peer
+//! suffices.
 
 use sha1::{Digest, Sha1};
 
@@ -9,7 +10,7 @@ use crate::peer::metadata::BLOCK;
 
 const SIZE: u32 = 4 * BLOCK + 100;
 
-/// An assembly, the dictionary that it wants, and a clock in seconds.
+/// An assembly, the dictionary that it needs, and a clock in seconds.
 struct Table {
     assembly: Assembly,
     dictionary: Vec<u8>,
@@ -17,7 +18,7 @@ struct Table {
 }
 
 impl Table {
-    /// Peers 1, 2, 3 … offer these sizes.
+    /// Creates an assembly to which peers 1, 2, 3 … offer these sizes.
     fn with_offers(sizes: &[u32]) -> Self {
         let dictionary = content(SIZE as usize);
         let assembly = Assembly::new(InfoHash(Sha1::digest(&dictionary).into()).into());
@@ -34,7 +35,7 @@ impl Table {
         self.now = self.now + Duration::from_secs(seconds);
     }
 
-    /// What is asked, as `peer:block …`.
+    /// The requests, as `peer:block …`.
     fn ask(&mut self) -> String {
         let requests = self.assembly.next_requests(self.now);
         requests
@@ -70,7 +71,7 @@ fn addr(peer: u64) -> SocketAddr {
 }
 
 #[test]
-fn one_peer_gives_all_a_few_blocks_at_a_time() {
+fn one_peer_sends_all_a_few_blocks_at_a_time() {
     let mut table = Table::with_offers(&[SIZE]);
     assert_eq!(table.ask(), "1:0 1:1 1:2 1:3");
     assert_eq!(table.ask(), "");
@@ -90,7 +91,7 @@ fn several_peers_share_the_work() {
 }
 
 #[test]
-fn a_late_block_is_asked_of_one_other_and_the_first_to_come_counts() {
+fn a_late_block_is_requested_once_more_and_the_first_answer_counts() {
     let mut table = Table::with_offers(&[SIZE; 3]);
     table.ask();
     for (peer, block) in [(2, 1), (3, 2), (1, 3), (2, 4)] {
@@ -105,7 +106,7 @@ fn a_late_block_is_asked_of_one_other_and_the_first_to_come_counts() {
 }
 
 #[test]
-fn what_a_lost_peer_was_asked_for_is_free_and_what_it_gave_stays() {
+fn a_lost_peers_requests_are_free_and_its_blocks_stay() {
     let mut table = Table::with_offers(&[SIZE; 2]);
     assert_eq!(table.ask(), "1:0 2:1 1:2 2:3 1:4");
     table.give(1, 2);
@@ -127,7 +128,7 @@ fn a_lone_liar_is_guilty_at_once() {
 }
 
 #[test]
-fn a_liar_among_others_is_found_by_asking_one_alone() {
+fn a_liar_among_others_is_found_by_asking_one_peer_alone() {
     let mut table = Table::with_offers(&[SIZE; 2]);
     table.ask();
     table.lie(1, 0);
@@ -148,7 +149,7 @@ fn a_liar_among_others_is_found_by_asking_one_alone() {
 }
 
 #[test]
-fn a_peer_that_is_asked_alone_and_goes_makes_room_for_the_next() {
+fn a_peer_asked_alone_is_replaced_when_it_leaves() {
     let mut table = Table::with_offers(&[SIZE; 3]);
     table.ask();
     for (peer, block) in [(1, 0), (2, 1), (1, 3), (2, 4)] {
@@ -166,7 +167,7 @@ fn a_peer_that_is_asked_alone_and_goes_makes_room_for_the_next() {
 }
 
 #[test]
-fn blocks_of_a_wrong_size_are_refused_and_unasked_ones_ignored() {
+fn blocks_of_a_wrong_size_are_refused_and_unrequested_ones_ignored() {
     let mut table = Table::with_offers(&[SIZE]);
     table.ask();
     assert_eq!(
@@ -180,7 +181,7 @@ fn blocks_of_a_wrong_size_are_refused_and_unasked_ones_ignored() {
 }
 
 #[test]
-fn a_peer_that_rejects_rests_and_is_of_no_use_after_a_few_times() {
+fn a_rejecting_peer_rests_and_is_useless_after_a_few_times() {
     let mut table = Table::with_offers(&[SIZE]);
     for round in 1..=MOST_REJECTS {
         assert_eq!(table.ask(), "1:0 1:1 1:2 1:3", "round {round}");
@@ -199,7 +200,7 @@ fn a_peer_that_rejects_rests_and_is_of_no_use_after_a_few_times() {
 }
 
 #[test]
-fn a_peer_that_sends_nothing_is_stalled_and_one_that_owes_nothing_is_not() {
+fn a_peer_is_stalled_only_if_it_owes_blocks() {
     let mut table = Table::with_offers(&[SIZE, SIZE + 1]);
     table.assembly.reject(ConnId(2), 0, table.now);
     table.ask();
@@ -213,7 +214,7 @@ fn a_peer_that_sends_nothing_is_stalled_and_one_that_owes_nothing_is_not() {
 }
 
 #[test]
-fn each_size_is_put_together_by_itself_the_popular_ones_first() {
+fn each_size_is_assembled_separately_popular_ones_first() {
     let mut table = Table::with_offers(&[7, 8, 9, SIZE]);
     assert_eq!(table.ask(), "1:0 2:0 3:0", "three sizes at once");
     table.offer(5, SIZE);
@@ -227,7 +228,7 @@ fn each_size_is_put_together_by_itself_the_popular_ones_first() {
 }
 
 #[test]
-fn sizes_out_of_bounds_are_no_offers() {
+fn sizes_out_of_bounds_are_ignored() {
     let mut table = Table::with_offers(&[0, limits::METADATA + 1, u32::MAX]);
     assert_eq!(table.ask(), "");
     assert_eq!(table.assembly.progress(), None);
@@ -247,8 +248,8 @@ mod model {
     use super::*;
 
     proptest! {
-        /// Whatever peers do: an honest one that stays is never guilty, and in the end the
-        /// dictionary is found.
+        /// Whatever peers do, an honest one that stays is never guilty, and the dictionary is
+        /// found.
         #[test]
         fn one_honest_peer_is_enough(deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60)) {
             let mut table = Table::with_offers(&[SIZE; 3]);

@@ -1,3 +1,5 @@
+//! Tests of the search for an index: valid, invalid and arbitrary files of every container.
+
 use proptest::prelude::*;
 
 use super::samples::{
@@ -55,7 +57,7 @@ fn an_index_at_the_beginning_is_found_where_it_is() {
 }
 
 #[test]
-fn boxes_of_64_bits_and_boxes_behind_the_media_are_walked_through() {
+fn boxes_with_64_bit_sizes_and_after_the_media_are_visited() {
     let wide = [&b"\0\0\0\x01mdat"[..], &(16 + 70_000u64).to_be_bytes(), &noise(70_000)].concat();
     let film =
         [mp4_box("ftyp", b"qt  "), wide, mp4_box("free", &noise(9)), mp4_box("moov", &noise(80))]
@@ -67,7 +69,7 @@ fn boxes_of_64_bits_and_boxes_behind_the_media_are_walked_through() {
 }
 
 #[test]
-fn a_second_table_of_contents_is_followed() {
+fn a_second_seek_head_is_followed() {
     let head = element(EBML, b"");
     let cluster = element(CLUSTER, &noise(20_000));
     let first = seek_head(SEEK_HEAD, 0).len() as u64;
@@ -107,7 +109,7 @@ fn invalid_references_end_the_search() {
 }
 
 #[test]
-fn a_search_has_a_limit_on_its_queries() {
+fn a_search_has_a_limited_number_of_reads() {
     let film: Vec<u8> = (0..100).flat_map(|_| mp4_box("free", &noise(5_000))).collect();
     assert_eq!(search(&film).1.len(), usize::from(READS));
 }

@@ -64,7 +64,7 @@ fn a_torrent_of_one_file_has_its_name_as_path() {
 }
 
 #[test]
-fn the_info_hash_is_that_of_the_very_bytes_also_when_they_are_unsorted() {
+fn the_info_hash_is_computed_from_the_exact_bytes_even_if_unsorted() {
     let info = b"d6:pieces20:aaaaaaaaaaaaaaaaaaaa12:piece lengthi16384e4:name1:x6:lengthi1ee";
     let torrent = [&b"d4:info"[..], info, b"e\r\n"].concat();
     let meta = Metainfo::parse(&torrent).unwrap();
@@ -82,7 +82,7 @@ fn a_torrent_of_several_files_lies_in_a_folder_of_its_name() {
 }
 
 #[test]
-fn names_of_strangers_are_made_safe() {
+fn names_in_torrents_are_made_safe() {
     let evil = [entry(50, &["..", "..", "etc", "passwd"]), entry(30, &["A"]), entry(20, &["a"])];
     let meta = parse(&several(&evil).bytes("name", "../up")).unwrap();
     let paths: Vec<String> = meta.files.iter().map(|file| file.path.join("/")).collect();
@@ -91,7 +91,7 @@ fn names_of_strangers_are_made_safe() {
 }
 
 #[test]
-fn utf8_names_go_before_the_others() {
+fn utf8_names_take_precedence() {
     let path = encode::list([encode::bytes("é.mkv")]);
     let meta =
         parse(&several(&[entry(1, &["?"]).raw("path.utf-8", path)]).bytes("name.utf-8", "Été"))
@@ -101,7 +101,7 @@ fn utf8_names_go_before_the_others() {
 }
 
 #[test]
-fn padding_and_links_are_known() {
+fn padding_files_and_symbolic_links_are_recognised() {
     let link = Dict::new().bytes("attr", "l").raw("path", encode::list([encode::bytes("link")]));
     let files = [
         entry(1, &["a"]).bytes("attr", "x"),
@@ -118,13 +118,13 @@ fn padding_and_links_are_known() {
 }
 
 #[test]
-fn files_without_a_byte_make_a_torrent_without_a_piece() {
+fn a_torrent_of_empty_files_has_no_pieces() {
     let meta = parse(&several(&[entry(0, &["a"]), entry(0, &["b"])]).bytes("pieces", "")).unwrap();
     assert_eq!((meta.files.len(), meta.total_length(), meta.geometry().piece_count()), (2, 0, 0));
 }
 
 #[test]
-fn trackers_come_in_tiers_and_announce_is_for_those_without() {
+fn trackers_come_in_tiers_or_from_announce() {
     let tier = |urls: &[&str]| encode::list(urls.iter().map(encode::bytes));
     let list = encode::list([
         tier(&["http://a/announce", " udp://b:1 ", "not a url", "udp://b:1"]),
@@ -146,7 +146,7 @@ fn trackers_come_in_tiers_and_announce_is_for_those_without() {
 }
 
 #[test]
-fn nodes_of_the_dht_are_read_and_the_odd_ones_skipped() {
+fn dht_nodes_are_read_and_invalid_ones_skipped() {
     let node = |host: &str, port| encode::list([encode::bytes(host), encode::int(port)]);
     let odd = [node("", 1), node("a", 0), node("a", 70_000), encode::list([]), encode::int(1)];
     let list = encode::list([node("node.example", 6881), node("::1", 2)].into_iter().chain(odd));
@@ -157,7 +157,7 @@ fn nodes_of_the_dht_are_read_and_the_odd_ones_skipped() {
 }
 
 #[test]
-fn web_seeds_and_privacy_are_read() {
+fn web_seeds_and_the_private_flag_are_read() {
     let list = encode::list(["http://a/", "ftp://b/", "https://c/d"].map(encode::bytes));
     assert_eq!(
         parse_with(Dict::new().raw("url-list", list)).web_seeds,

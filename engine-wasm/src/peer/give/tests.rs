@@ -1,3 +1,5 @@
+//! Tests of what a peer receives from us: the introduction, new pieces, answers to requests.
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -35,7 +37,7 @@ fn hear(peer: &mut Peer, message: Message<'_>) -> Option<PeerEvent> {
     peer.handle_frame(&frame, &geometry(), Instant(0)).unwrap()
 }
 
-/// A peer that dialled us, its handshake done; `reserved` is what it supports.
+/// A peer that dialled us and completed its handshake; `reserved` is what it supports.
 fn arrived(reserved: [u8; 8]) -> Peer {
     let hello = Handshake { reserved, ..Handshake::ours(HASH, THEY) }.encode();
     let mut peer = Peer::accept(addr(), &hello[..48], HASH.into(), US, Instant(0));
@@ -69,7 +71,7 @@ const FAST: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 4];
 const PLAIN: [u8; 8] = [0; 8];
 const EXTENDED: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 0];
 
-/// What somebody hears first who supports this, when we have these pieces.
+/// Checks the first messages to a peer that supports this, when we have these pieces.
 fn check_introduction(reserved: [u8; 8], pieces: &[u32], expected: &[Message<'_>]) {
     let mut peer = arrived(reserved);
     peer.introduce(&us(&have(pieces)), Instant(0));
@@ -77,7 +79,7 @@ fn check_introduction(reserved: [u8; 8], pieces: &[u32], expected: &[Message<'_>
 }
 
 #[test]
-fn what_we_have_is_said_first_and_as_shortly_as_the_peer_understands() {
+fn our_pieces_are_sent_first_in_the_shortest_form() {
     check_introduction(FAST, &[], &[Message::HaveNone]);
     check_introduction(FAST, &[0, 1, 2, 3], &[Message::HaveAll]);
     check_introduction(FAST, &[1], &[Message::Bitfield(&[0x40])]);
@@ -86,7 +88,7 @@ fn what_we_have_is_said_first_and_as_shortly_as_the_peer_understands() {
 }
 
 #[test]
-fn our_extensions_are_said_to_those_who_speak_them() {
+fn our_extension_handshake_goes_to_peers_that_support_it() {
     let mut peer = arrived(EXTENDED);
     peer.introduce(&us(&have(&[])), Instant(0));
     let said = sent(&mut peer);
@@ -100,7 +102,7 @@ fn our_extensions_are_said_to_those_who_speak_them() {
 }
 
 #[test]
-fn a_handshake_in_parts_is_the_same_as_one_in_one_part() {
+fn a_handshake_may_arrive_in_parts() {
     let hello = Handshake::ours(HASH, THEY).encode();
     for cut in 0..HANDSHAKE_LEN {
         let mut peer = Peer::accept(addr(), &hello[..cut], HASH.into(), US, Instant(0));
@@ -114,7 +116,7 @@ fn a_handshake_in_parts_is_the_same_as_one_in_one_part() {
 }
 
 #[test]
-fn new_pieces_are_told_after_the_introduction_and_not_to_those_who_have_all() {
+fn new_pieces_are_announced_except_to_seeds() {
     let mut peer = arrived(FAST);
     peer.tell_have(PieceIndex(1), Instant(0));
     assert_eq!(sent(&mut peer), [] as [u8; 0], "it will be in the introduction");
@@ -128,7 +130,7 @@ fn new_pieces_are_told_after_the_introduction_and_not_to_those_who_have_all() {
 }
 
 #[test]
-fn a_bitfield_that_comes_late_adds_to_what_is_known() {
+fn a_late_bitfield_adds_pieces() {
     let mut peer = arrived(FAST);
     assert_eq!(hear(&mut peer, Message::HaveNone), Some(PeerEvent::HasSome));
     assert_eq!(hear(&mut peer, Message::Have(3)), Some(PeerEvent::Has(PieceIndex(3))));
@@ -182,7 +184,7 @@ fn every_request_of_a_fast_peer_has_an_answer() {
 }
 
 #[test]
-fn who_asks_for_what_it_cannot_have_again_and_again_is_let_go() {
+fn a_peer_that_keeps_requesting_what_it_cannot_have_is_dropped() {
     let mut peer = arrived(PLAIN);
     let request = Request { piece: 0, begin: 0, length: 1 };
     let refused =
@@ -191,7 +193,7 @@ fn who_asks_for_what_it_cannot_have_again_and_again_is_let_go() {
 }
 
 #[test]
-fn the_description_is_given_in_blocks_and_not_without_end() {
+fn metadata_is_sent_in_blocks_up_to_a_limit() {
     let mut peer = arrived(EXTENDED);
     let info = vec![7; 20_000];
     hear(&mut peer, Message::Extended { id: 0, payload: b"d1:md11:ut_metadatai9eee" });

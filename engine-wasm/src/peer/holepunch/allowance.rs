@@ -1,29 +1,29 @@
-//! How often something may happen: so many times at once, and then once in a while.
+//! A token bucket: a burst of actions, then one action per interval.
 //!
-//! Knows no message and no peer. Invariant: over any span no more is granted than what may happen
-//! at once and one for each interval in it.
+//! Knows no messages and no peers. Invariant: over any span, at most the burst plus one action per
+//! interval is granted.
 
 use std::time::Duration;
 
 use crate::time::Instant;
 
-/// What may still happen.
+/// A token bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
     most: u32,
     every: Duration,
     left: u32,
-    /// From when on what is left grows.
+    /// The time from which further tokens accrue.
     since: Instant,
 }
 
 impl Allowance {
-    /// So many times at once, and one more after each interval, which is not zero.
+    /// Creates a full bucket: `most` tokens, and one more per `every`, which is not zero.
     pub(crate) fn new((most, every): (u32, Duration), now: Instant) -> Self {
         Self { most, every, left: most, since: now }
     }
 
-    /// It is to happen: whether it may.
+    /// Takes a token; returns whether there was one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let intervals = now.saturating_since(self.since).as_micros() / self.every.as_micros();
         let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
@@ -51,7 +51,7 @@ mod tests {
         Instant(0) + Duration::from_secs(seconds)
     }
 
-    /// At which of these seconds it may happen.
+    /// Checks at which of these seconds the action is granted.
     fn check(most: u32, seconds: &[u64], expected: &str) {
         let mut allowance = Allowance::new((most, EVERY), at(0));
         let said: String = seconds
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn so_often_at_once_and_then_once_in_a_while() {
+    fn a_burst_is_followed_by_one_action_per_interval() {
         check(2, &[0, 0, 0, 0], "++--");
         check(2, &[0, 0, 9, 10, 10, 19, 20], "++-+--+");
         check(2, &[5, 100, 100, 100], "+++-");
@@ -71,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_is_granted_than_was_promised(most in 1u32..20, pauses in prop::collection::vec(0u64..30, 0..200)) {
+        fn never_more_is_granted_than_burst_and_intervals_allow(most in 1u32..20, pauses in prop::collection::vec(0u64..30, 0..200)) {
             let mut allowance = Allowance::new((most, EVERY), at(0));
             let (mut now, mut granted) = (0, 0);
             for pause in pauses {

@@ -1,13 +1,12 @@
-//! Hole punching (BEP 55, `ut_holepunch`): how two peers that nobody can dial come together through
-//! a third one that both are connected to.
+//! Hole punching (BEP 55, `ut_holepunch`): two unreachable peers connect with the help of a third.
 //!
-//! One asks the third, the *relay*, for a *rendezvous* with the other; the relay tells both to
-//! connect, and each dials the other over uTP at the same time: what either sends first makes its
-//! own router let in what the other sends. Owns the messages' form; whom we may introduce is
-//! `relay`'s, whom we ask for an introduction `seeking`'s, and how often `allowance`'s.
-//! Nothing here knows a connection.
+//! A peer asks the third one, the *relay*, for a *rendezvous* with the other; the relay tells both
+//! to connect, and each dials the other over uTP at the same time. What either sends first makes
+//! its own router admit what the other sends. This module owns the messages' form; `relay` decides
+//! whom we introduce, `seeking` whom we ask for an introduction, and `allowance` how often. None of
+//! them knows a connection.
 //!
-//! Invariant: a message holds one address and is as long as that, whatever a stranger sends.
+//! Invariant: a message holds one address and has the matching length, whatever a peer sends.
 
 pub(crate) mod allowance;
 pub(crate) mod relay;
@@ -17,9 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
-/// The extension's name in the handshake of extensions.
+/// The extension's name in extension handshakes.
 pub const EXTENSION: &str = "ut_holepunch";
-/// The id under which we want these messages.
+/// The message id that we assign to the extension.
 pub(crate) const OUR_ID: u8 = 3;
 
 const RENDEZVOUS: u8 = 0;
@@ -31,31 +30,31 @@ const V6: u8 = 1;
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolepunchMessage {
-    /// To the relay: bring me together with the peer at this address.
+    /// To the relay: connect me with the peer at this address.
     Rendezvous(SocketAddr),
-    /// From the relay, to both: dial this address over uTP now.
+    /// From the relay to both peers: dial this address over uTP now.
     Connect(SocketAddr),
-    /// From the relay: nothing comes of the rendezvous with this address.
+    /// From the relay: the rendezvous with this address is impossible.
     Error(SocketAddr, Refusal),
 }
 
-/// Why nothing comes of a rendezvous.
+/// Why a rendezvous is impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody can be at this address.
+    /// No peer can exist at this address.
     NoSuchPeer,
-    /// The relay is not connected to it.
+    /// The relay is not connected to the peer.
     NotConnected,
-    /// It does not speak the extension.
+    /// The peer does not support the extension.
     NoSupport,
-    /// It is the relay's own address.
+    /// The address is the relay's own.
     NoSelf,
-    /// A number that BEP 55 does not name.
+    /// A code that BEP 55 does not define.
     Other(u32),
 }
 
 impl Refusal {
-    /// From the number in a message.
+    /// Decodes the error code of a message.
     pub(crate) fn from_code(code: u32) -> Self {
         match code {
             1 => Self::NoSuchPeer,
@@ -66,7 +65,7 @@ impl Refusal {
         }
     }
 
-    /// The number in a message.
+    /// The error code for a message.
     pub fn code(self) -> u32 {
         match self {
             Self::NoSuchPeer => 1,
@@ -81,20 +80,22 @@ impl Refusal {
 /// Why a payload is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HolepunchError {
-    /// It ends too soon.
+    /// The payload ends too early.
     #[error("a holepunch message is cut")]
     Cut,
-    /// No message of this type is known.
+    /// The message type is unknown.
     #[error("a holepunch message of an unknown type")]
     Type,
-    /// No address of this kind is known.
+    /// The address type is unknown.
     #[error("a holepunch message with an address of an unknown kind")]
     Family,
 }
 
 impl HolepunchMessage {
-    /// Reads a payload. What follows the message is ignored, and so is the error's number in a
-    /// message that is none: libtorrent leaves it out.
+    /// Parses a payload.
+    ///
+    /// Ignores bytes after the message, and an error code in messages other than errors: libtorrent
+    /// omits it.
     ///
     /// # Errors
     /// [`HolepunchError`]: there is nothing to act upon.
@@ -116,7 +117,7 @@ impl HolepunchMessage {
         }
     }
 
-    /// Its payload.
+    /// Encodes the payload.
     pub fn encode(&self) -> Vec<u8> {
         let (kind, addr, code) = match *self {
             Self::Rendezvous(addr) => (RENDEZVOUS, addr, 0),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_read_with_and_without_the_number_that_means_nothing() {
+    fn messages_are_parsed_with_and_without_the_unused_code() {
         let rendezvous = Ok(HolepunchMessage::Rendezvous(addr("1.2.3.4:6881")));
         check(b"\x00\x00\x01\x02\x03\x04\x1a\xe1", rendezvous);
         check(b"\x00\x00\x01\x02\x03\x04\x1a\xe1\x00\x00\x00\x00", rendezvous);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_acted_upon_is_an_error() {
+    fn unusable_messages_are_errors() {
         check(b"", Err(HolepunchError::Cut));
         check(b"\x00", Err(HolepunchError::Cut));
         check(b"\x00\x00\x01\x02\x03\x04\x1a", Err(HolepunchError::Cut));
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_has_the_length_that_the_bep_gives() {
+    fn messages_have_the_length_of_the_bep() {
         assert_eq!(HolepunchMessage::Connect(addr("1.2.3.4:5")).encode().len(), 12);
         assert_eq!(HolepunchMessage::Connect(addr("[::1]:5")).encode().len(), 24);
     }
@@ -200,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(message in message(), more in prop::collection::vec(any::<u8>(), 0..8)) {
+        fn messages_round_trip(message in message(), more in prop::collection::vec(any::<u8>(), 0..8)) {
             prop_assert_eq!(HolepunchMessage::parse(&message.encode()), Ok(message));
             prop_assert_eq!(HolepunchMessage::parse(&[message.encode(), more].concat()), Ok(message));
         }

@@ -1,27 +1,27 @@
-//! Whether two peers are to be brought together by us, and whether a relay is believed.
+//! Decides whether we introduce two peers, and whether to follow a relay.
 //!
-//! Rules and no state: who is connected, and how often somebody asks, is the caller's to know.
-//! Invariant: an address in our own network is neither told to who is not in it, nor taken from
-//! there.
+//! Rules without state: the caller knows the connections and the request rates. Invariant: an
+//! address in our local network is neither revealed to peers outside it, nor accepted from them.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::Refusal;
 use crate::addresses::is_local;
 
-/// The peer that is asked for, as we know it.
+/// The requested peer of a rendezvous, as far as we know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Where its datagrams come from, as far as we know.
+    /// The source address of its datagrams, as far as we know.
     pub(crate) endpoint: SocketAddr,
-    /// Whether it speaks the extension.
+    /// Whether it supports the extension.
     pub(crate) speaks: bool,
-    /// Whether it is the one who asks.
+    /// Whether it is the peer that asked.
     pub(crate) is_asker: bool,
 }
 
-/// Judges a rendezvous that the peer at `asker` wants with whom it believes at `addr`; `own` is
-/// where others see us.
+/// Decides about a rendezvous between the peer at `asker` and the one at `addr`.
+///
+/// `own` holds our addresses as others see them.
 ///
 /// # Errors
 /// [`Refusal`]: what the asker is told.
@@ -39,19 +39,19 @@ pub(crate) fn judge(
     }
     let target = target.ok_or(Refusal::NotConnected)?;
     if target.is_asker {
-        // So does libtorrent, though it is not the relay's own.
+        // libtorrent answers the same, although the address is not the relay's own.
         return Err(Refusal::NoSelf);
     }
     let (one, other) = (asker.ip(), target.endpoint.ip());
     if one.is_ipv4() != other.is_ipv4() || is_local(one) != is_local(other) {
-        // What either would send could not reach the other.
+        // Packets of either peer could not reach the other.
         return Err(Refusal::NotConnected);
     }
     if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
 }
 
-/// Whether we dial an address at a relay's word: nobody is asked at a stranger's about one in our
-/// own network.
+/// Whether to dial an address for a relay: a peer outside our local network may not name one inside
+/// it.
 pub(crate) fn is_believed(relay: IpAddr, addr: SocketAddr) -> bool {
     is_local(relay) || !is_local(addr.ip())
 }
@@ -62,7 +62,7 @@ mod tests {
 
     const OWN: &str = "198.51.100.9:6881";
 
-    /// A rendezvous with somebody at an address, whom we know by an endpoint.
+    /// Checks a rendezvous with an address whose peer has this endpoint.
     fn check(addr: &str, asker: &str, endpoint: Option<&str>, expected: Option<Refusal>) {
         let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
         let target =
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_are_connected_are_brought_together() {
+    fn two_connected_peers_are_introduced() {
         check("1.2.3.4:5", "6.7.8.9:10", Some("1.2.3.4:77"), None);
         check("[2001:db8::1]:5", "[2001:db8::2]:5", Some("[2001:db8::1]:5"), None);
         check("192.168.0.2:5", "192.168.0.3:5", Some("192.168.0.2:5"), None);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed_about_our_own_network() {
+    fn an_outside_peer_cannot_name_local_addresses() {
         let check = |relay: &str, addr: &str, expected| {
             assert_eq!(
                 is_believed(relay.parse().unwrap(), addr.parse().unwrap()),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_where_it_can_not_get() {
+    fn no_peer_is_sent_to_an_unreachable_address() {
         check("192.168.0.2:5", "6.7.8.9:10", Some("192.168.0.2:5"), Some(Refusal::NotConnected));
         check("6.7.8.9:10", "192.168.0.2:5", Some("6.7.8.9:10"), Some(Refusal::NotConnected));
         check("6.7.8.9:10", "[2001:db8::1]:5", Some("6.7.8.9:10"), Some(Refusal::NotConnected));

@@ -1,9 +1,8 @@
-//! Whom we asked for an introduction to whom: how often, how soon again, and which answers were
-//! asked for.
+//! Our requests for introductions: how often, to which relay, and which answers are expected.
 //!
-//! Knows relays by the numbers of their connections and sends nothing. Invariant: an address is
-//! asked for at most [`MOST_TRIES`] times before somebody was reached there, each time at another
-//! relay if there is one, and at most [`MAX_SOUGHT`] addresses are remembered.
+//! Knows relays by their connection ids and sends nothing. Invariant: each address is requested at
+//! most [`MOST_TRIES`] times until a peer is reached there, each time from another relay if
+//! possible; at most [`MAX_SOUGHT`] addresses are remembered.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,14 +12,13 @@ use shared_proto::ConnId;
 
 use crate::time::Instant;
 
-/// Addresses remembered: more than fail in the time in which one is asked for again.
+/// Maximum number of remembered addresses: more than fail before one may be requested again.
 const MAX_SOUGHT: usize = 200;
-/// Times that an address is asked for: routers that can be opened so are opened at once, and other
-/// ones never.
+/// Number of requests per address: a router opens at the first attempts or never.
 const MOST_TRIES: usize = 3;
-/// Least time between two of them: so long a dial lasts, there and back.
+/// Minimum time between two requests for an address: the length of two dials.
 const PAUSE: Duration = Duration::from_secs(30);
-/// How long an answer counts as one.
+/// How long an answer to a request is accepted.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +29,16 @@ struct Sought {
     answered: bool,
 }
 
-/// All that we asked for.
+/// All requests for introductions.
 #[derive(Debug, Default)]
 pub(crate) struct Seeking {
     sought: BTreeMap<SocketAddr, Sought>,
 }
 
 impl Seeking {
-    /// An address can't be dialled, and these connected peers know who is there: which of them is
-    /// to be asked, if it is time.
+    /// Chooses the relay to ask for an address that can't be dialled, if it is time.
+    ///
+    /// The candidates are connected peers that know a peer at the address.
     pub(crate) fn ask(
         &mut self,
         addr: SocketAddr,
@@ -53,7 +52,7 @@ impl Seeking {
         self.ask_next(addr, relays, now)
     }
 
-    /// A relay refused. Another one is asked at once, if there is one.
+    /// A relay refused. Returns another relay to ask at once, if there is one.
     pub(crate) fn refused(
         &mut self,
         addr: SocketAddr,
@@ -68,8 +67,9 @@ impl Seeking {
         self.ask_next(addr, &others, now)
     }
 
-    /// A relay says that we are to connect to this address: whether we asked it to, once. It may
-    /// know the port better than we do.
+    /// Returns whether a `connect` message answers a request of ours; each request has one answer.
+    ///
+    /// The relay may know the peer's port better than we do.
     pub(crate) fn is_answer(&mut self, addr: SocketAddr, by: ConnId, now: Instant) -> bool {
         let is_asked = |(known, sought): &(&SocketAddr, &mut Sought)| {
             known.ip() == addr.ip()
@@ -82,12 +82,12 @@ impl Seeking {
         true
     }
 
-    /// Somebody was reached there.
+    /// A peer at this address was reached.
     pub(crate) fn found(&mut self, addr: SocketAddr) {
         self.sought.retain(|known, _| known.ip() != addr.ip());
     }
 
-    /// Nobody is connected any more.
+    /// Forgets all requests, because all connections are gone.
     pub(crate) fn clear(&mut self) {
         self.sought.clear();
     }
@@ -125,7 +125,7 @@ mod tests {
         numbers.iter().copied().map(ConnId).collect()
     }
 
-    /// Who is asked for one address at these seconds, when so many could be.
+    /// Checks which relay is asked for one address at these seconds, with these candidates.
     fn check(numbers: &[u64], seconds: &[u64], expected: &[Option<u64>]) {
         let mut seeking = Seeking::default();
         let asked =
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_asked_for_some_times_of_one_after_the_other() {
+    fn an_address_is_requested_a_few_times_from_different_relays() {
         check(&[], &[0], &[None]);
         check(&[7], &[0, 29, 30, 60, 90, 9999], &[Some(7), None, Some(7), Some(7), None, None]);
         check(&[7, 8], &[0, 30, 60], &[Some(7), Some(8), Some(7)]);
     }
 
     #[test]
-    fn when_one_refuses_another_is_asked_at_once() {
+    fn after_a_refusal_another_relay_is_asked_at_once() {
         let mut seeking = Seeking::default();
         let both = relays(&[7, 8]);
         assert_eq!(seeking.refused(addr(1), ConnId(7), &both, at(0)), None, "it was not asked");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_counts_once_from_the_one_who_was_asked_and_not_for_long() {
+    fn an_answer_counts_once_from_the_asked_relay_and_in_time() {
         let mut seeking = Seeking::default();
         seeking.ask(addr(1), &relays(&[7]), at(0));
         assert!(
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_reached_may_be_asked_for_anew() {
+    fn a_reached_address_may_be_requested_again() {
         let mut seeking = Seeking::default();
         for second in [0, 30, 60] {
             seeking.ask(addr(1), &relays(&[7]), at(second));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_the_eldest_gives_way() {
+    fn the_number_of_addresses_is_bounded_and_the_oldest_is_dropped() {
         let mut seeking = Seeking::default();
         for host in 0..300 {
             assert!(seeking.ask(addr(host), &relays(&[7]), at(u64::from(host))).is_some());

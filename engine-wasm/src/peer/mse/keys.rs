@@ -1,9 +1,8 @@
-//! The arithmetic of message stream encryption: a key exchange (Diffie–Hellman over 768 bits),
-//! hashes of what came of it, and the two RC4 streams.
+//! The cryptography of message stream encryption: key exchange (Diffie–Hellman over 768 bits),
+//! hashes, and RC4 streams.
 //!
-//! Owns the group and what the hashes are taken of; it knows no message. It is obfuscation and not
-//! security: RC4 and 768 bits are what the field speaks, and peers prove nothing about who they
-//! are.
+//! Owns the group and the inputs of the hashes; it knows no messages. This is obfuscation, not
+//! security: the protocol uses RC4 and 768 bits, and peers prove no identity.
 
 use bytes::Bytes;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
@@ -14,11 +13,11 @@ use shared_proto::io::Rc4Start;
 
 use crate::metainfo::InfoHash;
 
-/// Length of a public key and of the shared secret, bytes.
+/// Length of a public key and of the shared secret, in bytes.
 pub(super) const KEY_LEN: usize = 96;
-/// Length of a private key, bytes: more adds nothing.
+/// Length of a private key, in bytes; a longer one adds nothing.
 pub(super) const PRIVATE_LEN: usize = 20;
-/// Bytes of either stream that are thrown away before the first is used.
+/// Bytes of either stream that are discarded before the first is used.
 const DISCARDED: u32 = 1024;
 
 const PRIME: U768 = U768::from_be_hex(
@@ -27,7 +26,7 @@ const PRIME: U768 = U768::from_be_hex(
 );
 const GENERATOR: U768 = U768::from_u8(2);
 
-/// What one end keeps to itself.
+/// A private key.
 #[derive(Clone)]
 pub(super) struct Private(U192);
 
@@ -38,13 +37,12 @@ impl Private {
         Self(U192::from_be_slice(&wide))
     }
 
-    /// What the other end is told.
+    /// The public key.
     pub(super) fn public(&self) -> [u8; KEY_LEN] {
         self.power(&GENERATOR)
     }
 
-    /// What both ends know then; `None` for a public key that nobody makes who keeps to the rules:
-    /// 0, 1, −1, or no residue.
+    /// The shared secret; `None` for an invalid public key: 0, 1, −1, or a non-residue.
     pub(super) fn secret(&self, theirs: &[u8; KEY_LEN]) -> Option<Secret> {
         let theirs = U768::from_be_slice(theirs);
         let in_order = theirs > U768::ONE && theirs < PRIME.wrapping_sub(&U768::ONE);
@@ -61,29 +59,29 @@ impl Private {
     }
 }
 
-/// What both ends of a connection know, and nobody else.
+/// The shared secret of both ends.
 #[derive(Clone)]
 pub(super) struct Secret([u8; KEY_LEN]);
 
 impl Secret {
-    /// By which the answering end finds where the first end's padding is over.
+    /// The mark by which the answering end finds the end of the dialling end's padding.
     pub(super) fn sync_mark(&self) -> [u8; 20] {
         hash(&[b"req1", &self.0])
     }
 
-    /// By which the first end names the torrent without telling it.
+    /// The mark by which the dialling end names the torrent without revealing it.
     pub(super) fn torrent_mark(&self, info_hash: &InfoHash) -> [u8; 20] {
         let (torrent, mask) = (torrent_name(info_hash), hash(&[b"req3", &self.0]));
         std::array::from_fn(|at| torrent[at] ^ mask[at])
     }
 
-    /// The stream from the end that dialled to the other one, and the one back.
+    /// The streams from and to the dialling end.
     pub(super) fn streams(&self, info_hash: &InfoHash) -> [Stream; 2] {
         [b"keyA", b"keyB"].map(|name| Stream::new(hash(&[name, &self.0, &info_hash.0])))
     }
 }
 
-/// A torrent, as [`Secret::torrent_mark`] masks it.
+/// The hash of a torrent that [`Secret::torrent_mark`] masks.
 fn torrent_name(info_hash: &InfoHash) -> [u8; 20] {
     hash(&[b"req2", &info_hash.0])
 }
@@ -94,7 +92,7 @@ fn hash(parts: &[&[u8]]) -> [u8; 20] {
     hasher.finalize().into()
 }
 
-/// One direction, and how far it is used.
+/// One direction of an encrypted connection, with its position.
 pub(super) struct Stream {
     key: [u8; 20],
     cipher: Rc4,
@@ -110,20 +108,20 @@ impl Stream {
         Self { key, cipher, used: DISCARDED }
     }
 
-    /// To and fro.
+    /// Encrypts or decrypts in place.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
         self.cipher.apply_keystream(bytes);
         self.used += u32::try_from(bytes.len()).expect("a handshake is short");
     }
 
-    /// The same, of a copy.
+    /// Encrypts or decrypts a copy.
     pub(super) fn applied(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         self.apply(&mut bytes);
         bytes
     }
 
-    /// Where somebody else goes on with it.
+    /// The state with which the daemon continues the stream.
     pub(super) fn hand_over(&self) -> Rc4Start {
         Rc4Start { key: Bytes::copy_from_slice(&self.key), skip: self.used }
     }
@@ -134,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ends_come_to_the_same_secret() {
+    fn both_ends_derive_the_same_secret() {
         let [one, other] = [[7; PRIVATE_LEN], [0xfe; PRIVATE_LEN]].map(Private::new);
         let secrets = [one.secret(&other.public()).unwrap(), other.secret(&one.public()).unwrap()];
         assert_eq!(secrets[0].0, secrets[1].0);
@@ -142,15 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn the_group_is_the_fields() {
+    fn the_group_is_that_of_other_clients() {
         let mut one = [0; PRIVATE_LEN];
         one[PRIVATE_LEN - 1] = 200;
         // 2^200, below the prime.
         let mut expected = [0; KEY_LEN];
         expected[KEY_LEN - 1 - 25] = 1;
         assert_eq!(Private::new(one).public(), expected);
-        // By Fermat, 2^(p−1) = 1; the exponents here are short, so the prime is held to that by its
-        // own arithmetic.
+        // By Fermat, 2^(p−1) = 1. The exponents here are short, so the arithmetic library computes
+        // this.
         let params = FixedMontyParams::new_vartime(Odd::new(PRIME).expect_copied("odd"));
         let power = FixedMontyForm::new(&GENERATOR, &params)
             .pow(&PRIME.wrapping_sub(&U768::ONE))
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_give_the_secret_away_are_refused() {
+    fn keys_that_reveal_the_secret_are_refused() {
         let private = Private::new([3; PRIVATE_LEN]);
         let mut minus_one = [0; KEY_LEN];
         minus_one.copy_from_slice(PRIME.wrapping_sub(&U768::ONE).to_be_bytes().as_ref());
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_where_it_was_left() {
+    fn a_stream_continues_where_it_was_left() {
         let secret = Private::new([1; PRIVATE_LEN])
             .secret(&Private::new([2; PRIVATE_LEN]).public())
             .unwrap();

@@ -1,10 +1,10 @@
-//! Message stream encryption, also called protocol encryption (no BEP; the description is that of
-//! the Azureus wiki): the handshake before the handshake.
+//! Message stream encryption: the encrypted handshake before the BitTorrent handshake.
 //!
-//! A pure state machine for either end: it says how many bytes to read, takes them, and gathers
-//! what is to be sent. It never reads a byte that belongs to what follows; the ciphers go on
-//! elsewhere ([`Outcome`]). Invariant: whatever a stranger sends, it asks for at most [`MOST_READ`]
-//! bytes in all, and ends.
+//! There is no BEP for it; the Azureus wiki describes it, also as “protocol encryption”. This is a
+//! pure state machine for either end: it requests an exact number of bytes, handles them, and
+//! collects the bytes to send. It never reads a byte that belongs to the stream after it; the
+//! ciphers continue elsewhere ([`Outcome`]). Invariant: whatever a peer sends, the handshake reads
+//! at most [`MOST_READ`] bytes and ends.
 
 mod keys;
 mod sync;
@@ -19,36 +19,36 @@ use crate::metainfo::InfoHash;
 use keys::{KEY_LEN, PRIVATE_LEN, Private, Secret, Stream};
 use sync::{MAX_PADDING, Search};
 
-/// Most bytes that a handshake reads: key, padding, marks, padding again, first payload.
+/// Maximum bytes that a handshake reads: key, padding, marks, padding, first payload.
 pub const MOST_READ: usize = KEY_LEN + MAX_PADDING + 40 + 14 + MAX_PADDING + 2 + MOST_EARLY;
-/// Most bytes of the first payload that are read: a handshake of BEP 3. What follows is left to
-/// whoever reads on, with the same cipher.
+/// Maximum bytes of the first payload that are read: a BitTorrent handshake. The rest belongs to
+/// the stream, with the same cipher.
 const MOST_EARLY: usize = HANDSHAKE_LEN;
-/// Eight zeroes, encrypted: by them the dialling end finds where padding is over.
+/// Eight encrypted zeros, by which the dialling end finds the end of the padding.
 const VERIFICATION: [u8; 8] = [0; 8];
-/// Bit of no encryption after the handshake.
+/// The method without encryption after the handshake, as a bit.
 const PLAIN: u32 = 1;
-/// Bit of RC4 after the handshake.
+/// The method with RC4 after the handshake, as a bit.
 const RC4: u32 = 2;
 
-/// How connections are encrypted.
+/// The policy for encrypting connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Encryption {
-    /// Not at all.
+    /// Never.
     Off,
-    /// Where the other end wants it: dialled plainly at first, and encrypted when that is refused.
+    /// If the peer wants it: dials in plain text first, and encrypted if that is refused.
     #[default]
     Allowed,
-    /// Wherever the other end can: dialled encrypted at first, and plainly when that fails.
+    /// If the peer supports it: dials encrypted first, and in plain text if that fails.
     Preferred,
-    /// Always, with RC4, or there is no connection.
+    /// Always, with RC4; otherwise there is no connection.
     Forced,
 }
 
 impl Encryption {
-    /// What may follow the handshake.
+    /// The methods that this policy allows after the handshake, as bits.
     fn methods(self) -> u32 {
         if self == Self::Forced { RC4 } else { PLAIN | RC4 }
     }
@@ -57,67 +57,66 @@ impl Encryption {
 /// Why a handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MseError {
-    /// A public key of another form.
+    /// A public key that would reveal the secret.
     #[error("a public key that gives its secret away")]
     Key,
-    /// The mark after the padding did not come.
+    /// The mark did not follow the padding.
     #[error("not an encrypted handshake")]
     NoMark,
-    /// The torrent is none of ours.
+    /// The torrent is unknown.
     #[error("an encrypted handshake for another torrent")]
     UnknownTorrent,
-    /// What should be zero is not: the other end has other keys.
+    /// Decryption yields no zeros: the keys differ.
     #[error("an encrypted handshake that can't be decrypted")]
     Verification,
-    /// Padding or payload over its bound.
+    /// Padding or payload exceeds its bound.
     #[error("an encrypted handshake over its bounds")]
     Length,
-    /// No common method.
+    /// The ends share no method.
     #[error("no common method of encryption")]
     Method,
 }
 
-/// What both ends agreed on.
+/// The result of a handshake.
 #[derive(Debug)]
 pub struct Outcome {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// Payload that came with the handshake, decrypted: the first bytes of the stream, at most a
-    /// handshake of BEP 3.
+    /// Payload that arrived with the handshake, decrypted: at most a BitTorrent handshake.
     pub early: Vec<u8>,
-    /// How to read on; `None` for plainly.
+    /// The cipher for received bytes; `None` for plain text.
     pub read: Option<Rc4Start>,
-    /// How to send on; `None` for plainly.
+    /// The cipher for sent bytes; `None` for plain text.
     pub write: Option<Rc4Start>,
 }
 
-/// Where a handshake is.
+/// The next step of a handshake.
 #[derive(Debug)]
 pub enum Step {
-    /// So many more bytes are to be read.
+    /// Read this many more bytes.
     Read(usize),
-    /// It is over.
+    /// The handshake is done.
     Done(Box<Outcome>),
 }
 
 enum Stage {
-    /// The other end's public key.
+    /// Waits for the other end's public key.
     Key,
-    /// The dialling end: the verification after the padding.
+    /// Dialling end: waits for the verification after the padding.
     Verify { search: Search, ours: Stream, theirs: Stream },
-    /// The dialling end: method and length of more padding.
+    /// Dialling end: waits for the method and the length of more padding.
     Selection { ours: Stream, theirs: Stream },
-    /// The dialling end: that padding.
+    /// Dialling end: waits for that padding.
     LastPadding { method: u32, ours: Stream, theirs: Stream },
-    /// The answering end: the first mark after the padding.
+    /// Answering end: waits for the first mark after the padding.
     Mark { search: Search, secret: Secret },
-    /// The answering end: which torrent.
+    /// Answering end: waits for the torrent's mark.
     Torrent { secret: Secret },
-    /// The answering end: verification, methods, length of more padding.
+    /// Answering end: waits for verification, methods, and length of more padding.
     Offer { info_hash: InfoHash, ours: Stream, theirs: Stream },
-    /// The answering end: that padding, and the length of the first payload.
+    /// Answering end: waits for that padding, and the length of the first payload.
     OfferPadding { info_hash: InfoHash, method: u32, ours: Stream, theirs: Stream },
-    /// The answering end: the first payload.
+    /// Answering end: waits for the first payload.
     Early { info_hash: InfoHash, method: u32, ours: Stream, theirs: Stream },
 }
 
@@ -126,7 +125,7 @@ enum Role {
     Accepted,
 }
 
-/// One handshake.
+/// One encrypted handshake.
 pub struct Handshake {
     role: Role,
     methods: u32,
@@ -135,7 +134,7 @@ pub struct Handshake {
     stage: Option<Stage>,
     wanted: usize,
     held: Vec<u8>,
-    /// Bytes that are being read and have not come.
+    /// Bytes that were requested and have not arrived.
     coming: usize,
     out: Vec<u8>,
 }
@@ -147,7 +146,9 @@ impl std::fmt::Debug for Handshake {
 }
 
 impl Handshake {
-    /// Dialled: `early` is what is to be said first, once it can be said in secret; at most 64 KiB.
+    /// Starts a handshake of the dialling end.
+    ///
+    /// `early` is the first payload, at most 64 KiB; it is sent encrypted.
     pub fn dial(
         info_hash: InfoHash,
         early: Vec<u8>,
@@ -159,7 +160,7 @@ impl Handshake {
         handshake
     }
 
-    /// Accepted: the first bytes were none of a plain handshake.
+    /// Starts a handshake of the answering end, after the first bytes were no plain handshake.
     pub fn accept(encryption: Encryption, rng: &mut impl Rng) -> Self {
         Self::new(Role::Accepted, encryption, rng)
     }
@@ -186,24 +187,25 @@ impl Handshake {
         }
     }
 
-    /// Bytes that are wanted next.
+    /// Number of bytes needed next.
     pub fn wanted(&self) -> usize {
         self.wanted.saturating_sub(self.held.len())
     }
 
-    /// How many of them are not being read yet; from now on they are.
+    /// Number of bytes to request now; they count as requested from now on.
     pub(crate) fn bytes_needed(&mut self) -> usize {
         let more = self.wanted().saturating_sub(self.coming);
         self.coming += more;
         more
     }
 
-    /// What is to be sent now.
+    /// Takes the bytes to send now.
     pub fn take_out(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 
-    /// Bytes came, no more than were wanted. `torrents` are those that the answering end knows.
+    /// Handles bytes, no more than were requested. `torrents` are those that the answering end
+    /// knows.
     ///
     /// # Errors
     /// [`MseError`]: close the connection.
@@ -217,7 +219,7 @@ impl Handshake {
         let mut torrents = Some(torrents);
         while self.held.len() >= self.wanted {
             let bytes: Vec<u8> = self.held.drain(..self.wanted).collect();
-            // Without a stage it was over.
+            // Without a stage the handshake had ended before.
             let stage = self.stage.take().ok_or(MseError::Length)?;
             if let Some(outcome) = self.advance(stage, bytes, &mut torrents)? {
                 return Ok(Step::Done(Box::new(outcome)));
@@ -282,7 +284,7 @@ impl Handshake {
                 let rest = bytes.strip_prefix(&VERIFICATION).ok_or(MseError::Verification)?;
                 let (offered, padding) = method_and_length(rest)?;
                 let common = offered & self.methods;
-                // Encrypted where both can.
+                // Encrypted if both ends support it.
                 let method = [RC4, PLAIN]
                     .into_iter()
                     .find(|method| common & method != 0)
@@ -294,7 +296,7 @@ impl Handshake {
                 let &[.., high, low] = &bytes[..] else { return Err(MseError::Length) };
                 let early = usize::from(u16::from_be_bytes([high, low]));
                 if early > MOST_EARLY && method == PLAIN {
-                    // What is read on is transformed or not, and can't be both.
+                    // The following bytes are either all encrypted or all plain.
                     return Err(MseError::Length);
                 }
                 let mut answer = VERIFICATION.to_vec();
@@ -332,8 +334,8 @@ impl Handshake {
         offer.extend_from_slice(&u16::try_from(early.len()).unwrap_or(0).to_be_bytes());
         offer.extend_from_slice(early);
         self.out.extend(ours.applied(&offer));
-        // Eight zeroes as the other end sends them, with a stream of its own: `theirs` is at the
-        // same place still when they are found.
+        // Eight zeros as the other end encrypts them, from a separate stream, so that `theirs`
+        // keeps its position.
         let [_, mut ahead] = secret.streams(info_hash);
         let search = Search::new(&ahead.applied(&VERIFICATION));
         self.read(search.wanted(), Stage::Verify { search, ours, theirs });

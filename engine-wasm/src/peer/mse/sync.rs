@@ -1,20 +1,19 @@
-//! Finds a mark after padding of unknown length, and never reads a byte beyond it: what follows may
-//! be for somebody else to decrypt.
+//! Finds a mark after padding of unknown length, without reading beyond it.
 //!
-//! Owns what it has read of the padding. Invariant: it asks for no more bytes than are certainly
-//! padding or mark.
+//! The bytes after the mark may belong to another cipher. Owns the padding read so far. Invariant:
+//! it requests only bytes that certainly belong to the padding or the mark.
 
-/// Longest padding, bytes.
+/// Longest padding, in bytes.
 pub(super) const MAX_PADDING: usize = 512;
 
-/// A mark that is looked for.
+/// A search for a mark.
 #[derive(Debug)]
 pub(super) struct Search {
     mark: Vec<u8>,
     read: Vec<u8>,
 }
 
-/// The mark did not come within the longest padding.
+/// The error when the mark did not follow within the longest padding.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotFound;
 
@@ -23,19 +22,19 @@ impl Search {
         Self { mark: mark.to_vec(), read: Vec::new() }
     }
 
-    /// Bytes to read next; 0 once the mark is there.
+    /// Number of bytes to read next; 0 once the mark is found.
     pub(super) fn wanted(&self) -> usize {
         self.mark.len() - self.overlap()
     }
 
-    /// Takes what came, at most as much as was wanted.
+    /// Handles bytes, at most as many as [`Search::wanted`].
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), NotFound> {
         self.read.extend_from_slice(bytes);
         let could_end = self.read.len() + self.wanted();
         if could_end > MAX_PADDING + self.mark.len() { Err(NotFound) } else { Ok(()) }
     }
 
-    /// The longest beginning of the mark that what was read ends with.
+    /// Length of the longest prefix of the mark that ends the bytes read so far.
     fn overlap(&self) -> usize {
         let most = self.mark.len().min(self.read.len());
         (0..=most).rev().find(|&length| self.read.ends_with(&self.mark[..length])).unwrap_or(0)
@@ -62,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_stops_right_after_the_mark(padding in prop::collection::vec(0u8..3, 0..MAX_PADDING), at_once in 1usize..9) {
+        fn the_search_stops_right_after_the_mark(padding in prop::collection::vec(0u8..3, 0..MAX_PADDING), at_once in 1usize..9) {
             let mark = [1, 2, 1, 1, 2, 1, 0, 2];
             let stream = [&padding[..], &mark, &[1; 600]].concat();
             let expected = stream.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_has_an_end() {
+    fn padding_is_bounded() {
         assert_eq!(read_until_found(b"mark", &[0; 2000], 4), Err(NotFound));
         let late = [&[0; MAX_PADDING][..], b"mark"].concat();
         assert_eq!(read_until_found(b"mark", &late, 4), Ok(MAX_PADDING + 4));

@@ -1,4 +1,4 @@
-//! Two ends against each other, and hostile ends.
+//! Tests of both ends against each other, and of hostile ends.
 
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -9,7 +9,7 @@ use super::*;
 
 const TORRENT: InfoHash = InfoHash([7; 20]);
 
-/// A line that hands over no more than is wanted, and in small parts.
+/// A line that delivers no more than requested, in small parts.
 #[derive(Default)]
 struct Line(std::collections::VecDeque<u8>);
 
@@ -26,7 +26,7 @@ fn rng(seed: u8) -> ChaCha8Rng {
 
 type Ends = (Result<Outcome, MseError>, Result<Outcome, MseError>, [Line; 2]);
 
-/// What both ends come to, and what is left on the lines.
+/// Runs a handshake; returns both results and the bytes left on the lines.
 fn shake(policies: [Encryption; 2], known: &[InfoHash], seed: u8, at_once: usize) -> Ends {
     let mut ends = [
         Handshake::dial(TORRENT, b"early words".to_vec(), policies[0], &mut rng(seed)),
@@ -79,7 +79,7 @@ fn check_agreed(policies: [Encryption; 2], encrypted: bool) {
 }
 
 #[test]
-fn ends_that_may_encrypt_agree_on_it() {
+fn ends_that_support_encryption_use_it() {
     check_agreed([Encryption::Forced; 2], true);
     check_agreed([Encryption::Preferred, Encryption::Forced], true);
     check_agreed([Encryption::Forced, Encryption::Allowed], true);
@@ -87,7 +87,7 @@ fn ends_that_may_encrypt_agree_on_it() {
 }
 
 #[test]
-fn an_end_that_offers_plain_text_only_gets_it_unless_it_is_forced() {
+fn plain_text_is_agreed_on_unless_encryption_is_forced() {
     let mut dialling = Handshake::dial(TORRENT, Vec::new(), Encryption::Allowed, &mut rng(1));
     dialling.methods = PLAIN;
     let mut accepting = Handshake::accept(Encryption::Forced, &mut rng(2));
@@ -113,7 +113,7 @@ fn an_end_that_offers_plain_text_only_gets_it_unless_it_is_forced() {
 }
 
 #[test]
-fn what_is_said_early_beyond_a_handshake_is_left_to_the_stream() {
+fn early_payload_beyond_a_handshake_is_left_to_the_stream() {
     let words: Vec<u8> = (0..200).collect();
     let mut dialling = Handshake::dial(TORRENT, words.clone(), Encryption::Forced, &mut rng(3));
     let mut accepting = Handshake::accept(Encryption::Allowed, &mut rng(4));
@@ -138,7 +138,7 @@ fn what_is_said_early_beyond_a_handshake_is_left_to_the_stream() {
 }
 
 #[test]
-fn bytes_are_ordered_once() {
+fn bytes_are_requested_once() {
     let mut end = Handshake::accept(Encryption::Allowed, &mut rng(1));
     assert_eq!((end.bytes_needed(), end.bytes_needed()), (96, 0));
     let key = Handshake::dial(TORRENT, Vec::new(), Encryption::Allowed, &mut rng(2)).take_out();
@@ -149,7 +149,7 @@ fn bytes_are_ordered_once() {
 }
 
 #[test]
-fn a_torrent_that_is_not_ours_ends_it() {
+fn an_unknown_torrent_ends_the_handshake() {
     let (_, accepted, _) = shake([Encryption::Forced; 2], &[InfoHash([1; 20])], 9, 1000);
     assert_eq!(accepted.err(), Some(MseError::UnknownTorrent));
 }

@@ -1,9 +1,7 @@
-//! What one peer was told about others, and what it told: the pace, the differences and the limits
-//! of an exchange.
+//! Peer exchange with one peer: the rate, the differences and the limits.
 //!
-//! Knows no torrent and no connection. Invariants: at most one message a minute goes out, and none
-//! before there is something to tell; one that names too many, or too often, is not listened to,
-//! and in the end is a nuisance.
+//! Knows no torrent and no connection. Invariants: at most one message a minute is sent, and none
+//! without a change; messages that come too often are ignored, and in the end the peer is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -13,54 +11,55 @@ use super::{Flags, MAX_FIRST, MAX_NAMED, PexMessage};
 use crate::addresses::is_local;
 use crate::time::Instant;
 
-/// Least time between two messages to a peer (BEP 11).
+/// Minimum time between two messages to a peer (BEP 11).
 const INTERVAL: Duration = Duration::from_secs(60);
-/// A message may come so much sooner: their clocks are not ours.
+/// How much sooner a message may arrive, because clocks differ.
 const TOLERANCE: Duration = Duration::from_secs(10);
-/// Messages that may come at once: the first, one at an occasion, and one that waited on its way.
+/// Messages that may arrive at once: the first one, a regular one, and one that was delayed.
 const BURST: u32 = 3;
-/// Messages beyond that which are passed over before the peer is a nuisance.
+/// Ignored early messages before the peer is dropped.
 const MOST_EARLY: u32 = 10;
-/// Addresses at a time that are taken of one peer: more than it can be connected to in earnest, and
-/// too few to crowd out what others name.
+/// Addresses accepted from one peer at a time: more than it can be connected to, and too few to
+/// displace addresses from others.
 const MAX_TAKEN: usize = 200;
 
-/// Whom we could name, with what we know of them.
+/// The peers that we could name, with their flags.
 pub(crate) type Peers = BTreeMap<SocketAddr, Flags>;
 
-/// Whoever names too often is dropped.
+/// The error for a peer that sends far too many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Nuisance;
 
-/// The exchange with one peer.
+/// The state of peer exchange with one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
-    /// The id under which it wants messages.
+    /// The message id that the peer assigned to the extension.
     id: Option<u8>,
-    /// Whom we told it of, and did not take back.
+    /// Peers that we named and did not drop since.
     told: BTreeSet<SocketAddr>,
     last_sent: Option<Instant>,
-    /// Whom it told us of, and did not take back.
+    /// Peers that it named and did not drop since.
     taken: Peers,
-    /// Messages that were taken of the present burst, and since when.
+    /// Messages received in the current burst, and its start.
     burst: u32,
     burst_since: Instant,
     early: u32,
 }
 
 impl Exchange {
-    /// It wants messages under this id (BEP 10). A later handshake may leave it out.
+    /// Sets the message id from its extension handshake (BEP 10). A later handshake may omit it.
     pub(crate) fn hear_id(&mut self, id: Option<u8>) {
         self.id = id.or(self.id);
     }
 
-    /// Whether it may be told something now.
+    /// Whether a message may be sent now.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.id.is_some() && self.last_sent.is_none_or(|at| at + INTERVAL <= now)
     }
 
-    /// What has changed since it was told last, with the id to say it under; `None` when nothing
-    /// has, or it is too soon.
+    /// The changes since the last message, with the id to send them under.
+    ///
+    /// `None` if nothing changed, or if it is too soon.
     pub(crate) fn next_message(
         &mut self,
         peers: &Peers,
@@ -69,7 +68,7 @@ impl Exchange {
     ) -> Option<(u8, PexMessage)> {
         let id = self.id.filter(|_| self.is_due(now))?;
         let most = if self.last_sent.is_none() { MAX_FIRST } else { MAX_NAMED };
-        // What lies in our own network is of use to those who are in it, too.
+        // An address in our local network is useful only to peers inside it.
         let is_fit =
             |addr: SocketAddr| addr != itself && (is_local(itself.ip()) || !is_local(addr.ip()));
         let fresh = peers.iter().filter(|(addr, _)| is_fit(**addr) && !self.told.contains(addr));
@@ -87,7 +86,7 @@ impl Exchange {
         Some((id, message))
     }
 
-    /// It named others: those that are worth a try.
+    /// Handles peers that it names; returns those worth dialling.
     ///
     /// # Errors
     /// [`Nuisance`]: drop the peer.
@@ -104,7 +103,7 @@ impl Exchange {
         self.taken.retain(|addr, _| !message.dropped.contains(addr));
         let mut news = Vec::new();
         for &(addr, flags) in &message.added {
-            // Nobody is asked at a stranger's word about an address in our own network.
+            // A peer outside our local network may not name addresses inside it.
             let is_fit = is_local(itself.ip()) || !is_local(addr.ip());
             let has_room = self.taken.len() < MAX_TAKEN || self.taken.contains_key(&addr);
             if is_fit && has_room && self.taken.insert(addr, flags).is_none() {
@@ -114,7 +113,7 @@ impl Exchange {
         Ok(news)
     }
 
-    /// What it said of somebody whom it named and did not take back.
+    /// The flags of a peer that it named and did not drop since.
     pub(crate) fn named(&self, addr: SocketAddr) -> Option<Flags> {
         self.taken.get(&addr).copied()
     }
@@ -157,7 +156,7 @@ mod tests {
         exchange
     }
 
-    /// Who came and who went in the message of this second, if there is one.
+    /// Checks the added and dropped peers in the message of this second, if there is one.
     fn check(
         exchange: &mut Exchange,
         seconds: u64,
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_hears_at_most_once_a_minute_who_came_and_who_went() {
+    fn changes_are_sent_at_most_once_a_minute() {
         let mut exchange = willing();
         check(&mut exchange, 0, &peers([]), None);
         check(&mut exchange, 1, &peers([0, 1, 2]), Some((&[1, 2], &[])));
@@ -189,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_speak_it_hears_nothing() {
+    fn peers_without_the_extension_receive_nothing() {
         assert_eq!(Exchange::default().next_message(&peers([1]), addr(0), at(0)), None);
         assert!(!Exchange::default().is_due(at(0)));
     }
 
     #[test]
-    fn the_first_message_may_be_longer_than_the_others_and_nobody_is_forgotten() {
+    fn the_first_message_may_be_longer_and_no_peer_is_forgotten() {
         let (mut exchange, all) = (willing(), peers(1..=170));
         let mut said = |seconds| {
             exchange.next_message(&all, addr(0), at(seconds)).map(|(_, it)| it.added.len())
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_our_own_network_is_not_told_outside_and_not_believed_from_there() {
+    fn local_addresses_are_neither_sent_outside_nor_accepted_from_there() {
         let local: SocketAddr = "192.168.1.2:6881".parse().unwrap();
         let known: Peers = [(local, Flags::default())].into();
         assert_eq!(willing().next_message(&known, addr(0), at(0)), None);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_too_often_is_not_listened_to_and_then_a_nuisance() {
+    fn frequent_messages_are_ignored_and_then_end_the_connection() {
         let mut exchange = willing();
         let naming = |number| PexMessage {
             added: vec![(addr(number), Flags::default())],
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_of_those_whom_it_names_is_kept_until_it_takes_them_back() {
+    fn flags_of_named_peers_are_kept_until_they_are_dropped() {
         let mut exchange = willing();
         let mut say = |flags: Option<Flags>| {
             let added = flags.map(|flags| (addr(1), flags)).into_iter().collect();
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_names_so_many_and_no_more() {
+    fn addresses_from_one_peer_are_bounded() {
         let mut exchange = willing();
         let mut taken = 0;
         for round in 0..20 {
@@ -273,10 +272,10 @@ mod tests {
     }
 
     proptest! {
-        /// A listener that believes every message knows whom we know, some minutes after the last
-        /// change.
+        /// A receiver that applies every message knows all of our peers a few minutes after the
+        /// last change.
         #[test]
-        fn whoever_adds_up_all_messages_knows_whom_we_know(
+        fn applying_all_messages_yields_our_peers(
             changes in prop::collection::vec((0u64..90, prop::collection::btree_set(1u16..200, 0..60)), 1..20),
         ) {
             let mut exchange = willing();

@@ -1,9 +1,8 @@
-//! Peer exchange (BEP 11, `ut_pex`): the messages in which two peers tell each other whom else they
-//! are connected to.
+//! The messages of peer exchange (BEP 11, `ut_pex`).
 //!
-//! Owns their form and its bounds; what is told to one peer, and what is believed of it, is
-//! `exchange`'s, and who is worth telling is the torrent's to say. Invariant: a message names at
-//! most [`MAX_FIRST`] peers that came and as many that went, whatever a stranger sends.
+//! Owns their form and its bounds; `exchange` decides what is sent to and accepted from one peer,
+//! and the torrent decides which peers are worth naming. Invariant: a message has at most
+//! [`MAX_FIRST`] added and as many dropped peers, whatever a peer sends.
 
 pub(crate) mod exchange;
 
@@ -15,30 +14,30 @@ use crate::addresses::{compact_v4, compact_v6};
 use crate::metainfo::bencode::{self, BencodeError, Value};
 use crate::metainfo::encode::Dict;
 
-/// The extension's name in the handshake of extensions.
+/// The extension's name in extension handshakes.
 pub const EXTENSION: &str = "ut_pex";
-/// The id under which we want these messages.
+/// The message id that we assign to the extension.
 pub(crate) const OUR_ID: u8 = 2;
-/// Most peers of a message that came, and most that went, both families together (BEP 11).
+/// Maximum number of added and of dropped peers in a message, both families together (BEP 11).
 pub(crate) const MAX_NAMED: usize = 50;
 /// The same for the first message to a peer, which may be longer.
 pub const MAX_FIRST: usize = 100;
 
-/// What is said of a peer beside its address: bits of BEP 11.
+/// The flags of a peer (BEP 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// It gives and wants nothing.
+    /// Is a seed: uploads only.
     pub(crate) const SEED: Self = Self(0x02);
-    /// It speaks uTP.
+    /// Supports uTP.
     pub(crate) const UTP: Self = Self(0x04);
-    /// It speaks the holepunch extension (BEP 55).
+    /// Supports hole punching (BEP 55).
     pub(crate) const HOLEPUNCH: Self = Self(0x08);
-    /// Its address is one at which it was reached.
+    /// Was reached at this address.
     pub(crate) const OUTGOING: Self = Self(0x10);
 
-    /// With these bits, too, if it is so.
+    /// Adds these flags if `is_so`.
     #[must_use]
     pub fn with(self, other: Self, is_so: bool) -> Self {
         if is_so { Self(self.0 | other.0) } else { self }
@@ -50,29 +49,31 @@ impl Flags {
     }
 }
 
-/// One message: who came and who went since the last one.
+/// One message: the changes since the previous one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PexMessage {
-    /// Who came.
+    /// Added peers with their flags.
     pub added: Vec<(SocketAddr, Flags)>,
-    /// Who went.
+    /// Dropped peers.
     pub dropped: Vec<SocketAddr>,
 }
 
 /// Why a payload is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PexError {
-    /// Not bencoding.
+    /// The payload is not bencoded.
     #[error("a peer exchange message can't be read: {0}")]
     Bencode(#[from] BencodeError),
-    /// Not a dictionary.
+    /// The payload is not a dictionary.
     #[error("a peer exchange message is no dictionary")]
     NotADictionary,
 }
 
 impl PexMessage {
-    /// Reads a payload. Fields of the wrong kind count as absent, an address that is cut is left
-    /// out, and so is what is beyond [`MAX_FIRST`].
+    /// Parses a payload.
+    ///
+    /// Fields of the wrong type count as absent; an incomplete address and everything beyond
+    /// [`MAX_FIRST`] are ignored.
     ///
     /// # Errors
     /// [`PexError`]: the peer does not speak the extension.
@@ -99,8 +100,7 @@ impl PexMessage {
         })
     }
 
-    /// Its payload. Fields that would be empty are left out, but for those that every reader looks
-    /// for.
+    /// Encodes the payload. Empty fields are omitted, except those that every reader expects.
     pub fn encode(&self) -> Vec<u8> {
         let of = |v6: bool| move |addr: &SocketAddr| addr.is_ipv6() == v6;
         let mut dict = Dict::new();
@@ -122,7 +122,7 @@ impl PexMessage {
         dict.encode()
     }
 
-    /// Whether it says nothing.
+    /// Whether the message has no changes.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.dropped.is_empty()
     }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_like_libtorrents_is_read() {
+    fn a_message_of_libtorrent_is_parsed() {
         let payload = b"d5:added12:\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\x00\x50\
             7:added.f2:\x12\x01\
             6:added618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1\
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_may_be_missing_and_what_is_cut_is_left_out() {
+    fn flags_may_be_missing_and_incomplete_addresses_are_ignored() {
         check(b"d5:added8:\x01\x02\x03\x04\x1a\xe1\x05\x06e", &[("1.2.3.4:6881", 0)], &[]);
         check(b"d5:addedi7e7:droppedlee", &[], &[]);
         check(b"detrailing", &[], &[]);
@@ -181,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_one_has_the_fields_that_every_reader_looks_for() {
+    fn an_empty_message_has_the_fields_that_readers_expect() {
         assert_eq!(PexMessage::default().encode(), b"d5:added0:7:added.f0:7:dropped0:e");
         assert!(PexMessage::default().is_empty());
     }
 
     #[test]
-    fn a_flood_of_addresses_is_cut() {
+    fn a_flood_of_addresses_is_truncated() {
         let many: Vec<u8> = (0..60_000).map(|byte: u32| byte.to_be_bytes()[3]).collect();
         let payload = Dict::new()
             .bytes("added", &many)
@@ -205,14 +205,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(
+        fn messages_round_trip(
             added in prop::collection::vec((address(), any::<u8>()), 0..MAX_NAMED),
             dropped in prop::collection::vec(address(), 0..MAX_NAMED),
         ) {
             let added: Vec<_> = added.into_iter().map(|(addr, flags)| (addr, Flags(flags))).collect();
             let mut message = PexMessage { added, dropped };
             let read = PexMessage::parse(&message.encode()).unwrap();
-            // The families are written apart.
+            // The encoding separates the families.
             message.added.sort_by_key(|(addr, _)| addr.is_ipv6());
             message.dropped.sort_by_key(SocketAddr::is_ipv6);
             prop_assert_eq!(read, message);

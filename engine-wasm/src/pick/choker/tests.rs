@@ -1,3 +1,5 @@
+//! Tests of the choker: single rounds, and simulated swarms of chokers.
+
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 

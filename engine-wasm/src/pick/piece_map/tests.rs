@@ -65,7 +65,7 @@ fn store(map: &mut PieceMap, block: Block) {
 }
 
 #[test]
-fn blocks_are_proved_and_refuted_one_by_one() {
+fn blocks_are_verified_and_refuted_one_by_one() {
     let mut map = map(1, 4);
     for index in [2, 1, 3] {
         store(&mut map, block(0, index));
@@ -96,7 +96,7 @@ fn blocks_are_proved_and_refuted_one_by_one() {
 }
 
 #[test]
-fn a_reader_in_the_middle_of_a_piece_comes_first() {
+fn a_viewer_in_the_middle_of_a_piece_comes_first() {
     let mut map = map(2, 4);
     let free = |map: &mut PieceMap, from| {
         map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.get())
@@ -112,7 +112,7 @@ fn a_reader_in_the_middle_of_a_piece_comes_first() {
 }
 
 #[test]
-fn a_sealed_piece_is_not_asked_for() {
+fn a_sealed_piece_is_not_requested() {
     let mut map = map(2, 1);
     map.seal(PieceIndex(0));
     assert_eq!(map.first_free(PieceIndex(0)), None);

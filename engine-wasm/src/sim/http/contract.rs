@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::{HOST, series, world};
 use crate::engine::{Config, Engine};
 use crate::metainfo::testing::torrent;
-use crate::sim::seeder::{Describes, Manner};
+use crate::sim::seeder::{Behaviour, Describes};
 use crate::sim::world::World;
 use crate::view::Intent;
 
 #[test]
-fn an_added_torrent_file_is_answered_with_its_files() {
+fn adding_a_torrent_file_returns_its_files() {
     let mut world = world(torrent(32 << 10, &[("Ein Film.mp4", 100_000)]));
     let answer = world.add_file();
     let (hash, body) = (world.info_hash(), answer.json());
@@ -36,7 +36,7 @@ fn an_added_torrent_file_is_answered_with_its_files() {
 }
 
 #[test]
-fn a_torrent_whose_list_of_files_is_too_long_for_an_answer_is_reported_as_added() {
+fn a_torrent_with_too_many_files_for_the_reply_is_reported_as_added() {
     let folders = vec!["d".repeat(250); 10].join("/");
     let paths: Vec<String> = (0..7_000).map(|number| format!("{folders}/{number}")).collect();
     let files: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 1)).collect();
@@ -53,7 +53,7 @@ fn a_torrent_whose_list_of_files_is_too_long_for_an_answer_is_reported_as_added(
 }
 
 #[test]
-fn the_work_of_adding_grows_with_the_number_of_files_and_not_with_its_square() {
+fn the_cost_of_adding_is_linear_in_the_number_of_files() {
     let work = |count: usize| {
         let paths: Vec<String> = (0..count).map(|number| format!("{number}")).collect();
         let files: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 10)).collect();
@@ -68,7 +68,7 @@ fn the_work_of_adding_grows_with_the_number_of_files_and_not_with_its_square() {
 }
 
 #[test]
-fn adding_twice_answers_the_same_and_adds_nothing() {
+fn adding_twice_gives_the_same_reply_and_adds_nothing() {
     let mut world = world(series());
     let first = world.add_file();
     let second = world.add_file();
@@ -81,12 +81,13 @@ fn adding_twice_answers_the_same_and_adds_nothing() {
 }
 
 #[test]
-fn a_magnet_link_is_answered_when_it_is_described() {
+fn a_magnet_link_is_answered_when_its_metadata_arrives() {
     let link =
         |world: &World| format!("magnet:?xt=urn:btih:{}&x.pe=127.0.0.1:1", world.info_hash());
     let sample = torrent(1 << 10, &[("film.mp4", 300_000)]);
     for form in ["encoded", "plain", "json"] {
-        let mut world = World::new(sample.clone(), &[Manner::describing(Describes::Honestly)], 61);
+        let mut world =
+            World::new(sample.clone(), &[Behaviour::describing(Describes::Honestly)], 61);
         world.run_for(Duration::from_millis(10));
         let id = match form {
             "encoded" => {
@@ -119,10 +120,10 @@ fn a_magnet_link_is_answered_when_it_is_described() {
 }
 
 #[test]
-fn a_torrent_tells_its_state_its_files_and_its_streams() {
+fn a_torrent_is_returned_with_state_files_and_streams() {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 2 << 20)]),
-        &[Manner::honest(1 << 18, 20)],
+        &[Behaviour::honest(1 << 18, 20)],
         62,
     );
     let request = world.ask(0, 1 << 20, (2 << 20) - 1);
@@ -154,7 +155,7 @@ fn a_torrent_tells_its_state_its_files_and_its_streams() {
 }
 
 #[test]
-fn names_in_urls_mean_files() {
+fn names_in_urls_resolve_to_files() {
     let mut world = world(series());
     world.add_file();
     let hash = world.info_hash();
@@ -185,7 +186,7 @@ fn names_in_urls_mean_files() {
 }
 
 #[test]
-fn a_playlist_names_what_players_play() {
+fn a_playlist_lists_the_playable_files() {
     let mut world = world(series());
     world.add_file();
     let hash = world.info_hash();
@@ -214,9 +215,9 @@ fn a_playlist_names_what_players_play() {
 }
 
 #[test]
-fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
+fn a_removed_torrent_is_gone_and_its_data_only_if_requested() {
     for (query, leaves_files) in [("", true), ("?data=0", true), ("?data=1", false)] {
-        let mut world = World::with_torrent(series(), &[Manner::honest(1 << 20, 10)], 60);
+        let mut world = World::with_torrent(series(), &[Behaviour::honest(1 << 20, 10)], 60);
         world.run_for(Duration::from_secs(2));
         let path = format!("/torrents/{}", world.info_hash());
         let id = world.send("DELETE", &format!("{path}{query}"), None, b"");
@@ -231,10 +232,10 @@ fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
 }
 
 #[test]
-fn files_are_chosen_and_checked_again_by_calls() {
+fn calls_select_and_recheck_files() {
     let mut world = World::new(
         torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]),
-        &[Manner::honest(4 << 20, 10)],
+        &[Behaviour::honest(4 << 20, 10)],
         65,
     );
     world.run_for(Duration::from_millis(10));
@@ -269,7 +270,7 @@ fn files_are_chosen_and_checked_again_by_calls() {
 }
 
 #[test]
-fn what_was_watched_is_told_and_set_by_calls() {
+fn calls_read_and_set_watch_marks() {
     let mut world = world(series());
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
@@ -294,7 +295,7 @@ fn what_was_watched_is_told_and_set_by_calls() {
 }
 
 #[test]
-fn other_methods_are_told_which_there_are() {
+fn wrong_methods_get_the_list_of_allowed_ones() {
     let mut world = world(series());
     let hash = world.info_hash();
     let mut check = |method: &str, path: &str, allow: &str| {
@@ -312,7 +313,7 @@ fn other_methods_are_told_which_there_are() {
 }
 
 #[test]
-fn a_full_engine_takes_no_further_torrent() {
+fn a_full_engine_refuses_further_torrents() {
     let mut world = world(series());
     let mut config = Config::default();
     config.api.max_torrents = 1;
@@ -331,7 +332,7 @@ fn a_full_engine_takes_no_further_torrent() {
 }
 
 #[test]
-fn followers_hear_the_status_when_it_changes_and_a_sign_of_life_when_not() {
+fn followers_receive_status_changes_and_keep_alives() {
     let mut world = world(series());
     let id = world.send("GET", "/events", None, b"");
     let first = world.heard(id).expect("the status comes at once");
@@ -359,10 +360,10 @@ fn followers_hear_the_status_when_it_changes_and_a_sign_of_life_when_not() {
 }
 
 #[test]
-fn a_busy_swarm_is_told_of_twice_a_second_at_most() {
+fn a_busy_swarm_sends_at_most_two_updates_a_second() {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 8 << 20)]),
-        &[Manner::honest(1 << 20, 20)],
+        &[Behaviour::honest(1 << 20, 20)],
         63,
     );
     let id = world.send("GET", "/events", None, b"");
@@ -372,7 +373,7 @@ fn a_busy_swarm_is_told_of_twice_a_second_at_most() {
 }
 
 #[test]
-fn a_call_before_the_state_is_read_is_answered_after_it() {
+fn a_call_before_the_state_is_loaded_is_answered_afterwards() {
     let mut world = World::new(series(), &[], 64);
     let id = world.send("GET", "/torrents", None, b"");
     assert!(world.heard(id).is_none());

@@ -15,7 +15,7 @@ use crate::engine::Config;
 use crate::io::Input;
 use crate::metainfo::testing::{torrent, torrent_with_trackers};
 use crate::net::NetConfig;
-use crate::sim::seeder::Manner;
+use crate::sim::seeder::Behaviour;
 use crate::sim::world::World;
 
 /// A path outside the API whose failures are documented.
@@ -196,7 +196,7 @@ fn every_answer_has_the_documented_form() {
     );
     let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
     let config = Config { net, ..Config::default() };
-    let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
+    let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 18, 20)], 80);
     // Slower than the film's bit rate.
     world.free = 1 << 20;
     world.add();
@@ -277,7 +277,7 @@ fn every_answer_has_the_documented_form() {
 fn prove_removing(proof: &mut Proof) {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 1 << 20)]),
-        &[Manner::honest(4 << 20, 10)],
+        &[Behaviour::honest(4 << 20, 10)],
         82,
     );
     world.run_for(Duration::from_secs(5));
@@ -508,7 +508,7 @@ fn all_fields(document: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_name_that_is_no_file_is_answered_in_the_documented_form() {
+fn an_unknown_file_name_gets_the_documented_error() {
     let mut world = world(series());
     world.add_file();
     let document = document();

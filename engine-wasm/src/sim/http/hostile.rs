@@ -7,7 +7,7 @@ use super::{series, world};
 use crate::limits;
 
 #[test]
-fn paths_that_mean_nothing_are_answered() {
+fn unknown_paths_get_an_error() {
     let mut world = world(series());
     let mut check = |target: &str, expected: (u16, &str)| {
         let (status, code) = world.call("GET", target).failure();
@@ -45,7 +45,7 @@ fn paths_that_mean_nothing_are_answered() {
 }
 
 #[test]
-fn bodies_that_mean_nothing_are_answered() {
+fn invalid_bodies_get_an_error() {
     let mut world = world(series());
     let mut check = |content_type: &str, body: &[u8], expected: (u16, &str)| {
         let (status, code) = world.post(content_type, body).failure();
@@ -76,7 +76,7 @@ fn bodies_that_mean_nothing_are_answered() {
 }
 
 #[test]
-fn flags_are_flags() {
+fn flags_accept_only_documented_values() {
     let mut world = world(series());
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
@@ -88,7 +88,7 @@ fn flags_are_flags() {
 }
 
 #[test]
-fn names_that_lead_out_lead_nowhere() {
+fn names_cannot_escape_the_folder() {
     let mut world = world(series());
     world.add_file();
     let hash = world.info_hash();
@@ -112,7 +112,7 @@ fn names_that_lead_out_lead_nowhere() {
 }
 
 #[test]
-fn a_host_that_is_none_gets_into_no_url() {
+fn an_invalid_host_never_appears_in_a_url() {
     let mut world = world(series());
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
@@ -130,7 +130,7 @@ fn a_host_that_is_none_gets_into_no_url() {
 }
 
 #[test]
-fn more_callers_and_followers_than_there_may_be_are_told_to_wait() {
+fn calls_beyond_the_limit_are_told_to_wait() {
     let mut world = world(series());
     for _ in 0..limits::API_FOLLOWERS {
         assert_eq!(world.call("GET", "/events").status, 200);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{series, world};
 use crate::metainfo::testing::torrent;
-use crate::sim::seeder::Manner;
+use crate::sim::seeder::Behaviour;
 use crate::sim::world::World;
 use crate::view::Intent;
 
@@ -27,7 +27,7 @@ fn magnet(world: &World) -> String {
 }
 
 #[test]
-fn what_nobody_reads_goes_with_its_data() {
+fn an_unread_torrent_is_removed_with_its_data() {
     let mut world = world(series());
     world.add_file();
     check(&mut world, 119, true, "the delay is not over");
@@ -35,9 +35,12 @@ fn what_nobody_reads_goes_with_its_data() {
 }
 
 #[test]
-fn what_can_not_be_deleted_is_tried_again_later() {
-    let mut world =
-        World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 71);
+fn a_failed_deletion_is_retried_later() {
+    let mut world = World::new(
+        torrent(32 << 10, &[("film.mp4", 2 << 20)]),
+        &[Behaviour::honest(1 << 20, 10)],
+        71,
+    );
     world.run_for(Duration::from_millis(10));
     world.add_file();
     world.name_seeders();
@@ -50,7 +53,7 @@ fn what_can_not_be_deleted_is_tried_again_later() {
 }
 
 #[test]
-fn what_is_kept_stays() {
+fn a_kept_torrent_stays() {
     for how in ["query", "again", "page"] {
         let mut world = world(series());
         let torrent = world.sample.torrent.clone();
@@ -75,7 +78,7 @@ fn what_is_kept_stays() {
 }
 
 #[test]
-fn a_reader_that_comes_in_time_keeps_it_as_long_as_it_reads() {
+fn a_reader_in_time_keeps_the_torrent_while_it_reads() {
     let mut world = world(series());
     world.add_file();
     world.run_for(Duration::from_secs(110));
@@ -91,7 +94,7 @@ fn a_reader_that_comes_in_time_keeps_it_as_long_as_it_reads() {
 }
 
 #[test]
-fn a_reader_that_is_turned_away_does_not_keep_it() {
+fn a_rejected_reader_does_not_keep_the_torrent() {
     let mut world = world(series());
     world.add_file();
     world.run_for(Duration::from_secs(1));
@@ -102,7 +105,7 @@ fn a_reader_that_is_turned_away_does_not_keep_it() {
 }
 
 #[test]
-fn asking_for_it_again_starts_the_delay_again() {
+fn adding_again_restarts_the_delay() {
     let mut world = world(series());
     for _ in 0..5 {
         world.add_file();
@@ -112,9 +115,12 @@ fn asking_for_it_again_starts_the_delay_again() {
 }
 
 #[test]
-fn a_new_engine_knows_what_is_temporary() {
-    let mut world =
-        World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 70);
+fn temporary_torrents_survive_a_restart_as_temporary() {
+    let mut world = World::new(
+        torrent(32 << 10, &[("film.mp4", 2 << 20)]),
+        &[Behaviour::honest(1 << 20, 10)],
+        70,
+    );
     world.run_for(Duration::from_millis(10));
     world.add_file();
     world.run_for(Duration::from_secs(100));
@@ -124,7 +130,7 @@ fn a_new_engine_knows_what_is_temporary() {
 }
 
 #[test]
-fn a_lost_daemon_gives_readers_the_whole_delay_again() {
+fn a_lost_daemon_restarts_the_delay() {
     let mut world = world(series());
     world.add_file();
     world.run_for(Duration::from_secs(100));
@@ -136,7 +142,7 @@ fn a_lost_daemon_gives_readers_the_whole_delay_again() {
 }
 
 #[test]
-fn a_magnet_link_that_nobody_describes_is_given_up_and_leaves_nothing() {
+fn a_magnet_link_without_metadata_is_dropped_without_a_trace() {
     for keep in ["", "%26keep%3D1", "?keep=1"] {
         let mut world = world(series());
         let id = world.send("GET", &format!("{}{keep}", magnet(&world)), None, b"");
@@ -160,7 +166,7 @@ fn a_magnet_link_that_nobody_describes_is_given_up_and_leaves_nothing() {
 }
 
 #[test]
-fn all_who_wait_for_a_magnet_link_are_answered() {
+fn every_call_for_a_magnet_link_is_answered() {
     let mut world = world(series());
     let first = world.send("GET", &magnet(&world), None, b"");
     world.run_for(Duration::from_secs(50));
@@ -185,7 +191,7 @@ fn all_who_wait_for_a_magnet_link_are_answered() {
 }
 
 #[test]
-fn what_calls_wanted_for_good_and_nobody_describes_leaves_nothing_behind_either() {
+fn a_permanent_magnet_link_without_metadata_is_dropped_too() {
     for keeps in [[false, true], [true, false], [true, true]] {
         let mut world = world(series());
         let target =
@@ -208,7 +214,7 @@ fn what_calls_wanted_for_good_and_nobody_describes_leaves_nothing_behind_either(
 }
 
 #[test]
-fn a_torrent_removed_while_it_is_looked_for_is_answered() {
+fn a_call_for_a_removed_magnet_link_is_answered() {
     let mut world = world(series());
     let id = world.send("GET", &magnet(&world), None, b"");
     world.run_for(Duration::from_secs(5));
@@ -217,7 +223,7 @@ fn a_torrent_removed_while_it_is_looked_for_is_answered() {
 }
 
 #[test]
-fn a_magnet_link_of_a_page_is_not_given_up_for_a_call() {
+fn a_pages_magnet_link_is_not_dropped_when_a_call_times_out() {
     let mut world = world(series());
     world.intend(Intent::AddMagnet { uri: format!("magnet:?xt=urn:btih:{}", world.info_hash()) });
     let id = world.send("GET", &magnet(&world), None, b"");

@@ -8,7 +8,7 @@ use shared_proto::{EngineMessage, RequestId};
 use super::{Answer, series, world};
 use crate::limits;
 use crate::metainfo::testing::torrent;
-use crate::sim::seeder::Manner;
+use crate::sim::seeder::Behaviour;
 use crate::sim::world::World;
 
 /// Returns the updates of a stream so far.
@@ -22,10 +22,10 @@ fn intend(world: &mut World, intent: &Value) -> RequestId {
 }
 
 #[test]
-fn a_page_hears_the_whole_of_its_topics_first_and_then_what_differs() {
+fn a_page_receives_whole_topics_first_and_then_differences() {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 2 << 20)]),
-        &[Manner::honest(1 << 20, 20)],
+        &[Behaviour::honest(1 << 20, 20)],
         7,
     );
     let hash = world.info_hash();
@@ -53,7 +53,7 @@ fn a_page_hears_the_whole_of_its_topics_first_and_then_what_differs() {
 }
 
 #[test]
-fn a_quiet_stream_gives_signs_of_life_and_ends_with_its_page() {
+fn a_quiet_stream_sends_keep_alives_and_ends_with_its_page() {
     let mut world = world(series());
     let id = world.send("GET", "/host/topics?topic=list", None, b"");
     world.run_for(Duration::from_secs(11));
@@ -66,7 +66,7 @@ fn a_quiet_stream_gives_signs_of_life_and_ends_with_its_page() {
 }
 
 #[test]
-fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
+fn intents_are_answered_at_once_or_when_done() {
     let mut world = world(series());
     world.add_file();
     world.run_for(Duration::from_millis(10));
@@ -90,7 +90,7 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
 }
 
 #[test]
-fn a_call_whose_intent_takes_long_is_kept_alive() {
+fn a_long_intent_keeps_its_call_alive() {
     let mut world = world(series());
     // The simulated daemon downloads nothing.
     let id =
@@ -103,10 +103,10 @@ fn a_call_whose_intent_takes_long_is_kept_alive() {
 }
 
 #[test]
-fn pieces_are_shown_in_so_many_cells() {
+fn pieces_are_summed_up_in_the_requested_number_of_cells() {
     let mut world = World::with_torrent(
         torrent(32 << 10, &[("film.mp4", 2 << 20)]),
-        &[Manner::honest(1 << 20, 20)],
+        &[Behaviour::honest(1 << 20, 20)],
         7,
     );
     world.run_for(Duration::from_secs(5));
@@ -126,7 +126,7 @@ fn pieces_are_shown_in_so_many_cells() {
 }
 
 #[test]
-fn no_page_follows_without_end_and_no_end_of_pages_follows() {
+fn streams_and_their_number_are_bounded() {
     let mut world = world(series());
     let many: String = (0..101).map(|index| format!("topic=film%2Fx%2F{index}&")).collect();
     assert_eq!(world.call("GET", &format!("/host/topics?{many}")).status, 400);

@@ -21,7 +21,7 @@ impl World {
     pub(super) fn command(&mut self, command: IoCommand) {
         match command {
             IoCommand::TcpConnect { conn, addr, .. } => {
-                let rtt = self.seeders.get(&addr).map_or(Duration::ZERO, |manner| manner.rtt);
+                let rtt = self.seeders.get(&addr).map_or(Duration::ZERO, |behaviour| behaviour.rtt);
                 self.at(self.now + DAEMON_DELAY + rtt, Event::Connect(conn, addr));
             }
             IoCommand::TcpSend { conn, data } => {

@@ -8,7 +8,7 @@ use shared_proto::{ConnId, FileRef, IoEvent, Span};
 
 use super::{Event, World};
 use crate::sim::cutter::{Cut, Cutter};
-use crate::sim::seeder::{Deed, Manner, Seeder};
+use crate::sim::seeder::{Action, Behaviour, Seeder};
 use crate::time::Instant;
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Conn {
 
 impl World {
     /// Replaces the seeders at their addresses; connections close.
-    pub(in crate::sim) fn replace_seeders(&mut self, seeders: &[Manner]) {
+    pub(in crate::sim) fn replace_seeders(&mut self, seeders: &[Behaviour]) {
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         self.seeders = addrs.zip(seeders.iter().cloned()).collect();
         for conn in std::mem::take(&mut self.conns).into_keys() {
@@ -49,10 +49,10 @@ impl World {
 
     pub(super) fn connect(&mut self, conn: ConnId, addr: SocketAddr) {
         *self.dialled.entry(addr).or_default() += 1;
-        let Some(manner) = self.seeders.get(&addr).cloned() else {
+        let Some(behaviour) = self.seeders.get(&addr).cloned() else {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
-        let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
+        let seeder = Seeder::new(behaviour, addr.port(), &self.sample.metainfo, self.now);
         let line = Conn {
             addr,
             seeder,
@@ -68,8 +68,8 @@ impl World {
     pub(super) fn reach(&mut self, conn: ConnId, data: &[u8]) {
         let now = self.now;
         let Some(line) = self.conns.get_mut(&conn) else { return };
-        let deeds = line.seeder.receive(data, &self.sample, now);
-        self.schedule(conn, deeds);
+        let actions = line.seeder.receive(data, &self.sample, now);
+        self.schedule(conn, actions);
         self.serve(conn);
     }
 
@@ -77,7 +77,8 @@ impl World {
     pub(super) fn serve(&mut self, conn: ConnId) {
         let piece_length = self.sample.metainfo.piece_length;
         let Some(line) = self.conns.get_mut(&conn) else { return };
-        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now)
+        let Some((at, action)) =
+            line.seeder.next_block(&self.sample.content, piece_length, self.now)
         else {
             // A seeder without an interval reads its requests when they arrive.
             if let Some(at) =
@@ -89,35 +90,35 @@ impl World {
             return;
         };
         let (free, one_way) = (line.seeder.line_free(), line.seeder.one_way());
-        let whims = line.seeder.whim(free);
-        self.at(at + one_way, Event::Deed(conn, deed));
+        let whims = line.seeder.after_block(free);
+        self.at(at + one_way, Event::Action(conn, action));
         self.at(free, Event::Line(conn));
         self.schedule(conn, whims);
     }
 
-    fn schedule(&mut self, conn: ConnId, deeds: Vec<(Instant, Deed)>) {
+    fn schedule(&mut self, conn: ConnId, actions: Vec<(Instant, Action)>) {
         let Some(one_way) = self.conns.get(&conn).map(|line| line.seeder.one_way()) else { return };
-        for (at, deed) in deeds {
-            self.at(at + one_way, Event::Deed(conn, deed));
+        for (at, action) in actions {
+            self.at(at + one_way, Event::Action(conn, action));
         }
     }
 
     /// Delivers a seeder's action to the daemon.
-    pub(super) fn arrive(&mut self, conn: ConnId, deed: Deed) {
-        match deed {
-            Deed::Send(bytes) => self.bytes(conn, &bytes),
-            Deed::Unchoke => {
+    pub(super) fn arrive(&mut self, conn: ConnId, action: Action) {
+        match action {
+            Action::Send(bytes) => self.bytes(conn, &bytes),
+            Action::Unchoke => {
                 let Some(line) = self.conns.get_mut(&conn) else { return };
                 let bytes = line.seeder.unchoke();
                 self.bytes(conn, &bytes);
                 self.serve(conn);
             }
-            Deed::HangUp => {
+            Action::HangUp => {
                 if self.conns.remove(&conn).is_some() {
                     self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
                 }
             }
-            Deed::Block { piece, begin, data } => {
+            Action::Block { piece, begin, data } => {
                 let mut key = [0; 8];
                 key[..4].copy_from_slice(&piece.to_be_bytes());
                 key[4..].copy_from_slice(&begin.to_be_bytes());

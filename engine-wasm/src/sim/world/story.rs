@@ -7,20 +7,20 @@ use super::World;
 use crate::io::Input;
 use crate::metainfo::Magnet;
 use crate::metainfo::testing::Sample;
-use crate::sim::seeder::Manner;
+use crate::sim::seeder::Behaviour;
 use crate::sim::state::State;
 use crate::view::{FilePriority, Intent, Priority, TorrentView};
 
 impl World {
     /// Creates a world with the torrent and its seeders added.
-    pub(in crate::sim) fn with_torrent(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+    pub(in crate::sim) fn with_torrent(sample: Sample, seeders: &[Behaviour], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
         world.add();
         world
     }
 
     /// Creates a world with a magnet link that contains its seeders.
-    pub(in crate::sim) fn with_magnet(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+    pub(in crate::sim) fn with_magnet(sample: Sample, seeders: &[Behaviour], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
         world.intend(Intent::AddMagnet { uri: world.magnet() });
         world

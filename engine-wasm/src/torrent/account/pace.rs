@@ -1,47 +1,47 @@
-//! How fast a torrent downloads, how long the rest takes, and whether the peers stopped sending.
+//! The download rate, the remaining time, and stalls.
 //!
 //! The shown rate is that of the last second. The remaining time comes from a slower average, so
-//! that one peer that pauses does not turn a second into a day. Web seeds count as peers here.
+//! that one pausing peer does not turn a second into a day. Web seeds count as peers here.
 
 use std::time::Duration;
 
 use crate::peer::rate::RateMeter;
 use crate::time::Instant;
 
-/// A longer remaining time says nothing.
+/// A longer remaining time is not shown.
 const LONGEST_S: u64 = 100 * 24 * 3600;
 
-/// No payload for so long, with peers that could send some, is a stall.
+/// Time without payload, while peers could send some, that counts as a stall.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// The remaining time is reported once the average covers this much time.
+/// Minimum time that the average covers before a remaining time is shown.
 const KNOWN_AFTER: Duration = Duration::from_secs(3);
 
-/// Time constant of the average behind the remaining time, seconds.
+/// Time constant in seconds of the average for the remaining time.
 const STEADY_S: f64 = 25.0;
 
-/// How fast payload comes.
+/// The rate of received payload.
 #[derive(Debug)]
 pub(in crate::torrent) struct Pace {
     recent: RateMeter,
     steady: RateMeter,
-    /// When the first payload came since it began to fetch.
+    /// When the first payload arrived since downloading began.
     moving_since: Option<Instant>,
-    /// Since when payload could come and none did; `None` while none could.
+    /// Since when payload could arrive and none did; `None` while none could.
     awaited_since: Option<Instant>,
 }
 
 impl Pace {
-    /// Nothing came so far.
+    /// Creates a pace without payload so far.
     pub(in crate::torrent) fn new(now: Instant) -> Self {
         let (recent, steady) = (RateMeter::new(now), RateMeter::over(STEADY_S, now));
         Self { recent, steady, moving_since: None, awaited_since: None }
     }
 
-    /// Payload came.
+    /// Payload arrived.
     pub(in crate::torrent) fn add(&mut self, bytes: u64, now: Instant) {
         if self.moving_since.is_none() {
-            // A pause before it is no part of the average.
+            // The pause before it is not part of the average.
             self.steady = RateMeter::over(STEADY_S, now);
             self.moving_since = Some(now);
         }
@@ -50,12 +50,12 @@ impl Pace {
         self.awaited_since = self.awaited_since.map(|_| now);
     }
 
-    /// Bytes a second now.
+    /// Current rate in bytes per second.
     pub(in crate::torrent) fn rate_bps(&self, now: Instant) -> u64 {
         self.recent.rate_bps(now)
     }
 
-    /// The time that `bytes` take at the average rate, in seconds, rounded up.
+    /// The time in seconds for `bytes` at the average rate, rounded up.
     pub(in crate::torrent) fn time_for(&self, bytes: u64, now: Instant) -> Option<u32> {
         self.moving_since.filter(|since| now.saturating_since(*since) >= KNOWN_AFTER)?;
         let rate = self.steady.rate_bps(now);
@@ -63,7 +63,7 @@ impl Pace {
         u32::try_from(seconds).ok().filter(|_| rate > 0 && seconds <= LONGEST_S)
     }
 
-    /// Whether payload could come at this moment.
+    /// Sets whether payload could arrive at this moment.
     pub(in crate::torrent) fn expect(&mut self, could_come: bool, now: Instant) {
         self.awaited_since = could_come.then(|| self.awaited_since.unwrap_or(now));
     }
@@ -72,7 +72,7 @@ impl Pace {
         self.awaited_since.is_some_and(|since| now.saturating_since(since) >= STALLED_AFTER)
     }
 
-    /// It fetches nothing any more: what comes next begins a new average.
+    /// Downloading has stopped: later payload starts a new average.
     pub(in crate::torrent) fn rest(&mut self) {
         (self.moving_since, self.awaited_since) = (None, None);
     }
@@ -84,8 +84,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// A pace after `seconds` at `rate` bytes a second, followed by `silent` seconds without a
-    /// byte.
+    /// A pace after `seconds` at `rate` bytes per second and `silent` seconds of silence.
     fn pace(seconds: u64, rate: u64, silent: u64) -> (Pace, Instant) {
         let mut pace = Pace::new(Instant(0));
         pace.expect(true, Instant(0));
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_not_told_too_early_or_when_it_says_nothing() {
+    fn no_time_is_shown_too_early_or_when_meaningless() {
         let (early, now) = pace(2, 1_000_000, 0);
         assert_eq!(early.time_for(10_000_000, now), None);
         let (slow, now) = pace(10, 10, 0);

@@ -1,7 +1,7 @@
-//! How much a torrent shares: its limits, its goals, and what it has uploaded so far.
+//! The sharing of one torrent: its limits, its goals, and its total uploads.
 //!
-//! Owns what is kept of this in the daemon's state, under a key of its own: written seldom, and
-//! read once. What an earlier engine counted is never overwritten before it was read.
+//! Owns the stored form of these under its own key of the daemon's state: written seldom, and read
+//! once. The totals of an earlier engine are never overwritten before they were read.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::Sharing;
 
-/// How often uploads are written down.
+/// Interval between two saves of the uploaded bytes.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
-/// When to ask again for what the daemon could not read.
+/// Delay before a failed read is repeated.
 const READ_AGAIN: Duration = Duration::from_secs(5);
-/// Between the last upload slot and the rest: the last blocks arrive, which a connection that is
-/// closed at once might prevent.
+/// Time between the end of uploads and the end of connections. The last blocks arrive meanwhile;
+/// closing at once might prevent that.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// Version of the stored form. Another one is not read.
+/// Version of the stored form; other versions are not read.
 const VERSION: u8 = 1;
 
 /// The state key of a torrent's uploads.
@@ -27,12 +27,14 @@ pub(in crate::torrent) fn key(info_hash: InfoHash) -> String {
     format!("sharing/{info_hash}")
 }
 
-/// When a torrent has seeded enough. Either goal is enough; without one it never has.
+/// The seeding goals of a torrent.
+///
+/// Reaching either one is enough; without goals a torrent seeds forever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Goals {
-    /// Bytes uploaded for each hundred verified bytes.
+    /// Bytes uploaded per hundred verified bytes.
     pub ratio_percent: Option<u32>,
-    /// How long it has been complete and at work.
+    /// How long the torrent was complete and active.
     pub seed_time: Option<Duration>,
 }
 
@@ -55,49 +57,49 @@ struct Stored {
     sharing: Sharing,
 }
 
-/// What follows from the goals.
+/// The consequence of the goals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Next {
-    /// It goes on seeding.
+    /// Continue seeding.
     Seed,
-    /// It gives no further slots.
+    /// Give no further upload slots.
     EndSlots,
-    /// It rests now.
+    /// Stop seeding now.
     Rest,
 }
 
-/// What a torrent uploads, and for how long.
+/// The uploads of a torrent and the time that it seeded.
 #[derive(Debug, Default)]
 pub(in crate::torrent) struct Seeding {
     sharing: Sharing,
-    /// The goals where the user set none for this torrent.
+    /// The goals if the user set none for this torrent.
     goals: Goals,
     /// Bytes uploaded in earlier sessions.
     uploaded_before: u64,
-    /// How long it has been complete and at work, ever, up to `counted`.
+    /// Total time for which it was complete and active, up to `counted`.
     seeded: Duration,
     counted: Instant,
     saved: Instant,
     unsaved: bool,
     /// Whether `sharing` is known: read, or set by the user.
     is_known: bool,
-    /// Whether the stored form was read: only then may it be replaced.
+    /// Whether the stored form was read; only then may it be replaced.
     is_read: bool,
-    /// When to ask for it again, where the daemon could not read it.
+    /// When to repeat a failed read.
     read_again: Option<Instant>,
-    /// Whether the user wants it to go on although it has seeded enough.
+    /// Whether the user wants it to continue although its goals are reached.
     is_forced: bool,
-    /// Since when it gives no further slots and is about to rest.
+    /// Since when it gives no further slots and is about to stop.
     enough_since: Option<Instant>,
 }
 
 impl Seeding {
-    /// The user sets limits and goals for this torrent.
+    /// Sets the user's limits and goals for this torrent.
     pub(in crate::torrent) fn set_sharing(&mut self, sharing: Sharing) {
         (self.sharing, self.is_known, self.is_forced) = (sharing, true, false);
     }
 
-    /// The goals where the user set none for this torrent.
+    /// Sets the goals that count if the user set none for this torrent.
     pub(in crate::torrent) fn set_goals(&mut self, goals: Goals) {
         self.goals = goals;
     }
@@ -117,23 +119,23 @@ impl Seeding {
         self.is_known
     }
 
-    /// Bytes uploaded ever, `now` being those of this session.
+    /// Total bytes uploaded; `now` are those of this session.
     pub(in crate::torrent) fn uploaded(&self, now: u64) -> u64 {
         self.uploaded_before + now
     }
 
-    /// A daemon is there. True when the stored form is to be asked for.
+    /// A daemon is connected. Returns whether to read the stored form.
     pub(in crate::torrent) fn link(&mut self, now: Instant) -> bool {
         (self.counted, self.read_again) = (now, None);
         !self.is_read
     }
 
-    /// It goes on after a rest: time counts from now.
+    /// It continues after inactivity: time counts from now.
     pub(in crate::torrent) fn resume(&mut self, now: Instant) {
         self.counted = now;
     }
 
-    /// Whether the stored form is to be asked for again.
+    /// Whether to repeat the read of the stored form; true once.
     pub(in crate::torrent) fn take_read_again(&mut self, now: Instant) -> bool {
         self.read_again.take_if(|at| *at <= now).is_some()
     }
@@ -143,8 +145,10 @@ impl Seeding {
         self.read_again = Some(now + READ_AGAIN);
     }
 
-    /// Takes the stored form. What the user set meanwhile has the last word. True when something
-    /// waits to be saved.
+    /// Handles the stored form.
+    ///
+    /// Values that the user set meanwhile take precedence. Returns whether there is something to
+    /// save.
     pub(in crate::torrent) fn read(&mut self, value: Option<&[u8]>) -> bool {
         let stored: Option<Stored> = value.and_then(|value| postcard::from_bytes(value).ok());
         if let Some(stored) = stored.filter(|stored| stored.version == VERSION) {
@@ -168,13 +172,12 @@ impl Seeding {
         self.counted = now;
     }
 
-    /// Whether it is time to save.
+    /// Whether a save is due.
     pub(in crate::torrent) fn is_save_due(&self, now: Instant) -> bool {
         self.unsaved && now.saturating_since(self.saved) >= SAVE_EVERY
     }
 
-    /// The stored form, to be saved now. `None` before the earlier one was read: then it is saved
-    /// after that.
+    /// The stored form to save now. `None` before the earlier form was read; the save follows then.
     pub(in crate::torrent) fn save(&mut self, uploaded_now: u64, now: Instant) -> Option<Bytes> {
         if !self.is_read {
             self.unsaved = true;
@@ -190,18 +193,20 @@ impl Seeding {
         Some(postcard::to_stdvec(&stored).expect("a struct of numbers has a postcard form").into())
     }
 
-    /// Something was uploaded.
+    /// Some bytes were uploaded.
     pub(in crate::torrent) fn note_uploaded(&mut self) {
         self.unsaved = true;
     }
 
-    /// The user wants it to go on although it has seeded enough.
+    /// The user wants it to continue although its goals are reached.
     pub(in crate::torrent) fn force(&mut self) {
         self.is_forced = true;
     }
 
-    /// Whether it has seeded enough: `uploaded_now` in this session, with `verified` bytes.
-    /// `is_at_work` says whether the time since the last count counts.
+    /// Whether the seeding goals are reached.
+    ///
+    /// `uploaded_now` are the bytes of this session, `verified` the verified bytes. `is_at_work`
+    /// says whether the time since the last count counts.
     pub(in crate::torrent) fn is_enough(
         &self,
         uploaded_now: u64,
@@ -209,7 +214,7 @@ impl Seeding {
         is_at_work: bool,
         now: Instant,
     ) -> bool {
-        // What was uploaded before is unknown until it is read.
+        // Earlier uploads are unknown until they are read.
         if !self.is_known || self.is_forced {
             return false;
         }
@@ -222,7 +227,7 @@ impl Seeding {
         goals.are_reached(self.uploaded(uploaded_now), verified, self.seeded + counting)
     }
 
-    /// What follows, once a tick, from having seeded enough or not.
+    /// The consequence of reached goals, once a tick.
     pub(in crate::torrent) fn proceed(&mut self, is_enough: bool, now: Instant) -> Next {
         self.enough_since = is_enough.then(|| self.enough_since.unwrap_or(now));
         match self.enough_since {
@@ -259,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn either_goal_is_enough_and_without_one_nothing_is() {
+    fn either_goal_suffices_and_without_goals_seeding_never_ends() {
         check(None, None, u64::MAX, u64::MAX, false);
         check(Some(150), None, 1499, 0, false);
         check(Some(150), None, 1500, 0, true);
@@ -270,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_by_the_next_session_and_added_to() {
+    fn saved_uploads_are_read_and_added_to_by_the_next_session() {
         let mut first = Seeding::default();
         assert!(first.link(Instant(0)));
         assert!(!first.read(None));
@@ -300,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_sets_before_the_stored_form_is_read_stays() {
+    fn values_set_before_the_stored_form_is_read_stay() {
         let mut earlier = Seeding::default();
         earlier.read(None);
         earlier.set_sharing(Sharing { ratio_percent: Some(200), ..Sharing::default() });
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn enough_ends_slots_first_and_then_comes_the_rest() {
+    fn reached_goals_end_slots_first_and_seeding_later() {
         let mut seeding = Seeding::default();
         assert_eq!(seeding.proceed(false, Instant(0)), Next::Seed);
         assert_eq!(seeding.proceed(true, Instant(SECOND)), Next::EndSlots);

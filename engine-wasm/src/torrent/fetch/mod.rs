@@ -1,8 +1,8 @@
-//! What a torrent requests next, and from which peer.
+//! Decides what a torrent requests next, and from which peer.
 //!
-//! Owns what is wanted, how rare each piece is among the peers, and how much was requested twice.
-//! Where blocks stand is the ledger's, and which peers there are is the swarm's: both are lent for
-//! one step at a time ([`crate::pick::scheduler`]).
+//! Owns what is needed, how rare each piece is among the peers, and how much was requested twice.
+//! The ledger owns the state of blocks and the swarm owns the peers; both are lent for one step at
+//! a time ([`crate::pick::scheduler`]).
 
 use rand::rngs::ChaCha8Rng;
 
@@ -19,15 +19,15 @@ use crate::time::Instant;
 pub(in crate::torrent) struct Fetch {
     availability: Availability,
     picker: Picker,
-    /// Whether requests are to be worked out again at the end of the turn.
+    /// Whether requests have to be computed again at the end of the step.
     is_stale: bool,
     /// Bytes requested from a second peer while the first still owed them.
     duplicated: u64,
 }
 
 impl Fetch {
-    /// Everything is wanted, and no peer is known. Pieces for which `is_idle` holds can't be
-    /// requested.
+    /// Creates the state with all pieces selected and no peers. Pieces for which `is_idle` is false
+    /// can't be requested.
     pub(in crate::torrent) fn new(
         pieces: u32,
         is_idle: impl Fn(PieceIndex) -> bool,
@@ -40,17 +40,17 @@ impl Fetch {
         Self { availability, picker: Picker::default(), is_stale: true, duplicated: 0 }
     }
 
-    /// Something changed: requests are worked out again at the end of the turn.
+    /// Something changed: requests are computed again at the end of the step.
     pub(in crate::torrent) fn invalidate(&mut self) {
         self.is_stale = true;
     }
 
-    /// Whether requests are to be worked out again.
+    /// Whether requests have to be computed again.
     pub(in crate::torrent) fn is_stale(&self) -> bool {
         self.is_stale
     }
 
-    /// Takes what viewers need, the most urgent first.
+    /// Sets what viewers need, the most urgent first.
     pub(in crate::torrent) fn set_wants(
         &mut self,
         wants: Vec<Want>,
@@ -66,7 +66,7 @@ impl Fetch {
         self.picker.wants()
     }
 
-    /// Blocks became free that peers were found to have nothing of.
+    /// Blocks became free of which peers were considered to have none.
     pub(in crate::torrent) fn freed(&mut self) {
         self.picker.block_freed();
     }
@@ -76,12 +76,12 @@ impl Fetch {
         (&mut self.picker, &mut self.availability)
     }
 
-    /// A peer has everything.
+    /// A peer with all pieces connected.
     pub(in crate::torrent) fn add_seed(&mut self) {
         self.availability.add_seed();
     }
 
-    /// A peer has these pieces.
+    /// A peer with these pieces connected.
     pub(in crate::torrent) fn add_all(&mut self, pieces: &Bitfield) {
         self.availability.add_all(pieces);
     }
@@ -91,17 +91,17 @@ impl Fetch {
         self.availability.add(piece);
     }
 
-    /// A peer that has everything is gone.
+    /// A peer with all pieces disconnected.
     pub(in crate::torrent) fn remove_seed(&mut self) {
         self.availability.remove_seed();
     }
 
-    /// A peer that has these pieces is gone.
+    /// A peer with these pieces disconnected.
     pub(in crate::torrent) fn remove_all(&mut self, pieces: &Bitfield) {
         self.availability.remove_all(pieces);
     }
 
-    /// A piece can't be begun: it is there, or may be.
+    /// A piece can no longer be begun: it exists, or may exist.
     pub(in crate::torrent) fn take(&mut self, piece: PieceIndex) {
         self.availability.take(piece);
     }
@@ -111,12 +111,12 @@ impl Fetch {
         self.availability.put_back(piece);
     }
 
-    /// Whether the selection wants a piece.
+    /// Whether a piece is selected.
     pub(in crate::torrent) fn is_wanted(&self, piece: PieceIndex) -> bool {
         self.availability.is_wanted(piece)
     }
 
-    /// How much the selection wants a piece; `is_idle` says whether it can be begun.
+    /// Sets the priority of a piece; `is_idle` says whether it can be begun.
     pub(in crate::torrent) fn set_priority(
         &mut self,
         piece: PieceIndex,
@@ -126,12 +126,12 @@ impl Fetch {
         self.availability.set_priority(piece, priority, is_idle);
     }
 
-    /// Bytes are requested from a second peer.
+    /// Counts bytes requested from a second peer.
     pub(in crate::torrent) fn count_duplicate(&mut self, bytes: u32) {
         self.duplicated += u64::from(bytes);
     }
 
-    /// Whether one more block may be requested twice, after so many bytes `downloaded`.
+    /// Whether one more block may be requested twice, after `downloaded` bytes.
     pub(in crate::torrent) fn may_duplicate(&self, downloaded: u64) -> bool {
         picker::may_duplicate(self.duplicated, downloaded)
     }

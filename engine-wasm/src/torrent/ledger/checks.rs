@@ -1,6 +1,6 @@
-//! Pieces on the disk that are to be verified, and how far that has come.
+//! The pieces on the disk that have to be verified, and the progress of that.
 //!
-//! Owns what was verified before a check that a user asked for, so that a cancelled check leaves
+//! Owns which pieces were verified before a check by the user, so that a cancelled check leaves
 //! everything as it was.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -11,13 +11,13 @@ use crate::geometry::PieceIndex;
 /// The checks of pieces that were on the disk before.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    /// Pieces whose digest or copy is under way.
+    /// Pieces with a pending digest or copy.
     underway: BTreeSet<PieceIndex>,
-    /// Unchecked pieces that a record names: the likeliest to be right.
+    /// Unchecked pieces in the record, which are most probably valid.
     likely: VecDeque<PieceIndex>,
-    /// Pieces that were verified before a check that the user asked for.
+    /// Pieces that were verified before a check by the user.
     doubted: Vec<PieceIndex>,
-    /// Pieces to check since the last time that none was left.
+    /// Number of pieces to check since the last time that none was left.
     total: u32,
     /// Whether the user asked for the check.
     is_asked: bool,
@@ -34,12 +34,12 @@ impl Checks {
         self.underway.insert(piece);
     }
 
-    /// Ends the check of a piece, however it came out. False when none was under way.
+    /// Ends the check of a piece, whatever the result. False if there was none.
     pub(super) fn end(&mut self, piece: PieceIndex) -> bool {
         self.underway.remove(&piece)
     }
 
-    /// Adds a piece that is to be checked.
+    /// Adds a piece to check.
     pub(super) fn add(&mut self, piece: PieceIndex, is_likely: bool) {
         self.total += 1;
         if is_likely {
@@ -47,7 +47,7 @@ impl Checks {
         }
     }
 
-    /// Takes the next of the likely pieces.
+    /// Takes the next probable piece.
     pub(super) fn take_likely(&mut self) -> Option<PieceIndex> {
         self.likely.pop_front()
     }
@@ -68,8 +68,8 @@ impl Checks {
         self.doubted.retain(|piece| !pieces.contains(piece));
     }
 
-    /// The user cancels the check: the pieces that were verified before it. `None` when the user
-    /// did not ask for one.
+    /// The user cancels the check: returns the pieces that were verified before it. `None` if the
+    /// user had started none.
     pub(super) fn cancel(&mut self) -> Option<Vec<PieceIndex>> {
         if !self.is_asked {
             return None;
@@ -83,15 +83,14 @@ impl Checks {
         *self = Self::default();
     }
 
-    /// Share of the pieces that are checked, 0 to 1, with so many `unchecked` left; `None` when
-    /// nothing is to be checked.
+    /// Share of the pieces that are checked, 0 to 1, with `unchecked` left; `None` without a check.
     pub(super) fn progress(&self, unchecked: u32) -> Option<f64> {
         let left = unchecked + u32::try_from(self.underway.len()).unwrap_or(0);
         let total = self.total.max(left).max(1);
         (left > 0).then(|| f64::from(total - left) / f64::from(total))
     }
 
-    /// No answer comes any more: what was being checked is unchecked again.
+    /// No answers will arrive any more: pieces that were being checked are unchecked again.
     pub(super) fn unlink(&mut self) {
         self.underway.clear();
         self.likely.clear();
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_counts_what_is_left_and_what_is_under_way() {
+    fn progress_counts_remaining_and_pending_pieces() {
         let mut checks = Checks::default();
         assert_eq!(checks.progress(0), None);
         (0..4).for_each(|piece| checks.add(PieceIndex(piece), false));
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_nobody_asked_for_is_not_cancelled() {
+    fn only_a_check_of_the_user_can_be_cancelled() {
         let mut checks = Checks::default();
         checks.doubt(PieceIndex(1));
         assert_eq!(checks.cancel(), None);

@@ -1,31 +1,31 @@
-//! Digests that the daemon computes for a torrent, each with what it is for.
+//! Digests that the daemon computes for a torrent, each with its purpose.
 //!
 //! Invariant: a digest counts only while it is known here. Once its bytes may have changed, or its
-//! piece has been decided otherwise, it is forgotten, and the answer is recognised as stale.
+//! piece was decided in another way, it is forgotten, and the answer is recognised as stale.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::geometry::{Block, PieceIndex};
 use crate::source::Sender;
 
-/// Number of a digest. A torrent never gives it twice, not even to the same piece.
+/// The id of a digest, which a torrent never reuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::torrent) struct DigestId(u64);
 
-/// What a digest is for.
+/// The purpose of a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Purpose {
-    /// To verify a piece whose blocks were received.
+    /// Verify a piece whose blocks were downloaded.
     Received(PieceIndex),
-    /// To verify a piece that was on the disk before.
+    /// Verify a piece that was on the disk before.
     OnDisk(PieceIndex),
-    /// To verify a piece in a file that ours is copied from.
+    /// Verify a piece in a donor.
     InDonor(PieceIndex),
-    /// To verify one block.
+    /// Verify one block.
     Block(Block),
-    /// To keep the blocks of a failed piece apart, with the peers that sent each of them.
+    /// Record the blocks of a failed piece, with the peers that sent each of them.
     Exhibit(PieceIndex, Vec<Vec<Sender>>),
-    /// To compare the blocks of a verified piece with those of its earlier failures.
+    /// Compare the blocks of a verified piece with those of its earlier failures.
     Proof(PieceIndex),
 }
 
@@ -43,17 +43,17 @@ impl Purpose {
     }
 }
 
-/// The digests under way.
+/// The pending digests.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
     next: u64,
     underway: BTreeMap<DigestId, Purpose>,
-    /// Received pieces that wait until all their files can be open.
+    /// Downloaded pieces that wait until all their files can be opened.
     delayed: VecDeque<PieceIndex>,
 }
 
 impl Digests {
-    /// Begins a digest. A newer digest of the same block makes the older one stale.
+    /// Starts a digest. A newer digest of the same block makes the older one stale.
     pub(super) fn begin(&mut self, purpose: Purpose) -> DigestId {
         if matches!(purpose, Purpose::Block(_)) {
             self.underway.retain(|_, other| *other != purpose);
@@ -63,7 +63,7 @@ impl Digests {
         DigestId(self.next)
     }
 
-    /// Ends a digest. `None` when it is stale.
+    /// Ends a digest. `None` if it is stale.
     pub(super) fn finish(&mut self, id: DigestId) -> Option<Purpose> {
         self.underway.remove(&id)
     }
@@ -74,22 +74,22 @@ impl Digests {
         self.delayed.retain(|&other| other != piece);
     }
 
-    /// Makes the digest of a received piece stale, and leaves those of its blocks.
+    /// Makes the digest of a downloaded piece stale, but not those of its blocks.
     pub(super) fn forget_received(&mut self, piece: PieceIndex) {
         self.underway.retain(|_, purpose| *purpose != Purpose::Received(piece));
     }
 
-    /// Puts off the digest of a received piece.
+    /// Postpones the digest of a downloaded piece.
     pub(super) fn delay(&mut self, piece: PieceIndex) {
         self.delayed.push_back(piece);
     }
 
-    /// Takes the pieces whose digest was put off.
+    /// Takes the pieces whose digest was postponed.
     pub(super) fn take_delayed(&mut self) -> VecDeque<PieceIndex> {
         std::mem::take(&mut self.delayed)
     }
 
-    /// Forgets everything: no answer comes any more.
+    /// Forgets everything, because no answers will arrive any more.
     pub(super) fn unlink(&mut self) {
         self.underway.clear();
         self.delayed.clear();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_not_given_again_after_the_daemon_went() {
+    fn ids_are_not_reused_after_the_daemon_is_lost() {
         let mut digests = Digests::default();
         let before = digests.begin(Purpose::OnDisk(PIECE));
         digests.unlink();

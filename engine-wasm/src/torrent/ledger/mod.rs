@@ -1,9 +1,9 @@
-//! What of a torrent is verified, and what is being verified.
+//! Records which parts of a torrent are verified and which are being verified.
 //!
-//! Owns where every piece and block stands, the hash trees, the digests under way and the peers
-//! suspected of corrupt data. It orders no I/O: it says what a digest is for, and what its result
-//! means. Invariant: a piece is verified only by a digest that this ledger knows and that matches,
-//! or because the caller vouches for bytes that did not change since one did ([`Ledger::believe`]).
+//! Owns the state of every piece and block, the hash trees, the pending digests, and the peers
+//! suspected of corrupt data. It orders no I/O: it states the purpose of a digest and interprets
+//! its result. Invariant: a piece is verified only by a matching digest that this ledger knows, or
+//! because the caller vouches that the bytes are unchanged since one matched ([`Ledger::believe`]).
 
 pub(in crate::torrent) mod checks;
 pub(in crate::torrent) mod digests;
@@ -28,63 +28,63 @@ use checks::Checks;
 use digests::Digests;
 pub(in crate::torrent) use digests::{DigestId, Purpose};
 
-/// Length of a SHA-1, bytes. The digests of blocks are longer.
+/// Length of a SHA-1, in bytes. The digests of blocks are longer.
 const SHA1: usize = 20;
-/// Bytes of one digest of [`DigestKind::Sha256Leaves`].
+/// Length of one digest of [`DigestKind::Sha256Leaves`], in bytes.
 const LEAF: usize = 32;
 
-/// What the result of a digest means.
+/// The meaning of a digest's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Outcome {
-    /// Nothing: the bytes may have changed since, or the piece was decided otherwise.
+    /// None: the bytes may have changed since, or the piece was decided in another way.
     Stale,
-    /// A piece is right. It is not verified before the caller says so to [`Ledger::believe`].
+    /// A piece is valid. It is verified once the caller calls [`Ledger::believe`].
     Right { piece: PieceIndex, was_on_disk: bool },
     /// A piece that was on the disk is wrong.
     WrongOnDisk(PieceIndex),
     /// A piece that was on the disk can't be read.
     UnreadableOnDisk(PieceIndex),
-    /// A received piece is wrong.
+    /// A downloaded piece is wrong.
     WrongReceived(PieceIndex),
-    /// A received piece can't be read back.
+    /// A downloaded piece can't be read.
     UnreadableReceived(PieceIndex),
-    /// A piece is right in the file that ours is copied from.
+    /// A piece is valid in its donor.
     RightInDonor(PieceIndex),
-    /// A piece is wrong in the file that ours is copied from, or can't be read there.
+    /// A piece is wrong or unreadable in its donor.
     WrongInDonor(PieceIndex),
-    /// The blocks of a failed piece are kept apart: it can be requested again.
+    /// The blocks of a failed piece are recorded: it can be requested again.
     Exhibited(PieceIndex),
     /// Peers that sent corrupt blocks.
     Guilty(Vec<Sender>),
-    /// A block is right, and whether its piece is verified with it.
+    /// A block is valid; `completes` says whether its piece is verified now.
     BlockRight { block: Block, completes: bool },
-    /// A block is wrong, and the peer that alone sent it.
+    /// A block is wrong; `guilty` is the only peer that sent it, if there is one.
     BlockWrong { block: Block, guilty: Option<Sender> },
-    /// A block can't be read back.
+    /// A block can't be read.
     BlockUnreadable(Block),
 }
 
-/// What to do about a received piece that is wrong.
+/// What to do about a wrong downloaded piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Failure {
-    /// Wrong blocks are found one by one, each by its own digest.
+    /// Wrong blocks are identified by their own hashes.
     ByBlock,
-    /// One peer sent all of it.
+    /// This peer alone sent it.
     Guilty(Sender),
     /// Several peers sent it: the digests of its blocks are needed, with these senders.
     Exhibit(Vec<Vec<Sender>>),
 }
 
-/// What hashes from a peer made possible.
+/// The effect of hashes from a peer.
 #[derive(Debug, Default)]
 pub(in crate::torrent) struct Learned {
-    /// Pieces whose hash is known now and of which nothing is on the disk.
+    /// Missing pieces whose hash is now known.
     pub(in crate::torrent) unsealed: Vec<PieceIndex>,
-    /// Stored blocks that can be verified by themselves now.
+    /// Stored blocks that can now be verified by their own hashes.
     pub(in crate::torrent) blocks: Vec<Block>,
 }
 
-/// Which pieces and blocks are verified, and which digests are under way.
+/// The verified pieces and blocks of a torrent, and the pending digests.
 #[derive(Debug)]
 pub(in crate::torrent) struct Ledger {
     geometry: Arc<Geometry>,
@@ -96,7 +96,7 @@ pub(in crate::torrent) struct Ledger {
 }
 
 impl Ledger {
-    /// Nothing is verified.
+    /// Creates a ledger in which nothing is verified.
     pub(in crate::torrent) fn new(meta: &Metainfo, geometry: Arc<Geometry>) -> Self {
         let trees = Trees::new(meta, &geometry);
         let mut pieces = PieceMap::new(Arc::clone(&geometry));
@@ -115,37 +115,37 @@ impl Ledger {
         }
     }
 
-    /// Where each piece and block stands.
+    /// The state of each piece and block.
     pub(in crate::torrent) fn pieces(&self) -> &PieceMap {
         &self.pieces
     }
 
-    /// What is verified, byte by byte.
+    /// The verified bytes.
     pub(in crate::torrent) fn verified<'a>(&'a self, geometry: &'a Geometry) -> Verified<'a> {
         Verified { geometry, pieces: &self.pieces }
     }
 
-    /// The hashes of v2 that are known.
+    /// The known v2 hashes.
     pub(in crate::torrent) fn trees(&self) -> &Trees {
         &self.trees
     }
 
-    /// Pieces that failed and did not pass since.
+    /// Pieces that failed and have not passed since.
     pub(in crate::torrent) fn suspects(&self) -> &Suspects {
         &self.suspects
     }
 
-    /// What changes with each request to a peer: where blocks stand, and who may be asked.
+    /// Lends what each request to a peer changes: the state of blocks, and who may be asked.
     pub(in crate::torrent) fn for_requests(&mut self) -> (&mut PieceMap, &mut Suspects) {
         (&mut self.pieces, &mut self.suspects)
     }
 
-    /// Which pieces the selection wants.
+    /// Sets which pieces are selected.
     pub(in crate::torrent) fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
         self.pieces.set_wanted(is_wanted);
     }
 
-    /// Pieces of which blocks may have been armed or disarmed since the last call.
+    /// Pieces whose blocks may have been armed or disarmed since the last call.
     pub(in crate::torrent) fn take_armed_changes(&mut self) -> Vec<PieceIndex> {
         self.pieces.take_armed_changes()
     }
@@ -155,8 +155,7 @@ impl Ledger {
         self.suspects.release(source);
     }
 
-    /// How the daemon is to digest a piece: by its blocks where the v2 hash is known, else as v1
-    /// has it.
+    /// The kind of digest for a piece: of its blocks if the v2 hash is known, else for v1.
     pub(in crate::torrent) fn kind_for(&self, piece: PieceIndex) -> DigestKind {
         if self.trees.piece(piece).is_some() { DigestKind::Sha256Leaves } else { DigestKind::Sha1 }
     }
@@ -166,7 +165,7 @@ impl Ledger {
         self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece)
     }
 
-    /// The next piece to check, those that a record names first.
+    /// The next piece to check, first those in the record.
     pub(in crate::torrent) fn take_next_check(&mut self) -> Option<PieceIndex> {
         while let Some(piece) = self.checks.take_likely() {
             if self.can_check(piece) {
@@ -192,23 +191,23 @@ impl Ledger {
         self.checks.progress(self.pieces.unchecked().count())
     }
 
-    /// The disk may hold a piece: it is checked before it is requested. A missing piece only.
+    /// The disk may hold a missing piece: it is checked before it is requested.
     pub(in crate::torrent) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
         self.pieces.mark_unchecked(piece);
         self.checks.add(piece, is_likely);
     }
 
-    /// An unchecked piece is missing after all. False when it was not unchecked.
+    /// An unchecked piece is missing after all. False if it was not unchecked.
     pub(in crate::torrent) fn unsuspect(&mut self, piece: PieceIndex) -> bool {
         self.pieces.clear_unchecked(piece)
     }
 
-    /// The user asks for a check of everything.
+    /// The user starts a check of everything.
     pub(in crate::torrent) fn ask_for_check(&mut self) {
         self.checks.ask();
     }
 
-    /// Remembers that a piece was verified before a check that the user asked for.
+    /// Remembers that a piece was verified before a check by the user.
     pub(in crate::torrent) fn doubt(&mut self, piece: PieceIndex) {
         self.checks.doubt(piece);
     }
@@ -218,8 +217,10 @@ impl Ledger {
         self.checks.forget_doubted(pieces);
     }
 
-    /// The user cancels the check: the pieces that were verified before it and were not checked
-    /// yet, and those that are missing now. `None` when the user asked for no check.
+    /// The user cancels the check.
+    ///
+    /// Returns the pieces that were verified before it and not checked yet, and those that are
+    /// missing now; `None` if the user had started none.
     pub(in crate::torrent) fn cancel_check(
         &mut self,
     ) -> Option<(Vec<PieceIndex>, Vec<PieceIndex>)> {
@@ -233,7 +234,7 @@ impl Ledger {
         Some((restored, left))
     }
 
-    /// Begins to check a piece on the disk, in its own files or in those they are copied from.
+    /// Starts to check a piece on the disk, in its own files or in their donors.
     pub(in crate::torrent) fn begin_check(
         &mut self,
         piece: PieceIndex,
@@ -245,13 +246,13 @@ impl Ledger {
         self.digests.begin(purpose)
     }
 
-    /// A check is over, however it came out. True when it was the last.
+    /// A check has ended, whatever the result. Returns whether it was the last.
     pub(in crate::torrent) fn end_check(&mut self, piece: PieceIndex) -> bool {
         self.checks.end(piece);
         self.end_checks()
     }
 
-    /// True when no check is left; the next one counts from zero.
+    /// Whether no check is left; the next one then counts from zero.
     pub(in crate::torrent) fn end_checks(&mut self) -> bool {
         let is_over = self.is_checked();
         if is_over {
@@ -260,41 +261,41 @@ impl Ledger {
         is_over
     }
 
-    /// Begins to verify a piece of which every block is stored, or was copied.
+    /// Starts to verify a piece whose blocks are all stored or copied.
     pub(in crate::torrent) fn begin_verifying(&mut self, piece: PieceIndex) -> DigestId {
         let is_received = !self.pieces.senders(piece).is_empty();
         let purpose = if is_received { Purpose::Received(piece) } else { Purpose::OnDisk(piece) };
         self.digests.begin(purpose)
     }
 
-    /// Puts off [`Ledger::begin_verifying`]: the files of the piece can't be open now.
+    /// Postpones [`Ledger::begin_verifying`], because the files of the piece can't be opened now.
     pub(in crate::torrent) fn delay_verifying(&mut self, piece: PieceIndex) {
         self.digests.delay(piece);
     }
 
-    /// Takes the pieces whose verification was put off and is still due.
+    /// Takes the pieces whose verification was postponed and is still due.
     pub(in crate::torrent) fn take_delayed(&mut self) -> Vec<PieceIndex> {
         let mut delayed = Vec::from(self.digests.take_delayed());
         delayed.retain(|&piece| self.pieces.state(piece) == PieceState::Hashing);
         delayed
     }
 
-    /// Whether a block can be verified by itself.
+    /// Whether a block can be verified by its own hash.
     pub(in crate::torrent) fn knows_block(&self, block: Block) -> bool {
         self.trees.block(block).is_some()
     }
 
-    /// Whether every block of a piece can be verified by itself.
+    /// Whether every block of a piece can be verified by its own hash.
     pub(in crate::torrent) fn knows_blocks(&self, piece: PieceIndex) -> bool {
         self.geometry.blocks(piece).all(|block| self.knows_block(block))
     }
 
-    /// Begins a digest for any other purpose.
+    /// Starts a digest for any other purpose.
     pub(in crate::torrent) fn begin(&mut self, purpose: Purpose) -> DigestId {
         self.digests.begin(purpose)
     }
 
-    /// Takes the result of a digest, `None` when the bytes could not be read. `meta` has the v1
+    /// Handles the result of a digest, `None` if the bytes could not be read. `meta` has the v1
     /// hashes.
     pub(in crate::torrent) fn finish(
         &mut self,
@@ -347,7 +348,7 @@ impl Ledger {
         Outcome::BlockWrong { block, guilty }
     }
 
-    /// Whether a digest of [`Ledger::kind_for`] is what the torrent says.
+    /// Whether a digest of the kind [`Ledger::kind_for`] matches the torrent.
     fn is_right(&self, piece: PieceIndex, digest: &Bytes, meta: &Metainfo) -> bool {
         if digest.len() == SHA1 {
             let expected = meta.pieces.get(piece.as_usize());
@@ -356,7 +357,7 @@ impl Ledger {
         self.trees.verify_piece(piece, &merkle::split(digest)) == Some(true)
     }
 
-    /// A piece is verified: by a digest, or because its bytes did not change since one matched.
+    /// A piece is verified: by a digest, or because its bytes are unchanged since one matched.
     pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex) {
         self.pieces.verified(piece);
         self.trees.forget_blocks(piece);
@@ -368,12 +369,12 @@ impl Ledger {
         self.suspects.needs_digests(piece)
     }
 
-    /// A verified piece is suspect no longer, and no proof can be had.
+    /// A verified piece is no longer suspect, without proof against anybody.
     pub(in crate::torrent) fn drop_suspicion(&mut self, piece: PieceIndex) {
         self.suspects.passed(piece, &[]);
     }
 
-    /// A received piece is wrong: what is to be done about it.
+    /// A downloaded piece is wrong: returns what to do.
     pub(in crate::torrent) fn failed(&mut self, piece: PieceIndex) -> Failure {
         if self.knows_blocks(piece) {
             return Failure::ByBlock;
@@ -385,28 +386,29 @@ impl Ledger {
         }
     }
 
-    /// A piece is missing again, but for blocks that are proved: a viewer may be reading them.
+    /// A piece is missing again, except its verified blocks, which a viewer may be reading.
     pub(in crate::torrent) fn reset(&mut self, piece: PieceIndex) {
         self.pieces.reset(piece);
         self.digests.forget(piece);
         self.checks.end(piece);
     }
 
-    /// A verified piece is missing.
+    /// A verified piece is missing again.
     pub(in crate::torrent) fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
         self.pieces.lose(piece, is_wanted);
         self.digests.forget(piece);
     }
 
-    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it.
-    /// True when it had proved blocks.
+    /// A begun piece is missing again, including its verified blocks.
+    ///
+    /// No source may be able to write to it. Returns whether it had verified blocks.
     pub(in crate::torrent) fn lose_begun(&mut self, piece: PieceIndex) -> bool {
         self.digests.forget(piece);
         self.checks.end(piece);
         self.pieces.lose_begun(piece)
     }
 
-    /// Takes hashes that a peer sent.
+    /// Handles hashes from a peer.
     ///
     /// # Errors
     /// [`Unproved`] when they do not lead to a hash that is known: the peer is at fault.
@@ -430,8 +432,8 @@ impl Ledger {
         Ok(learned)
     }
 
-    /// What to answer a peer that wants hashes; [`Answer::Blocks`] needs a digest first, of a piece
-    /// that is verified.
+    /// The answer to a peer's request for hashes; [`Answer::Blocks`] first needs a digest of a
+    /// verified piece.
     pub(in crate::torrent) fn answer(&self, request: &HashRequest) -> Answer {
         match self.trees.answer(request) {
             Answer::Blocks(piece) if self.pieces.state(piece) != PieceState::Have => Answer::Reject,
@@ -439,7 +441,8 @@ impl Ledger {
         }
     }
 
-    /// The daemon is gone, and with it every digest: what was being verified is to be checked.
+    /// The link to the daemon is lost, and with it every digest: pieces that were being verified
+    /// have to be checked.
     pub(in crate::torrent) fn unlink(&mut self) {
         self.pieces.unlink();
         self.digests.unlink();
@@ -447,7 +450,7 @@ impl Ledger {
     }
 }
 
-/// The digests of blocks, one after the other.
+/// Splits the concatenated digests of blocks.
 fn leaves(digest: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     (0..digest.len() / LEAF).map(|at| digest.slice(at * LEAF..(at + 1) * LEAF))
 }

@@ -1,4 +1,4 @@
-//! The ledger without a torrent around it: what results of digests mean, late and stale ones too.
+//! Tests of the ledger without a torrent: the meaning of results, including late and stale ones.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ const PIECE: PieceIndex = PieceIndex(0);
 const RIGHT: [u8; SHA1] = [7; SHA1];
 const WRONG: [u8; SHA1] = [8; SHA1];
 
-/// Two pieces of two blocks each. The hash of either is [`RIGHT`].
+/// Two pieces of two blocks each, both with the hash [`RIGHT`].
 fn ledger() -> (Ledger, Metainfo) {
     let head = b"d4:infod6:lengthi65536e4:name1:a12:piece lengthi32768e6:pieces40:";
     let meta = Metainfo::parse(&[&head[..], &RIGHT, &RIGHT, b"ee"].concat()).expect("a torrent");
@@ -23,7 +23,7 @@ fn peer(port: u16) -> (ConnId, Sender) {
     (ConnId(u64::from(port)), Sender::Peer(SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
-/// Both blocks of [`PIECE`] are stored, each from the peer at one of `ports`.
+/// Stores both blocks of [`PIECE`], each from the peer at one of `ports`.
 fn receive(ledger: &mut Ledger, ports: [u16; 2]) {
     for (index, port) in (0..).zip(ports) {
         let (block, (conn, addr)) = (Block { piece: PIECE, index: BlockIndex(index) }, peer(port));
@@ -67,12 +67,12 @@ fn a_piece_on_the_disk_is_checked_once_and_counted_once() {
 }
 
 #[test]
-fn a_digest_of_a_piece_that_was_reset_blames_nobody() {
+fn a_digest_of_a_reset_piece_blames_no_peer() {
     let (mut ledger, meta) = ledger();
     receive(&mut ledger, [1, 1]);
     let id = ledger.begin_verifying(PIECE);
     ledger.reset(PIECE);
-    // Another peer sends it anew, while the first digest is still under way.
+    // Another peer sends it again, while the first digest is still pending.
     receive(&mut ledger, [2, 2]);
     let second = ledger.begin_verifying(PIECE);
     assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
@@ -131,7 +131,7 @@ fn one_sender_of_a_wrong_piece_is_guilty_and_several_are_compared() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_apart_by_where_it_came_from() {
+fn unreadable_pieces_are_distinguished_by_origin() {
     let (mut ledger, meta) = ledger();
     receive(&mut ledger, [1, 1]);
     let received = ledger.begin_verifying(PIECE);
@@ -162,7 +162,7 @@ fn a_cancelled_check_restores_what_was_verified_and_leaves_the_rest_missing() {
 }
 
 #[test]
-fn when_the_daemon_goes_digests_are_stale_and_what_was_verified_stays() {
+fn a_lost_daemon_makes_digests_stale_and_verified_pieces_stay() {
     let (mut ledger, meta) = ledger();
     ledger.believe(PieceIndex(1));
     receive(&mut ledger, [1, 1]);

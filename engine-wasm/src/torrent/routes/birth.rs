@@ -1,4 +1,4 @@
-//! Making a torrent from its `.torrent` file, and from what an earlier engine wrote down.
+//! Creates a torrent from its `.torrent` file and the record of an earlier engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +28,9 @@ use crate::torrent::swarm::{Discovered, Swarm};
 use crate::torrent::watch::Watch;
 
 impl Torrent {
-    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record
-    /// it was here before.
+    /// Creates a torrent from its `.torrent` file; the error is a sentence for the user.
+    ///
+    /// With a record it continues where an earlier engine stopped.
     pub(crate) fn new(
         meta: Metainfo,
         source: Bytes,

@@ -1,4 +1,4 @@
-//! Connections of a torrent: hands what its peers do to the part that it concerns.
+//! The connections of a torrent: passes the actions of peers to the parts concerned.
 
 use bytes::Bytes;
 use shared_proto::io::CloseReason;
@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::torrent::swarm::{Dial, Interests, Parted, Shaking};
 
-/// A peer that rejected this many requests in a row is let go.
+/// A peer that rejected this many requests in a row is dropped.
 const MOST_REJECTS: u32 = 200;
 
 impl Torrent {
@@ -38,7 +38,7 @@ impl Torrent {
         self.join_group(conn, cx);
     }
 
-    /// A peer dialled us and named this torrent. False when it is to be turned away.
+    /// Accepts a peer that dialled us and named this torrent. False if it is refused.
     pub(crate) fn accept(&mut self, conn: ConnId, named: &Named, cx: &mut Context<'_>) -> bool {
         let needs_peers = self.needs_peers();
         let accepted = self
@@ -55,13 +55,13 @@ impl Torrent {
         true
     }
 
-    /// `tcp_connected`
+    /// Handles `tcp_connected`.
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let opening = self.swarm.connected(conn, &cx.local(), cx.now);
         cx.open(conn, self.content.meta.info_hash, opening);
     }
 
-    /// `tcp_data`
+    /// Handles `tcp_data`.
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
             Shaking::Unfinished => {}
@@ -79,7 +79,7 @@ impl Torrent {
         }
     }
 
-    /// `tcp_frame`
+    /// Handles `tcp_frame`.
     pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.frame(conn, frame, Some(&self.content.geometry), cx.now) {
             Ok(Some(event)) => self.heard(conn, event, cx),
@@ -152,26 +152,26 @@ impl Torrent {
             PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
             PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
             PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
-            // The first is heard with the handshake; a described torrent asks for no metadata.
+            // The handshake reports the first one; a torrent with metadata requests none.
             PeerEvent::Ready | PeerEvent::Metadata { .. } | PeerEvent::MetadataRejected(_) => {}
         }
     }
 
-    /// A peer told what it has.
+    /// A peer announced its pieces.
     fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         self.update_interest(conn, cx.now);
         self.part_from_seeds(cx);
         self.fetch.invalidate();
     }
 
-    /// Tells every peer that it has nothing that we lack, once that is so.
+    /// Withdraws our interest from every peer, once nothing is missing.
     pub(in crate::torrent) fn refresh_interest(&mut self, now: Instant) {
         if !self.needs_peers() {
             self.swarm.lose_interest(now);
         }
     }
 
-    /// Tells every peer whether it has something that we lack.
+    /// Tells every peer whether we are interested in it.
     pub(in crate::torrent) fn refresh_all_interest(&mut self, now: Instant) {
         self.swarm.conns().into_iter().for_each(|conn| self.update_interest(conn, now));
     }
@@ -186,7 +186,7 @@ impl Torrent {
         self.swarm.update_interest(conn, interests, wanted, now);
     }
 
-    /// `tcp_closed`
+    /// Handles `tcp_closed`.
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
         cx.shared.conns.remove(&conn);
         let local = self.is_running().then(|| cx.local());
@@ -197,20 +197,20 @@ impl Torrent {
         }
     }
 
-    /// Ends a connection because of what its peer does or does not do.
+    /// Closes a connection because of its peer's behaviour.
     pub(in crate::torrent) fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
         if let Some(parted) = self.swarm.drop_peer(conn, why, cx.now) {
             self.part(&parted, cx);
         }
     }
 
-    /// Ends every connection: we want nothing more of anybody.
+    /// Closes all connections.
     pub(in crate::torrent) fn release_all(&mut self, cx: &mut Context<'_>) {
         let parted = self.swarm.release_all();
         self.part_all(&parted, cx);
     }
 
-    /// Ends the connections to peers that have everything, while we want nothing either.
+    /// Closes connections to seeds while we need nothing either.
     pub(in crate::torrent) fn part_from_seeds(&mut self, cx: &mut Context<'_>) {
         if !self.needs_peers() {
             let parted = self.swarm.part_from_seeds(cx.now);
@@ -238,7 +238,7 @@ impl Torrent {
         parted.iter().for_each(|parted| self.part(parted, cx));
     }
 
-    /// A connection is over: the blocks that its peer was to send may be requested of others.
+    /// A connection has ended: its outstanding blocks may be requested from others.
     pub(in crate::torrent) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
         let Parted { conn, is_open, ref peer, .. } = *parted;
         if is_open {
@@ -253,7 +253,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// What a peer had is no longer within reach.
+    /// The pieces of a peer are no longer available.
     pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
         if peer.has_all() {
             self.fetch.remove_seed();
@@ -262,7 +262,7 @@ impl Torrent {
         }
     }
 
-    /// Once a tick: silent peers are dropped, and what snubbing peers owe goes to others.
+    /// Once a tick: drops silent peers, and frees the requests of snubbing peers.
     pub(in crate::torrent) fn check_peers(&mut self, cx: &mut Context<'_>) {
         let ticked = self.swarm.tick(cx.now);
         for (conn, blocks) in ticked.late {

@@ -1,4 +1,4 @@
-//! Discovery for a torrent: trackers, the DHT, the local network, peers named by people and links.
+//! Discovery of peers for a torrent: trackers, the DHT, the local network, users and links.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ use crate::torrent::swarm::{Discovered, Totals};
 use crate::view::Sentence;
 
 impl Torrent {
-    /// Takes note of peers, and dials them while there is room.
+    /// Adds the addresses of peers, and dials them while there is room.
     pub(crate) fn add_peers(
         &mut self,
         peers: impl Iterator<Item = SocketAddr>,
@@ -32,7 +32,7 @@ impl Torrent {
         self.dial(cx);
     }
 
-    /// Takes over what a magnet link discovered before this torrent was described.
+    /// Takes over the peers that its magnet link discovered.
     pub(crate) fn take_over(&mut self, discovered: Discovered, cx: &mut Context<'_>) {
         self.swarm.take_over(discovered, &self.content.meta.trackers, cx.now);
     }
@@ -58,7 +58,7 @@ impl Torrent {
         }
     }
 
-    /// Our port has changed: trackers hear it.
+    /// Our port has changed: trackers will be informed.
     pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
         self.swarm.port_moved();
         self.announce_to_trackers(cx);
@@ -72,7 +72,7 @@ impl Torrent {
         }
     }
 
-    /// An answer came that may be a tracker's.
+    /// Handles an answer that may be a tracker's.
     pub(in crate::torrent) fn tracker_answered(
         &mut self,
         op: OpId,
@@ -87,13 +87,14 @@ impl Torrent {
         }
         self.send_to_trackers(answered.asks, cx);
         self.dial(cx);
-        // One that failed makes room for the next.
+        // A failed tracker makes room for the next.
         self.announce_to_trackers(cx);
     }
 
-    /// All that is wanted is there: trackers and peers hear it, and peers that have everything go.
+    /// All selected files are complete: informs trackers and peers, and closes connections to
+    /// seeds.
     pub(in crate::torrent) fn completed(&mut self, cx: &mut Context<'_>) {
-        // What lay on the disk was completed some other time.
+        // Files found on the disk were completed at another time.
         if self.account.downloaded() > 0 {
             self.swarm.announce_completion();
         }
@@ -104,20 +105,20 @@ impl Torrent {
         cx.changed();
     }
 
-    /// The torrent stops: trackers that know us hear it.
+    /// Tells the trackers that know us that the torrent stops.
     pub(in crate::torrent) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
         let goodbyes = self.swarm.stop_trackers(self.totals(), &cx.local(), cx.now);
         self.send_to_trackers(goodbyes, cx);
     }
 
-    /// The settings allow trackers, or no longer do.
+    /// The settings allow or forbid trackers.
     pub(in crate::torrent) fn allow_trackers(&mut self, cx: &mut Context<'_>) {
         let allowed = cx.shared.sources.trackers;
         let goodbyes = self.swarm.allow_trackers(allowed, self.totals(), &cx.local(), cx.now);
         self.send_to_trackers(goodbyes, cx);
     }
 
-    /// Asks its trackers now. Returns how many may be asked.
+    /// Announces to its trackers now; returns how many are asked.
     ///
     /// # Errors
     /// No tracker may be asked now; says why.
@@ -131,7 +132,7 @@ impl Torrent {
         outcome
     }
 
-    /// A person added trackers, or took some away.
+    /// Follows the user's changes to the list of trackers.
     pub(crate) fn follow_trackers(
         &mut self,
         added: &[String],
@@ -148,7 +149,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Tells the DHT and the local network what they could do for it.
+    /// Asks the DHT and the local network for peers.
     pub(in crate::torrent) fn ask_around(&mut self, cx: &mut Context<'_>) {
         if !self.is_running() {
             return;
@@ -162,14 +163,14 @@ impl Torrent {
         }
     }
 
-    /// Tells the peers whose turn it is which peers came and went.
+    /// Sends due peer exchange messages.
     pub(in crate::torrent) fn tell_peers(&mut self, cx: &Context<'_>) {
         if self.is_running() {
             self.swarm.tell_peers(&cx.local(), cx.now);
         }
     }
 
-    /// Whether only its own trackers may name peers.
+    /// Whether only its own trackers may name peers (BEP 27).
     pub(crate) fn is_private(&self) -> bool {
         self.content.meta.private
     }
@@ -179,13 +180,14 @@ impl Torrent {
         &self.content.meta.name
     }
 
-    /// Its `.torrent` file, as it came or as it was made of a magnet link.
+    /// Its `.torrent` file, original or built from a magnet link.
     pub(crate) fn source(&self) -> Bytes {
         self.record.source().clone()
     }
 
-    /// A link by which others can add it. The trackers of a private torrent hold keys of this
-    /// person alone, so they are left out.
+    /// A magnet link with which others can add it.
+    ///
+    /// The trackers of a private torrent contain the user's keys, so they are left out.
     pub(crate) fn magnet(&self) -> Magnet {
         let mut link = Magnet::new(self.content.meta.identity());
         link.name = Some(self.content.meta.name.clone());
@@ -201,7 +203,7 @@ impl Torrent {
         }
         let all = (0..self.file_count()).filter(|&file| self.has_file(file));
         let wanted = all.clone().filter(|&file| self.selection.is_wanted(FileIndex(file)));
-        // All of them is what a link without a choice means.
+        // A link without a selection means all files.
         if wanted.clone().count() < all.count() {
             link.files = ranges(wanted);
             link.files.truncate(MAX_RANGES);

@@ -1,4 +1,4 @@
-//! Requesting the blocks that the picker picks, and taking in the blocks that come.
+//! Requests the blocks that the picker chooses, and handles the blocks that arrive.
 
 use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand, Span};
@@ -15,7 +15,7 @@ use crate::torrent::Torrent;
 use crate::torrent::storage::Use;
 
 impl Torrent {
-    /// What viewers need is worked out anew.
+    /// Recomputes what viewers need.
     pub(in crate::torrent) fn refresh_wants(&mut self, now: Instant) {
         self.choose_films();
         let ahead = self.film_ahead();
@@ -24,7 +24,7 @@ impl Torrent {
         self.fetch.set_wants(wants, self.watch.desk().is_watched(), now);
     }
 
-    /// Asks every peer with room, the soonest done first.
+    /// Requests blocks from every peer with room, the fastest first.
     pub(in crate::torrent) fn fill_all(&mut self, cx: &mut Context<'_>) {
         if self.life.status != Status::Running {
             return;
@@ -41,7 +41,7 @@ impl Torrent {
         self.refresh_interest(cx.now);
     }
 
-    /// Asks one peer for as much as it has room for.
+    /// Requests as many blocks from one peer as it has room for.
     pub(in crate::torrent) fn fill(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if self.life.status == Status::Running {
             while self.ask_next(conn, cx) {}
@@ -54,7 +54,7 @@ impl Torrent {
         pick.is_some_and(|pick| self.request(pick, cx))
     }
 
-    /// What knows who is asked for which block.
+    /// Lends the parts that record block requests.
     pub(in crate::torrent) fn scheduler(&mut self) -> Scheduler<'_> {
         let (pieces, suspects) = self.ledger.for_requests();
         let (picker, availability) = self.fetch.for_requests();
@@ -68,7 +68,7 @@ impl Torrent {
         }
     }
 
-    /// False when its files can't be open now.
+    /// Requests a block. False if its files can't be opened now.
     fn request(&mut self, pick: Pick, cx: &mut Context<'_>) -> bool {
         let Pick { conn, block, duplicate, .. } = pick;
         let Some(spans) = self.spans_to_fill(block, cx) else { return false };
@@ -84,8 +84,10 @@ impl Torrent {
         true
     }
 
-    /// Where a block is to be written, its files open until nobody may write to its piece. `None`
-    /// when they can't be open now.
+    /// The file spans of a block to receive; its files stay open until nobody may write to its
+    /// piece.
+    ///
+    /// `None` if they can't be opened now.
     pub(in crate::torrent) fn spans_to_fill(
         &mut self,
         block: Block,
@@ -107,9 +109,10 @@ impl Torrent {
         spans
     }
 
-    /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of
-    /// somebody: peers answer in order, and what is waited for must not stand behind it. Most of it
-    /// is asked for again in the same turn, after that.
+    /// After a seek: cancels all requests that no viewer waits for, even read-ahead.
+    ///
+    /// Peers answer in order, so these blocks would delay the awaited ones. Most of them are
+    /// requested again in the same step, behind those.
     pub(in crate::torrent) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
@@ -117,7 +120,7 @@ impl Torrent {
         self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
     }
 
-    /// Takes back what nobody wants any more: neither viewers nor the selection.
+    /// Cancels requests that neither viewers nor the selection need any more.
     pub(in crate::torrent) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().map(|want| want.piece).collect();
@@ -128,7 +131,7 @@ impl Torrent {
         self.scheduler().cancel(is_stray, cx.now);
     }
 
-    /// Nobody may write to these pieces any more: what was asked for is taken back for good.
+    /// Cancels requests for good, because nobody may write to these pieces any more.
     pub(in crate::torrent) fn withdraw(
         &mut self,
         pieces: impl Iterator<Item = PieceIndex>,
@@ -152,7 +155,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// `stored`: a block is on disk.
+    /// Handles `stored`: a block is on the disk.
     pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
         let Some(block) = self.block_of(key) else { return };
         let Some(peer) = self.swarm.peer_mut(conn) else { return };
@@ -162,8 +165,9 @@ impl Torrent {
         self.fill(conn, cx);
     }
 
-    /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that
-    /// is full is hashed.
+    /// A block from a peer or web seed is on the disk.
+    ///
+    /// Other sources may no longer write it, and a complete piece is hashed.
     pub(in crate::torrent) fn block_came(
         &mut self,
         block: Block,
@@ -187,7 +191,7 @@ impl Torrent {
         }
     }
 
-    /// A source may no longer write a block: another one stored it.
+    /// Forbids a source to write a block that another source has stored.
     fn disarm(&mut self, source: Source, block: Block, cx: &mut Context<'_>) {
         match source {
             Source::Peer(conn) => cx.order(IoCommand::Disarm { conn, key: key_of(block) }),
@@ -198,7 +202,7 @@ impl Torrent {
         }
     }
 
-    /// `not_stored`: a block came and was thrown away.
+    /// Handles `not_stored`: a block arrived and was discarded.
     pub(crate) fn not_stored(
         &mut self,
         conn: ConnId,
@@ -210,14 +214,15 @@ impl Torrent {
         self.count(length, cx.now);
         self.account.discard(u64::from(length));
         match reason {
-            // It crossed with our taking it back, or nobody asked: the former is no fault.
+            // The block crossed with our cancellation, or nobody requested it. The former is no
+            // fault.
             NotStored::Unarmed => {
                 if let (Some(block), Some(peer)) = (self.block_of(key), self.swarm.peer_mut(conn)) {
                     peer.received(block, &self.content.geometry, cx.now);
                 }
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
-            // The file gets another name, or another look: the block is asked for again.
+            // The file gets another name or another inspection; the block is requested again.
             NotStored::Failed(error) if self.storage.may_give_way(&error) => {
                 if let Some(block) = self.block_of(key) {
                     self.take_back(conn, &[block], cx);
@@ -227,7 +232,7 @@ impl Torrent {
         }
     }
 
-    /// These blocks will not come from this peer.
+    /// Frees blocks that will not arrive from this peer.
     pub(in crate::torrent) fn take_back(
         &mut self,
         conn: ConnId,
@@ -241,7 +246,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// A piece that is no longer begun can be picked again.
+    /// Returns a piece that is no longer begun to the picker.
     pub(in crate::torrent) fn return_to_idle(&mut self, piece: PieceIndex) {
         self.scheduler().return_to_idle(piece);
     }
@@ -250,8 +255,8 @@ impl Torrent {
         self.account.received(u64::from(length), now);
     }
 
-    /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them
-    /// (BEP 3).
+    /// The block that a key identifies: big-endian piece and offset, as in a `piece` message (BEP
+    /// 3).
     fn block_of(&self, key: DivertKey) -> Option<Block> {
         let [a, b, c, d, e, f, g, h] = key;
         let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));

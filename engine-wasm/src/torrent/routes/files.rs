@@ -1,4 +1,4 @@
-//! A torrent and its open files: the storage opens them, the daemon is told where they lie.
+//! The open files of a torrent: opens them through the storage and announces them to the daemon.
 
 use shared_proto::{EngineMessage, FileRef, Span};
 
@@ -10,7 +10,7 @@ use crate::torrent::Torrent;
 use crate::torrent::storage::{Served, Use};
 
 impl Torrent {
-    /// Tells the daemon under which names the files are served.
+    /// Announces all served files to the daemon.
     pub(in crate::torrent) fn announce_files(&self, cx: &mut Context<'_>) {
         let files = self.content.geometry.files();
         for file in files.filter(|&file| !self.content.geometry.is_padding(file)) {
@@ -18,7 +18,7 @@ impl Torrent {
         }
     }
 
-    /// Tells the daemon where a file lies that is served.
+    /// Announces the place of a served file to the daemon.
     pub(in crate::torrent) fn announce_file(&self, file: FileIndex, cx: &mut Context<'_>) {
         let Served { id, at, etag } = self.storage.served(&self.content, file);
         cx.say(EngineMessage::FileAnnounce {
@@ -32,8 +32,9 @@ impl Torrent {
         });
     }
 
-    /// The number of an open file, opening it if need be. `None` when everything that is open must
-    /// stay so, or the file is being moved.
+    /// The handle of an open file, which is opened if necessary.
+    ///
+    /// `None` if all open files are pinned, or if the file is being moved.
     pub(in crate::torrent) fn handle(
         &mut self,
         file: FileIndex,
@@ -43,8 +44,9 @@ impl Torrent {
         self.open(cx, |storage, given| storage.handle(file, access, given))
     }
 
-    /// Where bytes of a piece lie, all files of it open at once; those of padding nowhere. `None`
-    /// when so many can't be open now.
+    /// The file spans of bytes of a piece, with all of its files open; padding has none.
+    ///
+    /// `None` if that many files can't be opened now.
     pub(in crate::torrent) fn spans(
         &mut self,
         piece: PieceIndex,
@@ -56,13 +58,14 @@ impl Torrent {
         self.open(cx, |storage, given| storage.spans((piece, begin, length), purpose, given))
     }
 
-    /// A file is about to be written to.
+    /// A file is about to be written.
     pub(in crate::torrent) fn will_write(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let order = self.storage.will_write(&self.content, file, cx.now);
         order.into_iter().for_each(|order| self.order(order, cx));
     }
 
-    /// Whether blocks of a piece may be asked for: not before anything could be opened for writing.
+    /// Whether blocks of a piece may be requested; not before its files could be opened for
+    /// writing.
     pub(in crate::torrent) fn can_write(
         &mut self,
         piece: PieceIndex,
@@ -71,17 +74,17 @@ impl Torrent {
         self.open(cx, |storage, given| storage.can_write(piece, given)).is_some()
     }
 
-    /// The files of a piece stay open until [`Torrent::unpin`].
+    /// Keeps the files of a piece open until [`Torrent::unpin`].
     pub(in crate::torrent) fn pin(&self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.storage.pin(&self.content, piece, &mut cx.shared.handles);
     }
 
-    /// The files of a piece need not stay open, once less.
+    /// Undoes one [`Torrent::pin`] of a piece.
     pub(in crate::torrent) fn unpin(&self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.storage.unpin(&self.content, piece, &mut cx.shared.handles);
     }
 
-    /// A piece that nobody may write to lets go of its files.
+    /// Unpins the files of a piece that nobody may write to any more.
     pub(in crate::torrent) fn unpin_idle(
         &mut self,
         piece: PieceIndex,
@@ -91,7 +94,7 @@ impl Torrent {
             && self.storage.unpin_blocks(&self.content, piece, &mut cx.shared.handles)
     }
 
-    /// Pieces that nobody may write to any more let go of their files.
+    /// Unpins the files of all pieces that nobody may write to any more.
     pub(in crate::torrent) fn settle_pins(&mut self, cx: &mut Context<'_>) {
         let mut was_freed = false;
         for piece in self.ledger.take_armed_changes() {
@@ -102,20 +105,22 @@ impl Torrent {
         }
     }
 
-    /// Closes what is open.
+    /// Closes all open files.
     pub(in crate::torrent) fn close_files(&mut self, cx: &mut Context<'_>) {
         let orders = self.storage.close_all(&self.content, &mut cx.shared.handles);
         self.order_all(orders, cx);
     }
 
-    /// Closes one file, if it is open. Nothing may be armed on it.
+    /// Closes a file if it is open. Nothing may be armed on it.
     pub(in crate::torrent) fn close_file(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let order = self.storage.close(&self.content, file, &mut cx.shared.handles);
         order.into_iter().for_each(|order| self.order(order, cx));
     }
 
-    /// A place among the open files became free, after the torrent had been refused one: what had
-    /// to wait for it is checked. What was received is verified at the end of the turn.
+    /// Resumes checks after a place for an open file became free.
+    ///
+    /// The torrent had been refused one before. Received pieces are verified at the end of the
+    /// step.
     pub(crate) fn retry_openings(&mut self, cx: &mut Context<'_>) {
         self.check_next(cx);
         self.fetch.invalidate();

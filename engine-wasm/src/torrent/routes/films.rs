@@ -1,4 +1,4 @@
-//! Films: which there are, which come next, and which are made ready before their viewers come.
+//! The films of a torrent: their order, and the preparation of those that may be watched next.
 
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, Span};
@@ -13,7 +13,7 @@ use crate::torrent::watch::films::seconds;
 use crate::view::{NextFilm, Position, SubtitleView};
 
 impl Torrent {
-    /// Names may be other ones now.
+    /// Updates the films after names have changed.
     pub(in crate::torrent) fn find_films(&mut self) {
         let files = (0u32..).zip(&self.content.meta.files).filter(|(_, file)| !file.padding);
         let named = files.map(|(at, file)| (at, self.shown_path(FileIndex(at)), file.length));
@@ -21,12 +21,12 @@ impl Torrent {
         self.watch.films_mut().set_names(named);
     }
 
-    /// The file of this number, if it is one that is served.
+    /// The file with this index, if it is served.
     pub(crate) fn servable(&self, file: u32) -> Option<FileIndex> {
         self.content.geometry.file(file).filter(|&file| !self.content.geometry.is_padding(file))
     }
 
-    /// Whether it has a file of this index that is not padding.
+    /// Whether it has a file with this index that is not padding.
     pub(crate) fn has_file(&self, file: u32) -> bool {
         self.servable(file).is_some()
     }
@@ -41,20 +41,19 @@ impl Torrent {
         self.watch.films().subtitles(film)
     }
 
-    /// The film that is fetched ahead: the one that a click on play opens, or a file that is alone;
-    /// never one that is not wanted.
+    /// The film to prepare: the next film, or a single file; never an unselected one.
     pub(in crate::torrent) fn film_ahead(&self) -> Option<FileIndex> {
         let next = self.next_film_index().map(FileIndex);
         next.filter(|&film| self.selection.is_wanted(film)).or_else(|| self.selection.film())
     }
 
-    /// Takes what was noted of it.
+    /// Sets the stored watch marks and choices.
     pub(crate) fn set_watching(&mut self, watching: Watching, cx: &mut Context<'_>) {
         self.watch.films_mut().set_watching(watching);
         cx.changed();
     }
 
-    /// What the next click on play opens; `None` when there is nothing to play.
+    /// The film to play next; `None` if nothing is playable.
     pub(in crate::torrent) fn next_film(&self) -> Option<NextFilm> {
         let index = self.next_film_index()?;
         let mark = self.mark(index);
@@ -69,8 +68,9 @@ impl Torrent {
         self.watch.films().next(is_wanted).filter(|&file| self.has_file(file))
     }
 
-    /// A page expects this file to be opened, at this position: it is made ready for a while, and
-    /// no other one that was expected.
+    /// Prepares the file that a page expects to open at this position, for a while.
+    ///
+    /// It replaces the file that was expected before.
     pub(crate) fn prepare(
         &mut self,
         file: FileIndex,
@@ -81,14 +81,14 @@ impl Torrent {
         self.preparations_changed(cx);
     }
 
-    /// No file of it is expected to be opened any more.
+    /// Forgets the expected file.
     pub(crate) fn forget_prepared(&mut self, cx: &mut Context<'_>) {
         if self.watch.preparations().forget_expected() {
             self.preparations_changed(cx);
         }
     }
 
-    /// Forgets a film that was made ready and not opened for too long.
+    /// Forgets an expected file that was not opened in time.
     pub(in crate::torrent) fn expire_preparations(&mut self, cx: &mut Context<'_>) {
         if self.watch.preparations().expire(cx.now) {
             self.preparations_changed(cx);
@@ -103,8 +103,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// Which films are made ready: the one that a click on play opens, and the one after a watched
-    /// film that is complete.
+    /// Chooses the films to prepare: the next film, and the one after a complete watched film.
     pub(in crate::torrent) fn choose_films(&mut self) {
         let geometry = std::sync::Arc::clone(&self.content.geometry);
         let film = self.film_ahead();
@@ -116,8 +115,7 @@ impl Torrent {
         self.watch.preparations().set_watched(watched, after, &geometry);
     }
 
-    /// Has the daemon read what is verified of prepared films: for their indexes, and ahead of
-    /// viewers.
+    /// Reads verified bytes of prepared films, for their indexes and as read-ahead.
     pub(in crate::torrent) fn read_prepared(&mut self, cx: &mut Context<'_>) {
         if !self.life.linked || self.storage.is_looking() {
             return;
@@ -125,8 +123,8 @@ impl Torrent {
         let geometry = std::sync::Arc::clone(&self.content.geometry);
         let verified = self.ledger.verified(&geometry);
         let hints = self.watch.preparations().hints(verified);
-        // Of a film that is complete nothing is to be fetched, and so its index need not be found.
-        // Which films are is known after the check.
+        // A complete film needs no search for its index. Which films are complete is known after
+        // the check.
         let is_checked = self.ledger.is_checked();
         let storage = &self.storage;
         let is_whole = |file: FileIndex| storage.verified(file) >= geometry.file_len(file);
@@ -143,7 +141,7 @@ impl Torrent {
         }
     }
 
-    /// The daemon read bytes for the index of a film.
+    /// Handles bytes that were read in search of a film's index.
     pub(in crate::torrent) fn index_read(
         &mut self,
         file: FileIndex,
@@ -161,7 +159,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// Whether all of a file is verified.
+    /// Whether a file is verified completely.
     fn is_whole(&self, file: FileIndex) -> bool {
         self.storage.verified(file) >= self.content.geometry.file_len(file)
     }

@@ -1,7 +1,7 @@
-//! Hashes of v2 pieces and blocks (BEP 52): requesting them from peers, and answering requests.
+//! The exchange of v2 hashes (BEP 52): requests to peers, and answers to their requests.
 //!
-//! Hashes of blocks are requested where a viewer reads, and where a piece failed: then each block
-//! is verified as it comes. All other pieces are verified whole.
+//! Hashes of blocks are requested where a viewer reads, and where a piece failed; there each block
+//! is verified when it arrives. All other pieces are verified as a whole.
 
 use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand};
@@ -18,18 +18,17 @@ use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
 use crate::torrent::storage::Use;
 
-/// Wanted pieces whose blocks are judged one by one.
+/// Number of needed pieces whose blocks are verified one by one.
 const JUDGED_BY_BLOCK: usize = 4;
 
 impl Torrent {
-    /// Whether pieces can't be judged before peers give their hashes, even those that lie on the
-    /// disk.
+    /// Whether pieces can't be verified before peers send hashes, even those on the disk.
     pub(in crate::torrent) fn awaits_hashes(&self) -> bool {
         self.life.status == Status::Looking && self.ledger.trees().lacks_layers()
     }
 
-    /// Asks peers for hashes that are needed: for readers first, then those of pieces that nobody
-    /// can judge.
+    /// Requests the needed hashes: for viewers first, then for pieces that can't be verified
+    /// otherwise.
     pub(in crate::torrent) fn ask_for_hashes(&mut self, cx: &mut Context<'_>) {
         if !(self.is_running() || self.awaits_hashes()) {
             return;
@@ -51,7 +50,7 @@ impl Torrent {
         self.swarm.ask_for_hashes(urgent.chain(trees.layer_requests()), cx.now);
     }
 
-    /// A peer gives hashes.
+    /// Handles hashes from a peer.
     pub(in crate::torrent) fn hashes_came(
         &mut self,
         conn: ConnId,
@@ -81,7 +80,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// A peer will not give hashes.
+    /// Handles a rejected request for hashes.
     pub(in crate::torrent) fn hashes_rejected(
         &mut self,
         conn: ConnId,
@@ -92,8 +91,8 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// A peer wants hashes: those of pieces are at hand, those of blocks are computed from what is
-    /// verified.
+    /// Handles a peer's request: piece hashes are known, block hashes are computed from verified
+    /// bytes.
     pub(crate) fn hashes_wanted(
         &mut self,
         conn: ConnId,
@@ -122,7 +121,7 @@ impl Torrent {
         self.say_hashes(conn, request, answer, cx);
     }
 
-    /// The digests of blocks that a peer wants are computed.
+    /// Handles the computed digests of blocks that a peer requested.
     pub(in crate::torrent) fn hashes_computed(
         &mut self,
         conn: ConnId,
@@ -147,8 +146,7 @@ impl Torrent {
         self.swarm.give_hashes(conn, request, hashes, cx.now);
     }
 
-    /// The layers are written down with the rest of the `.torrent` file, so that they need not be
-    /// asked for again.
+    /// Stores the piece layers with the `.torrent` file, so that they are not requested again.
     fn keep_layers(&mut self, cx: &mut Context<'_>) {
         let source = with_layers(self.record.source(), &self.ledger.trees().layers());
         self.record.set_source(source.into());

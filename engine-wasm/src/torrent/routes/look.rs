@@ -1,5 +1,6 @@
-//! A torrent and what its files look like: which pieces are believed, which are to be hashed, and
-//! which can't be there. The storage owns the round over all files.
+//! Inspects a torrent's files: decides which pieces to trust, to hash, or to consider missing.
+//!
+//! The storage owns the round over all files.
 
 use crate::context::Context;
 use crate::geometry::PieceIndex;
@@ -11,12 +12,12 @@ use crate::torrent::{Status, Torrent};
 use crate::view::{Sentence, Trouble};
 
 impl Torrent {
-    /// Whether all files were looked at.
+    /// Whether all files were inspected.
     pub(in crate::torrent) fn is_settled(&self) -> bool {
         self.storage.is_settled(&self.content)
     }
 
-    /// Looks at all files.
+    /// Inspects all files.
     pub(in crate::torrent) fn look(&mut self, is_recheck: bool, cx: &mut Context<'_>) {
         if self.life.status == Status::Running {
             self.life.status = Status::Looking;
@@ -25,15 +26,15 @@ impl Torrent {
         self.order_all(orders, cx);
     }
 
-    /// No look is under way any more, and none is needed.
+    /// Ends the inspection; none is needed any more.
     pub(in crate::torrent) fn end_look(&mut self) {
         if self.life.status == Status::Looking {
             self.life.status = Status::Running;
         }
     }
 
-    /// All that is wanted is verified: looks whether it lies there, because "complete" is said of
-    /// what lies there now.
+    /// All selected files are verified: inspects whether they exist, because "complete" must be
+    /// true now.
     pub(in crate::torrent) fn confirm(&mut self, cx: &mut Context<'_>) {
         self.storage.set_confirmed(false);
         if self.is_done() && self.life.linked && self.is_settled() {
@@ -41,7 +42,7 @@ impl Torrent {
         }
     }
 
-    /// Every file was looked at: takes in what was found.
+    /// Handles the end of an inspection of all files.
     pub(in crate::torrent) fn take_in(&mut self, round: &Round, cx: &mut Context<'_>) {
         let (effects, looked) =
             self.storage.take_in(&self.content, round, proofs(&self.ledger, &self.record));
@@ -71,7 +72,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// What is to be thought of a piece whose files were looked at.
+    /// Decides about a piece after its files were inspected.
     fn appraise(
         &mut self,
         piece: PieceIndex,
@@ -83,7 +84,7 @@ impl Torrent {
         match self.ledger.pieces().state(piece) {
             PieceState::Have if !is_readable => self.lose_piece(piece, cx),
             PieceState::Have if is_recheck || is_stale => {
-                // A check that is called off does not bring back what another program changed.
+                // A cancelled check does not restore pieces that another program changed.
                 if is_recheck && is_as_seen {
                     self.ledger.doubt(piece);
                 }

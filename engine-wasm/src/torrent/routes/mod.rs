@@ -1,4 +1,4 @@
-//! How a torrent hands what happens from one of its parts to another, by concern.
+//! Routes between the parts of a torrent, one file per concern.
 
 mod aside;
 mod birth;

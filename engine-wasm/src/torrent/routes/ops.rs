@@ -1,4 +1,4 @@
-//! Orders to the daemon, and which part gets the answer.
+//! Commands to the daemon, and the routing of their answers.
 
 use crate::torrent::ops::Op;
 
@@ -9,7 +9,7 @@ use crate::context::{Context, Owner};
 use crate::torrent::Torrent;
 
 impl Torrent {
-    /// Asks the daemon for something; the answer comes back to its purpose.
+    /// Sends a command with this purpose.
     pub(in crate::torrent) fn ask(
         &mut self,
         purpose: Op,
@@ -21,7 +21,7 @@ impl Torrent {
         op
     }
 
-    /// An answer came.
+    /// Handles the answer to a command.
     pub(crate) fn handle_done(
         &mut self,
         op: OpId,

@@ -1,16 +1,16 @@
-//! How fast a torrent downloads, how long the rest takes, and whether the peers stopped sending.
+//! The torrent's download rate, remaining time and stalls.
 
 use crate::geometry::BLOCK_LENGTH;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
 impl Torrent {
-    /// Whether it fetches now: for its own sake or for viewers.
+    /// Whether it downloads now, for the selection or for viewers.
     pub(in crate::torrent) fn fetches(&self) -> bool {
         self.is_running() && self.lacks_something()
     }
 
-    /// Once a tick: whether somebody could send something.
+    /// Once a tick: records whether any source could send something.
     pub(in crate::torrent) fn tend_pace(&mut self, now: Instant) {
         if !self.fetches() {
             return self.account.pace.rest();
@@ -18,7 +18,7 @@ impl Torrent {
         self.account.pace.expect(self.swarm.could_send(), now);
     }
 
-    /// When all that is wanted is there, seconds. `(wanted, verified)` are bytes.
+    /// Seconds until all selected files are complete; `(wanted, verified)` are bytes.
     pub(in crate::torrent) fn eta_s(
         &self,
         (wanted, verified): (u64, u64),
@@ -38,7 +38,7 @@ impl Torrent {
         self.account.pace.time_for(wanted.saturating_sub(verified).saturating_sub(stored), now)
     }
 
-    /// Whether those that could send have stopped doing so.
+    /// Whether the sources that could send have stopped.
     pub(in crate::torrent) fn is_stalled(&self, now: Instant) -> bool {
         self.fetches() && self.account.pace.is_stalled(now)
     }

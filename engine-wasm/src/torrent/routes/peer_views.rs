@@ -1,4 +1,4 @@
-//! The connected peers of a torrent, as pages see them.
+//! The connected peers of a torrent, as pages show them.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use crate::torrent::Torrent;
 use crate::view::{PeerTransport, PeerView};
 
 impl Torrent {
-    /// The connected peers, the fastest first.
+    /// The connected peers, the most active first.
     pub(crate) fn peer_views(&self, calls: &Calls, now: Instant) -> Vec<PeerView> {
         let view = |(conn, peer)| self.peer_view(peer, calls.is_encrypted(conn), now);
         let mut peers: Vec<PeerView> = self.swarm.ready_peers().map(view).collect();

@@ -1,7 +1,7 @@
-//! Checking everything again because the user asked for it, and cancelling that.
+//! Checks all files for errors because the user asked for it, and cancels such checks.
 //!
-//! While the check goes on, viewers are served from what is verified already, and the pieces that
-//! they wait for are checked first.
+//! During the check, viewers still get what is verified, and the pieces that they wait for are
+//! checked first.
 
 use crate::context::Context;
 use crate::torrent::Status;
@@ -9,7 +9,7 @@ use crate::torrent::Torrent;
 use crate::view::Sentence;
 
 impl Torrent {
-    /// Hashes all that lies there, whatever it looks like.
+    /// Hashes all existing files, whatever their stamps.
     ///
     /// # Errors
     /// In plain words, when it can't be done now.
@@ -20,7 +20,7 @@ impl Torrent {
         if !self.storage.is_looking() {
             self.ledger.ask_for_check();
             if matches!(self.life.status, Status::Failed(..)) {
-                // What is missing is to be fetched again, if that is what it was stopped for.
+                // Missing files are downloaded again, if the torrent had stopped because of them.
                 self.storage.forget_trouble();
                 self.life.status = Status::Running;
             }
@@ -30,8 +30,10 @@ impl Torrent {
         Ok(())
     }
 
-    /// Calls a check off that a person asked for: what was verified before and was not hashed again
-    /// counts as before, the rest is not looked at.
+    /// Cancels a check that the user started.
+    ///
+    /// Pieces that were verified before and not hashed again count as before; the rest is not
+    /// checked.
     pub(crate) fn cancel_recheck(&mut self, cx: &mut Context<'_>) {
         let Some((restored, missing)) = self.ledger.cancel_check() else { return };
         if self.storage.call_look_off() {
@@ -50,14 +52,14 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Nothing is left to hash: the next check begins to count anew.
+    /// Nothing is left to hash: the next check counts its progress from zero.
     pub(in crate::torrent) fn end_of_check(&mut self, cx: &mut Context<'_>) {
         if self.ledger.end_checks() {
             self.close_donors(cx);
         }
     }
 
-    /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+    /// Progress of a check, 0 to 1; `None` if none is running.
     pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
         if self.storage.is_looking() { Some(0.0) } else { self.ledger.check_progress() }
     }

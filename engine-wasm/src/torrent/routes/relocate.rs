@@ -1,5 +1,6 @@
-//! A torrent that moves to another place: what a person or a program asks for, and what follows
-//! when it has arrived. The storage owns the move itself.
+//! Moves a torrent: handles requests for moves, and what follows a move.
+//!
+//! The storage owns the move itself.
 
 use shared_proto::io::{OpError, OpOutput};
 
@@ -9,25 +10,26 @@ use crate::torrent::{Answer, Asker, Place, Status, Torrent};
 use crate::view::Sentence;
 
 impl Torrent {
-    /// Moves its files to another place, under other names, or both. The answer comes from
-    /// [`Torrent::take_answer`]: when the move begins, or when it can't.
+    /// Moves its files to another place, under other names, or both.
+    ///
+    /// The answer comes from [`Torrent::take_answer`] when the move begins, or when it can't.
     pub(crate) fn relocate(&mut self, to: Place, asker: Asker, cx: &mut Context<'_>) {
         let (linked, handles) = (self.life.linked, &cx.shared.handles);
         let effects = self.storage.relocate(&self.content, (to, asker), linked, handles);
         self.apply_all(effects, cx);
     }
 
-    /// Whether its files are on their way to another place.
+    /// Whether its files are being moved.
     pub(crate) fn is_moving(&self) -> bool {
         self.storage.is_moving()
     }
 
-    /// Where it lies, or lay when it began to move.
+    /// The place of its files, or the former place during a move.
     pub(crate) fn place(&self) -> &Place {
         self.storage.place()
     }
 
-    /// The place that differs from its own in the name of one file.
+    /// The place that differs from the current one in the name of one file.
     ///
     /// # Errors
     /// Another file would have the same path.
@@ -35,22 +37,22 @@ impl Torrent {
         self.storage.renamed(&self.content, file, name)
     }
 
-    /// Whether it is a file, and not a folder.
+    /// Whether it lies in a single file, not in a folder.
     pub(crate) fn is_one_file(&self) -> bool {
         self.content.meta.files.iter().all(|file| file.path.len() == 1)
     }
 
-    /// The answer for whoever asked for a move, once there is one.
+    /// Takes the answer to a request for a move, once there is one.
     pub(crate) fn take_answer(&mut self) -> Option<Answer> {
         self.storage.take_answer()
     }
 
-    /// It is taken out of the engine: whoever waits for a move is told.
+    /// Removes it from the engine; returns the answer to a waiting request for a move.
     pub(crate) fn end_move(&mut self) -> Option<Answer> {
         self.storage.end_move()
     }
 
-    /// That it moves is written down, or can't be.
+    /// The move was saved, or can't be.
     pub(in crate::torrent) fn saved_move(
         &mut self,
         result: Result<OpOutput, OpError>,
@@ -60,8 +62,8 @@ impl Torrent {
         self.apply_all(effects, cx);
     }
 
-    /// A daemon is there, and an earlier engine moved the torrent: finds out how far that went.
-    /// False when there is nothing to find out.
+    /// After a restart: inspects how far the move of an earlier engine came. False if there was
+    /// none.
     pub(in crate::torrent) fn find_moved(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(effects) = self.storage.find_moved(&self.content) else { return false };
         if self.life.status == Status::Running {
@@ -77,7 +79,7 @@ impl Torrent {
         self.apply_all(effects, cx);
     }
 
-    /// All files lie at one place: what was put off for that is done.
+    /// All files are at one place: does what was postponed for the move.
     pub(in crate::torrent) fn after_move(&mut self, cx: &mut Context<'_>) {
         self.create_empty(cx);
         self.confirm(cx);

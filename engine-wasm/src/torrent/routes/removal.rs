@@ -1,5 +1,6 @@
-//! A torrent that goes: with its data, or without it. The storage owns how far the removal of its
-//! data is.
+//! Removes a torrent with its files, or without.
+//!
+//! The storage owns the progress of deleting the files.
 
 use shared_proto::EngineMessage;
 
@@ -9,7 +10,7 @@ use crate::torrent::{Asker, Parting, Status, Torrent, record};
 use crate::view::Trouble;
 
 impl Torrent {
-    /// Stops it and begins to delete its files; [`Torrent::take_parting`] says what came of it.
+    /// Stops it and begins to delete its files; [`Torrent::take_parting`] returns the result.
     pub(crate) fn remove_with_data(&mut self, asker: Option<Asker>, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
         self.life.aside = None;
@@ -19,12 +20,12 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Whether it is being removed with its data.
+    /// Whether it is being removed with its files.
     pub(crate) fn is_leaving(&self) -> bool {
         self.storage.is_leaving()
     }
 
-    /// What came of a removal, once that is known.
+    /// Takes the result of a removal, once it is known.
     pub(crate) fn take_parting(&mut self, cx: &mut Context<'_>) -> Option<Parting> {
         let parting = self.storage.take_parting(&self.content)?;
         if let Parting::Stays { why, .. } = &parting {
@@ -33,7 +34,7 @@ impl Torrent {
         Some(parting)
     }
 
-    /// It is taken out of the engine, and its files stay as they are.
+    /// Removes it from the engine; its files stay.
     pub(crate) fn forget(&mut self, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
         self.close_files(cx);

@@ -1,4 +1,4 @@
-//! Writing down the record and the `.torrent` file of a torrent.
+//! Saves the record and the `.torrent` file of a torrent.
 
 use crate::torrent::record::Record;
 use crate::torrent::record::keys;
@@ -12,13 +12,13 @@ use crate::torrent::Torrent;
 use crate::torrent::ops::Op;
 
 impl Torrent {
-    /// Writes the `.torrent` file down, and the record.
+    /// Saves the `.torrent` file and the record.
     pub(crate) fn save_all(&mut self, cx: &mut Context<'_>) {
         self.save_metainfo(cx);
         self.save_record(cx);
     }
 
-    /// The same, and how it shares.
+    /// Saves the `.torrent` file, the record and the sharing totals.
     pub(crate) fn save_everything(&mut self, cx: &mut Context<'_>) {
         self.save_all(cx);
         self.save_sharing(cx);
@@ -34,7 +34,7 @@ impl Torrent {
         self.put_record(Op::SaveRecord, cx);
     }
 
-    /// Writes the record down; the answer is this one's.
+    /// Saves the record; the answer has this purpose.
     pub(in crate::torrent) fn put_record(&mut self, purpose: Op, cx: &mut Context<'_>) {
         let [_, key] = keys(self.content.meta.info_hash);
         let value = self.as_recorded().encode();
@@ -42,13 +42,13 @@ impl Torrent {
         self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
     }
 
-    /// What is known now.
+    /// The record of the current state.
     pub(in crate::torrent) fn as_recorded(&self) -> Record {
         let mut verified = self.ledger.pieces().have().clone();
         let mut pieces = verified.clone();
         pieces.or(self.ledger.pieces().unchecked());
         self.ledger.pieces().begun().for_each(|piece| pieces.set(piece.get()));
-        // Until the files were looked at, what is known is what was known before.
+        // Until the files are inspected, the earlier record is the current state.
         if let Some(recorded) = self.record.recorded() {
             pieces.or(&recorded.pieces);
             verified.or(&recorded.verified);

@@ -1,16 +1,14 @@
-//! The one way in which a piece stops being verified.
+//! The only way in which a piece stops being verified.
 //!
-//! Invariant: in the turn in which that happens its bytes are revoked in every file that it lies
-//! in, before any other output. So the daemon hears of the loss before anything that could change
-//! the bytes.
+//! Invariant: in the same step, its bytes are revoked in all of its files before any other output.
+//! So the daemon learns of the loss before anything could change the bytes.
 
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::torrent::Torrent;
 
 impl Torrent {
-    /// A verified piece is not to be relied upon any more: it is missing, and what was granted of
-    /// it is revoked.
+    /// Makes a verified piece missing, and revokes the grants for its bytes.
     pub(in crate::torrent) fn lose_piece(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.storage.take_verified(self.content.geometry.piece_spans(piece));
         self.ledger.lose(piece, self.fetch.is_wanted(piece));
@@ -19,8 +17,9 @@ impl Torrent {
         self.revoke(piece, cx);
     }
 
-    /// A begun piece lies in a file that another program changed: what is stored of it says
-    /// nothing, nor does any digest under way. Nothing may be armed on it.
+    /// Makes a begun piece missing, because another program changed one of its files.
+    ///
+    /// Its stored blocks and pending digests are worthless. Nothing may be armed on it.
     pub(in crate::torrent) fn lose_begun(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         if self.ledger.lose_begun(piece) {
             self.revoke(piece, cx);
@@ -30,7 +29,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// Takes back what was granted of a piece.
+    /// Revokes the grants for a piece.
     pub(in crate::torrent) fn revoke(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let ledger = self.ledger.verified(&self.content.geometry);
         for span in self

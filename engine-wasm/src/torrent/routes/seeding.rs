@@ -1,7 +1,7 @@
-//! Seeding: limits, goals and rests of a torrent, and its turn in the queue.
+//! Seeding: the limits and goals of a torrent, and its turn in the queue.
 //!
-//! A torrent rests when it has seeded enough, or waits for its turn: its peers go, and its files
-//! stay open for those who read them.
+//! A torrent becomes inactive when it has seeded enough or waits for its turn: its peers are
+//! disconnected, and its files stay open for viewers.
 
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, EngineMessage, IoCommand};
@@ -15,7 +15,7 @@ use crate::torrent::{Rest, Status, Torrent};
 use crate::view::Sharing;
 
 impl Torrent {
-    /// A person says how it is to share.
+    /// Sets the user's limits and goals for this torrent.
     pub(crate) fn set_sharing(&mut self, sharing: Sharing, cx: &mut Context<'_>) {
         self.account.seeding.set_sharing(sharing);
         self.say_limits(cx);
@@ -30,7 +30,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// What is usual is other than before, where nothing is said for this torrent.
+    /// Changes the goals that count if the user set none for this torrent.
     pub(in crate::torrent) fn change_goals(&mut self, goals: Goals, cx: &mut Context<'_>) {
         self.set_goals(goals);
         if self.life.status == Status::Resting(Rest::Sated) && !self.has_given_enough(cx.now) {
@@ -38,35 +38,34 @@ impl Torrent {
         }
     }
 
-    /// How it shares.
+    /// Its limits and goals.
     pub(crate) fn sharing(&self) -> Sharing {
         self.account.seeding.sharing()
     }
 
-    /// Bytes of payload uploaded, ever.
+    /// Total bytes of payload uploaded.
     pub(in crate::torrent) fn uploaded(&self) -> u64 {
         self.account.seeding.uploaded(self.swarm.uploaded())
     }
 
-    /// The group of the rate limits that its connections are in: its own, where it has limits of
-    /// its own.
+    /// The rate-limit group of its connections: its own, if it has limits of its own.
     pub(in crate::torrent) fn group(&self) -> u32 {
         if self.account.seeding.has_limits() { self.swarm.own_group() } else { 0 }
     }
 
-    /// Counts a new connection to the torrent's group.
+    /// Adds a new connection to the torrent's rate-limit group.
     pub(in crate::torrent) fn join_group(&self, conn: ConnId, cx: &mut Context<'_>) {
         if self.group() != 0 {
             cx.order(IoCommand::TcpGroup { conn, group: self.group() });
         }
     }
 
-    /// Bytes a second that it may give.
+    /// Its upload limit, in bytes per second.
     pub(in crate::torrent) fn upload_limit(&self, cx: &Context<'_>) -> Option<u64> {
         [cx.shared.upload_limit_bps, self.sharing().up_limit_bps].into_iter().flatten().min()
     }
 
-    /// A daemon is there: it hears the limits, and is asked what was written down.
+    /// A daemon is connected: sends the limits, and reads the stored totals.
     pub(in crate::torrent) fn link_sharing(&mut self, cx: &mut Context<'_>) {
         let is_unread = self.account.seeding.link(cx.now);
         if self.account.seeding.is_known() {
@@ -82,7 +81,7 @@ impl Torrent {
         self.ask(Op::LoadSharing, cx, |op| IoCommand::KvGet { op, key });
     }
 
-    /// The daemon answers with what an earlier engine wrote down.
+    /// Handles the stored totals of an earlier engine.
     pub(in crate::torrent) fn loaded_sharing(
         &mut self,
         result: Result<OpOutput, OpError>,
@@ -108,7 +107,7 @@ impl Torrent {
         }
     }
 
-    /// Once a tick: time is counted, and it rests when it has given enough.
+    /// Once a tick: counts time, and stops seeding when the goals are reached.
     pub(in crate::torrent) fn tend_sharing(&mut self, cx: &mut Context<'_>) {
         self.account.seeding.count(self.is_running() && self.is_done(), cx.now);
         if self.account.seeding.take_read_again(cx.now) {
@@ -129,12 +128,12 @@ impl Torrent {
         }
     }
 
-    /// Whether any peer is to get an upload slot.
+    /// Whether any peer gets an upload slot.
     pub(in crate::torrent) fn gives_slots(&self) -> bool {
         self.account.seeding.gives_slots()
     }
 
-    /// Something was uploaded; it may have been enough.
+    /// Bytes were uploaded; the goals may now be reached.
     pub(in crate::torrent) fn note_given(&mut self, now: Instant) {
         self.account.seeding.note_uploaded();
         if self.gives_slots() && self.is_done() && self.has_given_enough(now) {
@@ -147,12 +146,12 @@ impl Torrent {
         self.account.seeding.is_enough(uploaded, verified, self.is_running(), now)
     }
 
-    /// What it is waiting to do, or doing; `None` while it has nothing to do with the queue.
+    /// Its work in the queue; `None` if it needs no turn.
     pub(crate) fn queue_entry(&self) -> Option<Entry> {
         let is_busy_with_the_disk = self.ledger.checks_underway() > 0
             || self.ledger.pieces().unchecked().first_set().is_some();
         let at_work = self.life.status == Status::Running && !is_busy_with_the_disk;
-        // What waits for a person's word takes nobody's turn: it fetches next to nothing.
+        // A torrent that waits for the user's decision takes no place: it downloads almost nothing.
         if (!at_work && self.life.status != Status::Resting(Rest::Queued)) || self.is_undecided() {
             return None;
         }
@@ -165,12 +164,12 @@ impl Torrent {
         })
     }
 
-    /// Whether it is at work.
+    /// Whether it is active.
     pub(crate) fn is_at_work(&self) -> bool {
         self.is_running()
     }
 
-    /// It is its turn, or no longer.
+    /// Starts or ends its turn in the queue.
     pub(crate) fn take_turn(&mut self, turn: bool, cx: &mut Context<'_>) {
         match (turn, &self.life.status) {
             (true, Status::Resting(Rest::Queued)) => self.wake(cx),
@@ -179,7 +178,7 @@ impl Torrent {
         }
     }
 
-    /// A person wants it to go on although it rests. True when it does.
+    /// The user wants it to continue although its goals are reached. Returns whether it does.
     pub(in crate::torrent) fn insist(&mut self, cx: &mut Context<'_>) -> bool {
         if self.life.status != Status::Resting(Rest::Sated) {
             return false;
@@ -189,7 +188,7 @@ impl Torrent {
         true
     }
 
-    /// Goes on after a rest.
+    /// Continues after inactivity.
     pub(in crate::torrent) fn wake(&mut self, cx: &mut Context<'_>) {
         if matches!(self.life.status, Status::Resting(_)) {
             self.life.status = Status::Running;

@@ -1,4 +1,4 @@
-//! Which files are wanted, and what follows for pieces, peers and viewers.
+//! Applies the selection of files to pieces, peers and viewers.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 
 impl Torrent {
-    /// Wants files more or less than before.
+    /// Changes the priorities of files.
     pub(crate) fn set_priorities(
         &mut self,
         changes: &[(FileIndex, Priority)],
@@ -30,12 +30,13 @@ impl Torrent {
         self.after_selection(cx);
     }
 
-    /// Whether it waits for a person's word: until then only what viewers need at first is fetched.
+    /// Whether it waits for the user's decision; until then only what viewers need at first is
+    /// downloaded.
     pub(crate) fn is_undecided(&self) -> bool {
         self.selection.is_undecided()
     }
 
-    /// It waits for a person's word, or no longer.
+    /// Sets whether it waits for the user's decision.
     pub(crate) fn set_undecided(&mut self, undecided: bool, cx: &mut Context<'_>) {
         if !self.selection.set_undecided(undecided) {
             return;
@@ -43,7 +44,7 @@ impl Torrent {
         let all: Vec<FileIndex> = self.content.geometry.files().collect();
         self.apply_priorities(&all);
         if self.is_running() && !undecided {
-            // Those that are there already were made before; each is looked at as it is made.
+            // Existing ones were created before; each is inspected when it is created.
             self.create_empty(cx);
             if self.is_done() {
                 self.completed(cx);
@@ -52,8 +53,7 @@ impl Torrent {
         self.after_selection(cx);
     }
 
-    /// Only the film that a click on play opens is wanted, and its subtitles. Without a film
-    /// nothing changes.
+    /// Selects only the next film and its subtitles. Without a film nothing changes.
     pub(crate) fn want_film_only(&mut self, cx: &mut Context<'_>) {
         let Some(film) = self.film_ahead() else { return };
         let subtitles: BTreeSet<u32> =
@@ -68,7 +68,7 @@ impl Torrent {
         self.set_priorities(&changes, cx);
     }
 
-    /// As an earlier engine wrote it down, or as a link names it, before anything begins.
+    /// Restores priorities from a record or a magnet link, before anything starts.
     pub(in crate::torrent) fn restore_priorities(&mut self, priorities: &[(u32, Priority)]) {
         let known = priorities
             .iter()
@@ -79,7 +79,7 @@ impl Torrent {
         self.apply_priorities(&all);
     }
 
-    /// Only these files are wanted (BEP 53).
+    /// Selects only these files (BEP 53).
     pub(crate) fn select_only(
         &mut self,
         ranges: &[std::ops::RangeInclusive<u32>],
@@ -96,7 +96,7 @@ impl Torrent {
     }
 
     fn apply_priorities(&mut self, changed: &[FileIndex]) {
-        // Once a piece, however many of the files have bytes of it.
+        // Each piece once, however many of the files it belongs to.
         let pieces = changed
             .iter()
             .filter_map(|&file| self.content.geometry.pieces_of_file(file))
@@ -114,7 +114,7 @@ impl Torrent {
         self.ledger.set_wanted(|piece| fetch.is_wanted(piece));
     }
 
-    /// What is no longer wanted is no longer asked for; what is wanted now is.
+    /// Cancels requests for deselected files, and requests selected ones.
     fn after_selection(&mut self, cx: &mut Context<'_>) {
         self.watch.preparations().selection_changed();
         self.drop_what_nobody_wants(cx);
@@ -126,7 +126,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Bytes of the files that are wanted, and how many of these are verified.
+    /// Bytes of the selected files, and how many of them are verified.
     pub(in crate::torrent) fn wanted_bytes(&self) -> (u64, u64) {
         let wanted = self.content.geometry.files().filter(|&file| self.selection.is_wanted(file));
         wanted.fold((0, 0), |(length, verified), file| {
@@ -134,13 +134,12 @@ impl Torrent {
         })
     }
 
-    /// Whether all that is wanted is there. What no file of the selection is made of does not
-    /// count.
+    /// Whether all selected files are complete. Pieces without selected files do not count.
     pub(crate) fn is_done(&self) -> bool {
         self.ledger.pieces().is_done() && !self.selection.is_undecided()
     }
 
-    /// Whether peers have anything to give that somebody wants now.
+    /// Whether something is missing that the selection or a viewer needs now.
     pub(in crate::torrent) fn lacks_something(&self) -> bool {
         !self.ledger.pieces().is_done()
             || self
@@ -150,15 +149,16 @@ impl Torrent {
                 .any(|want| self.ledger.pieces().state(want.piece) != PieceState::Have)
     }
 
-    /// Whether peers that have everything are kept, and sought: something is wanted now, or
-    /// somebody watched a file of which something is missing a moment ago and will want it soon.
-    /// Who seeks is away for a moment, and a seed that left takes long to send again.
+    /// Whether seeds are kept and sought.
+    ///
+    /// That is so while something is missing, and for a moment after an incomplete file was
+    /// watched: a seeking player is away briefly, and a seed that left takes long to send again.
     pub(in crate::torrent) fn needs_peers(&self) -> bool {
         self.lacks_something()
             || (self.watch.lacks_something() && !self.ledger.pieces().is_complete())
     }
 
-    /// Takes note of viewers whose files are not complete.
+    /// Records viewers whose files are not complete.
     pub(in crate::torrent) fn note_viewers(&mut self, now: Instant) {
         let is_incomplete =
             |file: FileIndex| self.storage.verified(file) < self.content.geometry.file_len(file);

@@ -1,11 +1,11 @@
-//! Settings for all torrents, when a person changes them.
+//! Applies changed settings for all torrents to one torrent.
 
 use crate::context::Context;
 use crate::torrent::Torrent;
 use crate::torrent::account::seeding::Goals;
 
 impl Torrent {
-    /// The settings for all torrents have changed.
+    /// Applies changed settings.
     pub(crate) fn settings_changed(
         &mut self,
         max_connections: usize,
@@ -18,7 +18,7 @@ impl Torrent {
         self.change_goals(goals, cx);
         self.allow_trackers(cx);
         self.allow_web_seeds(cx.shared.sources.web_seeds, cx);
-        // Peers that connected before hear that they may name others to us.
+        // Connected peers learn that they may send peer exchange messages now.
         if self.swarm.exchanges_peers(&cx.local()) {
             self.repeat_extensions(cx);
         }

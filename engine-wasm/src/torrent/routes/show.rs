@@ -1,4 +1,4 @@
-//! A torrent as pages see it.
+//! A torrent as pages show it.
 
 use crate::geometry::{FileIndex, PieceIndex};
 use crate::pick::piece_map::PieceState;
@@ -14,7 +14,7 @@ use crate::view::{
 use shared_proto::FileId;
 
 impl Torrent {
-    /// All of it.
+    /// The complete view.
     pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
         TorrentView {
             trackers: self.tracker_views(now),
@@ -23,8 +23,8 @@ impl Torrent {
         }
     }
 
-    /// All of it for a row of a list: without files, and without trackers, whose countdowns would
-    /// change it every second.
+    /// The view for a row of a list: without files, and without trackers, whose countdowns change
+    /// every second.
     pub(crate) fn row(&self, now: Instant) -> TorrentView {
         let (wanted, wanted_verified) = self.wanted_bytes();
         let says = self.says();
@@ -74,7 +74,7 @@ impl Torrent {
         self.swarm.tracker_views(now)
     }
 
-    /// One of its files. `None` when there is no such file, or it is padding.
+    /// One of its files. `None` if there is no such file, or if it is padding.
     pub(crate) fn file_view(
         &self,
         index: u32,
@@ -99,13 +99,15 @@ impl Torrent {
         })
     }
 
-    /// All of its files, padding left out, in the order of people.
+    /// All of its files in natural order, without padding files.
     pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
         self.watch.films().order().filter_map(|index| self.file_view(index, url)).collect()
     }
 
-    /// The file to show in a file manager; for the torrent as a whole one of which something is
-    /// there, or else the first. `None` when there is no such file, or it is padding.
+    /// The file to show in a file manager.
+    ///
+    /// Without an index it is the first file with existing data, or else the first file. `None` if
+    /// there is no such file, or if it is padding.
     pub(crate) fn file_to_show(&self, index: Option<u32>) -> Option<FileId> {
         let real = |index: &u32| {
             self.content.meta.files.get(*index as usize).is_some_and(|file| !file.padding)
@@ -119,7 +121,7 @@ impl Torrent {
         Some(self.storage.id(FileIndex(index?)).clone())
     }
 
-    /// Its viewers' requests.
+    /// The requests of its viewers.
     pub(crate) fn streams(&self, now: Instant) -> impl Iterator<Item = StreamView> + '_ {
         self.watch.desk().requests().map(move |(id, request)| StreamView {
             info_hash: self.content.meta.info_hash.to_string(),
@@ -131,8 +133,8 @@ impl Torrent {
         })
     }
 
-    /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is
-    /// empty.
+    /// The pieces of one file in at most `cells` cells. `None` if there is no such file, or if it
+    /// is empty.
     pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
         if file.get() >= self.content.geometry.file_count() {
             return None;
@@ -171,12 +173,12 @@ impl Torrent {
         }
     }
 
-    /// Whether a person or trouble stopped it.
+    /// Whether it is paused, or stopped by an error.
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(self.life.status, Status::Paused | Status::Failed(..))
     }
 
-    /// Bytes of the files that are wanted and that are not verified.
+    /// Bytes of the selected files that are not verified.
     pub(crate) fn missing_bytes(&self) -> u64 {
         let (wanted, verified) = self.wanted_bytes();
         wanted.saturating_sub(verified)

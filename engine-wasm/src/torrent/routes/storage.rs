@@ -1,4 +1,4 @@
-//! What the storage wants done, and what the daemon answers it.
+//! Carries out the effects of the storage, and passes the daemon's answers to it.
 //!
 //! Each [`Effect`] is carried out here, in the order in which the storage returned them.
 
@@ -15,13 +15,13 @@ use crate::torrent::storage::{Copied, Effect, Given, Opening, Order, Proofs, Sto
 use crate::torrent::{Status, Torrent};
 use crate::view::Sentence;
 
-/// Which pieces were verified, by this engine or an earlier one.
+/// The verified pieces, according to this engine and to the earlier record.
 pub(in crate::torrent) fn proofs<'a>(ledger: &'a Ledger, record: &'a Keeper) -> Proofs<'a> {
     Proofs::new(ledger.pieces().have(), record.recorded().map(|record| &record.verified))
 }
 
 impl Torrent {
-    /// Passes an order on to the daemon.
+    /// Sends an order of the storage to the daemon.
     pub(in crate::torrent) fn order(&mut self, order: Order, cx: &mut Context<'_>) {
         match order {
             Order::Close(file) => cx.order(IoCommand::FileClose { file }),
@@ -38,7 +38,7 @@ impl Torrent {
         orders.into_iter().for_each(|order| self.order(order, cx));
     }
 
-    /// Has the storage do something for which files may have to be opened.
+    /// Runs a function of the storage that may have to open files.
     pub(in crate::torrent) fn with_files<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -53,7 +53,7 @@ impl Torrent {
         act(&mut self.storage, given)
     }
 
-    /// The same for what comes of opening files: the daemon is told, and what was got returned.
+    /// Sends the commands of an opening, and returns its value.
     pub(in crate::torrent) fn open<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl Torrent {
         opening.got
     }
 
-    /// Does what the storage wants done.
+    /// Carries out effects of the storage.
     pub(in crate::torrent) fn apply_all(&mut self, effects: Vec<Effect>, cx: &mut Context<'_>) {
         effects.into_iter().for_each(|effect| self.apply(effect, cx));
     }
@@ -119,7 +119,7 @@ impl Torrent {
         }
     }
 
-    /// The daemon answers the storage.
+    /// Passes an answer of the daemon to the storage.
     pub(in crate::torrent) fn storage_done(
         &mut self,
         task: Task,
@@ -167,13 +167,12 @@ impl Torrent {
         self.apply_all(effects, cx);
     }
 
-    /// A piece is right where it was found: its bytes are copied. False when the files can't be
-    /// open now.
+    /// Copies a valid piece from an existing file. False if the files can't be opened now.
     pub(in crate::torrent) fn copy(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
         self.open(cx, |storage, given| storage.copy(piece, given)).is_some()
     }
 
-    /// Bytes of a piece were copied: when all are, the piece is hashed in our file.
+    /// Bytes of a piece were copied: once all are, the piece is hashed in our file.
     fn copied(
         &mut self,
         piece: PieceIndex,
@@ -189,13 +188,13 @@ impl Torrent {
         }
     }
 
-    /// Nothing is left to be hashed: all that could be copied was.
+    /// Nothing is left to hash, so everything that could be copied was: closes the donors.
     pub(in crate::torrent) fn close_donors(&mut self, cx: &mut Context<'_>) {
         let orders = self.storage.close_donors(&self.content, &mut cx.shared.handles);
         self.order_all(orders, cx);
     }
 
-    /// The person says that the torrent goes on in the files that were there before.
+    /// Continues in files that existed before the torrent, as the user wants.
     ///
     /// # Errors
     /// It can't be done now.
@@ -211,15 +210,17 @@ impl Torrent {
         Ok(())
     }
 
-    /// A piece on the disk is not right.
+    /// A piece on the disk is wrong.
     pub(in crate::torrent) fn found_wrong(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let effects =
             self.storage.found_wrong(&self.content, piece, proofs(&self.ledger, &self.record));
         self.apply_all(effects, cx);
     }
 
-    /// A piece that was fetched is not right. True if part of it is in files that were there
-    /// before: then no peer is to blame, and the piece is missing again.
+    /// A downloaded piece is wrong.
+    ///
+    /// True if part of it lies in files that existed before: then no peer is to blame, and the
+    /// piece is missing again.
     pub(in crate::torrent) fn found_was_wrong(
         &mut self,
         piece: PieceIndex,
@@ -235,7 +236,7 @@ impl Torrent {
         true
     }
 
-    /// Nothing that was known of a file's bytes holds any more. No key may be armed on it.
+    /// Nothing known about a file's bytes holds any more. No key may be armed on it.
     fn lose_all(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         for piece in self.pieces_of_file(file) {
             match self.ledger.pieces().state(piece) {
@@ -257,9 +258,9 @@ impl Torrent {
         }
     }
 
-    /// Another program changed a file: what was verified of it is hashed again.
+    /// Another program changed a file: its verified pieces are hashed again.
     fn doubt(&mut self, file: FileIndex, readable: u64, cx: &mut Context<'_>) {
-        // Nor does a check that is called off bring the pieces back.
+        // Nor does a cancelled check restore the pieces.
         if let Some(pieces) = self.content.geometry.pieces_of_file(file) {
             self.ledger.forget_doubted(&pieces);
         }
@@ -277,8 +278,7 @@ impl Torrent {
         self.content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece).collect()
     }
 
-    /// Another program changed a file, as the daemon saw when it was to send it, or while it was
-    /// sending it.
+    /// The daemon found that another program changed a file, before or during a reply.
     pub(crate) fn file_changed(
         &mut self,
         file: FileIndex,
@@ -292,7 +292,7 @@ impl Torrent {
         self.apply_all(effects, cx);
     }
 
-    /// A viewer begins to read a file: has it looked at, in case it was changed meanwhile.
+    /// Inspects a file when a viewer starts to read it, because it may have changed.
     pub(in crate::torrent) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         if self.life.linked {
             let order = self.storage.glance(&self.content, file, cx.now);
@@ -300,7 +300,7 @@ impl Torrent {
         }
     }
 
-    /// Bytes of a piece could be read neither for a check nor for a peer: has its files looked at.
+    /// Inspects the files of a piece whose bytes could not be read.
     pub(in crate::torrent) fn distrust(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         for file in self.content.geometry.files_of(piece).collect::<Vec<_>>() {
             let order = self.storage.distrust(&self.content, file, cx.now);
@@ -308,7 +308,7 @@ impl Torrent {
         }
     }
 
-    /// Stamps what is ready for it.
+    /// Takes the stamps that are due.
     pub(in crate::torrent) fn stamp_next(&mut self, cx: &mut Context<'_>) {
         if self.life.linked {
             let is_stopped = self.is_stopped();
@@ -318,7 +318,7 @@ impl Torrent {
         }
     }
 
-    /// Makes the files that have no bytes and are wanted, unless nobody said yet what is wanted.
+    /// Creates the selected empty files, unless the user has yet to decide.
     pub(in crate::torrent) fn create_empty(&mut self, cx: &mut Context<'_>) {
         if !self.is_undecided() {
             let orders = self.with_files(cx, Storage::create_empties);
@@ -326,7 +326,7 @@ impl Torrent {
         }
     }
 
-    /// Whether all files without bytes that are wanted are there.
+    /// Whether all selected empty files exist.
     pub(in crate::torrent) fn makes_no_files(&self) -> bool {
         self.storage.has_all_empties(|file| self.selection.is_wanted(file))
     }

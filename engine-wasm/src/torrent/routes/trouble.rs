@@ -1,4 +1,4 @@
-//! A torrent and trouble with its disk: stopping, and going on by itself when it may be over.
+//! Errors of the disk: stops a torrent, and retries automatically.
 
 use shared_proto::io::OpError;
 
@@ -11,19 +11,19 @@ use crate::torrent::{Status, Torrent};
 use crate::view::{Sentence, Trouble as Kind};
 
 impl Torrent {
-    /// Stops it for this reason, which `says` tells the user.
+    /// Stops it with this error, which `says` explains to the user.
     pub(in crate::torrent) fn fail(&mut self, kind: Kind, says: Sentence, cx: &mut Context<'_>) {
-        // The words may hold names, which a log must not.
+        // The sentence may contain names, which must not appear in a log.
         tracing::warn!(torrent = %self.content.meta.info_hash, ?kind, "torrent stopped");
         self.storage.call_try_off();
         self.stop(Status::Failed(kind, says), cx);
     }
 
-    /// Stops it because of what the disk said.
+    /// Stops it because of an error of the disk.
     pub(in crate::torrent) fn fail_for(&mut self, error: &OpError, cx: &mut Context<'_>) {
         let (kind, says, may_pass) = trouble_of(error);
         match self.life.status {
-            // It was stopped already; what was under way then says nothing new.
+            // It was stopped before; the pending command adds nothing.
             Status::Paused => return,
             // One full disk fails many writes at once.
             Status::Failed(..) if self.storage.tried_again_at().is_some() => return,
@@ -34,8 +34,9 @@ impl Torrent {
         }
     }
 
-    /// Files with verified bytes are not there: stops until they are back, and forgets nothing. A
-    /// recheck gives them up.
+    /// Verified files are missing: stops until they are back, and forgets nothing.
+    ///
+    /// A check discards them.
     pub(in crate::torrent) fn miss(&mut self, files: &[FileIndex], cx: &mut Context<'_>) {
         let record = self.as_recorded();
         self.record.remember(record);
@@ -52,20 +53,19 @@ impl Torrent {
         self.storage.wait_for_disk(cx.now);
     }
 
-    /// Somebody asks for what is not there: if it stopped for what may pass, it is tried again
-    /// soon.
+    /// A viewer needs missing bytes: an error that may pass is retried soon.
     pub(in crate::torrent) fn await_end_of_trouble(&mut self, now: Instant) {
         self.storage.await_disk(now);
     }
 
-    /// When it is tried again by itself.
+    /// When it is retried automatically.
     pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
         let may = self.life.linked && !self.is_leaving() && self.life.aside.is_none();
         let is_stopped = matches!(self.life.status, Status::Failed(..));
         self.storage.tried_again_at().filter(|_| may && is_stopped)
     }
 
-    /// Tries again.
+    /// Retries after an error.
     pub(in crate::torrent) fn try_again(&mut self, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.content.meta.info_hash, "tries again");
         self.storage.call_try_off();

@@ -1,4 +1,4 @@
-//! Uploads of a torrent: introductions, slots, and blocks on their way from the disk to a peer.
+//! The uploads of a torrent: introductions, slots, and blocks on their way from the disk to peers.
 
 use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
@@ -16,7 +16,7 @@ use crate::torrent::storage::Use;
 use crate::torrent::swarm::{Slots, Told};
 
 impl Torrent {
-    /// A handshake is done: the peer hears what we have, unless it is connected already.
+    /// A handshake is done: sends our pieces, unless the peer is connected twice.
     pub(in crate::torrent) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if let Some(twin) = self.swarm.twin_to_drop(conn, cx.peer_id) {
             self.drop_peer(twin, "it is here twice", cx);
@@ -25,7 +25,7 @@ impl Torrent {
         self.swarm.greet(conn, told, &cx.local(), cx.now);
     }
 
-    /// A peer requests a block.
+    /// Handles a peer's request for a block.
     pub(in crate::torrent) fn requested(
         &mut self,
         conn: ConnId,
@@ -45,11 +45,11 @@ impl Torrent {
             && self.ledger.pieces().state(PieceIndex(request.piece)) == PieceState::Have
     }
 
-    /// Sends a peer what it requested, while there is room on its line.
+    /// Sends requested blocks to a peer, while there is room on its line.
     fn send_blocks(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         while let Some(request) = self.swarm.next_block(conn, cx.now) {
             let Request { piece, begin, length } = request;
-            // It may have been lost since it was requested.
+            // The piece may have been lost since the request.
             let spans = self
                 .can_give(request)
                 .then(|| self.spans(PieceIndex(piece), begin, length, Use::Read, cx))
@@ -68,7 +68,7 @@ impl Torrent {
         spans: Vec<Span>,
         cx: &mut Context<'_>,
     ) {
-        // What was said before goes first.
+        // Pending messages go first.
         if let Some(data) = self.swarm.take_out_of(conn) {
             cx.order(IoCommand::TcpSend { conn, data });
         }
@@ -82,12 +82,12 @@ impl Torrent {
             spans,
         });
         if padding > 0 {
-            // Padding lies at the end of a piece and nowhere on the disk (BEP 47).
+            // Padding is at the end of a piece and not on the disk (BEP 47).
             cx.order(IoCommand::TcpSend { conn, data: Bytes::from(vec![0; padding as usize]) });
         }
     }
 
-    /// A block is on its way, or could not be sent.
+    /// A block was passed on, or could not be sent.
     pub(in crate::torrent) fn block_sent(
         &mut self,
         conn: ConnId,
@@ -102,7 +102,7 @@ impl Torrent {
         self.send_blocks(conn, cx);
     }
 
-    /// Nothing more is heard of the blocks that a peer was being sent.
+    /// Forgets the blocks that were being sent to a peer.
     pub(in crate::torrent) fn forget_uploads(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let is_its = |op: &Op| matches!(op, Op::Give(to, _) if *to == conn);
         let gone: Vec<OpId> =
@@ -113,7 +113,7 @@ impl Torrent {
         }
     }
 
-    /// Gives the slots away.
+    /// Assigns the upload slots.
     pub(in crate::torrent) fn choose(&mut self, cx: &mut Context<'_>) {
         if self.is_running() {
             let count = self.gives_slots().then(|| choker::slots(self.upload_limit(cx)));
@@ -122,7 +122,7 @@ impl Torrent {
         }
     }
 
-    /// Once a second: gives slots away and sends descriptions. Idle peers go while we want nothing.
+    /// Once a second: assigns slots and sends metadata. Closes idle peers while we need nothing.
     pub(in crate::torrent) fn maintain_uploads(&mut self, cx: &mut Context<'_>) {
         if !self.swarm.uploads_are_due(cx.now) {
             return;
@@ -138,14 +138,15 @@ impl Torrent {
         }
     }
 
-    /// Tells every peer again which extensions we speak.
+    /// Sends our extension handshake to every peer again.
     pub(in crate::torrent) fn repeat_extensions(&mut self, cx: &mut Context<'_>) {
         let told = told(self.ledger.pieces(), &self.content.meta.info);
         self.swarm.repeat_extensions(told, &cx.local(), cx.now);
     }
 
-    /// Tells every peer when we want nothing more, and when a viewer wants something after all:
-    /// peers that want nothing either would leave us (BEP 21).
+    /// Tells every peer whether we only upload, which a viewer may change.
+    ///
+    /// Seeds disconnect peers that only upload (BEP 21).
     pub(in crate::torrent) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
         self.note_viewers(cx.now);
         let upload_only = self.is_done() && !self.needs_peers();
@@ -164,7 +165,7 @@ fn told<'a>(pieces: &'a PieceMap, info: &[u8]) -> Told<'a> {
     Told { have: pieces.have(), metadata: Some(info.len()) }
 }
 
-/// Everything of a `piece` message but its payload (BEP 3).
+/// A `piece` message without its payload (BEP 3).
 fn block_head(Request { piece, begin, length }: Request) -> Bytes {
     let mut head = Vec::with_capacity(13);
     head.extend_from_slice(&(9 + length).to_be_bytes());

@@ -1,4 +1,4 @@
-//! Verifying pieces and blocks: the ledger says what a digest means, this hands it to the others.
+//! Verifies pieces and blocks: the ledger interprets digests, and this file passes the results on.
 
 use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{FileRef, IoCommand, Span};
@@ -13,7 +13,7 @@ use crate::torrent::storage::Use;
 use crate::torrent::{Status, Torrent};
 
 impl Torrent {
-    /// Checks pieces that are on the disk, those that viewers wait for first.
+    /// Checks pieces on the disk, first those that viewers wait for.
     pub(in crate::torrent) fn check_next(&mut self, cx: &mut Context<'_>) {
         if !self.life.linked || self.storage.is_looking() {
             return;
@@ -38,11 +38,11 @@ impl Torrent {
         }
     }
 
-    /// Checks a piece. False when its files can't all be open now.
+    /// Checks a piece. False if its files can't all be opened now.
     fn check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
         let is_donated = self.storage.is_donated(&self.content, piece);
         if is_donated && matches!(self.life.status, Status::Paused | Status::Failed(..)) {
-            // A torrent that is stopped writes nothing, and copies nothing either.
+            // A stopped torrent writes nothing, and therefore copies nothing.
             return false;
         }
         let Some(spans) = self.spans_to_verify(piece, Use::Find, cx) else { return false };
@@ -51,8 +51,9 @@ impl Torrent {
         true
     }
 
-    /// What the daemon is to digest of a piece: all of it, and for v1 the zeros that pad it. `None`
-    /// when its files can't all be open now.
+    /// What to digest for a piece: all of it, and in v1 the zeros that pad it.
+    ///
+    /// `None` if its files can't all be opened now.
     fn spans_to_verify(
         &mut self,
         piece: PieceIndex,
@@ -68,8 +69,8 @@ impl Torrent {
         Some(spans)
     }
 
-    /// Verifies a piece of which every block is stored, or was copied. If its files can't all be
-    /// open now, later.
+    /// Verifies a piece whose blocks are all stored or copied; later, if its files can't be opened
+    /// now.
     pub(in crate::torrent) fn verify(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let Some(spans) = self.spans_to_verify(piece, Use::Read, cx) else {
             return self.ledger.delay_verifying(piece);
@@ -78,14 +79,14 @@ impl Torrent {
         self.digest_piece(id, piece, (self.ledger.kind_for(piece), spans), cx);
     }
 
-    /// Tries again what could not be verified for want of open files.
+    /// Retries verifications that waited for open files.
     pub(in crate::torrent) fn verify_delayed(&mut self, cx: &mut Context<'_>) {
         for piece in self.ledger.take_delayed() {
             self.verify(piece, cx);
         }
     }
 
-    /// Has the daemon digest the blocks of a piece. False when its files can't all be open now.
+    /// Digests the blocks of a piece. False if its files can't all be opened now.
     fn digest_blocks(&mut self, purpose: Purpose, cx: &mut Context<'_>) -> bool {
         let piece = purpose.piece();
         let length = self.content.geometry.piece_len(piece);
@@ -95,7 +96,7 @@ impl Torrent {
         true
     }
 
-    /// Has the daemon digest a piece, its files open until the answer comes.
+    /// Digests a piece, whose files stay open until the answer.
     fn digest_piece(
         &mut self,
         id: DigestId,
@@ -107,7 +108,7 @@ impl Torrent {
         self.ask(Op::Digest(id, Some(piece)), cx, |op| IoCommand::Digest { op, kind, spans });
     }
 
-    /// Verifies a stored block by itself. False when that can't be done.
+    /// Verifies a stored block by its own hash. False if that is impossible.
     pub(in crate::torrent) fn verify_block(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
         if !self.ledger.knows_block(block) {
             return false;
@@ -122,7 +123,7 @@ impl Torrent {
         true
     }
 
-    /// The daemon answers a digest, for which the files of `pinned` were kept open.
+    /// Handles the answer to a digest; the files of `pinned` were kept open for it.
     pub(in crate::torrent) fn digested(
         &mut self,
         (id, pinned): (DigestId, Option<PieceIndex>),
@@ -154,7 +155,7 @@ impl Torrent {
                 self.end_verifying(piece, true, cx);
             }
             Outcome::UnreadableOnDisk(piece) => {
-                // What can't be read is not there.
+                // Bytes that can't be read do not exist.
                 self.reset(piece);
                 self.revoke(piece, cx);
                 self.distrust(piece, cx);
@@ -188,7 +189,7 @@ impl Torrent {
         }
     }
 
-    /// A piece was verified, or was not.
+    /// The verification of a piece has ended.
     fn end_verifying(&mut self, piece: PieceIndex, was_on_disk: bool, cx: &mut Context<'_>) {
         self.turn_away_hopeless(cx);
         if was_on_disk {
@@ -196,14 +197,14 @@ impl Torrent {
         }
     }
 
-    /// A check ends without having come to anything: it is to be done again.
+    /// A check ended without a result and has to be repeated.
     pub(in crate::torrent) fn end_check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.reset(piece);
         self.suspect(piece, false);
         self.checked(piece, cx);
     }
 
-    /// The check of a piece is over.
+    /// The check of a piece is done.
     fn checked(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         if self.ledger.end_check(piece) {
             self.close_donors(cx);
@@ -212,7 +213,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// A piece is right.
+    /// A piece is valid.
     fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         if !self.ledger.pieces().senders(piece).is_empty() {
             self.storage.has_written();
@@ -233,8 +234,7 @@ impl Torrent {
         }
     }
 
-    /// The disk holds a piece: a digest says so, or a stamp that says that nothing was changed
-    /// since one did.
+    /// The disk holds a piece, according to a digest, or to a stamp that excludes later changes.
     pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.ledger.believe(piece);
         self.fetch.take(piece);
@@ -242,7 +242,7 @@ impl Torrent {
         self.grant(piece, cx);
     }
 
-    /// A received piece is wrong.
+    /// A downloaded piece is wrong.
     fn failed(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         if self.found_was_wrong(piece, cx) {
             return;
@@ -265,7 +265,7 @@ impl Torrent {
         }
     }
 
-    /// A block is wrong: the peer that alone sent it is banned.
+    /// A block is wrong: the only peer that sent it is banned.
     fn refuted(&mut self, block: Block, guilty: Option<Sender>, cx: &mut Context<'_>) {
         let (_, length) = self.content.geometry.block_range(block);
         self.account.discard(u64::from(length));
@@ -290,7 +290,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// A missing piece can be picked, if its hash is known.
+    /// Returns a missing piece to the picker, if its hash is known.
     pub(in crate::torrent) fn put_back(&mut self, piece: PieceIndex) {
         if !self.ledger.pieces().is_sealed(piece) {
             self.fetch.put_back(piece);

@@ -1,4 +1,4 @@
-//! Requests of viewers: grants, refusals, and reasons for those that wait.
+//! The requests of viewers: grants, rejections, and reasons for waiting.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::torrent::Torrent;
 use crate::torrent::watch::desk::{Answer, Grant};
 use crate::view::{WaitReason, WaitView};
 
-/// A waiting request is told again that it will come, this often.
+/// How often the daemon is told that a waiting request is still alive.
 const REMIND: Duration = Duration::from_secs(5);
-/// With nobody connected who has the bytes for so long, they will not come.
+/// Time without a connected source after which a request is rejected.
 const HOPELESS: Duration = Duration::from_secs(300);
-/// HTTP status for bytes that are not there, where nobody waits for them: a conflict with what is
-/// there now (RFC 9110 §15.5.10).
+/// HTTP status for missing bytes when the caller does not wait: a conflict with the current state
+/// (RFC 9110 §15.5.10).
 const NOT_THERE: u16 = 409;
-/// When to ask again for what will not come now, seconds.
+/// When a rejected viewer should retry, in seconds.
 const RETRY_AFTER_S: u64 = 30;
 
 impl Torrent {
-    /// `range_request`
+    /// Handles `range_request`.
     pub(crate) fn range_request(
         &mut self,
         id: RequestId,
@@ -51,7 +51,7 @@ impl Torrent {
         self.turn_away_hopeless(cx);
         let Some(request) = self.watch.desk().request(id) else { return };
         if !request.is_granted() {
-            // Whoever watches is not kept waiting for others.
+            // A viewer does not wait for other torrents in the queue.
             self.wake(cx);
         }
         if answer == Answer::Wait {
@@ -70,7 +70,8 @@ impl Torrent {
         cx.changed();
     }
 
-    /// `range_request` for what is there now: whoever asks is no viewer, and nothing is fetched.
+    /// Handles a `range_request` for what is available now: the caller is no viewer, and nothing is
+    /// downloaded.
     pub(crate) fn range_now(
         &mut self,
         id: RequestId,
@@ -93,26 +94,26 @@ impl Torrent {
         self.glance(file, cx);
     }
 
-    /// Whether all of these bytes are proven.
+    /// Whether all of these bytes are verified.
     #[cfg(test)]
     pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
         self.ledger.verified(&self.content.geometry).verified_until(file, first, last) > last
     }
 
-    /// Whether it is known what a file looks like.
+    /// Whether the state of a file is known.
     #[cfg(test)]
     pub(crate) fn is_known(&self, file: usize) -> bool {
         self.storage.is_known(FileIndex(u32::try_from(file).expect("a test has few files")))
     }
 
-    /// `range_progress`
+    /// Handles `range_progress`.
     pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
         self.watch.desk_mut().progress(id, position, cx.now);
         self.hint_ahead(id, cx);
         self.fetch.invalidate();
     }
 
-    /// The daemon reads ahead from the disk what a viewer will ask for soon.
+    /// Lets the daemon read ahead what a viewer will request soon.
     fn hint_ahead(&mut self, id: RequestId, cx: &mut Context<'_>) {
         let ledger = self.ledger.verified(&self.content.geometry);
         if let Some((file, bytes)) = self.watch.desk_mut().hint(id, ledger) {
@@ -120,7 +121,7 @@ impl Torrent {
         }
     }
 
-    /// The daemon reads these verified bytes ahead from the disk.
+    /// Lets the daemon read these verified bytes ahead from the disk.
     pub(in crate::torrent) fn hint(
         &self,
         file: FileIndex,
@@ -131,19 +132,19 @@ impl Torrent {
         cx.say(EngineMessage::RangeHint { file_id, start, end });
     }
 
-    /// `range_cancel`
+    /// Handles `range_cancel`.
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
         if self.watch.desk_mut().cancel(id, cx.now) {
             self.refresh_wants(cx.now);
-            // And nothing else: what is still wanted would be asked of others in this turn and come
-            // twice, since a peer sends what it has begun to send.
+            // Only this: other cancelled blocks would be requested again from others in this step
+            // and arrive twice, because a peer sends what it has begun to send.
             self.drop_what_nobody_wants(cx);
         }
         self.fetch.invalidate();
         cx.changed();
     }
 
-    /// A piece is verified: those who waited for it go on.
+    /// A piece is verified: grants its bytes to waiting requests.
     pub(in crate::torrent) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let ledger = self.ledger.verified(&self.content.geometry);
         for (request_id, grant) in self.watch.desk_mut().verified(piece, ledger, cx.now) {
@@ -151,7 +152,7 @@ impl Torrent {
         }
     }
 
-    /// Once a tick: viewers that did not come back are forgotten, those who wait are told why.
+    /// Once a tick: forgets viewers that did not come back, and tells waiting ones the reason.
     pub(in crate::torrent) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
         if self.watch.desk_mut().expire(cx.now) {
             self.fetch.invalidate();
@@ -185,15 +186,17 @@ impl Torrent {
         }
     }
 
-    /// The torrent stops: those who wait get an answer.
+    /// The torrent stops: rejects all waiting requests.
     pub(in crate::torrent) fn turn_away(&mut self, cx: &mut Context<'_>) {
         for id in self.watch.desk_mut().drain_waiting() {
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
     }
 
-    /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what
-    /// is on the disk get an answer.
+    /// Rejects the requests that only a download could serve, because a stopped torrent downloads
+    /// nothing.
+    ///
+    /// Requests that wait for the check of existing files stay.
     pub(in crate::torrent) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
         if !matches!(self.life.status, Status::Paused | Status::Failed(..)) {
             return;
@@ -216,7 +219,7 @@ impl Torrent {
         }
     }
 
-    /// What a request waits for, `None` while it is fed.
+    /// What a request waits for; `None` if it is not waiting.
     pub(in crate::torrent) fn waiting(&self, id: RequestId, now: Instant) -> Option<WaitView> {
         let request = self.watch.desk().request(id).filter(|request| !request.is_granted())?;
         let fed = request.position < request.next;
@@ -242,7 +245,7 @@ impl Torrent {
         self.swarm.peers().values().filter(move |peer| peer.is_ready() && peer.has(piece))
     }
 
-    /// Why a piece is not there, and when it may be.
+    /// Why a piece is missing, and when it may arrive.
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.life.status {
             Status::Paused | Status::Failed(..) | Status::Resting(_) => {

@@ -1,4 +1,4 @@
-//! Web seeds of a torrent: opens the files that a run fills, and credits what came.
+//! The web seeds of a torrent: opens the files of a run, and records the blocks that arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,17 +16,16 @@ use crate::torrent::ops::Op;
 use crate::torrent::swarm::Demand;
 use crate::torrent::swarm::web_seeds::{Came, Ended, Fetched, Plan, RunId};
 
-/// A fetch whose server is silent for this long is given up, milliseconds.
+/// Timeout for a silent server, in milliseconds.
 const TIMEOUT_MS: u32 = 60_000;
 
 impl Torrent {
-    /// The URLs among `urls` that this torrent would take as further web seeds: none if it is
-    /// private.
+    /// The URLs among `urls` that would be new web seeds of this torrent; none if it is private.
     pub(crate) fn new_web_seeds(&self, urls: &[String]) -> Vec<String> {
         if self.content.meta.private { Vec::new() } else { self.swarm.web_seeds().new_urls(urls) }
     }
 
-    /// Takes the web seeds that the torrent named when it was added again, unless it is private.
+    /// Adds the web seeds of a repeated addition, unless the torrent is private.
     pub(crate) fn follow_web_seeds(&mut self, urls: &[String], cx: &mut Context<'_>) {
         if !self.content.meta.private && self.swarm.web_seeds_mut().add(urls) {
             self.fetch.invalidate();
@@ -34,14 +33,14 @@ impl Torrent {
         }
     }
 
-    /// The settings allow web seeds, or no longer do.
+    /// The settings allow or forbid web seeds.
     pub(in crate::torrent) fn allow_web_seeds(&mut self, allowed: bool, cx: &mut Context<'_>) {
         let ended = self.swarm.web_seeds_mut().allow(allowed);
         self.runs_ended(ended, cx);
         self.fetch.invalidate();
     }
 
-    /// Asks every web seed that has room for another run.
+    /// Starts runs at every web seed that has room.
     pub(in crate::torrent) fn ask_web_seeds(&mut self, cx: &mut Context<'_>) {
         if self.life.status != Status::Running || !self.lacks_something() {
             return;
@@ -51,7 +50,8 @@ impl Torrent {
         }
     }
 
-    /// False when there is nothing to ask for, or the files of the first block can't be open now.
+    /// Starts a run. False if there is nothing to request, or if the files of the first block can't
+    /// be opened now.
     fn begin_run(&mut self, seed: WebSeedId, cx: &mut Context<'_>) -> bool {
         let may_duplicate = self.may_duplicate();
         let (pieces, suspects) = self.ledger.for_requests();
@@ -99,7 +99,7 @@ impl Torrent {
         true
     }
 
-    /// A fetch of a run ended.
+    /// A run has ended.
     pub(in crate::torrent) fn fetched(
         &mut self,
         run: RunId,
@@ -126,7 +126,7 @@ impl Torrent {
         self.fetch.invalidate();
     }
 
-    /// Runs ended before all of them came: their blocks may be requested again.
+    /// Runs ended early: their missing blocks may be requested again.
     pub(in crate::torrent) fn runs_ended(&mut self, ended: Vec<Ended>, cx: &mut Context<'_>) {
         for Ended { source, blocks, fetches } in ended {
             for op in fetches {
@@ -138,7 +138,7 @@ impl Torrent {
         }
     }
 
-    /// Ends the runs that touch none of these pieces: a viewer jumped, and nobody waits for them.
+    /// Ends the runs outside these pieces, because a viewer jumped and nobody waits for them.
     pub(in crate::torrent) fn end_runs_outside(
         &mut self,
         awaited: &BTreeSet<PieceIndex>,
@@ -150,8 +150,8 @@ impl Torrent {
         self.runs_ended(ended, cx);
     }
 
-    /// Ends the runs of which nothing is wanted: neither by viewers, which want these pieces, nor by
-    /// the selection.
+    /// Ends the runs without needed pieces; `wanted` are those of viewers, and selected pieces
+    /// count too.
     pub(in crate::torrent) fn end_unwanted_runs(
         &mut self,
         wanted: &BTreeSet<PieceIndex>,
@@ -175,13 +175,13 @@ impl Torrent {
         self.runs_ended(ended, cx);
     }
 
-    /// Ends all runs: the torrent stops.
+    /// Ends all runs, because the torrent stops.
     pub(in crate::torrent) fn end_runs(&mut self, cx: &mut Context<'_>) {
         let ended = self.swarm.web_seeds_mut().end_runs(|_| true);
         self.runs_ended(ended, cx);
     }
 
-    /// Whether one more block may be asked for twice.
+    /// Whether one more block may be requested twice.
     pub(in crate::torrent) fn may_duplicate(&self) -> bool {
         self.fetch.may_duplicate(self.account.downloaded())
     }

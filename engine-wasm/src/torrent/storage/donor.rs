@@ -1,8 +1,7 @@
-//! Copying what is right in a file that was there before into a file of ours.
+//! Copies valid pieces of an existing file (a donor) into a file of ours.
 //!
-//! Owns the found files that pieces are read from, and the copies under way. A piece is hashed
-//! where it was found, its bytes are copied, and it is hashed again in our file: only that makes it
-//! verified. The found file is never written to.
+//! Owns the donors and the pending copies. A piece is hashed in the donor, its bytes are copied,
+//! and it is hashed again in our file; only that verifies it. A donor is never written.
 
 use std::collections::BTreeMap;
 
@@ -17,61 +16,61 @@ use crate::geometry::{FileIndex, PieceIndex};
 use crate::handles::{Access, Handles};
 use crate::torrent::content::Content;
 
-/// A file that was there before, under the name that ours wanted.
+/// An existing file under the name that ours should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Donor {
     pub(super) at: Location,
-    /// Bytes.
+    /// Length in bytes.
     pub(super) length: u64,
 }
 
-/// The copies that are under way.
+/// The pending copies.
 #[derive(Debug, Default)]
 pub(super) struct Copies(BTreeMap<PieceIndex, Copying>);
 
 #[derive(Debug)]
 struct Copying {
-    /// Stretches that are still being copied.
+    /// Number of spans that are still being copied.
     left: usize,
     has_failed: bool,
 }
 
 impl Copies {
-    /// Forgets everything: the daemon is gone.
+    /// Forgets all copies, because the link to the daemon is lost.
     pub(super) fn unlink(&mut self) {
         self.0.clear();
     }
 }
 
-/// What an answer to a copy came to.
+/// The effect of a copied span.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Copied {
-    /// Others are under way, or nobody waits for it.
+    /// Other spans are pending, or the copy was forgotten.
     Going,
-    /// The piece is to be hashed in our file.
+    /// The piece has to be hashed in our file.
     Done,
     /// The piece could not be copied: its check ends.
     Failed,
 }
 
 impl Storage {
-    /// Whether anything is copied, or is to be.
+    /// Whether anything is being copied, or will be.
     pub(super) fn is_copying(&self) -> bool {
         self.files.iter().any(|slot| slot.donor.is_some())
     }
 
-    /// What has the path of a file now, as something to copy from.
+    /// The file that now has the path of our file, as a donor.
     pub(super) fn donor_at(&self, content: &Content, file: FileIndex, stat: FileStat) -> Donor {
         Donor { at: self.location(content, file), length: stat.length }
     }
 
-    /// Whether any part of a piece is to be read from a found file.
+    /// Whether any part of a piece has to be read from a donor.
     pub(in crate::torrent) fn is_donated(&self, content: &Content, piece: PieceIndex) -> bool {
         let mut files = content.geometry.files_of(piece);
         files.any(|file| self.files[file.as_usize()].donor.is_some())
     }
 
-    /// A found file is open, or is not: then nothing is copied from it.
+    /// A donor was opened. If that failed, nothing is copied from it.
     pub(in crate::torrent) fn opened_found(
         &mut self,
         content: &Content,
@@ -86,7 +85,7 @@ impl Storage {
         Some(Order::Close(handle))
     }
 
-    /// Closes the found file that a file was copied from.
+    /// Closes the donor of a file.
     pub(in crate::torrent) fn close_donor(
         &self,
         content: &Content,
@@ -96,7 +95,7 @@ impl Storage {
         handles.close(found(content, file)).map(Order::Close)
     }
 
-    /// Nothing is left to be hashed, so all that can be copied was: lets go of all found files.
+    /// Closes all donors, because nothing is left to hash and so everything was copied.
     pub(in crate::torrent) fn close_donors(
         &mut self,
         content: &Content,
@@ -109,8 +108,7 @@ impl Storage {
         donated.filter_map(|file| handles.close(found(content, file))).map(Order::Close).collect()
     }
 
-    /// Copies a piece that is right where it was found. Nothing is got when the files can't be open
-    /// now.
+    /// Copies a piece that is valid in its donor. Returns nothing if the files can't be opened now.
     pub(in crate::torrent) fn copy(
         &mut self,
         piece: PieceIndex,
@@ -130,7 +128,7 @@ impl Storage {
                 is_all = false;
                 break;
             };
-            // What is opened next must not close it.
+            // Opening the next file must not close it.
             let key = own(content, span.file);
             given.handles.pin(key);
             held.push(key);
@@ -150,7 +148,7 @@ impl Storage {
         Opening { got: is_all.then_some(()), orders }
     }
 
-    /// Bytes of a piece were copied, or not.
+    /// Handles the end of a copied span.
     pub(in crate::torrent) fn copied(
         &mut self,
         piece: PieceIndex,
@@ -171,7 +169,7 @@ impl Storage {
         (outcome, trouble.map(Effect::DiskTrouble))
     }
 
-    /// Forgets the copies of a piece that are under way. False when there were none.
+    /// Forgets the pending copies of a piece. False if there were none.
     pub(in crate::torrent) fn forget_copies(&mut self, piece: PieceIndex) -> bool {
         self.copies.0.remove(&piece).is_some()
     }

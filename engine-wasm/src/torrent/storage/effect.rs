@@ -1,4 +1,4 @@
-//! What the storage wants done outside of itself.
+//! The effects that the storage returns for other parts to carry out.
 
 use shared_proto::io::OpError;
 
@@ -6,68 +6,68 @@ use super::order::Order;
 use crate::geometry::FileIndex;
 use crate::view::{Sentence, Trouble};
 
-/// What is to be done, in the order in which effects are returned.
+/// An effect, to be carried out in the order in which effects are returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Effect {
-    /// The daemon is to do this.
+    /// Send this order to the daemon.
     Order(Order),
-    /// The daemon is to know where this file lies.
+    /// Announce the place of this file to the daemon.
     Announce(FileIndex),
-    /// The daemon is to know where all files lie.
+    /// Announce the places of all files to the daemon.
     AnnounceAll,
-    /// Nothing more may be written to this file or read from it, and it is to be closed: what is
-    /// open may be another file than what has its path.
+    /// Stop reading and writing this file, and close it, because another file may have its path
+    /// now.
     LetGo(FileIndex),
-    /// This file is to be closed.
+    /// Close this file.
     Close(FileIndex),
-    /// The file that this one was copied from is to be closed.
+    /// Close the donor of this file.
     CloseDonor(FileIndex),
-    /// Every file is to be closed.
+    /// Close every file.
     CloseAll,
-    /// Nothing that was known of this file's bytes holds any more.
+    /// Forget everything known about this file's bytes.
     LoseAll(FileIndex),
-    /// Another program changed this file. The pieces within its first bytes are to be hashed again.
+    /// Another program changed this file: hash the pieces within its first bytes again.
     Doubt {
-        /// Which file.
+        /// The file.
         file: FileIndex,
-        /// Bytes that can be read from the beginning.
+        /// Bytes that can be read from the start.
         readable: u64,
     },
     /// The missing pieces within this file's first bytes may be on the disk.
     Suspect {
-        /// Which file.
+        /// The file.
         file: FileIndex,
-        /// Bytes that can be read from the beginning.
+        /// Bytes that can be read from the start.
         readable: u64,
     },
-    /// Files with verified bytes are not there: the torrent stops and forgets nothing.
+    /// Files with verified bytes are missing: the torrent stops and forgets nothing.
     Missing(Vec<FileIndex>),
-    /// All files are to be looked at, and hashed again if this is `true`.
+    /// Inspect all files; hash them again if this is `true`.
     Look(bool),
-    /// No look at all files is under way any more, and none is needed.
+    /// End the inspection of all files; none is needed any more.
     LookCalledOff,
-    /// What lies on the disk is to be hashed further.
+    /// Continue to hash what is on the disk.
     Check,
-    /// Files without bytes are to be made.
+    /// Create empty files.
     Create,
-    /// A file without bytes was made: all may be there now.
+    /// An empty file was created; all may exist now.
     Made,
-    /// The torrent stops, and this tells the user why.
+    /// Stop the torrent with this error, which the sentence explains to the user.
     Fail(Trouble, Sentence),
-    /// The disk could not do what was needed.
+    /// The disk failed with this error.
     DiskTrouble(OpError),
-    /// The record is to be written soon.
+    /// Write the record soon.
     Touch,
-    /// The record is to be written at once.
+    /// Write the record at once.
     Hurry,
-    /// The record is to be written, and the answer is for the move that begins.
+    /// Write the record; the answer belongs to the move that begins.
     SaveMove,
-    /// All files arrived where they were to go, or are back.
+    /// A move has ended: all files are at one place.
     Arrived,
     /// A move did not begin.
     MoveCalledOff,
-    /// What is wanted is to be worked out anew.
+    /// Recompute what is needed.
     WantsAreStale,
-    /// Pages are to be told.
+    /// Report a change to pages.
     Changed,
 }

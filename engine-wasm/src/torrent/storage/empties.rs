@@ -1,4 +1,4 @@
-//! The files without bytes: no piece makes them, so they are made for their own sake.
+//! Creates the empty files of a torrent, which contain no piece that would create them.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ use crate::geometry::FileIndex;
 use crate::limits;
 use crate::torrent::content::Content;
 
-/// Which files without bytes are to be made.
+/// The empty files to create.
 #[derive(Debug, Default)]
 pub(super) struct Empties {
     waiting: VecDeque<FileIndex>,
@@ -22,22 +22,22 @@ pub(super) struct Empties {
 }
 
 impl Empties {
-    /// One more is to be made, if it is wanted then.
+    /// Adds a file to create, if it is still selected by then.
     pub(super) fn add(&mut self, file: FileIndex) {
         self.waiting.push_back(file);
     }
 
-    /// None waits.
+    /// Removes all waiting files.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }
 
-    /// How many are being made.
+    /// Number of files being created.
     pub(super) fn underway(&self) -> usize {
         self.underway.len()
     }
 
-    /// Forgets everything: the daemon is gone.
+    /// Forgets everything, because the link to the daemon is lost.
     pub(super) fn unlink(&mut self) {
         self.waiting.clear();
         self.underway.clear();
@@ -45,12 +45,12 @@ impl Empties {
 }
 
 impl Storage {
-    /// A file without bytes is wanted now.
+    /// An empty file was selected.
     pub(in crate::torrent) fn want_empty(&mut self, file: FileIndex) {
         self.empties.add(file);
     }
 
-    /// Makes the files that have no bytes and are wanted, a limited number at a time.
+    /// Creates the selected empty files, a limited number at a time.
     pub(in crate::torrent) fn create_empties(&mut self, given: Given<'_>) -> Vec<Order> {
         let mut orders = Vec::new();
         while !self.mover.is_moving() && self.empties.underway.len() < limits::CREATED_AT_ONCE {
@@ -68,7 +68,7 @@ impl Storage {
         orders
     }
 
-    /// Whether all files without bytes that are wanted are there.
+    /// Whether all selected empty files exist.
     pub(in crate::torrent) fn has_all_empties(
         &self,
         is_wanted: impl Fn(FileIndex) -> bool,
@@ -77,7 +77,7 @@ impl Storage {
             && !self.empties.waiting.iter().any(|&file| is_wanted(file))
     }
 
-    /// A file without bytes was made, or not.
+    /// Handles the end of the creation of an empty file.
     pub(in crate::torrent) fn created(
         &mut self,
         content: &Content,
@@ -109,16 +109,16 @@ impl Storage {
         effects
     }
 
-    /// A file of ours came into being.
+    /// A file of ours was created.
     pub(super) fn made(&mut self, file: FileIndex, output: &OpOutput) -> Effect {
         let identity = if let OpOutput::Opened { stat } = output { stat.identity } else { None };
         let slot = &mut self.files[file.as_usize()];
         (slot.origin, slot.is_there, slot.is_ours_now) = (Origin::Ours(identity), true, true);
-        // The next engine must not take it for another program's.
+        // The next engine must not mistake it for another program's.
         Effect::Hurry
     }
 
-    /// Closes what is being made: the torrent goes.
+    /// Closes the files being created, because the torrent is removed.
     pub(in crate::torrent) fn abandon_empties(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.empties.underway).into_iter().map(Order::Close).collect()
     }

@@ -1,11 +1,10 @@
-//! What the files of a torrent look like: at the beginning, after every return of the daemon, and
-//! when a person wants all of it hashed again.
+//! Inspects the files of a torrent: at the start, after each reconnect, and for a check by the
+//! user.
 //!
-//! Owns the round over all files, and what each file's look says of its content. Believed are the
-//! pieces that the record names as verified and all of whose files look as they were stamped; a
-//! file that looks otherwise is hashed. The opposite is believed, too: a piece that the record does
-//! not name is not sought in files that nobody touched. It never knows which pieces there are to
-//! believe: it says what a piece's files look like, and the ledger decides.
+//! Owns the round over all files, and what a file's state says about its content. A verified piece
+//! in the record is trusted if the stamps of all its files match; other files are hashed. The
+//! opposite is trusted as well: a piece that is not in the record is not sought in unchanged files.
+//! This module knows no pieces to trust: it describes the files of a piece, and the ledger decides.
 
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
 
@@ -18,19 +17,19 @@ use crate::limits;
 use crate::time::Instant;
 use crate::torrent::content::Content;
 
-/// What is at a file's path.
+/// What exists at a file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing.
     Nothing,
     /// A file.
     File(FileStat),
-    /// Something that is no file: a folder, a link, a device.
+    /// Something other than a file: a folder, a link, a device.
     Foreign,
 }
 
 impl Found {
-    /// What a look came to.
+    /// Interprets the result of an inspection.
     ///
     /// # Errors
     /// An error that says nothing about the path.
@@ -46,48 +45,48 @@ impl Found {
         }
     }
 
-    /// The file, if it is one.
+    /// The file's state, if it is a file.
     pub(super) fn stat(&self) -> Option<FileStat> {
         if let Self::File(stat) = self { Some(*stat) } else { None }
     }
 }
 
-/// What is to be thought of a file that was looked at, or of a piece by the looks of its files.
+/// The conclusion about an inspected file, or about a piece from its files.
 #[derive(Clone, Copy, Debug, Default)]
 struct Appearance {
-    /// The file, if there is one and it is the torrent's.
+    /// The file's state, if it exists and is the torrent's.
     stat: Option<FileStat>,
-    /// Bytes that can be read from the beginning, of a found file that ours is copied from as well.
+    /// Bytes that can be read from the start, including those of a donor.
     readable: u64,
-    /// Whether it holds what it held when it was stamped.
+    /// Whether its content is unchanged since its stamp.
     agrees: bool,
-    /// Whether what was verified of it has to be hashed again.
+    /// Whether its verified pieces have to be hashed again.
     is_stale: bool,
-    /// Whether it looks as it did when it was seen last, and as it was stamped.
+    /// Whether its state is unchanged since it was last seen and since its stamp.
     is_as_seen: bool,
 }
 
-/// What the looks of its files say of a piece.
+/// What the states of its files say about a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::torrent) struct PieceLook {
-    /// Whether all bytes of it can be read.
+    /// Whether all of its bytes can be read.
     pub(in crate::torrent) is_readable: bool,
-    /// Whether all its files hold what they held when they were stamped.
+    /// Whether all of its files are unchanged since their stamps.
     pub(in crate::torrent) is_untouched: bool,
-    /// Whether what was verified of it has to be hashed again.
+    /// Whether it has to be hashed again if it was verified.
     pub(in crate::torrent) is_stale: bool,
-    /// Whether all its files look as they did when they were seen last.
+    /// Whether all of its files are unchanged since they were last seen.
     pub(in crate::torrent) is_as_seen: bool,
 }
 
-/// What a round over all files came to.
+/// The result of a round over all files.
 #[derive(Debug)]
 pub(in crate::torrent) struct Looked {
     appearances: Vec<Appearance>,
 }
 
 impl Looked {
-    /// What the looks of its files say of a piece.
+    /// What the states of its files say about a piece.
     pub(in crate::torrent) fn piece(&self, geometry: &Geometry, piece: PieceIndex) -> PieceLook {
         let mut look =
             PieceLook { is_readable: true, is_untouched: true, is_stale: false, is_as_seen: true };
@@ -102,11 +101,11 @@ impl Looked {
     }
 }
 
-/// A round over all files whose looks have all come.
+/// A round over all files whose answers have all arrived.
 #[derive(Debug)]
 pub(in crate::torrent) struct Round {
     found: Vec<Found>,
-    /// Whether everything is to be hashed whatever it looks like.
+    /// Whether to hash everything, whatever the stamps.
     pub(in crate::torrent) is_recheck: bool,
 }
 
@@ -114,44 +113,44 @@ pub(in crate::torrent) struct Round {
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     underway: Option<Look>,
-    /// Rounds so far. An answer of an earlier round is ignored.
+    /// Number of rounds so far, by which answers of earlier rounds are ignored.
     count: u32,
 }
 
 impl Looks {
-    /// Calls a round off. True when one was under way.
+    /// Cancels the current round. Returns whether there was one.
     pub(super) fn call_off(&mut self) -> bool {
         self.underway.take().is_some()
     }
 }
 
-/// A round that is under way.
+/// The current round.
 #[derive(Debug)]
 struct Look {
-    /// The file that is looked at next.
+    /// The next file to inspect.
     next: u32,
-    /// Files whose looks have not come.
+    /// Number of files whose answers have not arrived.
     left: u32,
     round: Round,
 }
 
 impl Storage {
-    /// Whether a round over all files is under way.
+    /// Whether a round over all files is running.
     pub(in crate::torrent) fn is_looking(&self) -> bool {
         self.looks.underway.is_some()
     }
 
-    /// Calls a round off. True when one was under way.
+    /// Cancels the current round. Returns whether there was one.
     pub(in crate::torrent) fn call_look_off(&mut self) -> bool {
         self.looks.call_off()
     }
 
-    /// Calls a round off that only confirms what is known, and not one for a person.
+    /// Cancels a round that only confirms what is known, but not a check of the user.
     pub(super) fn call_confirmation_off(&mut self) {
         self.looks.underway.take_if(|look| !look.round.is_recheck);
     }
 
-    /// Begins to look at all files, unless that is under way or a move has to end first.
+    /// Starts a round over all files, unless one is running or a move has to end first.
     pub(in crate::torrent) fn look(&mut self, content: &Content, is_recheck: bool) -> Vec<Order> {
         if let Some(look) = &mut self.looks.underway {
             look.round.is_recheck |= is_recheck;
@@ -178,7 +177,7 @@ impl Storage {
             let file = FileIndex(look.next);
             look.next += 1;
             if content.geometry.is_padding(file) {
-                // Padding lies nowhere.
+                // Padding does not exist on the disk.
                 look.left -= 1;
                 continue;
             }
@@ -187,12 +186,12 @@ impl Storage {
         orders
     }
 
-    /// Looks at what has the path of a file now.
+    /// Inspects what has the path of a file now.
     pub(super) fn look_at(&self, content: &Content, file: FileIndex, task: Task) -> Order {
         Order::Ask(task, Request::Stat(self.location(content, file)))
     }
 
-    /// The daemon looked at a file. After the last one the round is returned, for
+    /// Handles the answer about a file. After the last one, returns the round for
     /// [`Storage::take_in`].
     pub(in crate::torrent) fn looked(
         &mut self,
@@ -220,8 +219,9 @@ impl Storage {
         (effects, round)
     }
 
-    /// Decides whose each file is, and what is to be thought of its content. There is nothing to
-    /// think when the torrent stops because files are missing or no name is left for one; the
+    /// Decides about the origin and the content of each file.
+    ///
+    /// Returns nothing if the torrent stops, because files are missing or no name is free; the
     /// effects say so.
     pub(in crate::torrent) fn take_in(
         &mut self,
@@ -285,14 +285,14 @@ impl Storage {
         (verdict, effects, appearance)
     }
 
-    /// What was found, unless the file was just displaced: then it is nowhere yet. Should its new
-    /// name be taken, that is found out when it is made.
+    /// The found file, unless our file was just displaced and so does not exist yet. Whether its
+    /// new name is free shows when it is created.
     fn here(&self, file: FileIndex, stat: Option<FileStat>) -> Option<FileStat> {
         let origin = self.files[file.as_usize()].origin;
         stat.filter(|_| !matches!(origin, Origin::Nothing | Origin::Unknown))
     }
 
-    /// Remembers what the files look like, and which are to be stamped and made.
+    /// Records the states of the files, and which to stamp and create.
     pub(in crate::torrent) fn note(&mut self, content: &Content, looked: &Looked, now: Instant) {
         self.empties.clear();
         let geometry = &content.geometry;
@@ -313,7 +313,7 @@ impl Storage {
         }
     }
 
-    /// A file is not as we left it: what was verified of it is hashed again.
+    /// A file has changed since we left it: its verified pieces are hashed again.
     pub(super) fn doubt(
         &mut self,
         content: &Content,

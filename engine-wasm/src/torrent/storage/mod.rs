@@ -1,8 +1,9 @@
-//! What of a torrent is on the disk: where its files lie, whose they are, what they look like.
+//! The files of a torrent on the disk: their places, origins and states.
 //!
-//! Owns the files as the daemon knows them. It knows no pieces but those that it is asked about, no
-//! peers and no viewers. What it wants done it returns: [`Order`]s for the daemon, and [`Effect`]s
-//! where other parts of the torrent are concerned, too. Both are to be carried out in their order.
+//! Owns the files as the daemon knows them. It knows no pieces except those that it is asked about,
+//! no peers and no viewers. It returns what has to be done: [`Order`]s for the daemon, and
+//! [`Effect`]s that also concern other parts of the torrent. Both must be carried out in their
+//! order.
 
 mod donor;
 mod effect;
@@ -53,9 +54,9 @@ pub(in crate::torrent) use origin::Proofs;
 #[derive(Debug)]
 pub(in crate::torrent) struct Storage {
     place: Place,
-    /// Whether the user allowed writing to files that were there before.
+    /// Whether the user allowed writing to files that existed before.
     adopts: bool,
-    /// Whether all wanted files were seen on the disk since the last of their pieces was verified.
+    /// Whether all selected files were seen on the disk since their last piece was verified.
     is_confirmed: bool,
     files: Vec<Slot>,
     open_files: OpenFiles,
@@ -70,38 +71,38 @@ pub(in crate::torrent) struct Storage {
     trouble: Trouble,
 }
 
-/// What an earlier engine wrote down of the files.
+/// The part of an earlier record that concerns files.
 #[derive(Clone, Debug, Default)]
 pub(in crate::torrent) struct Restored {
-    /// Where the torrent was moving to.
+    /// The destination of an unfinished move.
     pub(in crate::torrent) moving: Option<Place>,
-    /// What files looked like when what was verified of them was durable.
+    /// The stamps of files at a time when their verified bytes were durable.
     pub(in crate::torrent) stamps: Vec<(u32, Stamp)>,
-    /// Whose the files are that were there; `None` when nobody had looked yet.
+    /// The origin of each existing file; `None` before the first inspection.
     pub(in crate::torrent) kept: Option<Vec<(u32, Kept)>>,
-    /// Which files were there before the torrent, where no more than that is known.
+    /// Files that existed before the torrent, from a record that says no more.
     pub(in crate::torrent) before: Option<Vec<u32>>,
-    /// Files that have a name with a number.
+    /// Files with a number in their name.
     pub(in crate::torrent) displaced: Vec<u32>,
-    /// How often other programs changed a file while it was sent.
+    /// How often other programs changed a served file.
     pub(in crate::torrent) changes: Vec<(u32, u32)>,
-    /// Whether a person said to go on in files that were there before.
+    /// Whether the user chose to continue in files that existed before.
     pub(in crate::torrent) adopts: bool,
 }
 
-/// What the daemon is told of a file that is served.
+/// The announcement of a served file to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) struct Served {
-    /// The name under which it is served.
+    /// The id under which it is served.
     pub(in crate::torrent) id: FileId,
-    /// Where it lies.
+    /// Its place.
     pub(in crate::torrent) at: Location,
     /// Its entity tag.
     pub(in crate::torrent) etag: String,
 }
 
 impl Storage {
-    /// Files of which nothing is known, or what an earlier engine wrote down.
+    /// Creates the storage, with the part of an earlier record that concerns files.
     pub(in crate::torrent) fn new(meta: &Metainfo, place: Place, restored: Restored) -> Self {
         let id = |index| FileId(format!("{}.{index}", meta.info_hash));
         let mut files: Vec<Slot> =
@@ -152,7 +153,8 @@ impl Storage {
         }
     }
 
-    /// What is to be written down of the files. Which were there before is known file by file.
+    /// The part of the record that concerns files. Which files existed before is known for each
+    /// file.
     pub(in crate::torrent) fn record(&self) -> Restored {
         let slots = || (0..).zip(&self.files);
         let was_looked_at = self.files.iter().any(|slot| slot.origin != Origin::Unknown);
@@ -174,7 +176,7 @@ impl Storage {
         }
     }
 
-    /// The daemon is gone, and with it all that was open and under way.
+    /// The link to the daemon is lost, and with it all open files and pending commands.
     pub(in crate::torrent) fn unlink(&mut self) {
         self.looks.call_off();
         self.stamps.unlink();
@@ -191,81 +193,80 @@ impl Storage {
         self.evidence.clear();
     }
 
-    /// When files are to be stamped; it counts while the daemon is there.
+    /// When the next stamp is due; only while a daemon is connected.
     pub(in crate::torrent) fn next_wakeup(&self) -> Option<Instant> {
         self.stamps.due()
     }
 
-    /// Where the torrent lies, or lay when it began to move.
+    /// The place of the torrent, or its former place during a move.
     pub(in crate::torrent) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The way to the torrent's file or folder below the folder that the user chose.
+    /// The path of the torrent's file or folder below the download folder.
     pub(in crate::torrent) fn lies_at(&self, content: &Content) -> String {
         let first = content.meta.files.first();
         let path = first.map(|file| self.place.path(0, file)).unwrap_or_default();
         path[..path.len().min(self.place.folder.len() + 1)].join("/")
     }
 
-    /// Where a file lies now.
+    /// The current place of a file.
     pub(in crate::torrent) fn location(&self, content: &Content, file: FileIndex) -> Location {
         self.place_of(file).location(file, content)
     }
 
-    /// Where the torrent lies with this file: during a move some files are there already and others
-    /// are not.
+    /// The torrent's place for this file: during a move some files have moved and others have not.
     fn place_of(&self, file: FileIndex) -> &Place {
         self.mover.place_of(file).unwrap_or(&self.place)
     }
 
-    /// The path of a file as people see it: without the folders that the torrent was moved to.
+    /// The path of a file as shown: without the folders into which the torrent was moved.
     pub(in crate::torrent) fn shown_path(&self, content: &Content, file: FileIndex) -> Vec<String> {
         let place = self.place_of(file);
         let path = place.path(file.get(), &content.meta.files[file.as_usize()]);
         path[place.folder.len()..].to_vec()
     }
 
-    /// What the daemon is told of a file that is served.
+    /// The announcement of a served file to the daemon.
     pub(in crate::torrent) fn served(&self, content: &Content, file: FileIndex) -> Served {
         let slot = &self.files[file.as_usize()];
         Served { id: slot.id.clone(), at: self.location(content, file), etag: slot.etag() }
     }
 
-    /// The names under which the files are served.
+    /// The ids under which the files are served.
     pub(in crate::torrent) fn ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
         (0u32..).zip(&self.files).map(|(index, slot)| (FileIndex(index), &slot.id))
     }
 
-    /// The name under which a file is served.
+    /// The id under which a file is served.
     pub(in crate::torrent) fn id(&self, file: FileIndex) -> &FileId {
         &self.files[file.as_usize()].id
     }
 
-    /// Bytes of a file that are verified.
+    /// Number of verified bytes of a file.
     pub(in crate::torrent) fn verified(&self, file: FileIndex) -> u64 {
         self.files[file.as_usize()].verified
     }
 
-    /// Whether another file had its name, which is why it has one with a number.
+    /// Whether another file had its name, so that it has a number in its name.
     pub(in crate::torrent) fn is_displaced(&self, file: FileIndex) -> bool {
         self.files[file.as_usize()].is_displaced
     }
 
-    /// Whether it is known what a file looks like.
+    /// Whether the state of a file is known.
     #[cfg(test)]
     pub(in crate::torrent) fn is_known(&self, file: FileIndex) -> bool {
         self.files[file.as_usize()].known.is_some()
     }
 
-    /// These bytes are verified.
+    /// Adds verified bytes.
     pub(in crate::torrent) fn add_verified(&mut self, spans: impl Iterator<Item = FileSpan>) {
         for span in spans {
             self.files[span.file.as_usize()].verified += u64::from(span.length);
         }
     }
 
-    /// These bytes are verified no longer.
+    /// Removes verified bytes.
     pub(in crate::torrent) fn take_verified(&mut self, spans: impl Iterator<Item = FileSpan>) {
         for span in spans {
             let slot = &mut self.files[span.file.as_usize()];
@@ -274,12 +275,12 @@ impl Storage {
         self.is_confirmed = false;
     }
 
-    /// Whether all wanted files were seen on the disk since the last of their pieces was verified.
+    /// Whether all selected files were seen on the disk since their last piece was verified.
     pub(in crate::torrent) fn is_confirmed(&self) -> bool {
         self.is_confirmed
     }
 
-    /// All wanted files were seen on the disk, or have to be seen again.
+    /// Sets whether all selected files were seen on the disk.
     pub(in crate::torrent) fn set_confirmed(&mut self, is_confirmed: bool) {
         self.is_confirmed = is_confirmed;
     }

@@ -1,4 +1,4 @@
-//! Other names for files whose own name is taken, or refused by the disk.
+//! Renames files whose own name is taken, or refused by the disk.
 //!
 //! Owns the names with numbers, and how many of them are tried. A name that another file has is
 //! left to that file.
@@ -17,15 +17,16 @@ use crate::time::Instant;
 use crate::torrent::content::Content;
 use crate::view::{Sentence, Trouble};
 
-/// Names with a number that are tried for one file before a person is asked to look.
+/// Numbered names that are tried for one file before the user has to act.
 const NAMES_TRIED: u32 = 100;
-/// When this many names in a folder are taken, the folder itself must be the obstacle: the
-/// torrent's own folder gets a number instead.
+/// Number of taken names in a folder after which the folder must be the obstacle: the torrent's own
+/// folder then gets a number.
 const NAMES_IN_FOLDER: u32 = 3;
 
 impl Storage {
-    /// Another file has the name: ours gets the next number. Afterwards nothing is armed on the
-    /// file, and what was verified of it is to be looked at anew.
+    /// Another file has the name: ours gets the next number.
+    ///
+    /// Afterwards nothing is armed on the file, and its verified pieces have to be inspected again.
     pub(super) fn displace(
         &mut self,
         content: &Content,
@@ -40,7 +41,7 @@ impl Storage {
         let slot = &mut self.files[file.as_usize()];
         slot.is_gone(Origin::Unknown);
         slot.is_displaced = true;
-        // The first file that was found is the likeliest to have anything of ours.
+        // The first file that was found most probably contains our data.
         slot.donor = slot.donor.take().or(donor);
         let verdict = match self.number(content, file) {
             Ok(()) => {
@@ -60,7 +61,8 @@ impl Storage {
         (verdict, effects)
     }
 
-    /// The daemon looked at the new name of a file. What an earlier run left there is used.
+    /// Handles the answer about the new name of a file. A file that an earlier run left there is
+    /// used.
     pub(in crate::torrent) fn looked_again(
         &mut self,
         content: &Content,
@@ -70,7 +72,7 @@ impl Storage {
         now: Instant,
     ) -> Vec<Effect> {
         if self.files[file.as_usize()].origin != Origin::Unknown {
-            // It was made meanwhile, or all files were looked at.
+            // It was created meanwhile, or all files were inspected.
             return Vec::new();
         }
         let found = match Found::from_result(result) {
@@ -121,8 +123,9 @@ impl Storage {
         Ok(())
     }
 
-    /// A file could not be opened for writing, because of its name or of what has its path. `None`
-    /// when no other name or look can help.
+    /// A file could not be opened for writing, because of its name or of what has its path.
+    ///
+    /// `None` if neither another name nor another inspection can help.
     pub(super) fn give_way(
         &mut self,
         content: &Content,
@@ -131,8 +134,8 @@ impl Storage {
         mut proofs: Proofs<'_>,
     ) -> Option<Vec<Effect>> {
         match error.kind {
-            // Something took the name since we looked; or the disk takes two of our names for the
-            // same.
+            // Something took the name since the inspection, or the disk considers two of our names
+            // equal.
             OpErrorKind::Exists => {
                 let is_in_folder = content.meta.files[file.as_usize()].path.len() > 1;
                 let has_tried = self.files[file.as_usize()].names_tried >= NAMES_IN_FOLDER;
@@ -144,7 +147,7 @@ impl Storage {
                 effects.extend([Effect::Suspect { file, readable }, Effect::Check]);
                 Some(effects)
             }
-            // It was replaced or taken away while it was not open.
+            // It was replaced or removed while it was not open.
             OpErrorKind::Changed | OpErrorKind::NotFound
                 if matches!(
                     self.files[file.as_usize()].origin,
@@ -173,7 +176,7 @@ impl Storage {
         vec![Effect::CloseAll, Effect::AnnounceAll, Effect::Touch, Effect::Look(false)]
     }
 
-    /// Whether a file gets another name, or another look, after this error.
+    /// Whether a file gets another name or another inspection after this error.
     pub(in crate::torrent) fn may_give_way(&self, error: &OpError) -> bool {
         matches!(error.kind, OpErrorKind::Exists | OpErrorKind::Changed | OpErrorKind::NotFound)
             || (error.kind == OpErrorKind::Name && self.place.names.tamer().is_some())

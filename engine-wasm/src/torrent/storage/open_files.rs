@@ -1,12 +1,10 @@
-//! The open files of a torrent: opening them when they are needed, and keeping them open while a
-//! peer may write to them.
+//! Opens files on demand, and keeps them open while peers may write to them.
 //!
-//! Owns which pieces pin their files in [`crate::handles`]. Invariant: a key is armed, and a digest
-//! under way, only on files that are pinned. A file that nobody wants comes into being only when a
-//! piece that it shares with a wanted one is written, and then it is as long as what was written:
-//! the rest of it is neither made nor paid for. (Some clients keep such shares in a file of their
-//! own. A file that is wanted later has to be put together first then, and no other client can
-//! adopt what lies there.)
+//! Owns which pieces pin their files in [`crate::handles`]. Invariant: keys are armed, and digests
+//! pending, only on pinned files. An unselected file is created only when a piece that it shares
+//! with a selected file is written, and it is only as long as what was written. (Some clients keep
+//! such shares in a separate file. A file that is selected later must then be assembled first, and
+//! no other client can adopt the download.)
 
 use std::collections::BTreeSet;
 
@@ -22,69 +20,70 @@ use crate::handles::{Access, Handles, Key, Which};
 use crate::time::Instant;
 use crate::torrent::content::Content;
 
-/// What bytes of a piece are needed for.
+/// The purpose for which bytes of a piece are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Use {
-    /// Writing. Parts in files that may not be written to go nowhere.
+    /// Writing. Parts in files that must not be written are discarded.
     Write,
     /// Reading them where the torrent has them.
     Read,
-    /// Reading them where they may have been found, in the files that ours are copied from.
+    /// Reading them where they were found, in donors.
     Find,
 }
 
 /// What opening a file depends on besides the storage.
 pub(in crate::torrent) struct Given<'a> {
-    /// What the torrent is.
+    /// The torrent's content.
     pub(in crate::torrent) content: &'a Content,
-    /// Whether a file is wanted.
+    /// Whether a file is selected.
     pub(in crate::torrent) is_wanted: &'a dyn Fn(FileIndex) -> bool,
     /// The open files of all torrents.
     pub(in crate::torrent) handles: &'a mut Handles,
-    /// The time.
+    /// The current time.
     pub(in crate::torrent) now: Instant,
 }
 
-/// What came of an attempt to open files.
+/// The result of an attempt to open files.
 #[derive(Debug)]
 pub(in crate::torrent) struct Opening<T> {
-    /// What was asked for; `None` when the files can't be open now.
+    /// The requested value; `None` if the files can't be opened now.
     pub(in crate::torrent) got: Option<T>,
-    /// What the daemon is to do, in any case and in this order.
+    /// Orders for the daemon, to be sent in any case and in this order.
     pub(in crate::torrent) orders: Vec<Order>,
 }
 
-/// Which pieces keep their files open.
+/// The pieces that keep their files open.
 #[derive(Debug, Default)]
 pub(super) struct OpenFiles {
-    /// Pieces that a peer may write to.
+    /// Pieces to which a peer may write.
     pinned: BTreeSet<PieceIndex>,
-    /// Files that are being opened for writing.
+    /// Number of files being opened for writing.
     opening: usize,
-    /// Whether a file could be opened for writing since the daemon came.
+    /// Whether any file could be opened for writing since the daemon connected.
     can_write: bool,
 }
 
 impl OpenFiles {
-    /// How many files are being opened for writing.
+    /// Number of files being opened for writing.
     pub(super) fn opening(&self) -> usize {
         self.opening
     }
 }
 
-/// The number of a file of ours in the table of open files.
+/// The key of a file of ours in the table of open files.
 pub(super) fn own(content: &Content, file: FileIndex) -> Key {
     (content.meta.info_hash, file, Which::Own)
 }
 
-/// The number of the file that ours is copied from.
+/// The key of the donor of a file.
 pub(super) fn found(content: &Content, file: FileIndex) -> Key {
     (content.meta.info_hash, file, Which::Found)
 }
 
 impl Storage {
-    /// The number of an open file; opens the file if need be. There is none when everything that is
-    /// open must stay so, or while the file is moved.
+    /// The handle of an open file, which is opened if necessary.
+    ///
+    /// `None` if all open files are pinned, or while the file is being moved.
     pub(in crate::torrent) fn handle(
         &mut self,
         file: FileIndex,
@@ -96,7 +95,7 @@ impl Storage {
         Opening { got, orders }
     }
 
-    /// Where bytes of a piece lie, all files of it open at once. Padding lies in
+    /// The file spans of bytes of a piece, with all of its files open. Padding is in
     /// [`FileRef::ZEROS`].
     pub(in crate::torrent) fn spans(
         &mut self,
@@ -131,7 +130,7 @@ impl Storage {
                 is_all = false;
                 break;
             };
-            // What is opened next must not close it.
+            // Opening the next file must not close it.
             given.handles.pin(key);
             held.push(key);
             spans.push(Span { file, offset: span.offset, length: span.length });
@@ -142,7 +141,7 @@ impl Storage {
         Opening { got: is_all.then_some(spans), orders }
     }
 
-    /// As [`Storage::handle`]; adds what the daemon is to do for it.
+    /// As [`Storage::handle`]; adds the orders that opening takes.
     pub(super) fn open(
         &mut self,
         file: FileIndex,
@@ -156,7 +155,7 @@ impl Storage {
             return Some(handle);
         }
         if self.mover.holds(file) {
-            // Whether it would be found, and where, depends on the move.
+            // Whether and where it would be found depends on the move.
             return None;
         }
         orders.extend(given.handles.close(key).map(Order::Close));
@@ -174,7 +173,7 @@ impl Storage {
         let is_whole = access == Access::Write && (given.is_wanted)(file);
         let length = if is_whole { content.geometry.file_len(file) } else { 0 };
         if slot.known.is_some_and(|known| known.length < length) {
-            // To make it longer is to change it.
+            // To extend a file is to change it.
             orders.extend(self.will_write(content, file, given.now));
         }
         let at = self.location(content, file);
@@ -184,7 +183,7 @@ impl Storage {
         Some(handle)
     }
 
-    /// The same for the file that ours is copied from.
+    /// The same for the donor of a file.
     pub(super) fn open_donor(
         &mut self,
         file: FileIndex,
@@ -204,7 +203,8 @@ impl Storage {
         Some(handle)
     }
 
-    /// A file is open, or is not. What was ordered with its number meanwhile fares as it does.
+    /// Handles the end of opening a file. Commands that were sent meanwhile with its handle share
+    /// its fate.
     pub(in crate::torrent) fn opened(
         &mut self,
         content: &Content,
@@ -244,8 +244,10 @@ impl Storage {
         effects
     }
 
-    /// Whether blocks may be asked for. Nothing is fetched that can't be kept: before the first
-    /// file could be opened for writing, one of the piece is opened and blocks have to wait.
+    /// Whether blocks may be requested.
+    ///
+    /// Nothing is downloaded that can't be stored: until the first file could be opened for
+    /// writing, one file of the piece is opened and blocks wait.
     pub(in crate::torrent) fn can_write(
         &mut self,
         piece: PieceIndex,
@@ -273,7 +275,7 @@ impl Storage {
         content.geometry.files_of(piece).for_each(|file| handles.pin(own(content, file)));
     }
 
-    /// Takes one pin of the files of a piece back.
+    /// Undoes one pin of the files of a piece.
     pub(in crate::torrent) fn unpin(
         &self,
         content: &Content,
@@ -283,9 +285,10 @@ impl Storage {
         content.geometry.files_of(piece).for_each(|file| handles.unpin(own(content, file)));
     }
 
-    /// Whether blocks of this piece can be armed: some places are left for digests, and some of the
-    /// rest for what viewers wait for. If so, the files of the piece are pinned until
-    /// [`Storage::unpin_blocks`].
+    /// Pins the files of a piece for blocks, until [`Storage::unpin_blocks`].
+    ///
+    /// False if there are too few places: some are reserved for digests, and some of the rest for
+    /// pieces that viewers wait for.
     pub(in crate::torrent) fn pin_for_blocks(
         &mut self,
         content: &Content,
@@ -306,8 +309,8 @@ impl Storage {
         true
     }
 
-    /// No peer may write to a piece any more: its files need not stay open for that. True when they
-    /// were kept open until now.
+    /// No peer may write to a piece any more: unpins its files. Returns whether they were pinned
+    /// until now.
     pub(in crate::torrent) fn unpin_blocks(
         &mut self,
         content: &Content,
@@ -321,7 +324,7 @@ impl Storage {
         was_pinned
     }
 
-    /// Closes every file that is open.
+    /// Closes every open file.
     pub(in crate::torrent) fn close_all(
         &mut self,
         content: &Content,
@@ -331,8 +334,8 @@ impl Storage {
         handles.close_all_of(content.meta.info_hash).into_iter().map(Order::Close).collect()
     }
 
-    /// Closes one file, if it is open: another file may have its path by now. No key may be armed
-    /// on it.
+    /// Closes a file if it is open, because another file may have its path by now. No key may be
+    /// armed on it.
     pub(in crate::torrent) fn close(
         &self,
         content: &Content,
@@ -343,14 +346,14 @@ impl Storage {
     }
 }
 
-/// The most files that any piece has bytes of.
+/// The maximum number of files in any piece.
 pub(in crate::torrent) fn most_files_of_a_piece(content: &Content) -> usize {
     let mut most = 0;
     let mut here = (u32::MAX, 0);
     for file in content.geometry.files() {
         let Some(pieces) = content.geometry.pieces_of_file(file) else { continue };
         let (first, last) = (pieces.start().get(), pieces.end().get());
-        // Only the first and the last piece of a file can have others, too.
+        // Only the first and the last piece of a file can contain other files.
         here = if here.0 == first { (first, here.1 + 1) } else { (first, 1) };
         most = most.max(here.1);
         if last != first {

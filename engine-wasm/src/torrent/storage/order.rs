@@ -1,7 +1,7 @@
-//! What a torrent's storage wants the daemon to do with files.
+//! The orders of a torrent's storage to the daemon.
 //!
-//! Owns the orders and what each answer is for. It knows no operation numbers: the torrent allots
-//! them when it passes an order on.
+//! Owns the orders and the purpose of each answer. It knows no operation ids: the torrent assigns
+//! them when it sends an order.
 
 use shared_proto::io::FileStat;
 use shared_proto::{FileIdentity, FileRef, IoCommand, OpId, OpenMode, RootKey};
@@ -18,92 +18,92 @@ pub(in crate::torrent) struct Location {
     pub(in crate::torrent) path: Vec<String>,
 }
 
-/// What the daemon is to do.
+/// An order to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Order {
-    /// Close a file. Nothing answers.
+    /// Closes a file; there is no answer.
     Close(FileRef),
-    /// Do something whose answer is for this task.
+    /// A request whose answer belongs to this task.
     Ask(Task, Request),
-    /// Do something whose answer is of no interest.
+    /// A request whose answer is ignored.
     Tell(Request),
 }
 
-/// What an answer of the daemon is for.
+/// The purpose of a request, to which its answer belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Task {
-    /// The round over all files with this number.
+    /// Inspects a file, in the round with this number.
     Look(FileIndex, u32),
-    /// A file of ours that is being opened.
+    /// Opens a file of ours.
     Open(FileIndex, FileRef, Access),
-    /// A file that ours is copied from, being opened.
+    /// Opens a donor.
     OpenFound(FileIndex, FileRef),
-    /// A file without bytes that is being made.
+    /// Creates an empty file.
     Create(FileIndex, FileRef),
-    /// A file that is made durable for a stamp.
+    /// Makes a file durable for a stamp.
     Sync(FileIndex),
-    /// The look after that.
+    /// Inspects a file after that.
     Stamp(FileIndex),
-    /// A look between rounds, and what the file should look like.
+    /// Inspects a file between rounds; holds the expected state.
     Glance(FileIndex, FileStat),
-    /// The new name of a file that was displaced.
+    /// Inspects the new name of a displaced file.
     LookAgain(FileIndex),
-    /// A stretch of this piece that is copied.
+    /// Copies a span of this piece.
     Copy(PieceIndex),
-    /// The new path of a file in a move, in the round with this number.
+    /// Inspects the new path of a file in a move, in the round with this number.
     LookAhead(FileIndex, u32),
-    /// The old path of a file in a move.
+    /// Inspects the old path of a file in a move.
     LookBack(FileIndex, u32),
-    /// A file that is moved.
+    /// Moves a file.
     Move(FileIndex),
-    /// A file of a torrent that is removed with its data.
+    /// Deletes a file of a torrent that is removed with its files.
     Delete(FileIndex),
 }
 
-/// An operation on files.
+/// A file operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Request {
-    /// Opens a file under a number, at least as long as `length` bytes when it is made.
+    /// Opens a file under a handle; a new file is at least `length` bytes long.
     Open {
-        /// Its number.
+        /// The handle.
         file: FileRef,
         /// Its path.
         at: Location,
-        /// Least length, bytes.
+        /// Minimum length in bytes.
         length: u64,
-        /// Whether it may be made or written to.
+        /// Whether it may be created or written.
         mode: OpenMode,
     },
-    /// Looks at what has a path.
+    /// Inspects what has a path.
     Stat(Location),
-    /// Makes what was written to an open file durable.
+    /// Makes the written bytes of an open file durable.
     Sync(FileRef),
-    /// Copies bytes of one open file to the same place in another one.
+    /// Copies bytes of one open file to the same offset in another.
     Copy {
-        /// The file that is read.
+        /// The file to read.
         from: FileRef,
-        /// The file that is written.
+        /// The file to write.
         to: FileRef,
-        /// First byte.
+        /// Offset of the first byte.
         offset: u64,
-        /// Bytes.
+        /// Number of bytes.
         length: u64,
     },
-    /// Moves a file if it still is this one.
+    /// Moves a file if it still has this identity.
     Move {
-        /// Which file it is.
+        /// The file's identity.
         identity: Option<FileIdentity>,
         /// Its old path.
         from: Location,
         /// Its new path.
         to: Location,
     },
-    /// Deletes a file if it still is this one.
+    /// Deletes a file if it still has this identity.
     Delete(Location, Option<FileIdentity>),
 }
 
 impl Request {
-    /// The command for the daemon, under this number.
+    /// The command for the daemon, with this operation id.
     pub(in crate::torrent) fn command(self, op: OpId) -> IoCommand {
         match self {
             Self::Open { file, at: Location { root, path }, length, mode } => {

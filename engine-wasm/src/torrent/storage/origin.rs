@@ -1,13 +1,14 @@
-//! Whose the files at a torrent's paths are, decided file by file.
+//! The origin of each file at a torrent's paths: ours or another program's.
 //!
 //! Owns the rule that no byte of a file that we did not create is changed or deleted without the
-//! person's word for this torrent. A file is recognised by its identity, never by its name. A file
-//! that was there before is read only: it is used in place when it verifies, and otherwise
-//! *displaces* ours, which then gets a name with a number ([`super::naming`]). What of the found
-//! file verifies is copied into ours ([`super::donor`]).
+//! user's consent for this torrent. A file is recognised by its identity, never by its name. A file
+//! that existed before is read only: it is used in place if it verifies, and otherwise *displaces*
+//! ours, which then gets a name with a number ([`super::naming`]). Valid pieces of the existing
+//! file are copied into ours ([`super::donor`]).
 //!
-//! A found file counts as verified when all pieces that lie wholly in it are right. A piece that it
-//! shares with a file of ours is checked when our part has arrived; only then are its bytes served.
+//! An existing file counts as verified if all pieces that lie completely in it are valid. A piece
+//! that it shares with a file of ours is checked once our part has arrived; only then are its bytes
+//! served.
 
 use std::borrow::Cow;
 
@@ -24,27 +25,26 @@ use crate::geometry::{FileIndex, PieceIndex, each_piece};
 use crate::torrent::content::Content;
 use crate::view::Sentence;
 
-/// Whose a file is.
+/// The origin of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Nobody looked yet.
+    /// Not inspected yet.
     #[default]
     Unknown,
-    /// Nothing has its path: it is made when it is first written to.
+    /// Nothing has its path: it is created on the first write.
     Nothing,
-    /// We made it.
+    /// We created it.
     Ours(Option<FileIdentity>),
-    /// It was there before, and the person said to go on with it. It is written to and never
-    /// deleted.
+    /// It existed before, and the user chose to continue in it. It is written and never deleted.
     Adopted(Option<FileIdentity>),
-    /// It was there before: it is only read.
+    /// It existed before: it is only read.
     Theirs(Option<FileIdentity>),
-    /// The record says that we made it, and the file system cannot tell whether it still is that
-    /// file. Until a hash decides it is only read.
+    /// The record says that we created it, and the file system can't tell whether it is still that
+    /// file. It is only read until a hash decides.
     Unsure,
 }
 
-/// What is written down of a file that is there.
+/// The stored origin of an existing file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kept {
     /// [`Origin::Ours`]
@@ -56,7 +56,7 @@ pub(crate) enum Kept {
 }
 
 impl Origin {
-    /// As an earlier engine left it.
+    /// Restores a stored origin.
     pub(super) fn restored(kept: Kept) -> Self {
         match kept {
             Kept::Ours(identity) => Self::Ours(identity),
@@ -65,7 +65,7 @@ impl Origin {
         }
     }
 
-    /// For the record; `None` when there is no file.
+    /// The origin to store; `None` if there is no file.
     pub(super) fn kept(self) -> Option<Kept> {
         match self {
             Self::Unknown | Self::Nothing => None,
@@ -76,7 +76,7 @@ impl Origin {
         }
     }
 
-    /// Whether it may be written to once it is there.
+    /// Whether it may be written once it exists.
     pub(super) fn is_writable(self) -> bool {
         !matches!(self, Self::Theirs(_) | Self::Unsure)
     }
@@ -98,21 +98,20 @@ impl Origin {
     }
 }
 
-/// What a look at a file came to.
+/// The conclusion about an inspected file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is the file that was there, or still nothing: its stamp decides about its content.
+    /// It is the same file, or still missing: its stamp decides about its content.
     Same,
-    /// It is another file, or it is gone and need not be there: nothing that was known of its
-    /// content holds.
+    /// It is another file, or missing without being needed: nothing known about its content holds.
     Other,
-    /// It held verified bytes and is gone.
+    /// It contained verified bytes and is missing.
     Missing,
     /// Every name that was tried for it is taken.
     Nameless,
 }
 
-/// Which pieces were verified: by this engine, or by an earlier one as the record says.
+/// The verified pieces, according to this engine and to the earlier record.
 #[derive(Clone, Debug)]
 pub(in crate::torrent) struct Proofs<'a> {
     have: Cow<'a, Bitfield>,
@@ -120,8 +119,8 @@ pub(in crate::torrent) struct Proofs<'a> {
 }
 
 impl<'a> Proofs<'a> {
-    /// `have`: the pieces that are verified; `recorded`: those that the record of an earlier engine
-    /// names, until all files were looked at.
+    /// `have` are the verified pieces; `recorded` are those of an earlier engine's record, until
+    /// all files were inspected.
     pub(in crate::torrent) fn new(have: &'a Bitfield, recorded: Option<&'a Bitfield>) -> Self {
         Self { have: Cow::Borrowed(have), recorded }
     }
@@ -138,7 +137,7 @@ impl<'a> Proofs<'a> {
         self.of(content, file).next().is_some()
     }
 
-    /// This engine's proofs of a file's pieces do not hold any more.
+    /// This engine's verification of a file's pieces does not hold any more.
     pub(super) fn lose(&mut self, content: &Content, file: FileIndex) {
         for piece in content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece) {
             if self.have.get(piece.get()) {
@@ -149,13 +148,13 @@ impl<'a> Proofs<'a> {
 }
 
 impl Storage {
-    /// Whether every file was looked at.
+    /// Whether every file was inspected.
     pub(in crate::torrent) fn is_settled(&self, content: &Content) -> bool {
         let mut real = content.geometry.files().filter(|&file| !content.geometry.is_padding(file));
         real.all(|file| self.files[file.as_usize()].origin != Origin::Unknown)
     }
 
-    /// Decides whose a file is, by what was found at its path.
+    /// Decides about the origin of a file, given what has its path.
     pub(super) fn decide(
         &mut self,
         content: &Content,
@@ -213,7 +212,7 @@ impl Storage {
         }
     }
 
-    /// A file that we did not make has the path.
+    /// A file that we did not create has the path.
     fn meet(
         &mut self,
         content: &Content,
@@ -232,33 +231,32 @@ impl Storage {
         (Verdict::Other, vec![Effect::LetGo(file)])
     }
 
-    /// A file of ours was replaced by another one, and has a path that nothing has.
+    /// A file of ours was replaced by another one, and gets a free path.
     pub(super) fn replaced(&mut self, file: FileIndex) -> [Effect; 4] {
         self.files[file.as_usize()].is_gone(Origin::Nothing);
         [Effect::LetGo(file), Effect::LoseAll(file), Effect::WantsAreStale, Effect::Touch]
     }
 
-    /// A piece on the disk is not right: a found file that it lies in is not what it should be.
+    /// A piece on the disk is wrong: an existing file in it is not what it should be.
     pub(in crate::torrent) fn found_wrong(
         &mut self,
         content: &Content,
         piece: PieceIndex,
         proofs: Proofs<'_>,
     ) -> Vec<Effect> {
-        // Which of several files is wrong can't be told before ours has arrived.
+        // Which of several files is wrong is unknown until ours has arrived.
         let mut files = real_files(content, piece);
         if files.iter().any(|file| self.files[file.as_usize()].origin.is_writable()) {
             return Vec::new();
         }
         if !self.evidence.remove(&piece) {
-            // What was never verified says nothing about whose file it is.
+            // A piece that was never verified says nothing about a file's origin.
             files.retain(|file| self.files[file.as_usize()].origin != Origin::Unsure);
         }
         self.disprove(content, &files, proofs)
     }
 
-    /// A piece that was fetched is not right. If part of it is in files that were there before, no
-    /// peer that gave a part is to blame.
+    /// A downloaded piece is wrong. If part of it lies in existing files, no peer is to blame.
     pub(in crate::torrent) fn found_was_wrong(
         &mut self,
         content: &Content,
@@ -270,7 +268,7 @@ impl Storage {
         self.disprove(content, &files, proofs)
     }
 
-    /// Found files are not what the torrent has: they are left alone, and what of them is right is
+    /// Existing files differ from the torrent's: they are not touched, and their valid pieces are
     /// copied.
     fn disprove(
         &mut self,
@@ -294,7 +292,7 @@ impl Storage {
         effects
     }
 
-    /// A piece that lies on the disk is right: a file of ours of which that was not sure is ours.
+    /// A piece on the disk is valid: an unsure file of ours in it is confirmed.
     pub(in crate::torrent) fn found_right(&mut self, content: &Content, piece: PieceIndex) {
         if !self.evidence.remove(&piece) {
             return;
@@ -308,8 +306,8 @@ impl Storage {
         }
     }
 
-    /// The person says that the torrent goes on in the files that were there before. All files are
-    /// to be looked at afterwards.
+    /// Continues in files that existed before the torrent, as the user wants. All files have to be
+    /// inspected afterwards.
     ///
     /// # Errors
     /// It can't be done now.
@@ -317,7 +315,7 @@ impl Storage {
         if self.mover.is_moving() {
             return Err(Sentence::MovingAlready);
         }
-        // What is being looked at may lie under another name from now on.
+        // Files that are being inspected may get another name now.
         self.call_look_off();
         self.adopts = true;
         let mut effects = vec![Effect::Touch];
@@ -342,7 +340,7 @@ impl Storage {
     }
 }
 
-/// The files of a piece, padding left out.
+/// The files of a piece, without padding.
 fn real_files(content: &Content, piece: PieceIndex) -> Vec<FileIndex> {
     let files = content.geometry.files_of(piece);
     files.filter(|&file| !content.geometry.is_padding(file)).collect()

@@ -1,9 +1,9 @@
-//! Where a torrent lies: the folder, and what its files are called there.
+//! The place of a torrent: its folder, and the names of its files there.
 //!
-//! Owns the way from a file's own path to its path on disk; it touches no disk. Invariant: every
-//! component that it gives went through [`crate::metainfo::sanitise`]. Two files may get the same
-//! path on a disk that ignores case, or after names were shortened: then the second one finds its
-//! name taken when it is made, and gets a number.
+//! Maps a file's own path to its path on the disk; it touches no disk. Invariant: every component
+//! that it returns was sanitised by [`crate::metainfo::sanitise`]. Two files may get the same path
+//! on a disk that ignores case, or after names were shortened: the second one then finds its name
+//! taken when it is created, and gets a number.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::geometry::FileIndex;
 use crate::metainfo::{File, sanitise};
 use crate::torrent::content::Content;
 
-/// Longest component under [`Names::Short`], bytes: encrypted disks take 143.
+/// Longest component under [`Names::Short`], in bytes: encrypted disks accept 143.
 const SHORT: usize = 140;
 
-/// How far names differ from those in the torrent. Each step is taken when the disk refuses the
-/// names of the one before.
+/// How far names may differ from those in the torrent. The next step is taken when the disk refuses
+/// the names of the previous one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Names {
-    /// As the torrent has them.
+    /// Names as in the torrent.
     #[default]
     AsNamed,
-    /// Without what some system refuses.
+    /// Without characters that any system refuses.
     Safe,
-    /// And short.
+    /// Safe and short.
     Short,
 }
 
@@ -42,28 +42,28 @@ impl Names {
     }
 }
 
-/// Where a torrent lies.
+/// The place of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// The folder that the user chose.
+    /// The download folder.
     pub(crate) root: RootKey,
-    /// The folders below it, from the outermost.
+    /// The folders below it, outermost first.
     pub(crate) folder: Vec<String>,
-    /// What its file or folder is called there, where that is not its own name.
+    /// The name of its file or folder there, if it differs from its own name.
     pub(crate) name: Option<String>,
-    /// What single files are called there, where that is not their own name.
+    /// The names of single files there, if they differ from their own names.
     pub(crate) renamed: BTreeMap<u32, String>,
     /// How far the other names differ from those in the torrent.
     pub(crate) names: Names,
 }
 
 impl Place {
-    /// Directly below a root, under this name or its own.
+    /// A place directly below a root, under this name or the torrent's own.
     pub(crate) fn new(root: RootKey, name: Option<String>) -> Self {
         Self { root, folder: Vec::new(), name, renamed: BTreeMap::new(), names: Names::default() }
     }
 
-    /// The path of a file on disk, from its number in the torrent.
+    /// The path of a file on the disk, given its index in the torrent.
     pub(crate) fn path(&self, file: u32, meta: &File) -> Vec<String> {
         let own = match (self.names, &meta.safe_path) {
             (Names::Safe | Names::Short, Some(safe)) => safe,
@@ -84,7 +84,7 @@ impl Place {
         path
     }
 
-    /// Where a file of a torrent lies then.
+    /// The location of a file of a torrent at this place.
     pub(super) fn location(&self, file: FileIndex, content: &Content) -> Location {
         let path = self.path(file.get(), &content.meta.files[file.as_usize()]);
         Location { root: self.root.clone(), path }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_changed_as_far_as_the_disk_wants_it() {
+    fn names_are_changed_only_as_far_as_the_disk_requires() {
         let long = format!("{}.mkv", "é".repeat(120));
         let it = file(&format!("a: b/{long}"), Some(&format!("a_ b/{long}")));
         let mut place = Place::new("d".into(), None);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_the_folder_the_new_top_and_the_new_name() {
+    fn a_path_consists_of_folder_top_name_and_file_name() {
         let mut place = Place::new("d".into(), None);
         let it = file("Show/S1/a.mkv", None);
         assert_eq!(place.path(1, &it), names("Show/S1/a.mkv"));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_of_one_file_is_called_as_that_file() {
+    fn a_single_file_torrent_has_the_name_of_its_file() {
         let mut place = Place::new("d".into(), Some("film (2).mp4".into()));
         let it = file("film.mp4", None);
         assert_eq!(place.path(0, &it), names("film (2).mp4"));

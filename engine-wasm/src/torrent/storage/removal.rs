@@ -1,9 +1,8 @@
-//! A torrent that goes with its data: its files are deleted first, and it is forgotten when they
-//! are gone.
+//! Removes a torrent with its files, which are deleted first.
 //!
-//! Owns how far that is. What can't be deleted keeps the torrent: it is stopped and says why, so
-//! that a person can try again, and what is left is as proven as before. A file that is not ours
-//! any more is left alone, and whoever asked is told.
+//! Owns the progress of that. If a file can't be deleted, the torrent stays: it is stopped with the
+//! reason, so that the user can try again, and the remaining pieces are as verified as before. A
+//! file that is no longer ours is not touched, and the answer reports it.
 
 use shared_proto::FileIdentity;
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
@@ -17,54 +16,55 @@ use crate::geometry::FileIndex;
 use crate::torrent::content::Content;
 use crate::view::Sentence;
 
-/// A removal that is under way.
+/// A removal in progress.
 #[derive(Debug)]
 pub(super) struct Removal {
-    /// Who wants it; `None` for the clean-up of temporary torrents.
+    /// The origin of the request; `None` for the clean-up of temporary torrents.
     asker: Option<Asker>,
-    /// Files that are being deleted, or were being made when it began.
+    /// Files that are being deleted, or were being created when the removal began.
     underway: usize,
-    /// Why the first file that could not be deleted could not.
+    /// The error of the first file that could not be deleted.
     failure: Option<Sentence>,
-    /// Files that are not ours any more: the first, and how many.
+    /// Files that are no longer ours: the first, and their number.
     spared: Option<(FileIndex, usize)>,
 }
 
 impl Removal {
-    /// Fails: the daemon is gone in the middle of it.
+    /// Fails, because the link to the daemon is lost.
     pub(super) fn unlink(&mut self) {
         self.underway = 0;
         self.failure.get_or_insert(Sentence::NotAllDeleted);
     }
 }
 
-/// How a removal ended.
+/// The result of a removal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parting {
-    /// Its files are gone, and so should it be.
+    /// The files are deleted, and the torrent is to be removed.
     Goes {
-        /// Who wants to know.
+        /// The origin of the request.
         asker: Option<Asker>,
-        /// What was left alone.
+        /// The files that were spared.
         left: Option<Sentence>,
     },
-    /// It stays.
+    /// The torrent stays.
     Stays {
-        /// Who wants to know.
+        /// The origin of the request.
         asker: Option<Asker>,
-        /// Why.
+        /// The reason.
         why: Sentence,
     },
 }
 
 impl Storage {
-    /// Whether the torrent is being removed with its data.
+    /// Whether the torrent is being removed with its files.
     pub(in crate::torrent) fn is_leaving(&self) -> bool {
         self.removal.is_some()
     }
 
-    /// Begins to delete all files that are ours; [`Storage::take_parting`] has the end. What is
-    /// being made is deleted once its identity is known.
+    /// Starts to delete all files that are ours; [`Storage::take_parting`] returns the result.
+    ///
+    /// Files that are being created are deleted once their identity is known.
     pub(in crate::torrent) fn remove(
         &mut self,
         content: &Content,
@@ -86,8 +86,9 @@ impl Storage {
         copies.into_iter().map(delete).collect()
     }
 
-    /// Where a file lies, if we made it and the disk can tell it from any other file. One that it
-    /// can't tell stays: it may be another program's.
+    /// The locations of a file, if we created it and the disk can identify it.
+    ///
+    /// A file without an identity stays, because it may be another program's.
     pub(super) fn our_copies(
         &self,
         content: &Content,
@@ -100,7 +101,7 @@ impl Storage {
         places.map(|place| (place.location(file, content), identity)).collect()
     }
 
-    /// A file that was being made, or opened for writing, when the removal began.
+    /// Handles a file that was being created or opened for writing when the removal began.
     pub(super) fn made_too_late(
         &mut self,
         content: &Content,
@@ -120,7 +121,7 @@ impl Storage {
         }
     }
 
-    /// A file was deleted, or not.
+    /// Handles the end of a file's deletion.
     pub(in crate::torrent) fn deleted(
         &mut self,
         content: &Content,
@@ -137,12 +138,12 @@ impl Storage {
             Err(error) if error.kind != OpErrorKind::NotFound => {
                 let why = (&error).into();
                 removal.failure.get_or_insert(match error.kind {
-                    // The daemon names the folder.
+                    // The daemon's message names the folder.
                     OpErrorKind::Absent => Sentence::CantDeleteThere { why },
                     _ => Sentence::CantDelete { name, why },
                 });
             }
-            // Nothing lies there any more.
+            // The file no longer exists.
             Ok(_) | Err(_) => {
                 let slot = &mut self.files[file.as_usize()];
                 slot.is_gone(Origin::Nothing);
@@ -152,7 +153,7 @@ impl Storage {
         Vec::new()
     }
 
-    /// How a removal ended, once that is known.
+    /// Takes the result of a removal, once it is known.
     pub(in crate::torrent) fn take_parting(&mut self, content: &Content) -> Option<Parting> {
         let Removal { asker, failure, spared, .. } =
             self.removal.take_if(|removal| removal.underway == 0)?;

@@ -1,4 +1,4 @@
-//! One file of a torrent, as far as the daemon knows it.
+//! The state of one file of a torrent, as far as the daemon knows it.
 
 use shared_proto::FileId;
 use shared_proto::io::FileStat;
@@ -8,44 +8,44 @@ use super::origin::Origin;
 use super::stamps::Stamp;
 use crate::time::Instant;
 
-/// What is known of a file.
+/// What is known about a file.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// The name under which it is served.
+    /// The id under which it is served.
     pub(super) id: FileId,
-    /// Bytes that are verified.
+    /// Number of verified bytes.
     pub(super) verified: u64,
-    /// What it looked like when its content was known and durable; `None` once it is written to.
+    /// Its stamp from a time when its content was known and durable; `None` once it is written.
     pub(super) stamp: Option<Stamp>,
-    /// What it looked like last, with nothing written to it by us since.
+    /// Its last known state, if we have not written to it since.
     pub(super) known: Option<FileStat>,
-    /// When it was last written to, or found.
+    /// When it was last written or found.
     pub(super) written: Option<Instant>,
     /// Whether it waits for a stamp.
     pub(super) is_dirty: bool,
-    /// Whether its stamp is under way, and nothing was written to it since that began.
+    /// Whether its stamp is pending, and we have not written to it since that began.
     pub(super) is_stamping: bool,
     /// Whether it is on the disk, as far as is known.
     pub(super) is_there: bool,
-    /// When its viewers last had it looked at.
+    /// When it was last inspected for a viewer.
     pub(super) glanced: Option<Instant>,
-    /// How often another program changed it while it was sent.
+    /// How often another program changed it while it was served.
     pub(super) changes: u32,
-    /// Whose it is.
+    /// Its origin.
     pub(super) origin: Origin,
-    /// Whether we made it, or found it to be ours, since the daemon came. It counts where the file
-    /// system does not tell files apart.
+    /// Whether we created it, or found it to be ours, since the daemon connected. This counts if
+    /// the file system has no identities.
     pub(super) is_ours_now: bool,
-    /// Whether another file had its name, which is why it has one with a number.
+    /// Whether another file had its name, so that it has a number in its name.
     pub(super) is_displaced: bool,
-    /// Names that were tried since a person looked.
+    /// Number of names tried since the user last acted.
     pub(super) names_tried: u32,
-    /// The file that had its name, while pieces are copied from there.
+    /// The file that had its name, while pieces are copied from it.
     pub(super) donor: Option<Donor>,
 }
 
 impl Slot {
-    /// A file of which nothing is known.
+    /// Creates a slot of which nothing is known.
     pub(super) fn new(id: FileId) -> Self {
         Self {
             id,
@@ -66,18 +66,20 @@ impl Slot {
         }
     }
 
-    /// Bytes of the file that it is copied from; 0 when there is none.
+    /// Length in bytes of its donor; 0 if there is none.
     pub(super) fn donated(&self) -> u64 {
         self.donor.as_ref().map_or(0, |donor| donor.length)
     }
 
-    /// Its entity tag. The bytes of a torrent's file never differ. But once a wrong byte may have
-    /// been sent, a client must not complete what it kept with right ones.
+    /// Its entity tag.
+    ///
+    /// The bytes of a torrent's file never differ. But once wrong bytes may have been sent, a
+    /// client must not combine them with later ones.
     pub(super) fn etag(&self) -> String {
         if self.changes == 0 { self.id.0.clone() } else { format!("{}-{}", self.id, self.changes) }
     }
 
-    /// Nothing has its path, as far as is known.
+    /// Records that nothing has its path.
     pub(super) fn is_gone(&mut self, origin: Origin) {
         (self.origin, self.stamp, self.known) = (origin, None, None);
         (self.is_there, self.is_stamping) = (false, false);

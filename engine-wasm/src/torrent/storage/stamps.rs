@@ -1,17 +1,17 @@
-//! Stamps: what a file looked like when its content was known and durable, so that the next engine
-//! need not hash it.
+//! Stamps record the state of a file when its content was known and durable, so that the next
+//! engine need not hash it.
 //!
-//! Owns when a file is stamped, when a stamp is believed, and the looks at single files between
-//! rounds. The order of steps matters: nothing can be written to the file any more (no key is
-//! armed), then the daemon syncs it, then the daemon looks at it. A file that looks as its stamp
-//! says holds every piece that was verified when the stamp was taken, also after a power cut: what
-//! was written later belongs to other pieces. Arming a key takes the stamp away, and the record
-//! that names what is verified through that key is written without the stamp.
+//! Owns when a file is stamped, when a stamp is trusted, and the inspections of single files
+//! between rounds. The order of steps matters: nothing can be written to the file any more (no key
+//! is armed), then the daemon syncs it, then the daemon inspects it. A file that matches its stamp
+//! contains every piece that was verified when the stamp was taken, even after a power failure:
+//! later writes belong to other pieces. Arming a key removes the stamp, and the record that names
+//! what is verified through that key is written without the stamp.
 //!
-//! A stamp can't tell of two things: another program's write between our own ones, and one within
-//! the same tick of the file system's clock as our last. The running engine can't see the first
-//! either. Against the second, a stamp is *settled* when nothing was written for [`QUIET`], and
-//! where ticks are as long as seconds no other stamp is believed.
+//! A stamp can't detect two things: another program's write between our own ones, and one within
+//! the same tick of the file system's clock as our last. The running engine can't detect the first
+//! either. Against the second, a stamp is *settled* when nothing was written for [`QUIET`]; where
+//! ticks last seconds, no other stamp is trusted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,19 +29,19 @@ use crate::handles::Access;
 use crate::time::Instant;
 use crate::torrent::content::Content;
 
-/// A file is stamped when nothing was written to it for this long. That is longer than the longest
-/// tick of a file system's clock, which is FAT's two seconds.
+/// Time without a write after which a file is stamped. It exceeds the longest tick of a file
+/// system's clock, which is FAT's two seconds.
 const QUIET: Duration = Duration::from_secs(3);
-/// Files that are stamped at once: syncing is slow, and others need the disk, too.
+/// Number of files stamped at once: syncing is slow, and others need the disk, too.
 const STAMPED_AT_ONCE: usize = 8;
-/// Waiting files that are considered each time.
+/// Number of waiting files that are considered each time.
 const LOOKED_AT: usize = 64;
-/// How often the waiting files are considered.
+/// Interval at which the waiting files are considered.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A viewer that begins to read has the file looked at, at most this often.
+/// Minimum interval between two inspections of a file for viewers.
 const GLANCE_EVERY: Duration = Duration::from_secs(5);
 
-/// What a file looked like.
+/// The recorded state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     length: u64,
@@ -60,7 +60,7 @@ impl Stamp {
         }
     }
 
-    /// Whether a file that looks so holds what it held then.
+    /// Whether a file with this state still has the content that it had then.
     pub(super) fn agrees(&self, stat: &FileStat) -> bool {
         const SECOND_NS: u64 = 1_000_000_000;
         let is_coarse = stat.modified_ns.is_multiple_of(SECOND_NS);
@@ -84,15 +84,16 @@ impl Stamps {
         self.next.filter(|_| !self.dirty.is_empty())
     }
 
-    /// Forgets what was under way: the daemon is gone.
+    /// Forgets pending stamps, because the link to the daemon is lost.
     pub(super) fn unlink(&mut self) {
         self.underway = 0;
     }
 }
 
 impl Storage {
-    /// A file is about to be written to, so what it looked like says nothing any more. It is looked
-    /// at one last time, in case another program changed it before.
+    /// A file is about to be written, which invalidates its stamp.
+    ///
+    /// It is inspected one last time, in case another program changed it before.
     pub(in crate::torrent) fn will_write(
         &mut self,
         content: &Content,
@@ -100,7 +101,7 @@ impl Storage {
         now: Instant,
     ) -> Option<Order> {
         if !self.files[file.as_usize()].origin.is_writable() {
-            // What comes for it goes nowhere.
+            // A block for it would be discarded.
             return None;
         }
         let known = self.files[file.as_usize()].known.take();
@@ -124,8 +125,10 @@ impl Storage {
         }
     }
 
-    /// Begins to stamp the files that are ready for it. A torrent that is stopped may be taken away
-    /// at any moment: its files need not be quiet, and what was written last does not settle.
+    /// Starts to stamp the files that are ready.
+    ///
+    /// A stopped torrent may be removed at any moment: its files need not be quiet, and their
+    /// latest stamps are not settled.
     pub(in crate::torrent) fn stamp_next(
         &mut self,
         is_stopped: bool,
@@ -152,7 +155,7 @@ impl Storage {
         orders
     }
 
-    /// False when the file can't be open now.
+    /// False if the file can't be opened now.
     fn sync(&mut self, file: FileIndex, given: &mut Given<'_>, orders: &mut Vec<Order>) -> bool {
         let Some(handle) = self.open(file, Access::Read, given, orders) else { return false };
         let slot = &mut self.files[file.as_usize()];
@@ -163,7 +166,7 @@ impl Storage {
         true
     }
 
-    /// A file's bytes are durable, or could not be made so.
+    /// Handles the end of a sync: the file's bytes are durable, or not.
     pub(in crate::torrent) fn synced(
         &mut self,
         content: &Content,
@@ -172,7 +175,7 @@ impl Storage {
     ) -> Option<Order> {
         let slot = &mut self.files[file.as_usize()];
         if !is_durable || !slot.is_stamping {
-            // It has no stamp then: the next engine hashes it.
+            // It then has no stamp, and the next engine hashes it.
             slot.is_stamping = false;
             self.stamps.underway = self.stamps.underway.saturating_sub(1);
             return None;
@@ -180,7 +183,7 @@ impl Storage {
         Some(self.look_at(content, file, Task::Stamp(file)))
     }
 
-    /// The daemon looked at a synced file: the file has a stamp, unless another program changed it.
+    /// Handles the inspection of a synced file: it is stamped, unless another program changed it.
     pub(in crate::torrent) fn stamped(
         &mut self,
         content: &Content,
@@ -206,8 +209,7 @@ impl Storage {
         }
     }
 
-    /// Another program changed a file, as the daemon saw when it was to send the file, or while it
-    /// was sending (`was_sent`).
+    /// The daemon found that another program changed a file, before or during a reply (`was_sent`).
     pub(in crate::torrent) fn changed_by_others(
         &mut self,
         content: &Content,
@@ -229,7 +231,7 @@ impl Storage {
         effects
     }
 
-    /// A viewer begins to read a file: has the file looked at, in case it was changed meanwhile.
+    /// Inspects a file when a viewer starts to read it, because it may have changed.
     pub(in crate::torrent) fn glance(
         &mut self,
         content: &Content,
@@ -243,7 +245,7 @@ impl Storage {
         Some(self.look_at(content, file, Task::Glance(file, known)))
     }
 
-    /// Has a file looked at, however short a time ago that was done: its bytes could not be read.
+    /// Inspects a file whose bytes could not be read, however recent the last inspection.
     pub(in crate::torrent) fn distrust(
         &mut self,
         content: &Content,
@@ -254,7 +256,7 @@ impl Storage {
         self.glance(content, file, now)
     }
 
-    /// A file was looked at: it should look as it did when that was ordered.
+    /// Handles an inspection: the file should be unchanged since it was ordered.
     pub(in crate::torrent) fn glanced(
         &mut self,
         content: &Content,
@@ -265,14 +267,14 @@ impl Storage {
     ) -> Vec<Effect> {
         let Ok(OpOutput::Stat(stat)) = result else { return Vec::new() };
         let known = self.files[file.as_usize()].known;
-        // The daemon may have told of the change before.
+        // The daemon may have reported the change before.
         let is_no_news = Some(then) == stat || (known.is_some() && known == stat);
         if is_no_news || self.mover.holds(file) {
             return Vec::new();
         }
         let effects = self.doubt(content, file, stat, proofs, now);
         if known.is_none() {
-            // It was written to since.
+            // It was written since.
             self.files[file.as_usize()].known = None;
         }
         effects
@@ -283,7 +285,7 @@ impl Storage {
 mod tests {
     use super::*;
 
-    /// Whether a stamp of `then` agrees with `now`, each `length modified changed`.
+    /// Checks whether a stamp of `then` matches `now`, each as `length modified changed`.
     fn check(then: [u64; 3], is_settled: bool, now: [u64; 3], expected: bool) {
         let stat = |[length, modified_ns, changed_ns]: [u64; 3]| FileStat {
             length,
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_agrees_with_the_same_file_only() {
+    fn a_stamp_matches_the_same_file_only() {
         check([9, 1_500, 1_600], true, [9, 1_500, 1_600], true);
         check([9, 1_500, 1_600], false, [9, 1_500, 1_600], true);
         check([9, 1_500, 1_600], true, [8, 1_500, 1_600], false);
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn where_ticks_are_seconds_a_stamp_must_have_settled() {
+    fn with_ticks_of_seconds_a_stamp_must_be_settled() {
         check([9, 4_000_000_000, 0], false, [9, 4_000_000_000, 0], false);
         check([9, 4_000_000_000, 0], true, [9, 4_000_000_000, 0], true);
     }

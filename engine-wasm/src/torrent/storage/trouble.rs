@@ -1,11 +1,9 @@
-//! A torrent and trouble with its disk: what to tell of it, and going on by itself when it may be
-//! over.
+//! Errors of the disk: what to tell the user, and when to retry automatically.
 //!
-//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is
-//! served, and what was begun is neither forgotten nor fetched again. Trouble that may pass by
-//! itself (a full disk, a folder that can't be written or is not there) is tried again, soon at
-//! first and then seldom; while a player waits for the torrent, every few seconds. A person's
-//! resume tries at once.
+//! A torrent with an error is stopped like a paused one: nothing is requested, verified bytes are
+//! served, and begun pieces are neither forgotten nor downloaded again. Errors that may pass (a
+//! full disk, a read-only or missing folder) are retried, first soon and then seldom; every few
+//! seconds while a player waits. The user's Resume retries at once.
 
 use std::time::Duration;
 
@@ -17,14 +15,14 @@ use crate::time::Instant;
 use crate::torrent::content::Content;
 use crate::view::{Sentence, Trouble as Kind};
 
-/// What kind of trouble it is, what to tell the user, and whether it may pass by itself.
+/// The kind of an error, the sentence for the user, and whether it may pass by itself.
 pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) {
     let why = error.into();
     match error.kind {
         OpErrorKind::Full => (Kind::DiskFull, Sentence::DiskFull, true),
         OpErrorKind::Denied => (Kind::ReadOnly, Sentence::ReadOnly { why }, true),
         OpErrorKind::NotFound => (Kind::FolderMissing, Sentence::FolderMissing, true),
-        // The daemon names the folder.
+        // The daemon's message names the folder.
         OpErrorKind::Absent => (Kind::FolderMissing, Sentence::DiskMissing { why }, true),
         OpErrorKind::Busy => (Kind::FileBusy, Sentence::FileBusy, true),
         OpErrorKind::Name => (Kind::BadName, Sentence::BadName { why }, false),
@@ -33,35 +31,35 @@ pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) 
     }
 }
 
-/// A player that was turned away asks again within this time, if it still waits.
+/// A rejected player that still waits repeats its request within this time.
 const RETURNS_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often to try while a player waits.
+/// Interval between retries while a player waits.
 const AWAITED: Duration = Duration::from_secs(5);
 
-/// Each further try comes after twice as long, and never after longer than this: looking at many
-/// files is work.
+/// Longest delay between retries; each is twice the one before. Inspecting many files takes work.
 const LAST: Duration = Duration::from_secs(300);
 
-/// The first try comes after this.
+/// Delay before the first retry.
 const FIRST: Duration = Duration::from_secs(5);
 
-/// When the torrent is tried again.
+/// When the torrent retries.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     again: Option<Instant>,
     /// When the torrent began to wait.
     since: Instant,
-    /// When a player last asked for what is not there.
+    /// When a player last requested missing bytes.
     awaited: Option<Instant>,
-    /// How long the last wait was.
+    /// The last delay.
     wait: Option<Duration>,
 }
 
 impl Trouble {
-    /// Something could be written: the next trouble is a new one. While a try is due this is no
-    /// news: what had begun before the trouble may still succeed, and the try has to come all the
-    /// same.
+    /// A write succeeded: the next error is a new one.
+    ///
+    /// Ignored while a retry is due: writes that began before the error may still succeed, and the
+    /// retry is needed all the same.
     fn is_over(&mut self) {
         if self.again.is_none() {
             self.wait = None;
@@ -79,7 +77,7 @@ impl Trouble {
         self.hurry();
     }
 
-    /// Tries soon if a player waits.
+    /// Retries soon if a player waits.
     fn hurry(&mut self) {
         let is_awaited = self
             .awaited
@@ -91,37 +89,37 @@ impl Trouble {
 }
 
 impl Storage {
-    /// When to try again after trouble that may pass.
+    /// When to retry after an error that may pass.
     pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
         self.trouble.again
     }
 
-    /// Calls the next try off, if one is due.
+    /// Cancels the next retry, if one is due.
     pub(in crate::torrent) fn call_try_off(&mut self) {
         self.trouble.again = None;
     }
 
-    /// Waits for trouble to pass: longer each time.
+    /// Waits for an error to pass, longer each time.
     pub(in crate::torrent) fn wait_for_disk(&mut self, now: Instant) {
         self.trouble.wait(now);
     }
 
-    /// What was fetched could be written: the next trouble is a new one.
+    /// Downloaded bytes could be written: the next error is a new one.
     pub(in crate::torrent) fn has_written(&mut self) {
         self.trouble.is_over();
     }
 
-    /// A person does something about the trouble: no try is due, and the next trouble is a new one.
+    /// The user acts on the error: no retry is due, and the next error is a new one.
     pub(in crate::torrent) fn forget_trouble(&mut self) {
         (self.trouble.again, self.trouble.wait) = (None, None);
     }
 
-    /// A player asks for what is not there: a try that is due comes soon.
+    /// A player requests missing bytes: a retry that is due comes soon.
     pub(in crate::torrent) fn await_disk(&mut self, now: Instant) {
         self.trouble.await_it(now);
     }
 
-    /// What to tell the user about files that are missing.
+    /// The sentence for the user about missing files.
     pub(in crate::torrent) fn says_missing(
         &self,
         content: &Content,
@@ -138,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tries_become_rarer_until_one_succeeds() {
+    fn retries_become_rarer_until_one_succeeds() {
         let mut trouble = Trouble::default();
         let waits: Vec<u64> = (0..9)
             .map(|_| {
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn while_somebody_waits_it_is_tried_every_five_seconds_and_then_seldom_again() {
+    fn a_waiting_player_causes_retries_every_five_seconds() {
         let mut trouble = Trouble::default();
         let mut now = Instant(0);
         let mut next = |trouble: &mut Trouble| {
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_succeeds_after_the_trouble_does_not_call_the_next_try_off() {
+    fn a_late_successful_write_does_not_cancel_the_retry() {
         let mut trouble = Trouble::default();
         trouble.wait(Instant(0));
         trouble.is_over();
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again() {
+    fn only_errors_that_may_pass_are_retried() {
         let check = |kind, may_pass| {
             assert_eq!(trouble_of(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}")
         };

@@ -1,4 +1,4 @@
-//! Which peers have an upload slot, and how much was uploaded.
+//! The upload slots of peers, and the bytes uploaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::peer::rate::RateMeter;
 use crate::pick::choker::{Choker, Contender, Strategy};
 use crate::time::Instant;
 
-/// How often uploads are maintained.
+/// Interval at which uploads are maintained.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was uploaded, and which peers have a slot.
+/// The uploaded bytes, and the choker.
 #[derive(Debug)]
 pub(super) struct Uploads {
     choker: Choker,
     uploaded: u64,
     rate: RateMeter,
     maintained: Instant,
-    /// Whether peers were told that we want nothing (BEP 21).
+    /// Whether peers were told that we only upload (BEP 21).
     says_upload_only: bool,
 }
 
@@ -37,7 +37,7 @@ impl Uploads {
         }
     }
 
-    /// Payload of this length is on its way to a peer.
+    /// Payload of this length was passed on to a peer.
     pub(super) fn sent(&mut self, length: u32, now: Instant) {
         self.uploaded += u64::from(length);
         self.rate.add(u64::from(length), now);
@@ -48,17 +48,17 @@ impl Uploads {
         self.uploaded
     }
 
-    /// Bytes of payload uploaded a second now.
+    /// Current upload rate in bytes of payload per second.
     pub(super) fn rate_bps(&self, now: Instant) -> u64 {
         self.rate.rate_bps(now)
     }
 
-    /// Whether peers were told that we want nothing (BEP 21).
+    /// Whether peers were told that we only upload (BEP 21).
     pub(super) fn says_upload_only(&self) -> bool {
         self.says_upload_only
     }
 
-    /// What peers are told from now on. Returns whether that is news.
+    /// Sets what peers are told. Returns whether it has changed.
     pub(super) fn say_upload_only(&mut self, upload_only: bool) -> bool {
         std::mem::replace(&mut self.says_upload_only, upload_only) != upload_only
     }
@@ -72,7 +72,7 @@ impl Uploads {
         is_due
     }
 
-    /// Gives the slots away: chokes and unchokes peers.
+    /// Assigns the slots: chokes and unchokes peers.
     pub(super) fn choose(
         &mut self,
         peers: &mut BTreeMap<ConnId, Peer>,

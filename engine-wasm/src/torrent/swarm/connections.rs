@@ -1,7 +1,7 @@
-//! Connections, from the dial to the end.
+//! Connections from the dial to the end.
 //!
-//! A connection is dialled or accepted, shakes hands, and lives until its peer leaves, misbehaves or
-//! is of no use any more. What then becomes of its address decides when it is dialled again.
+//! A connection is dialled or accepted, completes its handshake, and lives until its peer leaves,
+//! misbehaves or becomes useless. How it ended decides when its address is dialled again.
 
 use std::cmp::Reverse;
 use std::net::SocketAddr;
@@ -23,16 +23,16 @@ use crate::peer::way::Reached;
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
 
-/// A peer that wants nothing for this long is let go when we want nothing either.
+/// Time without interest after which a peer is closed while we need nothing either.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Swarm {
-    /// At most this many connections, those being dialled included.
+    /// Sets the maximum number of connections, including those being dialled.
     pub(crate) fn set_max_connections(&mut self, most: usize) {
         self.most = most;
     }
 
-    /// Takes note of addresses that may be dialled.
+    /// Adds addresses that may be dialled.
     pub(crate) fn add_candidates(
         &mut self,
         addrs: impl IntoIterator<Item = SocketAddr>,
@@ -43,12 +43,12 @@ impl Swarm {
         }
     }
 
-    /// We lack something: peers that have everything may be dialled at once.
+    /// We lack pieces: seeds may be dialled at once.
     pub(in crate::torrent) fn seeds_are_needed(&mut self) {
         self.candidates.seeds_are_needed();
     }
 
-    /// The next peer to dial, while there is room. [`Swarm::dialling`] follows.
+    /// The next peer to dial, while there is room. [`Swarm::dialling`] must follow.
     pub(crate) fn next_dial(&mut self, local: &Local, now: Instant) -> Option<Dial> {
         let dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         if local.awaits_sockets
@@ -79,14 +79,15 @@ impl Swarm {
         self.peers.insert(conn, if dial.is_punched { peer.punched() } else { peer });
     }
 
-    /// Whether a peer that dialled us listens at this address: a dial would be in vain.
+    /// Whether a peer that dialled us listens at this address, so that a dial would be redundant.
     fn has_dialled_us(&self, addr: SocketAddr) -> bool {
         let dialled_us = |peer: &&Peer| !peer.is_dialled() && peer.is_ready();
         self.peers.values().filter(dialled_us).any(|peer| peer.is_at(addr))
     }
 
-    /// A peer dialled us and named this torrent. Returns how many bytes of its handshake are still
-    /// to be read; `None` when it is turned away.
+    /// A peer dialled us and named this torrent.
+    ///
+    /// Returns how many bytes of its handshake remain to be read; `None` if it is refused.
     pub(in crate::torrent) fn accept(
         &mut self,
         conn: ConnId,
@@ -96,7 +97,7 @@ impl Swarm {
         now: Instant,
     ) -> Option<usize> {
         let Named { addr, over, ref received, .. } = *named;
-        // The port of a peer that dials us does not say which peer it is.
+        // The source port of an incoming connection does not identify its peer.
         if self.candidates.is_banned_host(addr.ip()) || !self.has_room_for_arrivals(needs_peers) {
             return None;
         }
@@ -106,7 +107,8 @@ impl Swarm {
         Some(HANDSHAKE_LEN.saturating_sub(received.len()))
     }
 
-    /// While something is wanted, a third of the room is kept for peers that we dial.
+    /// Whether there is room for an incoming connection: a third is reserved for dials while we
+    /// need pieces.
     fn has_room_for_arrivals(&self, needs_peers: bool) -> bool {
         let arrivals = self.peers.values().filter(|peer| !peer.is_dialled()).count();
         let room = if needs_peers { (self.most * 2).div_ceil(3) } else { self.most };
@@ -118,7 +120,7 @@ impl Swarm {
         self.peers.get(&conn).map_or(0, Peer::rejections)
     }
 
-    /// A connection that we dialled is open: our handshake goes out.
+    /// A connection that we dialled is open: our handshake is sent.
     pub(crate) fn connected(
         &mut self,
         conn: ConnId,
@@ -144,7 +146,7 @@ impl Swarm {
         }
     }
 
-    /// Bytes of a handshake came.
+    /// Handles bytes of a handshake.
     pub(crate) fn handshake(
         &mut self,
         conn: ConnId,
@@ -164,7 +166,7 @@ impl Swarm {
             Err(error) => error,
         };
         if matches!(error, PeerError::Ourselves) && peer.is_dialled() {
-            // Trackers name us, too.
+            // Trackers return our own address as well.
             self.candidates.leave_alone(addr, now);
         } else if !matches!(error, PeerError::Handshake) {
             self.candidates.reached(addr, Reached::Peer);
@@ -172,7 +174,7 @@ impl Swarm {
         self.drop_peer(conn, &error.to_string(), now).map_or(Shaking::Unfinished, Shaking::Over)
     }
 
-    /// A frame came. `geometry` is `None` before a magnet link is described.
+    /// Handles a frame; `geometry` is `None` while a magnet link has no metadata.
     ///
     /// # Errors
     /// The peer broke the protocol: its connection is over.
@@ -191,8 +193,9 @@ impl Swarm {
         read.or_else(|error| self.drop_peer(conn, &error.to_string(), now).map_or(Ok(None), Err))
     }
 
-    /// The other of two connections to one peer that is to end. Both ends must choose the same: the
-    /// connection that the lower peer id dialled stays.
+    /// Which of two connections to one peer to close.
+    ///
+    /// Both ends must choose the same: the connection that the lower peer ID dialled stays.
     pub(in crate::torrent) fn twin_to_drop(
         &self,
         conn: ConnId,
@@ -209,8 +212,8 @@ impl Swarm {
         Some(if newer_stays { other } else { conn })
     }
 
-    /// Tells a peer whether it has something that we lack. `wanted` are pieces that viewers want,
-    /// whatever is selected.
+    /// Tells a peer whether we are interested. `wanted` are pieces that viewers need, selected or
+    /// not.
     pub(in crate::torrent) fn update_interest(
         &mut self,
         conn: ConnId,
@@ -228,17 +231,17 @@ impl Swarm {
         peer.set_interested(is_interesting, now);
     }
 
-    /// Tells every peer that it has nothing that we lack.
+    /// Withdraws our interest from every peer.
     pub(in crate::torrent) fn lose_interest(&mut self, now: Instant) {
         self.peers.values_mut().for_each(|peer| peer.set_interested(false, now));
     }
 
-    /// Every connection, those being dialled included.
+    /// Every connection, including those being dialled.
     pub(crate) fn conns(&self) -> Vec<ConnId> {
         self.peers.keys().copied().collect()
     }
 
-    /// The connection was closed by the peer or the daemon.
+    /// A connection was closed by its peer or the daemon.
     pub(crate) fn closed(
         &mut self,
         conn: ConnId,
@@ -254,7 +257,7 @@ impl Swarm {
             && self.uploads.says_upload_only();
         let mut retries = false;
         if has_all_as_we_have {
-            // As we would have left it: it is dialled again when somebody wants something.
+            // We would have closed it as well: it is dialled again when we need pieces.
             self.candidates.has_everything(peer.addr(), now);
         } else if peer.is_dialled() && self.candidates.failed(peer.addr(), now) {
             retries = true;
@@ -266,7 +269,7 @@ impl Swarm {
         Some(Parted { conn, is_open: false, peer, retries })
     }
 
-    /// Ends a connection because of what its peer does or does not do.
+    /// Closes a connection because of its peer's behaviour.
     pub(crate) fn drop_peer(&mut self, conn: ConnId, why: &str, now: Instant) -> Option<Parted> {
         let peer = self.remove(conn)?;
         tracing::debug!(peer = %peer.addr(), why, "peer dropped");
@@ -274,8 +277,9 @@ impl Swarm {
         Some(Parted { conn, is_open: true, peer, retries })
     }
 
-    /// Ends the connections beyond what there is room for: those being dialled first, then the
-    /// newest. Their peers did nothing wrong and may be dialled again.
+    /// Closes the connections beyond the limit: first those being dialled, then the newest.
+    ///
+    /// Their peers did nothing wrong and may be dialled again.
     pub(crate) fn release_newest(&mut self) -> Vec<Parted> {
         let beyond = self.peers.len().saturating_sub(self.most);
         let mut newest = self.conns();
@@ -283,7 +287,7 @@ impl Swarm {
         newest.into_iter().take(beyond).filter_map(|conn| self.release(conn)).collect()
     }
 
-    /// Ends every connection. The peers did nothing wrong and may be dialled again.
+    /// Closes every connection. The peers did nothing wrong and may be dialled again.
     pub(crate) fn release_all(&mut self) -> Vec<Parted> {
         self.conns().into_iter().filter_map(|conn| self.release(conn)).collect()
     }
@@ -294,7 +298,7 @@ impl Swarm {
         Some(Parted { conn, is_open: true, peer, retries: false })
     }
 
-    /// Bans an address: its connections end, and it is never dialled again.
+    /// Bans an address: its connections are closed, and it is never dialled again.
     pub(crate) fn ban(&mut self, addr: SocketAddr, why: &str, now: Instant) -> Vec<Parted> {
         self.candidates.ban(addr);
         let at = |(&conn, peer): (&ConnId, &Peer)| (peer.addr() == addr).then_some(conn);
@@ -302,7 +306,7 @@ impl Swarm {
         conns.into_iter().filter_map(|conn| self.drop_peer(conn, why, now)).collect()
     }
 
-    /// Ends the connections to peers that want nothing of us, while we want nothing of anybody.
+    /// Closes connections to peers that need nothing, while we need nothing either.
     pub(in crate::torrent) fn part_from_seeds(&mut self, now: Instant) -> Vec<Parted> {
         let seed =
             |(&conn, peer): (&ConnId, &Peer)| peer.is_upload_only().then_some((conn, peer.addr()));
@@ -314,8 +318,7 @@ impl Swarm {
         seeds.into_iter().filter_map(part).collect()
     }
 
-    /// Ends the connections to peers that have wanted nothing of us for long, while we want nothing
-    /// of anybody.
+    /// Closes connections to peers without interest for long, while we need nothing either.
     pub(in crate::torrent) fn part_from_idlers(&mut self, now: Instant) -> Vec<Parted> {
         let is_idle = |since| now.saturating_since(since) > IDLE_TIMEOUT;
         let idler = |(&conn, peer): (&ConnId, &Peer)| {
@@ -327,7 +330,7 @@ impl Swarm {
         idlers.into_iter().filter_map(|conn| self.drop_peer(conn, why, now)).collect()
     }
 
-    /// Once a second: keeps connections alive and finds the silent and the snubbing.
+    /// Once a second: keeps connections alive, and finds silent and snubbing peers.
     pub(crate) fn tick(&mut self, now: Instant) -> Ticked {
         let mut ticked = Ticked::default();
         let mut dead = Vec::new();

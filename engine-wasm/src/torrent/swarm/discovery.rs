@@ -1,4 +1,4 @@
-//! How the swarm hears of peers: trackers, the DHT, the local network and peer exchange.
+//! The sources of peers: trackers, the DHT, the local network and peer exchange.
 
 use std::net::SocketAddr;
 
@@ -35,13 +35,12 @@ impl Swarm {
         self.trackers.due(&params, now)
     }
 
-    /// A question was sent to a tracker; its answer comes under this number.
+    /// A question was sent to a tracker; `op` identifies its answer.
     pub(crate) fn tracker_asked(&mut self, op: OpId, job: Job) {
         self.trackers.asked(op, job);
     }
 
-    /// Reads a tracker's answer and takes note of the peers in it. `None` when no tracker was asked
-    /// under this number.
+    /// Handles a tracker's answer and adds its peers. `None` if `op` is no question to a tracker.
     pub(crate) fn tracker_answered(
         &mut self,
         op: OpId,
@@ -54,7 +53,7 @@ impl Swarm {
         Some(answered)
     }
 
-    /// Makes every tracker due that may be asked now. Returns how many these are.
+    /// Makes every tracker due that may be asked now; returns their number.
     ///
     /// # Errors
     /// No tracker may be asked now; says why.
@@ -62,32 +61,31 @@ impl Swarm {
         self.trackers.announce_now(now)
     }
 
-    /// All that is wanted has come: trackers will hear it.
+    /// The download is complete: trackers will be informed.
     pub(in crate::torrent) fn announce_completion(&mut self) {
         self.trackers.completed();
     }
 
-    /// Our port has changed: trackers will hear it.
+    /// Our port has changed: trackers will be informed.
     pub(crate) fn port_moved(&mut self) {
         self.trackers.moved();
     }
 
-    /// Adds the trackers of a link, each as a tier of its own. A private torrent keeps to its own.
+    /// Adds the trackers of a magnet link, each in its own tier. A private torrent accepts none.
     pub(crate) fn add_trackers(&mut self, urls: &[String], now: Instant) {
         if !self.private {
             self.trackers.add(tiers(urls), now);
         }
     }
 
-    /// Adds trackers that a person named: they are asked at once. A private torrent keeps to its
-    /// own.
+    /// Adds trackers that the user named: they are asked at once. A private torrent accepts none.
     pub(crate) fn add_trackers_by_hand(&mut self, urls: &[String], now: Instant) {
         if !self.private {
             self.trackers.add_by_hand(tiers(urls), now);
         }
     }
 
-    /// Removes trackers. Returns goodbyes to those that know us.
+    /// Removes trackers; returns goodbyes for those that know us.
     pub(crate) fn remove_trackers(
         &mut self,
         urls: &[String],
@@ -98,7 +96,7 @@ impl Swarm {
         self.trackers.remove(urls, &params)
     }
 
-    /// The settings allow trackers, or no longer do. Returns goodbyes to those that know us.
+    /// Allows or forbids trackers; returns goodbyes for those that know us.
     pub(crate) fn allow_trackers(
         &mut self,
         allowed: bool,
@@ -110,7 +108,7 @@ impl Swarm {
         self.trackers.allow(allowed, &params, now)
     }
 
-    /// The torrent stops. Returns goodbyes to the trackers that know us.
+    /// The torrent stops; returns goodbyes for the trackers that know us.
     pub(crate) fn stop_trackers(
         &mut self,
         totals: Totals,
@@ -126,7 +124,7 @@ impl Swarm {
         self.trackers.urls()
     }
 
-    /// What is known of each tracker.
+    /// The state of each tracker.
     pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
         self.trackers.views(now)
     }
@@ -141,13 +139,13 @@ impl Swarm {
         !self.trackers.is_empty()
     }
 
-    /// What the DHT could do for it; `None` for a private torrent.
+    /// What to ask of the DHT; `None` for a private torrent.
     pub(crate) fn dht_wish(&self, is_complete: bool) -> Option<Wish> {
         let wish = if is_complete { Wish::Announce } else { Wish::Peers };
         (!self.private).then_some(wish)
     }
 
-    /// Whether a DHT node looks for its peers.
+    /// Sets whether a DHT node looks for its peers.
     pub(crate) fn set_asks_dht(&mut self, asks: bool) {
         self.asks_dht = asks;
     }
@@ -157,31 +155,33 @@ impl Swarm {
         self.asks_dht
     }
 
-    /// Whether it may be named in the local network.
+    /// Whether it may be announced in the local network.
     pub(crate) fn may_be_named(&self) -> bool {
         !self.private
     }
 
-    /// A peer has a DHT node at this port: the node's address, unless the torrent is private.
+    /// A peer runs a DHT node at this port: the node's address, unless the torrent is private.
     pub(crate) fn dht_node(&self, conn: ConnId, port: u16) -> Option<SocketAddr> {
         let addr = self.addr(conn).filter(|_| !self.private)?;
         Some(SocketAddr::new(addr.ip(), port))
     }
 
-    /// Whether peers of this swarm may name peers to each other.
+    /// Whether peer exchange is used in this swarm.
     pub(in crate::torrent) fn exchanges_peers(&self, local: &Local) -> bool {
         local.pex && !self.private
     }
 
-    /// A peer names others. A peer that once learned that we listen goes on naming them, so they
-    /// are ignored where the settings no longer want them.
+    /// Handles addresses that a peer names.
+    ///
+    /// Peers that learned our listen port keep gossiping, so the addresses are ignored where the
+    /// settings forbid peer exchange.
     pub(crate) fn peers_named(&mut self, peers: Vec<SocketAddr>, local: &Local) {
         if self.exchanges_peers(local) {
             self.add_candidates(peers, Source::Pex);
         }
     }
 
-    /// Tells the peers whose turn it is which peers came and went (BEP 11).
+    /// Sends due peer exchange messages (BEP 11).
     pub(in crate::torrent) fn tell_peers(&mut self, local: &Local, now: Instant) {
         let is_due = self.peers.values().any(|peer| peer.wants_peers(now));
         if !self.exchanges_peers(local) || !is_due {
@@ -194,7 +194,7 @@ impl Swarm {
         self.peers.values_mut().for_each(|peer| peer.tell_peers(&known, now));
     }
 
-    /// How many addresses are known.
+    /// Number of known addresses.
     pub(crate) fn known_peers(&self) -> usize {
         self.candidates.len()
     }
@@ -204,15 +204,16 @@ impl Swarm {
         self.candidates.worth_keeping(most)
     }
 
-    /// What a magnet link has discovered, for its torrent. All addresses may be dialled at once.
+    /// What a magnet link discovered, for its torrent. All addresses may be dialled at once.
     pub(crate) fn into_discovered(self) -> Discovered {
         let Self { mut candidates, trackers, .. } = self;
         candidates.renew();
         Discovered { candidates, trackers }
     }
 
-    /// Takes over what a magnet link discovered before the torrent was described. Only then is it
-    /// known whether the torrent is private.
+    /// Takes over what a magnet link discovered.
+    ///
+    /// Whether the torrent is private is known only now.
     pub(in crate::torrent) fn take_over(
         &mut self,
         discovered: Discovered,
@@ -231,7 +232,7 @@ impl Swarm {
     }
 }
 
-/// Each tracker as a tier of its own: the order is kept.
+/// Each tracker in its own tier, so that the order is kept.
 fn tiers(urls: &[String]) -> Vec<Vec<String>> {
     urls.iter().map(|url| vec![url.clone()]).collect()
 }

@@ -1,10 +1,9 @@
-//! The swarm of one torrent or magnet link: its connections, the addresses that it may dial, and
-//! its web seeds.
+//! The swarm of one torrent or magnet link: its connections, candidates and web seeds.
 //!
 //! A magnet link is a torrent without content, so both use the same swarm. The swarm knows no
-//! files, no ledger and no daemon: each method takes what it needs and returns what the owner is to
-//! do. Invariants: `most` bounds connections, those being dialled included; a private torrent hears
-//! of peers from its trackers and from people alone (BEP 27).
+//! files, no ledger and no daemon: each method takes what it needs and returns what its owner has
+//! to do. Invariants: `most` limits the connections, including those being dialled; a private
+//! torrent gets peers from its trackers and the user only (BEP 27).
 
 mod choking;
 mod connections;

@@ -1,4 +1,4 @@
-//! What the swarm takes from its owner and returns to it, as values.
+//! The values that the swarm takes from its owner and returns to it.
 
 use std::net::SocketAddr;
 
@@ -16,70 +16,70 @@ use crate::peer::way::Way;
 pub(crate) struct Dial {
     /// Its address.
     pub(crate) addr: SocketAddr,
-    /// The way to try.
+    /// The way to dial.
     pub(crate) way: Way,
-    /// Whether another transport is left in case this one leads nowhere.
+    /// Whether another transport remains to be tried if this one fails.
     pub(crate) has_other: bool,
-    /// Whether the peer dials us at the same moment (BEP 55).
+    /// Whether the peer dials us at the same time (BEP 55).
     pub(crate) is_punched: bool,
 }
 
-/// What bytes of a handshake came to.
+/// The effect of bytes of a handshake.
 #[derive(Debug)]
 pub(crate) enum Shaking {
-    /// More bytes of it are on their way.
+    /// More bytes are expected.
     Unfinished,
     /// The handshake is done.
     Done,
-    /// The connection is over.
+    /// The connection has ended.
     Over(Parted),
 }
 
-/// A connection that is over.
+/// A connection that has ended.
 #[derive(Debug)]
 pub(crate) struct Parted {
-    /// Which.
+    /// The connection.
     pub(crate) conn: ConnId,
-    /// Whether it is still open and ours to close.
+    /// Whether it is still open and has to be closed.
     pub(crate) is_open: bool,
-    /// The peer, with the blocks that it was to send and the pieces that it had.
+    /// The peer, with its outstanding blocks and its pieces.
     pub(crate) peer: Box<Peer>,
-    /// Whether another way to the peer is left, to be dialled at once.
+    /// Whether another way to the peer is to be tried at once.
     pub(crate) retries: bool,
 }
 
-/// What time has brought about.
+/// The result of a tick.
 #[derive(Debug, Default)]
 pub(crate) struct Ticked {
-    /// Blocks that peers were told not to send long ago, and that are no longer counted with.
+    /// Blocks that were cancelled long ago and are forgotten.
     pub(crate) late: Vec<(ConnId, Vec<Block>)>,
-    /// Peers that fell silent.
+    /// Peers that became silent.
     pub(crate) dead: Vec<Parted>,
     /// Peers that owe blocks and send none.
     pub(crate) snubbing: Vec<ConnId>,
 }
 
-/// Which pieces of a peer interest us.
+/// The pieces that decide about our interest in peers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interests<'a> {
-    /// Whether anything is wanted at all.
+    /// Whether anything is needed at all.
     pub(crate) any: bool,
     /// Pieces that we have.
     pub(crate) have: &'a Bitfield,
-    /// Pieces that we have or do not want.
+    /// Pieces that we have or do not need.
     pub(crate) unneeded: &'a Bitfield,
 }
 
-/// What an introduction leads to.
+/// The result of an introduction by a relay.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::torrent) struct Introduced {
-    /// A dial over TCP that gives way to the one over uTP: to be closed.
+    /// A dial over TCP to close in favour of the one over uTP.
     pub(in crate::torrent) gives_way: Option<ConnId>,
     /// The peer to dial now.
     pub(in crate::torrent) dial: Option<Dial>,
 }
 
-/// Addresses and trackers that are known.
+/// Known addresses and trackers.
 #[derive(Debug)]
 pub(crate) struct Discovered {
     /// Addresses that may be dialled.
@@ -88,29 +88,29 @@ pub(crate) struct Discovered {
     pub(crate) trackers: Announcer,
 }
 
-/// What trackers are told of our progress, bytes.
+/// The totals that trackers receive, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Payload that came.
+    /// Downloaded payload.
     pub(crate) downloaded: u64,
     /// Bytes missing.
     pub(crate) left: u64,
 }
 
-/// What peers are told of the torrent.
+/// What peers are told about the torrent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told<'a> {
     /// Pieces that we have.
     pub(crate) have: &'a Bitfield,
-    /// Length of the info dictionary, bytes; `None` while it is not known.
+    /// Length of the info dictionary in bytes; `None` while it is unknown.
     pub(crate) metadata: Option<usize>,
 }
 
-/// How slots are to be given away.
+/// How to assign upload slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slots {
-    /// How many there are; `None` to close all.
+    /// The number of slots; `None` to choke all.
     pub(crate) count: Option<usize>,
-    /// Whether all that is wanted is there.
+    /// Whether all selected files are complete.
     pub(crate) is_done: bool,
 }

@@ -1,10 +1,9 @@
-//! Hole punching (BEP 55), in all three parts: asking for introductions, being introduced, and
-//! introducing peers to each other.
+//! Hole punching (BEP 55) in all three roles: asking for introductions, being introduced, and
+//! introducing others.
 //!
-//! Dials at a stranger's word are bounded: at once, per peer, and never into our own network unless
-//! the introducing peer is in it. A private torrent takes no part, because only its trackers may
-//! name peers (BEP 27). Hole punching takes uTP: no datagram passes a router that a TCP connection
-//! opened.
+//! Dials that a peer causes are bounded: at once, per peer, and never into our local network unless
+//! the relay is in it. A private torrent takes no part, because only its trackers may name peers
+//! (BEP 27). Hole punching needs uTP, because a router admits no datagram for a TCP connection.
 
 use std::net::SocketAddr;
 
@@ -25,7 +24,7 @@ impl Swarm {
         local.can_punch() && !self.private
     }
 
-    /// Nothing listens at an address: asks a peer that named it for an introduction.
+    /// An address can't be reached: asks a peer that named it for an introduction.
     pub(super) fn seek_introduction(&mut self, addr: SocketAddr, local: &Local, now: Instant) {
         if !self.can_be_punched(addr, local) {
             return;
@@ -36,7 +35,7 @@ impl Swarm {
         }
     }
 
-    /// A peer says something about a rendezvous.
+    /// Handles a message about a rendezvous.
     pub(in crate::torrent) fn handle_punch(
         &mut self,
         conn: ConnId,
@@ -69,16 +68,16 @@ impl Swarm {
         }
     }
 
-    /// Connected peers that would introduce us to the peer at an address.
+    /// Connected peers that could introduce us to this address.
     fn introducers(&self, addr: SocketAddr) -> Vec<ConnId> {
         let introduces = |(&conn, peer): (&ConnId, &Peer)| peer.introduces(addr).then_some(conn);
         self.peers.iter().filter_map(introduces).collect()
     }
 
-    /// A peer asks to be introduced to the peer at an address.
+    /// A peer asks for an introduction to this address.
     fn introduce(&mut self, asker: ConnId, addr: SocketAddr, local: &Local, now: Instant) {
         let Some(endpoint) = self.peers.get(&asker).map(Peer::endpoint) else { return };
-        // A peer may be here twice for a moment, and may have named its port or not.
+        // A peer may be connected twice for a moment, and may or may not have announced its port.
         let ready = || self.peers.iter().filter(|(_, peer)| peer.is_ready());
         let exactly = ready().find(|(_, peer)| peer.addr() == addr);
         let target = exactly.or_else(|| ready().find(|(_, peer)| peer.is_at(addr)));
@@ -98,7 +97,7 @@ impl Swarm {
         }
     }
 
-    /// A peer says that another one dials us at this moment.
+    /// A relay says that another peer dials us at this moment.
     fn introduced(
         &mut self,
         by: ConnId,
@@ -119,8 +118,7 @@ impl Swarm {
         self.punch(addr, local, now)
     }
 
-    /// Whether an address may be dialled as half of a rendezvous: it is not ours, not banned, and
-    /// no peer is connected from there.
+    /// Whether an address may be dialled for a rendezvous: not ours, not banned, and not connected.
     fn can_be_punched(&self, addr: SocketAddr, local: &Local) -> bool {
         let is_here = |peer: &Peer| !peer.is_connecting() && peer.is_at(addr);
         self.punches(local)
@@ -135,7 +133,7 @@ impl Swarm {
         let dialled =
             self.peers.iter().find(|(_, peer)| peer.is_connecting() && peer.addr() == addr);
         match dialled.map(|(&conn, peer)| (conn, peer.transport())) {
-            // It sends what is to be sent already.
+            // The dial over uTP sends the needed packets already.
             Some((_, Transport::Utp)) => return introduced,
             Some((conn, Transport::Tcp)) => {
                 self.peers.remove(&conn);

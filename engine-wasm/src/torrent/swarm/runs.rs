@@ -1,4 +1,4 @@
-//! Which blocks to fetch from which web seed.
+//! Chooses which blocks to request from which web seed.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::pick::suspects::Suspects;
 use crate::source::{Source, WebSeedId};
 use crate::time::Instant;
 
-/// What a run is chosen from.
+/// The needs from which a run is chosen.
 pub(in crate::torrent) struct Demand<'a> {
     pub(in crate::torrent) geometry: &'a Geometry,
-    /// What viewers want.
+    /// What viewers need.
     pub(in crate::torrent) picker: &'a Picker,
     pub(in crate::torrent) pieces: &'a mut PieceMap,
     pub(in crate::torrent) suspects: &'a Suspects,
-    /// What is selected.
+    /// The selected pieces, by rarity.
     pub(in crate::torrent) availability: &'a Availability,
-    /// Whether one more block may be asked for twice.
+    /// Whether one more block may be requested twice.
     pub(in crate::torrent) may_duplicate: bool,
 }
 
@@ -32,13 +32,13 @@ impl Swarm {
         &self.web
     }
 
-    /// The web seeds, to fetch from them.
+    /// The web seeds, mutable.
     pub(in crate::torrent) fn web_seeds_mut(&mut self) -> &mut WebSeeds {
         &mut self.web
     }
 
-    /// What to ask a web seed for: first what viewers want, then pieces that are begun, then pieces
-    /// that fewest peers have.
+    /// The next run for a web seed: first what viewers need, then begun pieces, then the rarest
+    /// pieces.
     pub(in crate::torrent) fn next_run(
         &self,
         seed: WebSeedId,
@@ -68,8 +68,9 @@ impl Swarm {
         })
     }
 
-    /// Free blocks from the first of a piece on, and into the pieces that follow while these are
-    /// meant. With `late` the run may begin with a block that others are late with.
+    /// Free blocks from the first of a piece on, continued into the following selected pieces.
+    ///
+    /// With `late` the run may start with a block that other sources owe too long.
     fn run_from(
         &self,
         seed: WebSeedId,
@@ -101,7 +102,7 @@ impl Swarm {
         (!blocks.is_empty()).then_some(blocks)
     }
 
-    /// A block of a piece with which every source that was asked for it is late.
+    /// A block of a piece that every source asked for it owes too long.
     fn late_block(
         &self,
         seed: WebSeedId,

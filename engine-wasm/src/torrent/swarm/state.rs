@@ -1,4 +1,4 @@
-//! The state of a swarm, its beginning and its end.
+//! The state of a swarm, its creation and its end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Swarm {
     pub(super) identity: Identity,
-    /// Whether only trackers and people may name peers (BEP 27).
+    /// Whether only trackers and the user may name peers (BEP 27).
     pub(super) private: bool,
     pub(super) peers: BTreeMap<ConnId, Peer>,
     pub(super) candidates: Candidates,
@@ -35,13 +35,12 @@ pub(crate) struct Swarm {
     pub(super) uploads: Uploads,
     pub(super) hash_requests: Asking,
     pub(super) web: WebSeeds,
-    /// The group of the rate limits that its connections join where the torrent has limits of its
-    /// own.
+    /// The rate-limit group of its connections, if the torrent has limits of its own.
     pub(super) own_group: u32,
 }
 
 impl Swarm {
-    /// A swarm that knows these addresses and trackers, without any connection.
+    /// Creates a swarm with these addresses and trackers, and no connections.
     pub(crate) fn new(
         identity: Identity,
         private: bool,
@@ -66,12 +65,12 @@ impl Swarm {
         }
     }
 
-    /// The swarm of a magnet link. Whether its torrent is private is not known yet.
+    /// Creates the swarm of a magnet link. Whether its torrent is private is not known yet.
     pub(crate) fn undescribed(identity: Identity, discovered: Discovered, now: Instant) -> Self {
         Self::new(identity, false, discovered, WebSeeds::default(), 0, now)
     }
 
-    /// The daemon is gone, and with it every connection.
+    /// The link to the daemon is lost, and with it every connection.
     pub(crate) fn unlink(&mut self, now: Instant) -> Vec<Parted> {
         self.seeking.clear();
         self.trackers.unlink(now);
@@ -79,12 +78,12 @@ impl Swarm {
         self.release_all()
     }
 
-    /// Every connection, those being dialled included.
+    /// Every connection, including those being dialled.
     pub(crate) fn peers(&self) -> &BTreeMap<ConnId, Peer> {
         &self.peers
     }
 
-    /// The peers, to request blocks of them. Connections begin and end in the swarm alone.
+    /// The peers, mutable for block requests. Only the swarm adds and removes connections.
     pub(in crate::torrent) fn peers_mut(&mut self) -> &mut BTreeMap<ConnId, Peer> {
         &mut self.peers
     }
@@ -114,23 +113,23 @@ impl Swarm {
         self.peers.values().any(Peer::is_awaited) || self.web.is_fetching()
     }
 
-    /// The group of the rate limits for a torrent with limits of its own.
+    /// The rate-limit group for a torrent with limits of its own.
     pub(in crate::torrent) fn own_group(&self) -> u32 {
         self.own_group
     }
 
-    /// Takes what peers are to be sent, all messages of a peer together.
+    /// Takes the bytes to send, all messages of a peer together.
     pub(crate) fn take_out(&mut self) -> Vec<(ConnId, Bytes)> {
         let out = |(&conn, peer): (&ConnId, &mut Peer)| Some((conn, peer.take_out()?));
         self.peers.iter_mut().filter_map(out).collect()
     }
 
-    /// Takes what one peer is to be sent.
+    /// Takes the bytes to send to one peer.
     pub(in crate::torrent) fn take_out_of(&mut self, conn: ConnId) -> Option<Bytes> {
         self.peers.get_mut(&conn)?.take_out()
     }
 
-    /// Asks peers that speak v2 for hashes, the soonest to answer first.
+    /// Requests hashes from peers that support v2, the fastest first.
     pub(in crate::torrent) fn ask_for_hashes(
         &mut self,
         needs: impl Iterator<Item = HashRequest>,
@@ -150,12 +149,12 @@ impl Swarm {
         }
     }
 
-    /// A peer gave hashes. False when it was not asked for them.
+    /// A peer sent hashes. False if it was not asked for them.
     pub(in crate::torrent) fn hashes_came(&mut self, conn: ConnId, request: &HashRequest) -> bool {
         self.hash_requests.answered(conn, request)
     }
 
-    /// A peer will not give hashes.
+    /// A peer rejects a request for hashes.
     pub(in crate::torrent) fn hashes_rejected(
         &mut self,
         conn: ConnId,
@@ -165,7 +164,7 @@ impl Swarm {
         self.hash_requests.rejected(conn, request, now);
     }
 
-    /// Gives a peer the hashes that it asked for; with `None`, refuses.
+    /// Sends a peer the requested hashes, or with `None` a reject.
     pub(in crate::torrent) fn give_hashes(
         &mut self,
         conn: ConnId,

@@ -1,4 +1,4 @@
-//! A swarm without a torrent: what it returns for what peers do.
+//! Tests of a swarm without a torrent: what it returns for the actions of peers.
 
 use std::net::SocketAddr;
 
@@ -72,14 +72,14 @@ fn dial(swarm: &mut Swarm, conn: u64, now: Instant) -> Option<SocketAddr> {
     Some(dial.addr)
 }
 
-/// The handshake of a peer that is named after a byte.
+/// The handshake of a peer whose ID is made of this byte.
 fn hello(name: u8) -> [u8; HANDSHAKE_LEN] {
     let mut theirs = Handshake::ours(HASH, [name; 20]).encode();
     Handshake::offer_dht(&mut theirs);
     theirs
 }
 
-/// A swarm with peers that we dialled, on connections from 1 on. All have shaken hands and heard us.
+/// A swarm with peers that we dialled, on connections from 1 on, after all handshakes.
 fn connected(peers: u8) -> Swarm {
     let mut swarm = swarm_of(false);
     for number in 1..=peers {
@@ -99,14 +99,14 @@ fn connected(peers: u8) -> Swarm {
     swarm
 }
 
-/// Has a peer say something.
+/// Lets a peer send a message.
 fn say(swarm: &mut Swarm, conn: u64, message: &Message<'_>) -> Result<Option<PeerEvent>, Parted> {
     let mut frame = Vec::new();
     message.encode(&mut frame);
     swarm.frame(ConnId(conn), &Bytes::from(frame.split_off(4)), Some(&geometry()), at(1))
 }
 
-/// Has a peer say that it speaks peer exchange as 5 and hole punching as 6.
+/// Lets a peer offer peer exchange as 5 and hole punching as 6.
 fn agree(swarm: &mut Swarm, conn: u64) {
     let mut hello = ExtensionHandshake::default();
     hello.messages.insert(pex::EXTENSION.to_owned(), 5);
@@ -115,13 +115,13 @@ fn agree(swarm: &mut Swarm, conn: u64) {
     assert_eq!(event.unwrap(), Some(PeerEvent::Agreed));
 }
 
-/// Connections, as what became of them is called.
+/// The numbers of connections.
 fn conns(parted: &[Parted]) -> Vec<u64> {
     parted.iter().map(|parted| parted.conn.0).collect()
 }
 
 #[test]
-fn no_more_are_dialled_than_there_is_room_for() {
+fn dials_stay_within_the_limit() {
     let mut swarm = swarm_of(false);
     swarm.set_max_connections(2);
     swarm.add_candidates([addr(1), addr(2), addr(3)], Source::Tracker);
@@ -135,7 +135,7 @@ fn no_more_are_dialled_than_there_is_room_for() {
 }
 
 #[test]
-fn nobody_is_dialled_before_the_sockets_are_open() {
+fn no_peer_is_dialled_before_the_sockets_are_open() {
     let mut swarm = swarm_of(false);
     swarm.add_candidates([addr(1)], Source::Tracker);
     let waiting = Local { awaits_sockets: true, ..local() };
@@ -144,7 +144,7 @@ fn nobody_is_dialled_before_the_sockets_are_open() {
 }
 
 #[test]
-fn a_dial_that_fails_is_tried_at_once_in_another_way_and_later_again() {
+fn a_failed_dial_is_retried_another_way_at_once_and_later_again() {
     let mut swarm = swarm_of(false);
     swarm.add_candidates([addr(1)], Source::Tracker);
     let closed = |swarm: &mut Swarm, conn, seconds| {
@@ -183,7 +183,7 @@ fn a_handshake_may_come_in_parts_and_for_another_torrent_ends_the_connection() {
 }
 
 #[test]
-fn ourselves_are_left_alone() {
+fn our_own_address_is_not_dialled_again() {
     let mut swarm = swarm_of(false);
     swarm.add_candidates([addr(1)], Source::Tracker);
     dial(&mut swarm, 1, at(0));
@@ -197,7 +197,7 @@ fn ourselves_are_left_alone() {
 }
 
 #[test]
-fn a_third_of_the_room_is_kept_for_peers_that_we_dial_while_something_is_wanted() {
+fn a_third_of_the_connections_is_reserved_for_dials() {
     let arrive = |needs_peers, swarm: &mut Swarm, conn: u8| {
         let received = hello(conn)[..48].to_vec();
         let named = Named { addr: addr(conn), over: Transport::Tcp, info_hash: HASH, received };
@@ -234,7 +234,7 @@ fn silent_peers_are_dropped_and_others_kept_alive() {
 }
 
 #[test]
-fn the_newest_go_when_there_may_be_fewer_and_those_being_dialled_before_them() {
+fn a_lower_limit_closes_dials_first_and_then_the_newest_connections() {
     let mut swarm = connected(2);
     swarm.add_candidates([addr(3)], Source::Tracker);
     dial(&mut swarm, 3, at(1));
@@ -244,20 +244,20 @@ fn the_newest_go_when_there_may_be_fewer_and_those_being_dialled_before_them() {
 }
 
 #[test]
-fn two_connections_to_one_peer_end_in_the_same_way_at_both_ends() {
+fn both_ends_close_the_same_one_of_two_connections() {
     let mut swarm = connected(1);
     let received = hello(11)[..48].to_vec();
     let named = Named { addr: addr(1), over: Transport::Tcp, info_hash: HASH, received };
     swarm.accept(ConnId(2), &named, true, &local(), at(0)).unwrap();
     swarm.handshake(ConnId(2), &hello(11)[48..], &local(), at(0));
-    // The lower id is ours: the connection that we dialled stays.
+    // Our ID is lower: the connection that we dialled stays.
     assert_eq!(swarm.twin_to_drop(ConnId(2), US), Some(ConnId(2)));
     assert_eq!(swarm.twin_to_drop(ConnId(2), [99; 20]), Some(ConnId(1)));
     assert_eq!(swarm.twin_to_drop(ConnId(1), US), Some(ConnId(2)));
 }
 
 #[test]
-fn seeds_go_when_we_want_nothing_and_come_back_when_we_do() {
+fn seeds_are_closed_when_we_need_nothing_and_dialled_when_we_do() {
     let mut swarm = connected(2);
     let seed = ExtensionHandshake { upload_only: true, ..ExtensionHandshake::default() };
     say(&mut swarm, 1, &Message::Extended { id: 0, payload: &seed.encode() }).unwrap();
@@ -268,7 +268,7 @@ fn seeds_go_when_we_want_nothing_and_come_back_when_we_do() {
 }
 
 #[test]
-fn peers_that_want_nothing_for_long_go() {
+fn idle_peers_are_closed_after_a_while() {
     let mut swarm = connected(2);
     say(&mut swarm, 1, &Message::Interested).unwrap();
     assert!(swarm.part_from_idlers(at(300)).is_empty());
@@ -276,7 +276,7 @@ fn peers_that_want_nothing_for_long_go() {
 }
 
 #[test]
-fn a_peer_interests_us_when_it_has_what_we_lack_or_a_viewer_wants() {
+fn we_are_interested_in_missing_pieces_and_those_of_viewers() {
     let mut swarm = connected(1);
     say(&mut swarm, 1, &Message::Have(2)).unwrap();
     let (have, mut unneeded) = (Bitfield::new(4), Bitfield::new(4));
@@ -294,7 +294,7 @@ fn a_peer_interests_us_when_it_has_what_we_lack_or_a_viewer_wants() {
 }
 
 #[test]
-fn slots_are_given_to_those_who_want_something_and_blocks_sent_to_those_who_have_one() {
+fn interested_peers_get_slots_and_only_then_blocks() {
     let mut swarm = connected(2);
     let mut rng = ChaCha8Rng::from_seed([3; 32]);
     say(&mut swarm, 1, &Message::Interested).unwrap();
@@ -313,7 +313,7 @@ fn slots_are_given_to_those_who_want_something_and_blocks_sent_to_those_who_have
 }
 
 #[test]
-fn a_peer_that_asks_for_what_it_can_not_have_over_and_over_is_dropped() {
+fn a_peer_that_keeps_requesting_the_impossible_is_dropped() {
     let mut swarm = connected(1);
     let request = Request { piece: 1, begin: 0, length: BLOCK };
     let refused = (0..1_000).find_map(|_| swarm.requested(ConnId(1), request, true, at(1)).err());
@@ -330,7 +330,7 @@ fn uploads_are_maintained_once_a_second() {
 }
 
 #[test]
-fn peers_are_told_of_each_other() {
+fn peers_are_named_to_each_other() {
     let mut swarm = connected(2);
     agree(&mut swarm, 1);
     swarm.take_out();
@@ -358,7 +358,7 @@ fn a_private_torrent_keeps_to_its_trackers() {
 }
 
 #[test]
-fn a_magnet_link_that_turns_out_private_forgets_what_the_dht_named() {
+fn a_private_magnet_link_forgets_peers_from_the_dht() {
     let mut link = swarm_of(false);
     link.add_candidates([addr(1)], Source::Dht);
     link.add_candidates([addr(2)], Source::Tracker);
@@ -370,7 +370,7 @@ fn a_magnet_link_that_turns_out_private_forgets_what_the_dht_named() {
 }
 
 #[test]
-fn two_peers_that_speak_hole_punching_are_introduced_to_each_other() {
+fn two_peers_that_support_hole_punching_are_introduced() {
     let mut swarm = connected(2);
     agree(&mut swarm, 1);
     agree(&mut swarm, 2);
@@ -401,7 +401,7 @@ fn an_introduced_peer_is_dialled_over_utp_and_a_dial_over_tcp_gives_way() {
 }
 
 #[test]
-fn before_a_magnet_link_is_described_messages_about_pieces_mean_nothing() {
+fn without_metadata_messages_about_pieces_are_ignored() {
     let mut swarm = connected(1);
     let mut undescribed = |message: &Message<'_>| {
         let mut frame = Vec::new();
@@ -427,7 +427,7 @@ fn before_a_magnet_link_is_described_messages_about_pieces_mean_nothing() {
 }
 
 #[test]
-fn without_a_daemon_no_connection_is_left_and_all_may_be_dialled_again() {
+fn a_lost_daemon_ends_all_connections_and_peers_may_be_dialled_again() {
     let mut swarm = connected(2);
     assert_eq!(conns(&swarm.unlink(at(1))), [1, 2]);
     assert!(swarm.peers().is_empty());

@@ -1,7 +1,7 @@
-//! What peers get of us: introductions, slots, and blocks.
+//! Uploads to the peers of a swarm: introductions, slots and blocks.
 //!
-//! The choker says which peers get a slot, and a peer's [`crate::peer::upload`] in which order it is
-//! answered. Blocks go from the disk to the peer without passing through here.
+//! The choker assigns the slots, and a peer's [`crate::peer::upload`] decides in which order its
+//! requests are answered. Blocks go from the disk to the peer without passing through here.
 
 use rand::Rng;
 use shared_proto::ConnId;
@@ -17,8 +17,8 @@ use crate::peer::local::Local;
 use crate::peer::upload::Request;
 use crate::time::Instant;
 
-/// Blocks of the info dictionary that a peer gets as soon as it asks; the rest of its share of a
-/// second follows with [`Swarm::maintain_uploads`].
+/// Blocks of the info dictionary that a peer gets at once; the rest of its share of a second
+/// follows with [`Swarm::maintain_uploads`].
 const METADATA_AT_ONCE: usize = 8;
 
 impl Swarm {
@@ -30,7 +30,7 @@ impl Swarm {
         Introduction {
             have: told.have,
             metadata_size,
-            // While a magnet link is not described, peers that dial us are turned away.
+            // A magnet link without metadata accepts no incoming peers.
             port: local.port.filter(|_| told.metadata.is_some()),
             upload_only: self.uploads.says_upload_only(),
             exchanges_peers: self.exchanges_peers(local),
@@ -38,8 +38,7 @@ impl Swarm {
         }
     }
 
-    /// A handshake is done: tells the peer what we have and which extensions we speak, and where our
-    /// DHT node listens.
+    /// A handshake is done: sends our pieces, our extensions and our DHT port.
     pub(crate) fn greet(&mut self, conn: ConnId, told: Told<'_>, local: &Local, now: Instant) {
         let us = self.introduction(told, local);
         let pieces = told.have.len();
@@ -55,7 +54,7 @@ impl Swarm {
         }
     }
 
-    /// Tells every peer again which extensions we speak.
+    /// Sends our extension handshake to every peer again.
     pub(in crate::torrent) fn repeat_extensions(
         &mut self,
         told: Told<'_>,
@@ -66,18 +65,21 @@ impl Swarm {
         self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, now));
     }
 
-    /// Whether we want nothing (BEP 21). Returns whether that is news for peers;
-    /// [`Swarm::repeat_extensions`] tells them.
+    /// Sets whether we only upload (BEP 21).
+    ///
+    /// Returns whether this has changed; [`Swarm::repeat_extensions`] then tells the peers.
     pub(in crate::torrent) fn set_upload_only(&mut self, upload_only: bool) -> bool {
         self.uploads.say_upload_only(upload_only)
     }
 
-    /// A piece is verified: tells every peer.
+    /// A piece is verified: announces it to every peer.
     pub(in crate::torrent) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         self.peers.values_mut().for_each(|peer| peer.tell_have(piece, now));
     }
 
-    /// A peer requests a block. `can_give`: the bytes are valid, verified and at hand.
+    /// Handles a peer's request for a block.
+    ///
+    /// `can_give` says whether the bytes are valid, verified and readable.
     ///
     /// # Errors
     /// The peer asks for what it can't have over and over: its connection is over.
@@ -93,7 +95,7 @@ impl Swarm {
             .map_err(|error| self.drop_peer(conn, &error.to_string(), now))
     }
 
-    /// A peer takes a request back.
+    /// Handles a cancelled request of a peer.
     pub(in crate::torrent) fn request_cancelled(
         &mut self,
         conn: ConnId,
@@ -105,7 +107,7 @@ impl Swarm {
         }
     }
 
-    /// A peer asks for a block of the info dictionary.
+    /// Handles a peer's request for a block of the info dictionary.
     pub(crate) fn metadata_requested(
         &mut self,
         conn: ConnId,
@@ -121,8 +123,8 @@ impl Swarm {
         }
     }
 
-    /// The block to send to a peer next, while there is room on its line. [`Swarm::block_sent`] or
-    /// [`Swarm::block_refused`] follows.
+    /// The next block to send to a peer, while there is room on its line. [`Swarm::block_sent`] or
+    /// [`Swarm::block_refused`] must follow.
     pub(in crate::torrent) fn next_block(&mut self, conn: ConnId, now: Instant) -> Option<Request> {
         self.peers.get_mut(&conn)?.upload_mut().next_to_send(now)
     }
@@ -140,7 +142,7 @@ impl Swarm {
         }
     }
 
-    /// A block of this length is on its way to a peer, or could not be sent.
+    /// A block of this length was passed on to a peer, or could not be sent.
     pub(in crate::torrent) fn block_sent(
         &mut self,
         conn: ConnId,
@@ -156,18 +158,18 @@ impl Swarm {
         }
     }
 
-    /// Gives the slots away.
+    /// Assigns the upload slots.
     pub(in crate::torrent) fn choose(&mut self, slots: Slots, rng: &mut impl Rng, now: Instant) {
         self.uploads.choose(&mut self.peers, slots, rng, now);
     }
 
-    /// Whether a second has passed since uploads were maintained last.
+    /// Whether a second has passed since uploads were last maintained.
     pub(in crate::torrent) fn uploads_are_due(&mut self, now: Instant) -> bool {
         self.uploads.is_due(now)
     }
 
-    /// Once a second: sends waiting blocks of the info dictionary, and loses interest in peers that
-    /// have nothing beyond `unneeded`.
+    /// Once a second: sends waiting blocks of the info dictionary, and withdraws interest from
+    /// peers that have nothing beyond `unneeded`.
     pub(in crate::torrent) fn maintain_uploads(
         &mut self,
         info: &[u8],
@@ -187,7 +189,7 @@ impl Swarm {
         self.uploads.uploaded()
     }
 
-    /// Bytes of payload uploaded a second now.
+    /// Current upload rate in bytes of payload per second.
     pub(in crate::torrent) fn upload_rate_bps(&self, now: Instant) -> u64 {
         self.uploads.rate_bps(now)
     }

@@ -1,9 +1,10 @@
-//! Web seeds (BEP 19): runs of missing blocks, fetched over HTTP.
+//! Web seeds (BEP 19): runs of missing blocks, downloaded over HTTP.
 //!
-//! A *run* is consecutive blocks that one web seed is asked for at once, with one fetch for each
-//! file that they touch. The ledger counts a web seed as a source like a peer, so the blocks of a
-//! run are requested of nobody else unless a viewer waits too long. Invariant: no fetch is under way
-//! into a block that is being hashed: whoever stores a block of a run first ends the run.
+//! A *run* is consecutive blocks that are requested from one web seed at once, with one HTTP
+//! request for each of their files. The ledger counts a web seed as a source like a peer, so the
+//! blocks of a run are requested from no other source unless a viewer waits too long. Invariant: no
+//! request is pending into a block that is being hashed: the first source that stores a block of a
+//! run ends the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,33 +18,33 @@ use crate::metainfo::Metainfo;
 use crate::source::{Sender, Source, WebHostId, WebSeedId};
 use crate::time::Instant;
 
-/// A run that is this much later than expected is late: what a viewer waits for may then be
-/// requested of others.
+/// How much later than expected a run counts as late; other sources may then be asked for what a
+/// viewer waits for.
 const SLACK: Duration = Duration::from_secs(2);
-/// Runs of one web seed at once: while one comes, the request for the next is on its way.
+/// Runs of one web seed at once: while one arrives, the request for the next is on its way.
 const RUNS: usize = 2;
-/// Fetches of one run: peers are better sources for a torrent of tiny files.
+/// Maximum number of requests in a run: peers are better sources for a torrent of tiny files.
 const FETCHES: usize = 16;
 
 /// When the runs of each web seed should be done.
 pub(crate) type Expectations = BTreeMap<WebSeedId, Instant>;
 
-/// Number of a run. A torrent never gives it twice.
+/// The id of a run, which a torrent never reuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::torrent) struct RunId(u64);
 
-/// Consecutive blocks that are being fetched.
+/// Consecutive blocks that are being downloaded.
 #[derive(Debug)]
 struct Run {
     seed: WebSeedId,
     blocks: Vec<Block>,
     bytes: u64,
     began: Instant,
-    /// Fetches under way, each with its file.
+    /// Pending requests, each with its file.
     fetches: BTreeMap<OpId, FileIndex>,
 }
 
-/// A run in the making: its blocks, and where in each file they lie.
+/// A run in preparation: its blocks, and their positions in the files.
 #[derive(Debug)]
 pub(in crate::torrent) struct Plan {
     seed: WebSeedId,
@@ -52,7 +53,7 @@ pub(in crate::torrent) struct Plan {
     stretches: Vec<Stretch>,
 }
 
-/// Consecutive bytes of one file, and the spans on disk that they fill.
+/// Consecutive bytes of one file, and the spans on the disk that they fill.
 #[derive(Debug)]
 struct Stretch {
     file: FileIndex,
@@ -67,21 +68,21 @@ pub(in crate::torrent) struct Fetch {
     pub(in crate::torrent) url: String,
     /// Offset of the first byte in the file.
     pub(in crate::torrent) offset: u64,
-    /// Where the bytes go.
+    /// The spans to fill.
     pub(in crate::torrent) spans: Vec<Span>,
 }
 
-/// A run that ended before all of it came.
+/// A run that ended early.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::torrent) struct Ended {
     pub(in crate::torrent) source: Source,
     /// Blocks that may be requested again.
     pub(in crate::torrent) blocks: Vec<Block>,
-    /// Fetches to cancel.
+    /// Requests to cancel.
     pub(in crate::torrent) fetches: Vec<OpId>,
 }
 
-/// A run of which all is on disk.
+/// A run that is completely on the disk.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::torrent) struct Came {
     pub(in crate::torrent) source: Source,
@@ -89,12 +90,12 @@ pub(in crate::torrent) struct Came {
     pub(in crate::torrent) blocks: Vec<Block>,
 }
 
-/// What the end of a fetch means.
+/// The effect of the end of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Fetched {
-    /// The run waits for other fetches, or is over already.
+    /// The run waits for other requests, or has ended already.
     Waiting,
-    /// All of the run is on disk.
+    /// The whole run is on the disk.
     Came(Came),
     /// The server failed.
     Failed(Ended, Failure),
@@ -103,13 +104,14 @@ pub(in crate::torrent) enum Fetched {
 }
 
 impl Plan {
-    /// A run of this web seed, without blocks.
+    /// Creates a run of this web seed without blocks.
     pub(in crate::torrent) fn new(seed: WebSeedId) -> Self {
         Self { seed, blocks: Vec::new(), bytes: 0, stretches: Vec::new() }
     }
 
-    /// Appends a block that is to be written to these spans. Returns the files that it touches, but
-    /// for padding: that is on no server.
+    /// Appends a block to be written to these spans.
+    ///
+    /// Returns the files that it touches, except padding, which no server has.
     pub(in crate::torrent) fn push(
         &mut self,
         block: Block,
@@ -135,14 +137,14 @@ impl Plan {
         files
     }
 
-    /// Whether it has no block.
+    /// Whether it has no blocks.
     pub(in crate::torrent) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 }
 
 impl Stretch {
-    /// Appends a span. Spans that follow each other in one file become one.
+    /// Appends a span. Adjacent spans of one file are merged.
     fn append(&mut self, span: Span) {
         let last = self.spans.last_mut();
         match last.filter(|last| last.file == span.file && last.end() == Some(span.offset)) {
@@ -162,7 +164,7 @@ pub(crate) struct WebSeeds {
     layout: Option<Layout>,
     /// Whether a web seed that lacks a file lacks everything.
     is_single_file: bool,
-    /// Each at the index that is its number.
+    /// The web seeds; the index is the id.
     seeds: Vec<WebSeed>,
     runs: BTreeMap<RunId, Run>,
     next_run: u64,
@@ -170,7 +172,7 @@ pub(crate) struct WebSeeds {
 }
 
 impl WebSeeds {
-    /// The web seeds that a torrent names.
+    /// Creates the web seeds that a torrent names.
     pub(in crate::torrent) fn new(meta: &Metainfo, allowed: bool) -> Self {
         let (layout, is_single_file) = (Layout::of(&meta.info), meta.files.len() == 1);
         let mut web = Self { allowed, layout, is_single_file, ..Self::default() };
@@ -178,12 +180,12 @@ impl WebSeeds {
         web
     }
 
-    /// The URLs of all web seeds, those that were given up included.
+    /// The URLs of all web seeds, including those that were given up.
     pub(in crate::torrent) fn urls(&self) -> impl Iterator<Item = &str> {
         self.seeds.iter().map(WebSeed::url)
     }
 
-    /// The URLs among `urls` that are new, as many as there is room for.
+    /// The URLs among `urls` that are new, up to the limit.
     pub(in crate::torrent) fn new_urls(&self, urls: &[String]) -> Vec<String> {
         let room =
             if self.layout.is_some() { MAX_SEEDS.saturating_sub(self.seeds.len()) } else { 0 };
@@ -196,7 +198,7 @@ impl WebSeeds {
         fresh
     }
 
-    /// Adds the URLs among `urls` that are new. Returns whether any is.
+    /// Adds the new URLs among `urls`. Returns whether there were any.
     pub(in crate::torrent) fn add(&mut self, urls: &[String]) -> bool {
         let fresh = self.new_urls(urls);
         let any = !fresh.is_empty();
@@ -213,7 +215,7 @@ impl WebSeeds {
         any
     }
 
-    /// The settings allow web seeds, or no longer do. Returns the runs that end with that.
+    /// Allows or forbids web seeds; returns the runs that end with that.
     pub(in crate::torrent) fn allow(&mut self, allowed: bool) -> Vec<Ended> {
         let stops = self.allowed && !allowed;
         self.allowed = allowed;
@@ -225,18 +227,18 @@ impl WebSeeds {
         self.allowed && self.seeds.iter().any(WebSeed::is_hopeful)
     }
 
-    /// Whether anything is being fetched.
+    /// Whether anything is being downloaded.
     pub(in crate::torrent) fn is_fetching(&self) -> bool {
         !self.runs.is_empty()
     }
 
-    /// Bytes a second that are to be expected.
+    /// Expected total rate in bytes per second.
     pub(in crate::torrent) fn rate_bps(&self) -> u64 {
         let hopeful = self.seeds.iter().filter(|seed| self.allowed && seed.is_hopeful());
         hopeful.filter_map(WebSeed::rate_bps).sum()
     }
 
-    /// Whether a web seed may be asked now and has nothing to do.
+    /// Whether an idle web seed may be asked now.
     pub(in crate::torrent) fn is_due(&self, now: Instant) -> bool {
         self.usable(now).any(|id| self.runs_of(id) == 0)
     }
@@ -276,8 +278,8 @@ impl WebSeeds {
         self.seeds.get(id.0 as usize)
     }
 
-    /// Whether a web seed has all files of a block, and asking for them would not take too many
-    /// fetches.
+    /// Whether a web seed has all files of a block, and the number of requests would stay within
+    /// its limit.
     pub(super) fn has(
         &self,
         id: WebSeedId,
@@ -296,13 +298,13 @@ impl WebSeeds {
         is_there
     }
 
-    /// A number for a run that is about to begin.
+    /// Returns the id for a new run.
     pub(in crate::torrent) fn new_run(&mut self) -> RunId {
         self.next_run += 1;
         RunId(self.next_run)
     }
 
-    /// The requests that a run takes, one for each file.
+    /// The requests of a run, one for each file.
     pub(in crate::torrent) fn fetches(&self, plan: &Plan) -> Vec<Fetch> {
         let base = self.seed(plan.seed).map(WebSeed::url);
         let url = |file| base.and_then(|base| self.layout.as_ref()?.url(base, file));
@@ -315,7 +317,8 @@ impl WebSeeds {
         plan.stretches.iter().map(fetch).collect()
     }
 
-    /// A run begins, with these fetches. One without fetches is all padding and has come already.
+    /// Starts a run with these requests. A run without requests is all padding, and complete at
+    /// once.
     pub(in crate::torrent) fn begin(
         &mut self,
         id: RunId,
@@ -329,7 +332,7 @@ impl WebSeeds {
         has_come.then(|| self.came(id, now)).flatten()
     }
 
-    /// A fetch of a run ended.
+    /// Handles the end of a request of a run.
     pub(in crate::torrent) fn fetched(
         &mut self,
         id: RunId,
@@ -374,7 +377,7 @@ impl WebSeeds {
         Some(Ended { source: Source::WebSeed(seed), blocks, fetches })
     }
 
-    /// Ends the runs whose blocks are such.
+    /// Ends the runs with blocks for which `is_to_end` holds.
     pub(in crate::torrent) fn end_runs(
         &mut self,
         is_to_end: impl Fn(&[Block]) -> bool,
@@ -382,7 +385,7 @@ impl WebSeeds {
         self.end_where(|run| is_to_end(&run.blocks))
     }
 
-    /// Ends the runs of a web seed that may write a block: another source stored it.
+    /// Ends the runs of a web seed that may write a block, because another source stored it.
     pub(in crate::torrent) fn end_runs_into(&mut self, id: WebSeedId, block: Block) -> Vec<Ended> {
         self.end_where(|run| run.seed == id && run.blocks.contains(&block))
     }
@@ -405,7 +408,7 @@ impl WebSeeds {
         ids.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// The daemon is gone, and all fetches with it.
+    /// The link to the daemon is lost, and all requests with it.
     pub(super) fn unlink(&mut self) {
         self.runs.clear();
     }

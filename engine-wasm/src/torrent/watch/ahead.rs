@@ -1,4 +1,4 @@
-//! What is fetched before anybody asks for it: parts of files as wants.
+//! Parts of files that are downloaded before any viewer requests them, as wants.
 
 use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
 use crate::media::container_index::Bytes;
@@ -7,8 +7,7 @@ use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
 
-/// The pieces of a part of a file that are not there, in order. They come after all that viewers
-/// want.
+/// The missing pieces of a part of a file, in order. They come after all that viewers need.
 pub(crate) fn wants(
     file: FileIndex,
     (first, last): Bytes,
@@ -21,7 +20,7 @@ pub(crate) fn wants(
         .map(PieceIndex)
         .filter(move |&piece| verified.pieces.state(piece) != PieceState::Have)
         .map(move |piece| {
-            // Their order is that of the film: the deadline only says that there is no hurry.
+            // Their order is that of the film; the deadline only means that there is no hurry.
             Want { piece, first: BlockIndex(0), deadline: now, idle: true, awaited: false }
         })
 }

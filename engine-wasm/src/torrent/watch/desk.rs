@@ -1,9 +1,9 @@
-//! The stream desk: what each viewer may have now, and what it waits for.
+//! The desk: what each viewer may have now, and what it waits for.
 //!
-//! It owns the requests of one torrent and the viewers behind them, and answers every question in
-//! the turn in which it is asked. A request is a cursor with a rising watermark: `next` is its
-//! first byte not yet granted. The desk never knows peers or blocks; its invariant: what a request
-//! is granted ends where the verified prefix ends, also when that becomes shorter.
+//! Owns the requests of one torrent and the viewers behind them, and answers every request in the
+//! step in which it arrives. A request has a cursor and a grant: `next` is its first byte that is
+//! not granted. The desk knows no peers and no blocks. Invariant: a grant ends where the verified
+//! prefix ends, even if that becomes shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,28 +17,28 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::torrent::watch::viewer::Viewer;
 
-/// A viewer of one file, through one request after the other.
+/// A viewer of one file, across its successive requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct ViewerId(u64);
 
-/// One request under way.
+/// One current request.
 #[derive(Debug)]
 pub(crate) struct Request {
     viewer: ViewerId,
     /// The file.
     pub file: FileIndex,
-    /// First byte asked for.
+    /// First requested byte.
     pub start: u64,
-    /// Last byte asked for.
+    /// Last requested byte.
     pub end: u64,
-    /// First byte not yet granted; beyond `end` when all is granted.
+    /// First byte that is not granted; beyond `end` when everything is.
     pub next: u64,
-    /// First byte not yet drained by the viewer.
+    /// First byte that the viewer has not read.
     pub position: u64,
     /// When it began to wait for `next`.
     pub waiting_since: Instant,
-    /// When it began, or last moved: when it has drained all that it was granted, since then it has
-    /// nothing.
+    /// When its position last changed, or when it began. If it has read everything granted, it has
+    /// had nothing since then.
     moved: Instant,
     /// When the daemon was last told to wait.
     pub told: Instant,
@@ -47,36 +47,36 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Whether the viewer has been granted all that it asked for.
+    /// Whether everything requested is granted.
     pub(crate) fn is_granted(&self) -> bool {
         self.next > self.end
     }
 
-    /// The piece that it waits for with nothing left to drain, and since when.
+    /// The piece that it waits for with nothing left to read, and since when.
     fn starves(&self) -> Option<(PieceIndex, Instant)> {
         self.awaits.filter(|_| self.position == self.next).map(|piece| (piece, self.moved))
     }
 }
 
-/// How far a viewer may go now.
+/// The extent of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// All of the range.
+    /// The whole range.
     All,
     /// Up to this byte, inclusive.
     UpTo(u64),
 }
 
-/// The answer to a question.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Granted, all or the part that is there.
+    /// Granted, completely or as far as the bytes are verified.
     Granted(Grant),
-    /// Nothing of it is there yet.
+    /// None of it is verified yet.
     Wait,
-    /// The range does not lie in the file.
+    /// The range is not within the file.
     OutsideFile,
-    /// The desk has too many requests.
+    /// There are too many requests.
     Full,
 }
 
@@ -85,13 +85,13 @@ pub(crate) enum Answer {
 pub(crate) struct Desk {
     requests: BTreeMap<RequestId, Request>,
     viewers: BTreeMap<ViewerId, Viewer>,
-    /// Who waits for which piece: the one at its `next`.
+    /// The requests that wait for each piece, which is the one at their `next`.
     waiting: BTreeMap<PieceIndex, BTreeSet<RequestId>>,
     viewers_so_far: u64,
 }
 
 impl Desk {
-    /// `range_request`: may these bytes go? Also says whether the viewer is new, or has jumped.
+    /// Handles `range_request`. Also returns whether the viewer is new, or has jumped.
     pub(crate) fn open(
         &mut self,
         id: RequestId,
@@ -133,7 +133,7 @@ impl Desk {
         (answer, jumped)
     }
 
-    /// `range_progress`: the viewer has drained everything before `position`.
+    /// Handles `range_progress`: the viewer has read everything before `position`.
     pub(crate) fn progress(&mut self, id: RequestId, position: u64, now: Instant) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         let position = position.clamp(request.position, request.next);
@@ -146,7 +146,7 @@ impl Desk {
     }
 
     /// The verified bytes ahead of this request's viewer that the daemon should read in advance,
-    /// each of them once.
+    /// each once.
     pub(crate) fn hint(
         &mut self,
         id: RequestId,
@@ -157,8 +157,8 @@ impl Desk {
         Some((request.file, bytes))
     }
 
-    /// `range_cancel`: the request has ended, with all its bytes or without. True when something it
-    /// still waited for is no longer wanted.
+    /// Handles `range_cancel`: the request has ended, complete or not. Returns whether something it
+    /// waited for is no longer needed.
     pub(crate) fn cancel(&mut self, id: RequestId, now: Instant) -> bool {
         let Some(request) = self.close(id) else { return false };
         let Some(viewer) = self.viewers.get_mut(&request.viewer) else { return false };
@@ -172,7 +172,7 @@ impl Desk {
         }
     }
 
-    /// All requests are gone, as after a lost link; the viewers are expected back.
+    /// Drops all requests after a lost link; the viewers are expected back.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.waiting.clear();
         for (_, request) in std::mem::take(&mut self.requests) {
@@ -182,14 +182,15 @@ impl Desk {
         }
     }
 
-    /// All requests that wait, taken away, because the torrent stops.
+    /// Removes and returns all waiting requests, because the torrent stops.
     pub(crate) fn drain_waiting(&mut self) -> Vec<RequestId> {
         let ids: Vec<RequestId> = self.waiting.values().flatten().copied().collect();
         ids.iter().for_each(|&id| self.reject(id));
         ids
     }
 
-    /// A piece is verified, or one of its blocks: who may go on, and how far.
+    /// A piece or one of its blocks is verified: returns the requests that may continue, with their
+    /// grants.
     pub(crate) fn verified(
         &mut self,
         piece: PieceIndex,
@@ -213,8 +214,8 @@ impl Desk {
         grants
     }
 
-    /// Bytes of a file, from the first to the last, are no longer verified: whoever was granted
-    /// some of them waits for them again.
+    /// Bytes of a file, first to last, are no longer verified: requests that were granted any of
+    /// them wait for them again.
     pub(crate) fn revoke(
         &mut self,
         file: FileIndex,
@@ -237,17 +238,18 @@ impl Desk {
         }
     }
 
-    /// Requests under way.
+    /// All current requests.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (RequestId, &Request)> {
         self.requests.iter().map(|(&id, request)| (id, request))
     }
 
-    /// Requests that wait, with the piece that each waits for.
+    /// The waiting requests, with the piece that each waits for.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (PieceIndex, RequestId)> + '_ {
         self.waiting.iter().flat_map(|(&piece, ids)| ids.iter().map(move |&id| (piece, id)))
     }
 
-    /// Waiting requests that the daemon was last told about before `before`: it is now told again.
+    /// The waiting requests of which the daemon was last told before `before`; they count as told
+    /// now.
     pub(crate) fn take_due_reminders(&mut self, before: Instant, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
         for (&id, request) in
@@ -261,56 +263,56 @@ impl Desk {
         ids
     }
 
-    /// A request under way.
+    /// The current request with this id.
     pub(crate) fn request(&self, id: RequestId) -> Option<&Request> {
         self.requests.get(&id)
     }
 
-    /// Whether a request is under way.
+    /// Whether there is any request.
     pub(crate) fn is_read(&self) -> bool {
         !self.requests.is_empty()
     }
 
-    /// Whether anybody waits.
+    /// Whether any request waits.
     pub(crate) fn is_waited(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Takes away a request that will not be served.
+    /// Removes a request that will not be served.
     pub(crate) fn reject(&mut self, id: RequestId) {
         if let Some(request) = self.close(id) {
             self.viewers.remove(&request.viewer);
         }
     }
 
-    /// Whether anybody watches.
+    /// Whether there is any viewer.
     pub(crate) fn is_watched(&self) -> bool {
         !self.viewers.is_empty()
     }
 
-    /// The files that somebody watches, or did a moment ago; one may be named several times.
+    /// The files of current and recent viewers; a file may appear several times.
     pub(crate) fn watched(&self) -> impl Iterator<Item = FileIndex> + '_ {
         self.viewers.values().map(Viewer::file)
     }
 
-    /// Whether somebody waits for this piece right now.
+    /// Whether any request waits for this piece.
     pub(crate) fn is_awaited(&self, piece: PieceIndex) -> bool {
         self.waiting.contains_key(&piece)
     }
 
-    /// The files that viewers watch, the last viewer first.
+    /// The files of viewers, the latest viewer first.
     pub(crate) fn watched_files(&self) -> impl Iterator<Item = FileIndex> + '_ {
         self.viewers.values().rev().map(Viewer::file)
     }
 
-    /// Forgets viewers that did not come back. True when one was forgotten.
+    /// Forgets viewers that did not come back. Returns whether any was forgotten.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let before = self.viewers.len();
         self.viewers.retain(|_, viewer| !viewer.is_gone(now));
         self.viewers.len() != before
     }
 
-    /// Whoever has been away longest is not expected back when there are too many.
+    /// Forgets the viewers that have been away longest, if there are too many.
     fn bound_idle(&mut self) {
         let idle =
             || self.viewers.iter().filter_map(|(&id, viewer)| Some((viewer.idle_since()?, id)));
@@ -321,12 +323,12 @@ impl Desk {
         }
     }
 
-    /// What viewers need that is not verified, the most urgent first: earliest deadline first among
-    /// those who read, then the read-ahead of those who paused.
+    /// The unverified pieces that viewers need, most urgent first: by deadline for viewers with a
+    /// request, then the read-ahead of viewers without.
     ///
-    /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever
-    /// starves longest comes first, and who was fed goes to the end. So viewers take turns,
-    /// wherever in the file they are and however many come after them.
+    /// A starving viewer's deadline is in the past and stays there: the one that starves longest
+    /// comes first, and one that was served goes to the end. So viewers take turns, at any position
+    /// in the file and however many come later.
     pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
         if verified.pieces.is_complete() {
             return Vec::new();

@@ -1,7 +1,7 @@
-//! A torrent as what people watch: the order of its files, its films, and how far each was watched.
+//! The torrent's files as films: their order, subtitles and watch marks.
 //!
-//! Owns what follows from names alone, and what was noted of the films. The rules are
-//! [`crate::natural`]'s and [`crate::marks`]'s.
+//! Owns what follows from names alone, and the notes about the films. The rules are in
+//! [`crate::natural`] and [`crate::marks`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::view::{Position, SubtitleView};
 
-/// Subtitles of a watched film come before what its viewer needs later than this.
+/// Subtitles of a watched film precede what its viewer needs later than this.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What is known of a torrent's files as films.
+/// What is known about a torrent's files as films.
 #[derive(Debug, Default)]
 pub(in crate::torrent) struct Films {
-    /// All files but padding, in the order in which people count.
+    /// All files except padding, in natural order.
     order: Vec<u32>,
-    /// The films that the torrent is about.
+    /// The main films of the torrent.
     main: Vec<u32>,
     /// The subtitles of each film that has any.
     subtitles: BTreeMap<u32, Vec<SubtitleView>>,
@@ -32,7 +32,7 @@ pub(in crate::torrent) struct Films {
 }
 
 impl Films {
-    /// Takes the names of all files but padding: index, path as shown, length in bytes.
+    /// Sets the names of all files except padding: index, path as shown, length in bytes.
     pub(in crate::torrent) fn set_names(&mut self, mut files: Vec<(u32, Vec<String>, u64)>) {
         files.sort_by(|(_, a, _), (_, b, _)| natural(a, b));
         let named: Vec<(u32, &[String])> =
@@ -43,12 +43,12 @@ impl Films {
         self.main = marks::films(lengths);
     }
 
-    /// Takes what was noted of the torrent.
+    /// Sets the notes about the torrent.
     pub(in crate::torrent) fn set_watching(&mut self, watching: Watching) {
         self.watching = watching;
     }
 
-    /// The files but padding, in the order in which people count.
+    /// The files except padding, in natural order.
     pub(in crate::torrent) fn order(&self) -> impl Iterator<Item = u32> + '_ {
         self.order.iter().copied()
     }
@@ -58,7 +58,7 @@ impl Films {
         self.watching.mark(file)
     }
 
-    /// What the user chose for all films of the torrent, such as languages.
+    /// The user's choices for all films of the torrent, such as languages.
     pub(in crate::torrent) fn choices(&self) -> BTreeMap<String, String> {
         self.watching.choices.as_ref().map(|chosen| chosen.value.clone()).unwrap_or_default()
     }
@@ -68,12 +68,12 @@ impl Films {
         self.subtitles.get(&film).map_or(&[], Vec::as_slice)
     }
 
-    /// The film that the next click on play opens; `None` when there is nothing to play.
+    /// The film to play next; `None` if nothing is playable.
     pub(in crate::torrent) fn next(&self, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
         self.watching.next(&self.main, is_wanted)
     }
 
-    /// Where the user left a film in the middle.
+    /// Where the user stopped in the middle of a film.
     pub(in crate::torrent) fn left_at(&self, film: FileIndex) -> Option<Position> {
         let mark = self.mark(film.get());
         let position =
@@ -81,8 +81,8 @@ impl Films {
         (mark.resumes() && mark.duration_ms > 0).then_some(position)
     }
 
-    /// Adds the missing pieces of subtitles: those of `watched` films, and of the film that is
-    /// fetched `ahead`, whether these files are wanted or not.
+    /// Adds the missing pieces of subtitles, selected or not: those of `watched` films, and of the
+    /// film that is prepared as `ahead`.
     pub(in crate::torrent) fn add_subtitle_wants(
         &self,
         wants: &mut Vec<Want>,
@@ -105,7 +105,7 @@ impl Films {
     }
 }
 
-/// Milliseconds as seconds.
+/// Converts milliseconds to seconds.
 pub(in crate::torrent) fn seconds(ms: u64) -> f64 {
     Duration::from_millis(ms).as_secs_f64()
 }

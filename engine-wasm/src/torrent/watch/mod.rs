@@ -1,7 +1,7 @@
-//! Viewers: what they may have, what they wait for, and what they will need next.
+//! The viewers of a torrent: their grants, what they wait for, and what they will need next.
 //!
-//! Owns the desk with its requests, the films that are made ready, and what was watched. It knows
-//! what is verified ([`Verified`]) and never from which peer anything comes.
+//! Owns the desk with its requests, the prepared films, and the watch marks. It knows what is
+//! verified ([`Verified`]), but never the source of anything.
 
 pub(crate) mod ahead;
 pub(crate) mod desk;
@@ -24,7 +24,7 @@ use films::Films;
 use preparations::Preparations;
 use viewer::LINGER;
 
-/// The viewers of a torrent, and the films made ready for them.
+/// The viewers of a torrent, and the films prepared for them.
 #[derive(Debug)]
 pub(in crate::torrent) struct Watch {
     desk: Desk,
@@ -37,7 +37,7 @@ pub(in crate::torrent) struct Watch {
 }
 
 impl Watch {
-    /// Nobody watches.
+    /// Creates the state without viewers.
     pub(in crate::torrent) fn new(now: Instant) -> Self {
         Self {
             desk: Desk::default(),
@@ -53,22 +53,22 @@ impl Watch {
         &self.desk
     }
 
-    /// The requests of viewers, to be answered.
+    /// The requests of viewers, mutable.
     pub(in crate::torrent) fn desk_mut(&mut self) -> &mut Desk {
         &mut self.desk
     }
 
-    /// The films that are made ready.
+    /// The prepared films.
     pub(in crate::torrent) fn preparations(&mut self) -> &mut Preparations {
         &mut self.preparations
     }
 
-    /// What is known of the files as films.
+    /// The files as films.
     pub(in crate::torrent) fn films(&self) -> &Films {
         &self.films
     }
 
-    /// What is known of the files as films, to be changed.
+    /// The files as films, mutable.
     pub(in crate::torrent) fn films_mut(&mut self) -> &mut Films {
         &mut self.films
     }
@@ -78,14 +78,15 @@ impl Watch {
         self.unread_since
     }
 
-    /// The end of a turn: notes whether anything is being read.
+    /// Ends a step: records whether anything is being read.
     pub(in crate::torrent) fn settle(&mut self, now: Instant) {
         self.unread_since =
             if self.desk.is_read() { None } else { self.unread_since.or(Some(now)) };
     }
 
-    /// The missing pieces that viewers and prepared films need, the most urgent first. `ahead` is
-    /// the film that is fetched before anybody watches.
+    /// The missing pieces that viewers and prepared films need, most urgent first.
+    ///
+    /// `ahead` is the film that is prepared before anybody watches.
     pub(in crate::torrent) fn wants(
         &mut self,
         ahead: Option<FileIndex>,
@@ -99,7 +100,7 @@ impl Watch {
         wants
     }
 
-    /// Notes whether an incomplete file is being watched.
+    /// Records whether an incomplete file is being watched.
     pub(in crate::torrent) fn note_missing(
         &mut self,
         is_incomplete: impl Fn(FileIndex) -> bool,
@@ -117,7 +118,7 @@ impl Watch {
         self.watched_missing.is_some()
     }
 
-    /// The daemon is gone.
+    /// The link to the daemon is lost.
     pub(in crate::torrent) fn unlink(&mut self, now: Instant) {
         self.desk.unlink(now);
         self.preparations.unlink();

@@ -1,8 +1,8 @@
-//! The films that are made ready before their viewers come.
+//! The films that are prepared before their viewers come.
 //!
-//! Owns which films these are: the one that a page expects to be opened
-//! ([`crate::view::Intent::Prepare`]), the one that a click on play opens, and the one after a
-//! watched film that is complete. Pieces of prepared films come after all that viewers need.
+//! Owns which films these are: the one that a page expects to open
+//! ([`crate::view::Intent::Prepare`]), the next film, and the one after a complete watched film.
+//! Their pieces come after all that viewers need.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::view::Position;
 
-/// How long a film is kept ready that nobody opened.
+/// How long a prepared film is kept that nobody opened.
 const PREPARED_FOR: Duration = Duration::from_secs(300);
 
 /// First and last byte of a part of a file.
 type Range = container_index::Bytes;
 
-/// The films that are made ready.
+/// The prepared films.
 #[derive(Debug, Default)]
 pub(in crate::torrent) struct Preparations {
-    /// The film that a page expects to be opened, and until when.
+    /// The film that a page expects to open, and until when.
     expected: Option<(PreparedFilm, Instant)>,
-    /// The film that a click on play opens.
+    /// The film to play next.
     first: Option<PreparedFilm>,
     /// The film after the watched one.
     next: Option<PreparedFilm>,
@@ -38,8 +38,8 @@ pub(in crate::torrent) struct Preparations {
 }
 
 impl Preparations {
-    /// A page expects this film to be opened at this position. It takes the place of the one that
-    /// was expected before.
+    /// A page expects this film to open at this position. It replaces the film that was expected
+    /// before.
     pub(in crate::torrent) fn expect(
         &mut self,
         file: FileIndex,
@@ -53,22 +53,22 @@ impl Preparations {
         self.expected = Some((film, now + PREPARED_FOR));
     }
 
-    /// No film is expected any more. False when none was.
+    /// Forgets the expected film. False if there was none.
     pub(in crate::torrent) fn forget_expected(&mut self) -> bool {
         self.expected.take().is_some()
     }
 
-    /// Forgets the expected film when it was not opened for too long. True when it was forgotten.
+    /// Forgets the expected film if it was not opened in time. Returns whether it was forgotten.
     pub(in crate::torrent) fn expire(&mut self, now: Instant) -> bool {
         self.expected.take_if(|(_, until)| *until <= now).is_some()
     }
 
-    /// Other files are wanted than before.
+    /// The selection of files has changed.
     pub(in crate::torrent) fn selection_changed(&mut self) {
         (self.next, self.watched) = (None, None);
     }
 
-    /// The film that a click on play opens, with the position where the user left it.
+    /// Sets the film to play next, with the position at which the user stopped.
     pub(in crate::torrent) fn set_first(
         &mut self,
         film: Option<(FileIndex, Option<Position>)>,
@@ -83,7 +83,8 @@ impl Preparations {
         }
     }
 
-    /// The watched film that is complete. The one after it is looked up only when that changes.
+    /// Sets the watched film that is complete. The one after it is looked up only when this
+    /// changes.
     pub(in crate::torrent) fn set_watched(
         &mut self,
         watched: Option<FileIndex>,
@@ -97,7 +98,7 @@ impl Preparations {
         }
     }
 
-    /// Adds the pieces that prepared films lack, and that no viewer wants.
+    /// Adds the missing pieces of prepared films that no viewer needs.
     pub(in crate::torrent) fn add_wants(
         &self,
         wants: &mut Vec<Want>,
@@ -113,8 +114,8 @@ impl Preparations {
         }
     }
 
-    /// The verified bytes to read next for the index of each film: the expected one, and those for
-    /// which `is_due` holds.
+    /// The verified bytes to read next in search of each film's index: for the expected film, and
+    /// for those that `is_due` selects.
     pub(in crate::torrent) fn reads(
         &self,
         is_due: impl Fn(FileIndex) -> bool,
@@ -135,13 +136,13 @@ impl Preparations {
         reads
     }
 
-    /// Bytes for the index of a film are being read.
+    /// Bytes of a film are being read in search of its index.
     pub(in crate::torrent) fn reading(&mut self, file: FileIndex) {
         self.all_mut().filter(|film| film.file == file).for_each(|film| film.is_reading = true);
     }
 
-    /// Bytes for the index of a film were read, `None` when they could not be. They count only if
-    /// they are verified still.
+    /// Handles the bytes read in search of a film's index, `None` after an error. They count only
+    /// if they are still verified.
     pub(in crate::torrent) fn read(
         &mut self,
         file: FileIndex,
@@ -164,8 +165,7 @@ impl Preparations {
         }
     }
 
-    /// The verified parts of the expected film that the daemon should read ahead from the disk,
-    /// each byte once.
+    /// The verified parts of the expected film that the daemon should read ahead, each byte once.
     pub(in crate::torrent) fn hints(&mut self, verified: Verified<'_>) -> Vec<(FileIndex, Range)> {
         let Some((film, _)) = &mut self.expected else { return Vec::new() };
         let file = film.file;
@@ -173,12 +173,12 @@ impl Preparations {
         parts.into_iter().map(|part| (file, part)).collect()
     }
 
-    /// The daemon is gone: no read is under way.
+    /// The link to the daemon is lost: no read is pending.
     pub(in crate::torrent) fn unlink(&mut self) {
         self.all_mut().for_each(|film| film.is_reading = false);
     }
 
-    /// All films, the most likely one first. The same film may come twice.
+    /// All films, most likely first. The same film may appear twice.
     fn all(&self) -> impl Iterator<Item = &PreparedFilm> {
         self.expected.iter().map(|(film, _)| film).chain(&self.first).chain(&self.next)
     }

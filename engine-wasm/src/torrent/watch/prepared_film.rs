@@ -1,42 +1,41 @@
-//! What of a film is fetched before its viewer comes: the beginning, the index, and the place where
-//! the film was left.
+//! The parts of a film to prepare before its viewer comes: its start, its index, and its last
+//! position.
 //!
-//! Owns which bytes these are. It never knows which of them are there, or who wants the film.
-//! Invariant: the parts lie within the file.
+//! Owns the choice of bytes. It knows neither which of them exist nor who needs the film.
+//! Invariant: the parts are within the file.
 
 use crate::geometry::{FileIndex, Geometry};
 use crate::media::container_index::{Bytes, Search};
 use crate::view::Position;
 
-/// Bytes of a film that come before its index: what a player shows the first picture from.
+/// Bytes of a film that come before its index: enough for the first picture.
 const START: u64 = 512 << 10;
-/// Bytes of a film's beginning in all: what a player reads before it shows a picture, and some
-/// seconds more.
+/// Bytes of a film's start: what a player reads before the first picture, and some seconds more.
 const HEAD: u64 = 2 << 20;
-/// And never more pieces than these.
+/// Maximum number of pieces of a film's start.
 const HEAD_PIECES: u64 = 16;
-/// Bytes before and after the place where a film was left. The place is a guess where the bit rate
-/// varies, and a player begins at the key frame before it.
+/// Bytes before and after the last position. The position is an estimate if the bit rate varies,
+/// and a player starts at the key frame before it.
 const BEFORE: u64 = 1 << 20;
 const AFTER: u64 = 3 << 20;
 
-/// One film that is being made ready.
+/// One prepared film.
 #[derive(Debug)]
 pub(crate) struct PreparedFilm {
     pub(crate) file: FileIndex,
     /// The search for its index.
     pub(crate) search: Search,
-    /// Whether the bytes that the search needs are being read.
+    /// Whether the bytes for the search are being read.
     pub(crate) is_reading: bool,
     length: u64,
     head: u64,
     place: Option<Bytes>,
-    /// What the daemon was told to read ahead.
+    /// The bytes that the daemon was told to read ahead.
     hinted: Vec<Bytes>,
 }
 
 impl PreparedFilm {
-    /// Nothing is known of the film but its length.
+    /// Creates a film of which only the length is known.
     pub(crate) fn new(file: FileIndex, position: Option<Position>, geometry: &Geometry) -> Self {
         let length = geometry.file_len(file);
         let head = HEAD.min(HEAD_PIECES * u64::from(geometry.piece_length()));
@@ -53,22 +52,21 @@ impl PreparedFilm {
         film
     }
 
-    /// The place where the film was left, if anywhere.
+    /// Sets the position at which the user stopped, if there is one.
     pub(crate) fn move_to(&mut self, position: Option<Position>) {
         let at = position.and_then(|position| position.share_of(self.length));
         self.place =
             at.and_then(|at| self.part(at.saturating_sub(BEFORE), at.saturating_add(AFTER)));
     }
 
-    /// The parts of the film to be there, the most useful first. They may overlap.
+    /// The parts of the film to prepare, most useful first. They may overlap.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Bytes> + use<> {
         let start = self.part(0, START.min(self.head) - 1);
         let head = self.part(0, self.head - 1);
         [start, self.search.reads(), self.search.index(), head, self.place].into_iter().flatten()
     }
 
-    /// The parts that the daemon should read ahead from the disk, of those that are there; each
-    /// byte once.
+    /// The available parts that the daemon should read ahead, each byte once.
     pub(crate) fn hints(&mut self, is_there: impl Fn(Bytes) -> bool) -> Vec<Bytes> {
         let head = self.part(0, self.head - 1);
         let parts = [head, self.search.index(), self.place].into_iter().flatten();
@@ -87,7 +85,7 @@ impl PreparedFilm {
         fresh
     }
 
-    /// The bytes that lie in the file; `None` when none do.
+    /// The bytes within the file; `None` if there are none.
     fn part(&self, first: u64, last: u64) -> Option<Bytes> {
         let end = self.length.checked_sub(1)?;
         (first <= end).then(|| (first, last.min(end)))
@@ -122,7 +120,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn the_beginning_is_two_mebibytes_and_at_most_sixteen_pieces() {
+    fn the_start_is_two_mebibytes_and_at_most_sixteen_pieces() {
         assert_eq!(film(100 * MIB, 256 << 10, None), [(0, MIB / 2 - 1), (0, 2 * MIB - 1)]);
         assert_eq!(film(100 * MIB, 16 << 10, None), [(0, MIB / 4 - 1), (0, MIB / 4 - 1)]);
         assert_eq!(film(9, 16 << 10, None), [(0, 8), (0, 8)]);
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_where_a_film_was_left_is_its_share_of_the_bytes() {
+    fn the_last_position_is_a_share_of_the_bytes() {
         let place = |seconds, duration| {
             film(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied()
         };

@@ -1,8 +1,8 @@
-//! Which subtitle files belong to which film, by their names, and what of them is fetched first.
+//! Matches subtitle files to films by their names.
 //!
-//! Pure text comparison; it looks into no file. A subtitle file belongs to a film in its folder, or
-//! in the folder around a folder of subtitles, if it is called as the film is, lies in a folder
-//! that is called so, names the same episode, or has nobody else to belong to.
+//! Pure text comparison; it reads no file. A subtitle file belongs to a film in its own folder, or
+//! in the parent of a subtitle folder, if it has the film's name, lies in a folder of that name,
+//! names the same episode, or if there is only one film.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::view::SubtitleView;
 
-/// Bytes of one film's subtitles that are fetched first.
+/// Bytes of one film's subtitles that are downloaded first.
 const FIRST: u64 = 2 << 20;
-/// Subtitles of one film that are named.
+/// Maximum number of subtitles listed per film.
 const MOST: usize = 64;
-/// Words at the end of a name that may say a language.
+/// Number of words at the end of a name that may indicate a language.
 const WORDS: usize = 4;
-/// What folders of subtitles are called.
+/// Names of subtitle folders.
 const FOLDERS: &[&str] = &[
     "subs",
     "sub",
@@ -34,7 +34,7 @@ const FOLDERS: &[&str] = &[
     "subtitulos",
 ];
 
-/// Languages: BCP 47 tag, name, and what else files call them.
+/// Languages: BCP 47 tag, name, and other spellings in file names.
 const LANGUAGES: &[(&str, &str, &[&str])] = &[
     ("ar", "Arabic", &["ara"]),
     ("bg", "Bulgarian", &["bul"]),
@@ -88,8 +88,7 @@ const LANGUAGES: &[(&str, &str, &[&str])] = &[
     ("zh-Hant", "Chinese (traditional)", &["cht", "traditional"]),
 ];
 
-/// The subtitles of each film that has any, out of all files with their paths, in the order of
-/// people.
+/// The subtitles of each film that has any, given all files with their paths in natural order.
 pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleView>> {
     let index = Index::of(files);
     let mut all: BTreeMap<u32, Vec<(bool, SubtitleView)>> = BTreeMap::new();
@@ -110,15 +109,15 @@ pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleV
         }
     }
     let views = |mut list: Vec<(bool, SubtitleView)>| {
-        // What translates signs only comes after what translates everything.
+        // Forced subtitles, which translate signs only, come after full ones.
         list.sort_by_key(|(is_forced, _)| *is_forced);
         list.into_iter().map(|(_, view)| view).take(MOST).collect()
     };
     all.into_iter().map(|(film, list)| (film, views(list))).collect()
 }
 
-/// The pieces of these subtitle files that are not there, in order, as far as the files are
-/// together as short as subtitles are.
+/// The missing pieces of these subtitle files, in order, up to a total length that is usual for
+/// subtitles.
 pub(crate) fn wants(
     files: impl Iterator<Item = FileIndex>,
     verified: Verified<'_>,
@@ -142,7 +141,7 @@ pub(crate) fn wants(
         .collect()
 }
 
-/// Films by what their subtitles go by.
+/// Films by the keys that match their subtitles.
 struct Index<'a> {
     by_name: BTreeMap<(&'a [String], String), Vec<u32>>,
     by_folder: BTreeMap<&'a [String], Vec<u32>>,
@@ -174,9 +173,9 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// The films that a subtitle file belongs to, and the words that say more of it.
+    /// The films that a subtitle file belongs to, and the remaining words of its name.
     fn films_of(&self, folders: &[String], stem: &str) -> (Vec<u32>, Vec<String>) {
-        // The torrent's own folder may be called as it likes.
+        // The torrent's own folder may have any name.
         let is_for_them =
             |at: &usize| FOLDERS.iter().any(|known| folders[*at].eq_ignore_ascii_case(known));
         let at = (1..folders.len()).rev().find(is_for_them);
@@ -233,7 +232,7 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Season and episode, as in `s01e02` or `1x02`. The text is in lower case.
+/// Season and episode, as in `s01e02` or `1x02`. The text is lower case.
 fn episode(text: &str) -> Option<(u32, u32)> {
     let is_long = |digits: &str| digits.is_empty() || digits.len() > 4;
     words(text).iter().find_map(|word| {
@@ -241,7 +240,7 @@ fn episode(text: &str) -> Option<(u32, u32)> {
             Some(rest) => rest.split_once('e')?,
             None => word.split_once('x')?,
         };
-        // Of a double episode the first counts.
+        // The first part of a double episode counts.
         let end = episode.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(episode.len());
         let (season, episode) = (season, &episode[..end]);
         if is_long(season) || is_long(episode) || season.len() > 2 {
@@ -251,12 +250,12 @@ fn episode(text: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// The language, what to call it, and whether it translates signs only.
+/// The language, the title, and whether the subtitles are forced.
 fn describe(words: &[String], name: &str) -> (Option<&'static str>, String, bool) {
     let last = &words[words.len().saturating_sub(WORDS)..];
     let has = |flag: &str| last.iter().any(|word| word == flag);
     let found: Vec<usize> = (0..last.len()).filter(|&at| language(last, at).is_some()).collect();
-    // “en.hi” is English for who hears badly, and “hi” alone is Hindi.
+    // “en.hi” means English for the hearing impaired; “hi” alone means Hindi.
     let is_flag = |at: usize| last[at] == "hi" && found.len() > 1;
     let best = found.iter().rev().find(|&&at| !is_flag(at)).and_then(|&at| language(last, at));
     let is_forced = has("forced");
@@ -278,7 +277,7 @@ fn describe(words: &[String], name: &str) -> (Option<&'static str>, String, bool
     (Some(tag), format!("{language}{mark}"), is_forced)
 }
 
-/// The language that the word at a place names.
+/// The language that the word at an index names.
 fn language(words: &[String], at: usize) -> Option<(&'static str, &'static str)> {
     let word = words[at].as_str();
     let before = at.checked_sub(1).map_or("", |before| words[before].as_str());
@@ -298,7 +297,7 @@ fn language(words: &[String], at: usize) -> Option<(&'static str, &'static str)>
 mod tests {
     use super::*;
 
-    /// What belongs to the first file, as `index language title`.
+    /// The subtitles of the first file, as `index language title`.
     fn of_first(paths: &[&str]) -> Vec<String> {
         let paths: Vec<Vec<String>> =
             paths.iter().map(|path| path.split('/').map(str::to_owned).collect()).collect();
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_called_as_the_film_is_belong_to_it() {
+    fn files_with_the_films_name_belong_to_it() {
         check(&["film.mkv", "film.srt"], &["1 - film.srt"]);
         check(&["f/Film.mkv", "f/film.DE.srt", "f/Film.en.vtt"], &["1 de German", "2 en English"]);
         check(&["f/film.mkv", "f/other.mkv", "f/film2.srt", "f/other.srt"], &[]);
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_subtitles_belong_to_the_folder_around_them() {
+    fn subtitle_folders_belong_to_their_parent_folder() {
         check(&["f/film.mkv", "f/Subs/film.de.srt"], &["1 de German"]);
         check(
             &["f/film.mkv", "f/Subs/2_English.srt", "f/Subs/3_French.srt"],
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_episode_and_the_only_film_are_enough() {
+    fn the_same_episode_or_the_only_film_matches() {
         let show = ["s/Show.S01E02.1080p.mkv", "s/Show.S01E03.1080p.mkv"];
         check(
             &[show[0], show[1], "s/show - 1x02 (en).srt", "s/show.s01e03.srt"],
@@ -386,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_names_take_no_time() {
+    fn matching_hostile_names_is_fast() {
         let name = format!("{}.srt", ".a".repeat(120));
         let paths: Vec<Vec<String>> = (0..4_000)
             .map(|number| {

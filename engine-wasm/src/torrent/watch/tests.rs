@@ -1,4 +1,4 @@
-//! Watch without a torrent around it: whose pieces come first, and what is made ready.
+//! Tests of the watch without a torrent: the order of needed pieces, and the prepared films.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ const FILM: FileIndex = FileIndex(0);
 const OTHER: FileIndex = FileIndex(1);
 const REQUEST: RequestId = RequestId(uuid::Uuid::from_u128(1));
 
-/// Two films of eight pieces of 1 MiB each, and a subtitle file of the first in one more piece.
+/// Two films of eight pieces of 1 MiB each, and a subtitle file of the first film in one more
+/// piece.
 struct Scene {
     geometry: Arc<Geometry>,
     pieces: PieceMap,
@@ -39,7 +40,7 @@ impl Scene {
         pieces.for_each(|piece| self.pieces.verified(PieceIndex(piece)));
     }
 
-    /// The watch, and what is verified.
+    /// Lends the watch and the verified bytes.
     fn lend(&mut self) -> (&mut Watch, Verified<'_>) {
         (&mut self.watch, Verified { geometry: &self.geometry, pieces: &self.pieces })
     }
@@ -100,7 +101,7 @@ fn the_index_is_searched_in_verified_bytes_only() {
     let [(FILM, range)] = reads[..] else { panic!("{reads:?}") };
     watch.preparations().reading(FILM);
     assert_eq!(watch.preparations().reads(|_| true, verified), [], "it is being read");
-    // Another program changed the file meanwhile: the bytes say nothing, and are read again.
+    // Another program changed the file meanwhile: the bytes are ignored and read again.
     scene.pieces.lose(PieceIndex(0), true);
     let (watch, verified) = scene.lend();
     watch.preparations().read(FILM, range, Some(&vec![7; 64].into()), verified);
@@ -113,7 +114,7 @@ fn the_index_is_searched_in_verified_bytes_only() {
 }
 
 #[test]
-fn a_read_that_the_daemon_took_along_is_made_again() {
+fn a_read_lost_with_the_daemon_is_repeated() {
     let mut scene = Scene::new();
     scene.expect(FILM);
     scene.verify(0..8);
@@ -167,7 +168,7 @@ fn an_incomplete_film_counts_as_watched_for_a_moment_after_its_viewer_left() {
 }
 
 #[test]
-fn the_next_film_and_the_place_where_one_was_left_come_from_what_was_watched() {
+fn the_next_film_and_last_position_follow_the_watch_marks() {
     let mut scene = Scene::new();
     let films = scene.watch.films();
     assert_eq!(films.order().collect::<Vec<_>>(), [0, 2, 1], "as people count");

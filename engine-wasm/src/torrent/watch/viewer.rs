@@ -1,8 +1,8 @@
-//! One viewer: where it is, how fast it drains, and how far ahead of it to fetch.
+//! One viewer: its position, its read rate, and how far ahead of it to download.
 //!
-//! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and
-//! while it pauses between two of them its read-ahead goes on, after everybody else's. It never
-//! knows what is verified except through the verified it is handed.
+//! A viewer outlives its requests: a player that requests a megabyte at a time is one viewer, and
+//! its read-ahead continues between two requests, after that of all others. It knows what is
+//! verified only from [`Verified`].
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
 
-/// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes
-/// first.
+/// Read rate to assume before one is known, in bytes per second: high, so that the nearest pieces
+/// come first.
 const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
-/// A request that begins within so many bytes of where the viewer stopped goes on with it.
+/// A request that starts within this many bytes of the viewer's position continues it.
 const CONTINUES_WITHIN: u64 = 64 << 10;
 
-/// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film,
-/// while a disk that sleeps wakes up.
+/// Bytes ahead of a viewer that the daemon reads in advance: some seconds of a film, enough for a
+/// sleeping disk to wake up.
 const HINTED_AHEAD: u64 = 4 << 20;
-/// How long a viewer that asks for nothing is expected back.
+/// How long a viewer without a request is expected back.
 pub(crate) const LINGER: Duration = Duration::from_secs(15);
 /// Bytes of one hint, unless the file ends before.
 const HINT: u64 = 1 << 20;
@@ -33,19 +33,19 @@ const HINT: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Viewer {
     file: FileIndex,
-    /// Where it began to read in one go.
+    /// Where the viewer's sequential read began.
     origin: u64,
-    /// First byte that it has not drained.
+    /// First byte that it has not read.
     position: u64,
     drain: RateMeter,
     /// First byte that the daemon was not told to read ahead.
     hinted: u64,
-    /// `None` while a request is under way, else since when there is none.
+    /// Since when it has no request; `None` while it has one.
     idle_since: Option<Instant>,
 }
 
 impl Viewer {
-    /// A viewer begins to read at `start`.
+    /// Creates a viewer that starts to read at `start`.
     pub(crate) fn new(file: FileIndex, start: u64, now: Instant) -> Self {
         Self {
             file,
@@ -57,19 +57,19 @@ impl Viewer {
         }
     }
 
-    /// What it watches.
+    /// The file that it watches.
     pub(crate) fn file(&self) -> FileIndex {
         self.file
     }
 
-    /// Whether a request that begins at `start` is this viewer going on.
+    /// Whether a request that starts at `start` continues this viewer.
     pub(crate) fn continues_at(&self, file: FileIndex, start: u64) -> bool {
         self.idle_since.is_some()
             && self.file == file
             && self.position.abs_diff(start) <= CONTINUES_WITHIN
     }
 
-    /// It goes on at `start`.
+    /// It continues at `start`.
     pub(crate) fn resume(&mut self, start: u64, now: Instant) {
         self.idle_since = None;
         self.position = start;
@@ -77,7 +77,7 @@ impl Viewer {
         self.drain.add(0, now);
     }
 
-    /// It has drained everything before `position`.
+    /// It has read everything before `position`.
     pub(crate) fn advance(&mut self, position: u64, now: Instant) {
         self.drain.add(position.saturating_sub(self.position), now);
         self.position = self.position.max(position);
@@ -89,8 +89,7 @@ impl Viewer {
         self.idle_since = Some(now);
     }
 
-    /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message:
-    /// it will ask for them soon.
+    /// The verified bytes ahead of it to be read in advance, if they are worth a message.
     pub(super) fn hint(&mut self, verified: Verified<'_>) -> Option<Bytes> {
         let length = verified.geometry.file_len(self.file);
         let from = self.hinted.max(self.position);
@@ -106,18 +105,18 @@ impl Viewer {
         is_worth_it.then(|| (from, until - 1))
     }
 
-    /// Since when it asks for nothing; `None` while it does.
+    /// Since when it has no request; `None` while it has one.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.idle_since
     }
 
-    /// Whether it is not expected back.
+    /// Whether it is no longer expected back.
     pub(crate) fn is_gone(&self, now: Instant) -> bool {
         self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
     }
 
-    /// What it needs that is not verified, in order: the piece it is at and the window ahead, which
-    /// grows with what it reads in one go.
+    /// The unverified pieces that it needs, in order: its current piece and a window ahead, which
+    /// grows with its sequential read.
     pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
         let length = verified.geometry.file_len(self.file);
         if self.position >= length {
@@ -139,7 +138,7 @@ impl Viewer {
             .map(|piece| {
                 let offset =
                     verified.geometry.piece_start_in_file(self.file, piece).max(self.position);
-                // What is proved by itself is there already: a viewer is as urgent as what it
+                // Bytes verified by block hashes are available: a viewer is as urgent as what it
                 // lacks.
                 let offset = verified.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;

@@ -7,36 +7,35 @@ import type { TrackerView } from "./TrackerView";
 import type { World } from "./World";
 
 /**
- * What differs, by the kind of topic.
+ * The changes of a topic, by its kind.
  */
 export type Change = { "kind": "list", 
 /**
- * The info hashes of all torrents, newest first; `None` when they are the same in the same
- * order.
+ * The info hashes of all torrents, newest first; `None` if unchanged.
  */
 order: Array<string> | null, 
 /**
- * The torrents that are new or differ, each as a whole, without files and trackers.
+ * New and changed torrents, each complete but without files and trackers.
  */
 torrents: Array<TorrentView>, 
 /**
- * What is shown beside them, if it differs.
+ * What the list shows besides torrents, if changed.
  */
 world: World | null, } | { "kind": "torrent", 
 /**
- * The indices of all files; `None` when they are the same in the same order.
+ * The indexes of all files in their order; `None` if unchanged.
  */
 order: Array<number> | null, 
 /**
- * The files that are new or differ, each as a whole.
+ * New and changed files, each complete.
  */
 files: Array<FileView>, 
 /**
- * Its trackers, if they differ.
+ * All trackers, if any changed.
  */
 trackers: Array<TrackerView> | null, } | { "kind": "peers", 
 /**
- * The most active first, at most [`crate::limits::PEERS_SHOWN`].
+ * The peers, most active first, at most [`crate::limits::PEERS_SHOWN`].
  */
 peers: Array<PeerView>, } | { "kind": "film", 
 /**

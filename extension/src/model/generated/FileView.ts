@@ -7,7 +7,7 @@ import type { SubtitleView } from "./SubtitleView";
  */
 export type FileView = { 
 /**
- * Its place in the torrent's list of files.
+ * Its index in the torrent's list of files.
  */
 index: number, 
 /**
@@ -31,7 +31,7 @@ priority: Priority,
  */
 contentType: string, 
 /**
- * Whether its name is that of a film or music.
+ * Whether its name is that of a video or audio file.
  */
 playable: boolean, 
 /**
@@ -40,7 +40,7 @@ playable: boolean,
 url: string, 
 /**
  * Whether another file had its name already, so that its own has a number. `Intent::Adopt`
- * goes on in that other file.
+ * continues in that other file.
  */
 displaced: boolean, 
 /**
@@ -56,6 +56,6 @@ durationS: number | null,
  */
 watched: boolean, 
 /**
- * The torrent's subtitle files that belong to it by their names, the best first.
+ * The torrent's subtitle files whose names match this file, the best match first.
  */
 subtitles: Array<SubtitleView>, };

@@ -4,7 +4,7 @@ import type { StreamView } from "./StreamView";
 import type { TorrentView } from "./TorrentView";
 
 /**
- * What a player shows of one file.
+ * What a player shows about one file.
  */
 export type FilmView = { 
 /**
@@ -16,6 +16,6 @@ torrent: TorrentView | null,
  */
 file: FileView | null, 
 /**
- * Its viewers' requests that are under way.
+ * The current requests of the file's viewers.
  */
 streams: Array<StreamView>, };

@@ -19,7 +19,7 @@ metainfo: Uint8Array, } | { "kind": "add_magnet",
  */
 uri: string, } | { "kind": "add_url", 
 /**
- * Its address, `http:` or `https:`.
+ * Its URL, `http:` or `https:`.
  */
 url: string, } | { "kind": "add_peers", 
 /**
@@ -71,7 +71,7 @@ choice: Choice,
  */
 files: Array<FilePriority>, 
 /**
- * The download folder to move it to; `None` for where it lies.
+ * The download folder to move it to; `None` to leave it where it is.
  */
 root: string | null, } | { "kind": "move_in_queue", 
 /**
@@ -79,7 +79,7 @@ root: string | null, } | { "kind": "move_in_queue",
  */
 infoHash: string, 
 /**
- * The new place.
+ * The new position.
  */
 to: QueueMove, } | { "kind": "announce", 
 /**
@@ -91,7 +91,7 @@ infoHash: string, } | { "kind": "add_trackers",
  */
 infoHash: string, 
 /**
- * Their URLs. Each becomes a tier of its own behind the present ones.
+ * Their URLs. Each becomes a tier of its own behind the existing ones.
  */
 trackers: Array<string>, } | { "kind": "remove_tracker", 
 /**
@@ -171,7 +171,7 @@ positionS: number,
  */
 durationS: number | null, 
 /**
- * Whether it counts as watched; `None` for what the position implies.
+ * Whether it counts as watched; `None` to derive it from the position.
  */
 watched: boolean | null, } | { "kind": "set_watched", 
 /**
@@ -191,7 +191,7 @@ watched: boolean, } | { "kind": "choose",
  */
 infoHash: string, 
 /**
- * Names and values, which only pages understand.
+ * Names and values, whose meaning only pages know.
  */
 choices: Record<string, string>, } | { "kind": "prepare", 
 /**
@@ -203,7 +203,7 @@ infoHash: string,
  */
 file: number, 
 /**
- * Where the user stopped watching; `None` for nowhere.
+ * Where the user stopped watching; `None` for the start.
  */
 position: Position | null, } | { "kind": "remove", 
 /**
@@ -215,7 +215,7 @@ infoHash: string,
  */
 deleteData: boolean, 
 /**
- * Whether [`Intent::UndoRemove`] can bring it back for ten seconds. The torrent leaves all
+ * Whether [`Intent::UndoRemove`] can restore it for ten seconds. The torrent leaves all
  * views at once, and the intent is answered at once.
  */
 undo: boolean, } | { "kind": "undo_remove", 
@@ -232,6 +232,6 @@ infoHash: string,
  */
 file: number | null, } | { "kind": "set_download_folder", 
 /**
- * The absolute path of a folder that exists, belongs to the user and can be written.
+ * The absolute path of an existing folder that belongs to the user and is writable.
  */
 path: string, };

@@ -2,11 +2,11 @@
 import type { Sentence } from "./Sentence";
 
 /**
- * What came of an intent.
+ * The result of an intent.
  */
 export type IntentReply = { "kind": "done", 
 /**
- * The torrent it was about.
+ * The torrent that the intent was about.
  */
 infoHash: string, 
 /**
@@ -18,8 +18,8 @@ message: string | null,
  */
 says?: Sentence, 
 /**
- * Whether a torrent that was to be added was there already. Its new trackers and web seeds
- * were added to it, unless it is private.
+ * Whether the torrent to be added existed already. Its new trackers and web seeds were
+ * added to it, unless it is private.
  */
 duplicate: boolean, } | { "kind": "configured" } | { "kind": "text", 
 /**
@@ -35,7 +35,7 @@ name: string,
  */
 content: Uint8Array | number[], } | { "kind": "failed", 
 /**
- * Why not, in English.
+ * The reason, in English.
  */
 message: string, 
 /**

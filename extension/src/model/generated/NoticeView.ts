@@ -8,11 +8,11 @@ import type { SpaceView } from "./SpaceView";
  */
 export type NoticeView = { 
 /**
- * What it is about.
+ * Its subject.
  */
 kind: NoticeKind, 
 /**
- * What is wrong and what to do, in English.
+ * The problem and the remedy, in English.
  */
 message: string, 
 /**
@@ -20,6 +20,6 @@ message: string,
  */
 says?: Sentence, 
 /**
- * For [`NoticeKind::Space`]: where, and how much.
+ * For [`NoticeKind::Space`]: the folder and the amounts.
  */
 space?: SpaceView, };

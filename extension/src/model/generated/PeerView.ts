@@ -47,22 +47,22 @@ downloaded: number,
  */
 uploaded: number, 
 /**
- * We are interested in it.
+ * Whether we are interested in it.
  */
 weWant: boolean, 
 /**
- * It has unchoked us.
+ * Whether it has unchoked us.
  */
 itGives: boolean, 
 /**
- * It is interested in us.
+ * Whether it is interested in us.
  */
 itWants: boolean, 
 /**
- * We have unchoked it.
+ * Whether we have unchoked it.
  */
 weGive: boolean, 
 /**
- * It owes blocks and sends none (snubbing).
+ * Whether it owes us blocks and sends none.
  */
 snubbing: boolean, };

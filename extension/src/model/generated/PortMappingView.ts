@@ -16,8 +16,8 @@ state: MappingState,
  */
 port: number | null, 
 /**
- * The router's outside address, if it says. Behind another router this may not be a public
- * address.
+ * The router's external address, if it gives one. Behind another router this may not be a
+ * public address.
  */
 address: string | null, 
 /**
@@ -29,6 +29,6 @@ by: MappedBy | null,
  */
 message: string | null, 
 /**
- * The same with a kind, for pages to translate.
+ * The same as a kind of failure, for pages to translate.
  */
 why?: Why, };

@@ -14,7 +14,7 @@ infoHash: string,
  */
 name: string, 
 /**
- * Seconds for which `Intent::UndoRemove` can bring it back; 0 when it is too late.
+ * Seconds during which `Intent::UndoRemove` can restore it; 0 when it is too late.
  */
 undoS: number, 
 /**
@@ -22,7 +22,7 @@ undoS: number,
  */
 deleteData: boolean, 
 /**
- * Which files were left alone, in English.
+ * Which files were kept, in English.
  */
 message: string | null, 
 /**

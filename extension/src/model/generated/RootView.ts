@@ -9,11 +9,11 @@ export type RootView = {
  */
 key: string, 
 /**
- * Its label in front of the user.
+ * The label to show.
  */
 label: string, 
 /**
- * Free bytes on its disk; `None` when the daemon can't tell.
+ * Free bytes on its disk; `None` if the daemon can't tell.
  */
 freeBytes: number | null, 
 /**

@@ -47,12 +47,12 @@ pex: boolean,
 webSeeds: boolean, 
 /**
  * Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for never. A
- * torrent's own setting goes before.
+ * torrent's own setting takes precedence.
  */
 ratioPercent: number | null, 
 /**
- * Seeding stops after this time, seconds; `None` for never. A torrent's own setting goes
- * before.
+ * Seeding stops after this time, seconds; `None` for never. A torrent's own setting takes
+ * precedence.
  */
 seedS: number | null, 
 /**
@@ -64,7 +64,7 @@ maxDownloads: number | null,
  */
 maxSeeds: number | null, 
 /**
- * Whether a torrent that a page adds is downloaded at once, and does not wait for
+ * Whether a torrent that a page adds downloads at once instead of waiting for
  * `Intent::Decide`.
  */
 startAtOnce: boolean, 

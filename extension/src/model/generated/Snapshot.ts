@@ -8,7 +8,7 @@ import type { StreamView } from "./StreamView";
 import type { TorrentView } from "./TorrentView";
 
 /**
- * Everything a page shows, at one moment.
+ * The state of everything that pages show, at one moment.
  */
 export type Snapshot = { 
 /**
@@ -28,11 +28,11 @@ streams: Array<StreamView>,
  */
 listenPort: number | null, 
 /**
- * The router's port mapping; `None` where the router is not asked.
+ * The router's port mapping; `None` if no mapping is requested.
  */
 portMapping: PortMappingView | null, 
 /**
- * Settings for all torrents; `None` where they can't be changed or are not loaded yet.
+ * Settings for all torrents; `None` if they can't be changed or are not loaded yet.
  */
 settings: Settings | null, 
 /**
@@ -44,7 +44,7 @@ notices: Array<NoticeView>,
  */
 removed: Array<RemovedView>, 
 /**
- * Whether a person can have folders shown and the download folder changed
+ * Whether the user can have folders shown and change the download folder
  * (`Intent::ShowInFolder`, `Intent::SetDownloadFolder`).
  */
 folders: boolean, };

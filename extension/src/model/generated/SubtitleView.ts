@@ -5,14 +5,14 @@
  */
 export type SubtitleView = { 
 /**
- * Its place in the torrent's list of files.
+ * Its index in the torrent's list of files.
  */
 index: number, 
 /**
- * Its language, a BCP 47 tag, if its name says it.
+ * Its language as a BCP 47 tag, if its name contains one.
  */
 language: string | null, 
 /**
- * Its title in front of the user.
+ * The title to show.
  */
 title: string, };

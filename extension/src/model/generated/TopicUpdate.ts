@@ -2,7 +2,7 @@
 import type { Change } from "./Change";
 
 /**
- * A topic at one revision, or what differs from the revision before.
+ * A topic at one revision, or its changes since another revision.
  */
 export type TopicUpdate = { 
 /**
@@ -10,15 +10,14 @@ export type TopicUpdate = {
  */
 topic: string, 
 /**
- * The revision that the change is to be applied to; `None`: to nothing, because it is the
- * whole.
+ * The revision to which the change applies; `None` if this is the whole topic.
  */
 from: number | null, 
 /**
- * The revision that comes of it.
+ * The resulting revision.
  */
 revision: number, 
 /**
- * What differs.
+ * The changes.
  */
 change: Change, };

@@ -22,7 +22,7 @@ infoHash: string,
  */
 name: string, 
 /**
- * Whose hashes it has; `None` while that is not known.
+ * Which hashes it has; `None` until that is known.
  */
 version: TorrentVersion | null, 
 /**
@@ -30,8 +30,8 @@ version: TorrentVersion | null,
  */
 state: TorrentState, 
 /**
- * Whether it waits for `Intent::Decide`: of its files only what a viewer needs at first is
- * fetched. `wanted`, and each file's priority, say what would be downloaded.
+ * Whether it waits for `Intent::Decide`. Until then only what a first viewer needs is
+ * downloaded; `wanted` and each file's priority say what would be downloaded.
  */
 undecided: boolean, 
 /**
@@ -44,7 +44,7 @@ queuePosition: number,
  */
 private: boolean, 
 /**
- * English words about a state that needs them: what is wrong and what to do.
+ * A message about a state that needs one: the problem and the remedy, in English.
  */
 message: string | null, 
 /**
@@ -56,7 +56,7 @@ says?: Sentence,
  */
 trouble: Trouble | null, 
 /**
- * Bytes in all.
+ * Total length of its files, bytes.
  */
 length: number, 
 /**
@@ -72,11 +72,11 @@ wanted: number,
  */
 wantedVerified: number, 
 /**
- * Progress of a check, 0 to 1; `None` while nothing is hashed.
+ * Progress of a check, 0 to 1; `None` if none is running.
  */
 checkProgress: number | null, 
 /**
- * Progress of a move, 0 to 1; `None` while nothing moves.
+ * Progress of a move, 0 to 1; `None` if none is running.
  */
 moveProgress: number | null, 
 /**
@@ -88,20 +88,19 @@ root: string,
  */
 liesAt: string, 
 /**
- * The absolute path of its file or folder, as the system writes it; empty where that is not
- * known.
+ * The absolute path of its file or folder in the system's notation; empty if unknown.
  */
 path: string, 
 /**
- * Bytes of payload received since it was added in this session, wasted ones included.
+ * Bytes of payload downloaded in this session, including wasted bytes.
  */
 downloaded: number, 
 /**
- * Bytes of payload uploaded, earlier sessions included.
+ * Bytes of payload uploaded, including earlier sessions.
  */
 uploaded: number, 
 /**
- * Bytes received in vain: they failed a hash or came twice.
+ * Wasted bytes: they failed verification or arrived twice.
  */
 wasted: number, 
 /**
@@ -121,12 +120,12 @@ downRateBps: number,
  */
 upRateBps: number, 
 /**
- * When all that is wanted is there at the rate of the last half minute, seconds; `None` unless
- * it downloads, and when that can't be told.
+ * Seconds until all selected files are complete, at the rate of the last half minute. `None`
+ * if it is not downloading, or if that can't be estimated.
  */
 etaS: number | null, 
 /**
- * Whether connected peers have what is wanted and have sent nothing for ten seconds.
+ * Whether connected peers have missing pieces and have sent nothing for ten seconds.
  */
 stalled: boolean, 
 /**
@@ -134,15 +133,15 @@ stalled: boolean,
  */
 sharing: Sharing, 
 /**
- * Whether it is seeded.
+ * Whether it is seeded, and if not, why.
  */
 giving: Giving, 
 /**
- * Peers connected.
+ * Number of connected peers.
  */
 peers: number, 
 /**
- * Peers known.
+ * Number of known peers.
  */
 knownPeers: number, 
 /**
@@ -154,16 +153,16 @@ trackers: Array<TrackerView>,
  */
 fileCount: number, 
 /**
- * What a click on play is for: the film that was watched last if it was left in the middle;
- * else the first unwatched one after it, in the order of people; else the first unwatched one;
- * else the first. `None` where nothing plays.
+ * The film to play next: the last watched film if it was not finished, else the first
+ * unwatched one after it in natural order, else the first unwatched one, else the first.
+ * `None` if nothing is playable.
  */
 next: NextFilm | null, 
 /**
- * What a person chose for it (`Intent::Choose`).
+ * The user's choices for it (`Intent::Choose`).
  */
 choices: Record<string, string>, 
 /**
- * Its files, padding left out, in the order of people. Empty in a list (`topics`).
+ * Its files in natural order, without padding files. Empty in a list (`topics`).
  */
 files: Array<FileView>, };

@@ -15,7 +15,7 @@ url: string,
  */
 tier: number, 
 /**
- * What it does.
+ * Its state.
  */
 state: TrackerState, 
 /**
@@ -23,15 +23,15 @@ state: TrackerState,
  */
 nextAnnounceS: number | null, 
 /**
- * Number of seeders, as the tracker last said.
+ * Number of seeders, according to its last answer.
  */
 seeders: number | null, 
 /**
- * Number of leechers, as the tracker last said.
+ * Number of leechers, according to its last answer.
  */
 leechers: number | null, 
 /**
- * Its last warning, or why it failed, in English.
+ * Its last warning, or the reason of its failure, in English.
  */
 message: string | null, 
 /**

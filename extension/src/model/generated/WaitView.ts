@@ -6,7 +6,7 @@ import type { WaitReason } from "./WaitReason";
  */
 export type WaitView = { 
 /**
- * Why.
+ * The reason.
  */
 reason: WaitReason, 
 /**

@@ -2,7 +2,7 @@
 import type { WhyKind } from "./WhyKind";
 
 /**
- * Why something failed: what the daemon or the operating system said of it.
+ * The reason of a failure, as the daemon or the operating system gives it.
  */
 export type Why = { 
 /**
@@ -10,6 +10,6 @@ export type Why = {
  */
 kind: WhyKind, 
 /**
- * English words, which name what `kind` leaves out.
+ * The English text, which adds what `kind` leaves out.
  */
 text: string, };

@@ -6,34 +6,34 @@ import type { RootView } from "./RootView";
 import type { Settings } from "./Settings";
 
 /**
- * What a list shows beside its torrents.
+ * What a list shows besides its torrents.
  */
 export type World = { 
 /**
- * The folders that the daemon lets torrents lie in.
+ * The download folders of the daemon.
  */
 roots: Array<RootView>, 
 /**
- * The port at which peers connect; `None` when they don't.
+ * The port for incoming connections; `None` if there is none.
  */
 listenPort: number | null, 
 /**
- * Whether the router lets them in; `None` where it is not asked.
+ * The router's port mapping; `None` if no mapping is requested.
  */
 portMapping: PortMappingView | null, 
 /**
- * What counts for all torrents; `None` where it can't be changed, or is not known yet.
+ * Settings for all torrents; `None` if they can't be changed or are not loaded yet.
  */
 settings: Settings | null, 
 /**
- * What a person has to know about the engine as a whole, while it is so.
+ * Notices about the engine as a whole.
  */
 notices: Array<NoticeView>, 
 /**
- * Torrents that were just removed and can be brought back, newest first.
+ * Torrents just removed that can be restored, newest first.
  */
 removed: Array<RemovedView>, 
 /**
- * Whether a person can have folders shown and the download folder changed.
+ * Whether the user can have folders shown and change the download folder.
  */
 folders: boolean, };

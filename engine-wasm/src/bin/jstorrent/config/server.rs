@@ -65,7 +65,8 @@ pub(crate) struct ServerConfig {
 impl ServerSettings {
     /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors The file is unreadable, or a value is invalid.
+    /// # Errors
+    /// The file is unreadable, or a value is invalid.
     pub(crate) fn resolve(&self) -> Result<ServerConfig> {
         let (common, file) = self.common.resolve_with_file()?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_it_is_as_the_help_says() {
+    fn defaults_are_those_of_the_help() {
         let file = Toml::new("server-plain", "state = \"/state\"");
         let config = settings(&file).resolve().unwrap();
         assert_eq!(config.common.listen, Some("127.0.0.1:3000".parse().unwrap()));
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_call_is_decided_by_the_nearest_word() {
+    fn access_follows_the_source_with_precedence() {
         let token = |text: &str| Some(Access::Token(text.into()));
         assert_eq!(access("", Some("a"), None), token("a"));
         assert_eq!(access("", None, Some(true)), Some(Access::Anyone));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_wherever_it_comes_from() {
+    fn invalid_values_are_refused_from_every_source() {
         let file = Toml::new("server-bounds", "state = \"/state\"\nmax_connections = 0");
         assert!(settings(&file).resolve().unwrap_err().to_string().contains("max-connections"));
         let file = Toml::new("server-bounds-flag", "state = \"/state\"");

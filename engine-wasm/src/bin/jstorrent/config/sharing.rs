@@ -30,7 +30,8 @@ pub(crate) struct SharingSettings {
 impl SharingSettings {
     /// Returns when a torrent stops seeding.
     ///
-    /// # Errors The file's ratio is invalid.
+    /// # Errors
+    /// The file's ratio is invalid.
     pub(super) fn goals(&self, file: &File) -> Result<Goals, String> {
         let in_file = file.ratio.map(percent).transpose()?;
         let minutes = self.seed_time.or(file.seed_time);

@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_used_that_nobody_rules_out() {
+    fn all_sources_are_on_by_default() {
         let file = Toml::new("sources-plain", "state = \"/state\"");
         assert_eq!(file.settings().resolve().unwrap().sources, Sources::default());
     }
 
     #[test]
-    fn who_listens_on_this_machine_alone_has_no_local_network_unless_told_otherwise() {
+    fn local_discovery_is_off_by_default_on_loopback() {
         let text = "state = \"/state\"\npeer_address = [\"127.0.0.1\", \"::1\"]";
         let check = |name: &str, text: &str, no_lsd: Option<bool>, expected: bool| {
             let file = Toml::new(name, text);

@@ -1,5 +1,6 @@
-//! Switches: flags that are on without a value and can be turned off again. `--no-dht=no` overrides
-//! the environment and the file.
+//! Switches: flags without a value that can be switched off again.
+//!
+//! `--no-dht=no` overrides the environment and the file.
 
 use clap::Arg;
 use clap::builder::BoolishValueParser;

@@ -27,7 +27,8 @@ pub(crate) struct TalkSettings {
 impl TalkSettings {
     /// Merges the settings with the file and the defaults.
     ///
-    /// # Errors Both transports are disabled.
+    /// # Errors
+    /// Both transports are disabled.
     pub(super) fn resolve(&self, file: &File) -> Result<Ways> {
         let is_used =
             |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_transports_are_used_and_encryption_is_allowed_unless_somebody_says_otherwise() {
+    fn both_transports_and_allowed_encryption_are_the_defaults() {
         let file = Toml::new("talking-plain", "state = \"/state\"");
         let config = file.settings().resolve().unwrap();
         assert_eq!(config.ways, Ways { encryption: Encryption::Allowed, tcp: true, utp: true });
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_values_are_refused() {
         let neither =
             Toml::new("talking-neither", "state = \"/state\"\nno_tcp = true\nno_utp = true");
         assert!(neither.settings().resolve().unwrap_err().to_string().contains("no-utp"));

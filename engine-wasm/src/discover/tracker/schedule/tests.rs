@@ -1,4 +1,4 @@
-//! Pictures of tiers and times: whom it asks when, and what is made of the answers.
+//! Tests of the schedule: which tracker is asked when, and how answers change that.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ fn at(seconds: u64) -> Instant {
     Instant::default() + Duration::from_secs(seconds)
 }
 
-/// A schedule with its clock, from a picture: tiers separated by `|`, one letter a tracker. Tiers
-/// of one letter can't be shuffled.
+/// A schedule with its clock, from a picture: tiers separated by `|`, one letter for each tracker.
+/// A tier of one letter can't be shuffled.
 struct Bench {
     schedule: TrackerSchedule,
     underway: Vec<(char, TrackerId)>,
@@ -28,7 +28,7 @@ impl Bench {
         Self { schedule, underway: Vec::new(), now: at(0) }
     }
 
-    /// Whom it announces to at this time, and what: `a started`, `b`, or `-`.
+    /// The announce that is due at this time: `a started`, `b`, or `-`.
     fn poll(&mut self, seconds: u64) -> String {
         self.now = at(seconds);
         self.poll_now()
@@ -56,7 +56,7 @@ impl Bench {
         self.schedule.failed(id, &TrackerError::Failure { reason: "no".into(), retry }, self.now);
     }
 
-    /// It answers, and names so many peers.
+    /// The tracker answers and names this many peers.
     fn succeeds(&mut self, letter: char, peers: u16) {
         let id = self.answers(letter);
         let answer = answer(peers);
@@ -73,7 +73,7 @@ impl Bench {
         }
     }
 
-    /// State, seconds to the next announce, and numbers of each tracker.
+    /// Checks state, seconds to the next announce, and numbers of each tracker.
     fn check_views(&self, expected: &[&str]) {
         let views = self.schedule.views(self.now);
         let shown: Vec<String> = views
@@ -113,7 +113,7 @@ fn show(announce: &Announce) -> String {
 }
 
 #[test]
-fn the_first_tracker_hears_started_and_then_regular_announces() {
+fn the_first_tracker_receives_started_and_then_regular_announces() {
     let mut bench = Bench::new("a|b");
     assert_eq!(bench.poll(0), "a started");
     assert_eq!(bench.poll(1), "-", "it has a moment to answer");
@@ -124,7 +124,7 @@ fn the_first_tracker_hears_started_and_then_regular_announces() {
 }
 
 #[test]
-fn who_hangs_holds_up_nobody() {
+fn a_hanging_tracker_delays_no_other() {
     let mut bench = Bench::new("a|b|c|d");
     assert_eq!(
         (bench.poll(0), bench.poll(1), bench.poll(2)),
@@ -166,7 +166,7 @@ fn a_tracker_that_names_nobody_does_not_end_the_round() {
 }
 
 #[test]
-fn the_one_that_answers_moves_to_the_front_of_its_tier() {
+fn the_tracker_that_answers_moves_to_the_front_of_its_tier() {
     let mut bench = Bench::new("xyz|b");
     let first = bench.poll(0).chars().next().unwrap();
     bench.fails(first);
@@ -187,7 +187,7 @@ fn a_better_tier_is_tried_again_first_in_the_next_round() {
 }
 
 #[test]
-fn completion_is_told_once_to_everybody_who_knows_us() {
+fn completion_is_announced_once_to_each_tracker_that_knows_us() {
     let mut bench = Bench::new("a|b");
     assert_eq!((bench.poll(0), bench.poll(2)), ("a started".into(), "b started".into()));
     bench.succeeds('a', 1);
@@ -219,7 +219,7 @@ fn trackers_that_are_added_later_come_last_and_once() {
 }
 
 #[test]
-fn a_tracker_that_is_new_to_us_hears_started_and_never_completed() {
+fn a_new_tracker_receives_started_and_never_completed() {
     let mut bench = Bench::new("a");
     bench.schedule.completed();
     assert_eq!(bench.poll(0), "a started");
@@ -228,7 +228,7 @@ fn a_tracker_that_is_new_to_us_hears_started_and_never_completed() {
 }
 
 #[test]
-fn a_tracker_that_asks_to_be_left_alone_is_left_alone() {
+fn a_trackers_own_retry_time_is_respected() {
     let mut bench = Bench::new("a|b");
     assert_eq!(bench.poll(0), "a started");
     bench.refuses('a', Some(Retry::In(Duration::from_secs(600))));
@@ -243,7 +243,7 @@ fn a_tracker_that_asks_to_be_left_alone_is_left_alone() {
 }
 
 #[test]
-fn only_those_who_may_know_us_hear_that_we_stop() {
+fn only_trackers_that_may_know_us_receive_stopped() {
     let mut bench = Bench::new("a|b|c");
     assert_eq!(bench.schedule.stop(at(0)), []);
     bench.check_failures(&[(0, "a started")]);
@@ -257,7 +257,7 @@ fn only_those_who_may_know_us_hear_that_we_stop() {
 }
 
 #[test]
-fn what_was_lost_with_the_link_is_due_again_and_nobody_is_to_blame() {
+fn announces_lost_with_the_link_are_due_again_without_a_failure() {
     let mut bench = Bench::new("a|b");
     bench.poll(0);
     bench.schedule.unlink(at(5));
@@ -293,7 +293,7 @@ fn tiers_are_shuffled_by_the_seed() {
 }
 
 #[test]
-fn pages_see_what_each_tracker_does() {
+fn views_show_what_each_tracker_does() {
     let mut bench = Bench::new("a|b|c");
     bench.poll(0);
     bench.check_views(&["0 Asking - - -", "1 Idle - - -", "2 Idle - - -"]);
@@ -306,14 +306,14 @@ fn pages_see_what_each_tracker_does() {
 }
 
 #[test]
-fn the_trouble_is_what_the_first_one_said_when_none_works() {
+fn the_trouble_is_the_first_trackers_error_if_none_works() {
     let mut bench = Bench::new("a|b");
     bench.check_failures(&[(0, "a started"), (0, "b started")]);
     assert_eq!(bench.schedule.trouble(), Some(&Sentence::TrackerRefuses { reason: "no".into() }));
 }
 
 #[test]
-fn what_a_person_asks_for_is_asked_although_another_one_works() {
+fn the_user_can_announce_although_another_tracker_works() {
     let mut bench = Bench::new("a|b");
     bench.poll(0);
     bench.succeeds('a', 1);

@@ -62,7 +62,7 @@ fn with_layers(sample: &Sample, layers: &Dict) -> Result<Metainfo, MetainfoError
 }
 
 #[test]
-fn a_v2_torrent_lies_in_its_folder_file_by_file_and_piece_by_piece() {
+fn files_of_a_v2_torrent_start_at_pieces_in_its_folder() {
     let meta = torrent_of(Version::V2, PIECE, FILES).metainfo;
     assert_eq!(meta.version(), Version::V2);
     assert_eq!(
@@ -110,7 +110,7 @@ fn a_hybrid_can_be_identified_by_its_v2_hash() {
 }
 
 #[test]
-fn the_parts_of_a_hybrid_must_agree() {
+fn both_parts_of_a_hybrid_must_agree() {
     let (a, b) = (entry(40_000, &["a"]), entry(5, &["b"]));
     let pad = padding(65_536 - 40_000);
     check_hybrid(&[a.clone(), pad.clone(), b.clone()], 3, None);
@@ -129,7 +129,7 @@ fn the_parts_of_a_hybrid_must_agree() {
 }
 
 #[test]
-fn each_part_of_a_tree_must_be_what_it_is() {
+fn every_part_of_a_file_tree_must_have_the_right_type() {
     let file = |name: &str, leaf: Dict| v2(&Dict::new().raw(name, leaf.encode()));
     let of = |dict: Dict| Dict::new().raw("", dict.encode());
     check_error(&v2(&Dict::new()), MetainfoError::Empty);
@@ -174,7 +174,7 @@ fn invalid_versions_and_piece_lengths_are_reported() {
 }
 
 #[test]
-fn layers_are_held_against_their_roots_and_may_be_absent() {
+fn layers_are_verified_against_their_roots_and_may_be_absent() {
     let sample = torrent_of(Version::V2, PIECE, FILES);
     let (root, layer) = sample.metainfo.layers.first_key_value().unwrap();
     let with = |layer: &[u8]| with_layers(&sample, &Dict::new().raw(root, encode::bytes(layer)));

@@ -108,7 +108,7 @@ fn the_hybrid_torrent_of_the_bep_is_read_as_its_authors_read_it() {
 }
 
 #[test]
-fn the_links_of_the_bep_name_its_torrents() {
+fn the_magnet_links_of_the_bep_match_its_torrents() {
     let v2 =
         Magnet::parse(&format!("magnet:?xt=urn:btmh:1220{V2_HASH}&dn=bittorrent-v2-test")).unwrap();
     assert_eq!(v2.identity(), Metainfo::parse(V2).unwrap().identity());
@@ -120,7 +120,7 @@ fn the_links_of_the_bep_name_its_torrents() {
 }
 
 #[test]
-fn one_wrong_bit_in_a_layer_is_noticed() {
+fn one_wrong_bit_in_a_layer_is_detected() {
     let mut torrent = V2.to_vec();
     // The piece layers are the last thing in the file.
     let at = torrent.len() - 100;

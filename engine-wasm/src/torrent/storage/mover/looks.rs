@@ -1,5 +1,4 @@
-//! Looks at both places of a move: whether anything lies in the way, and after a sudden end, how
-//! far the move had come.
+//! Inspects both places of a move: for obstacles before it, and for its progress after a crash.
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 
@@ -13,8 +12,8 @@ use crate::torrent::storage::order::{Order, Request, Task};
 use crate::view::Sentence;
 
 impl Storage {
-    /// A daemon is there, and an earlier engine moved the torrent: finds out how far that went.
-    /// `None` when there is nothing to find out.
+    /// After a restart: inspects how far the move of an earlier engine came. `None` if there was
+    /// none.
     pub(in crate::torrent) fn find_moved(&mut self, content: &Content) -> Option<Vec<Effect>> {
         let relocation = self.mover.relocation.as_ref().filter(|it| it.stage == Stage::Finding)?;
         let queue = self.movable(content, &relocation.to);
@@ -25,7 +24,7 @@ impl Storage {
         Some(self.look_ahead(content))
     }
 
-    /// Looks at the new paths, a limited number at a time.
+    /// Inspects the new paths, a limited number at a time.
     pub(super) fn look_ahead(&mut self, content: &Content) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Some(relocation) = &mut self.mover.relocation else { return effects };
@@ -42,7 +41,7 @@ impl Storage {
         effects
     }
 
-    /// The daemon looked at a new path.
+    /// Handles the answer about a new path.
     pub(in crate::torrent) fn looked_ahead(
         &mut self,
         content: &Content,
@@ -77,7 +76,7 @@ impl Storage {
         self.look_ahead(content)
     }
 
-    /// Something is at a file's new path, and the daemon looked at the old one.
+    /// Handles the answer about the old path of a file whose new path exists.
     pub(in crate::torrent) fn looked_back(
         &mut self,
         content: &Content,
@@ -86,8 +85,8 @@ impl Storage {
     ) -> Vec<Effect> {
         let relocation = self.mover.relocation.as_mut().filter(|it| it.round == round);
         let Some(relocation) = relocation else { return Vec::new() };
-        // What lies at both places did not come from here, or was not taken away yet: the old one
-        // counts.
+        // A file that exists at both places did not come from here, or was copied but not deleted
+        // yet: the old one counts.
         relocation.moved[file.as_usize()] = matches!(result, Ok(OpOutput::Stat(None)));
         relocation.underway.remove(&file);
         self.look_ahead(content)

@@ -1,13 +1,11 @@
-//! A torrent that moves: its files go one after the other, while it downloads and while viewers
-//! read.
+//! Moves a torrent file by file, while it downloads and while viewers read.
 //!
-//! Owns which files lie at the new place already. Each is where [`Storage::location`] says at every
-//! moment. A file whose move is under way is not opened, and all else goes on with it: a reader or
-//! writer that has it open continues with the same bytes. First nothing may lie at any of the new
-//! paths ([`looks`]). Then that the torrent moves is written down, so that the next engine looks
-//! for each file at both places after a sudden end. Then the files go ([`moves`]); one that can't
-//! be moved brings those back that were moved. Nothing is ever replaced or lost. Moves and looks at
-//! all files exclude each other.
+//! Owns which files are at the new place already; [`Storage::location`] is right for each at every
+//! moment. A file that is being moved is not opened, and everything else continues: whoever has it
+//! open keeps the same bytes. First, nothing may exist at any of the new paths ([`looks`]). Then
+//! the move is saved, so that after a crash the next engine looks for each file at both places.
+//! Then the files are moved ([`moves`]); if one can't be moved, the others are moved back. Nothing
+//! is ever replaced or lost. Moves and inspections of all files exclude each other.
 
 mod looks;
 mod moves;
@@ -26,7 +24,7 @@ use crate::handles::Handles;
 use crate::torrent::content::Content;
 use crate::view::Sentence;
 
-/// Who is told whether the move has begun.
+/// The origin of a request for a move, which gets the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// A page.
@@ -35,77 +33,78 @@ pub(crate) enum Asker {
     Call(RequestId),
 }
 
-/// What is said to whoever asked.
+/// The answer to a request for a move.
 pub(crate) type Answer = (Asker, Result<(), Sentence>);
 
-/// How far it is.
+/// The stage of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    /// An earlier engine moved it: each file is looked for at both places.
+    /// After a crash: each file is looked for at both places.
     Finding,
-    /// The new place is looked at.
+    /// The new place is being inspected.
     Looking,
-    /// It is being written down that it moves.
+    /// The move is being saved.
     Writing,
-    /// Files go there.
+    /// Files are being moved to the new place.
     Moving,
-    /// They come back, because of this.
+    /// Files are being moved back, for this reason.
     Returning(Sentence),
-    /// Some lie here and some there, because of this.
+    /// Some files are at each place, for this reason.
     Stuck(Sentence),
 }
 
-/// A move under way.
+/// A move in progress.
 #[derive(Debug)]
 struct Relocation {
     to: Place,
     stage: Stage,
-    /// Files that lie at the new place.
+    /// Files that are at the new place.
     moved: Vec<bool>,
-    /// Files that are to be looked at, or moved.
+    /// Files to inspect or to move.
     queue: VecDeque<FileIndex>,
-    /// Looks and moves under way.
+    /// Pending inspections and moves.
     underway: BTreeSet<FileIndex>,
-    /// Bytes to move in all, and those that were.
+    /// Bytes to move in total, and bytes moved.
     bytes: (u64, u64),
-    /// A look at all files waits until no file is between two places: whether it is for a recheck.
+    /// An inspection of all files that waits until no file is between two places; whether it is for
+    /// a check.
     look_after: Option<bool>,
-    /// Looks of an earlier round say nothing.
+    /// Number of the round, by which answers of earlier rounds are ignored.
     round: u32,
 }
 
-/// A move, and what is to be said to whoever asked for one.
+/// The current move, and the answer to its request.
 #[derive(Debug, Default)]
 pub(super) struct Mover {
     relocation: Option<Relocation>,
     asker: Option<Asker>,
     answer: Option<Answer>,
     rounds: u32,
-    /// Why the last move came to nothing.
+    /// Why the last move failed.
     notice: Option<Sentence>,
 }
 
 impl Mover {
-    /// As an earlier engine left it: on the way to this place.
+    /// Restores the move that an earlier engine had begun to this place.
     pub(super) fn restored(to: Option<Place>, files: usize) -> Self {
         let relocation = to.map(|to| Relocation::new(to, Stage::Finding, files));
         Self { relocation, ..Self::default() }
     }
 
-    /// Where a file lies, if not at the old place.
+    /// The place of a file that is not at the old place.
     pub(super) fn place_of(&self, file: FileIndex) -> Option<&Place> {
         let relocation = self.relocation.as_ref()?;
         relocation.moved.get(file.as_usize()).copied().unwrap_or(false).then_some(&relocation.to)
     }
 
-    /// A file gets another name at the new place, too.
+    /// A file gets another name at the new place as well.
     pub(super) fn rename(&mut self, file: FileIndex, name: &str) {
         if let Some(relocation) = &mut self.relocation {
             relocation.to.renamed.insert(file.get(), name.to_owned());
         }
     }
 
-    /// Whether a file is between two places, or nobody knows at which it is.
+    /// Whether a file is between two places, or its place is unknown.
     pub(super) fn holds(&self, file: FileIndex) -> bool {
         self.relocation.as_ref().is_some_and(|it| match it.stage {
             Stage::Finding => true,
@@ -114,13 +113,12 @@ impl Mover {
         })
     }
 
-    /// Whether there is anything to finish before files may be made without anybody asking for
-    /// their bytes.
+    /// Whether a move has to end before empty files may be created.
     pub(super) fn is_moving(&self) -> bool {
         self.relocation.is_some()
     }
 
-    /// Whether a look at all files has to wait for a move; it comes then.
+    /// Postpones an inspection of all files until after a move. False if there is no move.
     pub(super) fn postpones_look(&mut self, is_recheck: bool) -> bool {
         let Some(relocation) = &mut self.relocation else { return false };
         let waits = match relocation.stage {
@@ -136,7 +134,7 @@ impl Mover {
         waits
     }
 
-    /// The daemon is gone: how far the move came is to be found out.
+    /// The link to the daemon is lost: the progress of the move has to be inspected.
     pub(super) fn unlink(&mut self) {
         self.answer(Err(Sentence::DaemonLost));
         self.relocation.take_if(|it| it.stage == Stage::Looking);
@@ -171,28 +169,28 @@ impl Relocation {
 }
 
 impl Storage {
-    /// Where the torrent is moving to, once that is written down.
+    /// The destination of the move, once it is saved.
     pub(in crate::torrent) fn target(&self) -> Option<&Place> {
         let relocation = self.mover.relocation.as_ref()?;
         (relocation.stage != Stage::Looking).then_some(&relocation.to)
     }
 
-    /// Whether its files are on their way to another place.
+    /// Whether its files are being moved.
     pub(in crate::torrent) fn is_moving(&self) -> bool {
         self.mover.is_moving()
     }
 
-    /// How much of it is at the new place, 0 to 1.
+    /// Share of the bytes that are at the new place, 0 to 1.
     pub(in crate::torrent) fn move_progress(&self) -> Option<f64> {
         let relocation =
             self.mover.relocation.as_ref().filter(|it| !matches!(it.stage, Stage::Stuck(_)))?;
         let (all, done) = relocation.bytes;
-        // Precise enough for a bar.
+        // Precise enough for a progress bar.
         let share = done.min(all).saturating_mul(1_000).checked_div(all).unwrap_or(0);
         Some(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
     }
 
-    /// What to tell a person about a move.
+    /// The sentence to show about a move.
     pub(in crate::torrent) fn move_says(&self) -> Option<Sentence> {
         match self.mover.relocation.as_ref().map(|it| &it.stage) {
             Some(Stage::Stuck(why)) => Some(why.clone()),
@@ -204,24 +202,26 @@ impl Storage {
         }
     }
 
-    /// A person does something else: why the last move came to nothing is of no interest any more.
+    /// Forgets the failure of the last move, because the user does something else.
     pub(in crate::torrent) fn forget_move_notice(&mut self) {
         self.mover.notice = None;
     }
 
-    /// The answer for whoever asked for a move, once there is one.
+    /// Takes the answer to a request for a move, once there is one.
     pub(in crate::torrent) fn take_answer(&mut self) -> Option<Answer> {
         self.mover.answer.take()
     }
 
-    /// The torrent is removed: whoever asked for a move is told.
+    /// The torrent is removed: returns the answer to a waiting request for a move.
     pub(in crate::torrent) fn end_move(&mut self) -> Option<Answer> {
         self.mover.answer(Err(Sentence::Removed));
         self.mover.answer.take()
     }
 
-    /// Moves the files to another place, under other names, or both. [`Storage::take_answer`] has
-    /// the answer when the move begins, or when it can't. Without a daemon (`is_linked`) it can't.
+    /// Moves the files to another place, under other names, or both.
+    ///
+    /// [`Storage::take_answer`] has the answer when the move begins, or when it can't, for example
+    /// without a daemon (`is_linked`).
     pub(in crate::torrent) fn relocate(
         &mut self,
         content: &Content,
@@ -235,7 +235,7 @@ impl Storage {
         }
         self.mover.asker = Some(asker);
         let mut effects = Vec::new();
-        // A look that only confirms what is known is made again when the files have arrived.
+        // An inspection that only confirms what is known is repeated after the move.
         self.call_confirmation_off();
         if !self.is_looking() && self.is_settled(content) {
             effects.push(Effect::LookCalledOff);
@@ -293,7 +293,7 @@ impl Storage {
         Ok(effects)
     }
 
-    /// The place that differs from the torrent's own in the name of one file.
+    /// The place that differs from the current one in the name of one file.
     ///
     /// # Errors
     /// Another file would have the same path.
@@ -323,7 +323,7 @@ impl Storage {
         Ok(place)
     }
 
-    /// Files whose path is another one there.
+    /// Files whose path differs at the new place.
     fn movable(&self, content: &Content, to: &Place) -> VecDeque<FileIndex> {
         let differs = |file: &FileIndex| {
             let own = &content.meta.files[file.as_usize()];
@@ -333,7 +333,7 @@ impl Storage {
         content.geometry.files().filter(differs).collect()
     }
 
-    /// That the torrent moves is written down, or can't be.
+    /// The move was saved, or can't be.
     pub(in crate::torrent) fn saved_move(
         &mut self,
         content: &Content,
@@ -352,15 +352,15 @@ impl Storage {
         }
     }
 
-    /// Nothing was moved.
+    /// Cancels a move before any file was moved.
     fn call_off(&mut self, why: Sentence) -> Vec<Effect> {
         self.mover.relocation = None;
         self.mover.answer(Err(why));
         vec![Effect::MoveCalledOff]
     }
 
-    /// The places where a file may lie: both while it is moved, since the daemon carries out what
-    /// it is told after the move, whichever way that goes.
+    /// The possible places of a file: both while it is being moved, because the daemon carries out
+    /// later commands after the move, whatever its result.
     pub(super) fn places_of(&self, file: FileIndex) -> Vec<&Place> {
         match &self.mover.relocation {
             Some(it)

@@ -1,5 +1,4 @@
-//! The files of a torrent go from one place to the other, some at a time; when one can't, all come
-//! back.
+//! Moves the files from one place to the other, some at a time; if one fails, all are moved back.
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 
@@ -15,8 +14,8 @@ use crate::torrent::storage::order::{Order, Request, Task};
 use crate::torrent::storage::origin::Proofs;
 use crate::view::Sentence;
 
-/// Files that are moved at once: renaming is quick, and copying to another disk one by one is as
-/// fast as it gets.
+/// Number of files moved at once: renaming is fast, and copying to another disk is not faster in
+/// parallel.
 const MOVED_AT_ONCE: usize = 4;
 
 impl Storage {
@@ -35,7 +34,7 @@ impl Storage {
         effects
     }
 
-    /// Works out which files are still to be moved.
+    /// Fills the queue with the files that are still to be moved.
     pub(super) fn fill_queue(&mut self, content: &Content) {
         let Some(relocation) = &self.mover.relocation else { return };
         let is_back = matches!(relocation.stage, Stage::Returning(_));
@@ -52,7 +51,7 @@ impl Storage {
             .collect();
     }
 
-    /// Moves the next files, or ends the move. The daemon has to be there.
+    /// Moves the next files, or ends the move. A daemon must be connected.
     pub(in crate::torrent) fn move_next(
         &mut self,
         content: &Content,
@@ -83,7 +82,7 @@ impl Storage {
             };
             let slot = &mut self.files[file.as_usize()];
             if !slot.is_there && !handles.is_open(own(content, file)) {
-                // There is nothing to move: it comes into being at the new place.
+                // The file does not exist: it will be created at the new place.
                 relocation.moved[file.as_usize()] = !is_back;
                 effects.push(Effect::Announce(file));
                 continue;
@@ -100,7 +99,7 @@ impl Storage {
         effects
     }
 
-    /// A file was moved, or was not. What is left to hash and to move goes on afterwards.
+    /// Handles the end of a file's move. Hashing and moving then continue.
     pub(in crate::torrent) fn file_moved(
         &mut self,
         content: &Content,
@@ -119,23 +118,22 @@ impl Storage {
         }
         let mut effects = vec![Effect::Announce(file)];
         match (kind, result) {
-            // Another program took it away.
+            // Another program removed it.
             (Some(OpErrorKind::NotFound), _) => {
                 effects.extend(self.doubt(content, file, None, proofs, now));
             }
-            // Another program put another file in its place: that one stays where it is, and ours
-            // is made anew.
+            // Another program replaced it: that file stays where it is, and ours is created again.
             (Some(OpErrorKind::Changed), _) => effects.extend(self.replaced(file)),
             (_, Err(error)) => effects = vec![self.turn_round(content, file, was_moved, &error)],
             (_, Ok(_)) => {
                 relocation.bytes.1 += content.geometry.file_len(file);
                 let slot = &mut self.files[file.as_usize()];
                 slot.is_there = true;
-                // A new name is a change, and a copy is another file: it is stamped anew.
+                // A new name is a change, and a copy is another file: it gets a new stamp.
                 (slot.stamp, slot.known) = (None, None);
                 self.wants_stamp(file, now);
                 if is_back && !was_moved {
-                    // It was on its way when the others turned round.
+                    // It was being moved when the others turned round.
                     self.fill_queue(content);
                 }
             }
@@ -144,8 +142,7 @@ impl Storage {
         effects
     }
 
-    /// A file can't be moved: those that were go back. Those that can't go back stay where they
-    /// are.
+    /// A file can't be moved: moves the others back. Those that can't be moved back stay.
     fn turn_round(
         &mut self,
         content: &Content,
@@ -165,7 +162,8 @@ impl Storage {
         if let Some(relocation) = &mut self.mover.relocation {
             relocation.stage = match &relocation.stage {
                 Stage::Moving => Stage::Returning(why),
-                // It was on its way when another one turned all round, and is where it was.
+                // It was being moved when another one turned all round, and is still at its old
+                // place.
                 stage if !was_moved => stage.clone(),
                 _ => Stage::Stuck(Sentence::MoveStuck { why: why.into() }),
             };
@@ -174,7 +172,7 @@ impl Storage {
         Effect::Changed
     }
 
-    /// All files lie at one place.
+    /// All files are at one place.
     fn arrive(&mut self) -> Effect {
         if let Some(relocation) = self.mover.relocation.take() {
             match relocation.stage {

@@ -1,4 +1,4 @@
-//! Rounds over all files, and what they say of pieces.
+//! Tests of rounds over all files, and of their conclusions about pieces.
 
 use super::*;
 
@@ -12,7 +12,7 @@ use crate::torrent::storage::stamps::Stamp;
 const UNTOUCHED: PieceLook =
     PieceLook { is_readable: true, is_untouched: true, is_stale: false, is_as_seen: true };
 
-/// What a round says of the only piece of a file that an earlier engine made and stamped.
+/// Checks the conclusion about the only piece of a file that an earlier engine created and stamped.
 fn check(stamped: Option<FileStat>, found: Option<FileStat>, expected: Option<PieceLook>) {
     let restored = Restored {
         kept: Some(vec![(0, Kept::Ours(identity(1)))]),
@@ -27,7 +27,7 @@ fn check(stamped: Option<FileStat>, found: Option<FileStat>, expected: Option<Pi
 }
 
 #[test]
-fn a_file_as_it_was_stamped_is_untouched_and_any_other_is_stale() {
+fn a_file_that_matches_its_stamp_is_untouched_and_any_other_is_stale() {
     let as_left = stat(1, 1);
     let touched = FileStat { modified_ns: 1_501, ..as_left };
     let other = FileStat { identity: identity(7), ..as_left };
@@ -43,7 +43,7 @@ fn a_file_as_it_was_stamped_is_untouched_and_any_other_is_stale() {
 }
 
 #[test]
-fn of_a_piece_the_worst_of_its_files_counts() {
+fn a_piece_is_judged_by_the_worst_of_its_files() {
     let half = PIECE as usize / 2;
     let mut bench = Bench::of_bytes(&[("a", half), ("b", half)], Restored::default());
     let whole = FileStat { length: half as u64, ..stat(1, 7) };
@@ -53,7 +53,7 @@ fn of_a_piece_the_worst_of_its_files_counts() {
 }
 
 #[test]
-fn a_limited_number_of_files_is_looked_at_at_once() {
+fn a_limited_number_of_files_is_inspected_at_once() {
     let names: Vec<String> = (0..300).map(|index| format!("f{index}")).collect();
     let mut files: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 0)).collect();
     files[0].1 = 1;
@@ -73,7 +73,7 @@ fn a_limited_number_of_files_is_looked_at_at_once() {
 }
 
 #[test]
-fn an_answer_of_an_earlier_round_says_nothing() {
+fn answers_of_an_earlier_round_are_ignored() {
     let mut bench = Bench::new(&[("a", 1)]);
     bench.storage.look(&bench.content, false);
     assert!(bench.storage.call_look_off());
@@ -87,7 +87,7 @@ fn an_answer_of_an_earlier_round_says_nothing() {
 }
 
 #[test]
-fn an_error_that_says_nothing_of_the_file_ends_the_round() {
+fn an_unrelated_error_ends_the_round() {
     let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
     bench.storage.look(&bench.content, false);
     let result = failed(OpErrorKind::Other);
@@ -102,7 +102,7 @@ fn an_error_that_says_nothing_of_the_file_ends_the_round() {
 }
 
 #[test]
-fn a_file_that_another_program_changed_is_doubted_as_far_as_it_can_be_read() {
+fn a_changed_file_is_hashed_as_far_as_it_can_be_read() {
     let mut bench = Bench::with(&[("a", 2)], &[Some(stat(2, 7))]);
     let changed = FileStat { modified_ns: 9_500, ..stat(2, 7) };
     let news = (Some(changed), false);
@@ -117,7 +117,7 @@ fn a_file_that_another_program_changed_is_doubted_as_far_as_it_can_be_read() {
 }
 
 #[test]
-fn a_file_that_changed_while_it_was_sent_gets_another_entity_tag() {
+fn a_file_that_changed_while_served_gets_another_entity_tag() {
     let mut bench = Bench::with(&[("a", 1)], &[Some(stat(1, 7))]);
     let before = bench.storage.served(&bench.content, file(0)).etag;
     let news = (Some(stat(1, 7)), true);
@@ -131,7 +131,7 @@ fn a_file_that_changed_while_it_was_sent_gets_another_entity_tag() {
 }
 
 #[test]
-fn files_without_bytes_are_made_when_they_are_wanted_and_not_there() {
+fn missing_selected_empty_files_are_created() {
     let mut bench =
         Bench::with(&[("a", 1), ("empty", 0), ("there", 0)], &[None, None, Some(stat(0, 7))]);
     assert!(!bench.storage.has_all_empties(|_| true));

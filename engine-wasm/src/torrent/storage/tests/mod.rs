@@ -1,5 +1,4 @@
-//! The storage without a torrent around it: what is found and answered goes in, orders and effects
-//! come out.
+//! Tests of the storage without a torrent: findings and answers go in, orders and effects come out.
 
 mod looks;
 mod moves;
@@ -30,7 +29,7 @@ use crate::torrent::content::Content;
 
 const PIECE: u32 = 16_384;
 
-/// A storage, and what it is given.
+/// A storage and its surroundings.
 struct Bench {
     content: Content,
     storage: Storage,
@@ -41,7 +40,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A torrent with files of these lengths, in pieces. Nothing was looked at yet.
+    /// Creates a torrent with files of these lengths, in pieces; nothing was inspected yet.
     fn new(files: &[(&str, u32)]) -> Self {
         Self::restored(files, Restored::default())
     }
@@ -52,7 +51,7 @@ impl Bench {
         Self::of_bytes(&files, restored)
     }
 
-    /// Files of these lengths, in bytes.
+    /// Creates files of these lengths, in bytes.
     fn of_bytes(files: &[(&str, usize)], restored: Restored) -> Self {
         let meta = testing::torrent(PIECE, files).metainfo;
         let geometry = Arc::new(meta.geometry());
@@ -66,7 +65,7 @@ impl Bench {
         }
     }
 
-    /// The same after everything was looked at, and each of these was found.
+    /// The same after an inspection that found these files.
     fn with(files: &[(&str, u32)], found: &[Option<FileStat>]) -> Self {
         let mut bench = Self::new(files);
         bench.look(found);
@@ -77,7 +76,7 @@ impl Bench {
         self.now = self.now + Duration::from_secs(seconds);
     }
 
-    /// Has the storage do something for which files may have to be opened; every file is wanted.
+    /// Runs a function of the storage that may open files; every file is selected.
     fn open<T>(&mut self, act: impl FnOnce(&mut Storage, Given<'_>) -> T) -> T {
         let given = Given {
             content: &self.content,
@@ -88,7 +87,7 @@ impl Bench {
         act(&mut self.storage, given)
     }
 
-    /// A round over all files, padding left out, in which each of these is found.
+    /// Runs a round over all files, without padding, that finds these.
     fn look(&mut self, found: &[Option<FileStat>]) -> (Vec<Effect>, Option<Looked>) {
         self.look_again(found, false)
     }
@@ -118,8 +117,7 @@ impl Bench {
     }
 }
 
-/// A file of so many pieces, which is this one of the disk; number 0 is one that the disk can't
-/// tell from others.
+/// The state of a file of this many pieces with this identity; number 0 has no identity.
 fn stat(pieces: u32, number: u8) -> FileStat {
     FileStat {
         length: u64::from(pieces * PIECE),
@@ -133,7 +131,7 @@ fn identity(number: u8) -> Option<FileIdentity> {
     (number > 0).then_some(FileIdentity([number; 16]))
 }
 
-/// What the daemon answers when a file is open.
+/// The daemon's answer when a file is opened.
 fn opened(number: u8) -> Result<OpOutput, OpError> {
     Ok(OpOutput::Opened { stat: stat(1, number) })
 }

@@ -1,4 +1,4 @@
-//! Moves from one place to another.
+//! Tests of moves from one place to another.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn looked_ahead(bench: &mut Bench, index: u32, found: Option<FileStat>) -> Vec<E
     bench.storage.looked_ahead(&bench.content, (file(index), 1), result)
 }
 
-/// Both files are on their way.
+/// Both files are being moved.
 fn moving() -> Bench {
     let mut bench = bench();
     relocate(&mut bench, there());
@@ -50,7 +50,7 @@ fn move_order(index: u32, from: &str, to: &str) -> Order {
 }
 
 #[test]
-fn a_move_looks_ahead_is_written_down_and_then_takes_file_by_file() {
+fn a_move_inspects_the_destination_is_saved_and_moves_file_by_file() {
     let mut bench = bench();
     let effects = relocate(&mut bench, there());
     let ahead = |index: u32, path| looks_at(Task::LookAhead(file(index), 1), path);
@@ -74,7 +74,7 @@ fn a_move_looks_ahead_is_written_down_and_then_takes_file_by_file() {
 }
 
 #[test]
-fn a_file_in_the_way_calls_the_move_off() {
+fn an_existing_file_at_the_destination_cancels_the_move() {
     let mut bench = bench();
     relocate(&mut bench, there());
     assert_eq!(looked_ahead(&mut bench, 1, Some(stat(1, 3))), [Effect::MoveCalledOff]);
@@ -85,7 +85,7 @@ fn a_file_in_the_way_calls_the_move_off() {
 }
 
 #[test]
-fn a_file_that_can_not_be_moved_brings_the_others_back() {
+fn a_failed_file_moves_the_others_back() {
     let mut bench = moving();
     moved(&mut bench, 0, Ok(OpOutput::Unit));
     let effects = moved(&mut bench, 1, failed(OpErrorKind::Full));
@@ -97,7 +97,7 @@ fn a_file_that_can_not_be_moved_brings_the_others_back() {
 }
 
 #[test]
-fn what_can_not_go_back_either_stays_until_a_person_chooses_one_of_the_two_places() {
+fn a_file_that_cannot_be_moved_back_stays_until_the_user_acts() {
     let mut bench = moving();
     moved(&mut bench, 0, Ok(OpOutput::Unit));
     moved(&mut bench, 1, failed(OpErrorKind::Full));
@@ -111,7 +111,7 @@ fn what_can_not_go_back_either_stays_until_a_person_chooses_one_of_the_two_place
 }
 
 #[test]
-fn an_engine_that_comes_after_looks_for_each_file_at_both_places() {
+fn after_a_restart_each_file_is_looked_for_at_both_places() {
     let mut record = bench().storage.record();
     record.moving = Some(there());
     let mut bench = Bench::restored(&[("a", 1), ("b", 1)], record);
@@ -129,7 +129,7 @@ fn an_engine_that_comes_after_looks_for_each_file_at_both_places() {
 }
 
 #[test]
-fn a_file_on_its_way_is_not_opened() {
+fn a_file_that_is_being_moved_is_not_opened() {
     let mut bench = moving();
     let read = |bench: &mut Bench| {
         let access = crate::handles::Access::Read;
@@ -141,7 +141,7 @@ fn a_file_on_its_way_is_not_opened() {
 }
 
 #[test]
-fn whoever_asks_for_a_move_is_told_when_the_daemon_goes_or_the_torrent_is_busy() {
+fn a_move_fails_without_a_daemon_or_while_the_torrent_is_busy() {
     let mut bench = bench();
     relocate(&mut bench, there());
     bench.storage.unlink();
@@ -153,7 +153,7 @@ fn whoever_asks_for_a_move_is_told_when_the_daemon_goes_or_the_torrent_is_busy()
 }
 
 #[test]
-fn a_look_that_only_confirms_gives_way_to_a_move() {
+fn a_confirming_inspection_gives_way_to_a_move() {
     let mut bench = bench();
     bench.storage.look(&bench.content, false);
     let effects = relocate(&mut bench, there());

@@ -1,4 +1,4 @@
-//! Opening files, and keeping them open.
+//! Tests of opening files and keeping them open.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn open(file_number: u32, index: u32, access: Access, mode: OpenMode) -> Order {
 }
 
 #[test]
-fn a_file_is_opened_once_and_opened_anew_before_it_is_written_to() {
+fn a_file_is_opened_once_and_again_before_a_write() {
     let mut bench = Bench::with(FILES, &[None, None, None]);
     let (got, orders) = spans(&mut bench, 1, Use::Read);
     assert_eq!(orders, [open(1, 1, Access::Read, OpenMode::Read)]);
@@ -49,7 +49,7 @@ fn a_file_of_another_program_is_never_opened_for_writing() {
 }
 
 #[test]
-fn a_file_that_we_made_is_named_by_its_identity_when_it_is_written_to_again() {
+fn our_file_is_opened_by_its_identity_for_later_writes() {
     let mut bench = Bench::with(FILES, &[None, None, None]);
     spans(&mut bench, 0, Use::Write);
     let Bench { content, storage, handles, have, .. } = &mut bench;
@@ -62,7 +62,7 @@ fn a_file_that_we_made_is_named_by_its_identity_when_it_is_written_to_again() {
 }
 
 #[test]
-fn all_files_of_a_piece_are_open_at_once_or_none_is_kept() {
+fn all_files_of_a_piece_are_opened_or_none_is_pinned() {
     let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
     bench.handles.set_capacity(1);
     assert!(spans(&mut bench, 0, Use::Read).0.is_some());
@@ -75,7 +75,7 @@ fn all_files_of_a_piece_are_open_at_once_or_none_is_kept() {
 }
 
 #[test]
-fn blocks_leave_places_for_digests_and_for_what_viewers_wait_for() {
+fn blocks_leave_places_for_digests_and_waiting_viewers() {
     let names: Vec<String> = (0..8).map(|index| format!("f{index}")).collect();
     let files: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     let mut bench = Bench::new(&files);
@@ -93,7 +93,7 @@ fn blocks_leave_places_for_digests_and_for_what_viewers_wait_for() {
 }
 
 #[test]
-fn nothing_is_fetched_before_a_file_could_be_opened_for_writing() {
+fn nothing_is_requested_before_a_file_could_be_opened_for_writing() {
     let mut bench = Bench::with(FILES, &[Some(stat(1, 5)), None, None]);
     let opening = bench.open(|storage, given| storage.can_write(piece(0), given));
     assert_eq!((opening.got, opening.orders), (Some(()), vec![]), "nothing is to be written");
@@ -111,7 +111,7 @@ fn nothing_is_fetched_before_a_file_could_be_opened_for_writing() {
 }
 
 #[test]
-fn what_the_disk_refuses_is_trouble_and_is_not_open() {
+fn a_refused_open_is_an_error_and_leaves_nothing_open() {
     let mut bench = Bench::with(FILES, &[None, None, None]);
     spans(&mut bench, 0, Use::Write);
     let Bench { content, storage, handles, have, .. } = &mut bench;

@@ -1,18 +1,20 @@
-//! Whose the files are.
+//! Tests of the origins of files.
 
 use super::*;
 
 use crate::torrent::storage::origin::{Kept, Origin};
 use crate::view::{Sentence, Trouble};
 
-/// A torrent of one file of two pieces, whose file an earlier engine left so.
+/// A torrent of one file of two pieces, with this stored origin.
 fn bench(kept: Option<Kept>) -> Bench {
     let kept = kept.map_or_else(Vec::new, |kept| vec![(0, kept)]);
     Bench::restored(&[("a", 2)], Restored { kept: Some(kept), ..Restored::default() })
 }
 
-/// What becomes of a file that an earlier engine left as `kept`, when `found` is at its path, and
-/// whether files count as missing. `verified`: whether a piece of it was.
+/// Checks what becomes of a file with the stored origin `kept` when `found` has its path, and
+/// whether it counts as missing.
+///
+/// `verified` says whether one of its pieces was verified.
 fn check(kept: Option<Kept>, verified: bool, found: Option<FileStat>, expected: (Origin, bool)) {
     let mut bench = bench(kept);
     if verified {
@@ -31,24 +33,24 @@ fn a_file_is_recognised_by_its_identity_and_never_by_its_name() {
     check(None, false, None, (Nothing, false));
     check(ours(1), true, Some(stat(2, 1)), (Origin::Ours(identity(1)), false));
     check(ours(1), true, Some(stat(1, 1)), (Origin::Ours(identity(1)), false));
-    // Another file of the right length is used in place; of another length, it displaces ours.
+    // Another file of the right length is used in place; with another length, it displaces ours.
     check(None, false, Some(stat(2, 7)), (Origin::Theirs(identity(7)), false));
     check(ours(1), true, Some(stat(2, 7)), (Origin::Theirs(identity(7)), false));
     check(None, false, Some(stat(1, 7)), (Unknown, false));
     check(ours(1), true, Some(stat(1, 7)), (Unknown, false));
-    // Where the disk can't tell, a hash decides, if there is anything to hash.
+    // Without identities a hash decides, if there is anything to hash.
     check(ours(0), true, Some(stat(2, 0)), (Unsure, false));
     check(ours(0), false, Some(stat(2, 0)), (Origin::Theirs(None), false));
-    // What is gone is missed if it held anything.
+    // A deleted file is missing if it contained verified pieces.
     check(ours(1), true, None, (Origin::Ours(identity(1)), true));
     check(ours(1), false, None, (Nothing, false));
-    // What a person adopted stays so.
+    // An adopted file stays adopted.
     let adopted = Some(Kept::Adopted(None));
     check(adopted, true, Some(stat(1, 7)), (Origin::Adopted(identity(7)), false));
 }
 
 #[test]
-fn a_recheck_gives_up_what_is_gone() {
+fn a_check_discards_missing_files() {
     let mut bench = bench(Some(Kept::Ours(identity(1))));
     bench.have.set(0);
     let (effects, looked) = bench.look_again(&[None], true);
@@ -57,7 +59,7 @@ fn a_recheck_gives_up_what_is_gone() {
 }
 
 #[test]
-fn a_file_that_is_displaced_gets_the_next_name_that_is_free() {
+fn a_displaced_file_gets_the_next_free_name() {
     let mut bench = Bench::new(&[("a.mkv", 2)]);
     let (effects, _) = bench.look(&[Some(stat(1, 7))]);
     let again = Task::LookAgain(file(0));
@@ -72,7 +74,7 @@ fn a_file_that_is_displaced_gets_the_next_name_that_is_free() {
     ];
     assert_eq!(effects, expected);
     assert!(bench.storage.is_displaced(file(0)) && !bench.storage.is_settled(&bench.content));
-    // That name is taken, too.
+    // That name is taken as well.
     let result = Ok(OpOutput::Stat(Some(stat(1, 8))));
     let Bench { content, storage, have, now, .. } = &mut bench;
     let effects = storage.looked_again(content, file(0), result, Proofs::new(have, None), *now);
@@ -87,7 +89,7 @@ fn a_file_that_is_displaced_gets_the_next_name_that_is_free() {
 }
 
 #[test]
-fn a_person_is_asked_when_every_name_is_taken() {
+fn the_user_has_to_act_when_every_name_is_taken() {
     let mut bench = Bench::new(&[("a.mkv", 2)]);
     bench.look(&[Some(stat(1, 7))]);
     let mut last = Vec::new();
@@ -102,7 +104,7 @@ fn a_person_is_asked_when_every_name_is_taken() {
 }
 
 #[test]
-fn when_names_in_a_folder_are_taken_again_and_again_the_folder_gets_a_number() {
+fn after_several_taken_names_the_folder_gets_a_number() {
     let mut bench = Bench::with(&[("a", 1), ("b", 1)], &[None, None]);
     let mut give_way = || {
         let error = failed(OpErrorKind::Exists).unwrap_err();
@@ -119,7 +121,7 @@ fn when_names_in_a_folder_are_taken_again_and_again_the_folder_gets_a_number() {
 }
 
 #[test]
-fn names_become_tamer_when_the_disk_refuses_them_until_no_step_is_left() {
+fn refused_names_are_simplified_until_no_step_is_left() {
     let mut bench = Bench::with(&[("a", 1)], &[None]);
     let error = failed(OpErrorKind::Name).unwrap_err();
     for helps in [true, true, false] {
@@ -130,7 +132,7 @@ fn names_become_tamer_when_the_disk_refuses_them_until_no_step_is_left() {
 }
 
 #[test]
-fn a_wrong_piece_disproves_the_found_files_that_it_lies_in_unless_ours_may_be_wrong() {
+fn a_wrong_piece_disproves_existing_files_unless_ours_may_be_wrong() {
     let check = |found: [Option<FileStat>; 2], expected: &[u32]| {
         // One piece lies in both files.
         let half = PIECE as usize / 2;
@@ -149,7 +151,7 @@ fn a_wrong_piece_disproves_the_found_files_that_it_lies_in_unless_ours_may_be_wr
 }
 
 #[test]
-fn a_right_piece_proves_that_a_file_is_still_ours() {
+fn a_valid_piece_confirms_that_a_file_is_still_ours() {
     let mut bench = bench(Some(Kept::Ours(None)));
     bench.have.set(0);
     bench.look(&[Some(stat(2, 0))]);
@@ -160,9 +162,9 @@ fn a_right_piece_proves_that_a_file_is_still_ours() {
 }
 
 #[test]
-fn an_adoption_takes_the_found_files_and_deletes_our_copies() {
+fn adoption_uses_existing_files_and_deletes_our_copies() {
     let mut bench = Bench::with(&[("a", 1), ("b", 1)], &[Some(stat(1, 7)), Some(stat(2, 8))]);
-    // Ours is made under a name with a number.
+    // Ours is created under a name with a number.
     let proofs = Proofs::new(&bench.have, None);
     let none = Ok(OpOutput::Stat(None));
     bench.storage.looked_again(&bench.content, file(1), none, proofs, bench.now);

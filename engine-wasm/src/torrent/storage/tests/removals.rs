@@ -1,4 +1,4 @@
-//! Removals with the data, and trouble.
+//! Tests of removals with files, and of errors.
 
 use super::*;
 
@@ -9,7 +9,7 @@ use crate::torrent::storage::origin::Kept;
 use crate::torrent::storage::removal::Parting;
 use crate::view::Sentence;
 
-/// Ours, ours but not to be told from others, another program's, and nothing.
+/// Four files: ours, ours without an identity, another program's, and none.
 fn bench() -> Bench {
     let kept =
         vec![(0, Kept::Ours(identity(1))), (1, Kept::Ours(None)), (2, Kept::Theirs(identity(3)))];
@@ -41,7 +41,7 @@ fn only_files_that_are_surely_ours_are_deleted() {
 }
 
 #[test]
-fn a_file_that_took_the_place_of_ours_is_left_alone_and_named() {
+fn a_file_that_replaced_ours_is_spared_and_reported() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     deleted(&mut bench, failed(OpErrorKind::Changed));
@@ -50,7 +50,7 @@ fn a_file_that_took_the_place_of_ours_is_left_alone_and_named() {
 }
 
 #[test]
-fn a_file_that_is_gone_already_does_not_keep_the_torrent() {
+fn a_missing_file_does_not_prevent_removal() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     deleted(&mut bench, failed(OpErrorKind::NotFound));
@@ -58,7 +58,7 @@ fn a_file_that_is_gone_already_does_not_keep_the_torrent() {
 }
 
 #[test]
-fn what_can_not_be_deleted_keeps_the_torrent() {
+fn a_file_that_cannot_be_deleted_keeps_the_torrent() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     deleted(&mut bench, failed(OpErrorKind::Denied));
@@ -69,7 +69,7 @@ fn what_can_not_be_deleted_keeps_the_torrent() {
 }
 
 #[test]
-fn what_is_being_made_is_deleted_once_it_is_known_which_file_it_is() {
+fn a_file_being_created_is_deleted_once_its_identity_is_known() {
     let mut bench = Bench::with(&[("a", 1)], &[None]);
     bench.open(|storage, given| storage.handle(file(0), Access::Write, given));
     assert_eq!(bench.storage.remove(&bench.content, None), []);
@@ -84,7 +84,7 @@ fn what_is_being_made_is_deleted_once_it_is_known_which_file_it_is() {
 }
 
 #[test]
-fn a_removal_fails_when_the_daemon_goes() {
+fn a_removal_fails_when_the_daemon_is_lost() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     bench.storage.unlink();
@@ -93,7 +93,7 @@ fn a_removal_fails_when_the_daemon_goes() {
 }
 
 #[test]
-fn missing_files_are_named_and_counted() {
+fn missing_files_are_reported_by_name_and_number() {
     let bench = bench();
     let check = |files: &[u32], name: &str, others| {
         let files: Vec<FileIndex> = files.iter().map(|&index| file(index)).collect();

@@ -1,4 +1,4 @@
-//! When files are stamped.
+//! Tests of when files are stamped.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use shared_proto::FileRef;
 
 use crate::handles::Access;
 
-/// A file that a peer wrote to just now, and that is open.
+/// An open file that a peer has just written.
 fn written() -> Bench {
     let mut bench = Bench::with(&[("a", 1)], &[None]);
     bench.open(|storage, given| storage.handle(file(0), Access::Write, given));
@@ -28,7 +28,7 @@ fn stamped(bench: &mut Bench, stat: Option<FileStat>) -> Vec<Effect> {
 }
 
 #[test]
-fn a_file_is_synced_and_then_looked_at_once_it_is_quiet() {
+fn a_quiet_file_is_synced_and_then_inspected() {
     let mut bench = written();
     assert_eq!(next(&mut bench, false), []);
     bench.wait(4);
@@ -57,7 +57,7 @@ fn a_file_that_may_be_written_to_is_not_stamped() {
 }
 
 #[test]
-fn a_write_while_the_stamp_is_under_way_makes_it_void() {
+fn a_write_invalidates_a_pending_stamp() {
     let mut bench = written();
     bench.wait(4);
     next(&mut bench, false);
@@ -69,13 +69,13 @@ fn a_write_while_the_stamp_is_under_way_makes_it_void() {
 }
 
 #[test]
-fn a_file_that_another_program_changed_meanwhile_is_doubted_instead() {
+fn a_file_changed_by_another_program_is_hashed_instead() {
     let mut bench = written();
     bench.wait(4);
     next(&mut bench, false);
     bench.storage.synced(&bench.content, file(0), true);
     stamped(&mut bench, Some(stat(1, 9)));
-    // It is stamped anew although nothing was written: as after a move.
+    // It is stamped again although nothing was written, as after a move.
     bench.storage.wants_stamp(file(0), bench.now);
     bench.wait(4);
     next(&mut bench, false);
@@ -86,7 +86,7 @@ fn a_file_that_another_program_changed_meanwhile_is_doubted_instead() {
 }
 
 #[test]
-fn a_write_has_the_file_looked_at_for_a_last_time_and_takes_its_stamp_away() {
+fn a_write_inspects_the_file_once_more_and_removes_its_stamp() {
     let mut bench = written();
     bench.wait(4);
     next(&mut bench, false);
@@ -99,7 +99,7 @@ fn a_write_has_the_file_looked_at_for_a_last_time_and_takes_its_stamp_away() {
 }
 
 #[test]
-fn a_viewer_has_a_file_looked_at_but_not_again_and_again() {
+fn a_viewer_causes_an_inspection_at_limited_intervals() {
     let mut bench = Bench::with(&[("a", 1)], &[Some(stat(1, 7))]);
     let glance = |bench: &mut Bench| bench.storage.glance(&bench.content, file(0), bench.now);
     let look = looks_at(Task::Glance(file(0), stat(1, 7)), "a");
@@ -112,7 +112,7 @@ fn a_viewer_has_a_file_looked_at_but_not_again_and_again() {
 }
 
 #[test]
-fn a_glance_that_finds_the_file_as_it_was_or_as_is_known_by_now_is_no_news() {
+fn an_inspection_with_a_known_state_reports_nothing() {
     let mut bench = Bench::with(&[("a", 1)], &[Some(stat(1, 7))]);
     let (then, other) = (stat(1, 7), FileStat { modified_ns: 9_500, ..stat(1, 7) });
     let Bench { content, storage, have, now, .. } = &mut bench;

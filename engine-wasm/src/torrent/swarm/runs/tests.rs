@@ -1,4 +1,4 @@
-//! Web seeds without a torrent: which blocks they are asked for, and what becomes of the runs.
+//! Tests of web seeds without a torrent: which blocks are requested, and how runs end.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn at(seconds: u64) -> Instant {
     Instant(seconds * 1_000_000)
 }
 
-/// A torrent with pieces of two blocks, of which nothing is there yet.
+/// A torrent with pieces of two blocks, all of them missing.
 struct Bench {
     swarm: Swarm,
     geometry: Arc<Geometry>,
@@ -74,7 +74,7 @@ impl Bench {
         self.swarm.next_run(WebSeedId(seed), &mut demand, at(0))
     }
 
-    /// Begins the next run of a web seed, whose fetches get the numbers from `op` on.
+    /// Starts the next run of a web seed, with operation ids from `op` on.
     fn begin(&mut self, seed: u32, op: u64) -> (RunId, Vec<Fetch>) {
         let blocks = self.next_run(seed).expect("something is missing");
         let mut plan = Plan::new(WebSeedId(seed));
@@ -132,7 +132,7 @@ fn a_run_is_consecutive_blocks_with_one_request_for_each_file() {
 }
 
 #[test]
-fn what_a_peer_was_asked_for_is_left_to_it() {
+fn blocks_requested_from_peers_are_left_to_them() {
     let mut bench = Bench::new(&[("a", 128 * KIB)], &[HOST]);
     let first = Block { piece: PieceIndex(0), index: BlockIndex(1) };
     bench.pieces.ask(first, ConnId(7));
@@ -178,7 +178,7 @@ fn a_run_ends_when_another_source_stores_one_of_its_blocks() {
 }
 
 #[test]
-fn all_web_seeds_of_a_host_answer_for_each_other() {
+fn all_web_seeds_of_a_host_are_banned_together() {
     let other = "http://two.example/";
     let mut bench = Bench::new(&[("a", 64 * KIB)], &[HOST, "http://one.example/again", other]);
     bench.begin(1, 1);
@@ -189,7 +189,7 @@ fn all_web_seeds_of_a_host_answer_for_each_other() {
 }
 
 #[test]
-fn nothing_is_asked_of_web_seeds_that_the_settings_forbid() {
+fn disabled_web_seeds_get_no_requests() {
     let mut bench = Bench::new(&[("a", 64 * KIB)], &[HOST]);
     bench.begin(0, 1);
     let web = bench.swarm.web_seeds_mut();

@@ -1,3 +1,5 @@
+//! Tests of the desk: which bytes of a file are granted, revoked and rejected.
+
 use std::sync::Arc;
 
 use super::*;
@@ -11,7 +13,7 @@ use crate::torrent::watch::viewer::LINGER;
 
 const FILE: FileIndex = FileIndex(0);
 
-/// A file of so many pieces of one block each, of which those with `#` are verified.
+/// A file of pieces of one block each; those with `#` are verified.
 struct Scene {
     geometry: Arc<Geometry>,
     pieces: PieceMap,
@@ -63,13 +65,13 @@ fn at(block: u64) -> u64 {
     block * u64::from(BLOCK_LENGTH)
 }
 
-/// What `####..` answers to a question in blocks.
+/// Checks the answer to a request in blocks, given a picture such as `####..`.
 fn check(picture: &str, start: u64, end: u64, expected: Answer) {
     assert_eq!(Scene::new(picture).open(1, start, end), expected, "{picture} {start}–{end}");
 }
 
 #[test]
-fn a_question_is_answered_by_the_verified_prefix() {
+fn a_request_is_granted_the_verified_prefix() {
     check("####", 0, at(4) - 1, Answer::Granted(Grant::All));
     check("##..", 0, at(4) - 1, Answer::Granted(Grant::UpTo(at(2) - 1)));
     check("##..", 5, at(2) - 1, Answer::Granted(Grant::All));
@@ -79,7 +81,7 @@ fn a_question_is_answered_by_the_verified_prefix() {
 }
 
 #[test]
-fn what_is_not_in_the_file_is_refused() {
+fn ranges_outside_the_file_are_refused() {
     check("##", 0, at(2), Answer::OutsideFile);
     check("##", at(2), at(2), Answer::OutsideFile);
     check("##", 5, 4, Answer::OutsideFile);
@@ -87,7 +89,7 @@ fn what_is_not_in_the_file_is_refused() {
 }
 
 #[test]
-fn the_watermark_rises_over_all_that_is_already_there() {
+fn a_grant_extends_over_everything_verified() {
     let mut scene = Scene::new("..#.");
     assert_eq!(scene.open(1, 10, at(4) - 1), Answer::Wait);
     assert_eq!(scene.verify(1), [], "the cursor waits for piece 0");
@@ -97,7 +99,7 @@ fn the_watermark_rises_over_all_that_is_already_there() {
 }
 
 #[test]
-fn the_watermark_falls_to_a_piece_that_is_lost_and_rises_again_with_it() {
+fn a_grant_shrinks_to_a_lost_piece_and_grows_again_with_it() {
     let mut scene = Scene::new("####");
     for (id, first, last) in [(1, 0, 4), (2, 2, 4), (3, 0, 1), (4, 1, 2)] {
         scene.open(id, at(first), at(last) - 1);
@@ -107,7 +109,7 @@ fn the_watermark_falls_to_a_piece_that_is_lost_and_rises_again_with_it() {
     let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next;
     assert_eq!([1, 2, 3, 4].map(|id| next(&scene, id)), [at(1), at(4), at(1), at(1)]);
     assert!(scene.desk.is_awaited(PieceIndex(1)));
-    // The daemon may have said so before it heard of the loss.
+    // The daemon may have reported this before it learned of the loss.
     scene.desk.progress(request(1), at(4), scene.now);
     assert_eq!(scene.wants(), [1]);
     assert_eq!(scene.verify(1), [(request(1), Grant::All), (request(4), Grant::All)]);
@@ -115,7 +117,7 @@ fn the_watermark_falls_to_a_piece_that_is_lost_and_rises_again_with_it() {
 }
 
 #[test]
-fn a_request_that_waits_further_on_waits_for_what_was_lost_first() {
+fn a_waiting_request_waits_for_an_earlier_lost_piece_first() {
     let mut scene = Scene::new("###.");
     assert_eq!(scene.open(1, 5, at(4) - 1), Answer::Granted(Grant::UpTo(at(3) - 1)));
     scene.lose(2);
@@ -137,7 +139,7 @@ fn a_cancelled_request_leaves_no_demand() {
 }
 
 #[test]
-fn a_player_that_asks_part_by_part_is_one_viewer_and_reads_ahead_between_parts() {
+fn a_player_that_requests_part_by_part_is_one_viewer() {
     let mut scene = Scene::new("##....");
     scene.open(1, 0, at(2) - 1);
     scene.desk.progress(request(1), at(2), scene.now);
@@ -151,7 +153,7 @@ fn a_player_that_asks_part_by_part_is_one_viewer_and_reads_ahead_between_parts()
 }
 
 #[test]
-fn those_who_read_come_before_those_who_paused() {
+fn viewers_with_requests_come_before_idle_ones() {
     let mut scene = Scene::new("#.#######.");
     scene.open(1, 0, at(1) - 1);
     scene.desk.cancel(request(1), scene.now);
@@ -170,7 +172,7 @@ fn a_viewer_that_does_not_come_back_is_forgotten() {
 }
 
 #[test]
-fn a_thousand_wait_for_one_piece_and_are_all_told() {
+fn a_thousand_requests_for_one_piece_are_all_granted() {
     let mut scene = Scene::new("..");
     for id in 0..1000 {
         assert_eq!(scene.open(id, 0, at(2) - 1), Answer::Wait);
@@ -179,7 +181,7 @@ fn a_thousand_wait_for_one_piece_and_are_all_told() {
 }
 
 #[test]
-fn a_reader_that_jumps_about_leaves_few_viewers_behind() {
+fn random_reads_leave_a_bounded_number_of_viewers() {
     let mut scene = Scene::new(&"#".repeat(2_000));
     for id in 0..400 {
         let start = at(u64::try_from(id).unwrap() * 5);
@@ -188,7 +190,7 @@ fn a_reader_that_jumps_about_leaves_few_viewers_behind() {
         scene.desk.cancel(request(id), scene.now);
     }
     assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
-    // The last one is still expected back.
+    // The last viewer is still expected back.
     scene.open(1_000, at(399 * 5), at(399 * 5) + 9);
     assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
 }
