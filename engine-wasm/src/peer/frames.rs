@@ -12,7 +12,6 @@ use super::{Peer, PeerError, PeerEvent, extension, holepunch, pex};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::hashes::request::REQUEST_LENGTH;
-use crate::limits;
 use crate::time::Instant;
 
 impl Peer {
@@ -67,18 +66,22 @@ impl Peer {
         match id {
             extension::HANDSHAKE_ID => {
                 if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
-                    self.reqq =
-                        hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
-                    self.upload_only = hello.upload_only;
-                    self.hear_metadata(&hello);
-                    self.client = hello.client.clone().or(self.client.take());
+                    self.pipeline.set_reqq(hello.reqq);
+                    self.traits.hear_extensions(&hello);
+                    self.metadata.hear(&hello);
                     self.talk.hear(&hello);
                     self.punching.hear(&hello);
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
-            pex::OUR_ID => self.hear_peers(payload, now),
-            holepunch::OUR_ID => self.hear_punch(payload, now),
+            pex::OUR_ID => {
+                let named = self.talk.hear_peers(payload, self.addr, now)?;
+                Ok((!named.is_empty()).then_some(PeerEvent::Names(named)))
+            }
+            holepunch::OUR_ID => {
+                let message = self.punching.hear_message(payload, now)?;
+                Ok(message.map(PeerEvent::Punch))
+            }
             metadata::OUR_ID => {
                 Ok(match MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
                     MetadataMessage::Request { block } => Some(PeerEvent::AsksMetadata(block)),
@@ -103,43 +106,32 @@ impl Peer {
         match message {
             Message::Choke => Ok(Some(self.choke())),
             Message::Unchoke => {
-                self.choked = false;
-                self.last_block = now;
+                self.having.set_choked(false);
+                self.pipeline.unchoked(now);
                 Ok(Some(PeerEvent::Unchoked))
             }
-            Message::Have(piece) => self.have(piece, geometry),
+            Message::Have(piece) => self.having.hear_have(piece, geometry),
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count())
                     .map_err(|_| PeerError::OutOfRange)?;
-                // aria2 sends another bitfield instead of many `have` messages, and then `have
-                // all`.
-                if self.told_bitfield {
-                    Ok(self.more_pieces(&pieces))
-                } else {
-                    self.first_pieces(pieces)
-                }
+                self.having.hear_bitfield(pieces)
             }
             Message::HaveAll => {
                 self.agreed()?;
-                let pieces = Bitfield::full(geometry.piece_count());
-                if self.told_bitfield {
-                    Ok(self.more_pieces(&pieces))
-                } else {
-                    self.first_pieces(pieces)
-                }
+                self.having.hear_bitfield(Bitfield::full(geometry.piece_count()))
             }
             Message::HaveNone => {
                 self.agreed()?;
-                self.first_pieces(Bitfield::new(geometry.piece_count()))
+                self.having.hear_first(Bitfield::new(geometry.piece_count()))
             }
             Message::Reject { piece, begin, length } => {
                 self.agreed()?;
                 let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
-                Ok(self.requests.rejected(block).then_some(PeerEvent::Rejected(block)))
+                Ok(self.pipeline.rejected(block).then_some(PeerEvent::Rejected(block)))
             }
             Message::AllowedFast(piece) => {
                 self.agreed()?;
-                self.allow_fast(PieceIndex(piece), geometry)
+                self.having.hear_allowed_fast(PieceIndex(piece), geometry)
             }
             Message::Interested => {
                 Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))
@@ -153,12 +145,15 @@ impl Peer {
             Message::Cancel { piece, begin, length } => {
                 Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
             }
-            Message::HashRequest(request) => Ok(self.v2.then_some(PeerEvent::WantsHashes(request))),
-            Message::Hashes { request, .. } => {
-                Ok(self.v2.then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..))))
+            Message::HashRequest(request) => {
+                Ok(self.traits.v2.then_some(PeerEvent::WantsHashes(request)))
             }
+            Message::Hashes { request, .. } => Ok(self
+                .traits
+                .v2
+                .then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..)))),
             Message::HashReject(request) => {
-                Ok(self.v2.then_some(PeerEvent::HashesRejected(request)))
+                Ok(self.traits.v2.then_some(PeerEvent::HashesRejected(request)))
             }
             // A block too short for its header to be diverted, or an unused message.
             _ => Ok(None),
@@ -166,7 +161,7 @@ impl Peer {
     }
 
     fn agreed(&self) -> Result<(), PeerError> {
-        if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
+        if self.traits.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
     }
 
     /// Handles a choke.
@@ -174,8 +169,8 @@ impl Peer {
     /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
     /// rejected (BEP 6).
     fn choke(&mut self) -> PeerEvent {
-        self.choked = true;
-        let dropped = if self.fast { Vec::new() } else { self.requests.forget_all() };
+        self.having.set_choked(true);
+        let dropped = if self.traits.fast { Vec::new() } else { self.pipeline.forget_all() };
         PeerEvent::Choked(dropped)
     }
 }

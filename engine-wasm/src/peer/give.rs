@@ -3,8 +3,6 @@
 //! Like its parent module, it translates between messages and events and decides nothing. The
 //! caller knows which pieces we have.
 
-use std::collections::VecDeque;
-
 use super::extension::{self, ExtensionHandshake};
 use super::metadata::{self, MetadataMessage};
 use super::upload::{Request, Verdict};
@@ -32,24 +30,12 @@ pub struct Introduction<'a> {
     pub punches: bool,
 }
 
-/// Blocks of the info dictionary that a peer has requested.
-#[derive(Debug, Default)]
-pub(super) struct MetadataQueue {
-    /// The message id that the peer assigned to metadata messages.
-    id: Option<u8>,
-    /// Length of the dictionary that the peer offers, in bytes.
-    offered: Option<u32>,
-    waiting: VecDeque<u32>,
-    /// How many blocks the peer has received.
-    given: u32,
-}
-
 impl Peer {
     /// After the handshakes: sends our pieces and our extensions.
     pub fn introduce(&mut self, us: &Introduction<'_>, now: Instant) {
-        // Our pieces come before any other message (BEP 3, 6). Without the fast extension, no
-        // message means no pieces.
-        match (self.fast, us.have.is_clear(), us.have.is_full()) {
+        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying
+        // nothing means having nothing.
+        match (self.traits.fast, us.have.is_clear(), us.have.is_full()) {
             (true, true, _) => self.say(&Message::HaveNone, now),
             (true, _, true) => self.say(&Message::HaveAll, now),
             (false, true, _) => {}
@@ -59,9 +45,9 @@ impl Peer {
         self.say_extensions(us, now);
     }
 
-    /// Sends our extension handshake; may be repeated when it has changed (BEP 10).
-    pub(crate) fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
-        if !self.speaks_extensions || !self.introduced {
+    /// Which extensions we speak; may be said again when it has changed (BEP 10).
+    pub fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
+        if !self.traits.extensions || !self.introduced {
             return;
         }
         let reqq = u32::try_from(limits::REQUESTS_PER_PEER).unwrap_or(u32::MAX);
@@ -75,24 +61,24 @@ impl Peer {
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
     }
 
-    /// Announces one more piece, unless the peer has everything.
-    pub(crate) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
-        if self.introduced && !self.has_all {
-            self.say(&Message::Have(piece.get()), now);
+    /// We have one more piece. One that has everything does not want to know.
+    pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
+        if self.introduced && !self.having.has_all() {
+            self.say(&Message::Have(piece.0), now);
         }
     }
 
     /// Sends the pieces that the peer may request while choked (BEP 6). Only the first call counts.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
-        if self.fast {
-            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.get()), now));
+        if self.traits.fast {
+            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.0), now));
             self.upload.allow(pieces);
         }
     }
 
-    /// Whether it supports the fast extension (BEP 6).
-    pub(crate) fn is_fast(&self) -> bool {
-        self.fast
+    /// Whether it speaks the fast extension (BEP 6).
+    pub fn is_fast(&self) -> bool {
+        self.traits.fast
     }
 
     /// Chokes or unchokes the peer. With the fast extension each dropped request is rejected.
@@ -135,27 +121,19 @@ impl Peer {
 
     /// Rejects a request. Without the fast extension there is no message for this.
     pub fn refuse(&mut self, Request { piece, begin, length }: Request, now: Instant) {
-        if self.fast {
+        if self.traits.fast {
             self.say(&Message::Reject { piece, begin, length }, now);
         }
     }
 
-    /// Handles the metadata fields of its extension handshake (BEP 9). A later handshake may omit
-    /// them.
-    pub(super) fn hear_metadata(&mut self, hello: &ExtensionHandshake) {
-        self.metadata.id = hello.id(metadata::EXTENSION).or(self.metadata.id);
-        let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
-        self.metadata.offered = size.or(self.metadata.offered);
-    }
-
-    /// Whether it supports requests for the info dictionary.
+    /// Whether it takes and answers requests for the info dictionary.
     pub(crate) fn speaks_metadata(&self) -> bool {
-        self.metadata.id.is_some()
+        self.metadata.id().is_some()
     }
 
     /// Length of the info dictionary that it offers, in bytes; `None` if it offers none.
     pub(crate) fn offered_metadata(&self) -> Option<u32> {
-        self.metadata.offered
+        self.metadata.offered()
     }
 
     /// Requests a block of the info dictionary.
@@ -165,33 +143,27 @@ impl Peer {
 
     /// Queues a request for a block of the info dictionary, which has `size` bytes.
     ///
-    /// A peer that requests far more blocks than exist is rejected.
-    pub(crate) fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
-        let blocks = size.map_or(0, metadata::block_count);
-        let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
-        let is_too_much = self.metadata.given.saturating_add(waiting)
-            >= blocks.saturating_mul(limits::METADATA_COPIES);
-        if block >= blocks || is_too_much {
-            return self.say_metadata(MetadataMessage::Reject { block }, now);
+    /// A peer that requests far more blocks than there are is refused.
+    pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
+        if !self.metadata.push(block, size) {
+            self.say_metadata(MetadataMessage::Reject { block }, now);
         }
-        self.metadata.waiting.push_back(block);
     }
 
     /// Sends at most `most` of the requested blocks of the info dictionary.
     pub(crate) fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
         let Ok(total) = u32::try_from(info.len()) else { return };
         for _ in 0..most {
-            let Some(block) = self.metadata.waiting.pop_front() else { return };
+            let Some(block) = self.metadata.pop() else { return };
             let begin = block as usize * metadata::BLOCK as usize;
             let end = begin + metadata::block_length(total, block) as usize;
-            self.metadata.given += 1;
             let Some(data) = info.get(begin..end) else { continue };
             self.say_metadata(MetadataMessage::Data { block, total, data }, now);
         }
     }
 
     fn say_metadata(&mut self, message: MetadataMessage<'_>, now: Instant) {
-        if let Some(id) = self.metadata.id {
+        if let Some(id) = self.metadata.id() {
             self.say(&Message::Extended { id, payload: &message.encode() }, now);
         }
     }

@@ -1,41 +1,76 @@
-//! The pieces of a peer, and which of them it would send.
+//! The pieces that a peer has, and which of them it would send.
+//!
+//! Invariant: once the peer has everything, it keeps everything.
 
-use super::{Peer, PeerError, PeerEvent};
+use super::event::{PeerError, PeerEvent};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
 
-impl Peer {
-    /// Whether it has the piece.
-    pub fn has(&self, piece: PieceIndex) -> bool {
-        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.get()))
+/// The most pieces that a peer may allow while it chokes us.
+const MAX_ALLOWED_FAST: usize = 64;
+
+/// The pieces of one peer.
+#[derive(Debug)]
+pub(super) struct Having {
+    /// What the peer has; `None` while it has not said.
+    pieces: Option<Bitfield>,
+    has_all: bool,
+    told_bitfield: bool,
+    /// Whether the peer chokes us.
+    choked: bool,
+    /// The pieces that the peer sends although it chokes us (BEP 6).
+    allowed_fast: Vec<PieceIndex>,
+}
+
+impl Having {
+    /// Creates the state of a peer that has said nothing.
+    pub(super) fn new() -> Self {
+        Self {
+            pieces: None,
+            has_all: false,
+            told_bitfield: false,
+            choked: true,
+            allowed_fast: Vec::new(),
+        }
     }
 
-    /// Whether it has everything.
-    pub(crate) fn has_all(&self) -> bool {
+    /// Returns whether the peer has a piece.
+    pub(super) fn has(&self, piece: PieceIndex) -> bool {
+        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.0))
+    }
+
+    /// Returns whether the peer has said that it has everything.
+    pub(super) fn has_all(&self) -> bool {
         self.has_all
     }
 
-    /// Its pieces, if they are known and are not all.
-    pub fn pieces(&self) -> Option<&Bitfield> {
+    /// Returns whether the peer has every piece, however it said so.
+    pub(super) fn is_full(&self) -> bool {
+        self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
+    }
+
+    /// Returns what the peer has, if that is known and is not everything.
+    pub(super) fn pieces(&self) -> Option<&Bitfield> {
         self.pieces.as_ref().filter(|_| !self.has_all)
     }
 
-    /// Whether it would send a block of this piece now.
-    pub fn serves(&self, piece: PieceIndex) -> bool {
-        self.is_ready() && self.has(piece) && (!self.choked || self.allowed_fast.contains(&piece))
+    /// Returns whether the peer would send a block of a piece now.
+    pub(super) fn serves(&self, piece: PieceIndex) -> bool {
+        self.has(piece) && (!self.choked || self.allowed_fast.contains(&piece))
     }
 
-    /// Whether it has unchoked us.
-    pub fn is_open(&self) -> bool {
-        self.is_ready() && (!self.choked || !self.allowed_fast.is_empty())
+    /// Returns whether the peer would send anything now.
+    pub(super) fn is_open(&self) -> bool {
+        !self.choked || !self.allowed_fast.is_empty()
     }
 
-    /// Whether it downloads nothing: it has everything, or all that it selected (BEP 21).
-    pub(crate) fn is_upload_only(&self) -> bool {
-        self.upload_only || self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
+    /// Sets whether the peer chokes us.
+    pub(super) fn set_choked(&mut self, choked: bool) {
+        self.choked = choked;
     }
 
-    pub(super) fn have(
+    /// Takes in a `have`.
+    pub(super) fn hear_have(
         &mut self,
         piece: u32,
         geometry: &Geometry,
@@ -52,22 +87,21 @@ impl Peer {
         Ok(Some(PeerEvent::Has(PieceIndex(piece))))
     }
 
-    /// Adds the pieces of a late bitfield; pieces that it omits are not removed.
-    pub(super) fn more_pieces(&mut self, pieces: &Bitfield) -> Option<PeerEvent> {
-        if self.has_all {
-            return None;
-        }
-        let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
-        let news: Vec<PieceIndex> =
-            pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
-        news.iter().for_each(|piece| known.set(piece.get()));
-        (!news.is_empty()).then_some(PeerEvent::HasMore(news))
-    }
-
-    pub(super) fn first_pieces(
+    /// Takes in a bitfield, or a message that stands for one.
+    ///
+    /// aria2 sends a further bitfield instead of many `have`s, and then `have all`.
+    pub(super) fn hear_bitfield(
         &mut self,
         pieces: Bitfield,
     ) -> Result<Option<PeerEvent>, PeerError> {
+        if self.told_bitfield {
+            return Ok(self.add(&pieces));
+        }
+        self.hear_first(pieces)
+    }
+
+    /// Takes in what is only valid as the first message.
+    pub(super) fn hear_first(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {
         if std::mem::replace(&mut self.told_bitfield, true) {
             return Err(PeerError::OutOfTurn);
         }
@@ -76,19 +110,31 @@ impl Peer {
         Ok(Some(if self.has_all { PeerEvent::HasAll } else { PeerEvent::HasSome }))
     }
 
-    pub(super) fn allow_fast(
+    /// Takes in an `allowed fast` (BEP 6).
+    pub(super) fn hear_allowed_fast(
         &mut self,
         piece: PieceIndex,
         geometry: &Geometry,
     ) -> Result<Option<PeerEvent>, PeerError> {
-        const MOST: usize = 64;
-        if piece.get() >= geometry.piece_count() {
+        if piece.0 >= geometry.piece_count() {
             return Err(PeerError::OutOfRange);
         }
-        if self.allowed_fast.contains(&piece) || self.allowed_fast.len() >= MOST {
+        if self.allowed_fast.contains(&piece) || self.allowed_fast.len() >= MAX_ALLOWED_FAST {
             return Ok(None);
         }
         self.allowed_fast.push(piece);
         Ok(Some(PeerEvent::AllowedFast(piece)))
+    }
+
+    /// A late bitfield adds to what is known; it does not take back what it leaves out.
+    fn add(&mut self, pieces: &Bitfield) -> Option<PeerEvent> {
+        if self.has_all {
+            return None;
+        }
+        let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
+        let news: Vec<PieceIndex> =
+            pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
+        news.iter().for_each(|piece| known.set(piece.get()));
+        (!news.is_empty()).then_some(PeerEvent::HasMore(news))
     }
 }

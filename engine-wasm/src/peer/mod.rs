@@ -16,12 +16,16 @@ mod having;
 pub mod holepunch;
 pub(crate) mod local;
 pub mod metadata;
+mod metadata_queue;
 pub mod mse;
+mod outbox;
 pub mod pex;
 pub mod pipe;
+mod pipeline;
 mod punch;
 pub mod rate;
 mod requests;
+mod traits;
 pub mod upload;
 pub mod way;
 pub mod wire;
@@ -34,14 +38,17 @@ use bytes::Bytes;
 use crate::bitfield::Bitfield;
 use crate::geometry::PieceIndex;
 use crate::hashes::request::HashRequest;
-use crate::limits;
 use crate::metainfo::Identity;
 use crate::time::Instant;
 pub use event::{PeerError, PeerEvent};
 use handshake::{HANDSHAKE_LEN, Handshake};
-use pipe::Pipe;
-use rate::{RateMeter, ReplyTime};
-use requests::Requests;
+use having::Having;
+use holepunch::punching::Punching;
+use metadata_queue::MetadataQueue;
+use outbox::Outbox;
+use pex::talk::Talk;
+use pipeline::Pipeline;
+use traits::Traits;
 use upload::Upload;
 use wire::Message;
 
@@ -49,11 +56,6 @@ use wire::Message;
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this silence a peer counts as gone (BEP 3 asks for a keep-alive every two minutes).
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
-/// Maximum time between two messages to a peer.
-const KEEP_ALIVE: Duration = Duration::from_secs(100);
-/// A peer that owes blocks and sends none for this long snubs us; its blocks are requested from
-/// others.
-const SNUB_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 enum Stage {
@@ -66,43 +68,24 @@ enum Stage {
 #[derive(Debug)]
 pub struct Peer {
     addr: SocketAddr,
-    stage: Stage,
-    fast: bool,
-    /// Whether it uses the torrent's v2 hash.
-    v2: bool,
-    pieces: Option<Bitfield>,
-    has_all: bool,
-    told_bitfield: bool,
-    choked: bool,
-    interested: bool,
-    allowed_fast: Vec<PieceIndex>,
-    reqq: u32,
-    requests: Requests,
-    received_blocks: u32,
-    rate: RateMeter,
-    reply: ReplyTime,
-    /// Time from our handshake to its answer, if it answered ours.
-    round_trip: Duration,
-    pipe: Pipe,
-    last_block: Instant,
-    last_heard: Instant,
-    last_sent: Instant,
-    snubbed: bool,
-    out: Vec<u8>,
+    /// Whether we dialled it.
     dialled: bool,
-    id: Option<[u8; 20]>,
-    /// Its client name.
-    client: Option<String>,
-    speaks_extensions: bool,
-    has_dht: bool,
+    stage: Stage,
+    last_heard: Instant,
+    outbox: Outbox,
+    traits: Traits,
+    having: Having,
+    pipeline: Pipeline,
+    /// Whether the peer knows that we want something it has.
+    interested: bool,
+    /// Whether the peer knows what we have.
     introduced: bool,
-    upload_only: bool,
     upload: Upload,
-    received_bytes: u64,
-    metadata: give::MetadataQueue,
-    talk: exchange::Talk,
-    punching: punch::Punching,
+    metadata: MetadataQueue,
+    talk: Talk,
+    punching: Punching,
 }
+
 impl Peer {
     /// Creates a peer that is being dialled.
     pub fn dial(addr: SocketAddr, now: Instant) -> Self {
@@ -124,7 +107,7 @@ impl Peer {
         // A peer that supports v2 continues with the v2 hash, whichever hash it used (BEP 52).
         let v2 = identity.v2.filter(|v2| handshake::goes_on_by(received, v2.truncated()));
         let key = v2.map_or(identity.key, |v2| v2.truncated());
-        peer.v2 = v2.is_some();
+        peer.traits.v2 = v2.is_some();
         peer.connected(Identity { key, ..identity }, peer_id, now);
         peer.stage = Stage::Handshaking { since: now, received: received.to_vec() };
         peer
@@ -133,39 +116,19 @@ impl Peer {
     fn new(addr: SocketAddr, stage: Stage, now: Instant) -> Self {
         Self {
             addr,
-            stage,
-            fast: false,
-            v2: false,
-            pieces: None,
-            has_all: false,
-            told_bitfield: false,
-            choked: true,
-            interested: false,
-            allowed_fast: Vec::new(),
-            reqq: limits::DEFAULT_REQQ,
-            requests: Requests::default(),
-            received_blocks: 0,
-            rate: RateMeter::new(now),
-            reply: ReplyTime::default(),
-            round_trip: Duration::MAX,
-            pipe: Pipe::new(now),
-            last_block: now,
-            last_heard: now,
-            last_sent: now,
-            snubbed: false,
-            out: Vec::new(),
             dialled: true,
-            id: None,
-            client: None,
-            speaks_extensions: false,
-            has_dht: false,
+            stage,
+            last_heard: now,
+            outbox: Outbox::new(now),
+            traits: Traits::default(),
+            having: Having::new(),
+            pipeline: Pipeline::new(now),
+            interested: false,
             introduced: false,
-            upload_only: false,
             upload: Upload::new(now),
-            received_bytes: 0,
-            metadata: give::MetadataQueue::default(),
-            talk: exchange::Talk::default(),
-            punching: punch::Punching::new(now),
+            metadata: MetadataQueue::default(),
+            talk: Talk::default(),
+            punching: Punching::new(now),
         }
     }
 
@@ -176,19 +139,12 @@ impl Peer {
 
     /// Its peer ID, once its handshake is done.
     pub fn id(&self) -> Option<[u8; 20]> {
-        self.id
+        self.traits.id
     }
 
-    /// Its client name, or else the client code and version at the beginning of its peer ID.
+    /// Returns the name of the peer's program, as far as the peer says it.
     pub fn client(&self) -> Option<String> {
-        let from_id = || {
-            let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else {
-                return None;
-            };
-            let is_code = code.iter().all(u8::is_ascii_graphic);
-            is_code.then(|| String::from_utf8_lossy(&code).into_owned())
-        };
-        self.client.clone().or_else(from_id)
+        self.traits.client()
     }
 
     /// Whether it has pieces that we lack, and knows that we are interested.
@@ -206,17 +162,7 @@ impl Peer {
         &mut self.upload
     }
 
-    /// Bytes of payload that it sent.
-    pub(crate) fn received_bytes(&self) -> u64 {
-        self.received_bytes
-    }
-
-    /// Whether it owes blocks and sends none.
-    pub(crate) fn is_snubbing(&self) -> bool {
-        self.snubbed
-    }
-
-    /// Its address.
+    /// Where it is.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -236,18 +182,17 @@ impl Peer {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
         self.last_heard = now;
         let hello = Handshake::ours(identity.key, peer_id).with_v2(identity.v2.is_some());
-        self.out.extend_from_slice(&hello.encode());
-        self.last_sent = now;
+        self.outbox.append(&hello.encode(), now);
     }
 
-    /// Sets the DHT bit in our handshake, which is still in the output (BEP 5).
-    pub(crate) fn offer_dht(&mut self) {
-        Handshake::offer_dht(&mut self.out);
+    /// Our handshake, which has not been taken out yet, is to say that we have a DHT node (BEP 5).
+    pub fn offer_dht(&mut self) {
+        Handshake::offer_dht(self.outbox.bytes_mut());
     }
 
-    /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
-    pub(crate) fn tell_dht_port(&mut self, port: u16, now: Instant) {
-        if self.has_dht {
+    /// Where our DHT node listens, if it has one, too (BEP 5).
+    pub fn tell_dht_port(&mut self, port: u16, now: Instant) {
+        if self.traits.dht {
             self.say(&Message::Port(port), now);
         }
     }
@@ -272,24 +217,22 @@ impl Peer {
         if !identity.matches(theirs.info_hash) {
             return Err(PeerError::WrongTorrent);
         }
-        self.v2 |= identity.v2.is_some_and(|v2| v2.truncated() == theirs.info_hash);
+        self.traits.v2 |= identity.v2.is_some_and(|v2| v2.truncated() == theirs.info_hash);
         if theirs.peer_id == peer_id {
             return Err(PeerError::Ourselves);
         }
-        // A peer that dialled us had sent its handshake before ours.
-        self.round_trip = if self.dialled { now.saturating_since(*since) } else { Duration::MAX };
+        if self.dialled {
+            self.pipeline.set_round_trip(now.saturating_since(*since));
+        }
         self.stage = Stage::Ready { since: now };
         self.last_heard = now;
-        self.id = Some(theirs.peer_id);
-        self.fast = theirs.supports_fast();
-        self.speaks_extensions = theirs.supports_extensions();
-        self.has_dht = theirs.supports_dht();
+        self.traits.hear(&theirs);
         Ok(Some(PeerEvent::Ready))
     }
 
     /// Whether it supports the extension protocol (BEP 10).
     pub(crate) fn speaks_extensions(&self) -> bool {
-        self.speaks_extensions
+        self.traits.extensions
     }
 
     /// Time since its handshake was done; `None` before that.
@@ -300,9 +243,9 @@ impl Peer {
         }
     }
 
-    /// Whether it supports hash transfer (BEP 52).
-    pub(crate) fn speaks_v2(&self) -> bool {
-        self.is_ready() && self.v2
+    /// Whether it gives and wants hashes.
+    pub fn speaks_v2(&self) -> bool {
+        self.is_ready() && self.traits.v2
     }
 
     /// Requests hashes.
@@ -350,22 +293,48 @@ impl Peer {
     /// Returns whether the peer has begun to snub us; its blocks are then to be requested from
     /// others.
     pub fn tick(&mut self, now: Instant) -> bool {
-        if self.is_ready() && now.saturating_since(self.last_sent) > KEEP_ALIVE {
-            self.out.extend_from_slice(&[0; 4]);
-            self.last_sent = now;
+        if self.is_ready() {
+            self.outbox.keep_alive(now);
         }
-        let snubs = self.requests.live() > 0 && now.saturating_since(self.last_block) > SNUB_AFTER;
-        self.snubbed |= snubs;
-        snubs
+        self.pipeline.check_snubbed(now)
+    }
+
+    /// Returns whether the peer has a piece.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.having.has(piece)
+    }
+
+    /// Returns whether the peer has said that it has everything.
+    pub(crate) fn has_all(&self) -> bool {
+        self.having.has_all()
+    }
+
+    /// Returns what the peer has, if that is known and is not everything.
+    pub fn pieces(&self) -> Option<&Bitfield> {
+        self.having.pieces()
+    }
+
+    /// Returns whether the peer would send a block of a piece now.
+    pub fn serves(&self, piece: PieceIndex) -> bool {
+        self.is_ready() && self.having.serves(piece)
+    }
+
+    /// Returns whether the peer would send anything now.
+    pub fn is_open(&self) -> bool {
+        self.is_ready() && self.having.is_open()
+    }
+
+    /// Returns whether the peer wants nothing: it has everything, or all that it wants (BEP 21).
+    pub(crate) fn is_upload_only(&self) -> bool {
+        self.traits.upload_only || self.having.is_full()
     }
 
     /// Takes the bytes to send now.
     pub fn take_out(&mut self) -> Option<Bytes> {
-        (!self.out.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.out)))
+        self.outbox.take()
     }
 
     fn say(&mut self, message: &Message<'_>, now: Instant) {
-        message.encode(&mut self.out);
-        self.last_sent = now;
+        self.outbox.say(message, now);
     }
 }

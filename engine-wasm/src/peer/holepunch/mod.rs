@@ -9,6 +9,7 @@
 //! Invariant: a message holds one address and has the matching length, whatever a peer sends.
 
 pub(crate) mod allowance;
+pub(super) mod punching;
 pub(crate) mod relay;
 pub(crate) mod seeking;
 

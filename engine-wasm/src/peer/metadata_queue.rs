@@ -1,0 +1,63 @@
+//! The exchange of the info dictionary with one peer (BEP 9): what the peer offers, and which
+//! blocks it waits for.
+//!
+//! Invariant: a peer gets at most [`limits::METADATA_COPIES`] copies of the dictionary.
+
+use std::collections::VecDeque;
+
+use super::extension::ExtensionHandshake;
+use super::metadata;
+use crate::limits;
+
+/// The exchange of the info dictionary with one peer.
+#[derive(Debug, Default)]
+pub(super) struct MetadataQueue {
+    /// The id under which the peer wants messages about metadata.
+    id: Option<u8>,
+    /// The length of the dictionary that the peer offers, bytes.
+    offered: Option<u32>,
+    waiting: VecDeque<u32>,
+    /// The number of blocks that the peer has received.
+    given: u32,
+}
+
+impl MetadataQueue {
+    /// Takes in the peer's extension handshake. A later one may leave out what is about metadata.
+    pub(super) fn hear(&mut self, hello: &ExtensionHandshake) {
+        self.id = hello.id(metadata::EXTENSION).or(self.id);
+        let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
+        self.offered = size.or(self.offered);
+    }
+
+    /// Returns the id under which the peer wants messages about metadata.
+    pub(super) fn id(&self) -> Option<u8> {
+        self.id
+    }
+
+    /// Returns the length of the dictionary that the peer offers, bytes.
+    pub(super) fn offered(&self) -> Option<u32> {
+        self.offered
+    }
+
+    /// Notes that the peer requests a block of the dictionary, which has `size` bytes.
+    ///
+    /// Returns false if there is no such block, or the peer has requested far more than there are.
+    pub(super) fn push(&mut self, block: u32, size: Option<u32>) -> bool {
+        let blocks = size.map_or(0, metadata::block_count);
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let is_too_much =
+            self.given.saturating_add(waiting) >= blocks.saturating_mul(limits::METADATA_COPIES);
+        if block >= blocks || is_too_much {
+            return false;
+        }
+        self.waiting.push_back(block);
+        true
+    }
+
+    /// Takes the next block that the peer waits for.
+    pub(super) fn pop(&mut self) -> Option<u32> {
+        let block = self.waiting.pop_front()?;
+        self.given += 1;
+        Some(block)
+    }
+}
