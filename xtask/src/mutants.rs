@@ -5,6 +5,7 @@
 //! is listed with its reason in `xtask/mutants-explained.txt`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jstorrent_tests::steps::heading;
@@ -16,11 +17,14 @@ use crate::shell;
 /// Unexplained survivors that are tolerated, in percent of the mutants that compile.
 const MAX_SURVIVORS: f64 = 5.0;
 
+/// How long cargo-mutants may take to list the mutants of a glob.
+const LISTS_WITHIN: Duration = Duration::from_secs(60);
+
 /// Code whose tests have to notice everything.
 struct Part {
     name: &'static str,
     package: &'static str,
-    /// Globs of files, from the root on.
+    /// Globs of files, from the root on. Each matches code that can be mutated.
     files: &'static [&'static str],
     /// Arguments of cargo that choose what is built and which tests judge the part.
     targets: &'static [&'static str],
@@ -59,8 +63,11 @@ const PARTS: &[Part] = &[
         name: "ranges",
         package: "io-shim",
         files: &[
-            "io-shim/src/http/{conditions,multipart,ranges,stream}.rs",
             "io-shim/src/control/desk/**",
+            "io-shim/src/http/conditions.rs",
+            "io-shim/src/http/multipart.rs",
+            "io-shim/src/http/ranges.rs",
+            "io-shim/src/http/stream.rs",
         ],
         targets: &[],
     },
@@ -68,9 +75,12 @@ const PARTS: &[Part] = &[
         name: "guards",
         package: "io-shim",
         files: &[
-            "io-shim/src/control/doorstep.rs",
-            "io-shim/src/http/{auth,connections}.rs",
-            "io-shim/src/sockets/policy.rs",
+            "io-shim/src/control/unidentified.rs",
+            "io-shim/src/http/auth.rs",
+            "io-shim/src/http/connections.rs",
+            "io-shim/src/policy/dial.rs",
+            "io-shim/src/policy/secrets.rs",
+            "io-shim/src/sockets/divert.rs",
         ],
         targets: &[],
     },
@@ -87,7 +97,8 @@ pub(crate) struct Options {
 /// Mutates and tests; whether few enough mutants survive.
 ///
 /// # Errors
-/// There is no such part, cargo-mutants can't be installed, or the tests fail without a mutation.
+/// There is no such part, one of its globs matches no code, cargo-mutants can't be installed, or the
+/// tests fail without a mutation.
 pub(crate) async fn run(options: Options) -> Result<bool> {
     let wanted = |part: &&Part| options.part.as_deref().is_none_or(|name| name == part.name);
     let chosen: Vec<&Part> = PARTS.iter().filter(wanted).collect();
@@ -96,6 +107,9 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
         bail!("there is no such part; there are: {}", names.join(", "));
     }
     let program = installed().await?;
+    for part in &chosen {
+        check_globs(&program, part).await?;
+    }
     let explained = Explained::read()?;
     let mut passed = true;
     for part in chosen {
@@ -125,6 +139,19 @@ async fn installed() -> Result<PathBuf> {
         shell::step("cargo-mutants", &mut cargo).await?;
     }
     Ok(program)
+}
+
+/// Checks that each glob of a part matches code, because files move.
+async fn check_globs(program: &Path, part: &Part) -> Result<()> {
+    for glob in part.files {
+        let mut command = shell::command(program);
+        shell::clear_cargo_env(&mut command);
+        command.args(["mutants", "--list", "--package", part.package, "--file", glob]);
+        let list = shell::ask(&mut command, LISTS_WITHIN).await;
+        let list = list.with_context(|| format!("cargo-mutants can't list {glob}"))?;
+        ensure!(!list.is_empty(), "part {}: {glob} matches no code to mutate", part.name);
+    }
+    Ok(())
 }
 
 async fn mutate(program: &Path, part: &Part, only: Option<&str>) -> Result<Outcome> {
