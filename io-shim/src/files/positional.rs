@@ -82,3 +82,51 @@ pub(crate) fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn film(dir: &TempDir, options: &mut OpenOptions) -> File {
+        let path = dir.path().join("film");
+        std::fs::write(&path, b"0123456789").unwrap();
+        options.open(path).unwrap()
+    }
+
+    #[test]
+    fn a_read_fills_the_buffer_or_ends_with_the_file() {
+        let dir = TempDir::new();
+        let file = film(&dir, OpenOptions::new().read(true));
+        for (offset, count, expected) in
+            [(0, 4, "0123"), (3, 4, "3456"), (8, 5, "89"), (9, 1, "9"), (10, 3, ""), (3, 0, "")]
+        {
+            let mut buffer = vec![b'.'; count];
+            let read = read_at(&file, &mut buffer, offset).unwrap();
+            assert_eq!(&buffer[..read], expected.as_bytes(), "{count} from {offset}");
+            let bytes = read_bytes_at(&file, count, offset).unwrap();
+            assert_eq!(bytes, expected.as_bytes(), "{count} from {offset}");
+        }
+    }
+
+    #[test]
+    fn a_write_changes_only_its_bytes() {
+        let dir = TempDir::new();
+        let file = film(&dir, OpenOptions::new().write(true));
+        write_all_at(&file, b"xy", 4).unwrap();
+        write_all_at(&file, b"z", 11).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("film")).unwrap(), b"0123xy6789\0z");
+    }
+
+    #[test]
+    fn a_failed_read_or_write_is_an_error() {
+        let dir = TempDir::new();
+        let file = film(&dir, OpenOptions::new().write(true));
+        assert!(read_at(&file, &mut [0], 0).is_err());
+        assert!(read_bytes_at(&file, 1, 0).is_err());
+        let file = film(&dir, OpenOptions::new().read(true));
+        assert!(write_all_at(&file, b"x", 0).is_err());
+    }
+}

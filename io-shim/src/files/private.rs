@@ -63,3 +63,76 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_new_folder_and_the_files_in_it_are_the_users_alone() {
+        let dir = TempDir::new();
+        let folder = dir.path().join("a/state");
+        make_private_folder(&folder).unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        private(OpenOptions::new().write(true).create(true)).open(folder.join("f")).unwrap();
+        assert_eq!(mode(&folder.join("f")), 0o600);
+    }
+
+    #[test]
+    fn an_open_folder_becomes_private_with_the_daemons_files_and_no_others() {
+        let dir = TempDir::new();
+        let at = |name: &str| dir.path().join("state").join(name);
+        fs::create_dir(at("")).unwrap();
+        for name in ["state.redb", "daemon.log", "lock", "theirs", "identity.json"] {
+            fs::write(at(name), b"").unwrap();
+            set(&at(name), 0o644);
+        }
+        set(&at("identity.json"), 0o500);
+        fs::write(dir.path().join("target"), b"").unwrap();
+        set(&dir.path().join("target"), 0o644);
+        symlink(dir.path().join("target"), at("state.redb.link")).unwrap();
+        set(&at(""), 0o755);
+        make_private_folder(&at("")).unwrap();
+        assert_eq!(mode(&at("")), 0o700);
+        for name in ["state.redb", "daemon.log", "lock"] {
+            assert_eq!(mode(&at(name)), 0o600, "{name}");
+        }
+        assert_eq!(mode(&at("theirs")), 0o644);
+        assert_eq!(mode(&at("identity.json")), 0o500, "no other user could read it before");
+        assert_eq!(mode(&dir.path().join("target")), 0o644);
+    }
+
+    #[test]
+    fn a_folder_that_is_private_already_is_left_as_it_is() {
+        let dir = TempDir::new();
+        let folder = dir.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("lock"), b"").unwrap();
+        set(&folder.join("lock"), 0o644);
+        set(&folder, 0o500);
+        make_private_folder(&folder).unwrap();
+        assert_eq!((mode(&folder), mode(&folder.join("lock"))), (0o500, 0o644));
+        set(&folder, 0o1700);
+        make_private_folder(&folder).expect("no other user shares it");
+        set(&folder, 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_all_users_share_is_refused_and_not_changed() {
+        let dir = TempDir::new();
+        set(dir.path(), 0o1777);
+        assert!(make_private_folder(dir.path()).is_err());
+        assert_eq!(mode(dir.path()), 0o1777);
+    }
+}

@@ -154,3 +154,125 @@ impl Drop for Receiving {
         state.settle(Instant::now(), 0, self.0.stall);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STALL: Duration = Duration::from_secs(10);
+    /// What a client receives in a second at the minimum rate.
+    const SECOND: usize = 16 << 10;
+
+    fn activity() -> Arc<Activity> {
+        Arc::new(Activity::new(STALL))
+    }
+
+    fn block(activity: &Activity) {
+        activity.wrote(&Poll::Pending);
+    }
+
+    fn take(activity: &Activity, bytes: usize) {
+        activity.wrote(&Poll::Ready(Ok(bytes)));
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    /// By how many seconds the client has exceeded the patience, rounded.
+    fn overdue(activity: &Activity) -> Option<u64> {
+        let overdue = activity.overdue(Instant::now())?;
+        Some((overdue + Duration::from_millis(500)).as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_blocked_client_uses_the_patience_up() {
+        let activity = activity();
+        let _busy = activity.begin();
+        pass(100).await;
+        assert_eq!(overdue(&activity), None, "the daemon does not wait for the client");
+        block(&activity);
+        pass(10).await;
+        assert_eq!(overdue(&activity), None);
+        pass(3).await;
+        assert_eq!(overdue(&activity), Some(3));
+        take(&activity, 1);
+        assert_eq!(overdue(&activity), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_earn_patience_up_to_the_whole_of_it() {
+        let activity = activity();
+        let _busy = activity.begin();
+        block(&activity);
+        pass(8).await;
+        take(&activity, 2 * SECOND);
+        pass(100).await;
+        block(&activity);
+        pass(4 + 3).await;
+        assert_eq!(overdue(&activity), Some(3), "2 s were left, and 2 s were earned");
+        take(&activity, 1000 * SECOND);
+        block(&activity);
+        pass(12).await;
+        assert_eq!(overdue(&activity), Some(2), "no more than 10 s can be earned");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_overdue_has_to_be_earned_first_but_only_so_much_of_it() {
+        let activity = activity();
+        let _busy = activity.begin();
+        block(&activity);
+        pass(100).await;
+        take(&activity, 0);
+        block(&activity);
+        assert_eq!(overdue(&activity), Some(10), "the debt is bounded");
+        activity.read(4 * SECOND);
+        assert_eq!(overdue(&activity), Some(6), "sent bytes count, too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_request_starts_with_the_whole_patience() {
+        let activity = activity();
+        block(&activity);
+        pass(15).await;
+        take(&activity, 0);
+        let _busy = activity.begin();
+        block(&activity);
+        pass(11).await;
+        assert_eq!(overdue(&activity), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_daemon_waits_while_any_content_is_being_read() {
+        let activity = activity();
+        let _busy = activity.begin();
+        let first = Activity::receive(&activity);
+        let second = Activity::receive(&activity);
+        pass(6).await;
+        drop(first);
+        pass(6).await;
+        assert_eq!(overdue(&activity), Some(2));
+        drop(second);
+        assert_eq!(overdue(&activity), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_close_before_stalled_ones_and_the_longest_first() {
+        let [older, newer, stalled, longest, busy, blocked] = [(); 6].map(|()| activity());
+        let guards = [&stalled, &longest, &busy].map(|activity| activity.begin());
+        block(&longest);
+        pass(5).await;
+        block(&stalled);
+        drop(newer.begin());
+        block(&blocked);
+        pass(11).await;
+        let rank = |activity: &Arc<Activity>| activity.rank(Instant::now());
+        assert_eq!(rank(&busy), None);
+        let order = [&older, &newer, &longest, &stalled].map(rank);
+        assert!(order.iter().all(Option::is_some), "{order:?}");
+        assert!(order.is_sorted(), "{order:?}");
+        assert!(rank(&blocked) > rank(&newer), "its client has not received the last reply");
+        drop(guards);
+        assert_eq!(rank(&busy), Some((false, Reverse(Duration::ZERO))));
+    }
+}

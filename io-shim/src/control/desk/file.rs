@@ -54,3 +54,61 @@ impl ServedFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Breach(pub &'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn film() -> ServedFile {
+        ServedFile {
+            id: FileId::from("film.0"),
+            root: RootKey::from("downloads"),
+            path: vec!["film.mp4".into()],
+            length: 10,
+            content_type: "video/mp4".into(),
+            etag: "2f5a".into(),
+            key: "c0ffee".into(),
+        }
+    }
+
+    /// Whether an announcement with this change is accepted.
+    fn is_accepted(change: impl FnOnce(&mut ServedFile)) -> bool {
+        let mut file = film();
+        change(&mut file);
+        file.check().is_ok()
+    }
+
+    #[test]
+    fn an_announcement_within_its_bounds_is_accepted() {
+        assert!(is_accepted(|_| ()));
+        assert!(is_accepted(|file| file.etag = "!~".repeat(128)));
+        assert!(is_accepted(|file| file.key = "k".repeat(256)));
+        assert!(is_accepted(|file| file.length = u64::MAX / 2));
+        assert!(is_accepted(|file| file.length = 0));
+    }
+
+    #[test]
+    fn an_announcement_beyond_its_bounds_is_a_breach() {
+        assert!(!is_accepted(|file| file.id = FileId::from("a/b")));
+        for etag in ["", "with space", "with\"quote", "\u{7f}", "ä", &"x".repeat(257)] {
+            assert!(!is_accepted(|file| file.etag = etag.into()), "{etag}");
+        }
+        assert!(!is_accepted(|file| file.key = String::new()));
+        assert!(!is_accepted(|file| file.key = "k".repeat(257)));
+        assert!(!is_accepted(|file| file.length = u64::MAX / 2 + 1));
+        assert!(!is_accepted(|file| file.path.clear()));
+    }
+
+    #[test]
+    fn length_and_entity_tag_tell_the_same_bytes() {
+        let change = |change: fn(&mut ServedFile)| {
+            let mut file = film();
+            change(&mut file);
+            film().same_bytes(&file)
+        };
+        assert!(change(|file| file.path.push("elsewhere".into())));
+        assert!(change(|file| file.key = "another".into()));
+        assert!(!change(|file| file.etag = "2f5b".into()));
+        assert!(!change(|file| file.length = 11));
+    }
+}

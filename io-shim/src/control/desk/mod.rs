@@ -22,6 +22,8 @@ mod slot;
 mod slots;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub(crate) use activity::{Activity, Busy};
