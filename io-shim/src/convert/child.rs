@@ -132,13 +132,15 @@ impl Child {
         let count = loop {
             match tokio::time::timeout(LOOK_EVERY, self.output.read(&mut buffer)).await {
                 Ok(Ok(count)) => break count,
-                Ok(Err(error)) => return Err(format!("What ffmpeg makes can't be read: {error}.")),
+                Ok(Err(error)) => {
+                    return Err(format!("The output of ffmpeg can't be read: {error}."));
+                }
                 // ffmpeg waits for more of the film.
                 Err(_) if desk.is_waiting(file) => idle_since = Instant::now(),
                 Err(_) if idle_since.elapsed() > HANGS_AFTER => {
                     let seconds = HANGS_AFTER.as_secs();
                     return Err(format!(
-                        "ffmpeg hangs: it gave nothing for {seconds} seconds, and was ended."
+                        "ffmpeg was stopped: it produced nothing for {seconds} seconds."
                     ));
                 }
                 Err(_) => {}

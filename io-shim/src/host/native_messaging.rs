@@ -113,7 +113,7 @@ fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
 }
 
 fn start(folder: &Path) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("this program does not know where it lies")?;
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
     command.args(["serve", "--detached", "--state"]).arg(folder);
     // The log goes to a file. Standard error says why the daemon did not start.

@@ -38,10 +38,10 @@ pub enum ConfigError {
     #[error("{0} is not a loopback address: the daemon serves this machine only")]
     NotLoopback(SocketAddr),
     /// The extension does not look at this address.
-    #[error("the extension finds the daemon at 127.0.0.1 and nowhere else: it can't listen at {0}")]
+    #[error("a daemon for the extension must listen at 127.0.0.1, not at {0}")]
     NotFound(SocketAddr),
     /// A root is not `LABEL=DIR`.
-    #[error("{0:?} is not LABEL=DIR")]
+    #[error("{0:?} is not of the form LABEL=DIR")]
     Root(String),
     /// A folder is named twice.
     #[error("{0} is named as a root twice")]

@@ -21,7 +21,7 @@ pub(crate) enum AccessError {
     /// `Origin` is not on the list.
     #[error("this origin may not speak here")]
     Origin,
-    /// A page of another site asks for what is for programs and the extension only.
+    /// A page of another site asks for something reserved for programs and the extension.
     #[error("other sites may not ask for this")]
     Site,
     /// The request names no host, or several.

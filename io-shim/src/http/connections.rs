@@ -216,7 +216,7 @@ mod tests {
         let fourth = connections.enter().expect("the third is stalled");
         let _busy = fourth.activity.begin();
         assert_eq!(ended(&permits).await, [2]);
-        assert!(connections.enter().is_none(), "nobody else is");
+        assert!(connections.enter().is_none(), "no other connection is stalled");
     }
 
     #[tokio::test(start_paused = true)]

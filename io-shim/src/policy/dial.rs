@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_be_dialled_at_is_never_allowed() {
+    fn addresses_without_a_machine_are_never_allowed() {
         check("0.0.0.0 0.1.2.3 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255", "---");
         check(":: ff02::1 ff0e::1 ::ffff:0.0.0.0 ::ffff:255.255.255.255 ::ffff:224.0.0.1", "---");
     }

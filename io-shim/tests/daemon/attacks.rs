@@ -66,7 +66,7 @@ async fn only_the_extensions_origin_may_open_the_control_socket() {
 }
 
 #[tokio::test]
-async fn who_does_not_say_hello_is_shown_out() {
+async fn a_connection_without_a_hello_is_closed() {
     let rig = Rig::start().await;
     let mut brain = Brain::connect(rig.port, None).await.unwrap();
     assert_eq!(brain.closed().await, Some(CloseCode::HelloTimeout.code()));

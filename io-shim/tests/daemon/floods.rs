@@ -33,11 +33,15 @@ async fn when_all_connections_are_busy_a_further_one_is_told_to_come_back() {
     waiting.leave();
     soon(async { while rig.get("/health", &[]).await.status != 200 {} }).await;
     brain.available(id).await;
-    assert_eq!(other.reply().await.body.len(), 10, "who waits for the engine keeps the place");
+    assert_eq!(
+        other.reply().await.body.len(),
+        10,
+        "a viewer that waits for the engine keeps its permit"
+    );
 }
 
 #[tokio::test]
-async fn who_takes_nothing_of_a_reply_makes_room_when_places_are_scarce() {
+async fn a_client_that_reads_nothing_loses_its_permit_when_permits_are_scarce() {
     const LENGTH: usize = 16 << 20;
     let (rig, brain) = Rig::with_film_and(LENGTH, |settings| {
         settings.max_connections = Some(2);

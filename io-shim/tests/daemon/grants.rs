@@ -214,7 +214,7 @@ async fn a_reply_that_has_read_revoked_bytes_is_cut_and_those_elsewhere_go_on() 
     brain.revoke("film", 30_000, 39_999).await;
     brain.available(first).await;
     brain.available(second).await;
-    assert!(passed.take(50_000).await.is_empty(), "it has sent what nobody vouches for");
+    assert!(passed.take(50_000).await.is_empty(), "it has sent bytes that are not granted");
     assert_eq!(behind.take(50_000).await, film(100_000)[50_000..]);
 }
 
@@ -251,7 +251,7 @@ async fn what_a_former_engine_granted_its_successor_can_revoke() {
     assert_eq!(
         brain.asked().await,
         (id, LATE as u64, LONG as u64 - 1),
-        "it is asked for what nobody grants now"
+        "the engine is asked for the bytes that are no longer granted"
     );
     assert!(viewer.take(LATE).await == film(LONG)[..LATE]);
     viewer.sees_nothing().await;

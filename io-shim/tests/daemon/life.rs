@@ -397,7 +397,7 @@ fn it_does_not_listen_to_the_network() {
 }
 
 #[tokio::test]
-async fn stopping_waits_for_nobody_when_nobody_is_there() {
+async fn stopping_without_viewers_does_not_wait() {
     let rig = Rig::start_with(|settings| settings.stop_grace_ms = Some(60_000)).await;
     let _idle = Viewer::connect(rig.port).await;
     let mut kept_alive = rig.send("GET", "/health", &[]).await;

@@ -41,7 +41,7 @@ async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
     brain.cancelled(id).await;
 }
 
-/// Expects that everybody learns within a second that a viewer left.
+/// Expects that daemon and engine notice within a second that a viewer left.
 async fn is_noticed(rig: &Rig, brain: &mut Brain, viewer: Viewer, id: RequestId) {
     let left = Instant::now();
     viewer.leave();
@@ -126,7 +126,7 @@ async fn viewers_are_limited_in_all_and_per_file() {
 }
 
 #[tokio::test]
-async fn viewers_that_wait_leave_the_places_of_others_alone() {
+async fn waiting_viewers_take_no_permits_of_running_replies() {
     let (rig, mut brain) = with_places(2, 2, 10_000).await;
     let mut film = [waiting(&rig, &mut brain, FILM).await, waiting(&rig, &mut brain, FILM).await];
     let beyond = rig.watch("").await;
@@ -150,7 +150,7 @@ async fn viewers_that_wait_leave_the_places_of_others_alone() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_takes_nothing_loses_the_place_to_one_that_comes() {
+async fn a_viewer_that_reads_nothing_loses_its_permit_to_a_new_one() {
     const LENGTH: usize = 16 << 20;
     let (rig, brain) = with_places(1, 1, LENGTH).await;
     brain.be_generous();

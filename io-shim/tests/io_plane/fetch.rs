@@ -170,7 +170,7 @@ async fn our_own_api_is_not_reached_by_any_spelling_nor_by_a_redirect() {
 }
 
 #[tokio::test]
-async fn this_machine_is_not_reached_by_any_spelling() {
+async fn this_machine_is_not_reached_in_any_notation() {
     let addr = serve(|_| reply("200 OK", "", "secret")).await;
     let port = addr.port();
     let mut bench = strict();

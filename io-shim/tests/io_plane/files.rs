@@ -440,7 +440,7 @@ async fn stat(bench: &mut Bench, path: &[&str]) -> Result<Option<(u64, u64)>, Op
 }
 
 #[tokio::test]
-async fn a_look_at_a_file_tells_whether_somebody_changed_it() {
+async fn a_look_at_a_file_tells_whether_it_was_changed() {
     let mut bench = Bench::new();
     assert_eq!(stat(&mut bench, &["film"]).await, Ok(None), "not even the root is there");
     bench.create(1, "film", 10).await;

@@ -197,7 +197,7 @@ async fn a_router_that_talks_nonsense_is_not_believed() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_gateway_is_believed() {
+async fn only_the_gateway_is_believed() {
     let other = FakeRouter::upnp(Manner::Willing).await;
     let elsewhere = format!("http://{}:1/root.xml", other.ip);
     for location in

@@ -63,7 +63,7 @@ async fn is_cut(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn whoever_connects_is_told_of_and_talked_to_like_anybody_else() {
+async fn incoming_connections_are_reported_and_work_like_dialled_ones() {
     for family in BOTH {
         let mut bench = Bench::new();
         let addr = bench.listen(7, family, 0).await.unwrap();
@@ -132,7 +132,7 @@ async fn several_addresses_share_one_port() {
 
 /// A page in a browser on this machine can reach the port like any program.
 #[tokio::test]
-async fn whom_the_policy_would_not_dial_is_shut_out_unheard() {
+async fn addresses_that_the_policy_would_not_dial_are_refused_unreported() {
     let mut bench = strict();
     let addr = bench.listen(1, Family::V4, 0).await.unwrap();
     let mut page = TcpStream::connect(addr).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_number_of_the_daemons_is_not_the_engines_to_dial_with() {
 }
 
 #[tokio::test]
-async fn a_crowd_waits_at_the_door_while_the_engine_takes_no_events() {
+async fn incoming_connections_wait_while_the_engine_takes_no_events() {
     let mut bench = Bench::with(IoConfig { max_conns: 64, ..config() }, 64);
     bench.generous = false;
     let addr = bench.listen(1, Family::V4, 0).await.unwrap();
@@ -275,7 +275,7 @@ async fn datagrams_go_both_ways() {
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_does_not_disturb_the_socket() {
+async fn a_port_without_a_listener_does_not_disturb_the_socket() {
     let mut bench = Bench::new();
     let at = bench.bind(1, Family::V4, 0, None).await.unwrap();
     let (gone, addr) = neighbour(Family::V4).await;

@@ -62,7 +62,7 @@ async fn what_the_policy_refuses_is_left_out() {
 }
 
 #[tokio::test]
-async fn who_takes_connections_at_this_machine_alone_asks_no_name_server() {
+async fn an_engine_that_only_this_machine_reaches_asks_no_name_server() {
     let mut bench = Bench::new();
     for host in ["name.invalid", "example.org", "localhost.example.org"] {
         assert_eq!(resolve(&mut bench, host).await, Err(OpErrorKind::Denied), "{host}");

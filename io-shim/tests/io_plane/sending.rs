@@ -127,7 +127,7 @@ async fn a_file_that_can_not_be_read_ends_the_connection_and_nothing_of_it_is_se
 }
 
 #[tokio::test]
-async fn one_who_does_not_read_costs_no_memory_and_keeps_nobody_from_writing() {
+async fn a_peer_that_does_not_read_costs_no_memory_and_delays_no_write() {
     let mut bench = Bench::new();
     film(&mut bench, 1, 64).await;
     let mut peer = bench.connect(1).await;
@@ -135,7 +135,7 @@ async fn one_who_does_not_read_costs_no_memory_and_keeps_nobody_from_writing() {
         (0..400).map(|_| send(&mut bench, b"", &[span(1, 0, 64 * BLOCK)])).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let read = bench.metrics.payload_sent_bytes.load(Ordering::Relaxed);
-    assert!(read < 32 << 20, "{read} bytes were read for nobody");
+    assert!(read < 32 << 20, "{read} bytes were read ahead of the peer");
     let write = bench.write(1, 0, b"new");
     timeout(Duration::from_secs(5), write).await.expect("it waits for no stranger").unwrap();
     let mut some = vec![0; 1 << 20];

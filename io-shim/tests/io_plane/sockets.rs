@@ -296,7 +296,7 @@ async fn addresses_that_policy_forbids_are_not_dialled() {
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_refuses() {
+async fn a_port_without_a_listener_refuses() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -206,7 +206,7 @@ async fn other_datagrams_are_handed_up_as_before() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_a_timeout_and_policy_a_refusal() {
+async fn a_silent_address_is_a_timeout_and_a_forbidden_one_a_refusal() {
     let (mut bench, _) = speaking(Family::V4).await;
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     dial(&mut bench, 1, silent.local_addr().unwrap(), 1_500);
@@ -250,11 +250,15 @@ async fn a_call_that_is_answered_late_is_one_connection() {
     assert_eq!(bench.event().await, IoEvent::TcpConnected { conn: ConnId(1) });
     send(&mut bench, 1, &b"hello"[..]);
     let (data, _) = next_datagram(&stranger).await;
-    assert_eq!((data[0] >> 4, &data[20..]), (DATA, &b"hello"[..]), "nobody calls who was answered");
+    assert_eq!(
+        (data[0] >> 4, &data[20..]),
+        (DATA, &b"hello"[..]),
+        "an answered call is not repeated"
+    );
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_answered_is_taken_back() {
+async fn an_unanswered_call_is_taken_back() {
     let (mut bench, _) = speaking(Family::V4).await;
     let (mut far, to) = speaking(Family::V4).await;
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -275,7 +279,7 @@ async fn a_call_that_nobody_answered_is_taken_back() {
 }
 
 #[tokio::test]
-async fn whom_the_policy_would_not_dial_gets_no_answer() {
+async fn addresses_that_the_policy_would_not_dial_get_no_answer() {
     let mut bench = Bench::with(IoConfig { policy: DialPolicy::default(), ..config() }, 1 << 20);
     let at = bench.bind(SOCKET.0, Family::V4, 0, None).await.unwrap();
     bench.ask(|op| IoCommand::UtpListen { op, socket: SOCKET }).await.unwrap();
@@ -314,7 +318,7 @@ async fn routers(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
 }
 
 #[tokio::test]
-async fn two_behind_routers_that_let_in_nobody_get_through_when_both_dial() {
+async fn two_peers_behind_closed_routers_connect_when_both_dial() {
     let ((mut near, at), (mut far, to)) = (speaking(Family::V4).await, speaking(Family::V4).await);
     let alone = routers([at, to]).await;
     dial(&mut near, 1, alone[0], 2_500);
@@ -380,7 +384,7 @@ async fn strangers_fill_their_share_of_the_connections_and_no_more() {
 
 /// Random headers: types, extensions, numbers, lengths.
 #[tokio::test]
-async fn made_up_packets_hurt_nobody() {
+async fn made_up_packets_do_no_harm() {
     let (mut near, _, mut far, conn) = pair().await;
     let (target, other) = (
         far.bind(2, Family::V4, 0, None).await.unwrap(),

@@ -214,7 +214,7 @@ async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
             502,
             "ffmpeg can't convert this film: it: No such codec.",
         ),
-        ("7.1", "sleep 100", 502, "ffmpeg hangs: it gave nothing for 20 seconds, and was ended."),
+        ("7.1", "sleep 100", 502, "ffmpeg was stopped: it produced nothing for 20 seconds."),
         ("2.8.1", "true", 501, "ffmpeg 2.8.1 is too old: version 4.1 or newer is needed."),
         ("x\nmpv 1", "true", 501, "What is called ffmpeg here is another program."),
     ];

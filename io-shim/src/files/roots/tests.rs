@@ -112,7 +112,7 @@ fn a_start_finds_all_that_was_chosen_and_tells_of_the_latest() {
 }
 
 #[test]
-fn two_folders_that_nobody_chose_and_that_share_files_are_an_error_once_both_hold_some() {
+fn configured_folders_that_overlap_are_an_error_once_both_hold_files() {
     let dir = TempDir::new();
     let (roots, keys) = named(&dir, &["films", "films/inner"]);
     roots.set_aside(&[]);

@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(dials.unanswered(addr(1)), [syn]);
         }
         dials.heard(addr(2), &datagram(STATE, 0xffff, 1, 7));
-        assert_eq!(dials.unanswered(addr(1)), [syn], "an answer of somebody else's");
+        assert_eq!(dials.unanswered(addr(1)), [syn], "an answer from another address");
         dials.heard(addr(1), &datagram(STATE, 0xffff, 1, 7));
         assert_eq!(dials.unanswered(addr(1)), [] as [Syn; 0]);
         assert_eq!(dials.end(addr(1)), [] as [Syn; 0], "there is nothing to take back");

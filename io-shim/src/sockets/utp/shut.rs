@@ -185,7 +185,7 @@ mod tests {
         let mut end = datagram(FIN, 0);
         end[3] = 10;
         shut.heard(addr(), &end);
-        assert_eq!(knocks(&shut).await, [], "who has said all needs no window");
+        assert_eq!(knocks(&shut).await, [], "a peer that has sent everything needs no window");
     }
 
     #[tokio::test(start_paused = true)]

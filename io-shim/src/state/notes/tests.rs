@@ -44,12 +44,12 @@ fn what_one_program_writes_the_others_are_told() {
 }
 
 #[test]
-fn of_each_key_the_newest_note_is_kept_whoever_comes_last() {
+fn the_newest_note_of_each_key_is_kept_in_any_order() {
     let dir = TempDir::new();
     let [one, other] = two(&dir);
     one.put(note("a", "newer", 20)).unwrap();
     let kept = other.put(note("a", "older", 10)).unwrap();
-    assert_eq!(kept.notes, [note("a", "newer", 20)], "who writes too late hears what counts");
+    assert_eq!(kept.notes, [note("a", "newer", 20)], "a late writer learns which note is kept");
     assert_eq!(values(&one.read().unwrap()), ["newer"]);
     one.put(note("a", "newest", 20)).unwrap();
     assert_eq!(values(&other.read().unwrap()), ["newest"], "of two at one time the later");
@@ -112,7 +112,7 @@ fn a_damaged_file_is_set_aside_and_what_was_known_of_it_is_written_again() {
 }
 
 #[test]
-fn a_file_that_somebody_deletes_is_not_brought_back() {
+fn a_deleted_file_is_not_brought_back() {
     let dir = TempDir::new();
     let [store, _] = two(&dir);
     store.put(note("a", "1", 1)).unwrap();

@@ -61,7 +61,7 @@ async fn without_a_file_the_engines_words_are_the_reply() {
 }
 
 #[tokio::test]
-async fn a_file_is_served_by_its_path_to_who_shows_its_key_and_nobody_learns_names() {
+async fn a_path_opens_to_the_files_key_and_guessing_reveals_no_names() {
     let (rig, mut brain) = rig().await;
     rig.folders.write("film.mp4", &film(5_000));
     rig.folders.write("other.mp4", &film(10));
