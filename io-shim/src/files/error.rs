@@ -99,7 +99,8 @@ pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
     false
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use rustix::io::Errno;
 

@@ -73,7 +73,8 @@ fn advise(_: &File, _: u64, _: u64) -> bool {
     false
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::FileExt;

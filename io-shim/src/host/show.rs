@@ -174,7 +174,8 @@ fn file_uri(path: &Path) -> String {
     format!("file://{}", percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN))
 }
 
-#[cfg(all(test, unix, not(target_os = "macos")))]
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

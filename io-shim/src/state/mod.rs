@@ -114,5 +114,6 @@ impl Drop for StateStore {
 
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod trouble_tests;
