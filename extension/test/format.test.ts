@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import { parsePeers } from "../src/text/address";
-import { about, count, percent, rate, size, splitPath } from "../src/text/format";
+import { about, clockTime, percent, rate, size, splitPath } from "../src/text/format";
 import { inTable, setSentences } from "../src/text/messages";
 
 test.each([
@@ -47,9 +47,11 @@ test("numbers are formatted in the language of the sentences", () => {
   expect(size(1_400_000_000)).toBe("1.4 GB");
 });
 
-test("a count of one has the singular", () => {
-  expect(count(1, "peer")).toBe("1 peer");
-  expect(count(2000, "peer")).toBe("2,000 peers");
+test("times as digits have hours if they or the duration need them", () => {
+  expect([0, 65, 3605.9].map((time) => clockTime(time))).toEqual(["0:00", "1:05", "1:00:05"]);
+  expect(clockTime(65, 7200)).toBe("0:01:05");
+  expect(clockTime(NaN)).toBe("–:––");
+  expect(clockTime(65, Infinity)).toBe("1:05");
 });
 
 test("a path is split into folder and name", () => {

@@ -25,14 +25,30 @@ function sources(): string[] {
   );
 }
 
+/** The paths that a file imports. */
+function importsOf(path: string, text: string): string[] {
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
+    normalize(join(path, "..", match[1]!)),
+  );
+}
+
+/** The files that import themselves through others. Each file comes with its imports. */
+function inCycles(files: ReadonlyMap<string, readonly string[]>): string[] {
+  const reaches = (from: string, to: string, seen: Set<string>): boolean =>
+    (files.get(from) ?? []).some((next) => {
+      if (next === to) return true;
+      if (seen.has(next)) return false;
+      seen.add(next);
+      return reaches(next, to, seen);
+    });
+  return [...files.keys()].filter((path) => reaches(path, path, new Set()));
+}
+
 /** The imports of a file that break a rule, in words. */
 function broken(path: string, text: string): string[] {
   const folder = path.split("/")[0]!;
-  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
-    normalize(join(path, "..", match[1]!)),
-  );
   return (
-    imports
+    importsOf(path, text)
       // Imports by the path of a package's module count as packages. Folders that load sentences
       // may import them.
       .filter(
@@ -63,6 +79,20 @@ test("imports go one way", () => {
   expect(sources().flatMap((path) => broken(path, readFileSync(join(SRC, path), "utf8")))).toEqual(
     [],
   );
+});
+
+test("no file imports itself through others", () => {
+  const files = sources()
+    // The generated types refer to each other, as the engine's do.
+    .filter((path) => !path.startsWith("model/generated/"))
+    .map((path) => [path, importsOf(path, readFileSync(join(SRC, path), "utf8"))] as const)
+    .map(([path, imports]) => [path.replace(/\.ts$/, ""), imports] as const);
+  expect(inCycles(new Map(files))).toEqual([]);
+});
+
+test("a cycle of imports is found", () => {
+  const files = { a: ["b"], b: ["c"], c: ["b"], d: ["a"] };
+  expect(inCycles(new Map(Object.entries(files)))).toEqual(["b", "c"]);
 });
 
 test("an import in the wrong direction is found, whatever its form", () => {

@@ -1,6 +1,6 @@
 // The extension's host: a page's end of the channels to the engine's worker.
 //
-// It keeps the topics that the page follows, and notices silence, missed updates and other builds.
+// It notices silence, missed updates and other builds.
 // When the engine is silent, it wakes the background, which starts the offscreen document again.
 
 import type { Clock } from "../model/clock";
@@ -8,9 +8,9 @@ import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import type { PiecesView } from "../model/generated/PiecesView";
 import type { LinkState, PageLink } from "../model/link";
-import type { Known, TopicName, TopicState } from "../model/topics";
-import { applied } from "../model/topics";
+import type { TopicName, TopicState } from "../model/topics";
 import { t } from "../text/messages";
+import { Followed } from "./followed";
 import type { Host } from "./host";
 import type {
   EngineMessage,
@@ -57,15 +57,13 @@ export class ExtensionHost implements Host {
   /** Why there is no engine, while there is none. */
   private trouble: string | undefined;
   private silences = 0;
-  private names: readonly TopicName[] = [];
   private nextId = 0;
   private cancelSilence: () => void = () => {};
-  private readonly known = new Map<string, Known>();
+  private readonly topics = new Followed();
   private readonly waiting = new Map<
     number,
     { request: PageRequest; settle: (reply: PageReply | undefined) => void }
   >();
-  private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly clock: Clock,
@@ -85,22 +83,15 @@ export class ExtensionHost implements Host {
   }
 
   follow(names: readonly TopicName[]): void {
-    if (names.length === this.names.length && names.every((name, at) => name === this.names[at]))
-      return;
-    this.names = [...names];
-    for (const name of this.known.keys())
-      if (!names.includes(name as TopicName)) this.known.delete(name);
-    this.announce();
+    if (this.topics.follow(names)) this.announce();
   }
 
   topic<N extends TopicName>(name: N): TopicState<N> | undefined {
-    return this.known.get(name)?.state as TopicState<N> | undefined;
+    return this.topics.topic(name);
   }
 
   listen(changed: () => void, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.listeners.add(changed);
-    signal.addEventListener("abort", () => this.listeners.delete(changed), { once: true });
+    this.topics.listen(changed, signal);
   }
 
   async intent(intent: Intent): Promise<IntentReply> {
@@ -156,11 +147,11 @@ export class ExtensionHost implements Host {
    */
   announce(): void {
     const { page } = this.actions;
-    const missing = this.names.filter((name) => this.known.get(name)?.revision === undefined);
+    const { names, missing } = this.topics;
     this.actions.send({
       kind: "watch",
       page,
-      topics: [...this.names],
+      topics: [...names],
       missing,
       hidden: this.actions.isHidden(),
     });
@@ -200,36 +191,15 @@ export class ExtensionHost implements Host {
     this.heard = message.link;
     [this.silent, this.old, this.trouble, this.silences] = [false, undefined, undefined, 0];
     this.expectState();
-    let changed = false;
-    let gap = false;
-    for (const update of message.updates) {
-      if (!this.names.includes(update.topic as TopicName)) continue;
-      const next = applied(this.known.get(update.topic), update);
-      if (next) this.known.set(update.topic, next);
-      else {
-        this.mistrust(update.topic);
-        gap = true;
-      }
-      changed ||= next !== undefined;
-    }
-    if (gap) this.announce();
-    if (differs || changed) this.tell();
-  }
-
-  /** Keeps showing the old state, but asks for the whole topic. */
-  private mistrust(topic: string): void {
-    const known = this.known.get(topic);
-    if (known) this.known.set(topic, { ...known, revision: undefined });
+    const outcomes = message.updates.map((update) => this.topics.take(update));
+    if (outcomes.includes("gap")) this.announce();
+    if (differs || outcomes.includes("applied")) this.topics.tell();
   }
 
   private async tellOld(): Promise<void> {
     const installed = await this.actions.installedBuild();
     this.old = installed === this.actions.build ? "engine" : "page";
-    this.tell();
-  }
-
-  private tell(): void {
-    for (const changed of this.listeners) changed();
+    this.topics.tell();
   }
 
   /** Starts the engine if needed, and remembers what is wrong if it can't be started. */
@@ -237,7 +207,7 @@ export class ExtensionHost implements Host {
     const trouble = await this.actions.ensureEngine();
     if (trouble === undefined || trouble === this.trouble) return;
     this.trouble = trouble;
-    this.tell();
+    this.topics.tell();
   }
 
   private ask(id: number, request: PageRequest, again: boolean): void {
@@ -267,7 +237,7 @@ export class ExtensionHost implements Host {
       void this.ensure();
       this.announce();
       this.expectState();
-      this.tell();
+      this.topics.tell();
     });
   }
 }

@@ -10,9 +10,9 @@ import type { IntentReply } from "../model/generated/IntentReply";
 import type { PiecesView } from "../model/generated/PiecesView";
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { PageLink } from "../model/link";
-import type { Known, TopicName, TopicState } from "../model/topics";
-import { applied } from "../model/topics";
+import type { TopicName, TopicState } from "../model/topics";
 import { t } from "../text/messages";
+import { Followed } from "./followed";
 import type { Host } from "./host";
 
 /** How long the page shows "connecting" before it says that the server does not answer, in ms. */
@@ -59,13 +59,11 @@ export class ServerHost implements Host {
   link: PageLink = { kind: "starting" };
   /** The server is updated by its administrator. */
   readonly updateReady = false;
-  private names: readonly TopicName[] = [];
   private stream: NewsStream | undefined;
   private refusals = 0;
   private cancelPatience: () => void = () => {};
   private cancelReopening: () => void = () => {};
-  private readonly known = new Map<string, Known>();
-  private readonly listeners = new Set<() => void>();
+  private readonly topics = new Followed();
 
   constructor(
     private readonly clock: Clock,
@@ -73,22 +71,15 @@ export class ServerHost implements Host {
   ) {}
 
   follow(names: readonly TopicName[]): void {
-    if (names.length === this.names.length && names.every((name, at) => name === this.names[at]))
-      return;
-    this.names = [...names];
-    for (const name of this.known.keys())
-      if (!names.includes(name as TopicName)) this.known.delete(name);
-    this.reopen();
+    if (this.topics.follow(names)) this.reopen();
   }
 
   topic<N extends TopicName>(name: N): TopicState<N> | undefined {
-    return this.known.get(name)?.state as TopicState<N> | undefined;
+    return this.topics.topic(name);
   }
 
   listen(changed: () => void, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.listeners.add(changed);
-    signal.addEventListener("abort", () => this.listeners.delete(changed), { once: true });
+    this.topics.listen(changed, signal);
   }
 
   async intent(intent: Intent): Promise<IntentReply> {
@@ -167,7 +158,7 @@ export class ServerHost implements Host {
     this.stream?.close();
     this.cancelReopening();
     let path = "/host/topics?";
-    for (const name of this.names.slice(0, MOST_TOPICS))
+    for (const name of this.topics.names.slice(0, MOST_TOPICS))
       if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
     const stream = (this.stream = this.actions.open(this.address(path.slice(0, -1))));
     const isMine = () => this.stream === stream;
@@ -193,21 +184,16 @@ export class ServerHost implements Host {
   }
 
   private take(update: TopicUpdate): void {
-    if (!this.names.includes(update.topic as TopicName)) return;
-    const next = applied(this.known.get(update.topic), update);
-    if (next === undefined) {
-      // A new stream begins with every topic whole.
-      this.reopen();
-      return;
-    }
-    this.known.set(update.topic, next);
-    this.tell();
+    const outcome = this.topics.take(update);
+    // A new stream begins with every topic whole.
+    if (outcome === "gap") this.reopen();
+    if (outcome === "applied") this.topics.tell();
   }
 
   private hear(link: PageLink): void {
     this.cancelPatience();
     this.link = link;
-    this.tell();
+    this.topics.tell();
   }
 
   /** The browser reconnects by itself. The user is told after a while. */
@@ -217,7 +203,7 @@ export class ServerHost implements Host {
     this.cancelPatience();
     const down: PageLink = { kind: "down", cause: "unreachable", reason: "server", message: "" };
     this.cancelPatience = this.clock.after(PATIENCE_MS, () => this.hear(down));
-    this.tell();
+    this.topics.tell();
   }
 
   /** A stream does not say why it was refused, but a call does. */
@@ -228,9 +214,5 @@ export class ServerHost implements Host {
     );
     if (status === UNAUTHORIZED && this.stream === stream)
       this.hear({ kind: "down", cause: "unreachable", reason: "server_token", message: "" });
-  }
-
-  private tell(): void {
-    for (const changed of this.listeners) changed();
   }
 }

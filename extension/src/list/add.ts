@@ -27,7 +27,7 @@ export interface Note {
 }
 
 /** Largest `.torrent` file that is read, in bytes. Larger ones are refused. */
-export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
+const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
 /** How many files and links are processed at the same time. */
 const AT_ONCE = 4;
 /** Most files taken at once: a folder dropped by mistake can hold any number. */

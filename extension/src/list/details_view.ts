@@ -11,7 +11,7 @@ import type { ContentsState, TorrentRow } from "../model/topics";
 import { percent, size, splitPath } from "../text/format";
 import { number, t } from "../text/messages";
 import { meter } from "../ui/meter";
-import type { FormWords } from "./forms";
+import type { DetailsUi } from "./details_ui";
 import { submitted, wordsView } from "./forms";
 import { limitsOf } from "./limits_form";
 import { peersView } from "./peers_view";
@@ -19,26 +19,10 @@ import type { TorrentActions } from "./torrent_actions";
 import { isDescribed, sentWords } from "./torrent_words";
 import { trackersView } from "./trackers_view";
 
-/** What the details show besides the torrent. */
-export interface DetailsUi {
-  /** Whether the daemon is connected. */
-  isOnline: boolean;
-  /** The download folders. */
-  roots: readonly RootView[];
-  /** Whether the daemon can open folders in this computer's file manager. */
-  hasFolders: boolean;
-  /** Key of the text that was just copied. */
-  copied: string | undefined;
-  /** How the engine answered, by the place where it was asked. */
-  words: Readonly<Partial<Record<ReplyPlace, FormWords>>>;
-}
-
-/** The places beside which the page shows how the engine answered; `row` is the torrent's row. */
-export type ReplyPlace = "row" | "facts" | "files" | "peers" | "move" | "limits" | "trackers";
-
 /** A torrent together with its files and trackers. */
 type Opened = TorrentRow & ContentsState;
 
+/** The details of an open torrent. */
 export function detailsView(
   torrent: Opened,
   peers: readonly PeerView[],

@@ -23,13 +23,7 @@ import type { Folder } from "./tree";
 /** Fewest files for which a search field is shown. */
 const MANY_FILES = 12;
 
-/** How many of a group of files are selected. */
-export interface Chosen {
-  chosen: number;
-  all: number;
-}
-
-export function isWanted(file: FileView): boolean {
+function isWanted(file: FileView): boolean {
   return file.priority !== "skip";
 }
 

@@ -3,7 +3,7 @@
 // The engine's state is not kept here. Invariant: `forget` removes everything about a torrent.
 
 import type { Sort } from "./arrange";
-import type { ReplyPlace } from "./details_view";
+import type { ReplyPlace } from "./details_ui";
 import type { FormWords } from "./forms";
 import type { Shown } from "./lines";
 import { Newcomers } from "./newcomers";

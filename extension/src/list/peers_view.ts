@@ -8,7 +8,7 @@ import type { PeerView } from "../model/generated/PeerView";
 import type { TorrentRow } from "../model/topics";
 import { percent, rate } from "../text/format";
 import { number, t, tn } from "../text/messages";
-import type { DetailsUi } from "./details_view";
+import type { DetailsUi } from "./details_ui";
 import { submitted, wordsView } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 

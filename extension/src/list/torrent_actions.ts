@@ -14,7 +14,7 @@ import type { Host } from "../host/host";
 import { parsePeers } from "../text/address";
 import { t, tn } from "../text/messages";
 import { engineWords } from "../text/sentence_words";
-import type { ReplyPlace } from "./details_view";
+import type { ReplyPlace } from "./details_ui";
 import type { LimitsTexts } from "./limits_form";
 import { sharingOf } from "./limits_form";
 import type { ListState } from "./list_state";

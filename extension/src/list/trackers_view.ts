@@ -9,7 +9,7 @@ import type { TrackerView } from "../model/generated/TrackerView";
 import { t, tn } from "../text/messages";
 import { engineWords } from "../text/sentence_words";
 import * as icons from "../ui/icons";
-import type { DetailsUi } from "./details_view";
+import type { DetailsUi } from "./details_ui";
 import { submitted, wordsView } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 

@@ -1,9 +1,9 @@
 // Converts H.264 from Annex B (ISO/IEC 14496-10) to MP4's form.
 
-import { joined } from "./fmp4";
+import { joined } from "../model/bytes";
 
 /** The NAL units between start codes. */
-export function nalUnits(data: Uint8Array): Uint8Array[] {
+function nalUnits(data: Uint8Array): Uint8Array[] {
   const units: Uint8Array[] = [];
   let start = -1;
   for (let at = 0; at + 2 < data.length; at += 1) {

@@ -3,7 +3,7 @@
 // A read waits only for the bytes that it needs of a block. The rest of the block is fetched on
 // demand.
 
-import { joined } from "./fmp4";
+import { joined } from "../model/bytes";
 import { Cursor, FAR, type RangeSource } from "./reader";
 
 const BLOCK = 16 << 10;

@@ -5,7 +5,7 @@
 
 import { Lane } from "./buffers";
 import { Boxes, describe, type Described, span } from "./fragments";
-import { joined } from "./fmp4";
+import { joined } from "../model/bytes";
 import type { Source } from "./playback";
 import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
 import { pause, Trouble } from "./reader";
@@ -14,7 +14,7 @@ import { pause, Trouble } from "./reader";
 export const AHEAD_S = 30;
 const BEHIND_S = 20;
 /** Most bytes in the buffer. */
-export const MOST_BYTES = 60 << 20;
+const MOST_BYTES = 60 << 20;
 /** A time counts as buffered if at least this much follows, in seconds. */
 const ENOUGH_S = 0.1;
 /**

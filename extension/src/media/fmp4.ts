@@ -2,10 +2,11 @@
 //
 // All times are in µs. Samples are written as they come, without reordering.
 
+import { joined } from "../model/bytes";
 import type { Stream } from "./film";
 
 /** Ticks per second in everything written. */
-export const TIMESCALE = 1_000_000;
+const TIMESCALE = 1_000_000;
 
 export interface Sample {
   /** Decoding time in µs. Not negative and growing. */
@@ -250,16 +251,6 @@ export function fragment(sequence: number, samples: readonly Sample[]): Uint8Arr
   for (const sample of samples) {
     whole.set(sample.data, at);
     at += sample.data.length;
-  }
-  return whole;
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
   }
   return whole;
 }

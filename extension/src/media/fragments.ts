@@ -1,7 +1,7 @@
 // Parses fragmented MP4 from a converter: boxes of a stream, codecs, and fragment times.
 
 import { codecString, mseType } from "./codecs";
-import { joined } from "./fmp4";
+import { joined } from "../model/bytes";
 import { Trouble } from "./reader";
 
 /** Largest box in bytes. */

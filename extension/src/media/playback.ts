@@ -14,10 +14,10 @@ import { Trouble } from "./reader";
 import { SoundTrack } from "./sound";
 
 /** How much is read ahead of the element and kept behind it, in seconds. */
-export const AHEAD_S = 40;
-export const BEHIND_S = 20;
+const AHEAD_S = 40;
+const BEHIND_S = 20;
 /** Most bytes in both buffers. */
-export const MOST_BYTES = 120 << 20;
+const MOST_BYTES = 120 << 20;
 /** A time counts as buffered if at least this much follows, in seconds. */
 const ENOUGH_S = 0.1;
 /** How much must be buffered before earlier subtitles are read, in seconds. */

@@ -13,7 +13,7 @@ import { isStopped, isWhole, supplyOf, waitOf } from "./status";
  * How often a stopped torrent is resumed while somebody waits, in ms. The engine itself retries
  * less often.
  */
-export const RESUME_MS = 15_000;
+const RESUME_MS = 15_000;
 
 export class Resuming {
   /** What the film last waited for. Cleared when bytes arrive. */

@@ -128,7 +128,7 @@ function starvedStatus(situation: Situation, torrent: TorrentView): Status {
 }
 
 /** Describes what a request waits for. */
-export function waitStatus(wait: WaitView, torrent: TorrentView): Status {
+function waitStatus(wait: WaitView, torrent: TorrentView): Status {
   switch (wait.reason) {
     case "checking":
       return waiting(t("playerChecking"));

@@ -37,23 +37,23 @@ export function about(seconds: number): string {
   return t("timeDays", Math.round(seconds / 86400));
 }
 
-/** A count such as `1 peer` or `2 peers`. */
-export function count(value: number, one: string, many = `${one}s`): string {
-  return `${number(value)} ${value === 1 ? one : many}`;
-}
-
 /** Splits a path into folder (with trailing slash, or empty) and name. */
 export function splitPath(path: string): { folder: string; name: string } {
   const cut = path.lastIndexOf("/") + 1;
   return { folder: path.slice(0, cut), name: path.slice(cut) };
 }
 
-/** A time in a film: 4:05, 1:04:05. */
-export function clockTime(seconds: number): string {
+/**
+ * A time in a film, such as `3:05` or `1:02:03`. It has hours if `longest` has them. An unknown time
+ * is `–:––`.
+ */
+export function clockTime(seconds: number, longest = seconds): string {
+  if (!Number.isFinite(seconds)) return "–:––";
   const whole = Math.max(0, Math.floor(seconds));
   const two = (value: number) => String(value).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours > 0
-    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
-    : `${minutes}:${two(whole % 60)}`;
+  const minutes = Math.floor(whole / 60) % 60;
+  const hours = Math.floor(whole / 3600);
+  if (hours > 0 || (Number.isFinite(longest) && longest >= 3600))
+    return `${hours}:${two(minutes)}:${two(whole % 60)}`;
+  return `${minutes}:${two(whole % 60)}`;
 }

@@ -25,7 +25,7 @@ export interface LinkNotice {
 export type System = "windows" | "other";
 
 /** The operating system of this browser. */
-export function systemHere(): System {
+function systemHere(): System {
   return /Windows/.test(globalThis.navigator?.userAgent ?? "") ? "windows" : "other";
 }
 

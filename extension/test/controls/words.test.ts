@@ -1,19 +1,11 @@
 import { expect, test } from "vitest";
 import {
-  clockTime,
   delaySentence,
   delayValue,
   placeValue,
   spokenTime,
   trackName,
 } from "../../src/player/controls/words";
-
-test("times as digits have hours if they or the duration need them", () => {
-  expect([0, 65, 3605.9].map((time) => clockTime(time))).toEqual(["0:00", "1:05", "1:00:05"]);
-  expect(clockTime(65, 7200)).toBe("0:01:05");
-  expect(clockTime(NaN)).toBe("–:––");
-  expect(clockTime(65, Infinity)).toBe("1:05");
-});
 
 test("times in words leave out zeros", () => {
   expect(spokenTime(0)).toBe("0 seconds");

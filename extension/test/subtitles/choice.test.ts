@@ -1,12 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Choosable, pick, preferenceOf } from "../../src/player/subtitles/choice";
 import { CueList } from "../../src/player/subtitles/cues";
-import {
-  baseLanguage,
-  factsOfName,
-  isSubtitleName,
-  languageName,
-} from "../../src/player/subtitles/language";
+import { baseLanguage, factsOfName, languageName } from "../../src/player/subtitles/language";
 
 const track = (
   id: string,
@@ -98,13 +93,6 @@ describe("languages", () => {
   ])("%s", (name, language, title, forced) =>
     expect(factsOfName(name)).toEqual({ language, title, forced }),
   );
-  test("are recognized in the names of subtitle files", () =>
-    expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([
-      true,
-      true,
-      false,
-      false,
-    ]));
 });
 
 describe("a list of cues", () => {

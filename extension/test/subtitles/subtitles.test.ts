@@ -322,7 +322,7 @@ test("the size is limited, and a change causes a new layout", async () => {
   subtitles.select("inside/3");
   await settled();
   subtitles.size = 9;
-  expect(subtitles.size).toBe(3);
+  expect(subtitles.size).toBe(2.5);
   subtitles.size = 0.1;
   expect(subtitles.size).toBe(0.5);
   subtitles.insetPx = 60;

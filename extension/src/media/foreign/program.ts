@@ -4,8 +4,7 @@ import type { Stream } from "../film";
 import type { Named } from "../names";
 import { type Bytes, type Head, track } from "./head";
 import { mpegAudio } from "./sound";
-
-const WRAP_S = 2 ** 33 / 90_000;
+import { WRAP_S } from "../transport/packets";
 
 interface Pes {
   id: number;

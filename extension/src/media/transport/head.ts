@@ -54,7 +54,7 @@ export async function readTransportHead(cursor: Cursor): Promise<TransportHead |
  * Parses the head from a file's first bytes. `enough`: streams that have not appeared count as
  * absent.
  */
-export function headOf(
+function headOf(
   bytes: Uint8Array,
   layout: Layout,
   enough: boolean,

@@ -112,7 +112,7 @@ export function commandOf(
 }
 
 /** Which keys an element handles itself. */
-export function takerOf(target: EventTarget | null): Taker {
+function takerOf(target: EventTarget | null): Taker {
   if (!(target instanceof HTMLElement)) return "nothing";
   if (
     target.isContentEditable ||

@@ -35,7 +35,7 @@ const EVENTS = (
 ).split(" ");
 
 /** Reads the element's current properties. */
-export function readMedia(video: HTMLVideoElement, root: Element): MediaState {
+function readMedia(video: HTMLVideoElement, root: Element): MediaState {
   const { buffered, ownerDocument } = video;
   return {
     opened: video.readyState > 0,

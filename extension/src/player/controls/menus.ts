@@ -1,10 +1,10 @@
 // The contents of each menu as data, from the model and the media's state.
 
 import { percentOf, t } from "../../text/messages";
+import { LEAST_SIZE, MOST_SIZE } from "../subtitle_size";
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
 import type { ControlsModel, ControlsPort, TrackChoice } from "./model";
-import { SIZE_LEAST, SIZE_MOST } from "./model";
 import { delayValue, speedAt, trackName } from "./words";
 
 export type MenuName = "more" | "subtitles" | "audio" | "speed";
@@ -39,7 +39,7 @@ export interface Menu {
   groups: MenuGroup[];
 }
 
-export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
 const DELAY_STEP_S = 0.1;
 const SIZE_STEP = 0.1;
 
@@ -162,7 +162,7 @@ function subtitleGroups(
     port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
   const sizeBy = (steps: number) => () =>
     port.setSubtitleSize(
-      Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)),
+      Math.min(MOST_SIZE, Math.max(LEAST_SIZE, Math.round(size / SIZE_STEP + steps) / 10)),
     );
   return groups.concat(
     {

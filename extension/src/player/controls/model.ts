@@ -50,7 +50,7 @@ export interface ControlsPort {
   addSubtitleFiles(files: File[]): void;
   /** The total delay in seconds. Negative values show subtitles earlier. */
   setSubtitleDelay(delayS: number): void;
-  /** The factor, {@link SIZE_LEAST} to {@link SIZE_MOST}. */
+  /** The scale, within the limits of `subtitle_size.ts`. */
   setSubtitleSize(factor: number): void;
   next(): void;
   previous(): void;
@@ -60,9 +60,6 @@ export interface ControlsPort {
    */
   preview?(atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined>;
 }
-
-export const SIZE_LEAST = 0.5;
-export const SIZE_MOST = 2.5;
 
 /** The model before the session has sent one. */
 export const NO_FILM: ControlsModel = {

@@ -7,13 +7,14 @@ import type { TemplateResult } from "lit";
 import { styles } from "../../ui/styles";
 import { html, nothing } from "lit";
 import type { PiecesView } from "../../model/generated/PiecesView";
+import { clockTime } from "../../text/format";
 import { percentOf, t } from "../../text/messages";
 import type { Preview } from "./frames";
 import { isChord } from "./keys";
 import type { MediaState } from "./media_state";
 import type { Seeker } from "./seeker";
 import { cellsFor, isThere, paint, shareAt, shareThere, timeAt } from "./track";
-import { clockTime, placeValue } from "./words";
+import { placeValue } from "./words";
 
 const STEP_S = 5;
 const PAGE_S = 60;

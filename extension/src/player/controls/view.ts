@@ -4,6 +4,7 @@ import type { TemplateResult } from "lit";
 import { styles } from "../../ui/styles";
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
+import { clockTime } from "../../text/format";
 import { t } from "../../text/messages";
 import * as shared from "../../ui/icons";
 import * as icons from "./icons";
@@ -13,7 +14,7 @@ import type { MenuName } from "./menus";
 import { chosenIn, pictureWords } from "./menus";
 import type { ControlsModel } from "./model";
 import type { Flash } from "./notices";
-import { clockTime, volumeValue } from "./words";
+import { volumeValue } from "./words";
 
 export interface ViewScene {
   model: ControlsModel;

@@ -46,21 +46,6 @@ function signed(value: number, digits = 1): string {
   return `${value < 0 ? "−" : "+"}${number(Math.abs(value), digits)}`;
 }
 
-/**
- * A time such as `3:05` or `1:02:03`. It has hours if `longest` has them. An unknown time is
- * `–:––`.
- */
-export function clockTime(seconds: number, longest = seconds): string {
-  if (!Number.isFinite(seconds)) return "–:––";
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (value: number) => String(value).padStart(2, "0");
-  const minutes = Math.floor(whole / 60) % 60;
-  const hours = Math.floor(whole / 3600);
-  if (hours > 0 || (Number.isFinite(longest) && longest >= 3600))
-    return `${hours}:${two(minutes)}:${two(whole % 60)}`;
-  return `${minutes}:${two(whole % 60)}`;
-}
-
 /** A time for screen readers, such as `1 hour 2 minutes 3 seconds`. */
 export function spokenTime(seconds: number): string {
   if (!Number.isFinite(seconds)) return t("playerUnknownTime");

@@ -47,11 +47,6 @@ const KINDS: Record<string, () => string> = {
   signs: () => t("subtitlesSigns"),
 };
 
-/** Whether a file's name is that of a subtitle file. */
-export function isSubtitleName(name: string): boolean {
-  return SUBTITLE_NAME.test(name);
-}
-
 let english: Map<string, string> | undefined;
 
 /**

@@ -5,7 +5,7 @@ import type { Screen } from "./pgs_decode";
 import { laid } from "./pgs_layout";
 import type { Content, Renderer, Stage } from "./renderer";
 
-export class PgsRenderer implements Renderer {
+class PgsRenderer implements Renderer {
   private content: Extract<Content, { kind: "pgs" }> | undefined;
   private stage: Stage | undefined;
   private canvas: HTMLCanvasElement | undefined;

@@ -5,6 +5,8 @@
 // is composed when it is shown. Windows, which help hardware players to clear the screen, are
 // ignored. Malformed bytes never throw, and never exceed the limits below.
 
+import { joined } from "../../model/bytes";
+
 /** Largest plane in px. Ultra HD discs have 3840 × 2160. */
 const MOST_WIDTH = 4096;
 const MOST_HEIGHT = 2304;
@@ -314,16 +316,6 @@ export function parseSup(bytes: Uint8Array): PgsSets | undefined {
     at += 13 + length;
   }
   return sets;
-}
-
-function joined(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -9,13 +9,13 @@ import { pick, type Preference, preferenceOf } from "./choice";
 import { growing } from "./content";
 import { fitted } from "./picture";
 import type { Content, Rect, Renderer, Stage, Way } from "./renderer";
+import { LEAST_SIZE, MOST_SIZE } from "../subtitle_size";
 import type { BesideFile, Entry, SubtitleOption } from "./tracks";
 import { fileEntry, insideEntry, options } from "./tracks";
 import { language, t } from "../../text/messages";
 
 export type { Preference } from "./choice";
 export type { BesideFile } from "./tracks";
-export { isSubtitleName } from "./language";
 
 /** The source of tracks inside the film, such as a media engine. */
 export interface SubtitlePort {
@@ -33,9 +33,6 @@ export interface SubtitleSettings {
   ways?: readonly Way[];
 }
 
-/** Limits of the scale. 1 is normal. */
-export const LEAST_SIZE = 0.5;
-export const MOST_SIZE = 3;
 /** Most bytes of a film's fonts that are fetched. */
 const MOST_FONTS = 48 << 20;
 

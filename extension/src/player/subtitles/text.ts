@@ -36,7 +36,7 @@ const CUE = `
   text-shadow: ${OUTLINE}, 0 0.06em 0.18em #000c;
 `;
 
-export class TextRenderer implements Renderer {
+class TextRenderer implements Renderer {
   private content: Extract<Content, { cues: unknown }> | undefined;
   private stage: Stage | undefined;
   private root: HTMLElement | undefined;
