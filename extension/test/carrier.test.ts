@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Carrier, isLookedInto } from "../src/player/carrier";
+import { Carrier, isInspectedFirst } from "../src/player/carrier";
 import type { Engine, Film } from "../src/player/engines/engine";
 
 class FakeVideo {
@@ -82,9 +82,9 @@ test("a replaced engine is destroyed, and the video takes over", () => {
 
 test("only containers that often need codecs beyond Chrome's are inspected first", () => {
   for (const path of ["a.mkv", "B.MKV", "s/a.ts", "a.m2ts"])
-    expect(isLookedInto(path), path).toBe(true);
+    expect(isInspectedFirst(path), path).toBe(true);
   for (const path of ["a.mp4", "a.webm", "mkv", "a.mkv.mp4", "a.tsv"])
-    expect(isLookedInto(path), path).toBe(false);
+    expect(isInspectedFirst(path), path).toBe(false);
 });
 
 test("the video's own source is removed before an engine sets another", () => {

@@ -54,7 +54,7 @@ class ContainerFile implements Demuxed {
   constructor(private readonly blocks: BlockReader) {}
 
   async open(): Promise<boolean> {
-    const input = this.input((bytes) => this.lookForLocks(bytes));
+    const input = this.input((bytes) => this.lookForEncryption(bytes));
     try {
       const tracks = (await input.getTracks())
         .filter((track) => track.isVideoTrack() || track.isAudioTrack())
@@ -127,7 +127,7 @@ class ContainerFile implements Demuxed {
   }
 
   /** mediabunny does not report encryption (ISO/IEC 23001-7): look for the boxes' names. */
-  private lookForLocks(bytes: Uint8Array): void {
+  private lookForEncryption(bytes: Uint8Array): void {
     const text = new TextDecoder("latin1").decode(bytes);
     for (const name of ["sinf", "encv", "enca"]) if (text.includes(name)) this.locked.add(name);
   }

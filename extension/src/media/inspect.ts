@@ -95,18 +95,18 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
     return judged(demuxed, demuxed, capabilities);
   }
   // Whether the result keeps using the cursor.
-  let goesOn = false;
+  let keepsCursor = false;
   try {
     if (container === "unknown") return refused("other", "none", "not_media");
     if (container === "mpegts") {
       const inspected = await transport(source, cursor, capabilities);
-      goesOn = inspected.demuxed !== undefined;
+      keepsCursor = inspected.demuxed !== undefined;
       return inspected;
     }
     if (container === "mp4") {
       const { openContainer } = await import("./containers");
       const demuxed = await openContainer(new BlockReader(source, cursor));
-      goesOn = typeof demuxed !== "string";
+      keepsCursor = typeof demuxed !== "string";
       return typeof demuxed === "string"
         ? refused(container, "none", demuxed)
         : judged(demuxed, demuxed, capabilities);
@@ -118,7 +118,7 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
       ? { ...inspected, measure: () => measureProgram(source) }
       : inspected;
   } finally {
-    if (!goesOn) cursor.cancel();
+    if (!keepsCursor) cursor.cancel();
   }
 }
 

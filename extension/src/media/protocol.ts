@@ -47,7 +47,7 @@ export interface AudioTrack {
   isDefault: boolean;
   forced: boolean;
   sound: Sound;
-  /** Who plays the film with this track. */
+  /** What plays the film with this track. */
   path: Path;
 }
 

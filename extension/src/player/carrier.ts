@@ -6,11 +6,11 @@ import type { Engine, Film } from "./engines/engine";
 import type { Media } from "./source";
 
 /** Files that Chrome often can't play: they are inspected before they are shown. */
-const LOOKED_INTO = /\.(mkv|mk3d|mka|ts|m2ts|mts|avi|divx|flv|wmv|asf|mpg|mpeg|vob|m2v|wma)$/i;
+const INSPECTED_FIRST = /\.(mkv|mk3d|mka|ts|m2ts|mts|avi|divx|flv|wmv|asf|mpg|mpeg|vob|m2v|wma)$/i;
 
 /** Whether a file with this path is inspected before it is played. */
-export function isLookedInto(path: string): boolean {
-  return LOOKED_INTO.test(path);
+export function isInspectedFirst(path: string): boolean {
+  return INSPECTED_FIRST.test(path);
 }
 
 /** What stays the same when a film's address changes. */

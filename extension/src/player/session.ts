@@ -9,7 +9,7 @@ import { playerUrl, streamUrl } from "../model/locations";
 import { Autoplay } from "./autoplay";
 import { besideFiles } from "./beside_files";
 import { Captions } from "./captions";
-import { Carrier, isLookedInto } from "./carrier";
+import { Carrier, isInspectedFirst } from "./carrier";
 import { audioOf, choosable, subtitlesOf, withAudio, withSubtitles } from "./choices";
 import type { AudioTrack } from "./engines/engine";
 import type { Inspection } from "./engines/inspection";
@@ -50,7 +50,7 @@ export class Session {
    */
   private inspection: Inspection | undefined;
   /** Ends that inspection and its worker. */
-  private looking: AbortController | undefined;
+  private inspecting: AbortController | undefined;
   /** The sound track that the user chose for this film. */
   private wantedAudio: string | undefined;
   /** Choices that the engine has not confirmed yet. */
@@ -278,31 +278,31 @@ export class Session {
     this.decided = true;
     const canFeed =
       "MediaSource" in globalThis && MediaSource.canConstructInDedicatedWorker === true;
-    const first = canFeed && isLookedInto(path);
+    const first = canFeed && isInspectedFirst(path);
     if (first) await this.feed("mse");
     if (this.isOver) return;
     this.ready = true;
     this.handleNews();
-    if (canFeed && !first) this.lookWhenOpen();
+    if (canFeed && !first) this.inspectWhenOpen();
   }
 
   /** Inspects the film once it is open or has failed. */
-  private lookWhenOpen(): void {
-    onceOpen(this.around.video, this.leaving.signal, () => void this.look());
+  private inspectWhenOpen(): void {
+    onceOpen(this.around.video, this.leaving.signal, () => void this.inspect());
   }
 
   /**
    * Inspects a film that the `<video>` plays by itself: it may be silent, or have several sound
    * tracks.
    */
-  private async look(): Promise<void> {
+  private async inspect(): Promise<void> {
     const url = this.carrier.src;
     try {
       const { inspectFilm } = await import("./engines/inspection");
-      const looking = (this.looking = new AbortController());
+      const inspecting = (this.inspecting = new AbortController());
       const inspection = await inspectFilm(
         { url, ...this.described() },
-        AbortSignal.any([looking.signal, this.leaving.signal]),
+        AbortSignal.any([inspecting.signal, this.leaving.signal]),
       );
       if (this.isOver) return;
       this.inspection = inspection;
@@ -321,7 +321,7 @@ export class Session {
     } catch {
       // The `<video>` plays what it can. If the daemon was away, the film is inspected again when
       // it is opened again.
-      if (!this.isOver) this.lookWhenOpen();
+      if (!this.isOver) this.inspectWhenOpen();
     }
   }
 
@@ -339,7 +339,7 @@ export class Session {
     if (tracks.length < 2) {
       // There is no choice: the worker is no longer needed.
       this.inspection = undefined;
-      this.looking?.abort();
+      this.inspecting?.abort();
       return;
     }
     this.audio = tracks.map(choosable);

@@ -19,7 +19,7 @@ const CONTAINERS: Record<Exclude<Container, "other">, string> = {
   aac: "AAC",
 };
 
-/** Who plays the film, or what is missing. */
+/** What plays the film, or what is missing. */
 const OUTCOMES: Partial<Record<Path, "ffmpeg" | "none">> = { ffmpeg: "ffmpeg", none: "none" };
 
 /** One sentence about a film: why it is played this way, or what it needs. */
