@@ -238,7 +238,7 @@ test("a request that can't be repeated fails at once, and says what to do", asyn
   expect(await asked).toEqual({
     kind: "failed",
     message:
-      "JSTorrent’s engine was restarted at that moment. Check whether it was done, and try again if not.",
+      "JSTorrent’s engine restarted at that moment. Check whether your change took effect. If not, try again.",
   });
   const other = host.intent({ kind: "pause", infoHash: HASH });
   host.handleHello({ build: "b2" });

@@ -79,5 +79,5 @@ test("different versions are named, with the part to update", () => {
       "Update the daemon, then restart Chrome.",
   );
   expect(words("0.9.1", "0.10.0")).toMatch(/^The extension is too old: it is version 0\.9\.1/);
-  expect(words("1.0.0", "1.0")).toContain("both call themselves version 1.0.0");
+  expect(words("1.0.0", "1.0")).toContain("both report version 1.0.0");
 });

@@ -60,7 +60,7 @@ test.each(sentences)("$code has a sentence in every language, with its values", 
 test("a count of one has a sentence of its own", () => {
   expect(sentenceWords({ code: "announcing", count: 1 })).toBe("One tracker is being asked.");
   expect(sentenceWords({ code: "spared", name: "a.mkv", others: 0 })).toContain(
-    "“a.mkv” was left alone",
+    "“a.mkv” was not deleted",
   );
   expect(sentenceWords({ code: "spared", name: "a.mkv", others: 2 })).toContain(
     "“a.mkv” and 2 more",

@@ -37,7 +37,7 @@ test("a magnet link shows what it waits for, and nothing about its content", () 
 });
 
 test("a link without peers for a long time gets a hint, unless the engine knows more", () => {
-  expect(messageWords(bare, true)).toContain("Nobody with this torrent");
+  expect(messageWords(bare, true)).toContain("No peer with this torrent");
   const says = { code: "no_peers_in_link" } as const;
   expect(stateWords({ ...bare, says })).toBe("No peers");
   expect(messageWords({ ...bare, says }, true)).toBe(

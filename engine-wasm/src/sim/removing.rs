@@ -141,7 +141,7 @@ fn a_torrent_stays_until_its_files_can_be_deleted() {
     world.remove(true);
     assert_eq!(
         refusal(&world),
-        "“Sample/a.mkv” can't be deleted: the disk is read-only. Remove the torrent again when that is mended."
+        "“Sample/a.mkv” can't be deleted: the disk is read-only. Remove the torrent again when that is fixed."
     );
     assert_eq!(world.view().state, TorrentState::Error);
     assert_eq!(world.view().message.as_deref(), Some(refusal(&world)));
@@ -224,7 +224,7 @@ fn removal_spares_and_reports_a_file_that_replaced_ours() {
     let says = Some(Sentence::Spared { name: "Sample/a.mkv".into(), others: 0 });
     let info_hash = world.info_hash();
     let message =
-        Some("“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned());
+        Some("“Sample/a.mkv” was not deleted: it is not the file that was downloaded.".to_owned());
     let reply = IntentReply::Done { info_hash, message, says, duplicate: false };
     assert_eq!(world.replies.last(), Some(&reply));
     world.left(&["Sample/a.mkv"], "ours are gone");

@@ -198,7 +198,7 @@ fn invalid_marks_are_refused() {
     world.watch(7, 1.0);
     assert_eq!(world.refusal(), "There is no file 7 in this torrent.");
     world.watch(1, -1.0);
-    assert_eq!(world.refusal(), "This is no time in a film.");
+    assert_eq!(world.refusal(), "This is not a time in a film.");
     let (info_hash, choices) = (world.info_hash(), [("a".repeat(40), String::new())].into());
     world.intend(Intent::Choose { info_hash, choices });
     assert!(world.refusal().contains("too long"), "{}", world.refusal());

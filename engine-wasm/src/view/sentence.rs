@@ -78,7 +78,7 @@ pub enum Sentence {
     NoTracker,
     #[error("The trackers were asked a moment ago. They may be asked again in {seconds} s.")]
     AskedJustNow { seconds: u32 },
-    #[error("All trackers of this torrent asked never to be asked again.")]
+    #[error("All trackers of this torrent refused to be asked again.")]
     TrackersGone,
     #[error("{warning}")]
     TrackerWarns { warning: String },
@@ -97,7 +97,7 @@ pub enum Sentence {
     #[error("“{name}” can't be a name here. “{safe}” can.")]
     UnfitName { name: String, safe: String },
     #[error(
-        "“{folder}” is a path of its own. Name a folder inside the download folder, such as \
+        "“{folder}” is an absolute path. Name a folder inside the download folder, such as \
          “Films/New”. Another download folder is chosen in the settings."
     )]
     AbsoluteFolder { folder: String },
@@ -179,13 +179,13 @@ pub enum Sentence {
          them on."
     )]
     NoSource,
-    #[error("At least one torrent has to be allowed to download at once; none at all is no limit.")]
+    #[error("At least one active download has to be allowed. Leave the field empty for no limit.")]
     NoDownloads,
-    #[error("This ratio is too high: a million is the most.")]
+    #[error("This ratio is too high: the most is one million.")]
     RatioTooHigh,
     #[error("These are too many choices, or too long ones.")]
     TooManyChoices,
-    #[error("This is no time in a film.")]
+    #[error("This is not a time in a film.")]
     NoTimeInFilm,
 
     // What a torrent is doing.
@@ -251,7 +251,7 @@ pub enum Sentence {
     #[error("Every name for “{name}” is taken in its folder. Move some of them away, then resume.")]
     NamesTaken { name: String },
     #[error(
-        "The disk reports a problem: {why}. It is tried again automatically, or at once with \
+        "The disk reports a problem: {why}. JSTorrent tries again automatically, or at once with \
          Resume."
     )]
     DiskProblem { why: Why },
@@ -263,7 +263,7 @@ pub enum Sentence {
         among(name, *others)
     )]
     FilesMissing { name: String, others: usize },
-    #[error("Its pieces have more files each than may be open at once here.")]
+    #[error("Each of its pieces has more files than can be open at the same time.")]
     TooManyOpenFiles,
     #[error(
         "No peer sent this torrent's description; it was tried {} for {seconds} s.",
@@ -272,7 +272,7 @@ pub enum Sentence {
     NotDescribed { tries: u32, seconds: u32 },
 
     // Removing with files.
-    #[error("“{name}” can't be deleted: {why}. Remove the torrent again when that is mended.")]
+    #[error("“{name}” can't be deleted: {why}. Remove the torrent again when that is fixed.")]
     CantDelete { name: String, why: Why },
     #[error("The files can't be deleted: {why}. Remove the torrent again when the folder is back.")]
     CantDeleteThere { why: Why },
@@ -302,9 +302,7 @@ pub enum Sentence {
     SetAside { path: String },
     #[error("{}. They are left as they are; add these torrents again.", unreadable(*count))]
     Unreadable { count: u32 },
-    #[error(
-        "What you watch, and how far, can't be saved or read now: {detail}. It is tried again."
-    )]
+    #[error("What has been watched can't be saved or read now: {detail}. JSTorrent tries again.")]
     WatchedNotSaved { detail: String },
     #[error(
         "The file that says what you have watched was damaged, and is kept as {path}. Delete it to \
@@ -352,9 +350,9 @@ fn among(name: &str, others: usize) -> String {
 
 fn spared(name: &str, others: usize) -> String {
     match others {
-        0 => format!("“{name}” was left alone: it is not the file that was downloaded."),
+        0 => format!("“{name}” was not deleted: it is not the file that was downloaded."),
         _ => format!(
-            "“{name}” and {others} other files were left alone: they are not those that were \
+            "“{name}” and {others} other files were not deleted: they are not those that were \
              downloaded."
         ),
     }
