@@ -83,6 +83,9 @@ const files = {
   "page.css": ["text/css", await text("dev/controls/page.css")],
   "base.css": ["text/css", await text("src/ui/base.css")],
   "controls.css": ["text/css", await text("src/player/controls/controls.css")],
+  "seek_bar.css": ["text/css", await text("src/player/controls/seek_bar.css")],
+  "menu.css": ["text/css", await text("src/player/controls/menu.css")],
+  "next_card.css": ["text/css", await text("src/player/controls/next_card.css")],
   "axe.js": ["text/javascript", await text("node_modules/axe-core/axe.min.js")],
   "film.webm": ["video/webm", await readFile(film)],
 };
