@@ -37,7 +37,8 @@ pub enum LinkError {
     OutOfTurn,
     /// The daemon uses another protocol version.
     #[error(
-        "the daemon speaks version {0} of the protocol, this engine {PROTOCOL_VERSION}: update the older one"
+        "the daemon speaks version {0} of the protocol, this engine {PROTOCOL_VERSION}: update the \
+         older one"
     )]
     Version(u32),
 }
@@ -193,9 +194,10 @@ mod tests {
 
     fn welcomed(io_window: u32) -> Link {
         let mut link = Link::open("t", "e", "s");
-        assert!(
-            matches!(link.poll_frame(), Some(Frame::Text(hello)) if hello.contains("\"op\":\"hello\""))
-        );
+        assert!(matches!(
+            link.poll_frame(),
+            Some(Frame::Text(hello)) if hello.contains("\"op\":\"hello\"")
+        ));
         let limits = Limits { max_conns: 1, max_files: 1, io_window, max_wait_ms: 1 };
         let welcome =
             DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };

@@ -294,9 +294,11 @@ mod tests {
         check("not registered at tracker.example.org", "not registered at ‹name›");
         check("(@t.example.org), bücher.example!", "(‹name›), ‹name›!");
         check("4.example.org and 1337x.example or film.Z", "‹name› and ‹name› or ‹name›");
-        let plain = "Engine: 0.1.0 v1.2.3 on linux 6.1.0-21-amd64, 2.5MB at 12:34:56. INFO engine_wasm::engine::http: ok";
+        let plain = "Engine: 0.1.0 v1.2.3 on linux 6.1.0-21-amd64, 2.5MB at 12:34:56. \
+                     INFO engine_wasm::engine::http: ok";
         check(plain, plain);
-        let logged = "2026-01-31T12:34:56.789012Z  INFO jstorrent_io_daemon::control: engine connected epoch=1";
+        let logged = "2026-01-31T12:34:56.789012Z  INFO jstorrent_io_daemon::control: \
+                      engine connected epoch=1";
         check(logged, logged);
         check("Chrome/150.0.0.0 Safari/537.36", "Chrome/150.0.0.0 Safari/537.36");
     }
@@ -336,10 +338,14 @@ mod tests {
         /// A marker within a path or URL is followed by more private text.
         #[test]
         fn no_secret_survives_in_any_context(
-            before in "([a-z ]{0,8}[ =(:,;'|@\\[])?", after in "([ \"'),:;.\\]|/][a-z ]{0,8})?", mark in "[ \"'),:;.|=”-]{0,3}",
+            before in "([a-z ]{0,8}[ =(:,;'|@\\[])?",
+            after in "([ \"'),:;.\\]|/][a-z ]{0,8})?",
+            mark in "[ \"'),:;.|=”-]{0,3}",
             secret in prop::sample::select(vec![
-                "203.0.113.9", "203.0.113.9:51413", "[2001:db8::9]:51413", "0123456789abcdef0123456789abcdef01234567",
-                "tracker.example", "tracker.example:80", "/home/jane/pri*vate", "C:\\Users\\jane\\pri*vate",
+                "203.0.113.9", "203.0.113.9:51413", "[2001:db8::9]:51413",
+                "0123456789abcdef0123456789abcdef01234567",
+                "tracker.example", "tracker.example:80", "/home/jane/pri*vate",
+                "C:\\Users\\jane\\pri*vate",
                 "“/home/jane/pri*vate”", "\"/home/jane/pri*vate\"", "Jane’s/pri*vate",
                 "https://t.example/passkey/announce", "https://t.example/+passkey/announce",
             ]),
@@ -348,7 +354,10 @@ mod tests {
             let no_space = mark.replace(' ', "");
             let secret = secret.replace('*', &mark).replace('+', &no_space);
             let line = scrubber().line(&format!("{before}{secret}{after}"));
-            for part in ["203.0.113", "2001:db8", "0123456789abcdef", "jane", "Jane", "vate", "passkey", "example"] {
+            for part in [
+                "203.0.113", "2001:db8", "0123456789abcdef", "jane", "Jane", "vate", "passkey",
+                "example",
+            ] {
                 prop_assert!(!line.contains(part), "{}", line);
             }
         }

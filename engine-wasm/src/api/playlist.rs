@@ -66,7 +66,8 @@ mod tests {
             ..file(0, "a/fi\nlm.mkv")
         };
         let files = [film, file(1, "a/film de.srt"), file(2, "a/film.srt"), file(3, "a/x.nfo")];
-        let expected = "#EXTM3U\n#EXTINF:62,fi lm.mkv\n#EXTVLCOPT:sub-file=http://h/stream/ab/a/film%20de.srt?key=k\n\
+        let expected = "#EXTM3U\n#EXTINF:62,fi lm.mkv\n\
+             #EXTVLCOPT:sub-file=http://h/stream/ab/a/film%20de.srt?key=k\n\
             #EXTVLCOPT:sub-file=http://h/stream/ab/a/film.srt?key=k\nhttp://h/stream/ab.0?key=k\n";
         assert_eq!(playlist(&files, None, "http://h").as_deref(), Some(expected));
         assert_eq!(playlist(&files, Some(0), "http://h").as_deref(), Some(expected));

@@ -249,7 +249,8 @@ mod tests {
     fn announcements_of_other_clients_are_read() {
         let hash = "ab".repeat(20);
         let libtorrents = format!(
-            "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: {hash}\r\ncookie: 1f\r\n\r\n\r\n"
+            "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n\
+             Infohash: {hash}\r\ncookie: 1f\r\n\r\n\r\n"
         );
         check(&libtorrents, Ok((6881, &[A], Some("1f"))));
         let others = format!(
@@ -349,15 +350,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_encoded_message_parses_to_itself(port in 1u16.., hashes in prop::collection::vec(any::<[u8; 20]>(), 1..=MAX_HASHES), cookie in prop::option::of("[0-9a-f]{1,8}")) {
-            let message = LsdMessage { port, info_hashes: hashes.into_iter().map(InfoHash).collect(), cookie };
+        fn an_encoded_message_parses_to_itself(
+            port in 1u16..,
+            hashes in prop::collection::vec(any::<[u8; 20]>(), 1..=MAX_HASHES),
+            cookie in prop::option::of("[0-9a-f]{1,8}"),
+        ) {
+            let message = LsdMessage {
+                port,
+                info_hashes: hashes.into_iter().map(InfoHash).collect(),
+                cookie,
+            };
             for family in [Family::V4, Family::V6] {
                 prop_assert_eq!(LsdMessage::parse(&message.encode(family)), Ok(message.clone()));
             }
         }
 
         #[test]
-        fn no_datagram_of_a_stranger_panics(at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 0..8)) {
+        fn no_datagram_of_a_stranger_panics(
+            at in any::<prop::sample::Index>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..8),
+        ) {
             let mut datagram = search(6881, A);
             let at = at.index(datagram.len());
             datagram.splice(at..at, bytes);

@@ -322,8 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_fails_is_left_alone_longer_each_time_and_one_without_the_file_is_not_asked_for_it()
-     {
+    fn failures_lengthen_the_back_off_and_missing_files_are_not_requested() {
         let mut seed = WebSeed::new("http://w/".into(), WebHostId(1));
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let mut fail = |failure, now| {

@@ -239,9 +239,16 @@ proptest! {
             prop_assert_eq!(&bytes_of(geometry.piece_spans(piece))[..], bytes);
             let from = (begin as usize).min(bytes.len());
             let to = (from + length as usize).min(bytes.len());
-            prop_assert_eq!(&bytes_of(geometry.file_spans(piece, begin, length))[..], &bytes[from..to]);
+            prop_assert_eq!(
+                &bytes_of(geometry.file_spans(piece, begin, length))[..],
+                &bytes[from..to]
+            );
             for file in geometry.files() {
-                let inside: Vec<u64> = bytes.iter().filter(|(f, _)| *f == file.get()).map(|(_, offset)| *offset).collect();
+                let inside: Vec<u64> = bytes
+                    .iter()
+                    .filter(|(f, _)| *f == file.get())
+                    .map(|(_, offset)| *offset)
+                    .collect();
                 if let Some(first) = inside.first() {
                     prop_assert_eq!(geometry.piece_start_in_file(file, piece), *first);
                 }
@@ -260,11 +267,16 @@ proptest! {
 
         for file in geometry.files() {
             let pieces: Vec<u32> = (0u32..).zip(model.chunks(whole))
-                .filter(|(_, bytes)| bytes.iter().any(|(f, o)| *f == file.get() && (first..=last).contains(o)))
+                .filter(|(_, bytes)| {
+                    bytes.iter().any(|(f, o)| *f == file.get() && (first..=last).contains(o))
+                })
                 .map(|(piece, _)| piece)
                 .collect();
             let got = geometry.pieces_of(file, first, last);
-            prop_assert_eq!(got.map(|range| each_piece(range).map(|p| p.get()).collect()).unwrap_or(vec![]), pieces);
+            prop_assert_eq!(
+                got.map(|range| each_piece(range).map(|p| p.get()).collect()).unwrap_or(vec![]),
+                pieces
+            );
         }
     }
 
@@ -276,7 +288,10 @@ proptest! {
     ) {
         let lengths: Vec<u64> = files.iter().map(|file| file.0).collect();
         let (geometry, files) = if align {
-            (Geometry::aligned(piece_length, &lengths).unwrap(), lengths.iter().map(|&length| (length, false)).collect())
+            (
+                Geometry::aligned(piece_length, &lengths).unwrap(),
+                lengths.iter().map(|&length| (length, false)).collect(),
+            )
         } else {
             (Geometry::padded(piece_length, &files).unwrap(), files)
         };
@@ -288,20 +303,30 @@ proptest! {
             }
             row.extend((0..length).map(|offset| Some((file, offset, !padding))));
         }
-        let is_content = |byte: &Option<(u32, u64, bool)>| byte.is_some_and(|(_, _, content)| content);
+        let is_content =
+            |byte: &Option<(u32, u64, bool)>| byte.is_some_and(|(_, _, content)| content);
         let pieces: Vec<_> = row.chunks(piece_length as usize).collect();
         prop_assert_eq!(geometry.piece_count() as usize, pieces.len());
-        prop_assert_eq!(geometry.total_length() as usize, row.iter().filter(|byte| is_content(byte)).count());
+        prop_assert_eq!(
+            geometry.total_length() as usize,
+            row.iter().filter(|byte| is_content(byte)).count()
+        );
         for (piece, bytes) in geometry.pieces().zip(pieces) {
             let length = bytes.iter().rposition(is_content).map_or(0, |last| last + 1);
             prop_assert_eq!(geometry.piece_len(piece) as usize, length);
             let zeros = bytes[length..].iter().flatten().count();
             prop_assert_eq!(geometry.zeros_after(piece) as usize, zeros);
-            prop_assert_eq!(geometry.content_len(piece) as usize, bytes.iter().filter(|byte| is_content(byte)).count());
-            let expected: Vec<(u32, u64)> = bytes[..length].iter().flatten().map(|byte| (byte.0, byte.1)).collect();
+            prop_assert_eq!(
+                geometry.content_len(piece) as usize,
+                bytes.iter().filter(|byte| is_content(byte)).count()
+            );
+            let expected: Vec<(u32, u64)> =
+                bytes[..length].iter().flatten().map(|byte| (byte.0, byte.1)).collect();
             prop_assert_eq!(bytes_of(geometry.piece_spans(piece)), expected);
         }
-        for (at, byte) in row.iter().enumerate().filter_map(|(at, byte)| Some((at as u64, (*byte)?))) {
+        for (at, byte) in
+            row.iter().enumerate().filter_map(|(at, byte)| Some((at as u64, (*byte)?)))
+        {
             prop_assert_eq!(geometry.file_offset(at), Some((FileIndex(byte.0), byte.1)));
             prop_assert_eq!(geometry.torrent_offset(FileIndex(byte.0), byte.1), Some(at));
         }

@@ -302,9 +302,10 @@ mod tests {
         let (connected, mut daemon) = tokio::join!(host.connect(&url, "secret".into()), accept);
         connected.unwrap();
         let hello = daemon.next().await.unwrap().unwrap().into_text().unwrap();
-        assert!(
-            matches!(decode_control(&hello).unwrap(), EngineMessage::Hello { token, .. } if token == "secret")
-        );
+        assert!(matches!(
+            decode_control(&hello).unwrap(),
+            EngineMessage::Hello { token, .. } if token == "secret"
+        ));
         let limits = Limits { max_conns: 1, max_files: 1, io_window: 1 << 20, max_wait_ms: 1 };
         let welcome =
             DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };

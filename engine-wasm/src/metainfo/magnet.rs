@@ -353,7 +353,8 @@ mod tests {
     #[test]
     fn trackers_are_distinct_and_keep_their_order() {
         let magnet = parse(
-            "&tr=http%3A%2F%2Fb%2Fa%3Fk%3D1&tr.1=udp://a:1&tr.23=http://b/a?k=1&tr=nonsense&tr=http://x y",
+            "&tr=http%3A%2F%2Fb%2Fa%3Fk%3D1&tr.1=udp://a:1&tr.23=http://b/a?k=1&tr=nonsense\
+             &tr=http://x y",
         );
         assert_eq!(magnet.trackers, ["http://b/a?k=1", "udp://a:1"]);
     }
@@ -361,7 +362,8 @@ mod tests {
     #[test]
     fn peers_are_addresses_and_hosts_are_counted() {
         let magnet = parse(
-            "&x.pe=127.0.0.1:6881&x.pe=%5B::1%5D:7&x.pe=peer.example:6881&x.pe=[::1]:7&x.pe=1.2.3.4",
+            "&x.pe=127.0.0.1:6881&x.pe=%5B::1%5D:7&x.pe=peer.example:6881&x.pe=[::1]:7\
+             &x.pe=1.2.3.4",
         );
         assert_eq!(magnet.peers, ["127.0.0.1:6881".parse().unwrap(), "[::1]:7".parse().unwrap()]);
         assert_eq!(magnet.hosts, 2);

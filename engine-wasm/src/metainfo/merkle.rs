@@ -227,11 +227,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn roots_from_pieces_agree_with_the_whole_tree(blocks in 1usize..80, piece_blocks in 0u32..5) {
+        fn roots_from_pieces_agree_with_the_whole_tree(
+            blocks in 1usize..80,
+            piece_blocks in 0u32..5,
+        ) {
             let piece_length = BLOCK_LENGTH << piece_blocks;
             let shape = Shape::new((blocks * BLOCK) as u64, piece_length);
             let leaves = some(blocks);
-            let pieces: Vec<Hash> = leaves.chunks(1 << piece_blocks).map(|piece| shape.piece(piece)).collect();
+            let pieces: Vec<Hash> =
+                leaves.chunks(1 << piece_blocks).map(|piece| shape.piece(piece)).collect();
             prop_assert_eq!(shape.root(&pieces), model(&row(&leaves, blocks.next_power_of_two())));
         }
 
@@ -243,9 +247,11 @@ mod tests {
         ) {
             let shape = Shape::new((blocks * BLOCK) as u64, BLOCK_LENGTH << height);
             prop_assume!(shape.has_layer());
-            let pieces: Vec<Hash> = some(blocks).chunks(1 << height).map(|piece| shape.piece(piece)).collect();
+            let pieces: Vec<Hash> =
+                some(blocks).chunks(1 << height).map(|piece| shape.piece(piece)).collect();
             let at = at.index(pieces.len());
-            let uncles = uncles(&pieces, shape.piece_height, at as u64, shape.height - shape.piece_height);
+            let uncles =
+                uncles(&pieces, shape.piece_height, at as u64, shape.height - shape.piece_height);
             prop_assert_eq!(climb(pieces[at], at as u64, &uncles), shape.root(&pieces));
             prop_assert_ne!(climb(pieces[at], at as u64 ^ 1, &uncles), shape.root(&pieces));
             prop_assert_ne!(climb([7; 32], at as u64, &uncles), shape.root(&pieces));

@@ -86,7 +86,7 @@ fn is_unsafe(c: char) -> bool {
 /// Control characters, and characters that change the direction of text to disguise an extension.
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Device names on Windows, with any extension.
@@ -408,20 +408,33 @@ mod tests {
                 let path = paths.file(file.iter().map(Vec::as_slice));
                 for name in &path {
                     prop_assert!((1..=MAX_COMPONENT).contains(&name.len()), "{name:?}");
-                    prop_assert!(!name.contains('/') && !name.chars().any(is_hidden) && name != "." && name != "..");
+                    prop_assert!(
+                        !name.contains('/')
+                            && !name.chars().any(is_hidden)
+                            && name != "."
+                            && name != ".."
+                    );
                 }
                 prop_assert!(given.insert(path.clone()), "{path:?} twice");
             }
-            prop_assert!(given.iter().all(|path| (1..path.len()).all(|depth| !given.contains(&path[..depth]))));
+            prop_assert!(
+                given
+                    .iter()
+                    .all(|path| (1..path.len()).all(|depth| !given.contains(&path[..depth])))
+            );
             let mut paths = Paths::default();
-            let given: Vec<Vec<String>> = files.iter().map(|f| paths.file(f.iter().map(Vec::as_slice))).collect();
+            let given: Vec<Vec<String>> =
+                files.iter().map(|f| paths.file(f.iter().map(Vec::as_slice))).collect();
             let mut files = BTreeSet::new();
             let mut folders = BTreeSet::new();
             for path in &given {
                 prop_assert!(!path.is_empty());
                 for name in path {
                     prop_assert!((1..=MAX_COMPONENT).contains(&name.len()), "{name:?}");
-                    prop_assert!(!name.chars().any(is_unsafe) && !name.ends_with(['.', ' ']), "{name:?}");
+                    prop_assert!(
+                        !name.chars().any(is_unsafe) && !name.ends_with(['.', ' ']),
+                        "{name:?}"
+                    );
                     prop_assert!(!is_reserved(name), "{name:?}");
                 }
                 let folded: Vec<String> = path.iter().map(|name| fold(name)).collect();

@@ -125,8 +125,9 @@ mod tests {
     use super::*;
 
     /// A shortened handshake of libtorrent.
-    const REAL: &[u8] = b"d12:complete_agoi-1e1:md11:lt_donthavei7e12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1ee\
-        13:metadata_sizei31235e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v17:libtorrent/2.0.8 6:yourip4:\x7f\0\0\x01e";
+    const REAL: &[u8] = b"d12:complete_agoi-1e1:md11:lt_donthavei7e12:ut_holepunchi4e\
+        11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei31235e1:pi6881e4:reqqi500e\
+        11:upload_onlyi1e1:v17:libtorrent/2.0.8 6:yourip4:\x7f\0\0\x01e";
 
     fn check(payload: &str, expected: ExtensionHandshake) {
         assert_eq!(ExtensionHandshake::parse(payload.as_bytes()), Ok(expected), "{payload}");
@@ -190,7 +191,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_payload_of_a_stranger_panics(at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 0..8)) {
+        fn no_payload_of_a_stranger_panics(
+            at in any::<prop::sample::Index>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..8),
+        ) {
             let mut payload = REAL.to_vec();
             let at = at.index(payload.len());
             payload.splice(at..at, bytes);

@@ -182,7 +182,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_and_encoding_round_trip(reserved: [u8; 8], info_hash: [u8; 20], peer_id: [u8; 20]) {
+        fn parsing_and_encoding_round_trip(
+            reserved: [u8; 8],
+            info_hash: [u8; 20],
+            peer_id: [u8; 20],
+        ) {
             let handshake = Handshake { reserved, info_hash: InfoHash(info_hash), peer_id };
             prop_assert_eq!(Handshake::parse(&handshake.encode()), Ok(handshake));
         }

@@ -176,12 +176,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_payload_of_a_stranger_panics(at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 0..8)) {
-            let mut payload = MetadataMessage::Data { block: 2, total: 40_000, data: b"data" }.encode();
+        fn no_payload_of_a_stranger_panics(
+            at in any::<prop::sample::Index>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let mut payload =
+                MetadataMessage::Data { block: 2, total: 40_000, data: b"data" }.encode();
             let at = at.index(payload.len());
             payload.splice(at..at, bytes);
-            if let Ok(message @ (MetadataMessage::Request { .. } | MetadataMessage::Data { .. } | MetadataMessage::Reject { .. })) =
-                MetadataMessage::parse(&payload)
+            if let Ok(
+                message @ (MetadataMessage::Request { .. }
+                | MetadataMessage::Data { .. }
+                | MetadataMessage::Reject { .. }),
+            ) = MetadataMessage::parse(&payload)
             {
                 let again = message.encode();
                 prop_assert_eq!(MetadataMessage::parse(&again), Ok(message));

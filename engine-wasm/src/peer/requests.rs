@@ -202,7 +202,9 @@ mod tests {
     proptest! {
         /// A peer with the fast extension answers each request once, in any order and any mixture.
         #[test]
-        fn every_answer_is_matched_to_its_request(deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200)) {
+        fn every_answer_is_matched_to_its_request(
+            deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200),
+        ) {
             let mut requests = Requests::default();
             let mut owed = [0u32; 4];
             for (index, deed) in deeds {

@@ -341,7 +341,11 @@ mod tests {
             for (at, (what, piece, index)) in steps.into_iter().enumerate() {
                 let now = Instant(at as u64 * 100_000);
                 match what {
-                    0 | 1 => taken += usize::from(upload.ask(block(piece, index), piece != 2) == Verdict::Taken),
+                    0 | 1 => {
+                        taken += usize::from(
+                            upload.ask(block(piece, index), piece != 2) == Verdict::Taken,
+                        )
+                    }
                     2 => gone += usize::from(upload.cancel(block(piece, index))),
                     3 => gone += upload.choke().len(),
                     4 => drop(upload.unchoke()),
@@ -356,8 +360,13 @@ mod tests {
                     },
                 }
                 prop_assert_eq!(upload.queue.len(), taken - gone);
-                prop_assert_eq!(upload.underway, underway.iter().map(|&length| u64::from(length)).sum::<u64>());
-                prop_assert!(!upload.choking || upload.queue.iter().all(|request| request.piece == 1));
+                prop_assert_eq!(
+                    upload.underway,
+                    underway.iter().map(|&length| u64::from(length)).sum::<u64>()
+                );
+                prop_assert!(
+                    !upload.choking || upload.queue.iter().all(|request| request.piece == 1)
+                );
             }
         }
     }

@@ -248,7 +248,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_agrees_with_a_naive_model(steps in prop::collection::vec((0u8..8, 0u32..12), 0..300)) {
+        fn the_order_agrees_with_a_naive_model(
+            steps in prop::collection::vec((0u8..8, 0u32..12), 0..300),
+        ) {
             let mut clever = Availability::new(12, &mut ChaCha8Rng::seed_from_u64(2));
             let mut counts = [0u32; 12];
             let mut idle = [true; 12];
@@ -257,7 +259,10 @@ mod tests {
                 let at = piece as usize;
                 match what {
                     0 => { clever.add(PieceIndex(piece)); counts[at] += 1; }
-                    1 => { clever.remove(PieceIndex(piece)); counts[at] = counts[at].saturating_sub(1); }
+                    1 => {
+                        clever.remove(PieceIndex(piece));
+                        counts[at] = counts[at].saturating_sub(1);
+                    }
                     2 => { clever.take(PieceIndex(piece)); idle[at] = false; }
                     3 => { clever.put_back(PieceIndex(piece)); idle[at] = true; }
                     other => {
@@ -271,7 +276,11 @@ mod tests {
                 prop_assert!(order.windows(2).all(|pair| rank(pair[0]) <= rank(pair[1])));
                 let mut members = order.clone();
                 members.sort_unstable();
-                let belongs = |&p: &u32| idle[p as usize] && counts[p as usize] > 0 && priorities[p as usize] != Priority::Skip;
+                let belongs = |&p: &u32| {
+                    idle[p as usize]
+                        && counts[p as usize] > 0
+                        && priorities[p as usize] != Priority::Skip
+                };
                 let expected: Vec<u32> = (0..12).filter(belongs).collect();
                 prop_assert_eq!(members, expected);
                 prop_assert!((0..12).all(|p| clever.count(PieceIndex(p)) == counts[p as usize]));

@@ -297,7 +297,8 @@ fn a_torrent_file_is_downloaded_from_a_url_and_then_answered() {
             "This is not an address that begins with http:// or https://.",
             "This is not an address that begins with http:// or https://.",
             "The .torrent file can't be downloaded: nobody answers.",
-            "This .torrent file is damaged or incomplete: not a torrent file: unexpected byte at 0.",
+            "This .torrent file is damaged or incomplete: not a torrent file: unexpected byte \
+             at 0.",
             "The .torrent file can't be downloaded: nobody answers.",
         ]
     );
@@ -309,9 +310,10 @@ fn a_torrent_file_is_downloaded_from_a_url_and_then_answered() {
     }));
     world.intend(Intent::AddUrl { url: "http://w/film.torrent".into() });
     world.unlink();
-    assert!(
-        matches!(world.replies.last(), Some(IntentReply::Failed { message, .. }) if message.contains("Lost connection"))
-    );
+    assert!(matches!(
+        world.replies.last(),
+        Some(IntentReply::Failed { message, .. }) if message.contains("Lost connection")
+    ));
 }
 
 #[test]

@@ -62,7 +62,10 @@ fn a_decision_with_an_invalid_folder_is_rejected() {
     world.run_for(Duration::from_secs(5));
     let said = &world.replies[replies..];
     assert!(
-        matches!(said, [IntentReply::Failed { message, .. }] if message.contains("no such download folder")),
+        matches!(
+            said,
+            [IntentReply::Failed { message, .. }] if message.contains("no such download folder")
+        ),
         "{said:?}"
     );
     assert_eq!((world.view().undecided, world.view().root.as_str()), (true, "d"), "it still waits");

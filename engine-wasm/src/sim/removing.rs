@@ -116,9 +116,10 @@ fn removal_waits_for_the_daemon() {
     world.run_for(Duration::from_secs(5));
     world.unlink();
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
-    assert!(
-        matches!(world.replies.last(), Some(IntentReply::Failed { message, .. }) if message.contains("daemon"))
-    );
+    assert!(matches!(
+        world.replies.last(),
+        Some(IntentReply::Failed { message, .. }) if message.contains("daemon")
+    ));
     world.link();
     world.run_for(Duration::from_secs(1));
     assert!(world.is_complete(), "nothing happened to it");
@@ -141,7 +142,8 @@ fn a_torrent_stays_until_its_files_can_be_deleted() {
     world.remove(true);
     assert_eq!(
         refusal(&world),
-        "“Sample/a.mkv” can't be deleted: the disk is read-only. Remove the torrent again when that is fixed."
+        "“Sample/a.mkv” can't be deleted: the disk is read-only. Remove the torrent again when \
+         that is fixed."
     );
     assert_eq!(world.view().state, TorrentState::Error);
     assert_eq!(world.view().message.as_deref(), Some(refusal(&world)));

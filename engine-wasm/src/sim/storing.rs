@@ -269,7 +269,8 @@ fn unsaved_settings_are_saved_later_with_a_notice() {
 #[test]
 fn a_record_of_an_earlier_version_is_read() {
     // From `io-shim/tests/fixtures/state-0.redb`: a complete torrent of ten pieces.
-    let version_3 = b"\x03\x106f57e65598ff4eb0\0\0\0\0\0\0\x02\xff\xc0\x02\xff\xc0\x01\0\xe0\xa7\x12\xfe\xc6\x93\xf3\xa3\xfb\xab\xf6\x18\xfe\
+    let version_3 = b"\x03\x106f57e65598ff4eb0\0\0\0\0\0\0\x02\xff\xc0\x02\xff\xc0\x01\0\
+        \xe0\xa7\x12\xfe\xc6\x93\xf3\xa3\xfb\xab\xf6\x18\xfe\
         \xc6\x93\xf3\xa3\xfb\xab\xf6\x18\x01\0\x01\0\x01\0\x7f\0\0\x01\x8b\x89\x02";
     let record = Record::decode(version_3, 10).expect("it is read");
     assert_eq!((record.verified.count(), record.place.root.0.as_str()), (10, "6f57e65598ff4eb0"));

@@ -155,7 +155,10 @@ fn other_intents_on_a_hidden_torrent_are_refused() {
         world.intend(intent);
         let said = world.replies.last();
         assert!(
-            matches!(said, Some(IntentReply::Failed { message, .. }) if message.contains("no such")),
+            matches!(
+                said,
+                Some(IntentReply::Failed { message, .. }) if message.contains("no such")
+            ),
             "{said:?}"
         );
     }

@@ -269,7 +269,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn applying_all_changes_yields_the_final_state(states in proptest::collection::vec(items(), 1..12)) {
+        fn applying_all_changes_yields_the_final_state(
+            states in proptest::collection::vec(items(), 1..12),
+        ) {
             let mut page: Option<Vec<(u8, u8)>> = None;
             let mut before: Option<Vec<(u8, u8)>> = None;
             for state in states {

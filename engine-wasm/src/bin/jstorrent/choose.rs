@@ -10,8 +10,8 @@ pub(crate) enum ChoiceError {
     Unknown(String),
     /// Several files match.
     #[error(
-        "{wanted:?} matches {count} files, such as {first:?} and {second:?}: give more of the name, \
-         or the number"
+        "{wanted:?} matches {count} files, such as {first:?} and {second:?}: give more of the \
+         name, or the number"
     )]
     Ambiguous { wanted: String, count: usize, first: String, second: String },
     /// There is nothing to play.

@@ -65,7 +65,8 @@ async fn play(
     let subtitles: Vec<String> =
         file.subtitles.iter().filter_map(|it| url_of(session, &torrent, it.index)).collect();
     let fields = json!({
-        "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(&torrent.files, file),
+        "url": url, "infoHash": torrent.info_hash, "name": torrent.name,
+        "file": file_fields(&torrent.files, file),
         "dir": session.downloads(), "subtitles": subtitles,
     });
     report.note(&format!("{} ({}). Press Ctrl+C to stop.", file.path, HumanBytes(file.length)));
@@ -112,15 +113,18 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
             let is_described = matches!(source, Source::Torrent { .. });
             session.add(&source, if is_described { &nobody } else { &args.peers }).await?;
             if args.adopt {
-                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                let torrent =
+                    until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 session.adopt(&torrent).await?;
             }
             if !args.file.is_empty() {
-                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                let torrent =
+                    until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
             } else if is_described {
                 // An earlier run may have selected fewer files.
-                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                let torrent =
+                    until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 let all: Vec<u32> = torrent.files.iter().map(|file| file.index).collect();
                 session.want(&torrent, &all).await?;
             }
@@ -128,7 +132,9 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
                 // Peers are added once the files are selected.
                 session.name_peers(&args.peers).await?;
             }
-            let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
+            let torrent =
+                until(session, &mut report, |torrent| torrent.state == TorrentState::Complete)
+                    .await?;
             if torrent.files.iter().all(|file| file.verified == file.length) {
                 session.done();
             }
@@ -137,12 +143,16 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
             for file in torrent.files.iter().filter(|file| file.displaced) {
                 let name = &file.path;
                 report.note(&format!(
-                    "Another file already has this name, so it was saved as “{name}” (--adopt continues in the other file)."
+                    "Another file already has this name, so it was saved as “{name}” \
+                     (--adopt continues in the other file)."
                 ));
             }
-            let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
-            let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
-            "dir": session.downloads(), "files": all_fields(&torrent.files) });
+            let words =
+                format!("{} is complete in {}", torrent.name, session.downloads().display());
+            let fields = json!({
+                "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
+                "dir": session.downloads(), "files": all_fields(&torrent.files),
+            });
             report.result("complete", &words, fields)?;
             if args.seed { seed(session, &mut report).await } else { Ok(()) }
         },
@@ -308,8 +318,8 @@ fn all_fields(files: &[FileView]) -> Vec<Value> {
 /// Returns one of these files.
 fn file_fields(files: &[FileView], file: &FileView) -> Value {
     json!({
-        "number": number(files, file), "index": file.index, "path": file.path, "length": file.length, "contentType": file.content_type,
-        "playable": file.playable,
+        "number": number(files, file), "index": file.index, "path": file.path,
+        "length": file.length, "contentType": file.content_type, "playable": file.playable,
     })
 }
 
@@ -372,8 +382,14 @@ mod tests {
     #[test]
     fn a_tracker_that_was_asked_shows_its_answer() {
         let states = json!([
-            { "url": "http://a", "state": "working", "seeders": 3, "leechers": null, "message": null },
-            { "url": "http://b", "state": "failing", "seeders": null, "leechers": null, "message": "no answer" },
+            {
+                "url": "http://a", "state": "working", "seeders": 3, "leechers": null,
+                "message": null,
+            },
+            {
+                "url": "http://b", "state": "failing", "seeders": null, "leechers": null,
+                "message": "no answer",
+            },
         ]);
         let check = |url: &str, expected: &str| assert_eq!(with_state(url, &states), expected);
         check("http://a", "http://a (working, 3 seeders)");

@@ -54,7 +54,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "JSTORRENT_NO_DHT", yes_or_no())]
     pub(crate) no_dht: Option<bool>,
     /// DHT node to start from instead of the default ones; may be repeated
-    #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
+    #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',')]
+    #[arg(value_parser = parse_node)]
     pub(crate) dht_bootstrap: Vec<String>,
     /// Maximum download rate of all torrents together, bytes per second, such as 500K or 2M
     /// [default: no limit]
@@ -328,7 +329,9 @@ mod tests {
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
         let file = Toml::new(
             "rank",
-            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"\nlisten_port = 6881\nmax_connections = 7\nratio = 1.5",
+            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\n\
+             peer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"\n\
+             listen_port = 6881\nmax_connections = 7\nratio = 1.5",
         );
         let config = file.settings().resolve().unwrap();
         let expected = Config {

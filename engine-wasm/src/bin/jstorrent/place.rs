@@ -221,8 +221,8 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
             }
             if mark.exists() {
                 bail!(
-                    "the folder {name} is missing, but was used before: is its disk connected? To start \
-                     again, create the folder first"
+                    "the folder {name} is missing, but was used before: is its disk connected? To \
+                     start again, create the folder first"
                 );
             }
             fs::create_dir_all(downloads)

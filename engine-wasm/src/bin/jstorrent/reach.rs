@@ -41,9 +41,11 @@ mod tests {
 
     use super::*;
 
-    /// What is said of port 6881, when the router's state is as usual but for this.
+    /// Checks the description for port 6881, given these changes to the usual mapping.
     fn check(more: Value, expected: Option<&str>) {
-        let mut mapping = json!({ "state": "asking", "port": null, "address": null, "by": null, "message": null });
+        let mut mapping = json!({
+            "state": "asking", "port": null, "address": null, "by": null, "message": null,
+        });
         mapping.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let mapping = serde_json::from_value(mapping).unwrap();
         assert_eq!(words(Some(6881), Some(&mapping)).as_deref(), expected);

@@ -153,7 +153,8 @@ impl Report {
             Form::Json => say(&event("trouble", json!({ "message": words }))),
             Form::Bar(_) | Form::Lines => {
                 self.note(&format!(
-                    "Lost connection to the daemon. It could not be restarted yet: {words} Retrying."
+                    "Lost connection to the daemon. It could not be restarted yet: {words} \
+                     Retrying."
                 ));
                 Ok(())
             }
@@ -264,8 +265,9 @@ fn progress(Now { torrent, streams, port, mapping, notices }: &Now) -> Value {
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
         "length": torrent.length, "verified": torrent.verified, "wanted": torrent.wanted,
         "wantedVerified": torrent.wanted_verified, "checkProgress": torrent.check_progress,
-        "pieceCount": torrent.piece_count, "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
-        "uploaded": torrent.uploaded, "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
+        "pieceCount": torrent.piece_count, "verifiedPieces": pieces(torrent),
+        "downRateBps": torrent.down_rate_bps, "uploaded": torrent.uploaded,
+        "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
         "trackers": torrent.trackers, "streams": streams, "notices": notices,
     })
 }
@@ -288,11 +290,12 @@ mod tests {
 
     fn torrent() -> TorrentView {
         serde_json::from_value(json!({
-            "infoHash": "ab", "name": "film", "version": "v1", "state": "downloading", "message": null, "length": 2_500_000,
-            "wanted": 2_500_000, "wantedVerified": 1_048_576, "checkProgress": null, "moveProgress": null, "root": "downloads", "liesAt": "film",
-            "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
-            "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {}, "giving": "open", "peers": 1,
-            "knownPeers": 1, "trackers": [], "files": [],
+            "infoHash": "ab", "name": "film", "version": "v1", "state": "downloading",
+            "message": null, "length": 2_500_000, "wanted": 2_500_000, "wantedVerified": 1_048_576,
+            "checkProgress": null, "moveProgress": null, "root": "downloads", "liesAt": "film",
+            "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576,
+            "pieceCount": 3, "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {},
+            "giving": "open", "peers": 1, "knownPeers": 1, "trackers": [], "files": [],
         }))
         .unwrap()
     }

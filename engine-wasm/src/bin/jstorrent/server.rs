@@ -45,7 +45,10 @@ pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
     let outcome = tokio::select! {
         outcome = server.run(&mut report) => outcome,
         _ = stop.wanted() => {
-            report.note(&format!("Stopping. Readers have {} s to finish; press Ctrl+C again to stop at once.", STOP_GRACE.as_secs()));
+            report.note(&format!(
+                "Stopping. Readers have {} s to finish; press Ctrl+C again to stop at once.",
+                STOP_GRACE.as_secs()
+            ));
             Ok(())
         }
     };
@@ -103,7 +106,11 @@ impl Server {
                     match self.linked.handle(event).await? {
                         Outcome::Nothing => {}
                         Outcome::Restarted => {
-                            report.result("restarted", "The daemon ended unexpectedly and was restarted", json!({}))?;
+                            report.result(
+                                "restarted",
+                                "The daemon ended unexpectedly and was restarted",
+                                json!({}),
+                            )?;
                         }
                         Outcome::Trouble(words) => report.trouble(&words)?,
                     }
@@ -160,8 +167,10 @@ impl Server {
                 .insert(torrent.info_hash.clone(), now)
                 .is_none_or(|(state, _)| state != torrent.state)
             {
-                let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "state": torrent.state,
-                    "message": torrent.message });
+                let fields = json!({
+                    "infoHash": torrent.info_hash, "name": torrent.name, "state": torrent.state,
+                    "message": torrent.message,
+                });
                 report.result("torrent", &line(torrent), fields)?;
             }
         }

@@ -146,7 +146,9 @@ impl Session {
             tokio::select! {
                 reply = &mut answer => return match reply? {
                     IntentReply::Done { info_hash, .. } => Ok(info_hash),
-                    IntentReply::Configured | IntentReply::Text { .. } | IntentReply::File { .. } => {
+                    IntentReply::Configured
+                    | IntentReply::Text { .. }
+                    | IntentReply::File { .. } => {
                         Err(anyhow::anyhow!("the engine answered something else"))
                     }
                     IntentReply::Failed { message, .. } => Err(anyhow::anyhow!(message)),

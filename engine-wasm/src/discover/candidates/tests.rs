@@ -217,7 +217,9 @@ fn addresses_that_cannot_be_dialled_are_not_added() {
 
 proptest! {
     #[test]
-    fn every_address_stays_in_exactly_one_state(steps in prop::collection::vec((0u8..7, 0u16..6, 0u64..20), 0..80)) {
+    fn every_address_stays_in_exactly_one_state(
+        steps in prop::collection::vec((0u8..7, 0u16..6, 0u64..20), 0..80),
+    ) {
         let mut candidates = Candidates::default();
         let mut now = 0;
         for (what, number, pause) in steps {
@@ -230,9 +232,14 @@ proptest! {
                 5 => candidates.released(addr(number)),
                 _ => candidates.reached(addr(number), Reached::Peer),
             }
-            let is = |wanted: fn(&State) -> bool| candidates.known.values().filter(|c| wanted(&c.state)).count();
+            let is = |wanted: fn(&State) -> bool| {
+                candidates.known.values().filter(|c| wanted(&c.state)).count()
+            };
             prop_assert_eq!(candidates.ready.len(), is(|state| matches!(state, State::Ready)));
-            prop_assert_eq!(candidates.waiting.len(), is(|state| matches!(state, State::Waiting(_))));
+            prop_assert_eq!(
+                candidates.waiting.len(),
+                is(|state| matches!(state, State::Waiting(_)))
+            );
             for (rank_of, addr) in &candidates.ready {
                 prop_assert_eq!(*rank_of, rank(&candidates.known[addr]));
             }

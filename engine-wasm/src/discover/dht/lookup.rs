@@ -417,7 +417,9 @@ mod tests {
     proptest! {
         /// Whatever others answer, a lookup ends and stays within its limits.
         #[test]
-        fn every_lookup_ends(seed in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>()), 1..50)) {
+        fn every_lookup_ends(
+            seed in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>()), 1..50),
+        ) {
             let mut deeds = seed.iter().cycle();
             let mut lookup = begin((0..4).map(near));
             let mut under_way = Vec::new();
@@ -430,17 +432,28 @@ mod tests {
                 let fake = |n: u8| {
                     let mut id = [n; 20];
                     (id[0], id[1]) = (u8::try_from(steps & 0xff).unwrap(), b);
-                    Contact { id: NodeId(id), addr: SocketAddr::from(([a, b, n, u8::try_from(steps & 0x7f).unwrap()], 1)) }
+                    Contact {
+                        id: NodeId(id),
+                        addr: SocketAddr::from(([a, b, n, u8::try_from(steps & 0x7f).unwrap()], 1)),
+                    }
                 };
                 let id = expected.unwrap_or(NodeId([a; 20]));
                 match deed {
                     0 => lookup.failed(addr, expected),
-                    1 => lookup.answered(Contact { id: NodeId([b; 20]), addr }, expected, (0..8).map(fake), None),
+                    1 => lookup.answered(
+                        Contact { id: NodeId([b; 20]), addr },
+                        expected,
+                        (0..8).map(fake),
+                        None,
+                    ),
                     _ => lookup.answered(Contact { id, addr }, expected, (0..60).map(fake), None),
                 }
                 steps += 1;
                 prop_assert!(steps <= MAX_QUERIES);
-                prop_assert!(lookup.proven.candidates.len() <= MAX_HEARD && lookup.unproven.candidates.len() <= MAX_HEARD);
+                prop_assert!(
+                    lookup.proven.candidates.len() <= MAX_HEARD
+                        && lookup.unproven.candidates.len() <= MAX_HEARD
+                );
             }
         }
     }

@@ -214,7 +214,11 @@ impl Overlay {
     /// Cancels the searches for a torrent.
     pub(super) fn cancel(&mut self, info_hash: InfoHash) {
         self.waiting.retain(|(waiting, _)| *waiting != info_hash);
-        self.searches.retain(|_, search| !matches!(search.goal, Goal::Peers { info_hash: it, .. } if it == info_hash));
+        let is_for = |goal: &Goal| match goal {
+            Goal::Peers { info_hash: wanted, .. } => *wanted == info_hash,
+            _ => false,
+        };
+        self.searches.retain(|_, search| !is_for(&search.goal));
     }
 
     /// Handles a query of another node: pings it if the table has use for it.

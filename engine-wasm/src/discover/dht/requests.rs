@@ -12,7 +12,9 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Delay before a search that found no peers is repeated; it doubles each time, up to [`SEARCH_INTERVAL`].
+/// Delay before a search without results is repeated.
+///
+/// It doubles each time, up to [`SEARCH_INTERVAL`].
 pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// Delay between searches for a torrent that wants peers.
 pub(crate) const SEARCH_INTERVAL: Duration = Duration::from_secs(5 * 60);

@@ -463,13 +463,17 @@ mod tests {
     proptest! {
         /// After any sequence of events: places, buckets and machines agree, and the limits hold.
         #[test]
-        fn the_table_agrees_with_itself(deeds in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>(), 1u16..3), 0..300)) {
+        fn the_table_agrees_with_itself(
+            deeds in prop::collection::vec((0u8..4, any::<u8>(), any::<u8>(), 1u16..3), 0..300),
+        ) {
             let mut table = Table::new(OWN);
             for (time, (deed, name, host, port)) in deeds.into_iter().enumerate() {
                 let now = at(time as u64 * 20);
                 // IDs share few buckets, and there are few machines.
-                let id = NodeId([name & 0xc7, name, name, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, name]);
-                let contact = Contact { id, addr: SocketAddr::from(([10 + (host & 1), 0, 0, host & 63], port)) };
+                let mut id = [0; 20];
+                (id[0], id[1], id[2], id[19]) = (name & 0xc7, name, name, name);
+                let addr = SocketAddr::from(([10 + (host & 1), 0, 0, host & 63], port));
+                let contact = Contact { id: NodeId(id), addr };
                 match deed {
                     0 | 1 => table.answered(contact, now),
                     2 => table.failed(contact.addr),

@@ -451,7 +451,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_question_ends_once(steps in prop::collection::vec((0u8..6, 0u8..3, 0u64..40), 0..60)) {
+        fn every_question_ends_once(
+            steps in prop::collection::vec((0u8..6, 0u8..3, 0u64..40), 0..60),
+        ) {
             let mut bench = Bench::new();
             let (mut asked, mut done, mut seconds) = (0, Vec::new(), 0);
             let mut sent = Vec::new();
@@ -462,7 +464,12 @@ mod tests {
                 match what {
                     0 | 1 => { asked += 1; bench.ask(asked, &tracker); }
                     _ => if let Some((_, action, transaction)) = sent.pop() {
-                        bench.hear(&tracker, if what == 5 { 3 } else { action }, transaction, &[1; 12]);
+                        bench.hear(
+                            &tracker,
+                            if what == 5 { 3 } else { action },
+                            transaction,
+                            &[1; 12],
+                        );
                     },
                 }
                 sent.extend(bench.sent());
@@ -473,7 +480,8 @@ mod tests {
                 bench.at(seconds);
                 done.extend(bench.done());
             }
-            let mut ops: Vec<u64> = done.iter().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+            let mut ops: Vec<u64> =
+                done.iter().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
             ops.sort_unstable();
             prop_assert_eq!(ops, (1..=asked).collect::<Vec<_>>());
         }

@@ -36,7 +36,8 @@ pub(crate) fn announce_url(
     percent_encode(&params.peer_id, &mut url);
     let AnnounceParams { port, uploaded, downloaded, left, numwant, .. } = params;
     let numbers = format!(
-        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&compact=1&numwant={numwant}&key={key:08x}"
+        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&compact=1\
+         &numwant={numwant}&key={key:08x}"
     );
     url.push_str(&numbers);
     if let Some(tracker_id) = tracker_id {
@@ -224,7 +225,8 @@ mod tests {
             url,
             "http://t/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
              &peer_id=-JS0100-~_.%20%2F%3F%26%3D%25%2B%00%FF\
-             &port=6881&uploaded=1&downloaded=2&left=18446744073709551615&compact=1&numwant=60&key=0000beef"
+             &port=6881&uploaded=1&downloaded=2&left=18446744073709551615&compact=1\
+             &numwant=60&key=0000beef"
         );
         let stopped = AnnounceParams { event: Some(Event::Stopped), ..PARAMS };
         let url = announce_url("http://t/", &stopped, 1, Some(b"x/y"));
@@ -407,7 +409,11 @@ mod tests {
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..5),
         ) {
             let peer = Dict::new().bytes("ip", "1.2.3.4").int("port", 5).encode();
-            let mut body = Dict::new().int("interval", 60).raw("peers", encode::list([peer])).bytes("peers6", [2; 18]).encode();
+            let mut body = Dict::new()
+                .int("interval", 60)
+                .raw("peers", encode::list([peer]))
+                .bytes("peers6", [2; 18])
+                .encode();
             for (at, byte) in changes {
                 let at = at.index(body.len());
                 body[at] = byte;

@@ -273,10 +273,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_datagram_of_a_stranger_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), short in 0u8..4) {
+        fn no_datagram_of_a_stranger_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            short in 0u8..4,
+        ) {
             let datagram = [&[0, 0, 0, short][..], &bytes].concat();
             if let Ok((_, Reply::Answer(_, body))) = Reply::parse(&datagram) {
-                let _ = (parse_response(body, Family::V4), parse_response(body, Family::V6), parse_scrape(body));
+                let _ = (
+                    parse_response(body, Family::V4),
+                    parse_response(body, Family::V6),
+                    parse_scrape(body),
+                );
             }
             let _ = Reply::parse(&bytes);
         }

@@ -160,7 +160,11 @@ fn invalid_requests_are_rejected() {
 
 proptest! {
     #[test]
-    fn an_altered_answer_is_refused(at in any::<prop::sample::Index>(), which in any::<prop::sample::Index>(), cut in any::<bool>()) {
+    fn an_altered_answer_is_refused(
+        at in any::<prop::sample::Index>(),
+        which in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
         let sample = torrent_of(Version::V2, 16 * KIB, &[("a", 700 * BLOCK_LENGTH as usize)]);
         let mut trees = trees(&sample, false);
         let requests: Vec<HashRequest> = trees.layer_requests().collect();
@@ -177,7 +181,13 @@ proptest! {
     }
 
     #[test]
-    fn no_request_of_a_peer_panics(base in 0u32..40, index: u32, length: u32, small in 0u32..14, proof_layers in 0u32..40) {
+    fn no_request_of_a_peer_panics(
+        base in 0u32..40,
+        index: u32,
+        length: u32,
+        small in 0u32..14,
+        proof_layers in 0u32..40,
+    ) {
         let sample = torrent_of(Version::V2, 32 * KIB, SOME);
         let root = sample.metainfo.files[0].root.unwrap();
         let trees = trees(&sample, true);
@@ -185,7 +195,10 @@ proptest! {
             for index in [index, index % 32, (index % 32).wrapping_mul(length)] {
                 let request = HashRequest { root, base, index, length, proof_layers };
                 if let Answer::Blocks(piece) = trees.answer(&request) {
-                    prop_assert_ne!(trees.answer_with(&request, &digests(&sample, piece)), Answer::Reject);
+                    prop_assert_ne!(
+                        trees.answer_with(&request, &digests(&sample, piece)),
+                        Answer::Reject
+                    );
                 }
             }
         }

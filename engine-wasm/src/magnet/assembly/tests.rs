@@ -251,7 +251,9 @@ mod model {
         /// Whatever peers do, an honest one that stays is never guilty, and the dictionary is
         /// found.
         #[test]
-        fn one_honest_peer_is_enough(deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60)) {
+        fn one_honest_peer_is_enough(
+            deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60),
+        ) {
             let mut table = Table::with_offers(&[SIZE; 3]);
             let mut banned = BTreeSet::new();
             for (peer, deed, block) in deeds {
@@ -260,13 +262,41 @@ mod model {
                     continue;
                 }
                 let progress = match deed {
-                    0 => { table.offer(peer, [SIZE, 7, SIZE + 5, limits::METADATA, BLOCK, SIZE - 1][block as usize]); continue }
+                    0 => {
+                        let sizes = [SIZE, 7, SIZE + 5, limits::METADATA, BLOCK, SIZE - 1];
+                        table.offer(peer, sizes[block as usize]);
+                        continue
+                    }
                     1 => { table.assembly.leave(ConnId(peer)); continue }
                     2 => { table.assembly.reject(ConnId(peer), block, table.now); continue }
                     3 => { table.wait(u64::from(block)); continue }
-                    4 if block < 5 => table.assembly.data(ConnId(peer), block, SIZE, &table.block(block), table.now),
-                    5 if block < 5 => table.assembly.data(ConnId(peer), block, SIZE, &vec![0; block_length(SIZE, block) as usize], table.now),
-                    _ => table.assembly.data(ConnId(1), block, SIZE, &table.dictionary.iter().copied().skip((block * BLOCK) as usize).take(BLOCK as usize).collect::<Vec<_>>(), table.now),
+                    4 if block < 5 => table.assembly.data(
+                        ConnId(peer),
+                        block,
+                        SIZE,
+                        &table.block(block),
+                        table.now,
+                    ),
+                    5 if block < 5 => table.assembly.data(
+                        ConnId(peer),
+                        block,
+                        SIZE,
+                        &vec![0; block_length(SIZE, block) as usize],
+                        table.now,
+                    ),
+                    _ => table.assembly.data(
+                        ConnId(1),
+                        block,
+                        SIZE,
+                        &table
+                            .dictionary
+                            .iter()
+                            .copied()
+                            .skip((block * BLOCK) as usize)
+                            .take(BLOCK as usize)
+                            .collect::<Vec<_>>(),
+                        table.now,
+                    ),
                 };
                 match progress {
                     Ok(Progress::Guilty(guilty)) => {
@@ -297,7 +327,10 @@ mod model {
                 }
                 table.wait(5);
                 let stalled = table.assembly.stalled(table.now);
-                stalled.into_iter().filter(|conn| *conn != ConnId(1)).for_each(|conn| table.assembly.leave(conn));
+                stalled
+                    .into_iter()
+                    .filter(|conn| *conn != ConnId(1))
+                    .for_each(|conn| table.assembly.leave(conn));
             }
             prop_assert!(false, "it is not found");
         }

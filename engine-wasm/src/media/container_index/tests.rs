@@ -130,10 +130,14 @@ fn an_index_that_claims_to_be_huge_is_cut() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_yield_a_range_within_the_file(bytes in proptest::collection::vec(any::<u8>(), 0..9_000), kind in 0..4) {
+    fn arbitrary_bytes_yield_a_range_within_the_file(
+        bytes in proptest::collection::vec(any::<u8>(), 0..9_000),
+        kind in 0..4,
+    ) {
         let beginning = match kind {
             0 => mp4_box("ftyp", b"isom"),
-            1 => [element(EBML, b""), b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff".to_vec()].concat(),
+            1 => [element(EBML, b""), b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff".to_vec()]
+                .concat(),
             2 => b"RIFF\xff\xff\xff\x7fAVI ".to_vec(),
             _ => Vec::new(),
         };
@@ -161,6 +165,8 @@ proptest! {
             prop_assert!(first <= last && last < length);
             search.feed(&film[..film.len().min(usize::try_from(last - first + 1).unwrap())]);
         }
-        prop_assert!(search.index().is_none_or(|(first, last)| first <= last && last < length && last - first < MAX_INDEX));
+        prop_assert!(search.index().is_none_or(|(first, last)| first <= last
+            && last < length
+            && last - first < MAX_INDEX));
     }
 }

@@ -71,7 +71,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_is_granted_than_burst_and_intervals_allow(most in 1u32..20, pauses in prop::collection::vec(0u64..30, 0..200)) {
+        fn never_more_is_granted_than_burst_and_intervals_allow(
+            most in 1u32..20,
+            pauses in prop::collection::vec(0u64..30, 0..200),
+        ) {
             let mut allowance = Allowance::new((most, EVERY), at(0));
             let (mut now, mut granted) = (0, 0);
             for pause in pauses {

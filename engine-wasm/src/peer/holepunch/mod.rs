@@ -202,13 +202,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_round_trip(message in message(), more in prop::collection::vec(any::<u8>(), 0..8)) {
+        fn messages_round_trip(
+            message in message(),
+            more in prop::collection::vec(any::<u8>(), 0..8),
+        ) {
             prop_assert_eq!(HolepunchMessage::parse(&message.encode()), Ok(message));
-            prop_assert_eq!(HolepunchMessage::parse(&[message.encode(), more].concat()), Ok(message));
+            prop_assert_eq!(
+                HolepunchMessage::parse(&[message.encode(), more].concat()),
+                Ok(message)
+            );
         }
 
         #[test]
-        fn no_payload_of_a_stranger_panics(bytes in prop::collection::vec(any::<u8>(), 0..40), cut in any::<prop::sample::Index>(), message in message()) {
+        fn no_payload_of_a_stranger_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            cut in any::<prop::sample::Index>(),
+            message in message(),
+        ) {
             let _ = HolepunchMessage::parse(&bytes);
             let mut real = message.encode();
             real.truncate(cut.index(real.len()));

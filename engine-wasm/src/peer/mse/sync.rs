@@ -61,10 +61,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_search_stops_right_after_the_mark(padding in prop::collection::vec(0u8..3, 0..MAX_PADDING), at_once in 1usize..9) {
+        fn the_search_stops_right_after_the_mark(
+            padding in prop::collection::vec(0u8..3, 0..MAX_PADDING),
+            at_once in 1usize..9,
+        ) {
             let mark = [1, 2, 1, 1, 2, 1, 0, 2];
             let stream = [&padding[..], &mark, &[1; 600]].concat();
-            let expected = stream.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
+            let expected =
+                stream.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
             prop_assert_eq!(read_until_found(&mark, &stream, at_once), Ok(expected));
         }
     }

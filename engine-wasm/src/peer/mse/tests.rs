@@ -158,7 +158,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn noise_is_refused_within_bounds(noise in prop::collection::vec(any::<u8>(), 3_000), seed in any::<u8>(), dials in any::<bool>()) {
+    fn noise_is_refused_within_bounds(
+        noise in prop::collection::vec(any::<u8>(), 3_000),
+        seed in any::<u8>(),
+        dials in any::<bool>(),
+    ) {
         let mut end = match dials {
             true => Handshake::dial(TORRENT, vec![1; 68], Encryption::Preferred, &mut rng(seed)),
             false => Handshake::accept(Encryption::Preferred, &mut rng(seed)),

@@ -276,13 +276,17 @@ mod tests {
         /// last change.
         #[test]
         fn applying_all_messages_yields_our_peers(
-            changes in prop::collection::vec((0u64..90, prop::collection::btree_set(1u16..200, 0..60)), 1..20),
+            changes in prop::collection::vec(
+                (0u64..90, prop::collection::btree_set(1u16..200, 0..60)),
+                1..20,
+            ),
         ) {
             let mut exchange = willing();
             let (mut now, mut last, mut known) = (0, None, BTreeSet::new());
             let mut numbers = BTreeSet::new();
             let mut tell = |exchange: &mut Exchange, now: u64, numbers: &BTreeSet<u16>| {
-                let Some((_, message)) = exchange.next_message(&peers(numbers.iter().copied()), addr(0), at(now)) else {
+                let named = peers(numbers.iter().copied());
+                let Some((_, message)) = exchange.next_message(&named, addr(0), at(now)) else {
                     return Ok(known.clone());
                 };
                 prop_assert!(last.is_none_or(|last| now - last >= 60));

@@ -210,7 +210,8 @@ mod tests {
             added in prop::collection::vec((address(), any::<u8>()), 0..MAX_NAMED),
             dropped in prop::collection::vec(address(), 0..MAX_NAMED),
         ) {
-            let added: Vec<_> = added.into_iter().map(|(addr, flags)| (addr, Flags(flags))).collect();
+            let added: Vec<_> =
+                added.into_iter().map(|(addr, flags)| (addr, Flags(flags))).collect();
             let mut message = PexMessage { added, dropped };
             let read = PexMessage::parse(&message.encode()).unwrap();
             // The encoding separates the families.
@@ -220,9 +221,14 @@ mod tests {
         }
 
         #[test]
-        fn no_payload_of_a_stranger_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in any::<prop::sample::Index>()) {
+        fn no_payload_of_a_stranger_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            cut in any::<prop::sample::Index>(),
+        ) {
             let _ = PexMessage::parse(&bytes);
-            let mut real = PexMessage { added: vec![(addr("1.2.3.4:5"), Flags(1))], dropped: Vec::new() }.encode();
+            let mut real =
+                PexMessage { added: vec![(addr("1.2.3.4:5"), Flags(1))], dropped: Vec::new() }
+                    .encode();
             real.truncate(cut.index(real.len()));
             let _ = PexMessage::parse(&real);
         }

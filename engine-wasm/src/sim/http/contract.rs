@@ -181,7 +181,10 @@ fn names_in_urls_resolve_to_files() {
     check("", Err(404));
     let (_, _, body) = world.resolve(&format!("{hash}/one%20two.mkv"));
     let body: Value = serde_json::from_str(&body).unwrap();
-    let fits = json!([{ "index": 0, "path": "Sample/S1/one two.mkv" }, { "index": 2, "path": "Sample/S2/one two.mkv" }]);
+    let fits = json!([
+        { "index": 0, "path": "Sample/S1/one two.mkv" },
+        { "index": 2, "path": "Sample/S2/one two.mkv" },
+    ]);
     assert_eq!((&body["code"], &body["files"]), (&json!("ambiguous"), &fits));
 }
 
@@ -281,7 +284,12 @@ fn calls_read_and_set_watch_marks() {
             files.into_iter().find(|file| file["index"] == json!(index)).expect("such a file");
         (json!([file["positionS"], file["durationS"], file["watched"]]), body["next"].clone())
     };
-    let next = |index: u32, position_s: f64| json!({ "index": index, "name": "one two.mkv", "positionS": position_s, "resumes": position_s > 0.0 });
+    let next = |index: u32, position_s: f64| {
+        json!({
+            "index": index, "name": "one two.mkv", "positionS": position_s,
+            "resumes": position_s > 0.0,
+        })
+    };
     assert_eq!(of(&mut world, 0), (json!([0.0, null, false]), next(0, 0.0)));
     let put = |world: &mut World, index: u32, body: &[u8]| {
         world.put(&format!("{path}/files/{index}/watched"), body)
@@ -340,7 +348,8 @@ fn followers_receive_status_changes_and_keep_alives() {
     assert_eq!(first.header("content-type"), Some("text/event-stream"));
     assert_eq!(
         first.body,
-        "retry: 2000\ndata: {\"torrents\":[],\"listenPort\":null,\"portMapping\":null,\"notices\":[]}\n\n"
+        "retry: 2000\ndata: {\"torrents\":[],\"listenPort\":null,\"portMapping\":null,\
+         \"notices\":[]}\n\n"
     );
     world.run_for(Duration::from_secs(14));
     assert_eq!(world.heard(id).unwrap().parts, 1);

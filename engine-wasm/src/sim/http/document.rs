@@ -267,9 +267,12 @@ fn every_answer_has_the_documented_form() {
     let unseen: Vec<String> =
         all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Fields of requests, and fields of the daemon's own path.
-    let expected = "AddRequest.hold AddRequest.keep AddRequest.magnet Choice.index Choice.path Decision.choice Decision.files Error.files FilePriority.index FilePriority.priority \
-        Location.folder Location.name Location.root Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS \
-        Sharing.upLimitBps Watched.durationS Watched.positionS Watched.watched";
+    let expected = "AddRequest.hold AddRequest.keep AddRequest.magnet Choice.index Choice.path \
+        Decision.choice Decision.files Error.files FilePriority.index \
+        FilePriority.priority Location.folder Location.name Location.root \
+        Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent \
+        Sharing.seedS Sharing.upLimitBps Watched.durationS Watched.positionS \
+        Watched.watched";
     assert_eq!(unseen.join(" "), expected);
 }
 

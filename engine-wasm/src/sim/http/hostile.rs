@@ -153,8 +153,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn noise_never_panics(method in "GET|HEAD|POST|DELETE|.{0,8}", path in "/(add|torrents|stream|events|)?/?.{0,60}", query in ".{0,40}",
-        body in proptest::collection::vec(any::<u8>(), 0..100)) {
+    fn noise_never_panics(
+        method in "GET|HEAD|POST|DELETE|.{0,8}",
+        path in "/(add|torrents|stream|events|)?/?.{0,60}",
+        query in ".{0,40}",
+        body in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
         let mut world = world(series());
         world.send(&method, &format!("{path}?{query}"), Some("application/x-bittorrent"), &body);
         world.send(&method, &format!("{path}?{query}"), Some("application/json"), &body);

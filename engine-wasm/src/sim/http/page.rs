@@ -97,7 +97,10 @@ fn a_long_intent_keeps_its_call_alive() {
         intend(&mut world, &json!({ "kind": "add_url", "url": "http://127.0.0.1:1/a.torrent" }));
     world.run_for(Duration::from_secs(25));
     if world.heard(id).is_none() {
-        let renewed = |answer: &&EngineMessage| matches!(answer, EngineMessage::RangeBlock { request_id, .. } if *request_id == id);
+        let renewed = |answer: &&EngineMessage| match answer {
+            EngineMessage::RangeBlock { request_id, .. } => *request_id == id,
+            _ => false,
+        };
         assert!(world.answers.iter().filter(renewed).count() >= 2);
     }
 }

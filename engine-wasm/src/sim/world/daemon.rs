@@ -255,7 +255,10 @@ impl World {
         if self.moves == 0 {
             return;
         }
-        let touches = |event: &Event| matches!(event, Event::Moved(_, from, to) if from == path || to == path);
+        let touches = |event: &Event| match event {
+            Event::Moved(_, from, to) => from == path || to == path,
+            _ => false,
+        };
         for event in self.events.take(touches) {
             self.happen(event);
         }

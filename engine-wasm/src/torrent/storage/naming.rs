@@ -35,7 +35,8 @@ impl Storage {
         proofs: &mut Proofs<'_>,
     ) -> (Verdict, Vec<Effect>) {
         let torrent = content.meta.info_hash;
-        tracing::info!(%torrent, file = file.get(), "another file has the name: ours gets a number");
+        let number = file.get();
+        tracing::info!(%torrent, file = number, "another file has the name: ours gets a number");
         proofs.lose(content, file);
         let mut effects = vec![Effect::LetGo(file), Effect::LoseAll(file)];
         let slot = &mut self.files[file.as_usize()];

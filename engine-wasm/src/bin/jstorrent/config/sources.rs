@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_flag_outranks_the_file() {
-        let text = "state = \"/state\"\nno_trackers = true\nno_pex = true\nno_lsd = true\nno_web_seeds = true";
+        let text = "state = \"/state\"\nno_trackers = true\nno_pex = true\nno_lsd = true\n\
+                    no_web_seeds = true";
         let file = Toml::new("sources-rank", text);
         let none = Sources { dht: true, trackers: false, pex: false, lsd: false, web_seeds: false };
         assert_eq!(file.settings().resolve().unwrap().sources, none);

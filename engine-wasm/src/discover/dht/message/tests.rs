@@ -35,15 +35,18 @@ fn the_examples_of_bep_5_are_read() {
     check(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", asks(Query::Ping));
     check(b"d1:rd2:id20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re", answers(OTHER, &[], &[], None));
     check(
-        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node\
+          1:t2:aa1:y1:qe",
         asks(Query::FindNode { target: OTHER }),
     );
     check(
-        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers\
+          1:t2:aa1:y1:qe",
         asks(Query::GetPeers { info_hash: InfoHash(OTHER.0) }),
     );
     check(
-        b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re",
+        b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee\
+          1:t2:aa1:y1:re",
         answers(ASKER, &[], &["97.120.106.101:11893", "105.100.104.116:28269"], Some(b"aoeusnth")),
     );
     let announce = |port| {
@@ -54,11 +57,13 @@ fn the_examples_of_bep_5_are_read() {
         })
     };
     check(
-        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti6881e\
+          5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
         announce(Some(6881)),
     );
     check(
-        b"d1:ad2:id20:abcdefghij012345678912:implied_porti1e9:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij012345678912:implied_porti1e9:info_hash20:mnopqrstuvwxyz123456\
+          4:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
         announce(None),
     );
     check(b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee", Body::Error(ErrorCode::Generic));
@@ -77,7 +82,8 @@ fn nodes_of_both_families_are_parsed_and_a_partial_one_ignored() {
     };
     check(&packet.encode(), answers(ASKER, &nodes, &[], None));
     check(
-        b"d1:rd2:id20:mnopqrstuvwxyz1234565:nodes27:mnopqrstuvwxyz123456\x01\x02\x03\x04\x00\x05?e1:t2:aa1:y1:re",
+        b"d1:rd2:id20:mnopqrstuvwxyz123456\
+          5:nodes27:mnopqrstuvwxyz123456\x01\x02\x03\x04\x00\x05?e1:t2:aa1:y1:re",
         answers(OTHER, &nodes[..1], &[], None),
     );
 }
@@ -85,7 +91,8 @@ fn nodes_of_both_families_are_parsed_and_a_partial_one_ignored() {
 #[test]
 fn want_and_read_only_are_parsed() {
     check(
-        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee1:q9:find_node2:roi1e1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee\
+          1:q9:find_node2:roi1e1:t2:aa1:y1:qe",
         Body::Query {
             id: ASKER,
             query: Query::FindNode { target: OTHER },
@@ -98,7 +105,8 @@ fn want_and_read_only_are_parsed() {
 #[test]
 fn unknown_queries_with_a_target_are_treated_as_find_node() {
     check(
-        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q17:sample_infohashes1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q17:sample_infohashes\
+          1:t2:aa1:y1:qe",
         asks(Query::FindNode { target: OTHER }),
     );
     check_refused(
@@ -114,8 +122,10 @@ fn queries_without_required_fields_are_refused() {
         b"d1:ad2:id3:abce1:q4:ping1:t2:aa1:y1:qe",
         b"d1:ad2:id20:abcdefghij0123456789e1:t2:aa1:y1:qe",
         b"d1:ad2:id20:abcdefghij0123456789e1:q9:find_node1:t2:aa1:y1:qe",
-        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti0e5:token1:ae1:q13:announce_peer1:t2:aa1:y1:qe",
-        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti1ee1:q13:announce_peer1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti0e5:token1:ae\
+          1:q13:announce_peer1:t2:aa1:y1:qe",
+        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti1ee\
+          1:q13:announce_peer1:t2:aa1:y1:qe",
     ] {
         check_refused(packet, "invalid query: Protocol");
     }
@@ -179,7 +189,9 @@ fn any_body() -> impl Strategy<Value = Body> {
 proptest! {
     #[test]
     fn encoded_messages_round_trip(
-        transaction in vec(any::<u8>(), 0..=MAX_TRANSACTION), seen_as in option::of(any_addr()), body in any_body()
+        transaction in vec(any::<u8>(), 0..=MAX_TRANSACTION),
+        seen_as in option::of(any_addr()),
+        body in any_body(),
     ) {
         let message = Message { transaction, seen_as, body };
         prop_assert_eq!(Message::parse(&message.encode()), Ok(message));
@@ -191,8 +203,13 @@ proptest! {
     }
 
     #[test]
-    fn no_message_with_a_changed_byte_panics(body in any_body(), at: prop::sample::Index, byte: u8) {
-        let mut packet = Message { transaction: b"aa".to_vec(), seen_as: None, body }.encode().to_vec();
+    fn no_message_with_a_changed_byte_panics(
+        body in any_body(),
+        at: prop::sample::Index,
+        byte: u8,
+    ) {
+        let mut packet =
+            Message { transaction: b"aa".to_vec(), seen_as: None, body }.encode().to_vec();
         let at = at.index(packet.len());
         packet[at] = byte;
         let _ = Message::parse(&packet);

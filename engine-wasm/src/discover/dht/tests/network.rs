@@ -222,10 +222,12 @@ impl Network {
         self.events[node].clear();
         self.with(node, |dht, now, rng| dht.search(info_hash, now, rng));
         self.run(seconds);
-        let mut events = self.events[node].iter();
-        events.any(
-            |event| matches!(event, Event::Peers { info_hash: it, peers } if *it == info_hash && peers.contains(&peer)),
-        )
+        self.events[node].iter().any(|event| match event {
+            Event::Peers { info_hash: found, peers } => {
+                *found == info_hash && peers.contains(&peer)
+            }
+            _ => false,
+        })
     }
 
     /// Returns the number of honest nodes with proven IDs.

@@ -347,7 +347,9 @@ fn trackers_that_no_announce_reaches_are_scraped_now_and_then() {
 
 proptest! {
     #[test]
-    fn no_tracker_is_asked_twice_at_once_or_too_often(steps in prop::collection::vec((0u8..8, 0u64..50), 0..120)) {
+    fn no_tracker_is_asked_twice_at_once_or_too_often(
+        steps in prop::collection::vec((0u8..8, 0u64..50), 0..120),
+    ) {
         let mut bench = Bench::new("ab|c|de");
         let mut seconds = 0;
         let mut answered: std::collections::BTreeMap<char, u64> = Default::default();
@@ -359,7 +361,12 @@ proptest! {
             if asked != "-" {
                 prop_assert!(!before.contains(&name), "{} is being asked", name);
                 let last = answered.get(&name);
-                prop_assert!(last.is_none_or(|last| seconds >= last + 15), "{} was asked at {:?}", name, last);
+                prop_assert!(
+                    last.is_none_or(|last| seconds >= last + 15),
+                    "{} was asked at {:?}",
+                    name,
+                    last
+                );
             }
             let Some(&(name, _)) = bench.underway.first() else { continue };
             match what {

@@ -233,7 +233,13 @@ proptest! {
             let pieces = meta.geometry().piece_count() as usize;
             prop_assert!(meta.pieces.len() == pieces || meta.version() == Version::V2);
             let whole = meta.layers.iter().all(|(root, layer)| meta.files.iter().any(|file| {
-                file.root == Some(*root) && crate::metainfo::torrent::v2::check_layer(&Shape::new(file.length, meta.piece_length), root, layer).is_ok()
+                file.root == Some(*root)
+                    && crate::metainfo::torrent::v2::check_layer(
+                        &Shape::new(file.length, meta.piece_length),
+                        root,
+                        layer,
+                    )
+                    .is_ok()
             }));
             prop_assert!(whole || meta.version() == Version::V1);
         }

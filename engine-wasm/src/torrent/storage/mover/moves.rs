@@ -158,7 +158,8 @@ impl Storage {
             _ => Sentence::MoveFailed { name, why: error.into() },
         };
         let torrent = content.meta.info_hash;
-        tracing::warn!(%torrent, file = file.get(), kind = ?error.kind, "a file could not be moved");
+        let kind = error.kind;
+        tracing::warn!(%torrent, file = file.get(), ?kind, "a file could not be moved");
         if let Some(relocation) = &mut self.mover.relocation {
             relocation.stage = match &relocation.stage {
                 Stage::Moving => Stage::Returning(why),
