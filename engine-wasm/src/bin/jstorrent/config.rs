@@ -1,7 +1,7 @@
 //! The user's settings: flags, then environment, then `config.toml`, then defaults.
 //!
-//! Owns names, defaults and merging; changes nothing. clap merges flags and environment; [`mod@file`]
-//! reads the file. [`server`] holds the settings of `jstorrent serve` only.
+//! Owns names, defaults and merging; changes nothing. clap merges flags and environment;
+//! [`mod@file`] reads the file. [`server`] holds the settings of `jstorrent serve` only.
 
 mod encryption;
 mod file;
