@@ -37,7 +37,7 @@ impl Families {
     }
 }
 
-/// Parses IPv4 addresses of six bytes each (BEP 23); drops an incomplete one at the end.
+/// Parses IPv4 addresses of six bytes each (BEP 23). Drops an incomplete one at the end.
 pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks();
     peers.iter().map(|&[a, b, c, d, high, low]| {
@@ -45,7 +45,7 @@ pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     })
 }
 
-/// Parses IPv6 addresses of eighteen bytes each (BEP 7); drops an incomplete one at the end.
+/// Parses IPv6 addresses of eighteen bytes each (BEP 7). Drops an incomplete one at the end.
 pub(crate) fn compact_v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks::<18>();
     peers.iter().filter_map(|peer| {

@@ -254,7 +254,7 @@ impl Context<'_> {
         conn
     }
 
-    /// Starts an encrypted handshake on a new connection; the peer's plain bytes arrive once it is
+    /// Starts an encrypted handshake on a new connection. The peer's plain bytes arrive once it is
     /// done.
     fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();

@@ -61,10 +61,9 @@ const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 /// A complete BitTorrent engine without I/O.
 ///
 /// Give it one [`Input`] and the time ([`Engine::handle_input`]), then drain its outputs
-/// ([`Engine::poll_output`]) until there are none, then ask when it wants to be woken
-/// ([`Engine::poll_timeout`]) and hand it [`Input::Timeout`] at that moment. It reads no clock, no
-/// random source and no socket: the same seed and the same inputs at the same times give the same
-/// outputs.
+/// ([`Engine::poll_output`]). Then ask when it needs to be woken ([`Engine::poll_timeout`]), and
+/// pass [`Input::Timeout`] at that time. It reads no clock, no random source and no socket: the
+/// same seed and the same inputs at the same times give the same outputs.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
@@ -81,7 +80,7 @@ pub struct Engine {
     loading: Loading,
     loaded: bool,
     store: store::Store,
-    /// What was watched, also in torrents that were removed.
+    /// The watch marks, including those of removed torrents.
     notebook: Notebook,
     torrents: BTreeMap<InfoHash, Torrent>,
     magnets: BTreeMap<InfoHash, Pending>,

@@ -1,6 +1,6 @@
 //! The open files of all torrents.
 //!
-//! A torrent may have more files than a process may hold open, so files are opened when they are
+//! A torrent may have more files than a process may hold open. So files are opened when they are
 //! needed, and the least recently used one is closed to make room. This module knows neither paths
 //! nor pieces. Invariants: a *pinned* file stays open, because it is being written or hashed; and
 //! no more files are open than the daemon allows. A torrent that found every file pinned is named

@@ -36,7 +36,7 @@ pub(crate) const MOST_CONNECTIONS_PER_TORRENT: u32 = 500;
 pub(crate) const LEAST_RATE_LIMIT: u64 = 1_000;
 /// Most connections of one torrent being opened: half-open ones fill tables in home routers.
 pub(crate) const DIALS_PER_TORRENT: usize = 10;
-/// Most incoming connections that have not named a torrent yet; each has ten seconds to do so.
+/// Most incoming connections that have not named a torrent yet. Each has ten seconds to do so.
 pub(crate) const ARRIVALS: usize = 100;
 /// Dial timeout, milliseconds.
 pub(crate) const DIAL_TIMEOUT_MS: u32 = 10_000;
@@ -113,7 +113,7 @@ pub(crate) const HASH_REQUESTS: usize = 4;
 /// Most hash refusals that are remembered. Beyond it, a peer that rejects everything is
 /// occasionally asked again.
 pub(crate) const HASH_REFUSALS: usize = 4_096;
-/// Most hash requests of peers for which digests are computed at once; each reads a piece.
+/// Most hash requests of peers for which digests are computed at once. Each reads a piece.
 pub(crate) const HASH_ANSWERS: usize = 8;
 
 /// Longest tracker response, bytes: thousands of peers.

@@ -132,7 +132,7 @@ impl Link {
         self.waiting.push_back(Frame::Text(frame::encode_control(message)));
     }
 
-    /// Returns the next frame to send; `None` if there is none or if the credit is used up.
+    /// Returns the next frame to send. `None` if there is none or if the credit is used up.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.owed > 0 && self.owed >= self.window / CREDIT_SHARE {
             let bytes = u32::try_from(self.owed).unwrap_or(u32::MAX);

@@ -47,7 +47,7 @@ fn lower(letter: char) -> char {
     }
 }
 
-/// Splits off the leading digits, without leading zeros; returns them and the rest of the text.
+/// Splits off the leading digits, without leading zeros. Returns them and the rest of the text.
 fn number(text: &str) -> (&str, &str) {
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     (text[..end].trim_start_matches('0'), &text[end..])

@@ -124,7 +124,7 @@ impl Net {
         self.mappings.unlink();
     }
 
-    /// Returns the command that opens the next socket; `None` if there is none at the moment.
+    /// Returns the command that opens the next socket. `None` if there is none at the moment.
     pub(crate) fn next_command(&mut self, op: OpId) -> Option<IoCommand> {
         let (role, family, port) = match self.todo.pop()? {
             Todo::Open(role, family, port) => (role, family, port),

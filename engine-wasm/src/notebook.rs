@@ -157,7 +157,7 @@ impl Notebook {
         read.into_iter().chain(due.map(|(&subject, _)| Task::Put(subject))).collect()
     }
 
-    /// Creates the command and marks it as in progress; `None` if there is nothing to write.
+    /// Creates the command and marks it as in progress. `None` if there is nothing to write.
     pub(crate) fn command(&mut self, task: Task, op: OpId, now: Instant) -> Option<IoCommand> {
         let command = match task {
             Task::Read => {

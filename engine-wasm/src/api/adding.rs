@@ -13,7 +13,7 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// How often waiting calls are kept alive; the daemon times out calls without a sign of life.
+/// How often waiting calls are kept alive. The daemon times out calls without a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The calls that wait for one torrent.

@@ -1,4 +1,4 @@
-//! The API of the daemon's own pages: the intents and topics of the extension's pages, over HTTP.
+//! The API of the daemon's own pages: intents and topics over HTTP.
 //!
 //! Its JSON is that of [`crate::view`] and changes with it; other programs use the documented
 //! paths. This module owns which page follows which topics, and which call waits for which intent.
@@ -21,7 +21,7 @@ use crate::view::topics::Topics;
 const PACE: Duration = Duration::from_millis(500);
 /// Longest time without data on a stream, and longest time before a waiting call is kept alive.
 const QUIET: Duration = Duration::from_secs(10);
-/// First intent id for calls over HTTP; the ids of a host's own intents count from 0.
+/// First intent id for calls over HTTP. The ids of a host's own intents count from 0.
 const FIRST_INTENT: u64 = 1 << 52;
 
 /// A page that follows topics.

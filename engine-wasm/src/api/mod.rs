@@ -1,11 +1,11 @@
 //! The HTTP API: the meaning of calls and the form of answers.
 //!
-//! It consists of routes (`route`), errors ([`error`]), JSON forms ([`view`]) and documents, and
-//! of state that outlives a call: calls that wait for magnet links ([`adding`]), incomplete calls
-//! ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages ([`host`]), and
-//! torrents that exist only while they are read ([`temporary`]). It knows neither sockets nor HTTP
-//! framing: a call is a [`Call`], an answer a [`Reply`]. [`crate::engine`] carries out the
-//! [`Action`]s.
+//! It consists of routes (`route`), errors ([`error`]), JSON forms ([`view`]) and documents. It
+//! also owns the state that outlives a call: calls that wait for magnet links ([`adding`]),
+//! incomplete calls ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages
+//! ([`host`]), and torrents that exist only while they are read ([`temporary`]). It knows neither
+//! sockets nor HTTP framing: a call is a [`Call`], an answer a [`Reply`]. [`crate::engine`] carries
+//! out the [`Action`]s.
 
 pub(crate) mod adding;
 pub(crate) mod error;
@@ -40,7 +40,7 @@ pub struct ApiConfig {
     pub retry_delay: Duration,
     /// Time limit of each attempt.
     pub metadata_timeout: Duration,
-    /// How long a temporary torrent without readers is kept; then it is removed with its data.
+    /// How long a temporary torrent without readers is kept. Then it is removed with its data.
     pub cleanup_delay: Duration,
     /// Number of torrents from which the API refuses to add others.
     pub max_torrents: usize,

@@ -24,7 +24,7 @@ pub(crate) const MAX_BANNED: usize = 1_000;
 pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(600);
-/// How long a peer is not dialled that is of no use now, such as a seed while we seed.
+/// How long a useless peer is not dialled, such as a seed while we seed.
 pub(crate) const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// How long an address waits when every way to dial it is switched off.
 pub(crate) const NO_WAY_RETRY: Duration = Duration::from_secs(30);
@@ -144,7 +144,7 @@ impl Candidates {
         Some(addr)
     }
 
-    /// When the next address is ready: [`Instant::default`] if one is ready now, `None` if all are
+    /// When the next address is ready. [`Instant::default`] if one is ready now, `None` if all are
     /// in use.
     #[cfg(test)]
     pub(crate) fn next_ready(&self) -> Option<Instant> {
@@ -164,7 +164,7 @@ impl Candidates {
         Some((way, tries.has_other_transport()))
     }
 
-    /// Chooses the way over uTP to dial a peer that is dialling us through a relay (BEP 55).
+    /// Chooses the way over uTP to dial a peer for hole punching (BEP 55).
     ///
     /// The address is in use afterwards, whatever happened to it before. `None` when it is already
     /// in use, must not be dialled, or no such way is allowed.
@@ -221,7 +221,7 @@ impl Candidates {
         goes_on
     }
 
-    /// Every way to this address is switched off; it waits, because the user may allow another one.
+    /// Every way to this address is switched off. It waits, because the user may allow another one.
     pub(crate) fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + NO_WAY_RETRY);
     }
@@ -239,7 +239,7 @@ impl Candidates {
         });
     }
 
-    /// The peer has everything, and so do we: it is not dialled until we lack something again.
+    /// The peer has everything, as we do. It is not dialled until we lack something again.
     pub(crate) fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
         self.leave_alone(addr, now);
         if self.left_alone.len() < MAX_CANDIDATES {
@@ -267,8 +267,8 @@ impl Candidates {
         });
     }
 
-    /// Resets all addresses that are not banned: none is in use, all are ready, no failure counts.
-    /// Earlier failures were for another purpose, such as fetching metadata.
+    /// Resets all addresses that are not banned. None is then in use, all are ready, and no failure
+    /// counts. Earlier failures were for another purpose, such as fetching metadata.
     pub(crate) fn renew(&mut self) {
         let all: Vec<SocketAddr> = self.known.keys().copied().collect();
         for addr in all {
@@ -421,8 +421,7 @@ fn retry_after(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(doubled).min(MAX_RETRY)
 }
 
-/// The one form of an address: IPv4 addresses mapped to IPv6 become IPv4, and the flow label is
-/// dropped.
+/// Normalises an address. IPv4 addresses mapped to IPv6 become IPv4, and the flow label is dropped.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -78,7 +78,7 @@ impl LsdMessage {
     /// Parses a datagram; ignores unknown headers and invalid hashes.
     ///
     /// # Errors
-    /// [`LsdError`]: it is to be ignored.
+    /// [`LsdError`]: the datagram is to be ignored.
     pub fn parse(datagram: &[u8]) -> Result<Self, LsdError> {
         let text = std::str::from_utf8(datagram).map_err(|_| LsdError::NotASearch)?;
         let mut lines = text.lines();

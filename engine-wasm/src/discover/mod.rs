@@ -1,5 +1,6 @@
-//! Discovery of peers: [`tracker`]s, the [`dht`], the local network ([`lsd`]), and [`candidates`],
-//! which chooses the next peer to dial.
+//! Discovery of peers through [`tracker`]s, the [`dht`] and the local network ([`lsd`]).
+//!
+//! [`candidates`] chooses the next peer to dial.
 
 pub(crate) mod candidates;
 pub mod dht;

@@ -20,7 +20,7 @@ pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> Option<u32> {
     }
 }
 
-/// Masks both addresses: keeps `whole` bytes, or one more than the addresses share if that is more,
+/// Masks both addresses. Keeps `whole` bytes, or one more than the addresses share if that is more,
 /// and every second bit of the rest.
 fn mixed<const N: usize>(ours: [u8; N], theirs: [u8; N], whole: usize) -> u32 {
     const SPARSE: u8 = 0x55;

@@ -1,4 +1,4 @@
-//! Web seeds (BEP 19): the URLs of files on a web server, and how many bytes to request at once.
+//! Web seeds (BEP 19): the URLs of files on a web server, and the size of requests.
 //!
 //! Owns URLs, back-off and the size of runs; it picks no block and fetches nothing:
 //! `torrent/swarm/web_seeds.rs` does. Invariant: a server is never asked again if it sent wrong
@@ -155,8 +155,8 @@ impl WebSeed {
     }
 }
 
-/// The paths of a torrent's files below a web seed's URL, as the torrent gives them, not as the
-/// disk does.
+/// The paths of a torrent's files below a web seed's URL. They are the torrent's own, not those on
+/// the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     name: Vec<u8>,
@@ -213,7 +213,7 @@ impl Layout {
     }
 }
 
-/// Collects the paths of a file tree in its order; `None` if it is no tree or too deep.
+/// Collects the paths of a file tree in its order. `None` if it is no tree or too deep.
 fn walk(folder: Value<'_>, path: &mut Vec<Vec<u8>>, out: &mut Vec<Vec<Vec<u8>>>) -> Option<()> {
     for (name, child) in folder.dict()? {
         if path.len() >= MAX_PATH_DEPTH {

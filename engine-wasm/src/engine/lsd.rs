@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// Returns when the next announcement is due; `None` without a listen port or a multicast
+    /// Returns when the next announcement is due. `None` without a listen port or a multicast
     /// group.
     pub(super) fn lsd_timeout(&self) -> Option<Instant> {
         let net = &self.shared.net;

@@ -78,7 +78,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Handles the end of a download; returns false if this module did not send the command.
+    /// Handles the end of a download. Returns false if this module did not send the command.
     pub(super) fn handle_fetch_answer(
         &mut self,
         op: OpId,
@@ -105,14 +105,14 @@ impl Engine {
         true
     }
 
-    /// The daemon is gone, and what it was fetching with it.
+    /// The link to the daemon is lost, and its downloads with it.
     pub(super) fn fail_fetches(&mut self) {
         for id in std::mem::take(&mut self.fetches).into_values() {
             self.reply(id, Err(Sentence::DaemonLost));
         }
     }
 
-    /// Says what came of an intent.
+    /// Sends the reply to an intent.
     pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, Sentence>) {
         let reply = match outcome {
             Ok(info_hash) => IntentReply::done(info_hash),
@@ -191,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// Calls `act` on a magnet link; if its metadata is then complete, the link becomes a torrent.
+    /// Calls `act` on a magnet link. If its metadata is then complete, the link becomes a torrent.
     pub(super) fn with_magnet(
         &mut self,
         info_hash: InfoHash,

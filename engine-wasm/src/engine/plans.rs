@@ -13,7 +13,7 @@ use crate::view::{Choice, FilePriority, Sentence};
 
 impl Engine {
     /// Adds a torrent for a page, and keeps it. A new torrent waits for a decision unless
-    /// [`super::Config::start_at_once`] is set; an existing one goes on as it is.
+    /// [`super::Config::start_at_once`] is set; an existing one stays as it is.
     pub(super) fn add_for_page(
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<InfoHash, Sentence>,

@@ -60,7 +60,8 @@ impl Store {
 }
 
 impl Engine {
-    /// Handles the store's reported condition: trouble, files set aside, times begun anew.
+    /// Handles the store's reported condition: errors, files set aside, and how often it was
+    /// recreated.
     pub(super) fn handle_store_status(
         &mut self,
         told: (Option<String>, Vec<String>, u32),

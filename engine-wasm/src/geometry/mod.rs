@@ -3,11 +3,11 @@
 //! This module owns the lengths of files and pieces, but neither their names nor which are stored.
 //! Invariant: all files lie in one sequence of bytes, and the pieces divide it into equal parts. In
 //! a v1 torrent the files are adjacent; in a v2 torrent (BEP 52) each file begins with a piece. The
-//! gap behind the last file of a piece, which may be a padding file (BEP 47), is not part of the
-//! piece: it is neither requested nor stored, and counts as zeros in a v1 hash. Offsets in a file
-//! and in the torrent are `u64`, offsets in a piece `u32`; `end` and `last` are inclusive, as in
-//! HTTP. Indexes from our own code are trusted (an invalid one panics); numbers from a peer go
-//! through [`Geometry::piece`] and [`Geometry::validate`].
+//! gap behind the last file of a piece may be a padding file (BEP 47). It is not part of the piece:
+//! it is neither requested nor stored, and counts as zeros in a v1 hash. Offsets in a file and in
+//! the torrent are `u64`, offsets in a piece `u32`; `end` and `last` are inclusive, as in HTTP.
+//! Indexes from our own code are trusted (an invalid one panics); numbers from a peer go through
+//! [`Geometry::piece`] and [`Geometry::validate`].
 
 mod index;
 mod spans;
@@ -67,7 +67,7 @@ pub struct Geometry {
     row: u64,
     /// Total length of all files that are not padding.
     total: u64,
-    /// The ranges of files that are neither empty nor padding; `None` if they fill the sequence.
+    /// The ranges of files that are neither empty nor padding. `None` if they fill the sequence.
     solid: Option<Vec<(u64, u64)>>,
     padding: Vec<FileIndex>,
 }
@@ -212,7 +212,7 @@ impl Geometry {
         self.padding.binary_search(&file).is_ok()
     }
 
-    /// Returns the number of blocks in a piece; zero only for a piece that is padding only.
+    /// Returns the number of blocks in a piece. Zero only for a piece that is padding only.
     pub(crate) fn block_count(&self, piece: PieceIndex) -> u32 {
         self.piece_len(piece).div_ceil(BLOCK_LENGTH)
     }
@@ -269,13 +269,13 @@ impl Geometry {
         end - start
     }
 
-    /// Converts an offset in a file to an offset in the torrent; `None` beyond the end of the file.
+    /// Converts an offset in a file to an offset in the torrent. `None` beyond the end of the file.
     pub(crate) fn torrent_offset(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (start, end) = self.file_bounds(file);
         start.checked_add(offset).filter(|at| *at < end)
     }
 
-    /// Converts an offset in the torrent to a file and an offset in it; `None` if no file is there.
+    /// Converts an offset in the torrent to a file and an offset in it. `None` if no file is there.
     pub(crate) fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
         // The last file that starts at or before the offset; empty files with the same start
         // precede it.
@@ -292,7 +292,7 @@ impl Geometry {
         Some((self.piece_at(at), self.offset_in_piece(at)))
     }
 
-    /// Returns the block of a byte of a file; `None` beyond the end of the file.
+    /// Returns the block of a byte of a file. `None` beyond the end of the file.
     pub(crate) fn block_at(&self, file: FileIndex, offset: u64) -> Option<Block> {
         let (piece, begin) = self.locate(file, offset)?;
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
@@ -320,7 +320,7 @@ impl Geometry {
         self.pieces_of(file, 0, u64::MAX)
     }
 
-    /// Returns the part of a file that lies in a piece; `None` if there is none.
+    /// Returns the part of a file that lies in a piece. `None` if there is none.
     pub(crate) fn range_in_file(
         &self,
         piece: PieceIndex,
@@ -333,7 +333,7 @@ impl Geometry {
         (first < after).then(|| first - start..=after - 1 - start)
     }
 
-    /// Returns the start of a piece as an offset in a file; zero if the piece starts before the
+    /// Returns the start of a piece as an offset in a file. Zero if the piece starts before the
     /// file.
     pub(crate) fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> u64 {
         self.piece_start(piece).saturating_sub(self.file_start(file))

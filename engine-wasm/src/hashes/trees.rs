@@ -166,7 +166,7 @@ impl Trees {
         self.leaves.get(&block.piece)?.get(block.index.as_usize())
     }
 
-    /// Returns the request that makes the piece verifiable; `None` if it is, or never will be.
+    /// Returns the request that makes the piece verifiable. `None` if it is, or never will be.
     pub(crate) fn request_for_piece(&self, piece: PieceIndex) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(piece)?;
         if tree.layer.chunk_is_known(at) {

@@ -157,7 +157,7 @@ impl Brain {
         self.topics.poll(&self.engine, topics, now)
     }
 
-    /// Returns a whole topic as last sent; `None` if the last [`Brain::updates`] did not name it.
+    /// Returns a whole topic as last sent. `None` if the last [`Brain::updates`] did not name it.
     pub fn whole(&self, topic: &str) -> Option<TopicUpdate> {
         self.topics.whole(topic)
     }

@@ -6,7 +6,7 @@
 //!
 //! Peers may lie about the size, so each size is assembled separately, the
 //! [`limits::METADATA_SIZES`] most popular ones at once. If all blocks of a size arrived from
-//! several peers and the result is wrong, no peer is guilty yet: that size is then downloaded from
+//! several peers and the result is wrong, no peer is guilty yet. That size is then downloaded from
 //! one peer alone, then from the next, until one is right.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ use crate::time::Instant;
 const STALLED_AFTER: Duration = Duration::from_secs(15);
 /// A block that is this late is requested from a second, otherwise idle peer.
 const LATE_AFTER: Duration = Duration::from_secs(2);
-/// A peer that rejected a request is not asked for this long, because it limits its rate.
+/// How long a peer that rejected a request is not asked: it limits its rate.
 const REST: Duration = Duration::from_secs(5);
 /// A peer that rejected this many times in a row is useless for now.
 const MOST_REJECTS: u32 = 3;
@@ -92,7 +92,7 @@ impl Fetch {
         self.missing = self.slots.len();
     }
 
-    /// The best block to request from a peer: one that nobody was asked for, or else a late one.
+    /// The best block to request from a peer. Unrequested blocks come first, then late ones.
     fn next_block(&self, asked: &BTreeSet<u32>, now: Instant) -> Option<u32> {
         let open = || (0u32..).zip(&self.slots).filter(|(_, slot)| slot.given.is_none());
         let fresh = open().find(|(_, slot)| slot.askers == 0);
@@ -314,8 +314,7 @@ impl Assembly {
         }
     }
 
-    /// Chooses the peer for each size that is downloaded from one peer alone: the one with fewest
-    /// rejects.
+    /// Chooses the peer for each size that comes from one peer alone: the one with fewest rejects.
     fn choose_givers(&mut self) {
         for (&size, fetch) in
             self.fetches.iter_mut().filter(|(_, fetch)| fetch.givers == Givers::Only(None))

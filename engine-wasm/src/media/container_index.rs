@@ -223,7 +223,7 @@ struct Element {
     id: u32,
     /// Length of the header in bytes.
     header: u8,
-    /// Length of the content in bytes; `None` if it extends to the end or is unknown.
+    /// Length of the content in bytes. `None` if it extends to the end or is unknown.
     size: Option<u64>,
 }
 
@@ -255,7 +255,7 @@ fn mp4(bytes: &[u8]) -> Result<Element, HeaderError> {
     Ok(Element { id, header, size })
 }
 
-/// Parses an AVI chunk header: type and little-endian size; odd sizes have one byte of padding.
+/// Parses an AVI chunk header: type and little-endian size. Odd sizes have one byte of padding.
 fn riff(bytes: &[u8]) -> Result<Element, HeaderError> {
     let (id, size) = (number_be(bytes, 0)?, number_be(bytes, 4)?.swap_bytes());
     is_text(id)?;

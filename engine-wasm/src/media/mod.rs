@@ -100,7 +100,7 @@ fn entry(name: &str) -> Option<&'static (&'static str, &'static str)> {
     TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known))
 }
 
-/// Returns the part after the last dot; `None` for a name that starts with its only dot.
+/// Returns the part after the last dot. `None` for a name that starts with its only dot.
 fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
 }

@@ -183,7 +183,7 @@ impl fmt::Display for Magnet {
     }
 }
 
-/// Finds the first v1 hash and the first v2 hash among the `xt` parameters; hybrids have both.
+/// Finds the first v1 hash and the first v2 hash among the `xt` parameters. Hybrids have both.
 fn identity(parameters: &[(String, Vec<u8>)]) -> Result<Identity, MagnetError> {
     let (mut v1, mut v2) = (None, None);
     let mut otherwise = MagnetError::NoHash;

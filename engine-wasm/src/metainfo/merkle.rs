@@ -96,7 +96,7 @@ pub struct Shape {
     pub pieces: u32,
     /// Height of the root.
     pub height: u32,
-    /// Height of the nodes that stand for pieces; the root's height if the file has only one piece.
+    /// Height of the nodes that stand for pieces. The root's height if the file has only one piece.
     pub piece_height: u32,
 }
 

@@ -1,13 +1,13 @@
 //! Makes safe, distinct file paths from the names in a torrent.
 //!
 //! This module owns the rules for names and the set of paths assigned so far. It touches no disk.
-//! Two rules exist ([`Rule`]): names as they stand in the torrent, changed only where no supported
-//! disk could store them, and names that every disk accepts, for disks that refuse the former.
-//! Invariant: every component that this module returns is 1 to [`MAX_COMPONENT`] bytes long, has no
-//! `/` and no control characters, and is neither `.` nor `..`. No two files have equal paths, and
-//! no file's path is the folder of another file. Under [`Rule::Anywhere`] no component is reserved
-//! on Windows, and paths also differ on a disk that ignores case. Equal input gives equal paths, so
-//! a torrent that is added again finds its files.
+//! Two rules exist ([`Rule`]). The first keeps names as they stand in the torrent, changed only
+//! where no supported disk could store them. The second makes names that every disk accepts, for
+//! disks that refuse the former. Invariant: every component that this module returns is 1 to
+//! [`MAX_COMPONENT`] bytes long, has no `/` and no control characters, and is neither `.` nor `..`.
+//! No two files have equal paths, and no file's path is the folder of another file. Under
+//! [`Rule::Anywhere`] no component is reserved on Windows, and paths also differ on a disk that
+//! ignores case. Equal input gives equal paths, so a torrent that is added again finds its files.
 //!
 //! The daemon checks every path again with its own rules.
 
@@ -102,7 +102,7 @@ fn is_reserved(name: &str) -> bool {
     })
 }
 
-/// Splits a name into stem and extension; the extension includes its dot and may be empty.
+/// Splits a name into stem and extension. The extension includes its dot and may be empty.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION => name.split_at(dot),

@@ -74,7 +74,7 @@ pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&s
     Sample { torrent, metainfo, content }
 }
 
-/// Creates a torrent with a v2 part, its files in path order; a hybrid gets padding files.
+/// Creates a torrent with a v2 part, its files in path order. A hybrid gets padding files.
 pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Sample {
     let piece = piece_length as usize;
     let all = content(files.iter().map(|(_, length)| length).sum());

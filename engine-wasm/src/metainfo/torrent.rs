@@ -1,10 +1,12 @@
 //! Parses `.torrent` files.
 //!
 //! Supports BEP 3 with BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private), BEP 47
-//! (padding files) and BEP 52 (v2 and hybrids, in `v2`). This module owns which fields are read
-//! and the limits on them. Invariant: a [`Metainfo`] has at least one file; its paths are safe and
-//! distinct; it has exactly one SHA-1 for each piece of its `Geometry` if it has a v1 part, and a
-//! root for each file that is not empty if it has a v2 part; and both parts agree.
+//! (padding files) and BEP 52 (v2 and hybrids, in `v2`). This module owns which fields are read and
+//! the limits on them. Invariants of a [`Metainfo`]:
+//! - it has at least one file, and its paths are safe and distinct;
+//! - with a v1 part, it has exactly one SHA-1 for each piece of its `Geometry`;
+//! - with a v2 part, it has a root for each file that is not empty;
+//! - both parts agree.
 
 mod v2;
 
@@ -53,7 +55,7 @@ pub enum Version {
 /// The contents of a `.torrent` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// The torrent's key: the SHA-1 of its info dictionary as it stands in the file, or the
+    /// The torrent's key. This is the SHA-1 of its info dictionary as it stands in the file, or the
     /// truncated SHA-256 if it has no v1 part.
     pub info_hash: InfoHash,
     /// The SHA-256 of the info dictionary, if the torrent has a v2 part.
@@ -94,7 +96,7 @@ pub struct File {
     pub length: u64,
     /// Whether the file is padding (BEP 47): zeros that align the next file, never shown.
     pub padding: bool,
-    /// The root of the file's hash tree (BEP 52); `None` without a v2 part and for an empty file.
+    /// The root of the file's hash tree (BEP 52). `None` without a v2 part and for an empty file.
     pub root: Option<Hash>,
 }
 
@@ -387,7 +389,7 @@ fn web_seeds(root: Value<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Returns the URLs of a list, or a single URL; both forms exist for trackers and web seeds.
+/// Returns the URLs of a list, or a single URL. Both forms exist for trackers and web seeds.
 fn urls<'d>(value: Value<'d>) -> impl Iterator<Item = String> + use<'d> {
     let list = value.list().into_iter().flatten();
     let single = value.bytes().is_some().then_some(value);

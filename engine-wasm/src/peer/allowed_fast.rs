@@ -1,4 +1,4 @@
-//! The pieces that a peer may request while it is choked (BEP 6, “allowed fast set generation”).
+//! The pieces that a choked peer may request (BEP 6, “allowed fast set generation”).
 //!
 //! Computes the set; [`super::upload`] applies it. Invariant: the set depends only on the peer's
 //! network, the torrent and the number of pieces, so that a peer gets no more by reconnecting.

@@ -51,7 +51,7 @@ impl ExtensionHandshake {
     /// Parses a payload. Fields of the wrong type count as absent, and `yourip` is ignored.
     ///
     /// # Errors
-    /// When it is not bencoding. What follows the dictionary is ignored.
+    /// The payload is not bencoded. Bytes after the dictionary are ignored.
     pub fn parse(payload: &[u8]) -> Result<Self, BencodeError> {
         let document = bencode::parse_prefix(payload)?;
         let root = document.root();

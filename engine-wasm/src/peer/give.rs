@@ -18,7 +18,7 @@ use crate::time::Instant;
 pub struct Introduction<'a> {
     /// The pieces that we have.
     pub have: &'a Bitfield,
-    /// Length of the info dictionary that we offer, in bytes (BEP 9); `None` if we offer none.
+    /// Length of the info dictionary that we offer, in bytes (BEP 9). `None` if we offer none.
     pub metadata_size: Option<u32>,
     /// The port at which we listen.
     pub port: Option<u16>,

@@ -1,4 +1,4 @@
-//! How much to request from a peer in advance while somebody watches.
+//! How much to request from a peer in advance with a viewer.
 //!
 //! A short queue makes seeks fast, because blocks that a peer has begun to send can't be cancelled.
 //! But some clients read their requests only at intervals (Transmission does so twice a second) and
@@ -86,7 +86,7 @@ mod tests {
 
     const BLOCK: Duration = Duration::from_millis(16);
 
-    /// Simulates blocks every 16 ms with these silences in each second; returns the final queue in
+    /// Simulates blocks every 16 ms with these silences in each second. Returns the final queue in
     /// milliseconds.
     fn check(silences_ms: &[u64], seconds: u64) -> u128 {
         let mut pipe = Pipe::new(Instant(0));

@@ -26,7 +26,7 @@ impl RateMeter {
         Self::over(TAU_S, now)
     }
 
-    /// Creates a meter with another time constant in seconds: the past of this age has 1/e of the
+    /// Creates a meter with another time constant in seconds. The past of this age has 1/e of the
     /// present's weight.
     pub(crate) fn over(tau_s: f64, now: Instant) -> Self {
         Self { tau_s, weighted: 0.0, since: now, last: now }
@@ -92,7 +92,7 @@ impl ReplyTime {
         self.min.unwrap_or(Duration::from_millis(100))
     }
 
-    /// Four mean deviations: a reply that is later than expected by more than this counts as late.
+    /// Tolerance for late replies: four mean deviations (RFC 6298 §2).
     pub(crate) fn slack(&self) -> Duration {
         let deviation = self.smoothed.map_or(0.1, |(_, deviation)| deviation);
         Duration::from_secs_f64(4.0 * deviation)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::geometry::Block;
 use crate::time::Instant;
 
-/// Time after which a cancelled block will not arrive: it would have been in the peer's socket all
+/// Time after which a cancelled block will not arrive. It would have been in the peer's socket all
 /// that time.
 const LATE_FOR: Duration = Duration::from_secs(60);
 

@@ -1,8 +1,8 @@
-//! The requests of one peer (BEP 3, 6), in order of arrival, and how many of them are being sent.
+//! The requests of one peer (BEP 3, 6) in order of arrival.
 //!
 //! It decides which requests are accepted and when to send the next one; its owner sends, and knows
 //! which pieces we have. Invariants: the number of waiting requests is at most the one that we
-//! announce; the bytes being sent are bounded by half a second of the peer's rate, so that a
+//! announce. The bytes being sent are bounded by half a second of the peer's rate, so that a
 //! `cancel` or a choke stops everything behind them.
 
 use std::collections::VecDeque;
@@ -24,8 +24,8 @@ const HORIZON: Duration = Duration::from_millis(500);
 const LEAST_UNDERWAY: u64 = 128 << 10;
 /// Maximum bytes being sent.
 const MOST_UNDERWAY: u64 = 4 << 20;
-/// Number of impossible requests, since the last choke or unchoke, after which a peer is dropped
-/// (BEP 6 allows it).
+/// Number of impossible requests after which a peer is dropped (BEP 6 allows it). They count from
+/// the last choke or unchoke.
 const MOST_REFUSED: u32 = 300;
 
 /// A peer's request for a block, with unchecked numbers.
@@ -122,7 +122,7 @@ impl Upload {
         self.allowed = pieces;
     }
 
-    /// Handles a request for a block; `can_give` says whether the bytes are valid, verified and
+    /// Handles a request for a block. `can_give` says whether the bytes are valid, verified and
     /// readable.
     pub fn ask(&mut self, request: Request, can_give: bool) -> Verdict {
         let may = !self.choking || self.is_allowed(request);

@@ -151,7 +151,7 @@ impl<'a> Message<'a> {
     /// Appends the message as a frame with its length prefix.
     ///
     /// # Panics
-    /// When a payload is longer than `u32` says, which none of ours is.
+    /// If a payload is longer than `u32::MAX` bytes, which none of ours is.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let prefix = out.len();
         out.extend_from_slice(&[0; 4]);

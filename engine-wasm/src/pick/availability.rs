@@ -131,7 +131,7 @@ impl Availability {
         }
     }
 
-    /// Returns the idle pieces, by priority and then the rarest first; skips pieces that no peer
+    /// Returns the idle pieces, by priority and then the rarest first. Skips pieces that no peer
     /// has.
     pub(crate) fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let has_seeds = self.seeds > 0;

@@ -2,7 +2,7 @@
 //!
 //! Every ten seconds the upload slots go to the peers that sent most while we download, and to all
 //! peers in turn while we seed. One slot is *optimistic*: it goes for thirty seconds to a peer that
-//! earned no slot, three times as likely to a new one; a peer that then sends enough keeps a slot.
+//! earned no slot, three times as likely to a new one. A peer that then sends enough keeps a slot.
 //! Free slots are assigned at once. This module knows byte counts only; its owner sends the
 //! messages.
 //!

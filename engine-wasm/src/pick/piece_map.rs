@@ -82,7 +82,7 @@ impl PieceMap {
         self.by_block
     }
 
-    /// Marks the hash of a piece as unknown; the piece is not requested until it is known.
+    /// Marks the hash of a piece as unknown. The piece is not requested until it is known.
     pub(crate) fn seal(&mut self, piece: PieceIndex) {
         self.sealed
             .get_or_insert_with(|| Bitfield::new(self.geometry.piece_count()))

@@ -81,7 +81,7 @@ fn grants_of_a_changed_file_are_revoked() {
     world.lose_seeders();
     world.vandalise(3 * MIB_USIZE);
     world.run_for(Duration::from_secs(10));
-    // Somebody else begins to read, and the file is looked at.
+    // Another viewer starts to read, so the file is inspected.
     world.ask(0, 5, 9);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.viewers[&request].next, 3 * MIB);

@@ -73,7 +73,7 @@ fn a_seek_takes_near_the_minimum_time_of_its_swarm() {
     assert!(mean < floor * 14 / 10, "{all:?} with a floor of {floor:?}");
 }
 
-/// Plays a film from one seeder; returns its share of the line after the first seconds, and its
+/// Plays a film from one seeder. Returns its share of the line after the first seconds, and its
 /// longest queue.
 fn watched(seeder: Behaviour, seed: u8) -> (f64, usize) {
     let rate_bps = seeder.rate_bps;
@@ -125,7 +125,7 @@ fn a_player_that_requests_part_by_part_is_never_starved() {
     }
 }
 
-/// Every seek cancels requests and repeats most of them: a rejection of a cancelled request must
+/// Every seek cancels requests and repeats most of them. A rejection of a cancelled request must
 /// not count against its repetition.
 #[test]
 fn rejections_of_cancelled_requests_do_not_count_against_a_seeder() {
@@ -273,8 +273,8 @@ fn chaos_ends_well() {
     }
 }
 
-/// Returns the wasted bytes when a viewer leaves or seeks, with peers that put all requests into
-/// their send buffers, where no cancel removes them.
+/// Returns the wasted bytes when a viewer leaves or seeks. The peers put all requests into their
+/// send buffers, where no cancel removes them.
 fn wasted_bytes(leaves: bool, jumps: bool) -> u64 {
     let buffering =
         Behaviour { pulse: Some(Duration::from_millis(10)), ..Behaviour::honest(58_000, 60) };

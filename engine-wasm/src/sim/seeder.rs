@@ -53,7 +53,7 @@ pub(super) struct Behaviour {
     pub(super) chokes_every: Option<u32>,
     /// It disconnects after this many blocks.
     pub(super) hangs_up_after: Option<u32>,
-    /// Interval at which it reads its requests and sends all of them; `None` for at once.
+    /// Interval at which it reads its requests and sends all of them. `None` for at once.
     pub(super) pulse: Option<Duration>,
     /// Whether it supports the fast extension (BEP 6).
     pub(super) fast: bool,

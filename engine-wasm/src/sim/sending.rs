@@ -46,7 +46,7 @@ fn vandalise(world: &mut World, rng: &mut ChaCha8Rng) {
     }
 }
 
-/// Runs a torrent while other programs change its files; returns sent bytes, noticed changes and
+/// Runs a torrent while other programs change its files. Returns sent bytes, noticed changes and
 /// revokes.
 fn live(seed: u64) -> (u64, u32, u32) {
     println!("SIM_SEED={seed}");

@@ -13,7 +13,7 @@ use crate::view::Intent;
 
 const MIB: u64 = 1 << 20;
 
-/// Creates a seeder and a downloader, of which only the downloader dials; bytes arrive in parts of
+/// Creates a seeder and a downloader, of which only the downloader dials. Bytes arrive in parts of
 /// this size.
 fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engines {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);

@@ -41,7 +41,7 @@ const GATHER_PER_BYTE: Duration = Duration::from_micros(8);
 /// How long changes are collected before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// The previous version of the format, which is still read: for each file it says only whether it
+/// The previous version of the format, which is still read. For each file it only says whether it
 /// existed before.
 const VERSION_WITHOUT_IDENTITIES: u8 = 3;
 
@@ -53,7 +53,7 @@ const VERSION: u8 = 4;
 pub(crate) struct Record {
     /// The place of its files.
     pub(crate) place: Place,
-    /// The place to which it is being moved; some of its files may be there already.
+    /// The place to which it is being moved. Some of its files may be there already.
     pub(crate) moving: Option<Place>,
     /// The number of its addition, which orders torrents.
     pub(crate) added: u64,

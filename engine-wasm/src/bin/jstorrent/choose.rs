@@ -24,7 +24,7 @@ pub(crate) fn number(files: &[FileView], file: &FileView) -> usize {
     files.iter().position(|other| other.index == file.index).map_or(0, |at| at + 1)
 }
 
-/// Returns the file with this number or name; without one, the largest video or audio file.
+/// Returns the file with this number or name. Without one, the largest video or audio file.
 ///
 /// # Errors
 /// [`ChoiceError`].

@@ -164,7 +164,7 @@ fn key(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// Returns the names that a crashed run saved; otherwise lists the folder and saves the names.
+/// Returns the names that a crashed run saved. Otherwise lists the folder and saves the names.
 fn saved_or_listed_names(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     let path = state.join(BEFORE);
     if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
@@ -236,7 +236,7 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Creates a folder that only the user can read; the daemon protects the files in it.
+/// Creates a folder that only the user can read. The daemon protects the files in it.
 fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }

@@ -58,7 +58,7 @@ impl Report {
     /// Shows the progress, if it is time.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader of the output has closed it.
     pub(crate) fn progress(&mut self, now: &Now) -> Result<()> {
         let Now { torrent, streams, port, mapping, notices } = now;
         self.notices(notices)?;
@@ -99,7 +99,7 @@ impl Report {
     /// Prints each notice when it starts and when it ends.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader of the output has closed it.
     pub(crate) fn notices(&mut self, now: &[NoticeView]) -> Result<()> {
         let before = std::mem::replace(&mut self.notices, now.to_vec());
         // The amounts in a space notice change all the time; the notice is printed once.
@@ -147,7 +147,7 @@ impl Report {
     /// Reports why the daemon could not be restarted yet.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader of the output has closed it.
     pub(crate) fn trouble(&self, words: &str) -> Result<()> {
         match &self.form {
             Form::Json => say(&event("trouble", json!({ "message": words }))),
@@ -164,7 +164,7 @@ impl Report {
     /// Prints a result: `words` for people, `fields` for programs.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader of the output has closed it.
     pub(crate) fn result(&self, name: &str, words: &str, fields: Value) -> Result<()> {
         match &self.form {
             Form::Bar(bar) => bar.suspend(|| say(words)),
@@ -184,7 +184,7 @@ impl Report {
 /// Prints a line to standard output and flushes it.
 ///
 /// # Errors
-/// Nobody reads any more.
+/// The reader of the output has closed it.
 pub(crate) fn say(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;

@@ -59,7 +59,7 @@ impl Source {
         Ok(Self::Torrent { bytes, meta: Box::new(meta) })
     }
 
-    /// Returns the name of the state folder for this torrent and download folder; it is the same in
+    /// Returns the name of the state folder for this torrent and download folder. It is the same in
     /// every run.
     pub(crate) fn key(&self, dir: &Path) -> String {
         match self {

@@ -152,7 +152,7 @@ impl Dht {
         self.overlay(family_of(addr)).add_router(addr, now);
     }
 
-    /// Adds an address that may belong to a node; it is queried, and stored if it answers.
+    /// Adds an address that may belong to a node. It is queried, and stored if it answers.
     pub(crate) fn add_node(&mut self, addr: SocketAddr, now: Instant, rng: &mut ChaCha8Rng) {
         self.act(family_of(addr), now, rng, |overlay, turn| overlay.add_node(addr, turn));
     }
@@ -298,7 +298,7 @@ impl Dht {
         }
     }
 
-    /// Runs `act` on one network; passes the other family's nodes that it learns to the other
+    /// Runs `act` on one network. Passes the other family's nodes that it learns to the other
     /// network.
     fn act(
         &mut self,

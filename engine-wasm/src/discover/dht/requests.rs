@@ -52,7 +52,7 @@ pub(crate) struct DhtRequests {
     requests: BTreeMap<InfoHash, Request>,
     nodes: BTreeSet<SocketAddr>,
     hosts: BTreeSet<(String, u16)>,
-    /// `None` if there is no node; else the port at which the node answers, if it does.
+    /// `None` if there is no node. Else the port at which the node answers, if it does.
     node: Option<Option<u16>>,
 }
 

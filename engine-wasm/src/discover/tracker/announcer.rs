@@ -1,4 +1,4 @@
-//! The trackers of one torrent or magnet link: which of them to ask now, and what they answer.
+//! The announces of one torrent or magnet link to its trackers.
 //!
 //! [`TrackerSchedule`] says which tracker is due. The announcer turns that into questions
 //! ([`Ask`]), which its owner sends, and reads the answers. It owns the pending questions and the
@@ -157,7 +157,7 @@ impl Announcer {
     /// Makes every tracker due that may be asked now; returns their number.
     ///
     /// # Errors
-    /// No tracker may be asked now; says why.
+    /// No tracker may be asked now; the sentence says why.
     pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
         if self.is_empty() {
             return Err(if self.allowed { Sentence::NoTracker } else { Sentence::TrackersOff });

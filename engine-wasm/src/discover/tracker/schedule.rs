@@ -26,7 +26,7 @@ pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(15);
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(1800);
 /// Longest back-off that a tracker may ask for, other than "never".
 const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
-/// Time after which the user may have a tracker asked again that sets no limit of its own.
+/// Minimum time between announces that the user starts, unless the tracker sets its own.
 pub(crate) const BY_HAND: Duration = Duration::from_secs(60);
 /// After this silence the next tracker is asked as well.
 pub(crate) const STAGGER: Duration = Duration::from_millis(1500);
@@ -192,7 +192,7 @@ impl TrackerSchedule {
     /// Returns their number, including those with a pending announce.
     ///
     /// # Errors
-    /// None may be asked: how long until the first one may, `None` for never.
+    /// No tracker may be asked now: the time until the first one may, or `None` for never.
     pub(crate) fn begin_by_hand(&mut self, now: Instant) -> Result<u32, Option<Duration>> {
         let may = |tracker: &Tracker| !tracker.gone && tracker.by_hand_at <= now;
         let count = self.all().filter(|tracker| tracker.underway || may(tracker)).count();
@@ -265,7 +265,7 @@ impl TrackerSchedule {
         Some(announce)
     }
 
-    /// The scrape that is due now: of the first tracker of a tier that no announce reaches.
+    /// The scrape that is due now. It asks the first tracker of a tier that no announce reaches.
     pub(crate) fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
         if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
             return None;
@@ -376,8 +376,8 @@ impl TrackerSchedule {
         goodbyes
     }
 
-    /// The error of the first tracker that failed, if no tracker works and none is being asked for
-    /// the first time.
+    /// The error of the first failed tracker, if no tracker works. `None` while any is being asked
+    /// for the first time.
     pub(crate) fn trouble(&self) -> Option<&Sentence> {
         let hopeful = self
             .all()
@@ -406,7 +406,7 @@ impl TrackerSchedule {
         self.all().any(|tracker| tracker.underway)
     }
 
-    /// Takes the tracker of that number if its announce is pending; it is then no longer pending.
+    /// Takes the tracker of that number if its announce is pending. It is then no longer pending.
     fn answered(&mut self, id: TrackerId) -> Option<&mut Tracker> {
         let tracker = self.all_mut().find(|tracker| tracker.id == id)?;
         std::mem::take(&mut tracker.underway).then_some(tracker)

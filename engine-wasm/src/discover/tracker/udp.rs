@@ -1,4 +1,4 @@
-//! The datagrams of UDP trackers (BEP 15, with the request string of BEP 41): encoding and parsing.
+//! Encodes and parses the datagrams of UDP trackers (BEP 15, 41).
 //!
 //! Owns their layout; it sends and repeats nothing and knows no clock: `super::exchange` does that.
 //! Everything is big-endian.
@@ -136,7 +136,7 @@ impl<'a> Reply<'a> {
     /// Parses a datagram into its transaction and its content.
     ///
     /// # Errors
-    /// [`NotAReply`]: to be ignored.
+    /// [`NotAReply`]: the datagram is to be ignored.
     pub fn parse(datagram: &'a [u8]) -> Result<(u32, Self), NotAReply> {
         let (&action, rest) = datagram.split_first_chunk().ok_or(NotAReply)?;
         let (&transaction, body) = rest.split_first_chunk().ok_or(NotAReply)?;
@@ -175,7 +175,7 @@ pub fn parse_response(body: &[u8], family: Family) -> Result<AnnounceResponse, T
 /// Parses the answer to a scrape of one torrent.
 ///
 /// # Errors
-/// [`TrackerError::NotAnAnswer`] when it is too short.
+/// [`TrackerError::NotAnAnswer`] when the answer is too short.
 pub fn parse_scrape(body: &[u8]) -> Result<Counts, TrackerError> {
     let ([seeders, _downloaded, leechers], _) = numbers(body).ok_or(TrackerError::NotAnAnswer)?;
     Ok(Counts { seeders: Some(seeders), leechers: Some(leechers) })

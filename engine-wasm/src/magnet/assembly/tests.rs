@@ -1,5 +1,4 @@
-//! Tests of the assembly: which block is requested from which peer, and that one honest peer
-//! suffices.
+//! Tests of the assembly: requests to peers, liars, and that one honest peer suffices.
 
 use sha1::{Digest, Sha1};
 

@@ -1,6 +1,6 @@
 //! Hole punching (BEP 55, `ut_holepunch`): two unreachable peers connect with the help of a third.
 //!
-//! A peer asks the third one, the *relay*, for a *rendezvous* with the other; the relay tells both
+//! A peer asks the third one, the *relay*, for a *rendezvous* with the other. The relay tells both
 //! to connect, and each dials the other over uTP at the same time. What either sends first makes
 //! its own router admit what the other sends. This module owns the messages' form; `relay` decides
 //! whom we introduce, `seeking` whom we ask for an introduction, and `allowance` how often. None of

@@ -50,8 +50,8 @@ pub(crate) fn judge(
     if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
 }
 
-/// Whether to dial an address for a relay: a peer outside our local network may not name one inside
-/// it.
+/// Whether to dial an address for a relay. A relay outside our local network may not name one
+/// inside it.
 pub(crate) fn is_believed(relay: IpAddr, addr: SocketAddr) -> bool {
     is_local(relay) || !is_local(addr.ip())
 }

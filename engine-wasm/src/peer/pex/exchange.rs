@@ -19,8 +19,8 @@ const TOLERANCE: Duration = Duration::from_secs(10);
 const BURST: u32 = 3;
 /// Ignored early messages before the peer is dropped.
 const MOST_EARLY: u32 = 10;
-/// Addresses accepted from one peer at a time: more than it can be connected to, and too few to
-/// displace addresses from others.
+/// Maximum number of addresses accepted from one peer at a time. It can't be connected to more, and
+/// these can't displace addresses from others.
 const MAX_TAKEN: usize = 200;
 
 /// The peers that we could name, with their flags.

@@ -14,7 +14,7 @@ use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
 use crate::pick::scheduler::Scheduler;
 
-/// Peers 1, 2, 3 … without history; each takes four requests and should answer within 131 ms.
+/// Peers 1, 2, 3 … without history. Each takes four requests and should answer within 131 ms.
 struct Table {
     geometry: Geometry,
     picker: Picker,

@@ -83,7 +83,7 @@ impl Checks {
         *self = Self::default();
     }
 
-    /// Share of the pieces that are checked, 0 to 1, with `unchecked` left; `None` without a check.
+    /// Share of the pieces that are checked, 0 to 1, with `unchecked` left. `None` without a check.
     pub(super) fn progress(&self, unchecked: u32) -> Option<f64> {
         let left = unchecked + u32::try_from(self.underway.len()).unwrap_or(0);
         let total = self.total.max(left).max(1);

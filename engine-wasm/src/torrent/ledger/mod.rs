@@ -58,7 +58,7 @@ pub(in crate::torrent) enum Outcome {
     Guilty(Vec<Sender>),
     /// A block is valid; `completes` says whether its piece is verified now.
     BlockRight { block: Block, completes: bool },
-    /// A block is wrong; `guilty` is the only peer that sent it, if there is one.
+    /// A block is wrong. `guilty` is the only peer that sent it, if there is one.
     BlockWrong { block: Block, guilty: Option<Sender> },
     /// A block can't be read.
     BlockUnreadable(Block),
@@ -186,7 +186,7 @@ impl Ledger {
         self.checks.underway() == 0 && self.pieces.unchecked().is_clear()
     }
 
-    /// Share of the pieces on the disk that are checked, 0 to 1; `None` when there is no check.
+    /// Share of the pieces on the disk that are checked, 0 to 1. `None` when there is no check.
     pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
         self.checks.progress(self.pieces.unchecked().count())
     }
@@ -432,7 +432,7 @@ impl Ledger {
         Ok(learned)
     }
 
-    /// The answer to a peer's request for hashes; [`Answer::Blocks`] first needs a digest of a
+    /// The answer to a peer's request for hashes. [`Answer::Blocks`] first needs a digest of a
     /// verified piece.
     pub(in crate::torrent) fn answer(&self, request: &HashRequest) -> Answer {
         match self.trees.answer(request) {

@@ -121,7 +121,7 @@ impl Torrent {
     /// Announces to its trackers now; returns how many are asked.
     ///
     /// # Errors
-    /// No tracker may be asked now; says why.
+    /// No tracker may be asked now; the sentence says why.
     pub(crate) fn announce_now(&mut self, cx: &mut Context<'_>) -> Result<u32, Sentence> {
         if !(self.is_running() || self.awaits_hashes()) {
             return Err(Sentence::NotAtWork);

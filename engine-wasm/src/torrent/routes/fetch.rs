@@ -84,7 +84,7 @@ impl Torrent {
         true
     }
 
-    /// The file spans of a block to receive; its files stay open until nobody may write to its
+    /// The file spans of a block to receive. Its files stay open until nobody may write to its
     /// piece.
     ///
     /// `None` if they can't be opened now.

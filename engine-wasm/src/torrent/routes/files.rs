@@ -44,7 +44,7 @@ impl Torrent {
         self.open(cx, |storage, given| storage.handle(file, access, given))
     }
 
-    /// The file spans of bytes of a piece, with all of its files open; padding has none.
+    /// The file spans of bytes of a piece, with all of its files open. Padding has none.
     ///
     /// `None` if that many files can't be opened now.
     pub(in crate::torrent) fn spans(
@@ -64,7 +64,7 @@ impl Torrent {
         order.into_iter().for_each(|order| self.order(order, cx));
     }
 
-    /// Whether blocks of a piece may be requested; not before its files could be opened for
+    /// Whether blocks of a piece may be requested. Not before its files could be opened for
     /// writing.
     pub(in crate::torrent) fn can_write(
         &mut self,

@@ -30,7 +30,7 @@ impl Torrent {
         self.after_selection(cx);
     }
 
-    /// Whether it waits for the user's decision; until then only what viewers need at first is
+    /// Whether it waits for the user's decision. Until then only what viewers need at first is
     /// downloaded.
     pub(crate) fn is_undecided(&self) -> bool {
         self.selection.is_undecided()
@@ -152,7 +152,7 @@ impl Torrent {
     /// Whether seeds are kept and sought.
     ///
     /// That is so while something is missing, and for a moment after an incomplete file was
-    /// watched: a seeking player is away briefly, and a seed that left takes long to send again.
+    /// watched. A seeking player is away briefly, and a seed that left takes long to send again.
     pub(in crate::torrent) fn needs_peers(&self) -> bool {
         self.lacks_something()
             || (self.watch.lacks_something() && !self.ledger.pieces().is_complete())

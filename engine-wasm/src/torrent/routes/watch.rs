@@ -14,7 +14,7 @@ use crate::torrent::Torrent;
 use crate::torrent::watch::desk::{Answer, Grant};
 use crate::view::{WaitReason, WaitView};
 
-/// How often the daemon is told that a waiting request is still alive.
+/// Interval at which the daemon learns that a waiting request is alive.
 const REMIND: Duration = Duration::from_secs(5);
 /// Time without a connected source after which a request is rejected.
 const HOPELESS: Duration = Duration::from_secs(300);
@@ -136,8 +136,8 @@ impl Torrent {
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
         if self.watch.desk_mut().cancel(id, cx.now) {
             self.refresh_wants(cx.now);
-            // Only this: other cancelled blocks would be requested again from others in this step
-            // and arrive twice, because a peer sends what it has begun to send.
+            // Blocks that are still needed stay requested. Otherwise they would be requested from
+            // others in this step and arrive twice, because a peer sends what it has begun to send.
             self.drop_what_nobody_wants(cx);
         }
         self.fetch.invalidate();

@@ -20,7 +20,7 @@ use crate::torrent::swarm::web_seeds::{Came, Ended, Fetched, Plan, RunId};
 const TIMEOUT_MS: u32 = 60_000;
 
 impl Torrent {
-    /// The URLs among `urls` that would be new web seeds of this torrent; none if it is private.
+    /// The URLs among `urls` that would be new web seeds of this torrent. None if it is private.
     pub(crate) fn new_web_seeds(&self, urls: &[String]) -> Vec<String> {
         if self.content.meta.private { Vec::new() } else { self.swarm.web_seeds().new_urls(urls) }
     }
@@ -150,7 +150,7 @@ impl Torrent {
         self.runs_ended(ended, cx);
     }
 
-    /// Ends the runs without needed pieces; `wanted` are those of viewers, and selected pieces
+    /// Ends the runs without needed pieces. `wanted` are those of viewers, and selected pieces
     /// count too.
     pub(in crate::torrent) fn end_unwanted_runs(
         &mut self,

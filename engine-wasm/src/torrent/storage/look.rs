@@ -1,5 +1,4 @@
-//! Inspects the files of a torrent: at the start, after each reconnect, and for a check by the
-//! user.
+//! Inspects the files of a torrent at the start, after each reconnect, and for checks.
 //!
 //! Owns the round over all files, and what a file's state says about its content. A verified piece
 //! in the record is trusted if the stamps of all its files match; other files are hashed. The

@@ -19,7 +19,7 @@ use crate::view::{Sentence, Trouble};
 
 /// Numbered names that are tried for one file before the user has to act.
 const NAMES_TRIED: u32 = 100;
-/// Number of taken names in a folder after which the folder must be the obstacle: the torrent's own
+/// Number of taken names in a folder after which the folder must be the obstacle. The torrent's own
 /// folder then gets a number.
 const NAMES_IN_FOLDER: u32 = 3;
 
@@ -100,7 +100,7 @@ impl Storage {
     /// Gives a file the next name with a number.
     ///
     /// # Errors
-    /// Too many were tried.
+    /// Too many names were tried.
     fn number(&mut self, content: &Content, file: FileIndex) -> Result<(), Sentence> {
         let slot = &mut self.files[file.as_usize()];
         slot.names_tried += 1;

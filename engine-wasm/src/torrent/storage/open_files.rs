@@ -2,9 +2,9 @@
 //!
 //! Owns which pieces pin their files in [`crate::handles`]. Invariant: keys are armed, and digests
 //! pending, only on pinned files. An unselected file is created only when a piece that it shares
-//! with a selected file is written, and it is only as long as what was written. (Some clients keep
-//! such shares in a separate file. A file that is selected later must then be assembled first, and
-//! no other client can adopt the download.)
+//! with a selected file is written. It is only as long as what was written. (Some clients keep such
+//! shares in a separate file. A file that is selected later must then be assembled first, and no
+//! other client can adopt the download.)
 
 use std::collections::BTreeSet;
 

@@ -119,7 +119,7 @@ pub(in crate::torrent) struct Proofs<'a> {
 }
 
 impl<'a> Proofs<'a> {
-    /// `have` are the verified pieces; `recorded` are those of an earlier engine's record, until
+    /// `have` are the verified pieces. `recorded` are those of an earlier engine's record, until
     /// all files were inspected.
     pub(in crate::torrent) fn new(have: &'a Bitfield, recorded: Option<&'a Bitfield>) -> Self {
         Self { have: Cow::Borrowed(have), recorded }

@@ -2,7 +2,7 @@
 //!
 //! Maps a file's own path to its path on the disk; it touches no disk. Invariant: every component
 //! that it returns was sanitised by [`crate::metainfo::sanitise`]. Two files may get the same path
-//! on a disk that ignores case, or after names were shortened: the second one then finds its name
+//! on a disk that ignores case, or after names were shortened. The second one then finds its name
 //! taken when it is created, and gets a number.
 
 use std::collections::BTreeMap;

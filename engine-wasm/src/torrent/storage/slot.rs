@@ -15,7 +15,7 @@ pub(super) struct Slot {
     pub(super) id: FileId,
     /// Number of verified bytes.
     pub(super) verified: u64,
-    /// Its stamp from a time when its content was known and durable; `None` once it is written.
+    /// Its stamp from a time when its content was known and durable. `None` once it is written.
     pub(super) stamp: Option<Stamp>,
     /// Its last known state, if we have not written to it since.
     pub(super) known: Option<FileStat>,

@@ -1,5 +1,5 @@
-//! Stamps record the state of a file when its content was known and durable, so that the next
-//! engine need not hash it.
+//! Stamps: the states of files whose content was known and durable. A file that matches its stamp
+//! need not be hashed by the next engine.
 //!
 //! Owns when a file is stamped, when a stamp is trusted, and the inspections of single files
 //! between rounds. The order of steps matters: nothing can be written to the file any more (no key

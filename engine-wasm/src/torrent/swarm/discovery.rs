@@ -56,7 +56,7 @@ impl Swarm {
     /// Makes every tracker due that may be asked now; returns their number.
     ///
     /// # Errors
-    /// No tracker may be asked now; says why.
+    /// No tracker may be asked now; the sentence says why.
     pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
         self.trackers.announce_now(now)
     }

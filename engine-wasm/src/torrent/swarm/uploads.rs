@@ -17,7 +17,7 @@ use crate::peer::local::Local;
 use crate::peer::upload::Request;
 use crate::time::Instant;
 
-/// Blocks of the info dictionary that a peer gets at once; the rest of its share of a second
+/// Blocks of the info dictionary that a peer gets at once. The rest of its share of a second
 /// follows with [`Swarm::maintain_uploads`].
 const METADATA_AT_ONCE: usize = 8;
 
@@ -82,7 +82,7 @@ impl Swarm {
     /// `can_give` says whether the bytes are valid, verified and readable.
     ///
     /// # Errors
-    /// The peer asks for what it can't have over and over: its connection is over.
+    /// The peer keeps requesting what it can't have: its connection has ended.
     pub(in crate::torrent) fn requested(
         &mut self,
         conn: ConnId,

@@ -18,10 +18,10 @@ use crate::metainfo::Metainfo;
 use crate::source::{Sender, Source, WebHostId, WebSeedId};
 use crate::time::Instant;
 
-/// How much later than expected a run counts as late; other sources may then be asked for what a
+/// How much later than expected a run counts as late. Other sources may then be asked for what a
 /// viewer waits for.
 const SLACK: Duration = Duration::from_secs(2);
-/// Runs of one web seed at once: while one arrives, the request for the next is on its way.
+/// Runs of one web seed at once. While one arrives, the next is being requested.
 const RUNS: usize = 2;
 /// Maximum number of requests in a run: peers are better sources for a torrent of tiny files.
 const FETCHES: usize = 16;

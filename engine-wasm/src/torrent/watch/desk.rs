@@ -40,7 +40,7 @@ pub(crate) struct Request {
     /// When its position last changed, or when it began. If it has read everything granted, it has
     /// had nothing since then.
     moved: Instant,
-    /// When the daemon was last told to wait.
+    /// When the request was last reported as waiting.
     pub told: Instant,
     /// The piece at `next`, while it waits.
     awaits: Option<PieceIndex>,
@@ -214,7 +214,7 @@ impl Desk {
         grants
     }
 
-    /// Bytes of a file, first to last, are no longer verified: requests that were granted any of
+    /// Bytes of a file, first to last, are no longer verified. Requests that were granted any of
     /// them wait for them again.
     pub(crate) fn revoke(
         &mut self,
@@ -248,8 +248,7 @@ impl Desk {
         self.waiting.iter().flat_map(|(&piece, ids)| ids.iter().map(move |&id| (piece, id)))
     }
 
-    /// The waiting requests of which the daemon was last told before `before`; they count as told
-    /// now.
+    /// The waiting requests that were last reported before `before`. They count as reported now.
     pub(crate) fn take_due_reminders(&mut self, before: Instant, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
         for (&id, request) in
@@ -323,8 +322,8 @@ impl Desk {
         }
     }
 
-    /// The unverified pieces that viewers need, most urgent first: by deadline for viewers with a
-    /// request, then the read-ahead of viewers without.
+    /// The unverified pieces that viewers need, most urgent first. Viewers with a request come
+    /// first, by deadline, then the read-ahead of the others.
     ///
     /// A starving viewer's deadline is in the past and stays there: the one that starves longest
     /// comes first, and one that was served goes to the end. So viewers take turns, at any position

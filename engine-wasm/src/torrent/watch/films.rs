@@ -81,8 +81,8 @@ impl Films {
         (mark.resumes() && mark.duration_ms > 0).then_some(position)
     }
 
-    /// Adds the missing pieces of subtitles, selected or not: those of `watched` films, and of the
-    /// film that is prepared as `ahead`.
+    /// Adds the missing pieces of subtitles, selected or not. These are the subtitles of `watched`
+    /// films, and of the film that is prepared as `ahead`.
     pub(in crate::torrent) fn add_subtitle_wants(
         &self,
         wants: &mut Vec<Want>,

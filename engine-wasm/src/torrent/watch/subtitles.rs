@@ -1,8 +1,8 @@
 //! Matches subtitle files to films by their names.
 //!
-//! Pure text comparison; it reads no file. A subtitle file belongs to a film in its own folder, or
-//! in the parent of a subtitle folder, if it has the film's name, lies in a folder of that name,
-//! names the same episode, or if there is only one film.
+//! Pure text comparison; it reads no file. A subtitle file belongs to films in its own folder, or
+//! in the parent of a subtitle folder. It must have the film's name, be in a folder of that name,
+//! or name the same episode, unless there is only one film.
 
 use std::collections::BTreeMap;
 

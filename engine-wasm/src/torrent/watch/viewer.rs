@@ -15,14 +15,14 @@ use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
 
-/// Read rate to assume before one is known, in bytes per second: high, so that the nearest pieces
-/// come first.
+/// Read rate to assume before one is known, in bytes per second. It is high, so that the nearest
+/// pieces come first.
 const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
 /// A request that starts within this many bytes of the viewer's position continues it.
 const CONTINUES_WITHIN: u64 = 64 << 10;
 
-/// Bytes ahead of a viewer that the daemon reads in advance: some seconds of a film, enough for a
-/// sleeping disk to wake up.
+/// Bytes ahead of a viewer that the daemon reads in advance. They cover some seconds of a film,
+/// enough for a sleeping disk to wake up.
 const HINTED_AHEAD: u64 = 4 << 20;
 /// How long a viewer without a request is expected back.
 pub(crate) const LINGER: Duration = Duration::from_secs(15);
@@ -115,8 +115,8 @@ impl Viewer {
         self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
     }
 
-    /// The unverified pieces that it needs, in order: its current piece and a window ahead, which
-    /// grows with its sequential read.
+    /// The unverified pieces that it needs, in order. These are its current piece and a window
+    /// ahead, which grows with its sequential read.
     pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
         let length = verified.geometry.file_len(self.file);
         if self.position >= length {

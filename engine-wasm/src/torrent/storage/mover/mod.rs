@@ -1,11 +1,12 @@
 //! Moves a torrent file by file, while it downloads and while viewers read.
 //!
 //! Owns which files are at the new place already; [`Storage::location`] is right for each at every
-//! moment. A file that is being moved is not opened, and everything else continues: whoever has it
-//! open keeps the same bytes. First, nothing may exist at any of the new paths ([`looks`]). Then
-//! the move is saved, so that after a crash the next engine looks for each file at both places.
-//! Then the files are moved ([`moves`]); if one can't be moved, the others are moved back. Nothing
-//! is ever replaced or lost. Moves and inspections of all files exclude each other.
+//! moment. A file that is being moved is not opened, and everything else continues: readers and
+//! writers that have it open keep the same bytes. First, nothing may exist at any of the new paths
+//! ([`looks`]). Then the move is saved, so that after a crash the next engine looks for each file
+//! at both places. Then the files are moved ([`moves`]); if one can't be moved, the others are
+//! moved back. Nothing is ever replaced or lost. Moves and inspections of all files exclude each
+//! other.
 
 mod looks;
 mod moves;
@@ -66,7 +67,7 @@ struct Relocation {
     underway: BTreeSet<FileIndex>,
     /// Bytes to move in total, and bytes moved.
     bytes: (u64, u64),
-    /// An inspection of all files that waits until no file is between two places; whether it is for
+    /// An inspection of all files that waits until no file is between two places. Whether it is for
     /// a check.
     look_after: Option<bool>,
     /// Number of the round, by which answers of earlier rounds are ignored.
@@ -359,8 +360,8 @@ impl Storage {
         vec![Effect::MoveCalledOff]
     }
 
-    /// The possible places of a file: both while it is being moved, because the daemon carries out
-    /// later commands after the move, whatever its result.
+    /// The possible places of a file. These are both while it is being moved, because the daemon
+    /// carries out later commands after the move, whatever its result.
     pub(super) fn places_of(&self, file: FileIndex) -> Vec<&Place> {
         match &self.mover.relocation {
             Some(it)

@@ -1,4 +1,6 @@
-//! Moves the files from one place to the other, some at a time; if one fails, all are moved back.
+//! Moves the files from one place to the other, some at a time.
+//!
+//! If one fails, all are moved back.
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 

@@ -117,7 +117,7 @@ impl Bench {
     }
 }
 
-/// The state of a file of this many pieces with this identity; number 0 has no identity.
+/// The state of a file of this many pieces with this identity. Number 0 has no identity.
 fn stat(pieces: u32, number: u8) -> FileStat {
     FileStat {
         length: u64::from(pieces * PIECE),
