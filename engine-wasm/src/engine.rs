@@ -2,7 +2,6 @@
 
 mod adding;
 mod asking;
-mod config;
 mod dht;
 mod encryption;
 mod folders;
@@ -30,19 +29,16 @@ mod views;
 mod wakeups;
 mod watching;
 
-pub(crate) use asking::ranges;
-pub(crate) use keeping::Target;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use shared_proto::{FileId, OpId, RequestId, Root, RootKey};
 
-pub use self::config::Config;
 use self::loading::Loading;
 use crate::api::{Api, Reply};
 use crate::arrivals::Arrivals;
+use crate::config::Config;
 use crate::context::{Context, Shared};
 use crate::geometry::FileIndex;
 use crate::io::{Input, Output};

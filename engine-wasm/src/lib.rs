@@ -200,6 +200,7 @@ mod api;
 mod arrivals;
 mod bitfield;
 mod calls;
+mod config;
 mod context;
 pub mod discover;
 mod engine;
@@ -236,8 +237,9 @@ pub mod view;
 mod writes;
 
 pub use api::ApiConfig;
+pub use config::Config;
 pub use discover::dht::DhtConfig;
-pub use engine::{Config, Engine};
+pub use engine::Engine;
 pub use io::{Input, Output};
 pub use magnet::Patience;
 pub use queue::QueueConfig;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::Config;
+use crate::config::Config;
 use crate::limits;
 use crate::view::{Sentence, Settings};
 

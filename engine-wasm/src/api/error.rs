@@ -5,8 +5,6 @@
 use serde::Serialize;
 use shared_proto::{EngineMessage, RequestId};
 
-use super::Reply;
-
 /// The kind of an error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,7 +77,7 @@ impl Code {
     }
 
     /// Returns after how many seconds a retry may succeed, if at all.
-    fn retry_after(self) -> Option<u32> {
+    pub(super) fn retry_after(self) -> Option<u32> {
         match self {
             Self::NotReady => Some(1),
             Self::Busy => Some(5),
@@ -94,7 +92,8 @@ impl Code {
 pub(crate) struct Failure {
     pub(crate) code: Code,
     message: String,
-    allow: Option<String>,
+    /// The methods that the path supports, if it does not support that of the call.
+    pub(super) allow: Option<String>,
     files: Vec<Choice>,
 }
 
@@ -134,21 +133,10 @@ impl Failure {
         Self { files, ..Self::new(Code::Ambiguous, message) }
     }
 
-    fn body(&self) -> String {
+    /// Returns the body of the response, JSON.
+    pub(super) fn body(&self) -> String {
         let body = Body { error: &self.message, code: self.code, files: &self.files };
         serde_json::to_string(&body).expect("errors always serialize to JSON")
-    }
-
-    /// Returns the HTTP response.
-    pub(crate) fn reply(&self) -> Reply {
-        let mut reply = Reply::new(self.code.status(), "application/json", self.body());
-        if let Some(allow) = &self.allow {
-            reply = reply.with("allow", allow);
-        }
-        if let Some(seconds) = self.code.retry_after() {
-            reply = reply.with("retry-after", seconds.to_string());
-        }
-        reply
     }
 
     /// Returns the response to a `file_resolve` message.

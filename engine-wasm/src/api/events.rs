@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use shared_proto::{EngineMessage, RequestId};
 
-use super::Reply;
 use super::error::{Code, Failure};
+use super::reply::Reply;
 use crate::limits;
 use crate::time::Instant;
 

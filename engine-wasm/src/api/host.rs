@@ -12,10 +12,9 @@ use shared_proto::{EngineMessage, RequestId};
 
 use super::error::{Code, Failure};
 use super::events;
-use crate::engine::Engine;
 use crate::limits;
 use crate::time::Instant;
-use crate::view::topics::Topics;
+use crate::view::topics::{State, Topic, Topics};
 
 /// Shortest time between two updates.
 const PACE: Duration = Duration::from_millis(500);
@@ -86,8 +85,12 @@ impl Pages {
         news.into_iter().chain((!self.intents.is_empty()).then_some(self.renew)).min()
     }
 
-    /// Returns the messages that are due.
-    pub(crate) fn updates(&mut self, engine: &Engine, now: Instant) -> Vec<EngineMessage> {
+    /// Returns the messages that are due; `state` says how a topic is now.
+    pub(crate) fn updates(
+        &mut self,
+        state: impl Fn(Topic<'_>) -> State,
+        now: Instant,
+    ) -> Vec<EngineMessage> {
         let mut said = Vec::new();
         if !self.intents.is_empty() && self.renew <= now {
             self.renew = now + QUIET;
@@ -107,7 +110,7 @@ impl Pages {
             self.spoke = now;
         }
         for (&request_id, Follower { names, topics }) in &mut self.followers {
-            let updates = topics.poll(engine, names, now);
+            let updates = topics.poll(names, &state);
             let part = |body| EngineMessage::HttpReply {
                 request_id,
                 status: 200,

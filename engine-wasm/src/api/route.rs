@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::error::{Code, Failure};
 use super::url;
-use crate::engine::Target;
 use crate::limits;
 use crate::marks::Report;
 use crate::metainfo::InfoHash;
@@ -95,6 +94,21 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     pub(crate) content_type: Option<&'a str>,
     pub(crate) content: Bytes,
+}
+
+/// A torrent's new location; absent parts stay as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Target {
+    /// Key of the download folder.
+    #[serde(default)]
+    pub(crate) root: Option<String>,
+    /// The folder below the download folder, separated by `/`.
+    #[serde(default)]
+    pub(crate) folder: Option<String>,
+    /// The name of the torrent's file or folder.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
 }
 
 /// What a call asks for.

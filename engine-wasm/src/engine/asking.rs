@@ -1,7 +1,5 @@
 //! Changes a torrent's trackers and web seeds, and exports its magnet link and `.torrent` file.
 
-use std::ops::RangeInclusive;
-
 use bytes::Bytes;
 
 use super::Engine;
@@ -135,28 +133,5 @@ impl Engine {
         let torrent = self.described(info_hash)?;
         let name = sanitise::component(format!("{}.torrent", torrent.name()).as_bytes());
         Ok((name, torrent.source()))
-    }
-}
-
-/// Joins consecutive indices into ranges (BEP 53).
-pub(crate) fn ranges(indices: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
-    let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
-    for index in indices {
-        match ranges.last_mut() {
-            Some(last) if last.end() + 1 == index => *last = *last.start()..=index,
-            _ => ranges.push(index..=index),
-        }
-    }
-    ranges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn neighbours_are_one_range() {
-        assert_eq!(ranges([0, 1, 2, 5, 7, 8].into_iter()), [0..=2, 5..=5, 7..=8]);
-        assert_eq!(ranges([].into_iter()), []);
     }
 }

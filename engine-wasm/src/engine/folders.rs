@@ -1,8 +1,8 @@
 //! Shows files in the system's file manager, and changes the download folder.
 //!
 //! Owns the intents that wait for the daemon's answer. The daemon decides which folder is usable,
-//! remembers the choice, and shows only announced files. [`super::Config::folders`] enables both
-//! actions; the HTTP API offers neither.
+//! remembers the choice, and shows only announced files. [`crate::config::Config::folders`] enables
+//! both actions; the HTTP API offers neither.
 
 use std::collections::BTreeMap;
 

@@ -42,9 +42,8 @@ impl Engine {
                     .ok()
                     .filter(|length| *length <= limits::METAINFO);
                 let Some(length) = length else {
-                    return self.say(
-                        Failure::new(Code::TooLarge, "the body is too long").reply().to(request_id),
-                    );
+                    let failure = Failure::new(Code::TooLarge, "the body is too long");
+                    return self.say(Reply::failure(&failure).to(request_id));
                 };
                 self.api.incoming.expect(request_id, question, length);
             }
@@ -124,8 +123,8 @@ impl Engine {
 
     fn handle_call(&mut self, caller: &Caller, call: Call<'_>, now: Instant) {
         let outcome = route(call).and_then(|action| self.act(caller, action, now));
-        if let Some(answer) = outcome.unwrap_or_else(|failure| Some(failure.reply().to(caller.id)))
-        {
+        let refuse = |failure| Some(Reply::failure(&failure).to(caller.id));
+        if let Some(answer) = outcome.unwrap_or_else(refuse) {
             self.say(answer);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::Engine;
 use super::report::Recipient;
-use super::{Engine, Target};
+use crate::api::Target;
 use crate::discover::candidates::Source;
 use crate::io::Output;
 use crate::magnet::Pending;

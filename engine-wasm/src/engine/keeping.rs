@@ -2,10 +2,8 @@
 //!
 //! This module validates each request before it reaches the torrent.
 
-use serde::Deserialize;
-
 use super::Engine;
-use crate::api::{Code, Failure, Reply};
+use crate::api::{Code, Failure, Reply, Target};
 use crate::geometry::FileIndex;
 use crate::io::Output;
 use crate::limits;
@@ -13,21 +11,6 @@ use crate::metainfo::{InfoHash, sanitise};
 use crate::time::Instant;
 use crate::torrent::{Answer, Asker, Torrent};
 use crate::view::{FilePriority, Sentence};
-
-/// A torrent's new location; absent parts stay as they are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Target {
-    /// Key of the download folder.
-    #[serde(default)]
-    pub(crate) root: Option<String>,
-    /// The folder below the download folder, separated by `/`.
-    #[serde(default)]
-    pub(crate) folder: Option<String>,
-    /// The name of the torrent's file or folder.
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-}
 
 /// Returns a name if every file system accepts it; otherwise the error suggests another.
 fn fit(name: &str) -> Result<String, Sentence> {
@@ -153,7 +136,7 @@ impl Engine {
                 Asker::Call(id) => {
                     let reply = match outcome {
                         Ok(()) => Reply::no_content(),
-                        Err(message) => Failure::new(Code::Conflict, message).reply(),
+                        Err(message) => Reply::failure(&Failure::new(Code::Conflict, message)),
                     };
                     self.out.push_back(Output::Control(reply.to(id)));
                 }

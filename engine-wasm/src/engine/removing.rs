@@ -86,7 +86,7 @@ impl Engine {
                     Ok(None) => Reply::no_content(),
                     Ok(Some(says)) => Reply::json(&json!({ "message": says.to_string() })),
 
-                    Err(why) => Failure::new(Code::Conflict, why).reply(),
+                    Err(why) => Reply::failure(&Failure::new(Code::Conflict, why)),
                 };
                 self.out.push_back(Output::Control(reply.to(id)));
             }

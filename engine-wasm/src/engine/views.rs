@@ -10,7 +10,7 @@ use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::topics::{FilmView, World};
+use crate::view::topics::{FilmView, State, Topic, World};
 use crate::view::{
     FileView, NoticeView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView,
 };
@@ -39,15 +39,30 @@ impl Engine {
         }
     }
 
+    /// Returns the state of a topic.
+    pub(crate) fn topic(&self, topic: Topic<'_>, now: Instant) -> State {
+        match topic {
+            Topic::List => State::List { torrents: self.rows(now), world: self.world(now) },
+            Topic::Torrent(info_hash) => {
+                let (files, trackers) = self.contents(info_hash, now);
+                State::Torrent { files, trackers }
+            }
+            Topic::Peers(info_hash) => State::Peers(self.peers(info_hash, now)),
+            Topic::Film(info_hash, index) => {
+                State::Film(Box::new(self.film(info_hash, index, now)))
+            }
+        }
+    }
+
     /// Returns all torrents without their files and trackers, newest first.
-    pub(crate) fn rows(&self, now: Instant) -> Vec<TorrentView> {
+    fn rows(&self, now: Instant) -> Vec<TorrentView> {
         let positions = self.queue_positions();
         let rows = self.newest_first(|torrent| torrent.row(now), Pending::row);
         rows.into_iter().map(|row| placed(row, &positions)).collect()
     }
 
     /// Returns what a list shows beside its torrents.
-    pub(crate) fn world(&self, now: Instant) -> World {
+    fn world(&self, now: Instant) -> World {
         World {
             roots: self.roots.iter().map(|root| self.root_view(root)).collect(),
             listen_port: self.shared.net.listen_port(),
@@ -76,7 +91,7 @@ impl Engine {
     }
 
     /// Returns a torrent's files and trackers; empty if there is no such torrent.
-    pub(crate) fn contents(
+    pub(super) fn contents(
         &self,
         info_hash: &str,
         now: Instant,
@@ -96,7 +111,7 @@ impl Engine {
     }
 
     /// Returns what a player shows of one file.
-    pub(crate) fn film(&self, info_hash: &str, index: u32, now: Instant) -> FilmView {
+    fn film(&self, info_hash: &str, index: u32, now: Instant) -> FilmView {
         let Some(info_hash) = self.listed(info_hash) else { return FilmView::default() };
         let Some(torrent) = self.torrents.get(&info_hash) else {
             return FilmView {

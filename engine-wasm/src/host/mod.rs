@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 
 use data_encoding::HEXLOWER;
 
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::io::{Input, Output};
 use crate::link::{Frame, Link, LinkError};
 use crate::net::NetConfig;
@@ -154,7 +155,7 @@ impl Brain {
 
     /// Returns the changes of these topics since the last call ([`Topics::poll`]).
     pub fn updates(&mut self, topics: &[String], now: Instant) -> Vec<TopicUpdate> {
-        self.topics.poll(&self.engine, topics, now)
+        self.topics.poll(topics, |topic| self.engine.topic(topic, now))
     }
 
     /// Returns a whole topic as last sent. `None` if the last [`Brain::updates`] did not name it.

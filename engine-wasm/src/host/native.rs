@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::{Brain, Notice};
-use crate::engine::Config;
+use crate::config::Config;
 use crate::link::Frame;
 use crate::time::Instant;
 use crate::view::{Intent, IntentReply, Snapshot};

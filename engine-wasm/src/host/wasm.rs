@@ -13,8 +13,8 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent, WebSocket};
 
 use super::{Brain, Notice};
+use crate::config::Config;
 use crate::discover::dht::DhtConfig;
-use crate::engine::Config;
 use crate::link::Frame;
 use crate::log_tail::LogTail;
 use crate::net::NetConfig;

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::requests::Wish;
 use crate::discover::tracker::announcer::Announcer;
+use crate::limits;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};
 use crate::time::Instant;
@@ -234,6 +235,17 @@ impl Pending {
     pub(crate) fn fail(&mut self, says: Sentence, cx: &mut Context<'_>) {
         tracing::warn!(torrent = %self.link.info_hash, %says, "magnet link stopped");
         self.stop(Status::Failed(says), cx);
+    }
+
+    /// Stores the record of this link.
+    pub(crate) fn save(&self, cx: &mut Context<'_>) {
+        let record = Record {
+            link: self.link.clone(),
+            added: self.added,
+            paused: *self.aside.as_ref().unwrap_or(&self.status) == Status::Paused,
+            peers: self.swarm.worth_keeping(limits::KEPT_PEERS),
+        };
+        record.save(cx);
     }
 
     /// Removes it from the engine and from the daemon's stored state.

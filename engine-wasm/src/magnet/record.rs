@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Pending, Status};
 use crate::context::Context;
-use crate::limits;
 use crate::metainfo::{InfoHash, Magnet};
 
 /// Prefix of the records' keys in the daemon's state store.
@@ -49,7 +47,7 @@ struct Wire {
 
 impl Record {
     /// Encodes the record.
-    pub(crate) fn encode(&self) -> Bytes {
+    fn encode(&self) -> Bytes {
         let wire = Wire {
             version: VERSION,
             uri: self.link.to_string(),
@@ -58,6 +56,11 @@ impl Record {
             peers: self.peers.clone(),
         };
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
+    }
+
+    /// Stores the record.
+    pub(crate) fn save(&self, cx: &mut Context<'_>) {
+        cx.write(key(self.link.info_hash), Some(self.encode()));
     }
 
     /// Decodes a record; `None` if it is not of this version.
@@ -70,20 +73,6 @@ impl Record {
             paused: wire.paused,
             peers: wire.peers,
         })
-    }
-}
-
-impl Pending {
-    /// Stores the record of this link.
-    pub(crate) fn save(&self, cx: &mut Context<'_>) {
-        let record = Record {
-            link: self.link.clone(),
-            added: self.added,
-            paused: *self.aside.as_ref().unwrap_or(&self.status) == Status::Paused,
-            peers: self.swarm.worth_keeping(limits::KEPT_PEERS),
-        };
-        let (key, value) = (key(self.link.info_hash), record.encode());
-        cx.write(key, Some(value));
     }
 }
 

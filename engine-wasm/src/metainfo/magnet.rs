@@ -248,6 +248,18 @@ fn range(text: &[u8]) -> Option<RangeInclusive<u32>> {
     (!range.is_empty()).then_some(range)
 }
 
+/// Joins consecutive indices into ranges (BEP 53).
+pub(crate) fn ranges(indices: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
+    let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
+    for index in indices {
+        match ranges.last_mut() {
+            Some(last) if last.end() + 1 == index => *last = *last.start()..=index,
+            _ => ranges.push(index..=index),
+        }
+    }
+    ranges
+}
+
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T, most: usize) {
     if list.len() < most && !list.contains(&item) {
         list.push(item);
@@ -418,5 +430,11 @@ mod tests {
             prop_assert_eq!(again, magnet);
             let _ = Magnet::parse(&pieces.concat());
         }
+    }
+
+    #[test]
+    fn neighbours_are_one_range() {
+        assert_eq!(ranges([0, 1, 2, 5, 7, 8].into_iter()), [0..=2, 5..=5, 7..=8]);
+        assert_eq!(ranges([].into_iter()), []);
     }
 }

@@ -8,23 +8,30 @@
 //! - with a v2 part, it has a root for each file that is not empty;
 //! - both parts agree.
 
+mod error;
+mod field;
+mod file;
 mod v2;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
-use thiserror::Error;
 
-use super::bencode::{self, BencodeError, Value};
-use super::merkle::Hash;
+pub use error::MetainfoError;
+pub use file::File;
+pub(crate) use file::MAX_PATH_DEPTH;
+pub use v2::PieceLayers;
+pub(crate) use v2::with_layers;
+
+use super::bencode::{self, Value};
 use super::sanitise::{self, Paths, Rule};
 use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
+use field::{localised, required};
+use file::Entry;
 
-/// Most components in a file's path, without the torrent's name.
-pub(crate) const MAX_PATH_DEPTH: usize = shared_proto::path::MAX_COMPONENTS - 1;
 /// Most trackers, and most web seeds, taken from one torrent.
 pub(crate) const MAX_URLS: usize = 100;
 /// Longest accepted URL in bytes.
@@ -35,11 +42,6 @@ pub(crate) const MAX_NODES: usize = 16;
 const MAX_HOST_LENGTH: usize = 255;
 
 const HASH_LENGTH: usize = 20;
-
-pub(crate) use v2::with_layers;
-
-/// The concatenated piece hashes of each file, by the file's root (BEP 52).
-pub type PieceLayers = BTreeMap<Hash, Bytes>;
 
 /// Which protocol version's hashes a torrent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,83 +83,6 @@ pub struct Metainfo {
     has_v1: bool,
     /// The info dictionary as it stands in the file.
     pub info: Bytes,
-}
-
-/// One file of a torrent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// The path as the torrent has it, distinct within the torrent.
-    ///
-    /// In a torrent with several files the first component is the torrent's name.
-    pub path: Vec<String>,
-    /// A path that every disk accepts, if `path` is not such a path.
-    pub safe_path: Option<Vec<String>>,
-    /// Length in bytes.
-    pub length: u64,
-    /// Whether the file is padding (BEP 47): zeros that align the next file, never shown.
-    pub padding: bool,
-    /// The root of the file's hash tree (BEP 52). `None` without a v2 part and for an empty file.
-    pub root: Option<Hash>,
-}
-
-/// A file's entry in the v1 list or the v2 tree.
-struct Entry<'d> {
-    /// The path's components, without the torrent's name.
-    path: Vec<&'d [u8]>,
-    length: u64,
-    padding: bool,
-    root: Option<Hash>,
-}
-
-/// Why a file is not an acceptable torrent. The messages are shown to the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum MetainfoError {
-    /// The file is not valid bencoding.
-    #[error("not a torrent file: {0}")]
-    Bencode(#[from] BencodeError),
-    /// A required field is missing.
-    #[error("the torrent file lacks {0:?}")]
-    Missing(&'static str),
-    /// A field has the wrong type or a value out of range.
-    #[error("the torrent file has a bad {0:?}")]
-    Bad(&'static str),
-    /// An unknown `meta version`.
-    #[error("torrents of version {0} are not supported")]
-    Version(i64),
-    /// A piece length that v2 does not allow.
-    #[error("pieces of {0} bytes are not allowed in a v2 torrent")]
-    PieceLength(u64),
-    /// The v1 and v2 parts of a hybrid describe different files.
-    #[error("the v1 and v2 parts of the torrent differ in the {0}")]
-    Inconsistent(&'static str),
-    /// A piece layer with the wrong number of hashes.
-    #[error("a piece layer has {got} bytes where {expected} are due")]
-    LayerLength {
-        /// Length in bytes that the file's pieces require.
-        expected: usize,
-        /// Actual length in bytes.
-        got: usize,
-    },
-    /// A piece layer that does not hash to its file's root.
-    #[error("a piece layer does not fit its file")]
-    LayerRoot,
-    /// A path that is too long for every disk, even after its names were shortened.
-    #[error("a file's path is too long: {0}")]
-    Path(#[from] shared_proto::path::TooLong),
-    /// The torrent has no file.
-    #[error("the torrent has no content")]
-    Empty,
-    /// Lengths or counts out of range.
-    #[error("the torrent is out of bounds: {0}")]
-    Geometry(#[from] GeometryError),
-    /// The number of piece hashes is not the number of pieces.
-    #[error("the torrent has {got} piece hashes for {expected} pieces")]
-    PieceCount {
-        /// Number of pieces that the files require.
-        expected: u32,
-        /// Number of hashes in the torrent.
-        got: usize,
-    },
 }
 
 impl Metainfo {
@@ -400,24 +325,6 @@ fn urls<'d>(value: Value<'d>) -> impl Iterator<Item = String> + use<'d> {
             && url.bytes().all(|b| b.is_ascii_graphic());
         plausible.then(|| url.to_owned())
     })
-}
-
-fn required<'d, T>(
-    dict: Value<'d>,
-    key: &'static str,
-    read: impl Fn(Value<'d>) -> Option<T>,
-) -> Result<T, MetainfoError> {
-    read(dict.get(key).ok_or(MetainfoError::Missing(key))?).ok_or(MetainfoError::Bad(key))
-}
-
-/// Reads the `.utf-8` variant of a field, which old programs add, or else the plain field.
-fn localised<'d, T>(
-    dict: Value<'d>,
-    utf8: &str,
-    plain: &str,
-    read: impl Fn(Value<'d>) -> Option<T>,
-) -> Option<T> {
-    dict.get(utf8).and_then(&read).or_else(|| dict.get(plain).and_then(&read))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use shared_proto::io::About;
 
 use super::seeder::Behaviour;
 use super::world::World;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
 use crate::metainfo::{Magnet, Metainfo};
 use crate::queue::QueueConfig;

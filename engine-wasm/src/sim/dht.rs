@@ -10,10 +10,11 @@ use rand::rngs::ChaCha8Rng;
 use shared_proto::io::{Family, Notes, OpError, OpErrorKind, OpOutput};
 use shared_proto::{IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId};
 
+use crate::config::Config;
 use crate::discover::dht::message::{Body, Message, Query};
 use crate::discover::dht::node_id::NodeId;
 use crate::discover::dht::{Dht, DhtConfig};
-use crate::engine::{Config, Engine};
+use crate::engine::Engine;
 use crate::io::{Input, Output};
 use crate::metainfo::InfoHash;
 use crate::metainfo::encode::Dict;

@@ -19,7 +19,8 @@ use shared_proto::{ConnId, EngineMessage, FileRef, IoEvent, Limits, Root, RootKe
 use self::lines::End;
 use super::state::State;
 use super::timeline::Timeline;
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::io::{Input, Output};
 use crate::metainfo::testing::Sample;
 use crate::time::Instant;

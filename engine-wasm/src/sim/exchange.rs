@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER, addr_of};
+use crate::config::Config;
 use crate::discover::Sources;
 use crate::discover::dht::DhtConfig;
-use crate::engine::Config;
 use crate::metainfo::Magnet;
 use crate::metainfo::encode::Dict;
 use crate::metainfo::testing::{Sample, private, torrent};

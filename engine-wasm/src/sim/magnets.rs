@@ -7,7 +7,8 @@ use sha1::{Digest, Sha1};
 
 use super::seeder::{Behaviour, Describes};
 use super::world::World;
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::limits;
 use crate::magnet::Patience;
 use crate::metainfo::encode::{self, Dict};

@@ -8,7 +8,7 @@ use shared_proto::io::{MappedBy, Mapping, OpError, OpErrorKind};
 use super::seeder::Behaviour;
 use super::tracker::UdpTracker;
 use super::world::World;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::metainfo::testing::torrent_with_trackers;
 use crate::net::NetConfig;
 use crate::view::{Intent, MappedBy as By, MappingState};

@@ -8,7 +8,8 @@ use sha1::{Digest as _, Sha1};
 use shared_proto::io::{FileStat, OpOutput};
 use shared_proto::{FileIdentity, FileRef, IoCommand, IoEvent, Limits, OpId, Root, RootKey, Span};
 
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::io::{Input, Output};
 use crate::metainfo::testing::{self, Sample};
 use crate::time::Instant;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::seeder::{Behaviour, Describes};
 use super::world::World;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Choice, Intent, IntentReply, QueueMove, TorrentState};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use shared_proto::ConnId;
 
 use super::engines::{Carried, Engines, TRACKER, addr_of};
+use crate::config::Config;
 use crate::discover::Sources;
-use crate::engine::Config;
 use crate::limits;
 use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
 use crate::net::NetConfig;

@@ -6,7 +6,7 @@ use super::engines::{Engines, TRACKER};
 use super::seeder::Behaviour;
 use super::web_seeds;
 use super::world::World;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::metainfo::testing::{Sample, torrent, torrent_with_trackers};
 use crate::peer::handshake::Handshake;
 use crate::peer::mse::Encryption;

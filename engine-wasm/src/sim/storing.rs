@@ -8,7 +8,7 @@ use shared_proto::io::OpErrorKind;
 
 use super::seeder::Behaviour;
 use super::world::World;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::io::Input;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::torrent::Record;

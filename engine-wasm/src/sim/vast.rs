@@ -11,7 +11,8 @@ use shared_proto::{
     Root, RootKey,
 };
 
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::geometry::{BLOCK_LENGTH, MAX_PIECES};
 use crate::hashes::request::HashRequest;
 use crate::io::{Input, Output};

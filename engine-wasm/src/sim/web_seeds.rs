@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::seeder::Behaviour;
 use super::world::World;
+use crate::config::Config;
 use crate::discover::Sources;
-use crate::engine::Config;
 use crate::metainfo::Magnet;
 use crate::metainfo::Metainfo;
 use crate::metainfo::Version;

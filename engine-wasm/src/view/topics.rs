@@ -14,8 +14,6 @@ use super::{
     FileView, NoticeView, PeerView, PortMappingView, RemovedView, RootView, Settings, StreamView,
     TorrentView, TrackerView,
 };
-use crate::engine::Engine;
-use crate::time::Instant;
 
 /// What a list shows besides its torrents.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,13 +104,43 @@ pub enum Change {
     },
 }
 
+/// What a page can follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic<'a> {
+    /// All torrents, and what a list shows besides them.
+    List,
+    /// The files and trackers of the torrent with this info hash.
+    Torrent(&'a str),
+    /// The connected peers of the torrent with this info hash.
+    Peers(&'a str),
+    /// What a player shows of a file: the torrent's info hash, and the file's index.
+    Film(&'a str, u32),
+}
+
+impl<'a> Topic<'a> {
+    /// Parses a topic's name.
+    fn parse(name: &'a str) -> Option<Self> {
+        match name.split('/').collect::<Vec<&str>>()[..] {
+            ["list"] => Some(Self::List),
+            ["torrent", info_hash] => Some(Self::Torrent(info_hash)),
+            ["peers", info_hash] => Some(Self::Peers(info_hash)),
+            ["film", info_hash, index] => Some(Self::Film(info_hash, index.parse().ok()?)),
+            _ => None,
+        }
+    }
+}
+
 /// The state of a topic.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one list, and few topics are followed")]
-enum State {
+pub(crate) enum State {
+    /// Of [`Topic::List`]: the torrents without files and trackers, newest first.
     List { torrents: Vec<TorrentView>, world: World },
+    /// Of [`Topic::Torrent`].
     Torrent { files: Vec<FileView>, trackers: Vec<TrackerView> },
+    /// Of [`Topic::Peers`].
     Peers(Vec<PeerView>),
+    /// Of [`Topic::Film`].
     Film(Box<FilmView>),
 }
 
@@ -132,18 +160,18 @@ pub(crate) struct Topics {
 impl Topics {
     /// Returns the changes of these topics since the last call.
     ///
-    /// A topic that the last call did not name is returned as a whole. Topics that this call does
-    /// not name are forgotten; invalid names are ignored.
+    /// `now` returns the current state of a topic. A topic that the last call did not name is
+    /// returned as a whole. Topics that this call does not name are forgotten; invalid names are
+    /// ignored.
     pub(crate) fn poll(
         &mut self,
-        engine: &Engine,
         names: &[String],
-        now: Instant,
+        now: impl Fn(Topic<'_>) -> State,
     ) -> Vec<TopicUpdate> {
         self.told.retain(|name, _| names.contains(name));
         let mut updates = Vec::new();
         for name in names {
-            let Some(state) = State::of(engine, name, now) else { continue };
+            let Some(state) = Topic::parse(name).map(&now) else { continue };
             let before = self.told.get(name);
             if before.is_some_and(|told| told.state == state) {
                 continue;
@@ -172,22 +200,6 @@ impl Topics {
 }
 
 impl State {
-    fn of(engine: &Engine, name: &str, now: Instant) -> Option<Self> {
-        let parts: Vec<&str> = name.split('/').collect();
-        match parts[..] {
-            ["list"] => Some(Self::List { torrents: engine.rows(now), world: engine.world(now) }),
-            ["torrent", info_hash] => {
-                let (files, trackers) = engine.contents(info_hash, now);
-                Some(Self::Torrent { files, trackers })
-            }
-            ["peers", info_hash] => Some(Self::Peers(engine.peers(info_hash, now))),
-            ["film", info_hash, index] => {
-                Some(Self::Film(Box::new(engine.film(info_hash, index.parse().ok()?, now))))
-            }
-            _ => None,
-        }
-    }
-
     /// Returns the changes since an earlier state of the same topic, or all of it without one.
     fn since(&self, before: Option<&Self>) -> Change {
         match self {

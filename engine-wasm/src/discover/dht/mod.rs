@@ -8,6 +8,7 @@
 //! Invariant: whatever others send, memory is bounded, each received packet causes only a few
 //! packets, and no packet goes to an address that others must not make us contact.
 
+mod event;
 mod kept;
 mod lookup;
 pub mod message;
@@ -30,6 +31,8 @@ use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
 use shared_proto::io::Family;
 
+pub(crate) use event::Event;
+
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use message::{Body, Contact, Message, MessageError, family_of};
@@ -37,8 +40,6 @@ use node_id::NodeId;
 use overlay::{Overlay, Turn, is_askable};
 use server::Server;
 
-/// Most searches that wait for their turn: one per torrent.
-const MAX_WAITING: usize = crate::limits::TORRENTS;
 /// How often expired data of other nodes is removed.
 const SERVER_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -57,27 +58,6 @@ impl Default for DhtConfig {
     fn default() -> Self {
         Self { bootstrap: ROUTERS.map(str::to_owned).to_vec() }
     }
-}
-
-/// An event of the DHT.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// Peers of a torrent. One search returns no peer twice.
-    Peers {
-        /// The torrent.
-        info_hash: InfoHash,
-        /// The peers' addresses.
-        peers: Vec<SocketAddr>,
-    },
-    /// A search ended in one of the two networks.
-    Searched {
-        /// The torrent.
-        info_hash: InfoHash,
-        /// The network.
-        family: Family,
-        /// The number of peers that it found.
-        peers: usize,
-    },
 }
 
 /// A node of the DHT.

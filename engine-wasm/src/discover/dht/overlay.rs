@@ -12,6 +12,7 @@ use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
 use shared_proto::io::Family;
 
+use super::event::Event;
 use super::kept::{Kept, MAX_KEPT};
 use super::lookup::Lookup;
 use super::message::{Body, Contact, Message, Query, Response, Want, family_of};
@@ -19,11 +20,12 @@ use super::node_id::NodeId;
 use super::table::{BUCKET, Table};
 use super::transactions::{Late, Pending, Purpose, Transactions};
 use super::votes::Votes;
-use super::{Event, MAX_WAITING};
 use crate::addresses::is_local;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
+/// Most searches that wait for their turn: one per torrent.
+const MAX_WAITING: usize = crate::limits::TORRENTS;
 /// Most searches at once; others wait.
 const SEARCHES: usize = 8;
 /// Most peers that one search finds.

@@ -157,7 +157,7 @@ impl Engine {
         for (request_id, base) in wait.callers {
             let reply = match &view {
                 Ok(view) => added(view, &base, !wait.is_ours),
-                Err(failure) => failure.reply(),
+                Err(failure) => Reply::failure(failure),
             };
             self.say(reply.to(request_id));
         }

@@ -76,7 +76,7 @@ impl Engine {
         }
         if self.api.pages.next().is_some_and(|next| next <= now) {
             let mut pages = std::mem::take(&mut self.api.pages);
-            let news = pages.updates(self, now);
+            let news = pages.updates(|topic| self.topic(topic, now), now);
             self.api.pages = pages;
             self.out.extend(news.into_iter().map(Output::Control));
         }

@@ -6,6 +6,8 @@ mod v2;
 mod vectors;
 
 use super::*;
+use crate::geometry::GeometryError;
+use crate::metainfo::bencode::BencodeError;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::testing;
 

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Entry, MAX_PATH_DEPTH, MetainfoError, PieceLayers, required};
+use super::error::MetainfoError;
+use super::field::required;
+use super::file::{Entry, File, MAX_PATH_DEPTH};
 use crate::geometry::{BLOCK_LENGTH, Geometry, MAX_FILES};
 use crate::metainfo::bencode::{self, Value};
 use crate::metainfo::encode::{self, Dict};
@@ -15,6 +17,9 @@ use crate::metainfo::merkle::{self, HASH_LENGTH, Hash, Shape};
 
 const LAYERS: &str = "piece layers";
 const TREE: MetainfoError = MetainfoError::Bad("file tree");
+
+/// The concatenated piece hashes of each file, by the file's root (BEP 52).
+pub type PieceLayers = BTreeMap<Hash, Bytes>;
 
 /// Returns the `meta version` of an info dictionary; 1 if it has none.
 pub(super) fn meta_version(info: Value<'_>) -> Result<i64, MetainfoError> {
@@ -119,7 +124,7 @@ pub(super) fn unite(
 }
 
 /// Checks that both parts of a hybrid have the same number of pieces.
-pub(super) fn check_pieces(v1: &Geometry, files: &[super::File]) -> Result<(), MetainfoError> {
+pub(super) fn check_pieces(v1: &Geometry, files: &[File]) -> Result<(), MetainfoError> {
     let lengths: Vec<u64> =
         files.iter().filter(|file| !file.padding).map(|file| file.length).collect();
     let v2 = Geometry::aligned(v1.piece_length(), &lengths)?;
@@ -135,7 +140,7 @@ pub(super) fn check_pieces(v1: &Geometry, files: &[super::File]) -> Result<(), M
 /// Ignores layers that belong to no file. Missing layers are requested from peers later.
 pub(super) fn layers(
     root: Value<'_>,
-    files: &[super::File],
+    files: &[File],
     piece_length: u32,
 ) -> Result<PieceLayers, MetainfoError> {
     let shapes: BTreeMap<Hash, Shape> = files

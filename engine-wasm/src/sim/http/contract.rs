@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{HOST, series, world};
-use crate::engine::{Config, Engine};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::metainfo::testing::torrent;
 use crate::sim::seeder::{Behaviour, Describes};
 use crate::sim::world::World;

@@ -11,7 +11,7 @@ use shared_proto::io::{MappedBy, Mapping};
 use super::{Answer, series, world};
 use crate::api::openapi::DOCUMENT;
 use crate::api::route::ROUTES;
-use crate::engine::Config;
+use crate::config::Config;
 use crate::io::Input;
 use crate::metainfo::testing::{torrent, torrent_with_trackers};
 use crate::net::NetConfig;
@@ -459,7 +459,7 @@ fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
 /// Replies when there are too many torrents.
 fn prove_busy(proof: &mut Proof) {
     let mut full = world(series());
-    let mut config = crate::engine::Config::default();
+    let mut config = crate::config::Config::default();
     config.api.max_torrents = 0;
     full.unlink();
     full.engine = crate::engine::Engine::new(config, [3; 32], full.now);
