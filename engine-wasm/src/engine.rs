@@ -13,6 +13,7 @@ mod link;
 mod loading;
 mod lsd;
 mod magnets;
+mod parts;
 mod plans;
 mod preparing;
 mod queue_order;
@@ -29,30 +30,22 @@ mod views;
 mod wakeups;
 mod watching;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
-use rand::rngs::ChaCha8Rng;
-use rand::{Rng, SeedableRng};
-use shared_proto::{FileId, OpId, RequestId, Root, RootKey};
+use shared_proto::FileId;
 
-use self::loading::Loading;
+use self::parts::{Agenda, Awaited, Common, Decisions, Loading, Node, Roots, Routes, Store};
 use crate::api::{Api, Reply};
-use crate::arrivals::Arrivals;
 use crate::config::Config;
 use crate::context::{Context, Shared};
-use crate::geometry::FileIndex;
 use crate::io::{Input, Output};
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
 use crate::notebook::Notebook;
-use crate::plan::Plan;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timers};
+use crate::timers::Timeout;
 use crate::torrent::Torrent;
-
-/// First part of the peer id (BEP 20).
-const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 
 /// A complete BitTorrent engine without I/O.
 ///
@@ -63,42 +56,23 @@ const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
-    rng: ChaCha8Rng,
-    peer_id: [u8; 20],
-    shared: Shared,
-    arrivals: Arrivals,
-    out: VecDeque<Output>,
-    root: Option<RootKey>,
-    /// The folders that take new torrents; the first is the default.
-    roots: Vec<Root>,
-    /// Folders that hold torrents and take no new ones.
-    roots_aside: Vec<Root>,
+    common: Common,
     loading: Loading,
-    loaded: bool,
-    store: store::Store,
+    store: Store,
+    roots: Roots,
+    routes: Routes,
+    agenda: Agenda,
+    awaited: Awaited,
+    decisions: Decisions,
     /// The watch marks, including those of removed torrents.
     notebook: Notebook,
     torrents: BTreeMap<InfoHash, Torrent>,
     magnets: BTreeMap<InfoHash, Pending>,
-    /// The user's decisions about torrents.
-    plans: BTreeMap<InfoHash, Plan>,
-    removals: undo::Removals,
-    folders: folders::Folders,
-    /// Downloads of `.torrent` files, with their intents.
-    fetches: BTreeMap<OpId, u64>,
-    files: BTreeMap<FileId, (InfoHash, FileIndex)>,
-    requests: BTreeMap<RequestId, InfoHash>,
-    unsettled: BTreeSet<InfoHash>,
-    timers: Timers,
     /// The torrent that has a prepared file.
     prepared: Option<InfoHash>,
     api: Api,
-    node: Option<Box<dht::Node>>,
-    saving: settings::Saving,
-    space: space::Space,
-    reports: report::Reports,
-    added: u64,
-    queue_order: queue_order::QueueOrder,
+    /// The DHT node; `None` without one, and before the first connection to the daemon.
+    node: Option<Box<Node>>,
     now: Instant,
 }
 
@@ -108,42 +82,23 @@ impl Engine {
     /// `seed` is its only source of randomness; it must be unpredictable, because secrets and
     /// identifiers come from it.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let mut rng = ChaCha8Rng::from_seed(seed);
-        let mut peer_id = [0; 20];
-        peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
-        rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
+        let shared = Shared::new(Net::new(config.net, config.ways), config.sources, config.ways);
         Self {
-            shared: Shared::new(Net::new(config.net, config.ways), config.sources, config.ways),
+            common: Common::new(seed, shared),
             config,
-            rng,
-            peer_id,
-            arrivals: Arrivals::default(),
-            out: VecDeque::new(),
-            root: None,
-            roots: Vec::new(),
-            roots_aside: Vec::new(),
             loading: Loading::default(),
-            loaded: false,
-            store: store::Store::default(),
+            store: Store::default(),
+            roots: Roots::default(),
+            routes: Routes::default(),
+            agenda: Agenda::default(),
+            awaited: Awaited::default(),
+            decisions: Decisions::new(now),
             notebook: Notebook::default(),
             torrents: BTreeMap::new(),
             magnets: BTreeMap::new(),
-            plans: BTreeMap::new(),
-            removals: undo::Removals::default(),
-            folders: folders::Folders::default(),
-            fetches: BTreeMap::new(),
-            files: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            unsettled: BTreeSet::new(),
-            timers: Timers::default(),
             prepared: None,
             api: Api::default(),
             node: None,
-            saving: settings::Saving::default(),
-            space: space::Space::default(),
-            reports: report::Reports::new(),
-            added: 0,
-            queue_order: queue_order::QueueOrder::new(now),
             now,
         }
     }
@@ -155,10 +110,9 @@ impl Engine {
         self.config.log.set_now(now);
         match input {
             Input::Linked { roots, limits, .. } => {
-                self.shared.handles.set_capacity(limits.max_files);
-                self.roots.clone_from(&roots);
-                self.roots_aside.clear();
-                self.link(roots.into_iter().next().map(|root| root.key), now);
+                self.common.shared.handles.set_capacity(limits.max_files);
+                self.roots.link(roots);
+                self.link(now);
             }
             Input::Unlinked => self.unlink(now),
             Input::Control(message) => self.handle_control(message, now),
@@ -186,10 +140,10 @@ impl Engine {
     /// Several inputs may be handled before the outputs are drained: the engine then decides once
     /// about all of them.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.out.is_empty() {
+        if self.common.out.is_empty() {
             self.settle();
         }
-        match self.out.pop_front()? {
+        match self.common.out.pop_front()? {
             // The intent came over HTTP.
             Output::Reply { id, reply } => Some(match self.api.pages.take_call(id) {
                 Some(call) => Output::Control(Reply::json(&reply).to(call)),
@@ -204,7 +158,7 @@ impl Engine {
     /// Call it after [`Engine::poll_output`] has returned `None`. `None` means that the engine
     /// waits for an input only.
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        self.timers.next()
+        self.agenda.timers.next()
     }
 
     /// Returns the last log lines.
@@ -222,7 +176,7 @@ impl Engine {
         (first, last): (u64, u64),
     ) -> bool {
         let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
-        let file = u32::try_from(file).map(FileIndex);
+        let file = u32::try_from(file).map(crate::geometry::FileIndex);
         torrent.zip(file.ok()).is_some_and(|(torrent, file)| torrent.is_proven(file, (first, last)))
     }
 
@@ -240,13 +194,13 @@ impl Engine {
         act: impl FnOnce(&mut Torrent, &mut Context<'_>),
     ) {
         let Some(torrent) = self.torrents.get_mut(&info_hash) else { return };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         act(torrent, &mut cx);
-        self.unsettled.insert(info_hash);
+        self.agenda.unsettle(info_hash);
     }
 
     fn wake_torrents(&mut self, now: Instant) {
-        while let Some((info_hash, reason)) = self.timers.take_due_of_torrents(now) {
+        while let Some((info_hash, reason)) = self.agenda.timers.take_due_of_torrents(now) {
             self.with(info_hash, now, |torrent, cx| torrent.handle_timeout(reason, cx));
             self.with_magnet(info_hash, now, Pending::handle_timeout);
         }
@@ -256,11 +210,11 @@ impl Engine {
         let now = self.now;
         let (mut answers, mut partings) = (Vec::new(), Vec::new());
         loop {
-            for info_hash in self.shared.handles.take_retries() {
+            for info_hash in self.common.shared.handles.take_retries() {
                 self.with(info_hash, now, Torrent::retry_openings);
             }
-            let Some(info_hash) = self.unsettled.pop_first() else { break };
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let Some(info_hash) = self.agenda.next_unsettled() else { break };
+            let mut cx = self.common.context(now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);
                 answers.extend(torrent.take_answer().map(|answer| (info_hash, answer)));
@@ -276,16 +230,6 @@ impl Engine {
     }
 
     fn stream_url(&self, id: &FileId) -> String {
-        format!("/stream/{id}?key={}", self.shared.capability(id))
+        format!("/stream/{id}?key={}", self.common.shared.capability(id))
     }
-}
-
-fn context<'a>(
-    rng: &'a mut ChaCha8Rng,
-    peer_id: [u8; 20],
-    shared: &'a mut Shared,
-    out: &'a mut VecDeque<Output>,
-    now: Instant,
-) -> Context<'a> {
-    Context { now, rng, peer_id, shared, out }
 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Engine, context};
+use super::Engine;
 use crate::limits;
 use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
@@ -34,8 +34,7 @@ impl Engine {
             Some(pending) => pending.added(),
             None => {
                 self.check_room()?;
-                self.added += 1;
-                self.added - 1
+                self.decisions.order.number()
             }
         };
         self.add_new(meta, metainfo, added, now)
@@ -53,7 +52,7 @@ impl Engine {
         now: Instant,
     ) -> Result<(), String> {
         let info_hash = meta.info_hash;
-        let root = self.root.clone().ok_or("the daemon is not there")?;
+        let root = self.roots.default_key().cloned().ok_or("the daemon is not there")?;
         let place = Place::new(root, None);
         self.insert(meta, source, place, added, None, now)?;
         let pending = self.magnets.remove(&info_hash);
@@ -82,13 +81,14 @@ impl Engine {
         record: Option<Record>,
         now: Instant,
     ) -> Result<(), String> {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         let mut torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
         torrent.set_max_connections(self.config.max_connections);
         torrent.set_goals(self.config.goals);
         let info_hash = torrent.info_hash();
         torrent.set_watching(self.notebook.of(info_hash), &mut cx);
-        self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
+        let files = torrent.file_ids().map(|(file, id)| (file, id.clone()));
+        self.routes.add_files(info_hash, files);
         self.torrents.insert(info_hash, torrent);
         self.set_torrent_timers(info_hash);
         Ok(())

@@ -49,7 +49,7 @@ impl Engine {
         if urls.is_empty() {
             return Err(Sentence::NoTrackerNamed);
         }
-        let known = self.plans.get(&info_hash).map_or(0, |plan| plan.added.len());
+        let known = self.decisions.plans.get(&info_hash).map_or(0, |plan| plan.added.len());
         if known + urls.len() > MAX_URLS {
             return Err(Sentence::TooManyTrackers { most: MAX_URLS });
         }
@@ -69,7 +69,7 @@ impl Engine {
             return;
         }
         let (_, known) = self.contents(&info_hash.to_string(), now);
-        let plan = self.plans.get(&info_hash).cloned().unwrap_or_default();
+        let plan = self.decisions.plans.get(&info_hash).cloned().unwrap_or_default();
         let is_new = |url: &String| {
             known.iter().all(|tracker| tracker.url != *url)
                 && !plan.removed.contains(url)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shared_proto::io::{CloseReason, Rc4Start};
 use shared_proto::{ConnId, IoCommand, IoEvent};
 
-use super::{Engine, context};
+use super::Engine;
 use crate::calls::Progress;
 use crate::context::Context;
 use crate::peer::handshake::HANDSHAKE_LEN;
@@ -19,8 +19,8 @@ impl Engine {
         data: &Bytes,
         now: Instant,
     ) -> bool {
-        let Some(progress) = self.shared.conns.data(conn, data) else { return false };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let Some(progress) = self.common.shared.conns.data(conn, data) else { return false };
+        let mut cx = self.common.context(now);
         match progress {
             Ok(Progress { say, then }) => {
                 cx.send_raw(conn, say);
@@ -60,7 +60,7 @@ impl Context<'_> {
         write: Option<Rc4Start>,
     ) {
         if read.is_some() || write.is_some() {
-            self.shared.conns.encrypt(conn);
+            self.common.shared.conns.encrypt(conn);
             self.order(IoCommand::TcpCipher { conn, read, write });
         }
     }

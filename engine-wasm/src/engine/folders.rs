@@ -1,33 +1,18 @@
 //! Shows files in the system's file manager, and changes the download folder.
 //!
-//! Owns the intents that wait for the daemon's answer. The daemon decides which folder is usable,
-//! remembers the choice, and shows only announced files. [`crate::config::Config::folders`] enables
-//! both actions; the HTTP API offers neither.
-
-use std::collections::BTreeMap;
+//! The daemon decides which folder is usable, remembers the choice, and shows only announced files.
+//! [`crate::config::Config::folders`] enables both actions; the HTTP API offers neither.
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
-use shared_proto::{EngineMessage, OpId, Root};
+use shared_proto::{EngineMessage, OpId};
 
-use super::{Engine, context};
+use super::Engine;
+use super::parts::Purpose;
 use crate::context::Owner;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::{IntentReply, Sentence};
-
-/// A command that awaits the daemon's answer.
-#[derive(Clone, Copy, Debug)]
-enum Question {
-    Show(InfoHash),
-    Prefer,
-}
-
-/// The outstanding commands and their intents.
-#[derive(Debug, Default)]
-pub(super) struct Folders {
-    asked: BTreeMap<OpId, (u64, Question)>,
-}
 
 impl Engine {
     /// Shows a torrent or one of its files in the file manager. The reply comes later.
@@ -41,14 +26,8 @@ impl Engine {
         let torrent = self.described(info_hash)?;
         let index = file.unwrap_or_default();
         let file_id = torrent.file_to_show(file).ok_or(Sentence::NoSuchFile { index })?;
-
-        let info_hash = torrent.info_hash();
-        self.ask_daemon(
-            id,
-            Question::Show(info_hash),
-            |answer| EngineMessage::FileShow { answer, file_id },
-            now,
-        );
+        let purpose = Purpose::Show(id, torrent.info_hash());
+        self.ask_daemon(purpose, |answer| EngineMessage::FileShow { answer, file_id }, now);
         Ok(())
     }
 
@@ -60,12 +39,8 @@ impl Engine {
         now: Instant,
     ) -> Result<(), Sentence> {
         self.check_folders()?;
-        self.ask_daemon(
-            id,
-            Question::Prefer,
-            |answer| EngineMessage::RootPrefer { answer, path },
-            now,
-        );
+        let purpose = Purpose::PreferFolder(id);
+        self.ask_daemon(purpose, |answer| EngineMessage::RootPrefer { answer, path }, now);
         Ok(())
     }
 
@@ -73,7 +48,7 @@ impl Engine {
         if !self.config.folders {
             return Err(Sentence::NoFolders);
         }
-        if self.root.is_none() {
+        if !self.roots.is_linked() {
             return Err(Sentence::NoDaemon);
         }
         Ok(())
@@ -81,70 +56,43 @@ impl Engine {
 
     fn ask_daemon(
         &mut self,
-        id: u64,
-        question: Question,
+        purpose: Purpose,
         message: impl FnOnce(OpId) -> EngineMessage,
         now: Instant,
     ) {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         let op = cx.new_op(Owner::Engine);
         cx.say(message(op));
-        self.folders.asked.insert(op, (id, question));
+        self.awaited.insert(op, purpose);
     }
 
-    /// Handles an answer; returns false if this module did not send the command.
-    pub(super) fn handle_folder_answer(
+    /// Handles the answer to [`Engine::show_in_folder`].
+    pub(super) fn handle_show_answer(
         &mut self,
-        op: OpId,
+        id: u64,
+        info_hash: InfoHash,
         result: &Result<OpOutput, OpError>,
-    ) -> bool {
-        let Some((id, question)) = self.folders.asked.remove(&op) else { return false };
-        let reply = match (question, result) {
-            (Question::Show(info_hash), Ok(_)) => IntentReply::done(info_hash),
+    ) {
+        let reply = match result {
+            Ok(_) => IntentReply::done(info_hash),
+            Err(error) if error.kind == OpErrorKind::NotFound => {
+                IntentReply::failed(Sentence::NothingToShow)
+            }
+            Err(error) => IntentReply::failed(Sentence::CantShow { why: error.into() }),
+        };
+        self.common.out.extend([Output::Reply { id, reply }, Output::Changed]);
+    }
 
-            (Question::Prefer, Ok(OpOutput::Roots(roots))) => {
-                self.root = roots.first().map(|root| root.key.clone()).or(self.root.take());
-                self.change_roots(roots);
+    /// Handles the answer to [`Engine::set_download_folder`].
+    pub(super) fn handle_prefer_answer(&mut self, id: u64, result: &Result<OpOutput, OpError>) {
+        let reply = match result {
+            Ok(OpOutput::Roots(roots)) => {
+                self.roots.offer(roots);
                 IntentReply::Configured
             }
-            (Question::Prefer, Ok(_)) => IntentReply::failed(Sentence::AnswerLost),
-            (_, Err(error)) => IntentReply::failed(sentence(question, error)),
+            Ok(_) => IntentReply::failed(Sentence::AnswerLost),
+            Err(error) => IntentReply::failed(Sentence::FolderUnusable { why: error.into() }),
         };
-        self.out.extend([Output::Reply { id, reply }, Output::Changed]);
-        true
-    }
-
-    /// Replaces the folders that take new torrents. Folders that are dropped keep their files.
-    fn change_roots(&mut self, roots: &[Root]) {
-        let gone = std::mem::replace(&mut self.roots, roots.to_vec());
-        self.roots_aside.extend(gone);
-        self.roots_aside.retain(|aside| roots.iter().all(|root| root.key != aside.key));
-    }
-
-    /// Handles the daemon's list of folders that hold files but take no new torrents.
-    pub(super) fn set_roots_aside(&mut self, roots: Vec<Root>) {
-        self.roots_aside = roots;
-        self.out.push_back(Output::Changed);
-    }
-
-    /// Returns a folder that holds torrents, whether or not it takes new ones.
-    pub(super) fn root_called(&self, key: &str) -> Option<&Root> {
-        self.roots.iter().chain(&self.roots_aside).find(|root| root.key.0 == key)
-    }
-
-    /// Handles the loss of the connection: fails the waiting intents.
-    pub(super) fn unlink_folders(&mut self) {
-        for (id, _) in std::mem::take(&mut self.folders.asked).into_values() {
-            let reply = IntentReply::failed(Sentence::DaemonLost);
-            self.out.push_back(Output::Reply { id, reply });
-        }
-    }
-}
-
-fn sentence(question: Question, error: &OpError) -> Sentence {
-    match (question, error.kind) {
-        (Question::Show(_), OpErrorKind::NotFound) => Sentence::NothingToShow,
-        (Question::Show(_), _) => Sentence::CantShow { why: error.into() },
-        (Question::Prefer, _) => Sentence::FolderUnusable { why: error.into() },
+        self.common.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 }

@@ -3,14 +3,16 @@
 //! [`crate::api`] owns routes and formats. This module applies them to the engine's torrents.
 
 mod adding;
+mod caller;
 mod lifetime;
 
 use bytes::Bytes;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
 use self::adding::added;
+use self::caller::Caller;
 use super::Engine;
-use super::report::Recipient;
+use super::parts::Recipient;
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Detail, List, Status};
 use crate::api::{Action, Call, Reply, events, openapi, playlist, resolve, route, url};
@@ -25,12 +27,6 @@ use crate::view::{
 
 /// Most cells of a piece map that a caller may ask for.
 const MOST_CELLS: u32 = 4096;
-
-/// The call, and the base of the URLs in its reply.
-struct Caller {
-    id: RequestId,
-    base: String,
-}
 
 impl Engine {
     /// Handles `http_call` and `file_resolve`. A call with content waits until the content is
@@ -60,7 +56,7 @@ impl Engine {
 
     /// Handles a call with its whole content. Calls wait until the stored state is loaded.
     fn handle_whole(&mut self, question: DaemonMessage, content: Bytes, now: Instant) {
-        if !self.loaded && self.api.early.len() < limits::API_WAITING {
+        if !self.loading.is_over() && self.api.early.len() < limits::API_WAITING {
             return self.api.early.push((question, content));
         }
         match question {
@@ -241,7 +237,7 @@ impl Engine {
                 // Both intents complete at once; a torrent that is being removed refuses them.
                 self.carry_out(0, intent, now)
                     .map_err(|message| Failure::new(Code::Conflict, message))?;
-                self.out.push_back(Output::Changed);
+                self.common.out.push_back(Output::Changed);
                 Reply::no_content()
             }
             Action::Decide { info_hash, decision } => {
@@ -310,7 +306,7 @@ impl Engine {
     fn is_known(&self, info_hash: InfoHash) -> bool {
         let is_there =
             self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash);
-        is_there && !self.removals.hides(info_hash)
+        is_there && !self.decisions.removals.hides(info_hash)
     }
 
     fn check_known(&self, info_hash: InfoHash) -> Result<(), Failure> {
@@ -318,7 +314,7 @@ impl Engine {
     }
 
     fn say(&mut self, message: EngineMessage) {
-        self.out.push_back(Output::Control(message));
+        self.common.out.push_back(Output::Control(message));
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use shared_proto::{ConnId, IoCommand};
 
-use super::{Engine, context};
+use super::Engine;
 use crate::arrivals::{Named, Step};
 use crate::peer::way::Transport;
 use crate::time::Instant;
@@ -13,16 +13,16 @@ use crate::torrent::Torrent;
 impl Engine {
     /// Starts to read an incoming connection.
     pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, over: Transport, now: Instant) {
-        let steps = self.arrivals.accepted(conn, addr, over, now);
+        let steps = self.routes.arrivals.accepted(conn, addr, over, now);
         self.follow(conn, steps, now);
     }
 
     /// Handles bytes; returns false if the connection has already named its torrent.
     pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
         let names = self.torrents.values().flat_map(Torrent::names);
-        let Some(steps) =
-            self.arrivals.data(conn, data, self.shared.ways.encryption, names, &mut self.rng)
-        else {
+        let cx = self.common.context(now);
+        let encryption = cx.shared.ways.encryption;
+        let Some(steps) = self.routes.arrivals.data(conn, data, encryption, names, cx.rng) else {
             return false;
         };
         self.follow(conn, steps, now);
@@ -31,14 +31,14 @@ impl Engine {
 
     /// Closes the connections that named no torrent in time.
     pub(super) fn close_silent_arrivals(&mut self, now: Instant) {
-        for conn in self.arrivals.expire(now) {
+        for conn in self.routes.arrivals.expire(now) {
             self.turn_away(conn, now);
         }
     }
 
     fn follow(&mut self, conn: ConnId, steps: Vec<Step>, now: Instant) {
         for step in steps {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             match step {
                 Step::Read(bytes) => cx.read_raw(conn, bytes),
                 Step::Send(bytes) => cx.send_raw(conn, bytes),
@@ -62,7 +62,7 @@ impl Engine {
 
     fn turn_away(&mut self, conn: ConnId, now: Instant) {
         tracing::debug!(%conn, "closing an incoming connection");
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         cx.shared.conns.remove(&conn);
         cx.order(IoCommand::TcpClose { conn });
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Engine;
-use super::report::Recipient;
+use super::parts::Recipient;
 use crate::api::Target;
 use crate::discover::candidates::Source;
 use crate::io::Output;
@@ -16,12 +16,12 @@ use crate::view::{Intent, IntentReply, Sentence};
 
 impl Engine {
     pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
-        if !self.loaded {
+        if !self.loading.is_over() {
             // A report is most useful when the daemon cannot be reached.
             if let Intent::Report { about } = intent {
                 return self.begin_report(Recipient::Intent(id), about, now);
             }
-            self.loading.deferred.push_back((id, intent));
+            self.loading.defer(id, intent);
             return;
         }
         if let Some(outcome) = self.carry_out(id, intent, now).transpose() {
@@ -90,7 +90,7 @@ impl Engine {
             }
             Intent::Resume { info_hash } => {
                 let info_hash = self.known(&info_hash)?;
-                let linked = self.root.is_some();
+                let linked = self.roots.is_linked();
                 self.with(info_hash, now, |torrent, cx| torrent.resume(linked, cx));
                 self.with_magnet(info_hash, now, Pending::resume);
                 info_hash
@@ -167,7 +167,7 @@ impl Engine {
             Intent::Choose { info_hash, choices } => self.choose(&info_hash, choices, now)?,
             Intent::Remove { info_hash, delete_data, undo } => {
                 let info_hash = self.known(&info_hash)?;
-                if self.root.is_none() {
+                if !self.roots.is_linked() {
                     // Without the daemon, neither the stored state nor the files could be deleted.
                     return Err(Sentence::NoDaemon);
                 }
@@ -193,7 +193,7 @@ impl Engine {
 
     /// Sends the reply to an intent; returns `None` because no other reply follows.
     fn answer(&mut self, id: u64, reply: IntentReply) -> Option<InfoHash> {
-        self.out.push_back(Output::Reply { id, reply });
+        self.common.out.push_back(Output::Reply { id, reply });
         None
     }
 
@@ -208,7 +208,7 @@ impl Engine {
             .filter(|info_hash| {
                 self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash)
             })
-            .filter(|info_hash| !self.removals.hides(*info_hash))
+            .filter(|info_hash| !self.decisions.removals.hides(*info_hash))
             .ok_or(Sentence::NoSuchTorrent)?;
 
         match self.torrents.get(&info_hash) {

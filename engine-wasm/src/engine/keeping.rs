@@ -89,8 +89,7 @@ impl Engine {
         let mut place = torrent.place().clone();
         // The torrent may stay in a folder that takes no new ones.
         if let Some(root) = target.root.filter(|root| *root != place.root.0) {
-            let known = self.roots.iter().find(|known| known.key.0 == root);
-            place.root = known.map(|known| known.key.clone()).ok_or(Sentence::NoSuchFolder)?;
+            place.root = self.roots.offered_key(&root).cloned().ok_or(Sentence::NoSuchFolder)?;
         }
         if let Some(folder) = target.folder {
             check_relative(&folder)?;
@@ -138,7 +137,7 @@ impl Engine {
                         Ok(()) => Reply::no_content(),
                         Err(message) => Reply::failure(&Failure::new(Code::Conflict, message)),
                     };
-                    self.out.push_back(Output::Control(reply.to(id)));
+                    self.common.out.push_back(Output::Control(reply.to(id)));
                 }
             }
         }

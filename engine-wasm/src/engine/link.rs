@@ -1,28 +1,28 @@
 //! Handles a new and a lost connection to the daemon.
 
-use shared_proto::{EngineMessage, RootKey};
+use shared_proto::EngineMessage;
 
-use super::{Engine, context};
+use super::Engine;
+use super::parts::{Purpose, Recipient};
 use crate::io::Output;
 use crate::time::Instant;
-use crate::torrent::Torrent;
+use crate::view::{IntentReply, Sentence};
 
 /// The group of all connections in [`EngineMessage::RateLimit`].
 const ALL_CONNECTIONS: u32 = 0;
 
 impl Engine {
-    pub(super) fn link(&mut self, root: Option<RootKey>, now: Instant) {
-        self.root = root;
+    pub(super) fn link(&mut self, now: Instant) {
         self.api.temporary.touch_all(now);
         if (self.config.download_limit_bps, self.config.upload_limit_bps) != (None, None) {
             self.send_limits();
         }
-        self.shared.net.link();
+        self.common.shared.net.link();
         self.open_sockets(now);
         self.link_dht(now);
         self.resend_writes(now);
         self.notebook.link(now);
-        if self.loaded {
+        if self.loading.is_over() {
             return self.link_torrents(now);
         }
         self.begin_loading(now);
@@ -31,8 +31,8 @@ impl Engine {
     /// Sends the rate limits; the daemon forgets them when the connection ends.
     pub(super) fn send_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
-        self.shared.upload_limit_bps = up_bps;
-        self.out.push_back(Output::Control(EngineMessage::RateLimit {
+        self.common.shared.upload_limit_bps = up_bps;
+        self.common.out.push_back(Output::Control(EngineMessage::RateLimit {
             group: ALL_CONNECTIONS,
             down_bps,
             up_bps,
@@ -41,45 +41,63 @@ impl Engine {
 
     pub(super) fn link_torrents(&mut self, now: Instant) {
         for (&info_hash, torrent) in &mut self.torrents {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             torrent.link(&mut cx);
-            self.unsettled.insert(info_hash);
+            self.agenda.unsettle(info_hash);
         }
         self.link_magnets(now);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
     }
 
     pub(super) fn unlink(&mut self, now: Instant) {
-        self.root = None;
-        self.shared.ops.clear();
-        self.shared.writes.unlink();
+        self.roots.unlink();
+        self.common.shared.ops.clear();
+        self.common.shared.writes.unlink();
         self.store.unlink();
-        self.space.unlink();
         self.notebook.unlink();
-        self.shared.conns.clear();
-        self.shared.net.unlink();
-        self.arrivals.clear();
+        self.common.shared.conns.clear();
+        self.common.shared.net.unlink();
         self.unlink_dht();
-        self.shared.trackers.unlink();
-        self.shared.handles.clear();
-        self.requests.clear();
+        self.common.shared.trackers.unlink();
+        self.common.shared.handles.clear();
+        self.routes.unlink();
         self.api.unlink();
         self.loading.unlink();
         self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
         self.magnets.values_mut().for_each(|pending| pending.unlink(now));
-        self.out.clear();
-        self.fail_fetches();
-        self.unlink_settings();
-        self.unlink_reports(now);
-        self.unlink_folders();
+        self.common.out.clear();
+        self.fail_awaited(now);
         let movers = self.torrents.iter_mut();
         let answers = movers
             .filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?)))
             .collect();
         self.answer_movers(answers);
-        self.unsettled
-            .extend(self.torrents.values().filter(|it| it.is_leaving()).map(Torrent::info_hash));
+        for torrent in self.torrents.values().filter(|it| it.is_leaving()) {
+            self.agenda.unsettle(torrent.info_hash());
+        }
         self.set_all_torrent_timers();
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
+    }
+
+    /// Answers what waited for the daemon. HTTP calls end with the connection.
+    fn fail_awaited(&mut self, now: Instant) {
+        for purpose in self.awaited.unlink() {
+            match purpose {
+                Purpose::SaveSettings(id) => self.fail(id, Sentence::SettingsSavedLater),
+                Purpose::Show(id, _) | Purpose::PreferFolder(id) => {
+                    self.fail(id, Sentence::DaemonLost)
+                }
+                Purpose::Fetch(id) => self.reply(id, Err(Sentence::DaemonLost)),
+                // A page gets its report without the daemon's part.
+                Purpose::Report(recipient @ Recipient::Intent(_), about) => {
+                    self.send_report(recipient, &about, None, now)
+                }
+                Purpose::Report(Recipient::Call(_), _) => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, id: u64, says: Sentence) {
+        self.common.out.push_back(Output::Reply { id, reply: IntentReply::failed(says) });
     }
 }

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use shared_proto::IoCommand;
 
-use super::{Engine, Output};
+use super::Engine;
 use crate::discover::candidates::Source;
 use crate::discover::lsd;
+use crate::io::Output;
 use crate::time::Instant;
 
 impl Engine {
     /// Handles a datagram from a multicast group.
     pub(super) fn lsd_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
-        for (info_hash, addr) in self.shared.lsd.heard(from, datagram, now) {
+        for (info_hash, addr) in self.common.shared.lsd.heard(from, datagram, now) {
             self.with(info_hash, now, |torrent, cx| {
                 torrent.add_peers([addr].into_iter(), Source::Local, cx)
             });
@@ -28,11 +29,12 @@ impl Engine {
         if self.lsd_timeout().is_none_or(|at| at > now) {
             return;
         }
-        let Some(port) = self.shared.net.listen_port() else { return };
-        let Some(message) = self.shared.lsd.poll(port, &mut self.rng, now) else { return };
-        for (socket, family) in self.shared.net.groups() {
+        let Some(port) = self.common.shared.net.listen_port() else { return };
+        let cx = self.common.context(now);
+        let Some(message) = cx.shared.lsd.poll(port, cx.rng, now) else { return };
+        for (socket, family) in self.common.shared.net.groups() {
             let data = Bytes::from(message.encode(family));
-            self.out.push_back(Output::Io(IoCommand::UdpSend {
+            self.common.out.push_back(Output::Io(IoCommand::UdpSend {
                 socket,
                 to: lsd::group(family),
                 data,
@@ -43,11 +45,11 @@ impl Engine {
     /// Returns when the next announcement is due. `None` without a listen port or a multicast
     /// group.
     pub(super) fn lsd_timeout(&self) -> Option<Instant> {
-        let net = &self.shared.net;
+        let net = &self.common.shared.net;
         if net.listen_port().is_none() || net.groups().next().is_none() {
             None
         } else {
-            self.shared.lsd.next_due()
+            self.common.shared.lsd.next_due()
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Magnet links and downloaded `.torrent` files, until they become torrents.
 
 use bytes::Bytes;
+use shared_proto::IoCommand;
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{IoCommand, OpId};
 
-use super::{Engine, context};
+use super::Engine;
+use super::parts::Purpose;
 use crate::context::{Context, Owner};
 use crate::io::Output;
 use crate::limits;
@@ -37,10 +38,9 @@ impl Engine {
             self.follow_plan(info_hash, now);
         } else {
             self.check_room()?;
-            let (added, linked) = (self.added, self.root.is_some());
-            self.added += 1;
+            let (added, linked) = (self.decisions.order.number(), self.roots.is_linked());
             let patience = self.config.magnet_patience;
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             let mut pending = Pending::new(link, added, patience, &mut cx);
             pending.set_max_connections(self.config.max_connections);
             self.magnets.insert(info_hash, pending);
@@ -60,40 +60,36 @@ impl Engine {
         if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(Sentence::NotAnAddress);
         }
-        if self.root.is_none() {
+        if !self.roots.is_linked() {
             return Err(Sentence::NoDaemon);
         }
-        if self.fetches.len() >= limits::FETCHES {
+        if self.awaited.fetches() >= limits::FETCHES {
             return Err(Sentence::TooManyFetches { most: limits::FETCHES });
         }
         let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         let op = cx.ask(Owner::Engine, |op| IoCommand::HttpGet {
             op,
             url,
             max_bytes,
             timeout_ms: FETCH_TIMEOUT_MS,
         });
-        self.fetches.insert(op, id);
+        self.awaited.insert(op, Purpose::Fetch(id));
         Ok(())
     }
 
-    /// Handles the end of a download. Returns false if this module did not send the command.
+    /// Handles the end of a download.
     pub(super) fn handle_fetch_answer(
         &mut self,
-        op: OpId,
+        id: u64,
         result: &Result<OpOutput, OpError>,
         now: Instant,
-    ) -> bool {
-        let Some(id) = self.fetches.remove(&op) else { return false };
+    ) {
         let outcome = match result {
             Ok(OpOutput::Http { status: 200, body }) => {
                 let before = self.listed_count();
                 match self.add_for_page(|it| it.add(body.clone(), now), now) {
-                    Ok(info_hash) => {
-                        self.reply_added(id, info_hash, before);
-                        return true;
-                    }
+                    Ok(info_hash) => return self.reply_added(id, info_hash, before),
                     Err(why) => Err(why),
                 }
             }
@@ -102,14 +98,6 @@ impl Engine {
             Err(error) => Err(Sentence::FetchFailed { why: error.into() }),
         };
         self.reply(id, outcome);
-        true
-    }
-
-    /// The link to the daemon is lost, and its downloads with it.
-    pub(super) fn fail_fetches(&mut self) {
-        for id in std::mem::take(&mut self.fetches).into_values() {
-            self.reply(id, Err(Sentence::DaemonLost));
-        }
     }
 
     /// Sends the reply to an intent.
@@ -118,15 +106,15 @@ impl Engine {
             Ok(info_hash) => IntentReply::done(info_hash),
             Err(says) => IntentReply::failed(says),
         };
-        self.out.push_back(Output::Reply { id, reply });
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Reply { id, reply });
+        self.common.out.push_back(Output::Changed);
     }
 
     /// Replies that a torrent was added; `before` is the number of listed torrents before it.
     pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
         let duplicate = self.listed_count() == before;
         let reply = IntentReply::added(info_hash, duplicate);
-        self.out.extend([Output::Reply { id, reply }, Output::Changed]);
+        self.common.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 
     /// Returns the hash by which a torrent is known here: a hybrid may have been added by its v2
@@ -165,9 +153,9 @@ impl Engine {
             self.store.found_unreadable();
             return tracing::warn!(%info_hash, "a magnet link in the state store can't be read");
         };
-        self.added = self.added.max(record.added + 1);
+        self.decisions.order.saw_number(record.added);
         let patience = self.config.magnet_patience;
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         let mut pending = Pending::restore(record, patience, &mut cx);
         pending.set_max_connections(self.config.max_connections);
         self.magnets.insert(info_hash, pending);
@@ -199,9 +187,9 @@ impl Engine {
         act: impl FnOnce(&mut Pending, &mut Context<'_>),
     ) {
         let Some(pending) = self.magnets.get_mut(&info_hash) else { return };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         act(pending, &mut cx);
-        self.unsettled.insert(info_hash);
+        self.agenda.unsettle(info_hash);
         if let Some(info) = pending.take_found() {
             let source = pending.torrent_file(&info);
             self.describe(info_hash, source, now);
@@ -209,7 +197,10 @@ impl Engine {
     }
 
     fn describe(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
-        let added = self.magnets.get(&info_hash).map_or(self.added, Pending::added);
+        let added = self
+            .magnets
+            .get(&info_hash)
+            .map_or_else(|| self.decisions.order.next_number(), Pending::added);
         let meant = self
             .magnets
             .get(&info_hash)
@@ -225,6 +216,6 @@ impl Engine {
             let says = Sentence::TorrentUnusable { detail: error };
             self.with_magnet(info_hash, now, |pending, cx| pending.fail(says, cx));
         }
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
     }
 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Engine, context};
+use super::Engine;
 use crate::metainfo::InfoHash;
 use crate::plan::{self, Plan};
 use crate::time::Instant;
@@ -13,7 +13,7 @@ use crate::view::{Choice, FilePriority, Sentence};
 
 impl Engine {
     /// Adds a torrent for a page, and keeps it. A new torrent waits for a decision unless
-    /// [`super::Config::start_at_once`] is set; an existing one stays as it is.
+    /// [`crate::config::Config::start_at_once`] is set; an existing one stays as it is.
     pub(super) fn add_for_page(
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<InfoHash, Sentence>,
@@ -85,23 +85,23 @@ impl Engine {
         change: impl FnOnce(&mut Plan),
         now: Instant,
     ) {
-        let mut plan = self.plans.remove(&info_hash).unwrap_or_default();
+        let mut plan = self.decisions.plans.remove(&info_hash).unwrap_or_default();
         let before = plan.clone();
         change(&mut plan);
         if plan != before {
             let value = plan.encode().map(Bytes::from);
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             cx.write(plan::key(info_hash), value);
         }
         if plan != Plan::default() {
-            self.plans.insert(info_hash, plan);
+            self.decisions.plans.insert(info_hash, plan);
         }
         self.follow_plan(info_hash, now);
     }
 
     /// Applies the plan to its torrent or magnet link.
     pub(super) fn follow_plan(&mut self, info_hash: InfoHash, now: Instant) {
-        let plan = self.plans.get(&info_hash).cloned().unwrap_or_default();
+        let plan = self.decisions.plans.get(&info_hash).cloned().unwrap_or_default();
         self.with(info_hash, now, |torrent, cx| {
             torrent.set_undecided(plan.undecided, cx);
             torrent.follow_trackers(&plan.added, &plan.removed, cx);
@@ -116,7 +116,7 @@ impl Engine {
     /// Restores a plan from the stored state.
     pub(super) fn restore_plan(&mut self, info_hash: InfoHash, bytes: &[u8]) {
         match Plan::decode(bytes) {
-            Some(plan) => _ = self.plans.insert(info_hash, plan),
+            Some(plan) => _ = self.decisions.plans.insert(info_hash, plan),
             None => {
                 self.store.found_unreadable();
                 tracing::warn!(%info_hash, "the stored plan of a torrent can't be read");
@@ -126,7 +126,7 @@ impl Engine {
 
     /// Applies all plans after loading, and deletes those without a torrent.
     pub(super) fn follow_plans(&mut self, now: Instant) {
-        for info_hash in self.plans.keys().copied().collect::<Vec<InfoHash>>() {
+        for info_hash in self.decisions.plans.keys().copied().collect::<Vec<InfoHash>>() {
             if self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash) {
                 self.follow_plan(info_hash, now);
             } else {
@@ -137,16 +137,16 @@ impl Engine {
 
     /// Deletes the plan of a removed torrent.
     pub(super) fn forget_plan(&mut self, info_hash: InfoHash, now: Instant) {
-        if self.plans.remove(&info_hash).is_some() {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        if self.decisions.plans.remove(&info_hash).is_some() {
+            let mut cx = self.common.context(now);
             cx.write(plan::key(info_hash), None);
         }
     }
 
     /// Saves all plans again, because the daemon began a new store.
     pub(super) fn save_plans(&mut self, now: Instant) {
-        for (info_hash, plan) in &self.plans {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        for (info_hash, plan) in &self.decisions.plans {
+            let mut cx = self.common.context(now);
             cx.write(plan::key(*info_hash), plan.encode().map(Bytes::from));
         }
     }

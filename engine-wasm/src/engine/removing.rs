@@ -39,13 +39,12 @@ impl Engine {
         self.torrents.remove(&info_hash);
         self.with_magnet(info_hash, now, Pending::remove);
         self.magnets.remove(&info_hash);
-        self.timers.stop_all_of(TimerOwner::Torrent(info_hash));
-        self.files.retain(|_, (owner, _)| *owner != info_hash);
-        self.requests.retain(|_, owner| *owner != info_hash);
+        self.agenda.timers.stop_all_of(TimerOwner::Torrent(info_hash));
+        self.routes.forget(info_hash);
         self.keep(info_hash, now);
         self.forget_plan(info_hash, now);
         self.forget_turn(info_hash, now);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
     }
 
     /// Handles ended removals.
@@ -54,7 +53,7 @@ impl Engine {
             match parting {
                 Parting::Goes { asker, left } => {
                     self.forget(info_hash, now);
-                    self.end_removal(info_hash, left.as_ref(), now);
+                    self.decisions.removals.end(info_hash, left.as_ref(), now);
                     self.answer_remover(asker, info_hash, Ok(left));
                 }
                 Parting::Stays { asker, why } => {
@@ -62,7 +61,7 @@ impl Engine {
                         // The clean-up tries again after a delay.
                         self.api.temporary.touch(info_hash, now);
                     }
-                    self.end_removal(info_hash, None, now);
+                    self.decisions.removals.end(info_hash, None, now);
                     self.answer_remover(asker, info_hash, Err(why));
                 }
             }
@@ -78,7 +77,7 @@ impl Engine {
         match (asker, outcome) {
             (Some(Asker::Intent(id)), Ok(says)) => {
                 let reply = IntentReply::telling(info_hash, says);
-                self.out.push_back(Output::Reply { id, reply });
+                self.common.out.push_back(Output::Reply { id, reply });
             }
             (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),
             (Some(Asker::Call(id)), outcome) => {
@@ -88,7 +87,7 @@ impl Engine {
 
                     Err(why) => Reply::failure(&Failure::new(Code::Conflict, why)),
                 };
-                self.out.push_back(Output::Control(reply.to(id)));
+                self.common.out.push_back(Output::Control(reply.to(id)));
             }
             (None, Ok(Some(_))) => {
                 tracing::warn!(torrent = %info_hash, "files of a removed torrent were left")

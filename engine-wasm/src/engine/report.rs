@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use shared_proto::io::{About, OpError, OpOutput};
-use shared_proto::{IoCommand, OpId, RequestId, Root};
+use shared_proto::{IoCommand, Root};
 
-use super::{Engine, context};
+use super::Engine;
+use super::parts::{Purpose, Recipient};
 use crate::api::Reply;
 use crate::context::Owner;
 use crate::io::Output;
@@ -25,54 +26,31 @@ const MOST_ABOUT: (usize, usize) = (20, 500);
 /// Most torrents whose names are scrubbed from the logs.
 const MOST_NAMES: usize = 10_000;
 
-/// The recipient of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recipient {
-    /// A page, or the terminal.
-    Intent(u64),
-    /// A call of the HTTP API.
-    Call(RequestId),
-}
-
-/// Reports that wait for the daemon's description of itself.
-pub(super) type Reports = BTreeMap<OpId, (Recipient, Vec<String>)>;
-
 impl Engine {
     /// Starts a report; `about` holds the lines that the page adds.
     pub(super) fn begin_report(&mut self, recipient: Recipient, about: Vec<String>, now: Instant) {
-        if self.root.is_none() {
+        if !self.roots.is_linked() {
             return self.send_report(recipient, &about, None, now);
         }
         self.ask_room(now);
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         let op = cx.ask(Owner::Engine, |op| IoCommand::AboutDaemon { op });
-        self.reports.insert(op, (recipient, about));
+        self.awaited.insert(op, Purpose::Report(recipient, about));
     }
 
-    /// Handles an answer; returns false if this module did not send the command.
+    /// Handles the daemon's description of itself.
     pub(super) fn handle_report_answer(
         &mut self,
-        op: OpId,
+        recipient: Recipient,
+        about: &[String],
         result: &Result<OpOutput, OpError>,
         now: Instant,
-    ) -> bool {
-        let Some((recipient, about)) = self.reports.remove(&op) else { return false };
+    ) {
         let daemon = if let Ok(OpOutput::About(daemon)) = result { Some(daemon) } else { None };
-        self.send_report(recipient, &about, daemon, now);
-        true
+        self.send_report(recipient, about, daemon, now);
     }
 
-    /// Handles the loss of the connection: sends pages their reports without the daemon's part.
-    /// HTTP calls end with the connection.
-    pub(super) fn unlink_reports(&mut self, now: Instant) {
-        for (recipient, about) in std::mem::take(&mut self.reports).into_values() {
-            if matches!(recipient, Recipient::Intent(_)) {
-                self.send_report(recipient, &about, None, now);
-            }
-        }
-    }
-
-    fn send_report(
+    pub(super) fn send_report(
         &mut self,
         recipient: Recipient,
         about: &[String],
@@ -80,7 +58,7 @@ impl Engine {
         now: Instant,
     ) {
         let text = self.report(about, daemon, now);
-        self.out.push_back(match recipient {
+        self.common.out.push_back(match recipient {
             Recipient::Intent(id) => Output::Reply { id, reply: IntentReply::Text { text } },
             Recipient::Call(id) => {
                 Output::Control(Reply::ok("text/plain; charset=utf-8", text).to(id))
@@ -91,7 +69,7 @@ impl Engine {
     /// Returns the report's text.
     fn report(&self, about: &[String], daemon: Option<&About>, now: Instant) -> String {
         let snapshot = self.snapshot(now);
-        let scrubber = Scrubber::new(names(&snapshot, &self.roots_aside));
+        let scrubber = Scrubber::new(names(&snapshot, self.roots.aside()));
         let mut text = String::from("JSTorrent: a report of how things are\n\n");
         let line = |text: &mut String, words: &str| {
             text.push_str(&scrubber.line(words));

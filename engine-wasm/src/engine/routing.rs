@@ -4,6 +4,7 @@ use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{DaemonMessage, EngineMessage, IoEvent, OpId};
 
 use super::Engine;
+use super::parts::Purpose;
 use crate::context::Owner;
 use crate::io::Output;
 use crate::time::Instant;
@@ -12,7 +13,7 @@ impl Engine {
     pub(super) fn handle_control(&mut self, message: DaemonMessage, now: Instant) {
         match message {
             DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now } => {
-                let Some(&(info_hash, file)) = self.files.get(&file_id) else {
+                let Some((info_hash, file)) = self.routes.file(&file_id) else {
                     let reason = Some("unknown file".to_owned());
                     let reject = EngineMessage::RangeReject {
                         request_id,
@@ -20,7 +21,7 @@ impl Engine {
                         reason,
                         retry_after: None,
                     };
-                    return self.out.push_back(Output::Control(reject));
+                    return self.common.out.push_back(Output::Control(reject));
                 };
                 if only_now {
                     // The torrent answers at once: later messages about the request do not matter.
@@ -28,27 +29,27 @@ impl Engine {
                         it.range_now(request_id, file, (start, end), cx)
                     });
                 }
-                self.requests.insert(request_id, info_hash);
+                self.routes.add_request(request_id, info_hash);
                 self.with(info_hash, now, |torrent, cx| {
                     torrent.range_request(request_id, file, (start, end), cx)
                 });
             }
             DaemonMessage::RangeProgress { request_id, position } => {
-                if let Some(&info_hash) = self.requests.get(&request_id) {
+                if let Some(info_hash) = self.routes.request(request_id) {
                     self.with(info_hash, now, |torrent, cx| {
                         torrent.range_progress(request_id, position, cx)
                     });
                 }
             }
             DaemonMessage::RangeCancel { request_id } => {
-                if let Some(info_hash) = self.requests.remove(&request_id) {
+                if let Some(info_hash) = self.routes.end_request(request_id) {
                     self.with(info_hash, now, |torrent, cx| torrent.range_cancel(request_id, cx));
                 } else {
                     self.cancel_call(request_id);
                 }
             }
             DaemonMessage::FileChanged { file_id, stat, sending } => {
-                if let Some(&(info_hash, file)) = self.files.get(&file_id) {
+                if let Some((info_hash, file)) = self.routes.file(&file_id) {
                     self.with(info_hash, now, |torrent, cx| {
                         torrent.file_changed(file, stat, sending, cx)
                     });
@@ -58,9 +59,15 @@ impl Engine {
                 self.handle_question(question, now);
             }
             DaemonMessage::StateStatus { trouble, set_aside, begun_anew } => {
-                self.handle_store_status((trouble, set_aside, begun_anew), now);
+                if self.store.set_status(trouble, set_aside, begun_anew) {
+                    self.save_anew(now);
+                }
+                self.common.out.push_back(Output::Changed);
             }
-            DaemonMessage::RootsAside { roots } => self.set_roots_aside(roots),
+            DaemonMessage::RootsAside { roots } => {
+                self.roots.set_aside(roots);
+                self.common.out.push_back(Output::Changed);
+            }
             DaemonMessage::Welcome { .. } => {}
         }
     }
@@ -79,8 +86,8 @@ impl Engine {
             }
             IoEvent::NotesChanged { notes } => return self.handle_notes_changed(&notes, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
-            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => {
-                return self.shared.conns.remove(&conn);
+            IoEvent::TcpClosed { conn, .. } if self.routes.arrivals.closed(conn) => {
+                return self.common.shared.conns.remove(&conn);
             }
             IoEvent::TcpData { conn, data } if self.handle_encrypted_data(conn, &data, now) => {
                 return;
@@ -105,7 +112,9 @@ impl Engine {
         if let IoEvent::Done { op, result } = event {
             return self.handle_answer(op, result, now);
         }
-        let Some(&info_hash) = conn.and_then(|conn| self.shared.conns.get(&conn)) else { return };
+        let Some(&info_hash) = conn.and_then(|conn| self.common.shared.conns.get(&conn)) else {
+            return;
+        };
         if self.magnets.contains_key(&info_hash) {
             return self.with_magnet(info_hash, now, |pending, cx| match event {
                 IoEvent::TcpConnected { conn } => pending.connected(conn, cx),
@@ -148,7 +157,7 @@ impl Engine {
         result: Result<OpOutput, OpError>,
         now: Instant,
     ) {
-        match self.shared.ops.remove(&op) {
+        match self.common.shared.ops.remove(&op) {
             Some(Owner::Torrent(info_hash)) if self.magnets.contains_key(&info_hash) => {
                 self.with_magnet(info_hash, now, |pending, cx| pending.handle_done(op, result, cx));
             }
@@ -161,22 +170,36 @@ impl Engine {
     }
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
-        self.shared.writes.answered(op, result.is_ok(), now);
-        if self.shared.net.answered(op, &result) {
+        self.common.shared.writes.answered(op, result.is_ok(), now);
+        if self.common.shared.net.answered(op, &result) {
             self.open_sockets(now);
             return self.dial_over_sockets(now);
         }
-        let is_known =
-            self.handle_dht_answer(op, &result, now) || self.handle_settings_answer(op, &result);
-        let is_known = is_known
-            || self.handle_folder_answer(op, &result)
-            || self.handle_space_answer(op, &result)
-            || self.handle_report_answer(op, &result, now);
-        if is_known || self.handle_notes_answer(op, &result, now) {
-            return;
+        if let Some(purpose) = self.awaited.take(op) {
+            return self.handle_awaited(purpose, &result, now);
         }
-        if !self.handle_fetch_answer(op, &result, now) && !self.loaded {
+        let is_known = self.handle_dht_answer(op, &result, now)
+            || self.handle_space_answer(op, &result)
+            || self.handle_notes_answer(op, &result, now);
+        if !is_known && !self.loading.is_over() {
             self.handle_loading_answer(op, result, now);
+        }
+    }
+
+    fn handle_awaited(
+        &mut self,
+        purpose: Purpose,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) {
+        match purpose {
+            Purpose::Fetch(id) => self.handle_fetch_answer(id, result, now),
+            Purpose::SaveSettings(id) => self.handle_settings_answer(id, result),
+            Purpose::Show(id, info_hash) => self.handle_show_answer(id, info_hash, result),
+            Purpose::PreferFolder(id) => self.handle_prefer_answer(id, result),
+            Purpose::Report(recipient, about) => {
+                self.handle_report_answer(recipient, &about, result, now)
+            }
         }
     }
 }

@@ -4,13 +4,12 @@
 //! its torrents. The intent is answered when the settings are saved. Sockets stay open as
 //! configured at the start: a disabled transport is neither dialled nor accepted.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use shared_proto::OpId;
 use shared_proto::io::{OpError, OpOutput};
 
-use super::{Engine, context};
+use super::Engine;
+use super::parts::Purpose;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::peer::way::Transport;
@@ -18,17 +17,11 @@ use crate::settings;
 use crate::time::Instant;
 use crate::view::{IntentReply, Sentence, Settings};
 
-/// Settings that are being saved.
-#[derive(Debug, Default)]
-pub(super) struct Saving {
-    /// The intent of each outstanding write.
-    underway: BTreeMap<OpId, u64>,
-}
-
 impl Engine {
     /// Returns the settings if the user can change them.
     pub(super) fn settings(&self) -> Option<Settings> {
-        (self.config.adjustable && self.loaded).then(|| settings::from_config(&self.config))
+        (self.config.adjustable && self.loading.is_over())
+            .then(|| settings::from_config(&self.config))
     }
 
     /// Applies new settings and starts to save them. The reply comes later.
@@ -41,37 +34,23 @@ impl Engine {
         if !self.config.adjustable {
             return Err(Sentence::FixedSettings);
         }
-        if self.root.is_none() {
+        if !self.roots.is_linked() {
             return Err(Sentence::NoDaemon);
         }
         settings::check(settings)?;
         self.take_over_settings(settings, now);
         let op = self.save_settings(now);
-        self.saving.underway.insert(op, id);
+        self.awaited.insert(op, Purpose::SaveSettings(id));
         Ok(())
     }
 
-    /// Handles an answer; returns false if this module did not send the command.
-    pub(super) fn handle_settings_answer(
-        &mut self,
-        op: OpId,
-        result: &Result<OpOutput, OpError>,
-    ) -> bool {
-        let Some(id) = self.saving.underway.remove(&op) else { return false };
+    /// Handles the end of a write for an intent.
+    pub(super) fn handle_settings_answer(&mut self, id: u64, result: &Result<OpOutput, OpError>) {
         let reply = match result {
             Ok(_) => IntentReply::Configured,
             Err(error) => IntentReply::failed(Sentence::SettingsNotSaved { why: error.into() }),
         };
-        self.out.push_back(Output::Reply { id, reply });
-        true
-    }
-
-    /// Handles the loss of the connection: answers the waiting intents.
-    pub(super) fn unlink_settings(&mut self) {
-        for id in std::mem::take(&mut self.saving.underway).into_values() {
-            let reply = IntentReply::failed(Sentence::SettingsSavedLater);
-            self.out.push_back(Output::Reply { id, reply });
-        }
+        self.common.out.push_back(Output::Reply { id, reply });
     }
 
     /// Restores the stored settings.
@@ -88,22 +67,23 @@ impl Engine {
     /// Returns whether incoming connections over this transport are accepted.
     pub(super) fn takes_arrivals_over(&self, transport: Transport) -> bool {
         let is_allowed = match transport {
-            Transport::Tcp => self.shared.ways.tcp,
-            Transport::Utp => self.shared.ways.utp,
+            Transport::Tcp => self.common.shared.ways.tcp,
+            Transport::Utp => self.common.shared.ways.utp,
         };
-        is_allowed && self.shared.net.accepts_connections()
+        is_allowed && self.common.shared.net.accepts_connections()
     }
 
     pub(super) fn save_settings(&mut self, now: Instant) -> OpId {
         let value = Bytes::from(settings::encode(&settings::from_config(&self.config)));
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         cx.write(settings::KEY.to_owned(), Some(value))
     }
 
     /// Applies the settings to the engine and all torrents.
     fn take_over_settings(&mut self, settings: &Settings, now: Instant) {
         settings::apply(settings, &mut self.config);
-        (self.shared.ways, self.shared.sources) = (self.config.ways, self.config.sources);
+        (self.common.shared.ways, self.common.shared.sources) =
+            (self.config.ways, self.config.sources);
         self.send_limits();
         let (max_connections, goals) = (self.config.max_connections, self.config.goals);
         for info_hash in self.torrents.keys().copied().collect::<Vec<InfoHash>>() {
@@ -117,6 +97,6 @@ impl Engine {
             });
         }
         self.handle_queue_limit(now);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
     }
 }

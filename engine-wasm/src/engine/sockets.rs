@@ -6,7 +6,7 @@ use bytes::Bytes;
 use shared_proto::io::{Mapping, OpError};
 use shared_proto::{ConnId, IoCommand, OpId, SocketId};
 
-use super::{Engine, context};
+use super::Engine;
 use crate::addresses::is_local;
 use crate::context::Owner;
 use crate::io::Output;
@@ -20,7 +20,7 @@ use crate::torrent::Torrent;
 impl Engine {
     /// Opens the sockets that are wanted and not open yet.
     pub(super) fn open_sockets(&mut self, now: Instant) {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         while cx.shared.net.has_command() {
             let op: OpId = cx.new_op(Owner::Engine);
             if let Some(command) = cx.shared.net.next_command(op) {
@@ -34,7 +34,7 @@ impl Engine {
 
     /// Dials peers that waited for sockets, once every socket is open or has failed.
     pub(super) fn dial_over_sockets(&mut self, now: Instant) {
-        if self.shared.ways.tcp || self.shared.net.is_opening() {
+        if self.common.shared.ways.tcp || self.common.shared.net.is_opening() {
             return;
         }
         let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
@@ -51,16 +51,16 @@ impl Engine {
         result: Result<Mapping, OpError>,
         now: Instant,
     ) {
-        let net = &mut self.shared.net;
+        let net = &mut self.common.shared.net;
         let before = net.public_port();
         if let Ok(Mapping { address: Some(address), .. }) = result
             && !is_local(address)
         {
-            self.shared.external.hear(address);
+            self.common.shared.external.hear(address);
         }
         net.port_mapped(socket, result);
         if net.public_port() != before {
-            self.shared.dht_requests.make_due(now);
+            self.common.shared.dht_requests.make_due(now);
             let all: Vec<InfoHash> =
                 self.torrents.keys().chain(self.magnets.keys()).copied().collect();
             for info_hash in all {
@@ -68,7 +68,7 @@ impl Engine {
                 self.with_magnet(info_hash, now, Pending::port_moved);
             }
         }
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
     }
 
     /// Handles an incoming connection.
@@ -79,14 +79,14 @@ impl Engine {
         addr: SocketAddr,
         now: Instant,
     ) {
-        let is_utp = self.shared.net.role(socket) == Some(Role::Datagrams);
+        let is_utp = self.common.shared.net.role(socket) == Some(Role::Datagrams);
         let over = if is_utp { Transport::Utp } else { Transport::Tcp };
         if self.takes_arrivals_over(over) {
             return self.arrive(conn, addr, over, now);
         }
         // A uTP socket for outgoing connections also receives incoming ones, and sockets stay open
         // when a transport is disabled.
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         cx.order(IoCommand::TcpClose { conn });
     }
 
@@ -99,7 +99,7 @@ impl Engine {
         data: &Bytes,
         now: Instant,
     ) {
-        match self.shared.net.role(socket) {
+        match self.common.shared.net.role(socket) {
             Some(Role::Datagrams) => {}
             Some(Role::Group) => return self.lsd_datagram(from, data, now),
             Some(Role::Listen) | None => return,

@@ -64,18 +64,18 @@ impl Engine {
     /// Returns what a list shows beside its torrents.
     fn world(&self, now: Instant) -> World {
         World {
-            roots: self.roots.iter().map(|root| self.root_view(root)).collect(),
-            listen_port: self.shared.net.listen_port(),
-            port_mapping: self.shared.net.mapping_view(),
+            roots: self.roots.offered().iter().map(|root| self.root_view(root)).collect(),
+            listen_port: self.common.shared.net.listen_port(),
+            port_mapping: self.common.shared.net.mapping_view(),
             settings: self.settings(),
             notices: self.notices(),
-            removed: self.removed_views(now),
+            removed: self.decisions.removals.views(now),
             folders: self.config.folders,
         }
     }
 
     fn root_view(&self, Root { key, label, path }: &Root) -> RootView {
-        let room = self.space.of(key);
+        let room = self.roots.space.of(key);
         RootView {
             key: key.0.clone(),
             label: label.clone(),
@@ -107,7 +107,9 @@ impl Engine {
     /// Returns a torrent's connected peers; empty if its metadata is not known.
     pub(crate) fn peers(&self, info_hash: &str, now: Instant) -> Vec<PeerView> {
         let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
-        torrent.map(|torrent| torrent.peer_views(&self.shared.conns, now)).unwrap_or_default()
+        torrent
+            .map(|torrent| torrent.peer_views(&self.common.shared.conns, now))
+            .unwrap_or_default()
     }
 
     /// Returns what a player shows of one file.
@@ -131,7 +133,7 @@ impl Engine {
         torrent: impl Fn(&Torrent) -> TorrentView,
         pending: impl Fn(&Pending) -> TorrentView,
     ) -> Vec<TorrentView> {
-        let is_shown = |info_hash: &InfoHash| !self.removals.hides(*info_hash);
+        let is_shown = |info_hash: &InfoHash| !self.decisions.removals.hides(*info_hash);
         let torrents = self.torrents.iter().filter(|(info_hash, _)| is_shown(info_hash));
         let magnets = self.magnets.iter().filter(|(info_hash, _)| is_shown(info_hash));
         let torrents = torrents.map(|(_, one)| (one.added(), self.located(torrent(one))));
@@ -143,19 +145,19 @@ impl Engine {
 
     /// Returns the torrent with this hash, unless it is removed and can only be restored.
     fn listed(&self, info_hash: &str) -> Option<InfoHash> {
-        info_hash.parse().ok().filter(|info_hash| !self.removals.hides(*info_hash))
+        info_hash.parse().ok().filter(|info_hash| !self.decisions.removals.hides(*info_hash))
     }
 
     /// Returns the number of torrents that pages show.
     pub(super) fn listed_count(&self) -> usize {
-        let hidden = |info_hash: &&InfoHash| self.removals.hides(**info_hash);
+        let hidden = |info_hash: &&InfoHash| self.decisions.removals.hides(**info_hash);
         let all = || self.torrents.keys().chain(self.magnets.keys());
         all().count() - all().filter(hidden).count()
     }
 
     /// Adds a torrent's absolute path to its view.
     fn located(&self, mut view: TorrentView) -> TorrentView {
-        let root = self.root_called(&view.root).filter(|root| !root.path.is_empty());
+        let root = self.roots.find(&view.root).filter(|root| !root.path.is_empty());
         view.path = root.map(|root| below(&root.path, &view.lies_at)).unwrap_or_default();
         view
     }

@@ -10,12 +10,12 @@ impl Engine {
         let owner = TimerOwner::Torrent(info_hash);
         if let Some(torrent) = self.torrents.get(&info_hash) {
             for (reason, at) in torrent.wakeups() {
-                self.timers.set((owner, reason), at);
+                self.agenda.timers.set((owner, reason), at);
             }
         } else {
             let at = self.magnets.get(&info_hash).and_then(|pending| pending.next_wakeup());
-            self.timers.stop_all_of(owner);
-            self.timers.set((owner, TimerReason::Tick), at);
+            self.agenda.timers.stop_all_of(owner);
+            self.agenda.timers.set((owner, TimerReason::Tick), at);
         }
     }
 
@@ -29,17 +29,17 @@ impl Engine {
     pub(super) fn set_timers(&mut self) {
         let timers = [
             (TimerReason::Api, self.api_timeout()),
-            (TimerReason::Arrivals, self.arrivals.next_wakeup()),
+            (TimerReason::Arrivals, self.routes.arrivals.next_wakeup()),
             (TimerReason::Dht, self.dht_timeout()),
             (TimerReason::LocalDiscovery, self.lsd_timeout()),
-            (TimerReason::UdpTrackers, self.shared.trackers.poll_timeout()),
+            (TimerReason::UdpTrackers, self.common.shared.trackers.poll_timeout()),
             (TimerReason::Writes, self.writes_timeout()),
             (TimerReason::Loading, self.loading.next_wakeup()),
             (TimerReason::Notes, self.notes_timeout()),
             (TimerReason::Removals, self.removals_timeout()),
         ];
         for (reason, at) in timers {
-            self.timers.set((TimerOwner::Engine, reason), at);
+            self.agenda.timers.set((TimerOwner::Engine, reason), at);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use shared_proto::OpId;
 use shared_proto::io::{Notes, OpError, OpOutput};
 
-use super::{Engine, context};
+use super::Engine;
 use crate::context::Owner;
 use crate::io::Output;
 use crate::marks::{Choices, Report};
@@ -63,11 +63,11 @@ impl Engine {
 
     /// Sends the due reads and writes of notes.
     pub(super) fn sync_notes(&mut self, now: Instant) {
-        if self.root.is_none() {
+        if !self.roots.is_linked() {
             return;
         }
         for task in self.notebook.due(now) {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             let op = cx.new_op(Owner::Engine);
             if let Some(command) = self.notebook.command(task, op, now) {
                 cx.order(command);
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Returns when the next read or write is due.
     pub(super) fn notes_timeout(&self) -> Option<Instant> {
-        self.root.as_ref().and(self.notebook.next_wakeup())
+        self.notebook.next_wakeup().filter(|_| self.roots.is_linked())
     }
 
     /// Handles an answer; returns false if this module did not send the command.
@@ -90,7 +90,7 @@ impl Engine {
         let before = self.notebook.notices().count();
         let Some(changed) = self.notebook.answered(op, result, now) else { return false };
         if changed.is_empty() && self.notebook.notices().count() != before {
-            self.out.push_back(Output::Changed);
+            self.common.out.push_back(Output::Changed);
         }
         self.show_watching(changed, now);
         true
@@ -99,7 +99,7 @@ impl Engine {
     /// Handles notes that other programs wrote.
     pub(super) fn handle_notes_changed(&mut self, notes: &Notes, now: Instant) {
         let changed = self.notebook.update(notes);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
         self.show_watching(changed, now);
     }
 

@@ -5,7 +5,9 @@
 //! import; re-exports are followed to the definition. So a parent that declares children and
 //! re-exports their items does not use them. Only when its own code names an item of a child, and
 //! the child names one of the parent's, do the two form a cycle. An import without `pub` counts as
-//! a use. Method calls, fields and a visibility such as `pub(in …)` don't count.
+//! a use. Method calls, fields and a visibility such as `pub(in …)` don't count: a struct's methods
+//! may stand in several files below it, which name the struct, while its own file names nothing of
+//! theirs.
 //!
 //! Each file on a cycle is a finding, with the shortest cycle through it: each arrow says by which
 //! name, in which line, the module before it uses the one after it.

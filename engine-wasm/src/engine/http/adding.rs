@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shared_proto::EngineMessage;
 
 use super::super::Engine;
-use super::Caller;
+use super::caller::Caller;
 use crate::api::error::{Code, Failure};
 use crate::api::view::Added;
 use crate::api::{AddOptions, Reply};
@@ -58,7 +58,7 @@ impl Engine {
             return Err(Failure::new(Code::Unusable, message));
         }
         self.hold(info_hash, is_new && stay.hold, now);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
         Ok((info_hash, !is_new && !was_removed))
     }
 
@@ -86,7 +86,7 @@ impl Engine {
             return Err(Failure::new(Code::Unusable, message));
         }
         self.hold(info_hash, is_new && stay.hold, now);
-        self.out.push_back(Output::Changed);
+        self.common.out.push_back(Output::Changed);
         if self.torrents.contains_key(&info_hash) {
             return Ok(Some(
                 added(&self.view(info_hash, now)?, &caller.base, !is_new && !was_removed)

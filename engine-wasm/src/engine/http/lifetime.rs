@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use shared_proto::EngineMessage;
 
-use super::super::{Engine, context};
+use super::super::Engine;
 use crate::api::temporary;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
@@ -27,14 +27,14 @@ impl Engine {
     pub(super) fn forget_temporary(&mut self, info_hash: InfoHash, now: Instant) {
         if self.api.temporary.forget(info_hash) {
             let key = temporary::key(info_hash);
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let mut cx = self.common.context(now);
             cx.write(key, None);
         }
     }
 
     /// Returns when the API must be woken.
     pub(in crate::engine) fn api_timeout(&self) -> Option<Instant> {
-        if !self.loaded || self.root.is_none() {
+        if !self.loading.is_over() || !self.roots.is_linked() {
             return None;
         }
         let waits = self
@@ -52,7 +52,7 @@ impl Engine {
 
     /// Removes idle temporary torrents, and sends due events to followers.
     pub(in crate::engine) fn handle_api_timeout(&mut self, now: Instant) {
-        if !self.loaded || self.root.is_none() {
+        if !self.loading.is_over() || !self.roots.is_linked() {
             return;
         }
         let due: Vec<InfoHash> = self
@@ -72,20 +72,20 @@ impl Engine {
         if self.api.events.next().is_some_and(|next| next <= now) {
             let status = self.list(now).body;
             let news = self.api.events.updates(status, now);
-            self.out.extend(news.into_iter().map(Output::Control));
+            self.common.out.extend(news.into_iter().map(Output::Control));
         }
         if self.api.pages.next().is_some_and(|next| next <= now) {
             let mut pages = std::mem::take(&mut self.api.pages);
             let news = pages.updates(|topic| self.topic(topic, now), now);
             self.api.pages = pages;
-            self.out.extend(news.into_iter().map(Output::Control));
+            self.common.out.extend(news.into_iter().map(Output::Control));
         }
     }
 
     /// Returns the idle temporary torrents and when each is removed.
     fn cleanups(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
         let idle = self.api.temporary.all().filter(|(info_hash, _)| {
-            !self.api.adding.has(*info_hash) && !self.removals.hides(*info_hash)
+            !self.api.adding.has(*info_hash) && !self.decisions.removals.hides(*info_hash)
         });
         idle.filter_map(|(info_hash, wanted)| {
             let unread = match self.torrents.get(&info_hash) {
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn write_temporary(&mut self, info_hash: InfoHash, now: Instant) {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut cx = self.common.context(now);
         cx.write(temporary::key(info_hash), Some(Bytes::new()));
     }
 }
