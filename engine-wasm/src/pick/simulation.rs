@@ -25,7 +25,7 @@ fn without_a_viewer_blocks_are_requested_once_and_rarest_first() {
     simulate(|seed| {
         let mut world = World::new(seed, false);
         world.run();
-        assert_eq!(world.duplicated, 0, "nobody waits, so nothing is asked for twice");
+        assert_eq!(world.traffic.duplicated, 0, "nobody waits, so nothing is asked for twice");
     });
 }
 
@@ -41,7 +41,7 @@ fn stalled_blocks_are_requested_from_few_more_peers_and_arrive() {
         let mut world = World::new(seed, true);
         world.stall_others();
         world.run();
-        duplicated += world.duplicated;
+        duplicated += world.traffic.duplicated;
     });
     assert!(duplicated > 0, "viewers wait for what somebody was asked for and does not send");
 }
@@ -51,7 +51,7 @@ fn equal_seeds_give_equal_runs() {
     let run = |seed| {
         let mut world = World::new(seed, true);
         world.run();
-        (world.now, world.downloaded, world.duplicated, world.next_conn)
+        (world.now, world.traffic.downloaded, world.traffic.duplicated, world.next_conn)
     };
     assert_eq!(run(3), run(3));
     assert_ne!(run(3), run(4));

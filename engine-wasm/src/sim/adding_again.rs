@@ -58,7 +58,7 @@ fn new_web_seeds_survive_a_restart() {
     world.add_again(&first);
     world.add_again(&web_seeds::film(&[WEB]));
     assert!(world.reported_duplicate());
-    world.web.insert(WEB.into(), first.content.into());
+    world.outside.web.insert(WEB.into(), first.content.into());
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
     world.intend(Intent::MagnetLink { info_hash: world.info_hash() });
@@ -68,7 +68,7 @@ fn new_web_seeds_survive_a_restart() {
         "{link:?}"
     );
     let took = world.run_until_within(Duration::from_secs(120), World::is_complete);
-    assert!(took.is_some(), "{} bytes, fetched {:?}", world.verified(), world.fetched);
+    assert!(took.is_some(), "{} bytes, fetched {:?}", world.verified(), world.outside.fetched);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_private_torrent_accepts_no_further_web_seeds() {
     world.run_for(Duration::from_secs(2));
     world.replace_engine();
     world.run_for(Duration::from_secs(2));
-    let from_web = world.fetched.iter().filter(|url| url.starts_with("http://w/")).count();
-    assert_eq!(from_web, 0, "{:?}", world.fetched);
+    let from_web = world.outside.fetched.iter().filter(|url| url.starts_with("http://w/")).count();
+    assert_eq!(from_web, 0, "{:?}", world.outside.fetched);
 }
 
 #[test]

@@ -244,6 +244,7 @@ fn the_user_adds_and_removes_trackers_permanently() {
     let sample = torrent_with_trackers(16 << 10, &[("a.mkv", 1 << 20)], &["http://first/announce"]);
     let mut world = World::new(sample, &[], 208);
     world
+        .outside
         .web
         .insert("http://first/announce".into(), "d8:intervali900e5:peers0:e".as_bytes().into());
     world.add();
@@ -260,10 +261,10 @@ fn the_user_adds_and_removes_trackers_permanently() {
     let remove =
         |url: &str| Intent::RemoveTracker { info_hash: info_hash.clone(), url: url.to_owned() };
     assert!(world.why_not(remove("http://fourth/a")).contains("no such tracker"));
-    let before = world.fetched.len();
+    let before = world.outside.fetched.len();
     world.intend(remove("http://first/announce"));
     world.run_for(Duration::from_millis(50));
-    let said: Vec<&String> = world.fetched[before..].iter().collect();
+    let said: Vec<&String> = world.outside.fetched[before..].iter().collect();
     assert!(
         said.iter().any(|url| url.contains("event=stopped")),
         "it hears that we stop: {said:?}"
@@ -293,12 +294,13 @@ fn the_user_can_announce_now_but_not_before_the_tracker_allows_it() {
     let sample = torrent_with_trackers(16 << 10, &[("a.mkv", 1 << 20)], &["http://t/announce"]);
     let mut world = World::new(sample, &[], 210);
     let answer = "d8:intervali1800e12:min intervali120e5:peers0:e";
-    world.web.insert("http://t/announce".into(), answer.as_bytes().into());
+    world.outside.web.insert("http://t/announce".into(), answer.as_bytes().into());
     world.add();
     world.run_for(Duration::from_secs(5));
     let announce = Intent::Announce { info_hash: world.info_hash() };
-    let count =
-        |world: &World| world.fetched.iter().filter(|url| url.contains("/announce")).count();
+    let count = |world: &World| {
+        world.outside.fetched.iter().filter(|url| url.contains("/announce")).count()
+    };
     let before = count(&world);
     assert!(world.why_not(announce.clone()).contains("again in 11"), "{:?}", world.replies.last());
     world.run_for(Duration::from_secs(2));
@@ -367,7 +369,7 @@ fn connected_peers_are_shown_with_their_transferred_bytes() {
 #[test]
 fn a_notice_warns_before_the_disk_is_full() {
     let mut world = World::new(films(), &[], 213);
-    world.free = 20 * MIB;
+    world.daemon.free = 20 * MIB;
     world.add();
     world.run_for(Duration::from_secs(1));
     let spaces = |world: &World| {
@@ -383,7 +385,7 @@ fn a_notice_warns_before_the_disk_is_full() {
     let files = vec![FilePriority { index: 2, priority: Priority::Skip }];
     world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files });
     assert_eq!(spaces(&world), [], "what is wanted fits");
-    world.free = 5;
+    world.daemon.free = 5;
     world.run_for(Duration::from_secs(11));
     assert_eq!(spaces(&world), [(12 * MIB + 905, 5)]);
     world.intend(Intent::Pause { info_hash: world.info_hash() });
@@ -411,7 +413,7 @@ fn a_report_describes_the_state_without_secrets() {
     let mut world = World::configured(Config::default(), sample, &two(), 214);
     let log = world.engine.log().clone();
     let info_hash = world.info_hash();
-    world.free = 5;
+    world.daemon.free = 5;
     tracing::subscriber::with_default(log.subscriber(), || {
         world.add();
         world.run_for(Duration::from_secs(1));
@@ -426,7 +428,7 @@ fn a_report_describes_the_state_without_secrets() {
         let name = world.engine.snapshot(world.now).torrents[0].name.clone();
         tracing::warn!(torrent = %info_hash, "“{name}” is not for 203.0.113.9:6881");
     });
-    world.about = About {
+    world.daemon.about = About {
         program: "daemon 1".into(),
         system: "linux x86_64".into(),
         log: vec![

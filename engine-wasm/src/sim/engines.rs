@@ -68,7 +68,6 @@ pub(super) struct Node {
     groups: BTreeMap<ConnId, u32>,
     /// The socket for uTP.
     utp: Option<SocketId>,
-    linked: bool,
     config: Config,
 }
 
@@ -170,7 +169,6 @@ impl Engines {
                 sockets: Vec::new(),
                 groups: BTreeMap::new(),
                 utp: None,
-                linked: false,
                 config,
             });
             engines.link(at);
@@ -331,7 +329,6 @@ impl Engines {
     }
 
     fn link(&mut self, node: usize) {
-        self.nodes[node].linked = true;
         let roots =
             vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
         let limits =

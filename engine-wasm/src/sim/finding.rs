@@ -60,14 +60,14 @@ fn seeder() -> SocketAddr {
 #[test]
 fn a_udp_tracker_returns_peers_and_receives_completed_and_stopped() {
     let mut world = world(&["udp://tracker.example:80/announce?key=x"], config(), 100);
-    world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
-    world.trackers.insert(addr("[2001:db8::1]:80"), UdpTracker::default());
+    world.outside.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
+    world.outside.trackers.insert(addr("[2001:db8::1]:80"), UdpTracker::default());
     add(&mut world);
     finish(&mut world, 10, "by a UDP tracker");
     world.run_for(Duration::from_secs(70));
     world.intend(Intent::Pause { info_hash: world.info_hash() });
     world.run_for(Duration::from_secs(1));
-    for tracker in world.trackers.values() {
+    for tracker in world.outside.trackers.values() {
         assert_eq!(tracker.events, [2, 1, 0, 3], "started, completed, one as ever, stopped");
         assert_eq!(
             tracker.options.iter().next().map(Vec::as_slice),
@@ -79,7 +79,7 @@ fn a_udp_tracker_returns_peers_and_receives_completed_and_stopped() {
 #[test]
 fn a_magnet_link_with_a_udp_tracker_downloads() {
     let mut world = world(&[], config(), 101);
-    world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
+    world.outside.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     let mut link = Magnet::new(world.sample.metainfo.info_hash);
     link.trackers = vec!["udp://tracker.example:80".into()];
     world.intend(Intent::AddMagnet { uri: link.to_string() });
@@ -96,6 +96,7 @@ fn a_magnet_link_with_a_udp_tracker_downloads() {
 fn lost_datagrams_are_resent_and_a_dead_tracker_is_distinguished_from_a_slow_one() {
     let mut world = world(&["udp://tracker.example:80"], config(), 102);
     world
+        .outside
         .trackers
         .insert(addr(TRACKER), UdpTracker { loses: 2, ..UdpTracker::naming(&[seeder()]) });
     add(&mut world);
@@ -121,8 +122,8 @@ fn a_hanging_tracker_does_not_delay_the_others() {
     ];
     let mut world = world(&trackers, config(), 104);
     world.name("dead.example", &["192.0.2.66"]);
-    world.hanging.insert("http://hangs/announce".into());
-    world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
+    world.outside.hanging.insert("http://hangs/announce".into());
+    world.outside.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     add(&mut world);
     let took = finish(&mut world, 20, "with a dead tracker in front");
     assert!(took < Duration::from_secs(6), "{took:?}");
@@ -132,11 +133,12 @@ fn a_hanging_tracker_does_not_delay_the_others() {
 fn unsolicited_tracker_answers_add_no_peers() {
     let mut world = world(&["udp://tracker.example:80"], config(), 105);
     world
+        .outside
         .trackers
         .insert(addr(TRACKER), UdpTracker { lies: true, ..UdpTracker::naming(&[seeder()]) });
     add(&mut world);
     world.run_for(Duration::from_secs(100));
-    assert_eq!((world.view().known_peers, world.dialled.len()), (0, 0));
+    assert_eq!((world.view().known_peers, world.lines.dialled.len()), (0, 0));
 }
 
 #[test]
@@ -162,12 +164,15 @@ fn trackers_can_be_switched_off() {
         Config { sources, ..config() },
         107,
     );
-    world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
+    world.outside.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     add(&mut world);
     let link = format!("magnet:?xt=urn:btih:{}&tr=http://t/announce", "ab".repeat(20));
     world.intend(Intent::AddMagnet { uri: link });
     world.run_for(Duration::from_secs(60));
-    assert!(world.trackers[&addr(TRACKER)].events.is_empty() && world.fetched.is_empty());
+    assert!(
+        world.outside.trackers[&addr(TRACKER)].events.is_empty()
+            && world.outside.fetched.is_empty()
+    );
     assert!(world.view().trackers.is_empty());
 }
 
@@ -178,19 +183,22 @@ fn trackers_without_announces_are_scraped() {
     let mut world = world(&trackers, config(), 108);
     let peer = [127, 0, 0, 1, 0, 1];
     let answer = Dict::new().int("interval", 60).int("complete", 3).bytes("peers", peer).encode();
-    world.web.insert("http://t/announce".into(), answer.into());
+    world.outside.web.insert("http://t/announce".into(), answer.into());
     let file = Dict::new().int("complete", 5).int("incomplete", 6).encode();
     let hash = world.sample.metainfo.info_hash.0;
     let scrape = [&b"d5:filesd20:"[..], &hash, &file, b"ee"].concat();
-    world.web.insert("http://u/scrape".into(), Bytes::from(scrape));
-    world.trackers.insert(addr(TRACKER), UdpTracker::default());
+    world.outside.web.insert("http://u/scrape".into(), Bytes::from(scrape));
+    world.outside.trackers.insert(addr(TRACKER), UdpTracker::default());
     add(&mut world);
     world.run_for(Duration::from_secs(20));
     let counts: Vec<_> =
         world.view().trackers.iter().map(|view| (view.seeders, view.leechers)).collect();
     assert_eq!(counts, [(Some(3), None), (Some(9), Some(7)), (Some(5), Some(6)), (None, None)]);
     assert_eq!(
-        (world.trackers[&addr(TRACKER)].scrapes, world.trackers[&addr(TRACKER)].events.len()),
+        (
+            world.outside.trackers[&addr(TRACKER)].scrapes,
+            world.outside.trackers[&addr(TRACKER)].events.len()
+        ),
         (1, 0)
     );
 }
@@ -200,6 +208,7 @@ fn the_same_seed_finds_the_same_peers_at_the_same_time() {
     let run = || {
         let mut world = world(&["udp://tracker.example:80", "http://t/announce"], config(), 109);
         world
+            .outside
             .trackers
             .insert(addr(TRACKER), UdpTracker { loses: 1, ..UdpTracker::naming(&[seeder()]) });
         add(&mut world);

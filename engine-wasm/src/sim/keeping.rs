@@ -51,10 +51,10 @@ impl World {
     /// Replaces the engine and returns how many pieces the new one hashed.
     fn start_again(&mut self) -> u32 {
         self.lose_seeders();
-        self.digests = 0;
+        self.daemon.digests = 0;
         self.replace_engine();
         self.run_for(Duration::from_secs(2));
-        self.digests
+        self.daemon.digests
     }
 }
 
@@ -76,7 +76,11 @@ fn only_selected_files_are_downloaded_and_created() {
         (view.wanted, view.wanted_verified, view.files[1].verified),
         (500_000, 500_000, 500_000)
     );
-    assert!(world.received_bytes < 500_000 + 2 * u64::from(PIECE), "{}", world.received_bytes);
+    assert!(
+        world.lines.received_bytes < 500_000 + 2 * u64::from(PIECE),
+        "{}",
+        world.lines.received_bytes
+    );
     assert_eq!(world.read("Sample/b.mkv").map(<[u8]>::len), Some(500_000));
     // Parts of the other files are stored in place and occupy only their size.
     assert!(world.read("Sample/c.mkv").is_some_and(|bytes| bytes.len() < PIECE as usize));
@@ -100,7 +104,7 @@ fn a_viewers_file_is_downloaded_although_not_selected() {
     let mut world = World::new(three(), &fast(), 102);
     world.add_choosing(&[(0, Priority::Skip), (1, Priority::Skip), (2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "nothing is wanted");
-    assert_eq!(world.received_bytes, 0);
+    assert_eq!(world.lines.received_bytes, 0);
     let request = world.ask(2, 300_000, 699_999);
     let took = world.run_until_within(Duration::from_secs(20), |world| {
         world.viewers[&request].done_at.is_some()
@@ -204,7 +208,7 @@ fn a_check_hashes_everything_and_viewers_continue() {
     let mut world = complete(torrent(PIECE, &[("film.mp4", 8 << 20)]), 115);
     world.disk.change_unseen(&path("film.mp4"), 7 << 20);
     world.lose_seeders();
-    world.digests = 0;
+    world.daemon.digests = 0;
     world.intend(Intent::Recheck { info_hash: world.info_hash() });
     world.run_for(Duration::from_micros(700));
     let view = world.view();
@@ -212,7 +216,7 @@ fn a_check_hashes_everything_and_viewers_continue() {
     assert!(view.check_progress.is_some_and(|progress| progress < 1.0));
     let request = world.ask(0, 0, (1 << 20) - 1);
     world.run_for(Duration::from_secs(2));
-    assert_eq!(world.digests, 128);
+    assert_eq!(world.daemon.digests, 128);
     assert!(world.viewers[&request].done_at.is_some());
     assert_eq!(world.verified(), (8 << 20) - u64::from(PIECE));
     assert_eq!(world.view().check_progress, None);
@@ -222,12 +226,12 @@ fn a_check_hashes_everything_and_viewers_continue() {
 fn a_cancelled_check_changes_nothing() {
     let mut world = complete(torrent(PIECE, &[("film.mp4", 8 << 20)]), 116);
     world.lose_seeders();
-    world.digests = 0;
+    world.daemon.digests = 0;
     world.intend(Intent::Recheck { info_hash: world.info_hash() });
     world.run_for(Duration::from_micros(700));
     world.intend(Intent::CancelRecheck { info_hash: world.info_hash() });
     world.run_for(Duration::from_secs(1));
-    assert!(world.is_complete() && world.digests < 128, "{}", world.digests);
+    assert!(world.is_complete() && world.daemon.digests < 128, "{}", world.daemon.digests);
     assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Done { .. })));
 }
 
@@ -240,11 +244,11 @@ fn fifty_thousand_files_stay_within_the_limit_of_open_files() {
     let mut world =
         World::new(torrent(16 << 10, &files), &vec![Behaviour::honest(4 << 20, 10); 3], 117);
     world.unlink();
-    world.max_files = 1_500;
+    world.daemon.max_files = 1_500;
     world.link();
     world.add();
     world.until_state(TorrentState::Complete, "it completes");
-    assert!(world.most_open <= 1_500);
+    assert!(world.daemon.most_open <= 1_500);
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.paths().len(), 50_000, "those without bytes are made, too");
     assert_eq!(world.verified(), world.sample.metainfo.total_length());

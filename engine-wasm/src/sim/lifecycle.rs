@@ -83,7 +83,11 @@ fn an_existing_copy_is_used_and_not_deleted_with_the_torrent() {
     world.run_for(Duration::from_millis(20));
     assert!(world.verified() >= 5 * MIB);
     finish(&mut world, 30, "the rest is fetched");
-    assert!(world.received_bytes <= 3 * MIB, "{} bytes were fetched", world.received_bytes);
+    assert!(
+        world.lines.received_bytes <= 3 * MIB,
+        "{} bytes were fetched",
+        world.lines.received_bytes
+    );
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
@@ -123,7 +127,7 @@ fn a_torrent_paused_while_its_folder_is_inspected_starts_again() {
     world.run_for(Duration::from_secs(1));
     world.intend(Intent::Resume { info_hash });
     finish(&mut world, 5, "the copy is found");
-    assert_eq!(world.received_bytes, 0);
+    assert_eq!(world.lines.received_bytes, 0);
 }
 
 #[test]

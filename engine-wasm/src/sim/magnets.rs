@@ -104,7 +104,7 @@ fn a_lone_liar_is_banned_and_its_metadata_rejected() {
     world.run_for(Duration::from_secs(60));
     assert_eq!(world.view().state, TorrentState::Metadata);
     assert_eq!(world.connected(), []);
-    assert_eq!(world.dialled.values().sum::<u32>(), 1, "a liar is not dialled again");
+    assert_eq!(world.lines.dialled.values().sum::<u32>(), 1, "a liar is not dialled again");
 }
 
 #[test]
@@ -170,13 +170,13 @@ fn a_magnet_link_gets_peers_from_trackers_and_the_user() {
     let peers = [127, 0, 0, 1, 0, 1];
     let answer = Bytes::from(Dict::new().bytes("peers", peers).encode());
     let mut world = World::new(film(), &describing(&[Describes::Honestly]), 49);
-    world.web.insert("http://t/announce".into(), answer);
+    world.outside.web.insert("http://t/announce".into(), answer);
     let mut link = Magnet::new(world.sample.metainfo.info_hash);
     link.trackers =
         vec!["udp://u/announce".into(), "http://dead/".into(), "http://t/announce".into()];
     world.intend(Intent::AddMagnet { uri: link.to_string() });
     check(&mut world, 10, "by a tracker");
-    assert!(world.fetched[0].contains("left=1&"), "{:?}", world.fetched);
+    assert!(world.outside.fetched[0].contains("left=1&"), "{:?}", world.outside.fetched);
 
     let mut world = World::new(film(), &describing(&[Describes::Honestly]), 50);
     let uri = Magnet::new(world.sample.metainfo.info_hash).to_string();
@@ -271,8 +271,8 @@ fn a_torrent_file_is_downloaded_from_a_url_and_then_answered() {
     let sample = torrent_with_trackers(16 << 10, &[("film.mp4", 100_000)], &["http://t/announce"]);
     let mut world = World::new(sample, &[], 55);
     world.run_for(Duration::from_millis(10));
-    world.web.insert("http://w/film.torrent".into(), world.sample.torrent.clone().into());
-    world.web.insert("https://w/page".into(), Bytes::from_static(b"<html>"));
+    world.outside.web.insert("http://w/film.torrent".into(), world.sample.torrent.clone().into());
+    world.outside.web.insert("https://w/page".into(), Bytes::from_static(b"<html>"));
     for url in [
         "HTTP://w/film.torrent",
         "http://w/film.torrent?key=1",

@@ -28,7 +28,7 @@ fn world(port_mapping: bool, seed: u8) -> World {
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 20, 20)], seed);
     world.name("tracker.example", &["192.0.2.1"]);
-    world.trackers.insert(TRACKER, UdpTracker::default());
+    world.outside.trackers.insert(TRACKER, UdpTracker::default());
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     world.run_for(Duration::from_secs(3));
     world
@@ -43,7 +43,7 @@ fn mapping() -> Mapping {
 }
 
 fn announced(world: &World) -> &[u16] {
-    &world.trackers[&TRACKER].ports
+    &world.outside.trackers[&TRACKER].ports
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl World {
 fn a_torrent_moves_during_download_and_playback() {
     for move_ms in [0, 1, 50, 3_000] {
         let mut world = World::with_torrent(film(), &slow(), 140);
-        world.move_time = Duration::from_millis(move_ms);
+        world.daemon.move_time = Duration::from_millis(move_ms);
         let request = world.ask(0, 0, (4 << 20) - 1);
         world.run_for(Duration::from_millis(1_500));
         world.relocate(Some("e"), Some("films/new"), None);
@@ -92,7 +92,11 @@ fn a_torrent_moves_during_download_and_playback() {
         world.finish("it arrives");
         world.check_all_below("e:/films/new/");
         assert!(world.viewers[&request].done_at.is_some(), "{move_ms} ms: the viewer read on");
-        assert!(world.received_bytes < (5 << 20), "{} bytes came", world.received_bytes);
+        assert!(
+            world.lines.received_bytes < (5 << 20),
+            "{} bytes came",
+            world.lines.received_bytes
+        );
         assert_eq!(world.view().lies_at, "films/new/film.mp4");
     }
 }
@@ -100,7 +104,7 @@ fn a_torrent_moves_during_download_and_playback() {
 #[test]
 fn files_move_one_by_one_including_those_created_meanwhile() {
     let mut world = World::with_torrent(show(), &slow(), 141);
-    world.move_time = Duration::from_millis(300);
+    world.daemon.move_time = Duration::from_millis(300);
     world.run_for(Duration::from_millis(1_200));
     world.relocate(None, Some("shows"), None);
     world.outcome().unwrap();
@@ -124,7 +128,7 @@ fn an_existing_file_at_the_destination_prevents_the_move() {
     let why = world.outcome().unwrap_err();
     assert!(why.contains("“shows/Sample/S1/15.mkv”"), "{why}");
     world.finish("it goes on");
-    assert_eq!((world.moves, world.read("shows/Sample/S1/15.mkv")), (0, Some(&b"mine"[..])));
+    assert_eq!((world.daemon.moves, world.read("shows/Sample/S1/15.mkv")), (0, Some(&b"mine"[..])));
     world.disk.remove(&path("shows/Sample/S1/15.mkv"));
     world.run_for(Duration::from_secs(1));
     world.check_all_below("");
@@ -139,7 +143,7 @@ fn a_failed_move_brings_the_other_files_back() {
         (OpErrorKind::Other, "can't be moved"),
     ] {
         let mut world = World::with_torrent(show(), &slow(), 143);
-        world.move_time = Duration::from_millis(30);
+        world.daemon.move_time = Duration::from_millis(30);
         world.finish("it completes");
         world.disk.barred.insert(path("e:/Sample/S1/12.mkv"), kind);
         world.relocate(Some("e"), None, None);
@@ -149,7 +153,7 @@ fn a_failed_move_brings_the_other_files_back() {
         let message = world.view().message.expect("it says why");
         assert!(message.contains(words) && message.contains("It stays where it was."), "{message}");
         assert_eq!(world.view().state, TorrentState::Complete);
-        assert!(world.moves > 12);
+        assert!(world.daemon.moves > 12);
     }
 }
 
@@ -185,7 +189,7 @@ fn a_crash_during_a_move_loses_nothing() {
         let mut world = World::with_torrent(show(), &slow(), 145);
         world.finish("it completes");
         world.run_for(Duration::from_secs(6));
-        world.move_time = Duration::from_millis(200);
+        world.daemon.move_time = Duration::from_millis(200);
         world.relocate(Some("e"), Some("x"), None);
         world.run_for(Duration::from_millis(after_ms));
         world.lose_seeders();
@@ -201,7 +205,7 @@ fn a_crash_during_a_move_loses_nothing() {
 fn a_lost_daemon_during_a_move_loses_nothing() {
     for after_ms in [1, 100, 250, 600] {
         let mut world = World::with_torrent(show(), &slow(), 146);
-        world.move_time = Duration::from_millis(200);
+        world.daemon.move_time = Duration::from_millis(200);
         world.run_for(Duration::from_secs(2));
         let before = world.verified();
         world.relocate(Some("e"), None, None);
@@ -236,10 +240,10 @@ fn the_torrent_and_a_single_file_can_be_renamed() {
     assert_eq!(world.read("The Show/S0/Pilot.mkv").unwrap(), world.sample.file(0));
     // The files at the new place are still verified.
     world.lose_seeders();
-    world.digests = 0;
+    world.daemon.digests = 0;
     world.replace_engine();
     world.run_for(Duration::from_secs(2));
-    assert_eq!((world.digests, world.is_complete()), (0, true));
+    assert_eq!((world.daemon.digests, world.is_complete()), (0, true));
     let request = world.ask(0, 0, 99_999);
     world.run_for(Duration::from_millis(10));
     assert!(world.viewers[&request].done_at.is_some());
@@ -277,7 +281,7 @@ fn impossible_names_are_refused() {
     check(rename(99, "x"), "no file 99");
     check(rename(0, ""), "can't be a name");
     check(rename(0, "1.mkv"), "has a file “Sample/S0/1.mkv” already");
-    assert_eq!(world.moves, 0);
+    assert_eq!(world.daemon.moves, 0);
 }
 
 #[test]
@@ -285,19 +289,19 @@ fn a_check_and_a_move_exclude_each_other() {
     let mut world = World::with_torrent(show(), &slow(), 149);
     world.finish("it completes");
     world.lose_seeders();
-    world.move_time = Duration::from_millis(100);
+    world.daemon.move_time = Duration::from_millis(100);
     world.relocate(Some("e"), None, None);
     world.run_for(Duration::from_millis(150));
     world.intend(Intent::Recheck { info_hash: world.info_hash() });
     world.finish("both are done");
     world.check_all_below("e:/");
-    assert!(world.digests >= 30, "{}", world.digests);
+    assert!(world.daemon.digests >= 30, "{}", world.daemon.digests);
 }
 
 #[test]
 fn a_paused_torrent_moves_and_resumes_at_the_new_place() {
     let mut world = World::with_torrent(show(), &slow(), 150);
-    world.move_time = Duration::from_millis(100);
+    world.daemon.move_time = Duration::from_millis(100);
     world.run_for(Duration::from_millis(1_200));
     world.intend(Intent::Pause { info_hash: world.info_hash() });
     world.relocate(Some("e"), None, None);
@@ -320,7 +324,7 @@ fn removal_during_a_move_leaves_only_earlier_files() {
         world.plant("Sample/S0/1.mkv", &before);
         world.add();
         world.finish("it completes");
-        world.move_time = Duration::from_millis(200);
+        world.daemon.move_time = Duration::from_millis(200);
         world.relocate(Some("e"), None, None);
         world.run_for(Duration::from_millis(after_ms));
         world.intend(Intent::Remove {

@@ -89,7 +89,11 @@ fn valid_pieces_of_an_existing_file_are_copied_not_downloaded() {
     world.completes();
     assert_eq!(world.read("film.mp4").unwrap(), other);
     assert_eq!(world.read("film (2).mp4").unwrap(), world.sample.file(0));
-    assert!(world.received_bytes < (1 << 20) + 4 * u64::from(PIECE), "{}", world.received_bytes);
+    assert!(
+        world.lines.received_bytes < (1 << 20) + 4 * u64::from(PIECE),
+        "{}",
+        world.lines.received_bytes
+    );
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn an_existing_file_with_a_wrong_shared_piece_is_not_used_and_bans_no_peer() {
     world.holds(["a.mkv", "b (2).mkv", "c.mkv"]);
     assert_eq!(world.read("Sample/b.mkv").unwrap(), own);
     assert_eq!(world.connected().len(), 0, "seeds part when all is there");
-    assert!(world.received_bytes < 1_800_000, "{}", world.received_bytes);
+    assert!(world.lines.received_bytes < 1_800_000, "{}", world.lines.received_bytes);
 }
 
 #[test]
@@ -249,7 +253,7 @@ fn a_missing_file_is_an_error_until_it_returns() {
         let mut world = World::with_torrent(three(), &fast(), 189);
         world.completes();
         world.run_for(Duration::from_secs(10));
-        let before = world.received_bytes;
+        let before = world.lines.received_bytes;
         let lost = world.disk.take_away(&path("Sample/b.mkv"));
         if is_restarted {
             world.start_over();
@@ -260,19 +264,23 @@ fn a_missing_file_is_an_error_until_it_returns() {
         }
         world.has_trouble("b.mkv");
         assert_eq!(
-            (world.received_bytes, world.paths().len()),
+            (world.lines.received_bytes, world.paths().len()),
             (before, 2),
             "restarted: {is_restarted}"
         );
         world.run_for(Duration::from_secs(60));
-        assert_eq!((world.received_bytes, world.paths().len()), (before, 2));
-        world.digests = 0;
+        assert_eq!((world.lines.received_bytes, world.paths().len()), (before, 2));
+        world.daemon.digests = 0;
         world.disk.bring_back(&path("Sample/b.mkv"), lost);
         let took = world.run_until_within(Duration::from_secs(600), |world| {
             world.is_state(TorrentState::Complete)
         });
         assert!(took.is_some(), "{:?}", world.view().message);
-        assert_eq!((world.received_bytes, world.digests), (before, 0), "restarted: {is_restarted}");
+        assert_eq!(
+            (world.lines.received_bytes, world.daemon.digests),
+            (before, 0),
+            "restarted: {is_restarted}"
+        );
     }
 }
 
@@ -300,7 +308,7 @@ fn a_disconnected_disk_stops_the_torrent_and_loses_nothing() {
     world.has_trouble("not connected");
     world.disk.is_absent = false;
     world.completes();
-    assert!(world.received_bytes < 1_800_000 + (1 << 20), "{}", world.received_bytes);
+    assert!(world.lines.received_bytes < 1_800_000 + (1 << 20), "{}", world.lines.received_bytes);
 }
 
 #[test]
@@ -359,9 +367,9 @@ fn a_disk_that_refuses_every_name_is_reported_and_not_retried_forever() {
     world.disk.refuses = vec!['f'];
     world.add();
     world.has_trouble("takes no file of that name");
-    let looks = world.stats;
+    let looks = world.daemon.stats;
     world.run_for(Duration::from_secs(600));
-    assert!(world.stats - looks < 20, "{} looks", world.stats - looks);
+    assert!(world.daemon.stats - looks < 20, "{} looks", world.daemon.stats - looks);
 }
 
 #[test]
@@ -395,7 +403,11 @@ fn a_run_without_state_uses_the_numbered_files_of_the_previous_run() {
     world.plant("film (2).mp4", &own);
     world.add();
     world.completes();
-    assert_eq!((world.received_bytes, world.paths().len()), (0, 2), "what was complete was used");
+    assert_eq!(
+        (world.lines.received_bytes, world.paths().len()),
+        (0, 2),
+        "what was complete was used"
+    );
 }
 
 #[test]

@@ -22,7 +22,11 @@ fn a_lost_daemon_loses_no_verified_piece() {
     assert_eq!(world.verified(), before);
     world.link();
     finish(&mut world, 60, "it goes on");
-    assert!(world.received_bytes < 24 * MIB, "{} bytes for 20 MiB", world.received_bytes);
+    assert!(
+        world.lines.received_bytes < 24 * MIB,
+        "{} bytes for 20 MiB",
+        world.lines.received_bytes
+    );
 }
 
 #[test]

@@ -100,11 +100,11 @@ fn removal_without_data_lets_the_data_be_reused() {
     world.run_for(Duration::from_secs(10));
     world.remove(false);
     world.left(&["Sample/a.mkv", "Sample/b.mkv", "Sample/empty"], "its files stay");
-    let before = world.received_bytes;
+    let before = world.lines.received_bytes;
     world.add();
     world.run_for(Duration::from_secs(5));
     assert!(world.is_complete());
-    assert_eq!(world.received_bytes, before);
+    assert_eq!(world.lines.received_bytes, before);
     // This time the file existed before the torrent.
     world.remove(true);
     world.left(&["Sample/a.mkv", "Sample/b.mkv", "Sample/empty"], "it was there before");

@@ -37,7 +37,7 @@ fn a_torrent_is_downloaded_at_the_rate_of_its_seeders() {
     let took =
         world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
     assert!(took < Duration::from_secs(12), "40 MiB at 4 MiB/s took {took:?}");
-    assert_eq!(world.received_bytes, 40 * MIB, "nothing came twice");
+    assert_eq!(world.lines.received_bytes, 40 * MIB, "nothing came twice");
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn watched(seeder: Behaviour, seed: u8) -> (f64, usize) {
     let mut world = World::with_torrent(film(100), &[seeder], seed);
     world.ask(0, 0, 100 * MIB - 1);
     world.run_for(Duration::from_secs(5));
-    let (before, mut longest) = (world.received_bytes, 0);
+    let (before, mut longest) = (world.lines.received_bytes, 0);
     for _ in 0..2_000 {
         world.run_for(Duration::from_millis(10));
         longest = longest.max(world.longest_queue());
     }
-    let received = f64::from(u32::try_from(world.received_bytes - before).unwrap());
+    let received = f64::from(u32::try_from(world.lines.received_bytes - before).unwrap());
     (received / (20.0 * f64::from(u32::try_from(rate_bps).unwrap())), longest)
 }
 
@@ -140,8 +140,8 @@ fn rejections_of_cancelled_requests_do_not_count_against_a_seeder() {
         world.run_for(Duration::from_millis(100));
         world.leave(request);
     }
-    assert_eq!(world.dialled.values().sum::<u32>(), 1, "it was dropped");
-    let wasted = world.received_bytes.saturating_sub(world.verified());
+    assert_eq!(world.lines.dialled.values().sum::<u32>(), 1, "it was dropped");
+    let wasted = world.lines.received_bytes.saturating_sub(world.verified());
     assert!(wasted < 2 * MIB, "{wasted} bytes of no use");
 }
 
@@ -160,7 +160,7 @@ fn a_lone_liar_is_dropped_and_no_piece_is_accepted() {
     world.run_for(Duration::from_secs(60));
     assert_eq!(world.viewers[&request].first_at, None);
     assert_eq!(world.connected(), []);
-    assert_eq!(world.dialled.values().sum::<u32>(), 1, "a liar is not dialled again");
+    assert_eq!(world.lines.dialled.values().sum::<u32>(), 1, "a liar is not dialled again");
 }
 
 #[test]
@@ -172,9 +172,9 @@ fn a_liar_among_honest_peers_is_the_only_one_banned() {
     finish(&mut world, 60, "the honest are enough");
     assert!(world.viewers[&request].done_at.is_some());
     let redialled: Vec<(&SocketAddr, &u32)> =
-        world.dialled.iter().filter(|(_, times)| **times > 1).collect();
+        world.lines.dialled.iter().filter(|(_, times)| **times > 1).collect();
     assert!(redialled.is_empty(), "nobody else was dropped: {redialled:?}");
-    let wasted = world.received_bytes - 20 * MIB;
+    let wasted = world.lines.received_bytes - 20 * MIB;
     assert!(wasted < 7 * MIB, "{wasted} bytes wasted for one liar");
 }
 
@@ -214,7 +214,7 @@ fn the_same_seed_gives_the_same_run() {
         let mut world = World::with_torrent(film(10), &four(), seed);
         world.ask(0, 5 * MIB, 10 * MIB - 1);
         let took = world.run_until_within(Duration::from_secs(60), World::is_complete);
-        (took, world.received_bytes)
+        (took, world.lines.received_bytes)
     };
     assert_eq!(run(16), run(16));
 }

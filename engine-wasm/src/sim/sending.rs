@@ -90,7 +90,7 @@ fn live(seed: u64) -> (u64, u32, u32) {
         let pause = if rng.random_bool(0.2) { 6_000_000 } else { 40_000 };
         world.run_for(Duration::from_micros(rng.random_range(0..pause)));
     }
-    let sending = world.sending.expect("it sends");
+    let sending = world.daemon.sending.expect("it sends");
     (sending.sent_bytes, sending.changed, sending.revoked)
 }
 

@@ -256,12 +256,15 @@ fn a_disabled_transport_neither_dials_nor_accepts() {
 fn disabled_web_seeds_are_not_used_any_more() {
     let mut world = World::configured(adjustable(), web_seeds::film(&["http://w/dir/"]), &[], 72);
     world.run_for(Duration::from_millis(10));
-    world.web.insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
+    world
+        .outside
+        .web
+        .insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
     let usual = shown(&world).expect("they can be changed");
     world.intend(Intent::Configure { settings: Settings { web_seeds: false, ..usual.clone() } });
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     world.run_for(Duration::from_secs(60));
-    assert_eq!((world.verified(), world.fetched.len()), (0, 0));
+    assert_eq!((world.verified(), world.outside.fetched.len()), (0, 0));
     world.intend(Intent::Configure { settings: usual });
     assert!(world.run_until_within(Duration::from_secs(20), World::is_complete).is_some());
 }
@@ -283,5 +286,9 @@ fn settings_apply_first_after_a_restart() {
         world.run_for(Duration::from_secs(5));
         assert_eq!((world.view().state, world.verified()), (TorrentState::Downloading, 0));
     }
-    assert!(world.dialled.is_empty(), "nobody was asked for anything: {:?}", world.dialled);
+    assert!(
+        world.lines.dialled.is_empty(),
+        "nobody was asked for anything: {:?}",
+        world.lines.dialled
+    );
 }

@@ -56,7 +56,7 @@ impl World {
 fn torrents_added_during_a_store_failure_survive_a_restart() {
     let mut world = World::new(film(), &fast(), 230);
     world.run_for(Duration::from_secs(1));
-    world.store_refuses = Some(OpErrorKind::Full);
+    world.store.refuses = Some(OpErrorKind::Full);
     world.add();
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
     let sharing = Sharing { ratio_percent: Some(300), ..Sharing::default() };
@@ -64,7 +64,7 @@ fn torrents_added_during_a_store_failure_survive_a_restart() {
     world.intend(Intent::SetSharing { info_hash: world.info_hash(), sharing });
     world.run_for(HOUR);
     assert!(!world.has_state(), "nothing could be written");
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.run_for(A_WHILE);
     world.replace_engine();
     world.run_for(Duration::from_secs(5));
@@ -80,13 +80,13 @@ fn torrents_removed_during_a_store_failure_do_not_return() {
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
     world.run_for(Duration::from_secs(10));
     assert!(world.keys("torrent/") == 1 && world.keys("magnet/") == 1);
-    world.store_refuses = Some(OpErrorKind::Other);
+    world.store.refuses = Some(OpErrorKind::Other);
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false, undo: false });
     world.intend(Intent::Remove { info_hash: "ab".repeat(20), delete_data: false, undo: false });
     world.run_for(HOUR);
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.run_for(A_WHILE);
-    assert!(!world.has_state(), "{:?}", world.state.keys().collect::<Vec<_>>());
+    assert!(!world.has_state(), "{:?}", world.store.state.keys().collect::<Vec<_>>());
     world.replace_engine();
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.names_of_torrents(), [""; 0]);
@@ -96,12 +96,12 @@ fn torrents_removed_during_a_store_failure_do_not_return() {
 fn a_torrent_removed_and_added_again_during_a_store_failure_stays() {
     let mut world = World::with_torrent(film(), &fast(), 232);
     world.run_for(Duration::from_secs(10));
-    world.store_refuses = Some(OpErrorKind::Full);
+    world.store.refuses = Some(OpErrorKind::Full);
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false, undo: false });
     world.run_for(Duration::from_secs(60));
     world.add();
     world.run_for(Duration::from_secs(60));
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.run_for(A_WHILE);
     world.replace_engine();
     world.run_for(Duration::from_secs(5));
@@ -112,12 +112,12 @@ fn a_torrent_removed_and_added_again_during_a_store_failure_stays() {
 fn a_daemon_lost_during_a_store_failure_loses_nothing() {
     let mut world = World::new(film(), &fast(), 233);
     world.run_for(Duration::from_secs(1));
-    world.store_refuses = Some(OpErrorKind::Full);
+    world.store.refuses = Some(OpErrorKind::Full);
     world.add();
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
     world.run_for(Duration::from_secs(30));
     world.unlink();
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.link();
     world.run_for(Duration::from_secs(2));
     world.replace_engine();
@@ -144,14 +144,14 @@ fn a_daemon_lost_before_its_answer_loses_nothing() {
 fn an_unreadable_store_is_not_treated_as_empty() {
     let mut world = World::with_torrent(film(), &fast(), 235);
     world.run_for(Duration::from_secs(10));
-    let secret = world.state.value("secret");
-    world.store_is_unreadable = true;
+    let secret = world.store.state.value("secret");
+    world.store.is_unreadable = true;
     world.replace_engine();
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
     world.run_for(HOUR);
     assert_eq!(world.kinds_of_notices(), [NoticeKind::NotRead]);
     let replies = world.replies.len();
-    world.store_is_unreadable = false;
+    world.store.is_unreadable = false;
     world.run_for(Duration::from_secs(5));
     assert_eq!(
         world.names_of_torrents(),
@@ -160,7 +160,11 @@ fn an_unreadable_store_is_not_treated_as_empty() {
     );
     assert_eq!(world.replies.len(), replies + 1);
     assert_eq!(world.kinds_of_notices(), []);
-    assert_eq!(world.state.value("secret"), secret, "links that were given out go on working");
+    assert_eq!(
+        world.store.state.value("secret"),
+        secret,
+        "links that were given out go on working"
+    );
 }
 
 #[test]
@@ -177,9 +181,9 @@ fn transfer_totals_survive_an_unreadable_record() {
             .run_until_within(Duration::from_secs(5), |world| !world.names_of_torrents().is_empty())
             .is_some()
     );
-    world.store_is_unreadable = true;
+    world.store.is_unreadable = true;
     world.run_for(Duration::from_secs(300));
-    world.store_is_unreadable = false;
+    world.store.is_unreadable = false;
     world.run_for(Duration::from_secs(300));
     assert_eq!(world.view().sharing, sharing);
     world.replace_engine();
@@ -198,12 +202,12 @@ fn a_new_store_receives_everything_the_engine_knows() {
     };
     world.intend(Intent::Configure { settings: settings.clone() });
     world.run_for(Duration::from_secs(20));
-    let secret = world.state.value("secret");
+    let secret = world.store.state.value("secret");
     world.forget_state();
     world.say_how_the_store_is(None, &["/state/state.redb.corrupt-1"], 1);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.kinds_of_notices(), [NoticeKind::SetAside]);
-    assert_eq!(world.state.value("secret"), secret);
+    assert_eq!(world.store.state.value("secret"), secret);
     world.replace_engine();
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"]);
@@ -234,8 +238,8 @@ fn notices_report_a_store_failure_and_its_end() {
 fn unreadable_records_are_counted_and_kept() {
     let mut world = World::with_torrent(film(), &fast(), 239);
     world.run_for(Duration::from_secs(10));
-    world.state.set("torrent/abababababababababababababababababababab", b"noise");
-    world.state.set("magnet/cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd", b"noise");
+    world.store.state.set("torrent/abababababababababababababababababababab", b"noise");
+    world.store.state.set("magnet/cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd", b"noise");
     world.replace_engine();
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.names_of_torrents(), ["film.mp4"]);
@@ -248,7 +252,7 @@ fn unreadable_records_are_counted_and_kept() {
 fn unsaved_settings_are_saved_later_with_a_notice() {
     let mut world = World::configured(adjustable(), film(), &fast(), 240);
     world.run_for(Duration::from_secs(1));
-    world.store_refuses = Some(OpErrorKind::Full);
+    world.store.refuses = Some(OpErrorKind::Full);
     let settings = Settings {
         max_connections: 7,
         ..world.engine.snapshot(world.now).settings.expect("they are known")
@@ -259,7 +263,7 @@ fn unsaved_settings_are_saved_later_with_a_notice() {
         panic!("{:?}", world.replies)
     };
     assert!(message.contains("could not be saved yet: the disk is full"), "{message}");
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.run_for(A_WHILE);
     world.replace_engine();
     world.run_for(Duration::from_secs(1));

@@ -56,9 +56,9 @@ fn a_full_disk_stops_the_torrent_until_there_is_space() {
     world.disk.room = None;
     world.until_complete(30);
     assert!(
-        world.received_bytes < FILM as u64 + UNDER_WAY,
+        world.lines.received_bytes < FILM as u64 + UNDER_WAY,
         "{} bytes came for {FILM}",
-        world.received_bytes
+        world.lines.received_bytes
     );
 }
 
@@ -81,9 +81,13 @@ fn a_full_disk_is_retried_with_back_off() {
     world.disk.room = Some(1 << 20);
     world.add();
     world.until_trouble("disk is full");
-    let looks = world.stats;
+    let looks = world.daemon.stats;
     world.run_for(Duration::from_secs(3_600));
-    assert!((8..60).contains(&(world.stats - looks)), "{} looks in an hour", world.stats - looks);
+    assert!(
+        (8..60).contains(&(world.daemon.stats - looks)),
+        "{} looks in an hour",
+        world.daemon.stats - looks
+    );
     assert_eq!(world.view().state, TorrentState::Error);
 }
 
@@ -114,9 +118,9 @@ fn a_read_only_folder_stops_a_new_and_a_running_torrent() {
         world.disk.is_read_only = false;
         world.until_complete(60);
         assert!(
-            world.received_bytes < FILM as u64 + UNDER_WAY,
+            world.lines.received_bytes < FILM as u64 + UNDER_WAY,
             "{} bytes came",
-            world.received_bytes
+            world.lines.received_bytes
         );
         assert!(before > 0 || after.is_zero());
     }
@@ -151,9 +155,9 @@ fn repeated_disk_errors_are_overcome() {
     world.disk.room = None;
     world.until_complete(60);
     assert!(
-        world.received_bytes < FILM as u64 + 3 * UNDER_WAY,
+        world.lines.received_bytes < FILM as u64 + 3 * UNDER_WAY,
         "{} bytes came",
-        world.received_bytes
+        world.lines.received_bytes
     );
 }
 
@@ -171,9 +175,13 @@ fn a_waiting_viewer_shortens_the_retry_to_seconds() {
         world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
         world.run_for(Duration::from_secs(3));
     }
-    let looks = world.stats;
+    let looks = world.daemon.stats;
     world.run_for(Duration::from_secs(60));
-    assert!((5..60).contains(&(world.stats - looks)), "{} looks in a minute", world.stats - looks);
+    assert!(
+        (5..60).contains(&(world.daemon.stats - looks)),
+        "{} looks in a minute",
+        world.daemon.stats - looks
+    );
     world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
     world.disk.room = None;
     let back = world.run_until_within(Duration::from_secs(6), |world| {

@@ -53,10 +53,10 @@ fn a_removed_torrent_is_hidden_at_once_and_gone_after_ten_seconds() {
     let mut world = half(210);
     world.let_go(true);
     assert_eq!(world.shown(), (Some(10), false));
-    let received = world.received_bytes;
+    let received = world.lines.received_bytes;
     world.run_for(Duration::from_millis(9_500));
     assert_eq!((world.shown(), world.paths().len()), ((Some(1), false), 1));
-    assert!(world.received_bytes < received + (1 << 20), "it fetches nothing more");
+    assert!(world.lines.received_bytes < received + (1 << 20), "it fetches nothing more");
     world.run_for(Duration::from_secs(1));
     assert!(world.is_gone(), "{:?} {:?}", world.shown(), world.paths());
     assert_eq!(world.numbers_in_use(), 0);
@@ -83,7 +83,11 @@ fn a_restored_torrent_continues_as_before() {
         assert!(world.verified() >= before, "nothing was lost");
         world.run_for(Duration::from_secs(20));
         assert!(world.is_complete(), "{:?}", world.view());
-        assert!(world.received_bytes < FILM as u64 + (1 << 20), "{}", world.received_bytes);
+        assert!(
+            world.lines.received_bytes < FILM as u64 + (1 << 20),
+            "{}",
+            world.lines.received_bytes
+        );
         assert_eq!(world.read("film.mp4").unwrap(), world.sample.file(0));
     }
 }

@@ -51,7 +51,7 @@ fn check(mut world: World, what: &str) {
         assert_eq!(world.read(&file.path.join("/")), expected, "{what}: {}", file.path.join("/"));
     }
     assert_eq!(
-        world.received_bytes,
+        world.lines.received_bytes,
         world.sample.metainfo.total_length(),
         "{what}: nothing came twice, and no padding"
     );
@@ -112,7 +112,7 @@ fn a_peer_with_wrong_layers_is_banned_and_others_are_asked() {
 fn without_piece_layers_nothing_is_downloaded() {
     let mut world = World::with_magnet(film(Version::V2, 4), &[with(Hashes::Rejected)], 5);
     world.run_for(Duration::from_secs(100));
-    assert_eq!(world.received_bytes, 0);
+    assert_eq!(world.lines.received_bytes, 0);
     world.replace_seeders(&[with(Hashes::Given)]);
     assert!(world.run_until_within(Duration::from_secs(120), World::is_complete).is_some());
 }
@@ -144,7 +144,7 @@ fn existing_files_are_adopted_once_the_layers_arrive() {
         "{}",
         world.verified()
     );
-    assert_eq!((world.received_bytes, world.paths()), (0, vec![name.to_owned()]));
+    assert_eq!((world.lines.received_bytes, world.paths()), (0, vec![name.to_owned()]));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_v2_viewer_continues_block_by_block() {
             .is_some()
     );
     assert!(world.run_until_within(Duration::from_secs(20), World::is_complete).is_some());
-    assert_eq!(world.received_bytes, 3 * MIB);
+    assert_eq!(world.lines.received_bytes, 3 * MIB);
 }
 
 #[test]
@@ -197,11 +197,11 @@ fn a_peer_is_banned_after_one_wrong_v2_block() {
     assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some());
     assert!(world.viewers[&request].done_at.is_some());
     assert_eq!(
-        world.dialled[&SocketAddr::from(([127, 0, 0, 1], 1))],
+        world.lines.dialled[&SocketAddr::from(([127, 0, 0, 1], 1))],
         1,
         "the liar is not dialled again"
     );
-    let wasted = world.received_bytes - 8 * MIB;
+    let wasted = world.lines.received_bytes - 8 * MIB;
     assert!(wasted <= 16 * 16 * KIB, "{wasted} bytes came in vain: only what was under way");
     assert!(world.connected().len() <= 1);
 }

@@ -66,7 +66,11 @@ impl World {
     fn finishes_without_waste(&mut self) {
         let took = self.run_until_within(Duration::from_secs(120), World::is_complete);
         assert!(took.is_some(), "{} bytes", self.verified());
-        assert_eq!(self.received_bytes, self.sample.metainfo.total_length(), "nothing came twice");
+        assert_eq!(
+            self.lines.received_bytes,
+            self.sample.metainfo.total_length(),
+            "nothing came twice"
+        );
     }
 }
 
@@ -89,9 +93,9 @@ fn start_and_index_of_the_first_film_are_prepared_for_its_viewer() {
         // Blocks under way when the search ended, and one or two pieces around the index.
         let most = 2 * MIB + INDEX as u64 + 12 * PIECE;
         assert!(
-            world.received_bytes < most,
+            world.lines.received_bytes < most,
             "{name}: {} bytes came before that",
-            world.received_bytes
+            world.lines.received_bytes
         );
         world.is_ready(1, 0, 2 * MIB - 1);
         world.is_ready(1, at, end);
@@ -163,9 +167,9 @@ fn a_preparation_without_a_viewer_expires() {
     world.is_ready(0, 0, 2 * MIB - 1);
     let most = 2 * MIB + INDEX as u64 + 4 * PIECE;
     assert!(
-        world.received_bytes < most,
+        world.lines.received_bytes < most,
         "a file that is not wanted is made ready, and no more: {}",
-        world.received_bytes
+        world.lines.received_bytes
     );
 }
 
@@ -236,7 +240,7 @@ fn a_peek_is_granted_or_rejected_and_changes_nothing() {
             );
         }
         world.run_for(Duration::from_secs(2));
-        (world.viewers[&viewer].next, world.received_bytes, world.verified())
+        (world.viewers[&viewer].next, world.lines.received_bytes, world.verified())
     };
     assert_eq!(run(true), run(false));
 }
@@ -263,23 +267,23 @@ fn the_daemon_reads_ahead_without_repeating_a_byte() {
     let (mut world, _) = complete(20 << 20, 9);
     let end = world.length(1) - 1;
     let request = world.ask(1, 0, end);
-    assert_eq!(world.hints, [(1, 0, 4 * MIB - 1)]);
+    assert_eq!(world.daemon.hints, [(1, 0, 4 * MIB - 1)]);
     for quarter in 1..=(end + 1).div_ceil(MIB / 4) {
         let position = (quarter * MIB / 4).min(end + 1);
         world.drain(request, position);
-        let (_, _, ahead) = world.hints[world.hints.len() - 1];
+        let (_, _, ahead) = world.daemon.hints[world.daemon.hints.len() - 1];
         assert!(
             ahead == end || (position + 3 * MIB..=position + 4 * MIB).contains(&(ahead + 1)),
             "{position}: {ahead}"
         );
     }
     let follow = |pair: &[(usize, u64, u64)]| pair[0].2 + 1 == pair[1].1;
-    assert!(world.hints.windows(2).all(follow), "{:?}", world.hints);
-    assert!(world.hints.len() <= 19, "one for each MiB: {}", world.hints.len());
+    assert!(world.daemon.hints.windows(2).all(follow), "{:?}", world.daemon.hints);
+    assert!(world.daemon.hints.len() <= 19, "one for each MiB: {}", world.daemon.hints.len());
     world.leave(request);
-    world.hints.clear();
+    world.daemon.hints.clear();
     world.ask(1, 9 * MIB, end);
-    assert_eq!(world.hints, [(1, 9 * MIB, 13 * MIB - 1)], "after a jump");
+    assert_eq!(world.daemon.hints, [(1, 9 * MIB, 13 * MIB - 1)], "after a jump");
 }
 
 #[test]
@@ -288,7 +292,7 @@ fn unverified_bytes_are_not_read_ahead() {
     let mut world = World::with_torrent(sample, &[Behaviour::honest(MIB, 20)], 10);
     let end = world.length(1) - 1;
     let request = world.ask(1, 20 * MIB, end);
-    assert_eq!(world.hints, []);
+    assert_eq!(world.daemon.hints, []);
     for _ in 0..40 {
         world.run_for(Duration::from_millis(250));
         world.drain(request, world.viewers[&request].next);
@@ -303,14 +307,14 @@ fn prepared_bytes_are_read_ahead_from_the_disk() {
     world.run_for(Duration::from_millis(100));
     let (end, middle) = (world.length(0) - 1, world.length(0) / 2);
     let expected = [(0, 0, 2 * MIB - 1), (0, middle - MIB, middle + 3 * MIB), (0, at, end)];
-    assert_eq!(world.hints, expected);
+    assert_eq!(world.daemon.hints, expected);
     world.prepare(0, Some((1_200.0, 2_400.0)));
     world.run_for(Duration::from_millis(100));
-    assert_eq!(world.hints.len(), 3, "the same is not said again");
+    assert_eq!(world.daemon.hints.len(), 3, "the same is not said again");
 }
 
 #[test]
 fn complete_films_are_not_read_ahead_without_a_viewer() {
     let (world, _) = complete(1 << 20, 8);
-    assert_eq!((world.reads, world.hints), (0, Vec::new()));
+    assert_eq!((world.daemon.reads, world.daemon.hints), (0, Vec::new()));
 }

@@ -65,8 +65,8 @@ impl World {
 
     fn another_program_writes(&mut self, key: String, value: &str, at_ms: u64) {
         let note = Note { key: key.clone(), value: value.into(), at_ms };
-        if self.state.notes.get(&key).is_none_or(|before| before.at_ms <= at_ms) {
-            self.state.notes.insert(key, note.clone());
+        if self.store.state.notes.get(&key).is_none_or(|before| before.at_ms <= at_ms) {
+            self.store.state.notes.insert(key, note.clone());
         }
         self.input(Input::Io(IoEvent::NotesChanged {
             notes: Notes { notes: vec![note], set_aside: Vec::new() },
@@ -131,7 +131,7 @@ fn positions_are_saved_seldom_and_watched_states_at_once() {
     world.run_for(Duration::from_secs(1));
     let key = format!("film/{}/3", world.info_hash());
     let kept = |world: &World| {
-        world.state.notes.get(&key).map(|note| note.value.clone()).unwrap_or_default()
+        world.store.state.notes.get(&key).map(|note| note.value.clone()).unwrap_or_default()
     };
     world.watch(3, 10.0);
     world.run_for(Duration::from_millis(10));
@@ -167,7 +167,7 @@ fn marks_of_another_program_are_shown_unless_ours_are_newer() {
     world.another_program_writes(two.clone(), "{\"positionMs\":30000}", 1_700_000_000_000);
     assert_eq!(world.next(), (3, 20.0, true), "an older one");
     world.run_for(A_WHILE);
-    assert!(world.state.notes[&two].value.contains("20000"));
+    assert!(world.store.state.notes[&two].value.contains("20000"));
     world.another_program_writes(two, "{\"positionMs\":0,\"watched\":true}", 1_900_000_000_000);
     assert_eq!(world.next(), (1, 30.0, true), "the next one was begun, and goes on");
 }
@@ -176,14 +176,14 @@ fn marks_of_another_program_are_shown_unless_ours_are_newer() {
 fn unsaved_marks_are_kept_reported_and_saved_later() {
     let mut world = world(95);
     world.run_for(Duration::from_secs(1));
-    world.store_refuses = Some(OpErrorKind::Full);
+    world.store.refuses = Some(OpErrorKind::Full);
     world.watch(1, 40.0);
     world.run_for(Duration::from_secs(300));
     assert_eq!(world.kinds_of_notices(), [NoticeKind::NotSaved]);
-    assert!(world.state.notes.is_empty());
+    assert!(world.store.state.notes.is_empty());
     assert_eq!(world.next(), (1, 40.0, true));
     world.unlink();
-    world.store_refuses = None;
+    world.store.refuses = None;
     world.link();
     world.run_for(A_WHILE);
     assert_eq!(world.kinds_of_notices(), []);
@@ -205,7 +205,7 @@ fn invalid_marks_are_refused() {
     world.intend(Intent::SetWatched { info_hash: "0".repeat(40), files: vec![0], watched: true });
     assert_eq!(world.refusal(), "There is no such torrent.");
     world.run_for(A_WHILE);
-    assert!(world.state.notes.is_empty());
+    assert!(world.store.state.notes.is_empty());
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn finish(world: &mut World, within_s: u64, what: &str) {
 #[test]
 fn a_web_seed_alone_is_enough_without_repeated_downloads() {
     let mut world = world(Config::default(), film(&["http://w/dir/"]), &[], 120);
-    world.web.insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
+    world
+        .outside
+        .web
+        .insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
     let request = world.ask(0, 3 << 20, (4 << 20) - 1);
     finish(&mut world, 20, "by the web");
     assert!(world.viewers[&request].done_at.is_some(), "a viewer was served");
@@ -57,7 +60,10 @@ fn web_seed_urls_contain_the_torrents_name_and_runs_end_at_file_borders() {
     let sample = torrent(64 << 10, &[("a/x y", 100_000), ("a/empty", 0), ("b", 300_000), ("c", 5)]);
     let mut world = world(Config::default(), seeded(sample, &["http://w"]), &[], 121);
     for (file, url) in [(0, "a/x%20y"), (2, "b"), (3, "c")] {
-        world.web.insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
+        world
+            .outside
+            .web
+            .insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
     }
     finish(&mut world, 20, "several files");
 }
@@ -73,11 +79,15 @@ fn web_seeds_work_for_v2_and_hybrid_torrents() {
         let mut world = world(Config::default(), seeded(sample, &["http://w/"]), &[], seed);
         for (file, url) in real.into_iter().zip(["a%20film.mkv", "b/c", "b/empty", "d"]) {
             world
+                .outside
                 .web
                 .insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
         }
         finish(&mut world, 30, "of v2");
-        assert!(world.fetched.iter().all(|url| !url.contains(".pad")), "padding is on no server");
+        assert!(
+            world.outside.fetched.iter().all(|url| !url.contains(".pad")),
+            "padding is on no server"
+        );
     }
 }
 
@@ -90,16 +100,16 @@ fn a_web_seed_with_wrong_data_is_dropped_and_peers_finish() {
         122,
     );
     for url in ["http://liar/film", "http://liar/again"] {
-        world.web.insert(url.into(), vec![7; 4 * MIB].into());
+        world.outside.web.insert(url.into(), vec![7; 4 * MIB].into());
     }
     world.run_for(Duration::from_secs(2));
-    let asked = world.fetched.len();
+    let asked = world.outside.fetched.len();
     world.name_seeders();
     finish(&mut world, 60, "in spite of a liar");
     assert!(
-        world.fetched.len() <= asked + 8,
+        world.outside.fetched.len() <= asked + 8,
         "{} fetches after it was caught",
-        world.fetched.len() - asked
+        world.outside.fetched.len() - asked
     );
 }
 
@@ -107,9 +117,10 @@ fn a_web_seed_with_wrong_data_is_dropped_and_peers_finish() {
 fn a_web_seed_without_the_file_is_dropped_for_another() {
     let mut world =
         world(Config::default(), film(&["http://empty/film", "http://w/film"]), &[], 123);
-    world.web.insert("http://w/film".into(), world.sample.content.clone().into());
+    world.outside.web.insert("http://w/film".into(), world.sample.content.clone().into());
     finish(&mut world, 30, "by the other one");
-    let wasted_bytes = world.fetched.iter().filter(|url| url.starts_with("http://empty")).count();
+    let wasted_bytes =
+        world.outside.fetched.iter().filter(|url| url.starts_with("http://empty")).count();
     assert!((1..=2).contains(&wasted_bytes), "{wasted_bytes}");
 }
 
@@ -117,7 +128,7 @@ fn a_web_seed_without_the_file_is_dropped_for_another() {
 fn web_seeds_and_peers_download_together() {
     let mut world =
         world(Config::default(), film(&["http://w/film"]), &[Behaviour::honest(1 << 20, 20)], 124);
-    world.web.insert("http://w/film".into(), world.sample.content.clone().into());
+    world.outside.web.insert("http://w/film".into(), world.sample.content.clone().into());
     world.name_seeders();
     finish(&mut world, 20, "together");
     let view = world.view();
@@ -131,13 +142,13 @@ fn web_seeds_of_a_magnet_link_are_used_and_can_be_switched_off() {
         let config = Config { sources, ..Config::default() };
         let sample = torrent(256 << 10, &[("film.mp4", MIB)]);
         let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 10, 20)], 125);
-        world.web.insert("http://w/film".into(), world.sample.content.clone().into());
+        world.outside.web.insert("http://w/film".into(), world.sample.content.clone().into());
         let mut link = Magnet::new(world.sample.metainfo.info_hash);
         link.peers = vec!["127.0.0.1:1".parse().expect("an address")];
         link.web_seeds = vec!["http://w/film".into()];
         world.intend(Intent::AddMagnet { uri: link.to_string() });
         world.run_for(Duration::from_secs(20));
-        (world.is_complete(), world.fetched.is_empty())
+        (world.is_complete(), world.outside.fetched.is_empty())
     };
     assert_eq!((run(true), run(false)), ((true, false), (false, true)));
 }
@@ -145,7 +156,7 @@ fn web_seeds_of_a_magnet_link_are_used_and_can_be_switched_off() {
 #[test]
 fn web_seed_downloads_continue_with_a_new_daemon() {
     let mut world = world(Config::default(), film(&["http://w/film"]), &[], 126);
-    world.web.insert("http://w/film".into(), world.sample.content.clone().into());
+    world.outside.web.insert("http://w/film".into(), world.sample.content.clone().into());
     world.run_for(Duration::from_millis(600));
     assert!(!world.is_complete());
     world.unlink();

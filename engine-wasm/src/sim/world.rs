@@ -61,8 +61,28 @@ pub(super) struct World {
     pub(super) replies: Vec<IntentReply>,
     /// The engine's answers to `http_call` and `file_resolve`.
     pub(super) answers: Vec<EngineMessage>,
+    pub(super) lines: Lines,
+    pub(super) outside: Outside,
+    pub(super) disk: Disk,
+    pub(super) daemon: Daemon,
+    pub(super) store: Store,
+    events: Timeline<Event>,
+    asked: u128,
+    run: Run,
+}
+
+/// The connections to seeders.
+#[derive(Default)]
+pub(super) struct Lines {
+    seeders: BTreeMap<SocketAddr, Behaviour>,
+    conns: BTreeMap<ConnId, Conn>,
     pub(super) dialled: BTreeMap<SocketAddr, u32>,
     pub(super) received_bytes: u64,
+}
+
+/// Web servers, trackers, names and the router.
+#[derive(Default)]
+pub(super) struct Outside {
     /// What web servers hold, by URL without query.
     pub(super) web: BTreeMap<String, Bytes>,
     pub(super) fetched: Vec<String>,
@@ -73,21 +93,11 @@ pub(super) struct World {
     /// Sockets whose ports the router was asked to map.
     asked_router: Vec<SocketId>,
     names: BTreeMap<String, Vec<IpAddr>>,
-    config: Config,
-    seeders: BTreeMap<SocketAddr, Behaviour>,
-    pub(super) disk: Disk,
+}
+
+/// The daemon: its open files, what it was told to do, and how it behaves.
+pub(super) struct Daemon {
     files: BTreeMap<FileRef, Vec<String>>,
-    pub(super) state: State,
-    /// The error with which the state store refuses writes.
-    pub(super) store_refuses: Option<OpErrorKind>,
-    /// Whether the state store refuses reads.
-    pub(super) store_is_unreadable: bool,
-    conns: BTreeMap<ConnId, Conn>,
-    events: Timeline<Event>,
-    asked: u128,
-    linked: bool,
-    epoch: u64,
-    seed: u8,
     /// The path of each announced file.
     served: BTreeMap<usize, Vec<String>>,
     /// The limit of open files, and the most that were open at once.
@@ -110,6 +120,44 @@ pub(super) struct World {
     pub(super) sending: Option<Sending>,
 }
 
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            files: BTreeMap::new(),
+            served: BTreeMap::new(),
+            max_files: 100,
+            most_open: 0,
+            digests: 0,
+            reads: 0,
+            stats: 0,
+            moves: 0,
+            hints: Vec::new(),
+            move_time: Duration::ZERO,
+            free: 1 << 39,
+            about: About::default(),
+            sending: None,
+        }
+    }
+}
+
+/// The daemon's state store.
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) state: State,
+    /// The error with which the store refuses writes.
+    pub(super) refuses: Option<OpErrorKind>,
+    /// Whether the store refuses reads.
+    pub(super) is_unreadable: bool,
+}
+
+/// The engine's configuration and seed, and its connection to the daemon.
+struct Run {
+    config: Config,
+    seed: u8,
+    linked: bool,
+    epoch: u64,
+}
+
 impl World {
     pub(super) fn new(sample: Sample, seeders: &[Behaviour], seed: u8) -> Self {
         Self::configured(Config::default(), sample, seeders, seed)
@@ -127,43 +175,21 @@ impl World {
         let mut world = Self {
             now,
             engine: Engine::new(config.clone(), [seed; 32], now),
-            config,
             sample,
             viewers: BTreeMap::new(),
             replies: Vec::new(),
             answers: Vec::new(),
-            dialled: BTreeMap::new(),
-            received_bytes: 0,
-            web: BTreeMap::new(),
-            fetched: Vec::new(),
-            hanging: BTreeSet::new(),
-            trackers: BTreeMap::new(),
-            asked_router: Vec::new(),
-            names: BTreeMap::new(),
-            seeders: addrs.zip(seeders.iter().cloned()).collect(),
+            lines: Lines {
+                seeders: addrs.zip(seeders.iter().cloned()).collect(),
+                ..Lines::default()
+            },
+            outside: Outside::default(),
             disk: Disk::default(),
-            files: BTreeMap::new(),
-            store_refuses: None,
-            store_is_unreadable: false,
-            state: State::default(),
-            conns: BTreeMap::new(),
+            daemon: Daemon::default(),
+            store: Store::default(),
             events: Timeline::default(),
             asked: 0,
-            linked: false,
-            epoch: 0,
-            seed,
-            served: BTreeMap::new(),
-            max_files: 100,
-            most_open: 0,
-            digests: 0,
-            reads: 0,
-            stats: 0,
-            moves: 0,
-            hints: Vec::new(),
-            move_time: Duration::ZERO,
-            free: 1 << 39,
-            about: About::default(),
-            sending: None,
+            run: Run { config, seed, linked: false, epoch: 0 },
         };
         world.link();
         world
@@ -171,9 +197,9 @@ impl World {
 
     /// Disconnects the daemon: sockets and open files are lost, disk and state stay.
     pub(super) fn unlink(&mut self) {
-        self.linked = false;
-        self.conns.clear();
-        self.files.clear();
+        self.run.linked = false;
+        self.lines.conns.clear();
+        self.daemon.files.clear();
         self.events.retain(|event| matches!(event, Event::Wake));
         self.input(Input::Unlinked);
     }
@@ -185,8 +211,8 @@ impl World {
 
     /// Connects a daemon that has set these folders aside.
     pub(super) fn link_with_aside(&mut self, aside: &[&str]) {
-        self.linked = true;
-        self.epoch += 1;
+        self.run.linked = true;
+        self.run.epoch += 1;
         let root = |key: &str, label: &str| Root {
             key: RootKey(key.into()),
             label: label.into(),
@@ -197,11 +223,11 @@ impl World {
             all.into_iter().partition(|root| aside.contains(&root.key.0.as_str()));
         let limits = Limits {
             max_conns: 100,
-            max_files: self.max_files,
+            max_files: self.daemon.max_files,
             io_window: 1 << 20,
             max_wait_ms: 120_000,
         };
-        self.input(Input::Linked { epoch: self.epoch, roots, limits });
+        self.input(Input::Linked { epoch: self.run.epoch, roots, limits });
         if !aside.is_empty() {
             self.input(Input::Control(DaemonMessage::RootsAside { roots: aside }));
         }
@@ -211,8 +237,8 @@ impl World {
     pub(super) fn replace_engine(&mut self) {
         self.unlink();
         self.viewers.clear();
-        self.seed = self.seed.wrapping_add(1);
-        self.engine = Engine::new(self.config.clone(), [self.seed; 32], self.now);
+        self.run.seed = self.run.seed.wrapping_add(1);
+        self.engine = Engine::new(self.run.config.clone(), [self.run.seed; 32], self.now);
         self.link();
     }
 
@@ -269,8 +295,8 @@ impl World {
         self.engine.handle_input(self.now, input);
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Control(message) if self.linked => self.control(message),
-                Output::Io(command) if self.linked => self.command(command),
+                Output::Control(message) if self.run.linked => self.control(message),
+                Output::Io(command) if self.run.linked => self.command(command),
                 Output::Control(_) | Output::Io(_) => {}
                 Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Changed => {}

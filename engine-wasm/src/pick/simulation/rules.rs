@@ -70,8 +70,13 @@ impl World {
         let holders = self.ledger.asked.get(&block).map_or(0, BTreeSet::len);
         if duplicate {
             assert!(want.is_some_and(|at| wants[at].awaited), "{block:?} need not be had twice");
-            let most = limits::DUPLICATE_FLOOR + self.downloaded * limits::DUPLICATE_PERCENT / 100;
-            assert!(self.duplicated <= most, "{} bytes were asked for twice", self.duplicated);
+            let most =
+                limits::DUPLICATE_FLOOR + self.traffic.downloaded * limits::DUPLICATE_PERCENT / 100;
+            assert!(
+                self.traffic.duplicated <= most,
+                "{} bytes were asked for twice",
+                self.traffic.duplicated
+            );
             assert!((1..3).contains(&holders), "{holders} are asked for {block:?}");
             assert!(
                 !self.ledger.asked[&block].contains(&conn),

@@ -49,12 +49,25 @@ pub(super) struct World {
     /// The positions of the viewers, as pieces.
     cursors: Vec<u32>,
     has_viewers: bool,
+    faults: Faults,
+    pub(super) traffic: Traffic,
+    pub(super) ledger: Ledger,
+}
+
+/// What goes wrong.
+struct Faults {
     /// Whether all peers except the faithful seed accept requests and send nothing.
     others_stall: bool,
+    /// How many more pieces may fail.
     failures_left: u32,
+}
+
+/// What came from peers, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
     pub(super) downloaded: u64,
+    /// Bytes that were requested a second time.
     pub(super) duplicated: u64,
-    pub(super) ledger: Ledger,
 }
 
 /// The behaviour of a remote peer.
@@ -91,10 +104,8 @@ impl World {
             hashing: Vec::new(),
             cursors: Vec::new(),
             has_viewers,
-            others_stall: false,
-            failures_left: 5,
-            downloaded: 0,
-            duplicated: 0,
+            faults: Faults { others_stall: false, failures_left: 5 },
+            traffic: Traffic::default(),
             ledger: Ledger::default(),
             now: Instant(1_000_000),
             rng,
@@ -108,7 +119,7 @@ impl World {
 
     /// Makes all peers except the faithful seed accept requests and send nothing.
     pub(super) fn stall_others(&mut self) {
-        self.others_stall = true;
+        self.faults.others_stall = true;
     }
 
     /// Connects a new peer; the first one is the faithful seed.
@@ -276,7 +287,7 @@ impl World {
         if !is_armed {
             return;
         }
-        self.downloaded += u64::from(length);
+        self.traffic.downloaded += u64::from(length);
         let now = self.now;
         let Some(stored) = self.scheduler().store(block, conn, addr, now) else { return };
         self.ledger.asked.remove(&block);
@@ -294,8 +305,8 @@ impl World {
             std::mem::take(&mut self.hashing).into_iter().partition(|(_, at)| *at <= self.now);
         self.hashing = rest;
         for (piece, _) in done as Vec<(PieceIndex, Instant)> {
-            if self.failures_left > 0 && self.rng.random_bool(0.1) {
-                self.failures_left -= 1;
+            if self.faults.failures_left > 0 && self.rng.random_bool(0.1) {
+                self.faults.failures_left -= 1;
                 let senders = self.pieces.senders(piece);
                 self.suspects.failed(piece, &senders);
                 self.pieces.reset(piece);
@@ -366,7 +377,8 @@ impl World {
     fn fill(&mut self) {
         let mut queue = self.picker.queue(&self.peers, self.now);
         while let Some(conn) = queue.next_peer() {
-            let may_duplicate = picker::may_duplicate(self.duplicated, self.downloaded);
+            let may_duplicate =
+                picker::may_duplicate(self.traffic.duplicated, self.traffic.downloaded);
             let now = self.now;
             let Some(pick) = self.scheduler().pick(conn, &BTreeMap::new(), may_duplicate, now)
             else {
@@ -385,8 +397,8 @@ impl World {
         let now = self.now;
         assert!(self.scheduler().ask(pick, now), "who is picked is there");
         self.ledger.asked.entry(block).or_default().insert(conn);
-        self.duplicated += if duplicate { u64::from(length) } else { 0 };
-        if self.others_stall && conn != FAITHFUL {
+        self.traffic.duplicated += if duplicate { u64::from(length) } else { 0 };
+        if self.faults.others_stall && conn != FAITHFUL {
             return;
         }
         let jitter = Duration::from_millis(self.rng.random_range(0..20));

@@ -259,13 +259,13 @@ fn calls_select_and_recheck_files() {
         (&body["files"][1]["priority"], &body["checkProgress"]),
         (&json!("skip"), &json!(null))
     );
-    let digests = world.digests;
+    let digests = world.daemon.digests;
     assert_eq!(world.call("POST", &format!("{path}/recheck")).status, 204);
     assert!(world.call("GET", &path).json()["checkProgress"].is_number());
     world.run_for(Duration::from_secs(5));
     let body = world.call("GET", &path).json();
     assert_eq!((&body["state"], &body["checkProgress"]), (&json!("complete"), &json!(null)));
-    assert!(world.digests >= digests + 128, "{digests} and then {}", world.digests);
+    assert!(world.daemon.digests >= digests + 128, "{digests} and then {}", world.daemon.digests);
     assert_eq!(
         world.call("DELETE", &format!("{path}/recheck")).status,
         204,

@@ -1,6 +1,9 @@
 //! Checks `openapi.json`: its paths and methods equal the router's, and every reply has exactly the
 //! documented fields.
 
+mod files;
+mod proof;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,8 +11,9 @@ use serde_json::{Value, json};
 use shared_proto::DaemonMessage;
 use shared_proto::io::{MappedBy, Mapping};
 
-use super::{Answer, series, world};
-use crate::api::openapi::DOCUMENT;
+use self::files::{prove_keeping, prove_keeping_early, prove_playlists};
+use self::proof::{Proof, differences, document};
+use super::{series, world};
 use crate::api::route::ROUTES;
 use crate::config::Config;
 use crate::io::Input;
@@ -20,152 +24,6 @@ use crate::sim::world::World;
 
 /// A path outside the API whose failures are documented.
 const STREAM: &str = "/stream/{infoHash}/{fileName}";
-
-fn document() -> Value {
-    serde_json::from_str(DOCUMENT).expect("the document is JSON")
-}
-
-/// Returns how a value violates its schema, and records the parts of the document that were used.
-fn differences(
-    document: &Value,
-    schema: &Value,
-    value: &Value,
-    at: &str,
-    seen: &mut BTreeSet<String>,
-) -> Vec<String> {
-    if let Some(name) = schema["$ref"].as_str() {
-        let schema = document
-            .pointer(name.trim_start_matches('#'))
-            .unwrap_or_else(|| panic!("{name} is not there"));
-        return differences(
-            document,
-            schema,
-            value,
-            name.rsplit('/').next().unwrap_or_default(),
-            seen,
-        );
-    }
-    if let Some(choices) = schema["oneOf"].as_array() {
-        let tries = choices.iter().map(|schema| {
-            let mut noted = seen.clone();
-            (differences(document, schema, value, at, &mut noted), noted)
-        });
-        let Some((_, noted)) = tries.into_iter().find(|(wrong, _)| wrong.is_empty()) else {
-            return vec![format!("{at}: none fits {value}")];
-        };
-        *seen = noted;
-        return Vec::new();
-    }
-    if !types(schema).contains(&kind(value)) {
-        return vec![format!("{at}: {value} is not {}", schema["type"])];
-    }
-    let mut wrong = Vec::new();
-    if let Some(allowed) = schema["enum"].as_array()
-        && !allowed.contains(value)
-    {
-        wrong.push(format!("{at}: {value} is not among {allowed:?}"));
-    }
-    let number = value.as_f64().unwrap_or(0.0);
-    if schema["minimum"].as_f64().is_some_and(|least| number < least)
-        || schema["maximum"].as_f64().is_some_and(|most| number > most)
-    {
-        wrong.push(format!("{at}: {value} is out of bounds"));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        wrong.extend(differences(document, &schema["items"], item, at, seen));
-    }
-    if let (Some(fields), Some(properties)) = (value.as_object(), schema["properties"].as_object())
-    {
-        for (name, value) in fields {
-            let Some(schema) = properties.get(name) else {
-                wrong.push(format!("{at}: {name} is not documented"));
-                continue;
-            };
-            seen.insert(format!("{at}.{name}"));
-            wrong.extend(differences(document, schema, value, &format!("{at}.{name}"), seen));
-        }
-        let required =
-            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        wrong.extend(
-            required
-                .filter(|name| !fields.contains_key(*name))
-                .map(|name| format!("{at}: no {name}")),
-        );
-    }
-    wrong
-}
-
-fn types(schema: &Value) -> Vec<&str> {
-    match &schema["type"] {
-        Value::String(one) => vec![one.as_str()],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => panic!("a schema without a type: {schema}"),
-    }
-    .into_iter()
-    .flat_map(|name| if name == "number" { vec!["number", "integer"] } else { vec![name] })
-    .collect()
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Calls made, and the parts of the document that they confirmed.
-struct Proof {
-    document: Value,
-    seen: BTreeSet<String>,
-    answers: BTreeSet<String>,
-}
-
-impl Proof {
-    fn new() -> Self {
-        Self { document: document(), seen: BTreeSet::new(), answers: BTreeSet::new() }
-    }
-
-    /// Checks that a reply is documented for this path and method and has the documented form.
-    fn check(&mut self, path: &str, method: &str, answer: &Answer) {
-        let what = format!("{method} {path} {}", answer.status);
-        let responses = &self.document["paths"][path][method]["responses"];
-        let response = responses
-            .get(answer.status.to_string())
-            .unwrap_or_else(|| panic!("{what} is not documented"));
-        self.answers.insert(what.clone());
-        let Some(content) = response["content"].as_object() else {
-            return assert_eq!(answer.body, "", "{what}");
-        };
-        let content_type = answer
-            .header("content-type")
-            .expect("a body has a type")
-            .split(';')
-            .next()
-            .unwrap_or("");
-        let form = content
-            .get(content_type)
-            .unwrap_or_else(|| panic!("{what}: {content_type} is not documented"));
-        let value = match content_type {
-            "application/json" => answer.json(),
-            "text/event-stream" => {
-                let data = answer
-                    .body
-                    .lines()
-                    .find_map(|line| line.strip_prefix("data: "))
-                    .expect("an event has data");
-                serde_json::from_str(data).expect("an event is JSON")
-            }
-            _ => return,
-        };
-        let wrong = differences(&self.document, &form["schema"], &value, "body", &mut self.seen);
-        assert!(wrong.is_empty(), "{what}: {wrong:#?}");
-    }
-}
 
 #[test]
 fn paths_and_methods_are_those_of_the_router() {
@@ -198,7 +56,7 @@ fn every_answer_has_the_documented_form() {
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Behaviour::honest(1 << 18, 20)], 80);
     // Slower than the film's bit rate.
-    world.free = 1 << 20;
+    world.daemon.free = 1 << 20;
     world.add();
     world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
     let trouble = Some("the disk is full".to_owned());
@@ -308,133 +166,6 @@ fn prove_removing(proof: &mut Proof) {
     world.disk.swap_in(&["film.mp4".to_owned()], vec![9; 1 << 20], now);
     assert_eq!(remove(&mut world), 200);
 }
-
-const ADOPT: &str = "/torrents/{infoHash}/adopt";
-
-/// Calls about files of a torrent, of an invalid hash, and of an unknown torrent.
-fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
-    let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
-    let huge = vec![b' '; 10_000];
-    for hash in hashes {
-        prove_preparing(
-            proof,
-            world,
-            hash,
-            &[b"", b"{\"seconds\": 1.5, \"durationS\": 90}", b"{\"seconds\": 1}", &huge],
-        );
-        prove_moving(
-            proof,
-            world,
-            hash,
-            &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge],
-        );
-        let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
-        proof.check(files, "patch", &answer);
-        proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
-        prove_watched(
-            proof,
-            world,
-            hash,
-            &[b"{\"positionS\": 1.5, \"durationS\": 100}", b"{\"positionS\": -1}", &huge],
-        );
-        for method in ["POST", "DELETE"] {
-            let answer = world.call(method, &recheck.replace("{infoHash}", hash));
-            proof.check(recheck, &method.to_lowercase(), &answer);
-        }
-        prove_deciding(
-            proof,
-            world,
-            hash,
-            &[b"{\"choice\": \"download\"}", b"{}", &vec![b' '; 7 << 20]],
-        );
-        for path in ["/torrents/{infoHash}/pause", "/torrents/{infoHash}/resume"] {
-            proof.check(path, "post", &world.call("POST", &path.replace("{infoHash}", hash)));
-        }
-    }
-    for body in [
-        &b"[{\"index\": 1, \"priority\": \"high\"}]"[..],
-        b"[{\"index\": 0}]",
-        &vec![b' '; 7 << 20],
-    ] {
-        let answer = world.give("PATCH", &files.replace("{infoHash}", hashes[0]), body);
-        proof.check(files, "patch", &answer);
-    }
-}
-
-/// Calls about files of a magnet link without metadata.
-fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
-    let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
-    prove_deciding(proof, world, hash, &[b"{\"choice\": \"download\"}"]);
-    prove_moving(proof, world, hash, &[b"{}"]);
-    prove_watched(proof, world, hash, &[b"{}"]);
-    prove_preparing(proof, world, hash, &[b""]);
-    let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
-    proof.check(files, "patch", &answer);
-    proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
-    for method in ["POST", "DELETE"] {
-        let answer = world.call(method, &recheck.replace("{infoHash}", hash));
-        proof.check(recheck, &method.to_lowercase(), &answer);
-    }
-}
-
-/// Calls that change a torrent's state.
-fn prove_deciding(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
-    let decision = "/torrents/{infoHash}/decision";
-    for body in bodies {
-        proof.check(decision, "put", &world.put(&decision.replace("{infoHash}", hash), body));
-    }
-}
-
-/// Calls for playlists in each form.
-fn prove_playlists(proof: &mut Proof, world: &mut World, hash: &str) {
-    for path in ["playlist.m3u", "playlist.m3u8", "files/{index}/playlist.m3u"] {
-        let path = format!("/torrents/{{infoHash}}/{path}");
-        let answer = world.call("GET", &path.replace("{infoHash}", hash).replace("{index}", "0"));
-        proof.check(&path, "get", &answer);
-    }
-}
-
-/// Calls that report the watched position.
-fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
-    let path = "/torrents/{infoHash}/files/{index}/watched";
-    for body in bodies {
-        let answer = world.put(&path.replace("{infoHash}", hash).replace("{index}", "0"), body);
-        proof.check(path, "put", &answer);
-    }
-}
-
-/// Calls that move a torrent and rename a file.
-fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
-    let (location, name) =
-        ("/torrents/{infoHash}/location", "/torrents/{infoHash}/files/{index}/name");
-    for body in bodies {
-        let id = world.send(
-            "PUT",
-            &location.replace("{infoHash}", hash),
-            Some("application/json"),
-            body,
-        );
-        world.run_for(Duration::from_millis(100));
-        proof.check(location, "put", &world.heard(id).expect("it is answered"));
-        let body = if body.len() < 100 { &b"\"renamed.mp4\""[..] } else { body };
-        let path = name.replace("{infoHash}", hash).replace("{index}", "0");
-        let id = world.send("PUT", &path, Some("application/json"), body);
-        world.run_for(Duration::from_millis(100));
-        proof.check(name, "put", &world.heard(id).expect("it is answered"));
-    }
-}
-
-/// Calls that prepare a file.
-fn prove_preparing(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
-    let prepare = "/torrents/{infoHash}/files/{index}/prepare";
-    for body in bodies {
-        let answer =
-            world.give("POST", &prepare.replace("{infoHash}", hash).replace("{index}", "0"), body);
-        proof.check(prepare, "post", &answer);
-    }
-}
-
-const WANT: &[u8] = b"[{\"index\": 0, \"priority\": \"high\"}]";
 
 /// Replies to magnet links without metadata and to removed ones.
 fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {

@@ -21,54 +21,55 @@ impl World {
     pub(super) fn command(&mut self, command: IoCommand) {
         match command {
             IoCommand::TcpConnect { conn, addr, .. } => {
-                let rtt = self.seeders.get(&addr).map_or(Duration::ZERO, |behaviour| behaviour.rtt);
+                let rtt =
+                    self.lines.seeders.get(&addr).map_or(Duration::ZERO, |behaviour| behaviour.rtt);
                 self.at(self.now + DAEMON_DELAY + rtt, Event::Connect(conn, addr));
             }
             IoCommand::TcpSend { conn, data } => {
-                let Some(line) = self.conns.get(&conn) else { return };
+                let Some(line) = self.lines.conns.get(&conn) else { return };
                 let at = self.now + DAEMON_DELAY + line.seeder.one_way();
                 self.at(at, Event::ToSeeder(conn, data.to_vec()));
             }
             IoCommand::TcpRaw { conn, bytes } => {
-                if let Some(line) = self.conns.get_mut(&conn) {
+                if let Some(line) = self.lines.conns.get_mut(&conn) {
                     line.cutter.raw(bytes);
                 }
                 self.bytes(conn, &[]);
             }
             IoCommand::TcpFramed { conn, divert, .. } => {
-                if let Some(line) = self.conns.get_mut(&conn) {
+                if let Some(line) = self.lines.conns.get_mut(&conn) {
                     line.cutter.framed(divert);
                 }
                 self.bytes(conn, &[]);
             }
             IoCommand::Arm { conn, key, spans } => {
-                if let Some(line) = self.conns.get_mut(&conn) {
+                if let Some(line) = self.lines.conns.get_mut(&conn) {
                     line.armed.insert(key, spans);
                 }
             }
             IoCommand::Disarm { conn, key } => {
-                if let Some(line) = self.conns.get_mut(&conn) {
+                if let Some(line) = self.lines.conns.get_mut(&conn) {
                     line.armed.remove(&key);
                 }
             }
             IoCommand::TcpGroup { .. } => {}
             IoCommand::TcpClose { conn } => {
-                self.conns.remove(&conn);
+                self.lines.conns.remove(&conn);
             }
             IoCommand::FileClose { file } => {
-                self.files.remove(&file);
+                self.daemon.files.remove(&file);
             }
             IoCommand::UdpSend { socket, to, data } => {
                 if let Some(answer) =
-                    self.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data))
+                    self.outside.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data))
                 {
                     self.tell(IoEvent::UdpReceived { socket, from: to, data: answer.into() });
                 }
             }
             IoCommand::HttpGet { url, .. }
-                if self.hanging.contains(url.split('?').next().unwrap_or_default()) =>
+                if self.outside.hanging.contains(url.split('?').next().unwrap_or_default()) =>
             {
-                self.fetched.push(url);
+                self.outside.fetched.push(url);
             }
             IoCommand::KvPut { op, .. } if let Err(error) = self.disk.check_room(0) => {
                 self.tell(IoEvent::Done { op, result: Err(error) });
@@ -76,7 +77,7 @@ impl World {
             IoCommand::KvPut { op, .. }
             | IoCommand::KvDelete { op, .. }
             | IoCommand::NotePut { op, .. }
-                if let Some(kind) = self.store_refuses =>
+                if let Some(kind) = self.store.refuses =>
             {
                 self.tell(IoEvent::Done {
                     op,
@@ -84,7 +85,7 @@ impl World {
                 });
             }
             IoCommand::KvGet { op, .. } | IoCommand::KvScan { op, .. }
-                if self.store_is_unreadable =>
+                if self.store.is_unreadable =>
             {
                 let error = OpError { kind: OpErrorKind::Other, message: "the disk failed".into() };
                 self.tell(IoEvent::Done { op, result: Err(error) });
@@ -98,8 +99,8 @@ impl World {
 
     /// Returns the daemon's state store, with its clock set.
     fn state_at(&mut self, now: Instant) -> &mut State {
-        self.state.clock_ms = BEGAN_MS + now.0 / 1_000;
-        &mut self.state
+        self.store.state.clock_ms = BEGAN_MS + now.0 / 1_000;
+        &mut self.store.state
     }
 
     fn answer(&mut self, command: IoCommand) {
@@ -115,21 +116,24 @@ impl World {
                 let opened = self.disk.open(&path, length, mode, self.now);
                 if opened.is_ok() {
                     self.disk.hold(file, &path);
-                    assert!(self.files.insert(file, path).is_none(), "a number is used twice");
+                    assert!(
+                        self.daemon.files.insert(file, path).is_none(),
+                        "a number is used twice"
+                    );
                 }
                 assert!(
-                    self.files.len() <= self.max_files as usize,
+                    self.daemon.files.len() <= self.daemon.max_files as usize,
                     "more files are open than may be"
                 );
-                self.most_open = self.most_open.max(self.files.len());
+                self.daemon.most_open = self.daemon.most_open.max(self.daemon.files.len());
                 (op, opened.map(|stat| OpOutput::Opened { stat }))
             }
             IoCommand::RootRoom { op, .. } => {
-                (op, Ok(OpOutput::Room { free: self.free, total: 1 << 40 }))
+                (op, Ok(OpOutput::Room { free: self.daemon.free, total: 1 << 40 }))
             }
-            IoCommand::AboutDaemon { op } => (op, Ok(OpOutput::About(self.about.clone()))),
+            IoCommand::AboutDaemon { op } => (op, Ok(OpOutput::About(self.daemon.about.clone()))),
             IoCommand::FileStat { op, root, path } => {
-                self.stats += 1;
+                self.daemon.stats += 1;
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
                 let found = self.disk.look(&path);
@@ -139,7 +143,8 @@ impl World {
                 (op, found.map(OpOutput::Stat))
             }
             IoCommand::FileSync { op, file } => {
-                let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
+                let synced =
+                    self.daemon.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
                 (op, synced)
             }
             IoCommand::FileMove { op, identity, root, from, to_root, to } => {
@@ -152,8 +157,8 @@ impl World {
                     };
                     return self.tell(IoEvent::Done { op, result: Err(changed) });
                 }
-                self.moves += 1;
-                return self.at(self.now + self.move_time, Event::Moved(op, from, to));
+                self.daemon.moves += 1;
+                return self.at(self.now + self.daemon.move_time, Event::Moved(op, from, to));
             }
             IoCommand::FileDelete { op, root, path, identity } => {
                 let path = path_in(&root, path);
@@ -162,17 +167,17 @@ impl World {
                 (op, self.disk.delete(&path, identity).map(|()| OpOutput::Unit))
             }
             IoCommand::FileCopy { op, from, to, offset, length } => {
-                if let Some(path) = self.files.get(&to).cloned() {
+                if let Some(path) = self.daemon.files.get(&to).cloned() {
                     self.touched(&path);
                 }
                 (op, self.copy(from, to, offset, length).map(|()| OpOutput::Unit))
             }
             IoCommand::FileRead { op, span } => {
-                self.reads += 1;
+                self.daemon.reads += 1;
                 (op, self.bytes_of(&[span]).map(|bytes| OpOutput::Bytes(bytes.into())))
             }
             IoCommand::Digest { op, kind, spans } => {
-                self.digests += 1;
+                self.daemon.digests += 1;
                 let result = self.digest(kind, &spans);
                 let at = self.now + DAEMON_DELAY + self.late();
                 return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
@@ -186,8 +191,9 @@ impl World {
     fn network(&mut self, command: IoCommand) {
         let (op, result) = match command {
             IoCommand::HttpGet { op, url, max_bytes, .. } => {
-                let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();
-                self.fetched.push(url);
+                let body =
+                    url.split('?').next().and_then(|page| self.outside.web.get(page)).cloned();
+                self.outside.fetched.push(url);
                 let refused =
                     OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
                 let body = body.filter(|body| body.len() <= max_bytes as usize).ok_or(refused);
@@ -198,6 +204,7 @@ impl World {
             }
             IoCommand::Resolve { op, host, port } => {
                 let found = self
+                    .outside
                     .names
                     .get(&host)
                     .map(|ips| ips.iter().map(|&ip| (ip, port).into()).collect());
@@ -208,7 +215,7 @@ impl World {
             IoCommand::HttpFetch { op, url, offset, spans, .. } => {
                 return self.fetch(op, url, offset, spans);
             }
-            IoCommand::PortMap { socket } => return self.asked_router.push(socket),
+            IoCommand::PortMap { socket } => return self.outside.asked_router.push(socket),
             IoCommand::Cancel { .. } => return,
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };
@@ -219,13 +226,13 @@ impl World {
     fn fetch(&mut self, op: OpId, url: String, offset: u64, spans: Vec<Span>) {
         let length: usize = spans.iter().map(|span| span.length as usize).sum();
         let from = usize::try_from(offset).expect("a test's file is small");
-        let file = self.web.get(&url).cloned();
-        self.fetched.push(url);
+        let file = self.outside.web.get(&url).cloned();
+        self.outside.fetched.push(url);
         let part = file.as_ref().and_then(|file| file.get(from..from + length));
         if let Some(mut part) = part {
             for span in spans {
                 let (now, later) = part.split_at(span.length as usize);
-                if let Some(path) = self.files.get(&span.file).cloned() {
+                if let Some(path) = self.daemon.files.get(&span.file).cloned() {
                     self.touched(&path);
                     let _ = self.disk.write_held(span.file, &path, (span.offset, now), self.now);
                 }
@@ -243,7 +250,7 @@ impl World {
         self.touched(from);
         let moved = self.disk.rename(from, to, self.now);
         if moved.is_ok() {
-            let known = self.files.values_mut().chain(self.served.values_mut());
+            let known = self.daemon.files.values_mut().chain(self.daemon.served.values_mut());
             known.filter(|path| *path == from).for_each(|path| *path = to.to_vec());
         }
         self.tell(IoEvent::Done { op, result: moved.map(|()| OpOutput::Unit) });
@@ -252,7 +259,7 @@ impl World {
     /// A command for a path that is being moved waits for the move.
     fn finish_moves(&mut self, path: &[String]) {
         // Without this check, each of fifty thousand files would scan all events.
-        if self.moves == 0 {
+        if self.daemon.moves == 0 {
             return;
         }
         let touches = |event: &Event| match event {
@@ -272,8 +279,8 @@ impl World {
         length: u64,
     ) -> Result<(), OpError> {
         let (source, target) = (
-            self.files.get(&from).ok_or_else(not_open)?,
-            self.files.get(&to).ok_or_else(not_open)?,
+            self.daemon.files.get(&from).ok_or_else(not_open)?,
+            self.daemon.files.get(&to).ok_or_else(not_open)?,
         );
         let at = usize::try_from(offset).expect("a test's file is small");
         let end = at + usize::try_from(length).expect("a test's file is small");
@@ -294,7 +301,7 @@ impl World {
                 bytes.resize(bytes.len() + span.length as usize, 0);
                 continue;
             }
-            let path = self.files.get(&span.file).ok_or_else(not_open)?;
+            let path = self.daemon.files.get(&span.file).ok_or_else(not_open)?;
             let from = usize::try_from(span.offset).expect("a test's file is small");
             let held = self.disk.read_held(span.file, path);
             let held = held.and_then(|held| held.get(from..from + span.length as usize));
@@ -315,15 +322,15 @@ impl World {
 
     /// Answers all requests for port mappings; returns their number.
     pub(in crate::sim) fn router_says(&mut self, result: &Result<Mapping, OpError>) -> usize {
-        for socket in self.asked_router.clone() {
+        for socket in self.outside.asked_router.clone() {
             self.tell(IoEvent::PortMapped { socket, result: result.clone() });
         }
-        self.asked_router.len()
+        self.outside.asked_router.len()
     }
 
     /// Returns the file numbers that the engine has open.
     pub(in crate::sim) fn numbers_in_use(&self) -> usize {
-        self.files.len()
+        self.daemon.files.len()
     }
 }
 

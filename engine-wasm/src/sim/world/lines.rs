@@ -25,31 +25,31 @@ impl World {
     /// Replaces the seeders at their addresses; connections close.
     pub(in crate::sim) fn replace_seeders(&mut self, seeders: &[Behaviour]) {
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        self.seeders = addrs.zip(seeders.iter().cloned()).collect();
-        for conn in std::mem::take(&mut self.conns).into_keys() {
+        self.lines.seeders = addrs.zip(seeders.iter().cloned()).collect();
+        for conn in std::mem::take(&mut self.lines.conns).into_keys() {
             self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
         }
     }
 
     /// Removes all seeders.
     pub(in crate::sim) fn lose_seeders(&mut self) {
-        self.seeders.clear();
-        self.conns.clear();
+        self.lines.seeders.clear();
+        self.lines.conns.clear();
     }
 
     /// Returns the addresses of connected seeders.
     pub(in crate::sim) fn connected(&self) -> Vec<SocketAddr> {
-        self.conns.values().map(|line| line.addr).collect()
+        self.lines.conns.values().map(|line| line.addr).collect()
     }
 
     /// Returns the most requests that are outstanding at one seeder.
     pub(in crate::sim) fn longest_queue(&self) -> usize {
-        self.conns.values().map(|line| line.seeder.queued()).max().unwrap_or(0)
+        self.lines.conns.values().map(|line| line.seeder.queued()).max().unwrap_or(0)
     }
 
     pub(super) fn connect(&mut self, conn: ConnId, addr: SocketAddr) {
-        *self.dialled.entry(addr).or_default() += 1;
-        let Some(behaviour) = self.seeders.get(&addr).cloned() else {
+        *self.lines.dialled.entry(addr).or_default() += 1;
+        let Some(behaviour) = self.lines.seeders.get(&addr).cloned() else {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
         let seeder = Seeder::new(behaviour, addr.port(), &self.sample.metainfo, self.now);
@@ -60,14 +60,14 @@ impl World {
             cutter: Cutter::default(),
             looks_at: None,
         };
-        self.conns.insert(conn, line);
+        self.lines.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });
     }
 
     /// Delivers bytes to a seeder.
     pub(super) fn reach(&mut self, conn: ConnId, data: &[u8]) {
         let now = self.now;
-        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let Some(line) = self.lines.conns.get_mut(&conn) else { return };
         let actions = line.seeder.receive(data, &self.sample, now);
         self.schedule(conn, actions);
         self.serve(conn);
@@ -76,7 +76,7 @@ impl World {
     /// Sends the seeder's next block when its line is free.
     pub(super) fn serve(&mut self, conn: ConnId) {
         let piece_length = self.sample.metainfo.piece_length;
-        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let Some(line) = self.lines.conns.get_mut(&conn) else { return };
         let Some((at, action)) =
             line.seeder.next_block(&self.sample.content, piece_length, self.now)
         else {
@@ -97,7 +97,9 @@ impl World {
     }
 
     fn schedule(&mut self, conn: ConnId, actions: Vec<(Instant, Action)>) {
-        let Some(one_way) = self.conns.get(&conn).map(|line| line.seeder.one_way()) else { return };
+        let Some(one_way) = self.lines.conns.get(&conn).map(|line| line.seeder.one_way()) else {
+            return;
+        };
         for (at, action) in actions {
             self.at(at + one_way, Event::Action(conn, action));
         }
@@ -108,13 +110,13 @@ impl World {
         match action {
             Action::Send(bytes) => self.bytes(conn, &bytes),
             Action::Unchoke => {
-                let Some(line) = self.conns.get_mut(&conn) else { return };
+                let Some(line) = self.lines.conns.get_mut(&conn) else { return };
                 let bytes = line.seeder.unchoke();
                 self.bytes(conn, &bytes);
                 self.serve(conn);
             }
             Action::HangUp => {
-                if self.conns.remove(&conn).is_some() {
+                if self.lines.conns.remove(&conn).is_some() {
                     self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
                 }
             }
@@ -129,7 +131,7 @@ impl World {
 
     /// Delivers bytes to the daemon.
     pub(super) fn bytes(&mut self, conn: ConnId, bytes: &[u8]) {
-        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let Some(line) = self.lines.conns.get_mut(&conn) else { return };
         line.cutter.held.extend_from_slice(bytes);
         for cut in line.cutter.cut() {
             match cut {
@@ -142,8 +144,8 @@ impl World {
 
     fn block(&mut self, conn: ConnId, key: DivertKey, data: &[u8]) {
         let length = u32::try_from(data.len()).expect("a block is short");
-        let Some(line) = self.conns.get_mut(&conn) else { return };
-        self.received_bytes += u64::from(length);
+        let Some(line) = self.lines.conns.get_mut(&conn) else { return };
+        self.lines.received_bytes += u64::from(length);
         let Some(spans) = line.armed.remove(&key) else {
             return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed });
         };
@@ -154,7 +156,7 @@ impl World {
             if span.file == FileRef::ZEROS {
                 continue;
             }
-            let Some(path) = self.files.get(&span.file).cloned() else {
+            let Some(path) = self.daemon.files.get(&span.file).cloned() else {
                 let closed =
                     OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
                 return self.tell(IoEvent::NotStored {

@@ -38,7 +38,7 @@ pub(in crate::sim) struct Sending {
 impl World {
     /// Enables sending.
     pub(in crate::sim) fn send_replies(&mut self, seed: u64) {
-        self.sending = Some(Sending {
+        self.daemon.sending = Some(Sending {
             rng: ChaCha8Rng::seed_from_u64(seed),
             told: BTreeMap::new(),
             reported: BTreeSet::new(),
@@ -51,26 +51,26 @@ impl World {
 
     /// Returns the entity tag of the first file.
     pub(in crate::sim) fn etag(&self) -> Option<String> {
-        self.sending.as_ref()?.etags.get(&0).cloned()
+        self.daemon.sending.as_ref()?.etags.get(&0).cloned()
     }
 
     /// Returns whether a change of this file by another program would be noticed.
     pub(in crate::sim) fn is_watched(&self, path: &[String]) -> bool {
-        self.sending.as_ref().is_some_and(|sending| sending.told.contains_key(path))
+        self.daemon.sending.as_ref().is_some_and(|sending| sending.told.contains_key(path))
     }
 
     /// Records the file state that the engine is told.
     pub(super) fn told(&mut self, path: &[String], stat: Option<FileStat>) {
-        if let (Some(sending), Some(stat)) = (&mut self.sending, stat) {
+        if let (Some(sending), Some(stat)) = (&mut self.daemon.sending, stat) {
             sending.told.entry(path.to_vec()).or_insert(stat);
         }
     }
 
     /// Records that the daemon writes to a file.
     pub(super) fn touched(&mut self, path: &[String]) {
-        let Some(sending) = &mut self.sending else { return };
+        let Some(sending) = &mut self.daemon.sending else { return };
         sending.told.remove(path);
-        let served = &self.served;
+        let served = &self.daemon.served;
         let of_file = self
             .viewers
             .values_mut()
@@ -80,7 +80,7 @@ impl World {
 
     /// Returns the additional delay of a digest.
     pub(super) fn late(&mut self) -> Duration {
-        let Some(sending) = &mut self.sending else { return Duration::ZERO };
+        let Some(sending) = &mut self.daemon.sending else { return Duration::ZERO };
         Duration::from_micros(if sending.rng.random_bool(0.3) {
             sending.rng.random_range(0..60_000)
         } else {
@@ -90,9 +90,10 @@ impl World {
 
     /// Tells the engine of a changed file before a viewer's request.
     pub(super) fn look_before_asking(&mut self, file: usize) {
-        let Some(path) = self.served.get(&file).cloned() else { return };
+        let Some(path) = self.daemon.served.get(&file).cloned() else { return };
         let stat = self.disk.stat(&path);
-        let expected = self.sending.as_ref().and_then(|sending| sending.told.get(&path)).copied();
+        let expected =
+            self.daemon.sending.as_ref().and_then(|sending| sending.told.get(&path)).copied();
         if expected.is_some() && expected != stat {
             self.report(file, &path, stat, false);
         }
@@ -100,7 +101,7 @@ impl World {
 
     fn report(&mut self, file: usize, path: &[String], stat: Option<FileStat>, sending: bool) {
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
-        let Some(state) = &mut self.sending else { return };
+        let Some(state) = &mut self.daemon.sending else { return };
         let is_known = state.told.get(path).copied() == stat;
         let is_first = state.reported.insert((file, stat.map(|stat| stat.changed_ns)));
         match stat {
@@ -115,7 +116,7 @@ impl World {
 
     /// Handles an announced file: a new entity tag ends its replies.
     pub(super) fn announced(&mut self, file: usize, etag: String) {
-        let Some(sending) = &mut self.sending else { return };
+        let Some(sending) = &mut self.daemon.sending else { return };
         if sending.etags.insert(file, etag.clone()).is_some_and(|before| before != etag) {
             let of_file: Vec<RequestId> = self
                 .viewers
@@ -129,7 +130,7 @@ impl World {
 
     /// Handles revoked bytes: replies that have sent some of them end.
     pub(super) fn cut_from(&mut self, file: usize, start: u64, end: u64) {
-        let Some(sending) = &mut self.sending else { return };
+        let Some(sending) = &mut self.daemon.sending else { return };
         let hit = self.viewers.iter().filter(|(_, viewer)| {
             viewer.file == file && viewer.start <= end && viewer.sent > start.max(viewer.start)
         });
@@ -147,12 +148,16 @@ impl World {
     }
 
     pub(super) fn send_on(&mut self, id: RequestId) {
-        let Some(sending) = &mut self.sending else { return };
+        let Some(sending) = &mut self.daemon.sending else { return };
         let Some(viewer) = self.viewers.get(&id).cloned() else { return };
         let step = sending.rng.random_range(1..=STEP);
         let pause = Duration::from_micros(sending.rng.random_range(100..20_000));
-        let path =
-            self.served.get(&viewer.file).expect("a file that is asked for was announced").clone();
+        let path = self
+            .daemon
+            .served
+            .get(&viewer.file)
+            .expect("a file that is asked for was announced")
+            .clone();
         let until = viewer.next.min(viewer.sent + step);
         if viewer.sent < until {
             let stat = self.disk.stat(&path);
@@ -174,7 +179,7 @@ impl World {
             if let Some(viewer) = self.viewers.get_mut(&id) {
                 (viewer.sent, viewer.seen) = (until, expected);
             }
-            if let Some(sending) = &mut self.sending {
+            if let Some(sending) = &mut self.daemon.sending {
                 sending.sent_bytes += until - viewer.sent;
             }
             self.input(Input::Control(DaemonMessage::RangeProgress {

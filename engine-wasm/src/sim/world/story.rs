@@ -30,7 +30,7 @@ impl World {
     pub(in crate::sim) fn magnet(&self) -> String {
         let mut link = Magnet::new(self.sample.metainfo.identity());
         link.name = Some("A film".to_owned());
-        link.peers.extend(self.seeders.keys());
+        link.peers.extend(self.lines.seeders.keys());
         link.to_string()
     }
 
@@ -54,14 +54,14 @@ impl World {
     }
 
     pub(in crate::sim) fn name_seeders(&mut self) {
-        let peers = self.seeders.keys().map(SocketAddr::to_string).collect();
+        let peers = self.lines.seeders.keys().map(SocketAddr::to_string).collect();
         self.intend(Intent::AddPeers { info_hash: self.info_hash(), peers });
     }
 
     /// Defines the addresses of a host name.
     pub(in crate::sim) fn name(&mut self, name: &str, ips: &[&str]) {
         let ips = ips.iter().map(|ip| ip.parse().expect("an address")).collect();
-        self.names.insert(name.to_owned(), ips);
+        self.outside.names.insert(name.to_owned(), ips);
     }
 
     pub(in crate::sim) fn info_hash(&self) -> String {
@@ -88,16 +88,16 @@ impl World {
 
     /// Returns the keys in the daemon's state with this prefix.
     pub(in crate::sim) fn keys(&self, prefix: &str) -> usize {
-        self.state.keys().filter(|key| key.starts_with(prefix)).count()
+        self.store.state.keys().filter(|key| key.starts_with(prefix)).count()
     }
 
     pub(in crate::sim) fn has_state(&self) -> bool {
-        self.state.keys().any(|key| key != "secret")
+        self.store.state.keys().any(|key| key != "secret")
     }
 
     /// Empties the daemon's state store.
     pub(in crate::sim) fn forget_state(&mut self) {
-        self.state = State::default();
+        self.store.state = State::default();
     }
 
     /// Passes an intent to the engine.

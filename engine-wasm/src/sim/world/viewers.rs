@@ -41,7 +41,7 @@ impl World {
         self.look_before_asking(file);
         self.asked += 1;
         let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
-        if self.sending.is_some() {
+        if self.daemon.sending.is_some() {
             self.at(self.now, Event::Send(request_id));
         }
         let viewer = Viewer {
@@ -101,7 +101,7 @@ impl World {
             }
             EngineMessage::FileAnnounce { file_id, root, path, etag, .. } => {
                 self.announced(number_of(&file_id), etag);
-                self.served.insert(number_of(&file_id), path_in(&root, path));
+                self.daemon.served.insert(number_of(&file_id), path_in(&root, path));
             }
             EngineMessage::RangeRevoke { file_id, start, end } => {
                 self.revoked(number_of(&file_id), start, end)
@@ -112,7 +112,7 @@ impl World {
                     self.engine.is_proven(&self.info_hash(), file, (start, end)),
                     "what is read ahead is proven"
                 );
-                self.hints.push((file, start, end));
+                self.daemon.hints.push((file, start, end));
             }
             EngineMessage::HttpReply { .. }
             | EngineMessage::FileResolved { .. }
@@ -137,10 +137,11 @@ impl World {
         assert!(end <= viewer.end, "granted beyond what was asked");
         assert!(end + 1 > viewer.next, "a grant that grants nothing");
         let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
-        let path = self.served.get(&viewer.file).expect("a file that is granted was announced");
+        let path =
+            self.daemon.served.get(&viewer.file).expect("a file that is granted was announced");
         // With sending enabled, each step is checked instead: another program may change the file
         // between digest and grant.
-        if self.sending.is_none() {
+        if self.daemon.sending.is_none() {
             // Nothing is sent of a missing file.
             let Some(bytes) = self.disk.read(path) else { return };
             assert_eq!(
