@@ -60,7 +60,7 @@ impl Context<'_> {
         write: Option<Rc4Start>,
     ) {
         if read.is_some() || write.is_some() {
-            self.common.shared.conns.encrypt(conn);
+            self.shared.conns.encrypt(conn);
             self.order(IoCommand::TcpCipher { conn, read, write });
         }
     }
