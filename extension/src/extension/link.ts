@@ -28,8 +28,8 @@ export const FIRST_DELAY_MS = 200;
 /** Longest pause between attempts, in ms. */
 export const MOST_DELAY_MS = 5_000;
 /**
- * Longest pause, in ms, when the daemon can't be started or has another version, and whenever no
- * page is open. Each attempt starts a program, and only a user can fix the cause.
+ * Longest pause, in ms, for causes that only the user can fix, and while no page is open. Such
+ * causes are a daemon that can't be started or has another version. Each attempt starts a program.
  */
 export const MOST_BROKEN_DELAY_MS = 300_000;
 /** An attempt without an outcome fails after this time, in ms. */

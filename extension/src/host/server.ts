@@ -55,6 +55,7 @@ export interface ServerActions {
   askForToken(): void;
 }
 
+/** A page's connection to the engine of a server. */
 export class ServerHost implements Host {
   link: PageLink = { kind: "starting" };
   /** The server is updated by its administrator. */

@@ -32,7 +32,7 @@ export function priorities(files: readonly FileView[], touched: Touched): FilePr
   }));
 }
 
-/** Size of the selected files, and how much of that is still to be downloaded, in bytes. */
+/** Size of the selected files, and how much of it is missing, in bytes. */
 export function bytesOf(
   files: readonly FileView[],
   touched: Touched,
@@ -60,7 +60,7 @@ export function filmOf(
 }
 
 /**
- * How much space is missing, and the fewest and largest files to leave out so that the rest fits.
+ * How much space is missing, and which few files to leave out.
  */
 export interface Shortage {
   free: number;

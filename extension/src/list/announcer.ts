@@ -8,6 +8,7 @@ import { t } from "../text/messages";
 import { engineWords } from "../text/sentence_words";
 import { troubleWords } from "../text/trouble_words";
 
+/** Finds changes of torrents that are worth an announcement. */
 export class Announcer {
   private reasons: Map<string, string> | undefined;
 

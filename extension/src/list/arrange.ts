@@ -8,7 +8,9 @@ import { share } from "./torrent_words";
 
 /** What torrents can be sorted by. */
 export const SORTS = ["added", "name", "size", "progress", "rate"] as const;
+/** A property by which torrents are sorted. */
 export type SortBy = (typeof SORTS)[number];
+/** The order of the list. */
 export interface Sort {
   by: SortBy;
   /** Reverses the usual order: names from Z, oldest first, smallest first. */

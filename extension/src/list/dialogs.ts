@@ -10,6 +10,7 @@ import { size, splitPath } from "../text/format";
 import { t, tn } from "../text/messages";
 import { closeByPressBeside } from "../ui/dialogs";
 
+/** Shows one of the two dialogs at a time. */
 export class Dialogs {
   /** Counts the dialogs shown, to ignore an answer that belongs to an earlier one. */
   private shown = 0;

@@ -6,6 +6,7 @@ import type { ListState } from "./list_state";
 import type { TorrentActions } from "./torrent_actions";
 import { keepSort } from "./view_state";
 
+/** What the toolbar and the bar for selected torrents can do. */
 export class ListActions {
   constructor(
     private readonly state: ListState,

@@ -10,6 +10,7 @@ import { Newcomers } from "./newcomers";
 import { Selection } from "./selection";
 import type { Focus, Place, ViewState } from "./view_state";
 
+/** The state of the list page. */
 export class ListState implements Shown {
   readonly newcomers = new Newcomers();
   readonly selection = new Selection();

@@ -7,6 +7,7 @@ import type { TorrentRow } from "../model/topics";
 /** After how long without a peer a link may be dead. */
 export const LONELY_MS = 30_000;
 
+/** Watches magnet links that have no peer. */
 export class Lonely {
   /** When each link lost its last peer, or was first seen. */
   private since = new Map<string, number>();

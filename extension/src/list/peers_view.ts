@@ -15,6 +15,7 @@ import type { TorrentActions } from "./torrent_actions";
 /** Most peers that are listed, the most active first. */
 const MOST = 30;
 
+/** The details' part about peers. */
 export function peersView(
   { infoHash, peers: connected, knownPeers }: TorrentRow,
   peers: readonly PeerView[],

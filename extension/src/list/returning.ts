@@ -9,6 +9,7 @@ import type { ViewState } from "./view_state";
 /** Longest wait for the open torrents, in ms. */
 const PATIENCE_MS = 2_000;
 
+/** Restores the list once, after the page has opened. */
 export class Returning {
   private until: number;
 

@@ -2,6 +2,7 @@
 //
 // Pure. Invariant: only torrents that are shown are selected; `keep` ensures it.
 
+/** The selected torrents. */
 export class Selection {
   private chosen = new Set<string>();
   /** Where a range begins. */

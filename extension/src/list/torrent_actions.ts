@@ -42,6 +42,7 @@ export interface ListPage {
   decide(infoHash: string): void;
 }
 
+/** What the rows, files and details of torrents can do. */
 export class TorrentActions {
   constructor(
     private readonly host: Host,

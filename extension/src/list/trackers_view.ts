@@ -13,6 +13,7 @@ import type { DetailsUi } from "./details_ui";
 import { submitted, wordsView } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 
+/** The details' part about trackers. */
 export function trackersView(
   infoHash: string,
   trackers: readonly TrackerView[],

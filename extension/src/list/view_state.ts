@@ -47,6 +47,7 @@ export function viewIn(store: Store): ViewState {
   return { ...view, ...(recall(store, VIEW) as Partial<ViewState> | undefined) };
 }
 
+/** Stores the state of the list for this tab. */
 export function keepView(store: Store, view: ViewState): void {
   remember(store, VIEW, view);
 }
@@ -57,6 +58,7 @@ export function sortIn(store: Store): Sort {
   return { by: SORTS.find((one) => one === by) ?? "added", reversed: reversed === true };
 }
 
+/** Stores the sort order. */
 export function keepSort(store: Store, sort: Sort): void {
   remember(store, SORT, sort);
 }

@@ -9,6 +9,7 @@ import type { Demuxed, Reading } from "./film";
 /** How far ahead the conversion must be before earlier subtitles are read, in µs. */
 const SETTLED_US = 3_000_000;
 
+/** Reads the subtitle blocks of a converted film. */
 export class Beside {
   private run = 0;
   private readonly readings = new Set<Reading>();

@@ -12,6 +12,7 @@ const MOST_BLOCKS = 512;
 /** Two tracks may be read alternately at two places. */
 const MOST_CURSORS = 2;
 
+/** Reads a file at any place, through cached blocks. */
 export class BlockReader {
   /** Whether the last read needed no new bytes. */
   hot = false;

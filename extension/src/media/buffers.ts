@@ -33,6 +33,7 @@ const NEAR_S = 0.04;
 /** `remove` extends to the next key frame, so it ends this much before a known one, in seconds. */
 const BEFORE_KEY_S = 0.05;
 
+/** One SourceBuffer with its queue and its ledger. */
 export class Lane {
   private tail: Promise<unknown> = Promise.resolve();
   private entries: Entry[] = [];

@@ -26,6 +26,7 @@ const MATROSKA: [RegExp, Codec][] = [
   [/^S_HDMV\/PGS/, "pgs"],
 ];
 
+/** The codec of a Matroska track, by its CodecID. */
 export function matroskaCodec(id: string): Codec {
   return MATROSKA.find(([pattern]) => pattern.test(id))?.[1] ?? "other";
 }
@@ -34,7 +35,7 @@ const bare = (value: number): string => value.toString(16);
 const hex = (value: number): string => bare(value).padStart(2, "0");
 const two = (value: number): string => value.toString().padStart(2, "0");
 
-/** The RFC 6381 string of a codec and its configuration, or `fallback` if there is none. */
+/** The RFC 6381 string of a codec and its configuration. `fallback` if there is none. */
 export function codecString(
   codec: Codec,
   config: Uint8Array | undefined,

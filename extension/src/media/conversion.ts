@@ -65,6 +65,7 @@ export function convertUrl(stream: string, { start, video, audio }: Order): stri
   return url.href;
 }
 
+/** What a conversion reports to its owner. */
 export interface ConversionListener {
   /**
    * `began`: a run starts at a time. `came`: it has converted up to a time, `Infinity` at the
@@ -78,6 +79,7 @@ export interface ConversionListener {
   trouble(error: unknown): void;
 }
 
+/** The part of `fetch` that is used. */
 export type ConvertFetch = (
   url: string,
   init: { signal: AbortSignal; cache: RequestCache },
@@ -96,6 +98,7 @@ class Passing extends Error {
 
 class EndedEarly extends Passing {}
 
+/** Plays one film through conversions by ffmpeg. */
 export class Conversion {
   /** Bytes received, and the most bytes buffered at one time. */
   fetched = 0;

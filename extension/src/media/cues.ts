@@ -3,6 +3,7 @@
 import type { Packet } from "./film";
 import type { Cue } from "./protocol";
 
+/** The selected subtitle tracks, and the blocks that were sent. */
 export class Cues {
   private selected: ReadonlySet<number> = new Set();
   /** The order numbers of sent blocks, by track. */

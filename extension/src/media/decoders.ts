@@ -14,6 +14,7 @@ export interface Pcm {
   pts: number;
 }
 
+/** Decodes the sound frames of one track. */
 export interface SoundDecoder {
   /** Decodes one frame. A damaged frame gives nothing. */
   decode(data: Uint8Array, pts: number): Pcm[] | Promise<Pcm[]>;
@@ -31,6 +32,7 @@ interface Bridge {
   ): (...values: (number | bigint)[]) => number;
 }
 
+/** Makes the decoder for a track. */
 export async function decoderFor(stream: Stream): Promise<SoundDecoder> {
   switch (stream.codec) {
     case "ac3":

@@ -2,6 +2,7 @@
 
 import type { Chapter, Container, Font, SubtitleFormat } from "./protocol";
 
+/** The codecs that this worker distinguishes. */
 export type Codec =
   | "h264"
   | "hevc"
@@ -52,6 +53,7 @@ export interface Stream {
   subtitle: SubtitleFormat | undefined;
 }
 
+/** One frame of a track, or one subtitle block. */
 export interface Packet {
   track: number;
   /** Presentation time in µs. */

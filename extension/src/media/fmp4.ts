@@ -8,6 +8,7 @@ import type { Stream } from "./film";
 /** Ticks per second in everything written. */
 const TIMESCALE = 1_000_000;
 
+/** One frame to write. */
 export interface Sample {
   /** Decoding time in µs. Not negative and growing. */
   dts: number;

@@ -8,6 +8,7 @@ import { Trouble } from "./reader";
 const MOST_BOX = 64 << 20;
 const MOST_SAMPLES = 1 << 16;
 
+/** One box of MP4. */
 export interface Box {
   type: string;
   /** The whole box with its head. */
@@ -50,6 +51,7 @@ export class Boxes {
   }
 }
 
+/** What a `moov` says about its tracks. */
 export interface Described {
   /** The type for `addSourceBuffer`. */
   type: string;
@@ -127,6 +129,7 @@ function aac(esds: Uint8Array): string {
   return codecString("aac", esds.subarray(from + 1), "");
 }
 
+/** The times of a fragment. */
 export interface Span {
   /** In seconds, over all tracks. */
   start: number;

@@ -1,5 +1,6 @@
 // A byte buffer that grows at its end and shrinks at its start, without a copy per addition.
 
+/** A byte buffer that grows at its end. */
 export class Growing {
   private buffer = new Uint8Array(0);
   private from = 0;

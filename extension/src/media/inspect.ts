@@ -17,6 +17,7 @@ export interface Capabilities {
   encodesOpus: boolean;
 }
 
+/** The result of an inspection. */
 export interface Inspected {
   film: Film;
   verdict: Verdict;
@@ -84,6 +85,7 @@ export function sniff(bytes: Uint8Array): Container | "unknown" {
   return "unknown";
 }
 
+/** Inspects a file: what it contains, and what can play it. */
 export async function inspect(source: RangeSource, capabilities: Capabilities): Promise<Inspected> {
   const cursor = new Cursor(source, 0);
   if (!(await cursor.need(1))) return refused("other", "none", "empty");

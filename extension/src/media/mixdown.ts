@@ -5,6 +5,7 @@
 
 import type { Codec } from "./film";
 
+/** What a channel is for. */
 export type Role = "L" | "R" | "C" | "LFE" | "BC" | "SL" | "SR";
 
 const HALF_POWER = Math.SQRT1_2;

@@ -73,6 +73,7 @@ const FOURCC: Record<string, Named> = {
   HFYU: { codec: "other", name: "HuffYUV" },
 };
 
+/** The codec of a FourCC. */
 export function fourcc(text: string): Named {
   return FOURCC[text.toUpperCase()] ?? { codec: "other" };
 }
@@ -106,6 +107,7 @@ const WAVE: Record<number, Named> = {
   0xf1ac: { codec: "flac" },
 };
 
+/** The codec of a WAVEFORMATEX's number. */
 export function waveFormat(tag: number): Named {
   return WAVE[tag] ?? { codec: "other" };
 }

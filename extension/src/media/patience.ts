@@ -13,6 +13,7 @@ export const UNREACHABLE_MS = 60_000;
 /** Longest wait in any case, in ms. */
 const MOST_MS = 30 * 60_000;
 
+/** Whether the daemon is connected, and how long to repeat requests. */
 export class Patience {
   private connected = true;
   private since = -Infinity;

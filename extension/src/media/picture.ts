@@ -12,6 +12,7 @@ const FRAGMENT_US = 500_000;
 const FIRST_FRAGMENTS_US = 120_000;
 const FIRST_FRAGMENTS = 4;
 
+/** The video track of a playback. */
 export class Picture {
   /** End of the pictures that were appended or are queued, in µs. */
   frontier = -Infinity;

@@ -36,6 +36,7 @@ export interface Source {
   endOfStream(): void;
 }
 
+/** What a playback reports to its owner. */
 export interface Listener {
   cues(cues: Cue[]): void;
   begins(at: number): void;
@@ -44,6 +45,7 @@ export interface Listener {
   trouble(error: unknown): void;
 }
 
+/** Plays one film into one MediaSource. */
 export class Playback {
   /** The most bytes buffered at one time. */
   peak = 0;

@@ -19,6 +19,7 @@ export type Container =
   | "aac"
   | "other";
 
+/** A video track of a film. */
 export interface VideoTrack {
   id: number;
   /** An RFC 6381 codec string if known ("avc1.640028"), else the container's own name. */
@@ -33,6 +34,7 @@ export interface VideoTrack {
 /** How a track's sound reaches the `<video>`. */
 export type Sound = "copied" | "transcoded" | "impossible";
 
+/** A sound track of a film. */
 export interface AudioTrack {
   id: number;
   codec: string;
@@ -51,8 +53,10 @@ export interface AudioTrack {
   path: Path;
 }
 
+/** The format of a subtitle track. */
 export type SubtitleFormat = "srt" | "ass" | "pgs" | "other";
 
+/** A subtitle track inside a film. */
 export interface SubtitleTrack {
   id: number;
   format: SubtitleFormat;
@@ -64,6 +68,7 @@ export interface SubtitleTrack {
   header: Uint8Array | undefined;
 }
 
+/** A chapter of a film. */
 export interface Chapter {
   start: number;
   title: string;
@@ -78,6 +83,7 @@ export interface Font {
   size: number;
 }
 
+/** What an inspection found in a film. */
 export interface Film {
   container: Container;
   /** In seconds. `undefined` if the file does not tell it. */
@@ -119,11 +125,13 @@ export type Reason =
   | "broken"
   | "not_media";
 
+/** What plays a film best, and why. */
 export interface Verdict {
   path: Path;
   reason: Reason;
 }
 
+/** Why the worker can't continue. */
 export type TroubleKind =
   /** ffmpeg, or the daemon that runs it, failed. `detail` is the daemon's sentence. */
   | "converter"
@@ -151,6 +159,7 @@ export interface Cue {
   data: Uint8Array<ArrayBuffer>;
 }
 
+/** Player → worker. */
 export type ToWorker =
   | { kind: "open"; url: string; elementTypes: string[] }
   /** Plays the film. `audio` is a track's id, or `undefined` for the default track. */
@@ -176,6 +185,7 @@ export type ToWorker =
   /** Requests a `statistics` message. */
   | { kind: "measure" };
 
+/** Numbers about a playback, for tests. */
 export interface Statistics {
   /** Bytes received with `fetch`. */
   fetched: number;
@@ -185,6 +195,7 @@ export interface Statistics {
   buffered: number;
 }
 
+/** Worker → player. */
 export type FromWorker =
   | { kind: "opened"; film: Film; verdict: Verdict }
   | { kind: "source"; handle: MediaSourceHandle }
@@ -205,7 +216,7 @@ export type FromWorker =
 export type MediaSourceHandle = MediaProvider & { readonly __handle?: never };
 
 /**
- * Requests a preview of the film at `url`, near `at` seconds, at most `width` px wide. A newer
+ * Requests a preview picture near `at` seconds, at most `width` px wide. A newer
  * request replaces it.
  */
 export interface ToPreview {

@@ -17,6 +17,7 @@ export const MOST_AT_ONCE = 64 << 20;
 const FIRST_DELAY_MS = 200;
 const MOST_DELAY_MS = 3_000;
 
+/** An error that the worker reports to the player. */
 export class Trouble extends Error {
   constructor(
     readonly kind: TroubleKind,
@@ -26,6 +27,7 @@ export class Trouble extends Error {
   }
 }
 
+/** The part of `fetch` that is used. */
 export type Fetch = (
   url: string,
   init: { headers: Record<string, string>; signal: AbortSignal; cache: RequestCache },

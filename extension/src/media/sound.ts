@@ -23,6 +23,7 @@ const HOLE_US = 2_000_000;
 /** How much of a hole is left open for late sound, in µs. */
 const LEFT_OPEN_US = 500_000;
 
+/** The sound track of a playback. */
 export class SoundTrack {
   frontier = -Infinity;
   lastOrder = -1;

@@ -1,6 +1,7 @@
 // Parses H.264 sequence parameter sets (ISO/IEC 14496-10, 7.3.2.1.1 and E.1.1): picture size and
 // reordering.
 
+/** What a sequence parameter set says about pictures. */
 export interface Sequence {
   /** In px. */
   width: number;

@@ -88,6 +88,7 @@ export class SoundClock {
 
 /** An Opus packet of 20 ms of silence, and its head: fullband, stereo. */
 const SILENCE = Uint8Array.of(0xfc, 0xff, 0xfe);
+/** Duration of one packet of silence in µs. */
 export const SILENCE_US = 20_000;
 
 /** An OpusHead (RFC 7845, 5.1). */

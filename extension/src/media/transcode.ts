@@ -17,6 +17,7 @@ const JITTER_US = 25_000;
 export const FILLED_US = 500_000;
 const BITS_PER_SECOND = 160_000;
 
+/** Transcodes one sound track. */
 export class Transcoder {
   private out: Sample[] = [];
   private encoder: AudioEncoder | undefined;

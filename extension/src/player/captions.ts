@@ -20,6 +20,7 @@ export interface CaptionParts {
   load?: () => Promise<typeof import("./subtitles/subtitles")>;
 }
 
+/** The subtitles of one session. */
 export class Captions {
   private subtitles: Subtitles | undefined;
   private loading: Promise<void> | undefined;

@@ -16,6 +16,7 @@ export function isInspectedFirst(path: string): boolean {
 /** What stays the same when a film's address changes. */
 export type Described = Omit<Film, "url">;
 
+/** The `<video>` together with the engine that feeds it. */
 export class Carrier implements Media {
   /** The film's address. */
   src = "";

@@ -7,6 +7,7 @@ import type { FromPreview, ToPreview } from "../media/protocol";
 /** Width of the pictures in px. */
 const WIDTH = 160;
 
+/** Requests preview pictures from the worker. */
 export class Pictures {
   private worker: Worker | undefined;
   private next = 0;

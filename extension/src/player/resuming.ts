@@ -15,6 +15,7 @@ import { isStopped, isWhole, supplyOf, waitOf } from "./status";
  */
 const RESUME_MS = 15_000;
 
+/** Resumes the torrent of one film. */
 export class Resuming {
   /** What the film last waited for. Cleared when bytes arrive. */
   private lastWait: WaitView | undefined;

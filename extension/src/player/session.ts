@@ -29,6 +29,7 @@ import type { Surroundings } from "./surroundings";
 const SKIP_S = 10;
 const NO_TRACKS: readonly AudioTrack[] = [];
 
+/** One open film. */
 export class Session {
   /** The film's sound tracks, where they can be chosen. */
   audio: readonly AudioTrack[] = NO_TRACKS;

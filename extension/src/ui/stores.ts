@@ -1,5 +1,6 @@
 // The browser's storage: permanent, or for the life of a tab. Works without it, too.
 
+/** The part of `Storage` that reads and writes. */
 export type Store = Pick<Storage, "getItem" | "setItem">;
 type WholeStore = Store & Pick<Storage, "removeItem">;
 
@@ -22,7 +23,9 @@ export function guarded(of: () => WholeStore): WholeStore {
   };
 }
 
+/** The permanent storage. */
 export const localStore = guarded(() => localStorage);
+/** The storage that lasts as long as the tab. */
 export const tabStore = guarded(() => sessionStorage);
 
 /** Reads a value stored as JSON. `undefined` if there is none or it is not JSON. */

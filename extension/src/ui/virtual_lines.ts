@@ -45,6 +45,7 @@ class PageAsHost implements ReactiveControllerHost {
   }
 }
 
+/** The virtual scrolling of one list. */
 export class VirtualLines {
   /** A `ref` callback for each line's element. */
   readonly measure = (element: Element | undefined): void =>

@@ -16,6 +16,7 @@ export function asfHeadSize(bytes: Bytes): number {
   return bytes.u64(16);
 }
 
+/** Reads the head of a Windows Media file. */
 export function readAsf(bytes: Bytes): Head {
   const streams: Stream[] = [];
   let duration: number | undefined;

@@ -24,6 +24,7 @@ export function aviHeadSize(bytes: Bytes): number {
   return bytes.ascii(12, 4) === "LIST" ? 20 + bytes.u32(16) : bytes.length;
 }
 
+/** Reads the head of an AVI file. */
 export function readAvi(bytes: Bytes): Head {
   const streams: Stream[] = [];
   let seconds = 0;

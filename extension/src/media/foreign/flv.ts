@@ -28,6 +28,7 @@ const AUDIO: Record<number, Named> = {
 };
 const RATES = [5512, 11025, 22050, 44100];
 
+/** Reads the first tags of a Flash video. */
 export function readFlv(bytes: Bytes): Head {
   const facts: Record<string, number> = {};
   let video: Stream | undefined;

@@ -9,6 +9,7 @@ import type { Stream } from "../film";
 import type { Named } from "../names";
 import type { Container } from "../protocol";
 
+/** What a reader found in a file's first bytes. */
 export interface Head {
   container: Container;
   /** In µs. */
@@ -21,6 +22,7 @@ export interface Head {
 /** Most tracks of a file. */
 export const MOST_TRACKS = 64;
 
+/** A file's first bytes, read with bounds checks. */
 export class Bytes {
   private readonly view: DataView;
 

@@ -16,6 +16,7 @@ interface Pes {
   time: number | undefined;
 }
 
+/** Reads the first packets of an MPEG program stream. */
 export function readProgram(bytes: Bytes): Head {
   const streams = new Map<number, Stream>();
   if (bytes.u8(3) === 0xb3) {

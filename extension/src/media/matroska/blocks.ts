@@ -2,6 +2,7 @@
 
 import { uint, UNKNOWN, vint } from "./ebml";
 
+/** The head of a block, and its frames. */
 export interface Block {
   track: number;
   /** Relative to the cluster, in ticks. */

@@ -5,9 +5,10 @@
 
 import type { Cursor } from "../reader";
 
-/** Size of an element that lasts until one that can't be inside it (RFC 8794, 6.2). */
+/** The unknown size (RFC 8794, 6.2): the element ends before one that can't be inside it. */
 export const UNKNOWN = -1;
 
+/** The header of an element. */
 export interface Header {
   /** With its length marker, as documents write it: 0x1A45DFA3. */
   id: number;
@@ -51,6 +52,7 @@ export function vint(
   return { value: ones ? UNKNOWN : value, length };
 }
 
+/** An element in memory. */
 export interface Element {
   id: number;
   data: Uint8Array;

@@ -43,6 +43,7 @@ const BACK_BYTES = 4 << 20;
 const INDEXED_BACK_BYTES = 16 << 20;
 const ENDED_US = 5_000_000;
 
+/** An opened Matroska or WebM file. */
 export class MatroskaFile implements Demuxed {
   container: "matroska" | "webm" = "matroska";
   duration: number | undefined;

@@ -5,6 +5,7 @@
 import { children, float, text, uint } from "./ebml";
 import type { Chapter, Font } from "../protocol";
 
+/** The ids of Matroska's elements. */
 export const ID = {
   EBML: 0x1a45dfa3,
   DocType: 0x4282,
@@ -29,6 +30,7 @@ const MOST_TRACKS = 128;
 const MOST_CUES = 1 << 18;
 const MOST_CHAPTERS = 1000;
 
+/** A track as its TrackEntry describes it. */
 export interface TrackEntry {
   number: number;
   type: "video" | "audio" | "subtitle" | "other";
@@ -58,6 +60,7 @@ export interface TrackEntry {
   strange: boolean;
 }
 
+/** The segment's Info. */
 export interface Info {
   /** Nanoseconds of one tick. */
   scale: number;
@@ -65,6 +68,7 @@ export interface Info {
   duration: number | undefined;
 }
 
+/** Parses the body of Info. */
 export function parseInfo(body: Uint8Array): Info {
   const info: Info = { scale: 1_000_000, duration: undefined };
   for (const { id, data } of children(body)) {
@@ -76,6 +80,7 @@ export function parseInfo(body: Uint8Array): Info {
   return info;
 }
 
+/** Parses the body of Tracks. */
 export function parseTracks(body: Uint8Array): TrackEntry[] {
   const tracks: TrackEntry[] = [];
   const numbers = new Set<number>();
@@ -233,6 +238,7 @@ export function parseSeekHead(body: Uint8Array, into: Map<number, number>): void
   }
 }
 
+/** An entry of the index. */
 export interface CuePoint {
   /** In ticks. */
   time: number;

@@ -20,6 +20,7 @@ interface Tracks {
   us(ticks: number): number;
 }
 
+/** One reading of a Matroska file. */
 export class MatroskaReading implements Reading {
   private clusterTime = 0;
   private readonly queue: Packet[] = [];

@@ -20,6 +20,7 @@ export interface Mark {
   random: boolean;
 }
 
+/** A picture or sound frame. */
 export interface Unit {
   pts: number;
   duration: number | undefined;
@@ -28,6 +29,7 @@ export interface Unit {
   order: number;
 }
 
+/** Splits one elementary stream. */
 export interface Cutter {
   /** The stream as described by its units so far. `undefined` until that is enough to play it. */
   readonly known: Stream | undefined;
@@ -37,6 +39,7 @@ export interface Cutter {
   finish(): Unit[];
 }
 
+/** Makes the cutter for a stream. */
 export function cutterFor(stream: Stream): Cutter | undefined {
   if (stream.type === "video")
     return stream.codec === "h264" ? new PictureCutter(stream) : undefined;

@@ -3,6 +3,7 @@
 import { aacConfig } from "../codecs";
 import type { Codec } from "../film";
 
+/** What a sound frame's head says. */
 export interface Frame {
   /** In bytes, with its head. */
   length: number;

@@ -26,6 +26,7 @@ export interface Elementary {
   isRead: boolean;
 }
 
+/** What the head of a transport stream says. */
 export interface TransportHead {
   layout: Layout;
   /** The first time in the file, in seconds. */

@@ -31,6 +31,7 @@ const ENOUGH = 2;
 const USUAL_S = 2;
 const MOST_S = 5;
 
+/** The index of one file. */
 export class Known {
   private readonly places: Place[] = [];
   private readonly keys: Key[] = [];

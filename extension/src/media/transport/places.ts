@@ -29,6 +29,7 @@ const MOST_BACK = 2 << 20;
 /** How far back the search goes in total, in bytes. */
 const FURTHEST_BACK = 64 << 20;
 
+/** What the search for a place needs. */
 export interface Ground {
   source: RangeSource;
   layout: Layout;

@@ -50,6 +50,7 @@ export class Cutting {
   }
 }
 
+/** One reading of a transport stream. */
 export class TransportReading implements Reading {
   private queue: Packet[] = [];
   private given = 0;

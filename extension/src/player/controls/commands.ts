@@ -12,6 +12,7 @@ import type { ControlsModel, ControlsPort } from "./model";
 import type { Notices } from "./notices";
 import type { Seeker } from "./seeker";
 
+/** What commands act on. */
 export interface CommandScene {
   readonly root: HTMLElement;
   readonly video: HTMLVideoElement;
@@ -26,6 +27,7 @@ export interface CommandScene {
   dismiss(): boolean;
 }
 
+/** Performs commands. */
 export class Commands {
   private lastSubtitles: string | undefined;
 

@@ -57,6 +57,7 @@ const PANEL_EVENTS = [
   "emptied",
 ];
 
+/** The controls of one player. */
 export class Controls {
   private readonly host: HTMLElement;
   private readonly ending = new AbortController();

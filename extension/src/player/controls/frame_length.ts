@@ -6,6 +6,7 @@ const USUAL_S = 0.04;
 const LONGEST_S = 0.06;
 const SAMPLES = 12;
 
+/** The length of a frame of the open film. */
 export class FrameLength {
   private steps: number[] = [];
   private last = NaN;

@@ -39,6 +39,7 @@ export class Frames<T extends { close(): void }> {
   }
 }
 
+/** Requests a picture of the film at a time in seconds. */
 export type PreviewSource = (atS: number, signal: AbortSignal) => Promise<ImageBitmap | undefined>;
 
 /** The preview picture for the pointer's place. */

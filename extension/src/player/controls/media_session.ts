@@ -3,6 +3,7 @@
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
 
+/** What the media panel's buttons do. */
 export interface SessionPort {
   play(): void;
   pause(): void;
@@ -12,6 +13,7 @@ export interface SessionPort {
 
 const STEP_S = 10;
 
+/** The system's media panel for one player. */
 export class SystemPanel {
   private title: string | undefined;
   private neighbours = "";

@@ -9,6 +9,7 @@ export interface Span {
   end: number;
 }
 
+/** The properties of the `<video>` that the controls show. */
 export interface MediaState {
   /** The film's length and tracks are known. */
   opened: boolean;

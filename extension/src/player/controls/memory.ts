@@ -2,6 +2,7 @@
 
 import { recall, remember, type Store } from "../../ui/stores";
 
+/** The stored settings. */
 export interface Memory {
   /** 0–1. */
   volume: number;
@@ -25,6 +26,7 @@ export function recallControls(store: Store): Memory {
   };
 }
 
+/** Stores the settings. */
 export function rememberControls(store: Store, memory: Memory): void {
   remember(store, KEY, memory);
 }

@@ -11,12 +11,14 @@ import { isChord } from "./keys";
 import type { Menu, MenuGroup, MenuItem, MenuName } from "./menus";
 import { focusAfter } from "./menus";
 
+/** What a menu needs from the controls. */
 export interface MenuPort {
   open(name: MenuName, back: MenuName | undefined): void;
   /** `refocus`: the focus returns to the button that opened the menu. */
   close(refocus: boolean): void;
 }
 
+/** A menu. */
 export function menuView(menu: Menu, port: MenuPort): TemplateResult {
   const goBack = () => menu.back && port.open(menu.back, undefined);
   return html`${keyed(

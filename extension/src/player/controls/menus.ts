@@ -7,8 +7,10 @@ import type { MediaState } from "./media_state";
 import type { ControlsModel, ControlsPort, TrackChoice } from "./model";
 import { delayValue, speedAt, trackName } from "./words";
 
+/** The menus. */
 export type MenuName = "more" | "subtitles" | "audio" | "speed";
 
+/** One line of a menu. */
 export interface MenuItem {
   /** Unique in its menu. */
   key: string;
@@ -24,6 +26,7 @@ export interface MenuItem {
   act?(): void;
 }
 
+/** Items that belong together. */
 export interface MenuGroup {
   key: string;
   items: MenuItem[];
@@ -31,6 +34,7 @@ export interface MenuGroup {
   stepper?: { label: string; value: string };
 }
 
+/** The contents of a menu. */
 export interface Menu {
   name: MenuName;
   title: string;
@@ -51,6 +55,7 @@ export function rateAfter(rate: number, steps: -1 | 1): number {
   );
 }
 
+/** What the contents of menus depend on. */
 export interface MenuScene {
   model: ControlsModel;
   state: MediaState;
@@ -70,6 +75,7 @@ export interface MenuActions {
   perform(command: Command): void;
 }
 
+/** The contents of a menu. `back` is the menu from which it was opened. */
 export function menuOf(
   name: MenuName,
   back: MenuName | undefined,

@@ -41,6 +41,7 @@ export class Countdown {
   }
 }
 
+/** What the card reports to its owner. */
 export interface NextCardPort {
   /** The time is up, or the user pressed the button. */
   playNow(): void;

@@ -14,12 +14,14 @@ const FLASH_MS = 900;
 /** Changes that a user can request. */
 export type Expected = "audio" | "subtitles" | "delay" | "size" | "rate" | "volume";
 
+/** A notice over the picture. */
 export interface Flash {
   words: string;
   /** Where it appears: -1 left, 1 right. */
   side: -1 | 0 | 1;
 }
 
+/** The current notices. */
 export class Notices {
   /** The notice over the picture. */
   flash: (Flash & { skipS: number; off: () => void }) | undefined;

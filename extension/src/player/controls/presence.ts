@@ -10,6 +10,7 @@ const IDLE_MS = 3_000;
  */
 export type Hold = "paused" | "menu" | "drag" | "focus";
 
+/** Whether the controls are visible. */
 export class Presence {
   private readonly holds = new Set<Hold>();
   private timer: (() => void) | undefined;

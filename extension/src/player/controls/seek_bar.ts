@@ -21,6 +21,7 @@ const PAGE_S = 60;
 /** A picture from within this many px is near enough. */
 const NEAR_PX = 4;
 
+/** What the seek bar shows and reports. */
 export interface BarScene {
   state(): MediaState;
   /** The film's current time in seconds. */
@@ -35,6 +36,7 @@ export interface BarScene {
   held(isHeld: boolean): void;
 }
 
+/** The seek bar. */
 export class SeekBar {
   /** Where the thumb is dragged to, in seconds. */
   private dragS: number | undefined;

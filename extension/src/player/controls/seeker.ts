@@ -12,6 +12,7 @@ const NEAR_S = 1.5;
 /** A request that the element has not followed after this time is dropped, in ms. */
 const PATIENCE_MS = 15_000;
 
+/** What a seeker reads and requests. */
 export interface SeekerPort {
   /** The element's current time in seconds. */
   position(): number;
@@ -22,6 +23,7 @@ export interface SeekerPort {
   changed(): void;
 }
 
+/** Sends seek requests to the session. */
 export class Seeker {
   private requested: number | undefined;
   private unsent = false;

@@ -10,12 +10,14 @@ const DOUBLE_MS = 300;
 const SERIES_MS = 700;
 const SIDE_SHARE = 0.35;
 
+/** What taps do. */
 export interface TapsPort {
   single(): void;
   /** -1 is the left side, 1 the right one. */
   skip(side: -1 | 1): void;
 }
 
+/** Distinguishes single taps from series. */
 export class Taps {
   private lastAt = -Infinity;
   private lastSide: -1 | 0 | 1 = 0;

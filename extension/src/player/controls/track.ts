@@ -65,6 +65,7 @@ export function runs(values: Float32Array): { start: number; end: number; value:
   return result;
 }
 
+/** What the track shows. */
 export interface TrackPicture {
   pieces: PiecesView | undefined;
   positionS: number;

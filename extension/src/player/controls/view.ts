@@ -16,6 +16,7 @@ import type { ControlsModel } from "./model";
 import type { Flash } from "./notices";
 import { volumeValue } from "./words";
 
+/** What the controls show. */
 export interface ViewScene {
   model: ControlsModel;
   state: MediaState;
@@ -33,6 +34,7 @@ export interface ViewScene {
   menu: TemplateResult | typeof nothing;
 }
 
+/** What the controls can do. */
 export interface ViewPort {
   perform(command: Command): void;
   setVolume(volume: number): void;
@@ -41,6 +43,7 @@ export interface ViewPort {
   addFiles(files: File[]): void;
 }
 
+/** The controls. */
 export function controlsView(scene: ViewScene, port: ViewPort): TemplateResult {
   const { model, state, flash } = scene;
   return html`

@@ -15,6 +15,7 @@ export interface LockSource {
   request(type: "screen"): Promise<Lock>;
 }
 
+/** Holds a wake lock while it is wanted. */
 export class WakeLock {
   private wanted = false;
   private lock: Lock | undefined;

@@ -4,6 +4,7 @@ import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol"
 import { FedEngine } from "./fed";
 import { verdictWords } from "./words";
 
+/** The engine that plays films through ffmpeg. */
 export class FfmpegEngine extends FedEngine {
   protected override plan(
     film: Inspected,

@@ -37,6 +37,7 @@ export class InspectionFailed extends Error {
   }
 }
 
+/** The result of an inspection, with the worker that made it. */
 export class Inspection {
   private readonly asked = new Map<number, (seconds: number | undefined) => void>();
   private next = 0;

@@ -4,6 +4,7 @@ import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol"
 import { FedEngine } from "./fed";
 import { troubleWords } from "./words";
 
+/** The engine that plays films through the media worker. */
 export class MseEngine extends FedEngine {
   protected override plan(
     film: Inspected,

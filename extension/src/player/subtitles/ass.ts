@@ -18,6 +18,7 @@ export const SILENT_MS = 10_000;
 const BEYOND =
   /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
 
+/** The renderer for styled subtitles. */
 export class AssRenderer implements Renderer {
   private content: Extract<Content, { kind: "ass" }> | undefined;
   private stage: Stage | undefined;
@@ -184,4 +185,5 @@ export class AssRenderer implements Renderer {
   }
 }
 
+/** Makes the renderer. */
 export const renderer = (): Renderer => new AssRenderer();

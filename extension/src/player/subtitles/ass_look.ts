@@ -13,6 +13,7 @@ export interface AssStyle {
   MarginV: number;
 }
 
+/** How styles are changed. */
 export interface Look {
   /** Factor of the letters' size. */
   scale: number;
@@ -54,7 +55,7 @@ export function restyled<Style extends AssStyle>(
 const PUT_HIGHER = /\\(?:an[4-9]|a(?:[5-79]|1[01]))(?!\d)/;
 
 /**
- * Gives a line that moves itself up its style's margin as its own, so that changed styles don't
+ * Pins a line that moves itself up: its style's margin becomes its own. Changed styles then don't
  * affect it. `style` is the index of the field with the style's name; Name, three margins, Effect
  * and Text follow.
  */

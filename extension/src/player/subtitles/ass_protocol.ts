@@ -2,6 +2,7 @@
 
 import type { Look } from "./ass_look";
 
+/** The sizes in which libass draws. */
 export interface Size {
   /** The canvas, in device pixels. */
   width: number;
@@ -12,6 +13,7 @@ export interface Size {
   look: Look;
 }
 
+/** Page → worker. */
 export type ToAss =
   | {
       kind: "open";
@@ -27,4 +29,5 @@ export type ToAss =
   /** Draws a time in seconds. The answer is `drawn`. */
   | { kind: "draw"; time: number };
 
+/** Worker → page. */
 export type FromAss = { kind: "ready" } | { kind: "drawn" } | { kind: "failed"; detail: string };

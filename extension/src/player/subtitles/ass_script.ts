@@ -87,6 +87,7 @@ export function parseEvent(
   return textCue(values[8] ?? "", start, end, places.get(values[2] ?? ""));
 }
 
+/** The places of a script's styles. */
 export function stylePlaces(script: string): StylePlaces {
   const places = new Map<string, Place>();
   let section = "";

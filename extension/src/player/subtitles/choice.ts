@@ -16,6 +16,7 @@ export interface Choosable {
   readonly isDefault: boolean;
 }
 
+/** The preference that a chosen track expresses. */
 export function preferenceOf(track: Choosable | undefined): Preference {
   return track
     ? { language: baseLanguage(track.language), forced: track.forced, title: track.title }

@@ -21,6 +21,7 @@ export interface Span {
 /** A place on the picture, like digits on a numeric keypad: 2 is bottom centre. */
 export type Place = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
+/** A cue of styled text. */
 export interface TextCue extends Timed {
   place: Place;
   spans: Span[];

@@ -3,6 +3,7 @@
 // It tries, in order: a byte order mark, the positions of NULs, strict UTF-8, and statistics over
 // lines with non-ASCII characters.
 
+/** A decoded text, and its encoding. */
 export interface Decoded {
   text: string;
   /** A label of the Encoding Standard. */

@@ -50,8 +50,8 @@ const KINDS: Record<string, () => string> = {
 let english: Map<string, string> | undefined;
 
 /**
- * Parses names such as `Film.en.forced.srt`, `English (SDH).srt` and `2_German.srt`, from the end
- * as long as words are known.
+ * Parses the name of a subtitle file from its end, as long as words are known. Examples are
+ * `Film.en.forced.srt`, `English (SDH).srt` and `2_German.srt`.
  */
 export function factsOfName(name: string): NameFacts {
   const stem = name.slice(name.lastIndexOf("/") + 1).replace(SUBTITLE_NAME, "");

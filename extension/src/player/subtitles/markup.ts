@@ -4,6 +4,7 @@
 
 import type { Place, Span } from "./cues";
 
+/** A cue's text after parsing. */
 export interface Marked {
   /** Where the text places itself, if it does. */
   place: Place | undefined;
@@ -63,6 +64,7 @@ const OLD_PLACES: Record<number, Place> = {
   11: 6,
 };
 
+/** The place of a number of SSA's `\a`. */
 export function oldPlace(number: number): Place | undefined {
   return OLD_PLACES[number];
 }

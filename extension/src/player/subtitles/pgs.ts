@@ -75,4 +75,5 @@ class PgsRenderer implements Renderer {
   }
 }
 
+/** Makes the renderer. */
 export const renderer = (): Renderer => new PgsRenderer();

@@ -34,6 +34,7 @@ export interface Placed {
   rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
+/** The objects shown at a time, with their places. */
 export interface Screen {
   /** The plane's size, which positions refer to. */
   width: number;

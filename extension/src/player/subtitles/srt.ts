@@ -20,6 +20,7 @@ interface Times {
   rest: string;
 }
 
+/** The cues of a SubRip file. */
 export function parseSrt(text: string): TextCue[] {
   const lines = linesOf(text);
   const heads: { line: number; times: Times }[] = [];
@@ -51,6 +52,7 @@ export function parseSrt(text: string): TextCue[] {
   return cues;
 }
 
+/** The cues of a WebVTT file. */
 export function parseVtt(text: string): TextCue[] {
   const lines = linesOf(text);
   const cues: TextCue[] = [];

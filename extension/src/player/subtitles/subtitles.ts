@@ -24,6 +24,7 @@ export interface SubtitlePort {
   font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
+/** Optional parts, which tests replace. */
 export interface SubtitleSettings {
   /** Called when tracks, the choice, or a state have changed. */
   changed?: () => void;
@@ -42,6 +43,7 @@ const WAYS: readonly Way[] = [
   { canRender: (kind) => kind !== "pgs", load: () => import("./text") },
 ];
 
+/** The subtitles of one film. */
 export class Subtitles {
   /** In the menu's order: inside the film, beside it, the user's own. */
   tracks: readonly SubtitleOption[] = [];

@@ -138,4 +138,5 @@ function element(spans: readonly Span[]): HTMLElement {
   return cue;
 }
 
+/** Makes the renderer. */
 export const renderer = (): Renderer => new TextRenderer();
