@@ -243,7 +243,7 @@ test("two quick choices are both kept, before the engine has confirmed the first
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
-  session.audio = [
+  session["route"].audio = [
     { id: "1", label: "", language: "de" },
     { id: "2", label: "", language: "en" },
   ];

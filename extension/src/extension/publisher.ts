@@ -22,8 +22,8 @@ const REST = 10;
 const SHORT_REST = 1;
 
 /**
- * What needs updates: nothing, a notification that waits for a change, pages in the background, or a
- * visible page.
+ * What needs updates: nothing, a notification that waits for a change, pages in the background, or
+ * a visible page.
  */
 export type Audience = "none" | "waiting" | "hidden" | "visible";
 
