@@ -21,6 +21,7 @@ import { Adder } from "./add";
 import { AddingSheet } from "./adding_sheet";
 import { Announcer } from "./announcer";
 import { arranged } from "./arrange";
+import { Attention } from "./attention";
 import { Dialogs } from "./dialogs";
 import { Bell } from "./bell";
 import { firstUseView } from "./first_use";
@@ -96,13 +97,16 @@ export function startList(host: Host, outside: Outside): void {
   let margin = 0;
   let announcement = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const returning = new Returning(left, performance.now());
+  const attention = new Attention({
+    virtual,
+    returning: new Returning(left, performance.now()),
+    // The toolbar appears with the list; the resize observer reports its height later.
+    isLaidOut: () => margin === beginning(),
+    isWhole: () => state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined),
+    update,
+  });
   /** Info hash of a torrent to open as soon as it is in the list. */
   let toOpen = "";
-  /** Key of a line to scroll to as soon as it is in the list. */
-  let scrollTarget: string | undefined;
-  /** Key of a line to focus as soon as it is in the list, unless another element has the focus. */
-  let focusTarget: string | undefined;
   /** Torrents that were added although they were in the list. */
   const duplicates = new Set<string>();
   let dragging = false;
@@ -131,7 +135,7 @@ export function startList(host: Host, outside: Outside): void {
     shown: () => shown,
     addNote: (name, words) => adder.addNote(name, words),
     reveal: (infoHash) => {
-      scrollTarget = infoHash;
+      attention.scrollTo(infoHash);
       update();
     },
     save: saveFile,
@@ -202,16 +206,10 @@ export function startList(host: Host, outside: Outside): void {
   // The page restores its own scroll position.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
-    addEventListener(name, stopAutomatics, { passive: true });
+    addEventListener(name, () => attention.stop(), { passive: true });
   addEventListener("pagehide", () =>
     keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
   );
-
-  /** Stops automatic scrolling and focusing once the user acts. */
-  function stopAutomatics(): void {
-    returning.giveUp();
-    focusTarget = undefined;
-  }
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
@@ -287,7 +285,7 @@ export function startList(host: Host, outside: Outside): void {
 
   /** Focuses a torrent's row as soon as it is in the list. */
   function focusWhenThere(infoHash: string): void {
-    focusTarget = infoHash;
+    attention.focus(infoHash);
     update();
   }
 
@@ -347,7 +345,7 @@ export function startList(host: Host, outside: Outside): void {
       root,
     );
     virtual.rendered();
-    scrollAndFocus(now);
+    attention.rendered(lines, now);
     clearTimeout(timer);
     const next = lonely.nextChange(now);
     if (next !== undefined) timer = setTimeout(update, next + 10);
@@ -371,29 +369,6 @@ export function startList(host: Host, outside: Outside): void {
   function beginning(): number {
     const above = document.querySelector<HTMLElement>("#above")!;
     return above.offsetTop + above.offsetHeight;
-  }
-
-  /** Scrolls to and focuses what was waiting for its line, and restores the old position. */
-  function scrollAndFocus(now: number): void {
-    if (scrollTarget !== undefined && lines.some(({ key }) => key === scrollTarget)) {
-      virtual.show(scrollTarget);
-      scrollTarget = undefined;
-    }
-    const due = lines.find(({ key }) => key === focusTarget);
-    if (due && document.activeElement === document.body) {
-      if (focusOn({ key: due.key, part: "toggle" })) focusTarget = undefined;
-      else {
-        virtual.focus(due.key);
-        update();
-      }
-    }
-    // The toolbar appears with the list; the resize observer reports its height later.
-    if (!returning.isUnderWay || lines.length === 0 || margin !== beginning()) return;
-    returning.go(
-      virtual,
-      () => state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined),
-      now,
-    );
   }
 
   /**
@@ -434,7 +409,7 @@ export function startList(host: Host, outside: Outside): void {
   function mark(infoHash: string, isDuplicate: boolean): void {
     // The search would hide it.
     if (!shown.some((torrent) => torrent.infoHash === infoHash)) state.search = "";
-    scrollTarget = infoHash;
+    attention.scrollTo(infoHash);
     state.newest = infoHash;
     state.already = isDuplicate;
     setTimeout(() => {
