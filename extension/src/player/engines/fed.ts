@@ -32,6 +32,7 @@ export interface FedListener extends EngineListener {
   cues?(cues: Cue[]): void;
 }
 
+/** An engine that a worker feeds. */
 export abstract class FedEngine implements Engine {
   private worker: Worker | undefined;
   private adopted: Inspection | undefined;
