@@ -16,6 +16,7 @@ mod fairness;
 mod finding;
 mod giving;
 mod http;
+mod intents;
 mod keeping;
 mod lifecycle;
 mod magnets;

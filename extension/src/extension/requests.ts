@@ -5,6 +5,7 @@
 // repeated one only if doing it twice is harmless.
 
 import type { PageRequest } from "../host/protocol";
+import type { Intent } from "../model/generated/Intent";
 
 /** How long after its start a worker gets repeated requests, in ms. Pages give up sooner. */
 export const RECALL_MS = 120_000;
@@ -34,19 +35,39 @@ export class Requests {
 
 /** Whether doing it twice has the same effect and the same answer. */
 function isSafeTwice(request: PageRequest): boolean {
-  if (request.kind !== "intent") return true;
-  switch (request.intent.kind) {
-    case "adopt":
-    case "decide":
-    case "move":
-    case "move_in_queue":
-    case "recheck":
-    case "remove":
-    case "remove_tracker":
-    case "rename_file":
-    case "undo_remove":
-      return false;
-    default:
-      return true;
-  }
+  return request.kind !== "intent" || SAFE_TWICE[request.intent.kind];
 }
+
+/** Whether an intent that is carried out twice has the same effect and the same answer. */
+const SAFE_TWICE: Readonly<Record<Intent["kind"], boolean>> = {
+  add_torrent: true,
+  add_magnet: true,
+  add_url: true,
+  add_peers: true,
+  set_sharing: true,
+  configure: true,
+  pause: true,
+  resume: true,
+  set_priorities: true,
+  decide: false,
+  move_in_queue: false,
+  announce: true,
+  add_trackers: true,
+  remove_tracker: false,
+  magnet_link: true,
+  torrent_file: true,
+  report: true,
+  recheck: false,
+  adopt: false,
+  cancel_recheck: true,
+  move: false,
+  rename_file: false,
+  watched: true,
+  set_watched: true,
+  choose: true,
+  prepare: true,
+  remove: false,
+  undo_remove: false,
+  show_in_folder: true,
+  set_download_folder: true,
+};
