@@ -28,7 +28,6 @@ mod list {
     mod adding;
     mod chrome;
     mod details;
-    mod hand;
     mod keyboard;
     mod links;
     mod several;

@@ -1,9 +1,8 @@
-//! The daemon's real HTTP service over pipes in memory: whole requests, and conversations over
-//! `/control`.
+//! The daemon's HTTP service over pipes in memory: requests, and messages on `/control`.
 //!
-//! Time is virtual, so that a time-out costs nothing. Nothing here reaches a network: commands that
-//! would open a socket, look a name up or fetch a URL are taken out of what an engine sends, and
-//! without the token, which no input holds, nobody is an engine.
+//! Time is virtual, so a timeout costs nothing. Nothing reaches a network: the target removes
+//! commands that would open a socket, look up a name or fetch a URL. Without the token, which no
+//! input contains, the daemon accepts no engine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -23,16 +22,15 @@ const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 const TOKEN: &str = "a-token-that-no-input-holds-0f3b9a";
 const KEY: &str = "key";
 const FILM: &[u8] = &[7; 3_000];
-/// Longest that a connection is watched, in virtual time: an input holds at most some eighty
-/// requests, one after the other, and an engine may keep each of them waiting for two minutes.
+/// Longest life of a connection, in virtual time: an input has at most eighty requests, and an
+/// engine may keep each waiting for two minutes.
 const WITHIN: Duration = Duration::from_secs(4 * 3_600);
-/// How long something of a connection may be left after its end: longer than every patience of the
-/// daemon's.
+/// How long tasks of a connection may live after its end: longer than every timeout of the daemon.
 const SETTLED_WITHIN: Duration = Duration::from_secs(600);
-/// Bytes that a pipe holds.
+/// Capacity of a pipe, bytes.
 const PIPE: usize = 16 << 10;
 
-/// A daemon and the runtime of its time.
+/// A daemon and its runtime.
 struct Rig {
     runtime: Runtime,
     daemon: InMemory,
@@ -43,7 +41,7 @@ thread_local! {
     static RIG: Rig = Rig::new();
 }
 
-/// Set by a panic of any task: a runtime would keep it to itself.
+/// Set when any task panics, which the runtime would hide.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 impl Rig {
@@ -83,8 +81,7 @@ impl Rig {
         Self { runtime, daemon, folder }
     }
 
-    /// Runs what a connection says and hears, until all of it has ended; nothing may be left, and
-    /// nothing may have panicked.
+    /// Runs a connection to its end, and makes sure that no task is left and none panicked.
     fn run<F: Future<Output = ()>>(&self, talk: impl FnOnce(DuplexStream) -> F) {
         self.runtime.block_on(async {
             let (near, far) = tokio::io::duplex(PIPE);
@@ -114,7 +111,7 @@ impl Drop for Rig {
     }
 }
 
-/// An engine that grants, holds up, rejects or keeps still, as the byte says.
+/// An engine that grants, waits, rejects or stays silent, as the byte says.
 async fn engine(desk: Arc<Desk>, mut seat: Seat, manner: u8) {
     while let Some(said) = seat.outbox.recv().await {
         let answer = match said.message {
@@ -151,8 +148,7 @@ async fn engine(desk: Arc<Desk>, mut seat: Seat, manner: u8) {
     }
 }
 
-/// Sends all of it, in pieces of this length, and reads until the other end closes or is silent for
-/// long.
+/// Sends all bytes in parts of this length, and reads until the other end closes or stays silent.
 async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = vec![0; PIPE];
@@ -164,7 +160,7 @@ async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u
             }
             tokio::task::yield_now().await;
         }
-        // It stays open: a client that closes counts as gone.
+        // The connection stays open, because a client that closes counts as gone.
         std::future::pending::<()>().await;
     };
     let read = async {
@@ -182,8 +178,7 @@ async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u
     heard
 }
 
-/// Whole requests. The first byte says how the engine behaves, if there is one, and in what pieces
-/// the rest comes.
+/// Whole requests. The first byte says how the engine behaves and how the rest is split.
 pub(crate) fn http(data: &[u8]) {
     let Some((&manner, request)) = data.split_first() else { return };
     RIG.with(|rig| {
@@ -226,9 +221,10 @@ pub(crate) fn http(data: &[u8]) {
     });
 }
 
-/// A conversation over `/control`. The first byte says whether the engine is known, the rest is
-/// frames: a first byte as on the wire, a length in two bytes, and the payload; or, where the
-/// engine is not known, bytes as they are.
+/// Messages on `/control`. The first byte says whether the engine has the token.
+///
+/// With the token the rest is frames: the first byte as on the wire, two bytes of length, and the
+/// payload. Without it the rest is sent as it is.
 pub(crate) fn control(data: &[u8]) {
     let Some((&manner, rest)) = data.split_first() else { return };
     let mut sent = b"GET /control HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n\
@@ -264,7 +260,7 @@ pub(crate) fn control(data: &[u8]) {
     });
 }
 
-/// A masked frame; the mask is zero.
+/// A frame masked with zeros.
 fn push_frame(sent: &mut Vec<u8>, first: u8, payload: &[u8]) {
     sent.push(first);
     match payload.len() {
@@ -280,8 +276,8 @@ fn push_frame(sent: &mut Vec<u8>, first: u8, payload: &[u8]) {
     sent.extend(payload);
 }
 
-/// The payload without commands that reach beyond this process and its folder. Fragments could hide
-/// one: they are not sent as data.
+/// Removes commands that reach beyond this process and its folder. Fragments could hide such a
+/// command, so they are not sent as data.
 fn harmless(first: u8, payload: &[u8]) -> Vec<u8> {
     let is_data = matches!(first & 0x0f, 0 | 2);
     let Ok(commands) = decode_batch::<IoCommand>(payload) else {
@@ -310,7 +306,7 @@ fn harmless(first: u8, payload: &[u8]) -> Vec<u8> {
     encode_batch(&commands.into_iter().filter(stays_here).collect::<Vec<_>>())
 }
 
-/// Takes away what conversations left in the folder, now and then.
+/// Now and then deletes what connections left in the folder.
 fn tidy(rig: &Rig) {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     if RUNS.fetch_add(1, Ordering::Relaxed) % 256 == 255 {

@@ -1,8 +1,7 @@
-//! The whole engine with one torrent, and bytes that decide what happens to it: what peers send,
-//! what is stored, what viewers ask, how time goes.
+//! The whole engine with one torrent; the bytes decide which inputs come.
 //!
-//! The daemon here grants everything at once and says of every digest what the torrent wants to
-//! hear, so that the fuzzer gets far.
+//! The simulated daemon grants everything at once, and every digest is the right one, so that the
+//! fuzzer gets far.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,10 +24,10 @@ use shared_proto::{
 
 /// Length of the file, bytes: seven pieces of one block, the last one short.
 const LENGTH: u64 = 100_000;
-/// Inputs of one run.
+/// Most inputs of one run.
 const MOST_INPUTS: usize = 2_000;
 
-/// Fuzzed bytes, taken from the front.
+/// The fuzzed bytes that are left.
 struct Source<'a>(&'a [u8]);
 
 impl<'a> Source<'a> {
@@ -101,7 +100,7 @@ impl World {
         world
     }
 
-    /// An input, and all that follows from it at once.
+    /// Handles an input, and all inputs that follow from it at once.
     fn put(&mut self, input: Input) {
         self.todo.push_back(input);
         while let Some(input) = self.todo.pop_front() {
@@ -201,7 +200,7 @@ impl World {
         bytes.into()
     }
 
-    /// One thing happens. `None` when there is nothing left to decide.
+    /// Takes one step; returns `None` when no bytes are left.
     fn step(&mut self, source: &mut Source<'_>) -> Option<()> {
         let (kind, at) = (source.byte()?, source.byte()?);
         let conn = self.conn(at);
@@ -209,7 +208,7 @@ impl World {
             0 => Input::Io(IoEvent::TcpData { conn, data: Bytes::copy_from_slice(source.bytes()) }),
             1 => Input::Io(IoEvent::TcpData { conn, data: self.handshake(source) }),
             2 | 3 => match source.bytes() {
-                // The daemon hands up no empty frame.
+                // The daemon sends no empty frame.
                 [] => return Some(()),
                 data => Input::Io(IoEvent::TcpFrame { conn, data: Bytes::copy_from_slice(data) }),
             },
@@ -283,7 +282,7 @@ fn request(number: u128) -> RequestId {
     RequestId(uuid::Uuid::from_u128(number))
 }
 
-/// A torrent of which every piece has the digest zero.
+/// A torrent whose pieces all have the digest zero.
 fn torrent() -> Bytes {
     let mut text =
         format!("d4:infod6:lengthi{LENGTH}e4:name4:film12:piece lengthi16384e6:pieces140:")
@@ -293,7 +292,7 @@ fn torrent() -> Bytes {
     text.into()
 }
 
-/// Lets the bytes decide.
+/// Runs the engine as the bytes decide.
 pub(crate) fn run(data: &[u8]) {
     let mut world = World::new();
     let mut source = Source(data);

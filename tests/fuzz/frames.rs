@@ -1,5 +1,4 @@
-//! The frames between engine and daemon. Neither end is a stranger, but any program of the machine
-//! can reach the socket.
+//! The frames between engine and daemon. Any program on the machine can reach the socket.
 
 use std::fmt::Debug;
 
@@ -9,11 +8,10 @@ use shared_proto::control::Limits;
 use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
 use shared_proto::{DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VERSION};
 
-/// Frames that a link may have to send at once, far more than it ever has.
+/// Most frames that a link sends at once, far more than a real one does.
 const MOST_FRAMES: usize = 10_000;
 
-/// Lets the bytes be one frame of either kind in either direction, or what a daemon says from the
-/// first word on.
+/// Reads the bytes as one frame of each kind in each direction, and as a daemon's whole output.
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, frame)) = data.split_first() else { return };
     match kind % 5 {
@@ -25,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What is read and written is read again as the same.
+/// Makes sure that a read and written message is read again as the same.
 fn batch<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
     if let Ok(messages) = decode_batch::<M>(frame) {
         let again =
@@ -43,7 +41,7 @@ fn control<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
     }
 }
 
-/// A link, from `welcome` with some window on; each frame has its length before it.
+/// A link after `welcome` with some window; each frame has its length before it.
 fn link(mut rest: &[u8]) {
     let mut link = Link::open("token", "engine", "session");
     let window = rest.split_off_first().copied().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Parts of hash trees (BEP 52), as peers ask for them and as they give them.
+//! Parts of hash trees (BEP 52): requests and answers.
 //!
-//! The torrent here is known twice: by one that has all its layers and answers, and by one that has
-//! none and learns. What the first says to a question of the second's has to be enough for it.
+//! Two sides have the torrent: one has all its layers and answers, the other has none and learns.
+//! The answers of the first must suffice for the second.
 
 use std::sync::LazyLock;
 
@@ -13,15 +13,15 @@ use engine_wasm::metainfo::merkle::{self, HASH_LENGTH, Hash, Shape};
 
 /// Length of a piece: two blocks.
 const PIECE: u32 = 32 << 10;
-/// Blocks of the file: pieces enough for a tree with a gap in its last row.
+/// Blocks of the file: enough pieces for a tree with a gap in its last row.
 const BLOCKS: u8 = 11;
-/// Its length; the last block is short.
+/// The file's length, bytes; the last block is short.
 const LENGTH: u64 = BLOCKS as u64 * (16 << 10) - 5;
 
 static META: LazyLock<Metainfo> =
     LazyLock::new(|| Metainfo::parse(&torrent()).expect("a valid torrent"));
 
-/// Digests of the file's blocks. Nobody looks for bytes that have them.
+/// Digests of the file's blocks; no bytes have them.
 fn blocks() -> Vec<Hash> {
     (1..=BLOCKS).map(|block| [block; HASH_LENGTH]).collect()
 }
@@ -53,7 +53,7 @@ fn trees(with_layers: bool) -> Trees {
     Trees::new(&meta, &meta.geometry())
 }
 
-/// What one that has everything says.
+/// The answer of the side that has everything.
 fn say(all: &Trees, request: &HashRequest) -> Option<Vec<u8>> {
     let answer = match all.answer(request) {
         Answer::Blocks(piece) => all.answer_with(request, &blocks_of(piece.0)),
@@ -63,7 +63,7 @@ fn say(all: &Trees, request: &HashRequest) -> Option<Vec<u8>> {
     Some(hashes)
 }
 
-/// Lets the bytes be a question, or an answer to one of the questions that are open, or to none.
+/// Reads the bytes as a request, or as an answer to an open request or to none.
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, body)) = data.split_first() else { return };
     let (all, mut lean) = (trees(true), trees(false));
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_without_layers_learns_them_all() {
+    fn the_side_without_layers_learns_them_all() {
         let (all, mut lean) = (trees(true), trees(false));
         while let Some(request) = { lean.layer_requests().next() } {
             lean.learn(&request, &say(&all, &request).expect("an answer"))

@@ -1,8 +1,6 @@
-//! The short form: every input that was ever worth keeping, and some thousands of others made of
-//! them.
+//! The short form: all inputs of the corpora, and some thousands of mutations of them.
 //!
-//! `FUZZ_SEED` repeats a run, `FUZZ_TARGET` runs one target alone. The long form is `cargo xtask
-//! fuzz`.
+//! `FUZZ_SEED` repeats a run, `FUZZ_TARGET` runs one target. The long form is `cargo xtask fuzz`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -11,7 +9,7 @@ use jstorrent_fuzz::{TARGETS, Target};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-/// Inputs made for each target.
+/// How many inputs are made for each target.
 const MADE: u32 = 10_000;
 /// Longest input, bytes.
 const LONGEST: usize = 4 << 10;
@@ -31,7 +29,7 @@ fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
         .expect("below a length")
 }
 
-/// One input made of two: cut, joined, and changed in some places.
+/// Makes one input of two: cut, joined, and changed in some places.
 fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let [one, other] =
         [(); 2].map(|()| corpus.get(below(rng, corpus.len())).cloned().unwrap_or_default());
@@ -54,7 +52,7 @@ fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
     input
 }
 
-/// `cargo xtask fuzz` knows the targets by their corpora.
+/// `cargo xtask fuzz` finds the targets by their corpora.
 #[test]
 fn each_corpus_belongs_to_a_target() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -65,7 +63,7 @@ fn each_corpus_belongs_to_a_target() {
 }
 
 #[test]
-fn no_bytes_of_a_stranger_panic() {
+fn no_input_panics() {
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
     let only = std::env::var("FUZZ_TARGET").ok();
     for target in

@@ -1,7 +1,7 @@
-//! Everything that reads a stranger's bytes, each as a function that may do anything but panic.
+//! The fuzz targets: functions that read untrusted bytes and must not panic.
 //!
-//! Where a parser has a writer, what was read and written is read again: it must be the same.
-//! `engine` is the whole state machine, `daemon` the whole HTTP service.
+//! If a parser has a writer, a read and written value must be read again as the same. `engine` is
+//! the whole state machine, `daemon` the whole HTTP service.
 #![forbid(unsafe_code)]
 
 mod daemon;
@@ -22,10 +22,10 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use shared_proto::io::Family;
 
-/// A function that reads a stranger's bytes.
+/// A function that reads untrusted bytes.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// Its name, also that of its corpus.
+    /// Its name, and its corpus's.
     pub name: &'static str,
     /// Reads.
     pub run: fn(&[u8]),
@@ -131,8 +131,7 @@ fn local(data: &[u8]) {
     }
 }
 
-/// A file that is there from end to end, and one that goes on and on and holds these bytes wherever
-/// it is read.
+/// A complete file, and an endless file that has these bytes wherever it is read.
 fn container_index(data: &[u8]) {
     for length in [u64::try_from(data.len()).expect("a length"), u64::MAX] {
         let mut search = Search::new(length);
@@ -195,8 +194,7 @@ fn encryption(data: &[u8]) {
         0 => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
         _ => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
     };
-    // An honest other end, so that what comes is now and then right; the bytes say from where on it
-    // is theirs.
+    // An honest other end, so that some bytes are right; the input says where its own bytes begin.
     let mut honest = match first & 1 {
         0 => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
         _ => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),

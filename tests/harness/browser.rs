@@ -1,10 +1,8 @@
-//! Chrome with the extension in a profile to throw away, and the daemon that the extension starts
-//! in it.
+//! Chrome with the extension in a temporary profile, and the daemon that the extension starts.
 //!
-//! The native messaging host is installed by the daemon's own `install`, the extension is loaded
-//! over the debugging pipe (branded Chrome takes it in no other way), and the daemon is configured
-//! by environment. When a [`Browser`] is dropped, the browser, its daemon and every folder are
-//! gone.
+//! The daemon's own `install` installs the native messaging host, the debugging pipe loads the
+//! extension (branded Chrome knows no other way), and environment variables configure the daemon.
+//! Dropping a [`Browser`] ends the browser and its daemon and deletes their folders.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,8 +21,8 @@ use crate::workspace::{self, Scratch};
 /// The extension's id: the key in its manifest fixes it.
 pub(crate) const EXTENSION_ID: &str = "cpallhfnafgboofejffacjngdjldepmp";
 
-/// Where browsers lie, best first. Debian's wrapper script adds flags of its own, so its browser is
-/// named outright.
+/// Paths of browsers, best first. Debian's wrapper script adds flags, so its browser itself comes
+/// first.
 const BROWSERS: &[&str] = &[
     "/usr/lib/chromium/chromium",
     "/usr/bin/google-chrome-stable",
@@ -51,21 +49,20 @@ const FLAGS: &[&str] = &[
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Without a window.
+    /// Whether to run without a window.
     pub headless: bool,
-    /// Install the native messaging host: without it the extension has no daemon.
+    /// Whether to install the native messaging host, without which the extension has no daemon.
     pub native_host: bool,
-    /// Let the daemon dial peers on this machine, and take none from elsewhere.
+    /// Whether the daemon dials peers on this machine, and takes none from elsewhere.
     pub loopback_peers: bool,
-    /// Load the extension.
+    /// Whether to load the extension.
     pub extension: bool,
-    /// Optional permissions that a person has given the extension: without a window Chrome can't
-    /// ask for them.
+    /// Optional permissions that the extension has: without a window Chrome can't ask for them.
     pub granted: Vec<&'static str>,
-    /// The one language that the extension has: not every browser comes with more than English for
-    /// itself.
+    /// The only language of the extension. Some browsers have no other language than English, but
+    /// then show the extension in the only one that it has.
     pub language: Option<&'static str>,
-    /// More environment for the browser and the daemon.
+    /// Further environment variables of the browser and the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
 }
 
@@ -119,7 +116,7 @@ impl Browser {
         Self::start(Options::default()).await
     }
 
-    /// A browser as it comes, without the extension.
+    /// Starts a browser without the extension.
     ///
     /// # Errors
     /// As [`Browser::start`].
@@ -227,12 +224,12 @@ impl Browser {
     /// Waits until the user closes the browser.
     ///
     /// # Errors
-    /// The operating system does not say.
+    /// The operating system does not report it.
     pub async fn closed(&mut self) -> Result<()> {
         self.group.wait().await.map(drop)
     }
 
-    /// What is known about a failure: the pages' consoles and the daemon's log.
+    /// The pages' consoles and the daemon's log, for the report of a failure.
     pub fn report(&self) -> String {
         format!("{}\n{}", self.cdp.console(), daemon::log(&self.state))
     }
@@ -261,8 +258,7 @@ async fn install_native_host(profile: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A copy of an extension that has some of its optional permissions from the start, or one of its
-/// languages.
+/// Copies an extension, with some optional permissions granted or with one language only.
 fn changed(extension: &Path, options: &Options, copy: PathBuf) -> Result<PathBuf> {
     copy_folder(extension, &copy)?;
     let path = copy.join("manifest.json");
@@ -304,7 +300,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Chrome speaks on descriptors 3 and 4: a shell puts them there, since nothing in safe Rust can.
+/// Chrome uses descriptors 3 and 4. A shell sets them up, because safe Rust can't.
 fn launch_command(browser: &Path, profile: &Path, headless: bool) -> Command {
     let mut user_data = OsString::from("--user-data-dir=");
     user_data.push(profile);

@@ -1,9 +1,7 @@
-//! A thin driver for the Chrome DevTools Protocol over `--remote-debugging-pipe`, with flattened
-//! sessions.
+//! A thin driver for the Chrome DevTools Protocol over `--remote-debugging-pipe`.
 //!
-//! It knows commands, answers, sessions and what pages write to their console, and nothing about
-//! the product. Every call has a limit: a browser that hangs is an error, not a test that never
-//! ends.
+//! It knows commands, answers, flattened sessions and consoles, and nothing about the product.
+//! Every call has a limit, so a browser that hangs is an error.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,7 +60,7 @@ pub struct Target {
 }
 
 impl Cdp {
-    /// Speaks over the browser's two pipes.
+    /// Connects over the browser's two pipes.
     pub fn new(
         mut to_browser: impl AsyncWrite + Unpin + Send + 'static,
         from_browser: impl AsyncRead + Unpin + Send + 'static,
@@ -89,7 +87,7 @@ impl Cdp {
                 }
                 message.clear();
             }
-            // A call that still waits hears of it by its dropped sender.
+            // Dropping the senders ends the calls that still wait.
             lock(&heard.waiting).clear();
         });
         Self { commands, shared, _tasks: Arc::new(Tasks([write, read])) }
@@ -180,7 +178,7 @@ impl Cdp {
         self.call("Target.closeTarget", json!({ "targetId": target })).await.map(drop)
     }
 
-    /// What pages wrote to their consoles, the last lines.
+    /// The last lines of the pages' consoles.
     pub fn console(&self) -> String {
         let lines: Vec<_> = lock(&self.shared.console).iter().cloned().collect();
         format!("console:\n  {}", lines.join("\n  "))
@@ -223,7 +221,7 @@ fn console_line(params: &Value) -> String {
     format!("{}: {}", params["type"].as_str().unwrap_or("log"), args.join(" "))
 }
 
-/// What the browser itself says of a page: a refused resource, a broken content security policy.
+/// A message of the browser itself, such as a violation of the content security policy.
 fn log_entry(entry: &Value) -> String {
     let part = |name: &str| entry[name].as_str().unwrap_or_default();
     format!("{} ({}): {} {}", part("level"), part("source"), part("text"), part("url"))
@@ -238,7 +236,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nobody panics while holding it")
 }
 
-/// A conversation with one target. Clones share it.
+/// A session with one target. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Session {
     cdp: Cdp,
@@ -252,7 +250,7 @@ impl Session {
         &self.target
     }
 
-    /// What pages wrote to their consoles, as [`Cdp::console`].
+    /// The last lines of the pages' consoles, as [`Cdp::console`].
     pub fn console(&self) -> String {
         self.cdp.console()
     }
@@ -265,7 +263,7 @@ impl Session {
         self.cdp.call_in(Some(&self.id), method, params).await
     }
 
-    /// The value of an expression; a promise is awaited. It counts as a person's gesture, so that
+    /// Evaluates an expression and awaits a promise. The script counts as a user gesture, so that
     /// `play()` is allowed.
     ///
     /// # Errors
@@ -282,10 +280,10 @@ impl Session {
         Ok(reply["result"]["value"].take())
     }
 
-    /// Waits until an expression is true; it may throw until then.
+    /// Waits until an expression is true. It may throw until then.
     ///
     /// # Errors
-    /// It was not in time; the message holds its last value or exception, and the console.
+    /// The time ran out; the message has the last value or exception, and the console.
     pub async fn wait_for(&self, expression: &str, limit: Duration) -> Result<()> {
         let mut last = String::new();
         let wrapped = format!(
@@ -319,7 +317,7 @@ impl Session {
             .decode(reply["data"].as_str().context("a picture")?)?)
     }
 
-    /// Puts the page in front: Chrome pauses a muted video in a hidden tab.
+    /// Brings the page to the front. Chrome pauses a muted video in a hidden tab.
     ///
     /// # Errors
     /// As [`Session::call`].

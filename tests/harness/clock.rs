@@ -1,6 +1,6 @@
-//! Waiting for what must happen, with a limit and a story when it does not.
+//! Waiting for a condition, with a limit and a message.
 //!
-//! Scenarios never sleep for a guessed time: they look again until it is so.
+//! Scenarios never sleep for a guessed time: they look until the condition holds.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -13,8 +13,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// How often to look at a condition.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Calls `look` until it yields a value. `look` says `Ok(None)` for "not yet"; an error ends the
-/// wait.
+/// Calls `look` until it returns a value. `Ok(None)` means "not yet"; an error ends the wait.
 ///
 /// # Errors
 /// What `look` fails with, or the time ran out: the message then names `what`.

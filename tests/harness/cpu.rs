@@ -1,8 +1,8 @@
-//! How much processor time processes took, from `/proc`; elsewhere than on Linux nothing is known.
+//! Processor time of processes, from `/proc`; only Linux has it.
 
 use std::collections::BTreeMap;
 
-/// Linux counts processor time in hundredths of a second for all programs, whatever its clock is.
+/// Linux reports processor time in hundredths of a second, whatever its clock is.
 const TICKS_PER_S: f64 = 100.0;
 
 /// Processor time of one process so far, user and system together, seconds.

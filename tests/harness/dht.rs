@@ -1,4 +1,4 @@
-//! A private DHT on loopback: libtorrent clients that find others in no other way.
+//! A private DHT on loopback, of libtorrent clients without other sources of peers.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The first node of a DHT.
+    /// Starts the first node of a DHT.
     ///
     /// # Errors
     /// libtorrent is not installed, or is not ready in time.
@@ -31,7 +31,7 @@ impl Node {
         Self::start(None, "node", |_| Ok(Vec::new())).await
     }
 
-    /// A client that has a torrent.
+    /// Starts a client that seeds a torrent.
     ///
     /// # Errors
     /// As [`Node::first`], or it refuses the torrent.
@@ -45,7 +45,7 @@ impl Node {
         Self::start(Some(router), "seed", args).await
     }
 
-    /// A client that wants what a magnet link names, in a folder of its own.
+    /// Starts a client that downloads a magnet link into its own folder.
     ///
     /// # Errors
     /// As [`Node::first`].
@@ -54,7 +54,7 @@ impl Node {
             .await
     }
 
-    /// Where it listens, for peers and for nodes.
+    /// The address at which it listens for peers and nodes.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

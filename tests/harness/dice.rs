@@ -1,4 +1,4 @@
-//! Chance that can be had again: everything follows from one seed, which a failing run has printed.
+//! Random numbers that can be repeated: they follow from a seed, which a run prints.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -12,7 +12,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// The seed that this variable names, or a fresh one; it is printed.
+    /// Takes the seed from this environment variable, or a fresh one, and prints it.
     pub fn from_env(variable: &str) -> Self {
         let fresh = || RandomState::new().build_hasher().finish();
         let given = std::env::var(variable).ok().and_then(|seed| seed.parse().ok());
@@ -21,7 +21,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// Another stream, for somebody with this number.
+    /// Another stream, for this number.
     pub fn fork(&self, number: u64) -> Self {
         Self(Self(self.0 ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93)).next())
     }
@@ -29,12 +29,12 @@ impl Dice {
     /// A number below `bound`.
     ///
     /// # Panics
-    /// There is no number below 0.
+    /// `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// So many bytes that nothing compresses.
+    /// Bytes that do not compress.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> =
             (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).collect();
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_seed_is_one_story_and_forks_are_others() {
+    fn one_seed_gives_one_stream_and_forks_give_others() {
         assert_eq!(Dice::new(7).bytes(100), Dice::new(7).bytes(100));
         assert_ne!(Dice::new(7).bytes(100), Dice::new(8).bytes(100));
         let dice = Dice::new(7);

@@ -1,8 +1,7 @@
-//! What most scenarios start from: a torrent whose content is known, the clients that seed it, and
-//! folders for a program that wants it.
+//! What most scenarios start from: a torrent, its seeders, and folders for a program.
 //!
-//! A [`Builder`] says what differs from the usual; [`Builder::build`] makes files, starts clients
-//! and waits until they are ready. Dropping the [`Fixture`] ends the clients and deletes the files.
+//! A [`Builder`] describes the fixture; [`Builder::build`] makes files, starts clients and waits
+//! until they are ready. Dropping the [`Fixture`] ends the clients and deletes the files.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -31,32 +30,32 @@ pub const FILM_RATE_BPS: u64 = 600 << 10;
 /// A torrent, its seeders, and folders for one program. It is a [`Swarm`] with known content.
 #[derive(Debug)]
 pub struct Fixture {
-    /// What the torrent's files hold, in their order.
+    /// The content of the torrent's files, in order.
     pub truth: Vec<Vec<u8>>,
     /// Folders for the program under test.
     pub home: Home,
-    /// For anything else.
+    /// A folder for anything else.
     pub scratch: Scratch,
     topics: Vec<String>,
     swarm: Swarm,
 }
 
-/// What a fixture is made of.
+/// The content of a torrent.
 #[derive(Clone, Debug)]
 enum Content {
     /// A file of this length, made by [`Dice`].
     Random { name: String, length: usize },
     /// A folder of such files.
     RandomFiles { name: String, files: Vec<(String, usize)> },
-    /// A file that lies there.
+    /// A file that exists.
     File(PathBuf),
-    /// Files below `folder/name` that lie there.
+    /// Files below `folder/name` that exist.
     Files { folder: PathBuf, name: String, files: Vec<String> },
     /// A film, made once.
     Film(Film),
 }
 
-/// Says what a [`Fixture`] is like.
+/// Describes a [`Fixture`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -82,42 +81,42 @@ impl Builder {
         }
     }
 
-    /// The seed of random content, 0 unless given. Another seed makes another torrent.
+    /// Sets the seed of random content; 0 unless given. Another seed makes another torrent.
     pub fn dice(mut self, seed: u64) -> Self {
         self.dice = seed;
         self
     }
 
-    /// Length of a piece, bytes; 128 KiB unless given.
+    /// Sets the length of a piece, bytes; 128 KiB unless given.
     pub fn pieces_of(mut self, bytes: usize) -> Self {
         self.piece_length = bytes;
         self
     }
 
-    /// Lets libtorrent make the torrent, in one of its versions. It is public and names no tracker.
+    /// Lets libtorrent make the torrent in a version. It is public and names no tracker.
     pub fn version(mut self, version: Version) -> Self {
         self.version = Some(version);
         self.linked()
     }
 
-    /// The torrent is not private: peers may describe it, and tell of each other.
+    /// Makes the torrent public: peers may send its metadata, and name each other.
     pub fn public(mut self) -> Self {
         self.is_public = true;
         self
     }
 
-    /// The torrent names no tracker.
+    /// Leaves the tracker out of the torrent.
     pub fn trackerless(mut self) -> Self {
         self.is_announced = false;
         self
     }
 
-    /// The torrent is public and names no tracker: what a magnet link is enough for.
+    /// Makes the torrent public, without a tracker, so that a magnet link suffices.
     pub fn linked(self) -> Self {
         self.public().trackerless()
     }
 
-    /// One more seeder, behind a line of this rate, bytes a second; 0 is without limit.
+    /// Adds a seeder behind a line of this rate, bytes a second; 0 is without limit.
     pub fn seeded(mut self, client: Client, rate_bps: u64) -> Self {
         self.seeders.push((client, Line::of_rate(rate_bps)));
         self
@@ -153,7 +152,7 @@ impl Builder {
         Ok(Fixture { truth, home, scratch, topics, swarm })
     }
 
-    /// Lays the content ready.
+    /// Makes the content.
     async fn recipe(&self, scratch: &Scratch) -> Result<Recipe> {
         let recipe = match &self.content {
             Content::File(path) => Recipe::of_file(path, self.piece_length)?,
@@ -193,8 +192,7 @@ impl Fixture {
         Builder::new(Content::Film(film))
     }
 
-    /// A film that a link is enough for, from a seeder whose line carries it about twice as fast as
-    /// it plays.
+    /// Builds a public film with one seeder whose line is about twice as fast as the film plays.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -202,12 +200,12 @@ impl Fixture {
         Self::film(film).linked().seeded(Client::Libtorrent, FILM_RATE_BPS).build().await
     }
 
-    /// One file that lies there already; it is not copied.
+    /// One file that exists already; it is not copied.
     pub fn of_file(path: &Path) -> Builder {
         Builder::new(Content::File(path.to_owned()))
     }
 
-    /// Files below `folder/name` that lie there already; they are not copied.
+    /// Files below `folder/name` that exist already; they are not copied.
     pub fn of_files<'a>(
         folder: &Path,
         name: &str,
@@ -236,7 +234,7 @@ impl Fixture {
         self.torrent.write_to(self.scratch.path())
     }
 
-    /// The exact topics of a magnet link: one, or for a hybrid that of v1 and that of v2.
+    /// The exact topics of a magnet link: one, or for a hybrid one of v1 and one of v2.
     pub fn topics(&self) -> &[String] {
         &self.topics
     }
@@ -272,7 +270,7 @@ impl Fixture {
         self.home.stream(self.torrent_file()?, further)
     }
 
-    /// Starts `jstorrent get --seed` where the content lies, and waits until it has all of it.
+    /// Starts `jstorrent get --seed` in the content's folder, and waits until it has everything.
     ///
     /// # Errors
     /// As [`Terminal::start`], or it does not find everything.
@@ -292,12 +290,12 @@ impl Fixture {
         self.home.serve(further).await
     }
 
-    /// Where the torrent's file or folder is downloaded to in the fixture's home.
+    /// The path of the torrent's file or folder in the fixture's download folder.
     pub fn downloaded(&self) -> PathBuf {
         self.home.downloads.join(&self.torrent.name)
     }
 
-    /// Makes sure that what lies in this download folder is what the torrent holds.
+    /// Makes sure that a download folder has the torrent's content.
     ///
     /// # Errors
     /// A file is missing, or holds other bytes.
@@ -305,7 +303,7 @@ impl Fixture {
         self.lies_at(&downloads.join(&self.torrent.name))
     }
 
-    /// Makes sure that the file or folder at this path is what the torrent holds.
+    /// Makes sure that the file or folder at this path has the torrent's content.
     ///
     /// # Errors
     /// A file is missing, or holds other bytes.
@@ -313,7 +311,8 @@ impl Fixture {
         let base = self.torrent.folder.join(&self.torrent.name);
         for (file, truth) in self.torrent.paths.iter().zip(&self.truth) {
             let relative = file.strip_prefix(&base)?;
-            // Joining nothing would add a slash, with which a file is not found.
+            // Joining an empty path would add a slash, and no file has a path with a slash at its
+            // end.
             let is_file = relative.as_os_str().is_empty();
             let file = if is_file { path.to_owned() } else { path.join(relative) };
             let found =
@@ -323,7 +322,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Waits until what lies in this download folder is what the torrent holds.
+    /// Waits until a download folder has the torrent's content.
     ///
     /// # Errors
     /// It is not in time; the message says what is missing.

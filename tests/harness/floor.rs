@@ -1,10 +1,9 @@
-//! What a swarm itself allows: a bare leecher that asks every seeder for just the right blocks, and
-//! for nothing else.
+//! What a swarm allows at best: a bare leecher that requests only the blocks it needs.
 //!
-//! It has no picker, no disk and no hashes, and it knows in advance what it is going to want. No
-//! client in the same swarm should be faster by much; the distance to it is what a client costs.
-//! Blocks are spread evenly, all requests are sent at once, and every byte is compared with the
-//! file on disk.
+//! The leecher has no picker, no disk and no hashes, and knows in advance which pieces it wants.
+//! Hardly any client can be faster in the same swarm; the difference is the client's overhead. The
+//! leecher spreads blocks evenly, sends all requests at once, and compares every byte with the file
+//! on disk.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -21,12 +20,12 @@ use crate::wire;
 
 /// `interested`
 const INTERESTED: u8 = 2;
-/// What everybody asks for at once, bytes.
+/// Length of a block, bytes: what every client requests.
 const BLOCK: u32 = 16 << 10;
-/// Longest wait for an unchoke, or for what was asked for.
+/// Longest wait for an unchoke, or for requested blocks.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connections to all seeders of a torrent of one file, unchoked.
+/// Unchoked connections to all seeders of a torrent of one file.
 #[derive(Debug)]
 pub struct Leecher {
     peers: Vec<TcpStream>,
@@ -35,7 +34,7 @@ pub struct Leecher {
     piece_length: u32,
 }
 
-/// When pieces that were asked for together had come, counted from the asking.
+/// How long pieces took that were requested together.
 #[derive(Clone, Copy, Debug)]
 pub struct Fetched {
     /// The first of them.
@@ -133,7 +132,7 @@ async fn open(seeder: SocketAddr, info_hash: [u8; 20]) -> Result<TcpStream> {
         .with_context(|| format!("{seeder} does not unchoke"))?
 }
 
-/// Asks one peer for blocks; when each came, by its piece.
+/// Requests blocks of one peer; returns when each block of a piece came.
 async fn take(
     mut peer: TcpStream,
     blocks: Vec<Block>,
@@ -178,7 +177,7 @@ mod tests {
     use crate::workspace::Scratch;
 
     #[tokio::test]
-    async fn the_floor_of_a_swarm_is_what_its_lines_carry() {
+    async fn a_bare_leecher_is_as_fast_as_the_lines() {
         let scratch = Scratch::new("floor").unwrap();
         let file = scratch.path().join("content.bin");
         std::fs::write(&file, Dice::new(1).bytes(800_000)).unwrap();
@@ -190,7 +189,7 @@ mod tests {
         let fetched = leecher.fetch(1..3).await.unwrap();
         // 512 KiB over two lines of 512 KiB a second, and one round trip.
         assert!(fetched.all >= Duration::from_millis(400), "{fetched:?}");
-        // A line carried its half of it, and what seeders say besides.
+        // Each line carried half of the bytes, and the seeder's other messages.
         let carried: Vec<u64> = swarm.lines.iter().map(Proxy::passed).collect();
         assert!(carried.iter().all(|bytes| (256 << 10..320 << 10).contains(bytes)), "{carried:?}");
         assert!(fetched.first < fetched.all, "{fetched:?}");

@@ -44,7 +44,7 @@ impl Home {
         self.get_into(&self.downloads, source, further)
     }
 
-    /// Starts `jstorrent get` with another download folder than this home's.
+    /// Starts `jstorrent get` with another download folder.
     ///
     /// # Errors
     /// As [`Terminal::start`].
@@ -78,7 +78,7 @@ impl Home {
         self.downloads.to_str().expect("the target folder has a plain name")
     }
 
-    /// Whether nothing is downloaded.
+    /// Whether the download folder is empty.
     ///
     /// # Errors
     /// The folder is gone.
@@ -101,7 +101,7 @@ impl Home {
         Ok(count)
     }
 
-    /// The folder in which the only server that ran here keeps its state.
+    /// The state folder of the only server that ran here.
     ///
     /// # Errors
     /// No server ran here.

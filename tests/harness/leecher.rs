@@ -1,7 +1,7 @@
-//! Leechers: real BitTorrent clients on loopback that want a torrent.
+//! Leechers: real BitTorrent clients on loopback that download a torrent.
 //!
-//! libtorrent dials the one peer that it is told of. The others don't dial this machine itself, so
-//! they listen and are dialled.
+//! libtorrent dials the one peer that it gets. The other clients don't dial 127.*, so they wait for
+//! a connection.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ impl Leecher {
         Ok(Self { group, port, folder, scratch })
     }
 
-    /// Waits until what it has is what the torrent holds, byte for byte.
+    /// Waits until it has the torrent's content, compared byte for byte.
     ///
     /// # Errors
     /// It ends with less, or the time runs out.

@@ -1,5 +1,4 @@
-//! A hostile seeder, written by hand: it claims to have everything and sends blocks that are not
-//! what they should be.
+//! A hostile seeder that claims to have everything and sends wrong blocks.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,12 +13,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::torrent::Torrent;
 use crate::wire::{self, BITFIELD, PIECE, REQUEST, UNCHOKE};
 
-/// What is wrong with it.
+/// What a hostile seeder does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// Every block is the right one with its first byte flipped.
+    /// It flips the first byte of every block.
     EveryBlock,
-    /// It answers no request, ever.
+    /// It never answers a request.
     NoAnswer,
 }
 
@@ -27,6 +26,7 @@ pub enum Lie {
 struct Tally {
     connections: AtomicU32,
     open: AtomicU32,
+    requests: AtomicU32,
     blocks: AtomicU32,
 }
 
@@ -83,7 +83,7 @@ impl Liar {
         self.address
     }
 
-    /// How often it was dialled.
+    /// How many connections it got.
     pub fn connections(&self) -> u32 {
         self.tally.connections.load(Ordering::Relaxed)
     }
@@ -91,6 +91,11 @@ impl Liar {
     /// How many connections to it are open.
     pub fn open(&self) -> u32 {
         self.tally.open.load(Ordering::Relaxed)
+    }
+
+    /// How many blocks were requested of it.
+    pub fn requests(&self) -> u32 {
+        self.tally.requests.load(Ordering::Relaxed)
     }
 
     /// How many false blocks it sent.
@@ -113,7 +118,11 @@ async fn serve(mut stream: TcpStream, content: &Content, tally: &Tally) -> Resul
     wire::send(&mut stream, UNCHOKE, &[]).await?;
     loop {
         let (id, body) = wire::read(&mut stream).await?;
-        if id == REQUEST && content.lie == Lie::EveryBlock {
+        if id != REQUEST {
+            continue;
+        }
+        tally.requests.fetch_add(1, Ordering::Relaxed);
+        if content.lie == Lie::EveryBlock {
             wire::send(&mut stream, PIECE, &content.false_block(&body)?).await?;
             stream.flush().await?;
             tally.blocks.fetch_add(1, Ordering::Relaxed);

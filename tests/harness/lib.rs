@@ -1,5 +1,4 @@
-//! The harness of the end-to-end scenarios: real Chrome, the real daemon, and real BitTorrent
-//! clients, on loopback.
+//! The harness of the end-to-end scenarios: real programs on loopback.
 //!
 //! A scenario begins with a [`fixture::Fixture`]: a torrent, seeders behind slow lines, and folders
 //! for a program. A [`scene::Scene`] adds Chrome with the extension, whose pages are
@@ -24,6 +23,7 @@ pub mod fixture;
 pub mod floor;
 pub mod home;
 pub mod http;
+pub mod keys;
 pub mod leecher;
 pub mod liar;
 pub mod made;

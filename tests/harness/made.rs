@@ -1,5 +1,4 @@
-//! Torrents that libtorrent makes: v1 with padding files, hybrids, and v2, none of which the
-//! harness writes by itself.
+//! Torrents that libtorrent makes: v1 with padding files, hybrids, and v2.
 
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use data_encoding::HEXLOWER;
 use crate::torrent::Torrent;
 use crate::{peers, terminal, workspace};
 
-/// Whose hashes a torrent has.
+/// The version of a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// SHA-1 of pieces; padding files between the files.
@@ -24,7 +23,7 @@ impl Version {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::V1, Self::Hybrid, Self::V2];
 
-    /// As the command line and JSON name it.
+    /// Its name on the command line and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -37,9 +36,9 @@ impl Version {
 /// A torrent that libtorrent made.
 #[derive(Clone, Debug)]
 pub struct Made {
-    /// It, by the hash that it is known by.
+    /// The torrent, with its v1 hash or its truncated v2 hash.
     pub torrent: Torrent,
-    /// Its exact topics for a magnet link.
+    /// The exact topics of its magnet link.
     pub topics: Vec<String>,
 }
 

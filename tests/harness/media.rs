@@ -1,7 +1,7 @@
-//! Films made by ffmpeg, once, and kept in the target folder.
+//! Films that ffmpeg makes once and that stay in the target folder.
 //!
-//! Each is big for its length on purpose (noise does not compress), so that a rate-limited swarm
-//! cannot finish it before it is watched.
+//! Each film is large for its length (noise does not compress), so that a slow swarm can't complete
+//! it before it is watched.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::process::Group;
 use crate::workspace;
 
-/// The kinds of film that a browser plays and that differ in where their index lies.
+/// Kinds of film, with different containers, codecs and places of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Film {
     /// H.264 and AAC in MP4, index first.
@@ -26,7 +26,7 @@ pub enum Film {
     Matroska,
     /// H.264 and AC-3 in Matroska: a browser has no decoder for its sound.
     Dolby,
-    /// H.264 and DTS in Matroska: the same.
+    /// H.264 and DTS in Matroska: a browser has no decoder for its sound either.
     Dts,
 }
 
@@ -51,7 +51,7 @@ impl Film {
     /// # Errors
     /// ffmpeg is missing or fails.
     pub async fn file(self) -> Result<PathBuf> {
-        // Two tests that want the same film at the same time must not make it twice into one file.
+        // Two tests at the same time must not write the same film.
         static MAKING: Mutex<()> = Mutex::const_new(());
         let _turn = MAKING.lock().await;
         let folder = workspace::target().join("test-media");
@@ -100,7 +100,7 @@ const VP9: &[&str] = &[
 /// A test pattern with a clock running in it, and noise.
 const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
 
-/// Makes a film of a picture (an ffmpeg source) and a tone, and writes it to `path`.
+/// Makes a film of an ffmpeg video source and a tone, and writes it to `path`.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.
@@ -129,8 +129,7 @@ pub async fn make(path: &Path, seconds: u32, picture: &str, encoding: &[&str]) -
     finish(command, path).await
 }
 
-/// Makes a long film of a short one, shown again and again, without encoding it anew; MP4 with its
-/// index first.
+/// Makes a long MP4 by repeating a short film, without encoding it again; its index is first.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.
@@ -147,7 +146,7 @@ async fn finish(mut command: Command, path: &Path) -> Result<()> {
     let folder = path.parent().context("a film lies in a folder")?;
     std::fs::create_dir_all(folder)?;
     let name = path.file_name().context("a film has a name")?.display();
-    // Under another name first: a film that was cut short by Ctrl+C must not be taken for one.
+    // Under another name first, so that Ctrl+C leaves no incomplete film.
     let part = folder.join(format!("part-{}-{name}", std::process::id()));
     command.arg(&part).stdin(Stdio::null());
     let status = Group::spawn(&mut command)?.wait().await?;

@@ -1,9 +1,8 @@
-//! Tests that mount file systems: each runs in a user and mount namespace of its own, as root and
-//! as an ordinary user.
+//! Tests that mount file systems, each in a user and mount namespace of its own.
 //!
-//! A namespace can only be entered by a process with one thread. So [`within`] starts the test
-//! binary once more below `unshare`, for this one test, and fails where that is not possible: such
-//! a test never passes without having run.
+//! Only a process with one thread can enter a namespace. So [`within`] starts the test binary again
+//! below `unshare`, for this one test. It fails where that is not possible, so such a test never
+//! passes without having run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::terminal::output;
 
-/// Set in the process that lives in the namespace.
+/// Set in the process inside the namespace.
 const INSIDE: &str = "JSTORRENT_TEST_INSIDE_NAMESPACE";
 
 /// Runs the body of a test where it may mount file systems. The caller is a plain `#[test]` and
@@ -31,8 +30,8 @@ const INSIDE: &str = "JSTORRENT_TEST_INSIDE_NAMESPACE";
 /// }
 /// ```
 ///
-/// The body runs as root of its namespace, and so does what it starts: permission bits do not hold
-/// it back.
+/// The body and its child processes run as root of the namespace, so permission bits do not hold
+/// them back.
 ///
 /// # Errors
 /// The test fails, or the system allows no namespace.
@@ -41,8 +40,7 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(body);
     }
-    // `binary::module::test::{{closure}}`: the harness of the standard library knows it without
-    // both ends.
+    // The type name is `binary::module::test::{{closure}}`; the test's name is its middle.
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let (_, name) = name.split_once("::").context("the path of a test")?;
     let namespace = ["--user", "--map-root-user", "--mount", "--"];
@@ -59,7 +57,7 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
     );
     let mut again = Command::new("unshare");
     again.args(namespace).arg(std::env::current_exe()?).args(["--exact", name, "--nocapture"]);
-    // It stays in the process group of this one, and ends when the test run is ended.
+    // The process stays in this process group, and ends with the test run.
     let ran = again.env(INSIDE, "yes").stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&ran.stdout);
     ensure!(
@@ -71,13 +69,14 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
     Ok(())
 }
 
-/// A file system in memory; dropping it unmounts it. Only inside [`within`].
+/// A file system in memory, inside [`within`]; dropping it unmounts it.
 #[derive(Debug)]
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// Mounts it at a folder, which is made if it is not there. Options are those of tmpfs, as
-    /// `size=2m` or `size=2m,nr_inodes=100`.
+    /// Mounts a file system at a folder, which is made if needed.
+    ///
+    /// Options are those of tmpfs, such as `size=2m` or `size=2m,nr_inodes=100`.
     ///
     /// # Errors
     /// The system refuses.
@@ -88,7 +87,7 @@ impl Disk {
         Ok(Self(at.to_owned()))
     }
 
-    /// Changes its options while it is in use: another `size=`, `ro` or `rw`.
+    /// Changes its options while it is mounted: another `size=`, `ro` or `rw`.
     ///
     /// # Errors
     /// The system refuses, as it does for `ro` while a file is open for writing.
@@ -104,8 +103,8 @@ impl Drop for Disk {
 }
 
 async fn mount(options: &[&str], at: &Path) -> Result<()> {
-    // With the source named, mount adds none of the options that it finds in use: of those, a
-    // namespace refuses the unmapped owner.
+    // If its source is named, `mount` adds no options of the present mount. A namespace would
+    // refuse one of them, the unmapped owner.
     let (status, _, errors) =
         output(tokio::process::Command::new("mount").args(options).arg("tmpfs").arg(at)).await?;
     ensure!(status == 0, "mount {options:?}: {errors}");

@@ -1,4 +1,4 @@
-//! nginx, serving a folder on loopback: the measure of a server of finished files.
+//! nginx, serving a folder on loopback, as a web seed and as a measure for benchmarks.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use crate::ports;
 use crate::process::{Group, log_to};
 use crate::workspace::Scratch;
 
-/// Where packages put it; it is seldom in a user's `PATH`.
+/// Where packages install nginx, which is seldom in a user's `PATH`.
 pub const PROGRAM: &str = "/usr/sbin/nginx";
 
 /// A running nginx; dropping it ends it.

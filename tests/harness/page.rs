@@ -1,19 +1,19 @@
-//! A page as a person uses it: clicked, typed into, and read, by the test ids of its elements.
+//! A page as a person uses it: clicked, typed into, and read.
 //!
-//! Clicks and keys go through Chrome's input domain. They reach what a person would reach: not an
-//! element below an overlay, not a disabled one, and not a field without focus.
+//! Clicks and keys go through Chrome's input domain, so they reach only what a person can reach: no
+//! element below an overlay, no disabled element, no field without focus.
+//!
+//! Elements are named by test id, or by a JavaScript expression from [`by_test_id`] or [`by_css`].
 
 use std::ops::Deref;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::cdp::Session;
-use crate::clock::until;
-
-/// Longest wait for an element that is to be clicked or read.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::clock::{LIMIT, until};
+use crate::keys::{self, Key, Modifier};
 
 /// Finds an element by its test id, also inside shadow roots.
 const FIND: &str = r#"(() => {
@@ -29,10 +29,10 @@ const FIND: &str = r#"(() => {
   globalThis.byTestId = (id) => find(document, id);
 })()"#;
 
-/// Where a person would click an element, or in words why that is not possible now.
+/// Where a person would click an element: `x` and `y`, and in `wrong` what prevents it now.
 const SPOT: &str = r#"(async (find) => {
   const element = find();
-  if (!element) return "it is not there";
+  if (!element) return { wrong: "it is not there" };
   element.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
   const place = () => {
     const { x, y, width, height } = element.getBoundingClientRect();
@@ -41,9 +41,9 @@ const SPOT: &str = r#"(async (find) => {
   const before = place();
   await new Promise((done) => setTimeout(done, 40));
   const { x, y, area } = place();
-  if (area === 0) return "it has no size";
-  if (x !== before.x || y !== before.y) return "it moves";
-  if (element.matches(":disabled")) return "it is disabled";
+  if (area === 0) return { wrong: "it has no size" };
+  if (x !== before.x || y !== before.y) return { wrong: "it moves" };
+  if (element.matches(":disabled")) return { wrong: "it is disabled" };
   let top = document.elementFromPoint(x, y);
   for (let inner = top; inner; ) {
     const next = inner.shadowRoot?.elementFromPoint(x, y);
@@ -51,28 +51,15 @@ const SPOT: &str = r#"(async (find) => {
     top = inner = next;
   }
   for (let at = top; at; at = at.parentNode ?? at.host) if (at === element) return { x, y };
-  return `it is covered by ${top?.outerHTML.slice(0, 120)}`;
+  return { x, y, wrong: `it is covered by ${top?.outerHTML.slice(0, 120)}` };
 })"#;
 
-/// Focuses a list; how many entries below the chosen one the one with this value is.
+/// Focuses a list and returns how many entries below the chosen one a value is.
 const STEPS: &str = r#"((list, value) => {
   list.focus();
   const at = [...list.options].findIndex((entry) => entry.value === value);
   return at < 0 ? null : at - list.selectedIndex;
 })"#;
-
-/// A key that a person presses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// A lower-case letter.
-    Letter(char),
-    /// Up in a list.
-    ArrowUp,
-    /// Down in a list.
-    ArrowDown,
-    /// Deletes what is selected.
-    Delete,
-}
 
 /// A page that a person uses. Clones share it.
 #[derive(Clone, Debug)]
@@ -81,8 +68,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Uses the page of a session; scripts of tests find elements with `byTestId` from now on, also
-    /// after the page has loaded anew.
+    /// Uses the page of a session. Scripts find elements with `byTestId`, also after a reload.
     ///
     /// # Errors
     /// The page is gone.
@@ -97,7 +83,7 @@ impl Page {
     /// Clicks the element with this test id.
     ///
     /// # Errors
-    /// It is not there, covered, or disabled for 20 s.
+    /// The element is not there, covered, or disabled for a minute.
     pub async fn click(&self, test_id: &str) -> Result<()> {
         self.click_on(&by_test_id(test_id)).await
     }
@@ -107,37 +93,62 @@ impl Page {
     /// # Errors
     /// As [`Page::click`].
     pub async fn click_on(&self, element: &str) -> Result<()> {
+        self.click_with(element, Modifier::None).await
+    }
+
+    /// Clicks the element that a JavaScript expression yields while a modifier key is held.
+    ///
+    /// # Errors
+    /// As [`Page::click`].
+    pub async fn click_with(&self, element: &str, modifier: Modifier) -> Result<()> {
         self.session.bring_to_front().await?;
         let script = format!("{SPOT}(() => {element})");
         let last = std::sync::Mutex::new(Value::Null);
+        let moves = AtomicU32::new(0);
         let look = || async {
             let spot = self.session.evaluate(&script).await?;
             let place = spot["x"].as_f64().zip(spot["y"].as_f64());
+            let is_free = spot["wrong"].is_null();
             *last.lock().expect("nobody panics while holding it") = spot;
-            Ok(place)
+            if let (Some((x, y)), false) = (place, is_free) {
+                // The controls of a film are there only while the pointer moves.
+                let off = f64::from(moves.fetch_add(1, Ordering::Relaxed) % 2);
+                self.mouse("mouseMoved", (x, y + off), modifier).await?;
+            }
+            Ok(place.filter(|_| is_free))
         };
-        let place = until(&format!("a way to click {element}"), PATIENCE, look).await;
-        let (x, y) = place.with_context(|| format!("{last:?}\n{}", self.session.console()))?;
-        for (kind, button) in
-            [("mouseMoved", "none"), ("mousePressed", "left"), ("mouseReleased", "left")]
-        {
-            let clicks = u8::from(button == "left");
-            let event =
-                json!({ "type": kind, "x": x, "y": y, "button": button, "clickCount": clicks });
-            self.session.call("Input.dispatchMouseEvent", event).await?;
+        let place = until(&format!("a way to click {element}"), LIMIT, look).await;
+        let place = place.with_context(|| format!("{last:?}\n{}", self.session.console()))?;
+        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+            self.mouse(kind, place, modifier).await?;
         }
         Ok(())
+    }
+
+    async fn mouse(&self, kind: &str, (x, y): (f64, f64), modifier: Modifier) -> Result<()> {
+        let (button, clicks) = if kind == "mouseMoved" { ("none", 0) } else { ("left", 1) };
+        let event = json!({
+            "type": kind, "x": x, "y": y, "button": button, "clickCount": clicks,
+            "modifiers": modifier.bits(),
+        });
+        self.session.call("Input.dispatchMouseEvent", event).await.map(drop)
     }
 
     /// Replaces the text of the field with this test id.
     ///
     /// # Errors
     /// As [`Page::click`].
-    pub async fn type_into(&self, test_id: &str, text: &str) -> Result<()> {
+    pub async fn fill(&self, test_id: &str, text: &str) -> Result<()> {
         self.click(test_id).await?;
-        let select = json!({ "type": "rawKeyDown", "commands": ["selectAll"] });
-        self.session.call("Input.dispatchKeyEvent", select).await?;
-        self.press(Key::Delete).await?;
+        self.press_with(Key::Character('a'), Modifier::Control).await?;
+        if text.is_empty() { self.press(Key::Delete).await } else { self.type_text(text).await }
+    }
+
+    /// Types into the element that has the focus.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn type_text(&self, text: &str) -> Result<()> {
         self.session.call("Input.insertText", json!({ "text": text })).await.map(drop)
     }
 
@@ -161,36 +172,72 @@ impl Page {
     /// # Errors
     /// The page is gone.
     pub async fn press(&self, key: Key) -> Result<()> {
-        let (name, code, number, text) = match key {
-            Key::Letter(letter) => {
-                let upper = letter.to_ascii_uppercase();
-                let (name, code) = (letter.to_string(), format!("Key{upper}"));
-                (name.clone(), code, u32::from(upper), name)
-            }
-            Key::ArrowUp => ("ArrowUp".into(), "ArrowUp".into(), 38, String::new()),
-            Key::ArrowDown => ("ArrowDown".into(), "ArrowDown".into(), 40, String::new()),
-            Key::Delete => ("Delete".into(), "Delete".into(), 46, String::new()),
-        };
-        for kind in ["keyDown", "keyUp"] {
-            let mut event =
-                json!({ "type": kind, "key": name, "code": code, "windowsVirtualKeyCode": number });
-            if kind == "keyDown" && !text.is_empty() {
-                event["text"] = text.as_str().into();
-            }
+        self.press_with(key, Modifier::None).await
+    }
+
+    /// Presses and releases a key while a modifier key is held.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn press_with(&self, key: Key, modifier: Modifier) -> Result<()> {
+        for event in keys::events(key, modifier) {
             self.session.call("Input.dispatchKeyEvent", event).await?;
         }
         Ok(())
     }
 
+    /// Presses Tab until the element that a JavaScript expression yields has the focus.
+    ///
+    /// # Errors
+    /// Sixty presses do not lead there, or the page is gone.
+    pub async fn tab_to(&self, element: &str) -> Result<()> {
+        let has_focus = format!("document.activeElement === {element}");
+        for _ in 0..60 {
+            self.press(Key::Tab).await?;
+            if self.session.evaluate(&has_focus).await? == true {
+                return Ok(());
+            }
+        }
+        bail!("Tab does not lead to {element}")
+    }
+
     /// The text of the element with this test id, as soon as it is there.
     ///
     /// # Errors
-    /// There is none in 20 s.
+    /// There is none in a minute.
     pub async fn text_of(&self, test_id: &str) -> Result<String> {
         let element = by_test_id(test_id);
-        self.session.wait_for(&element, PATIENCE).await?;
+        self.session.wait_for(&element, LIMIT).await?;
         let value = self.session.evaluate(&format!("{element}.textContent.trim()")).await?;
         Ok(value.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The visible text of the element that a JavaScript expression yields, once `is_so` holds.
+    ///
+    /// # Errors
+    /// It does not hold in a minute; the message has the last text.
+    pub async fn reads(&self, element: &str, is_so: impl Fn(&str) -> bool) -> Result<String> {
+        let read = format!("{element}?.innerText");
+        let last = std::sync::Mutex::new(String::new());
+        let (seen, is_so, read) = (&last, &is_so, &read);
+        let what = format!("the text of {element}");
+        let text = until(&what, LIMIT, || async move {
+            let text = self.session.evaluate(read).await?;
+            let text = text.as_str().unwrap_or_default().to_owned();
+            *seen.lock().expect("nobody panics while holding it") = text.clone();
+            Ok(Some(text).filter(|text| is_so(text)))
+        });
+        let text = text.await;
+        text.with_context(|| format!("it says {last:?}"))
+    }
+
+    /// Waits until a dialog is open, or until none is.
+    ///
+    /// # Errors
+    /// It is not so in a minute.
+    pub async fn dialog_is_open(&self, is_open: bool) -> Result<()> {
+        let open = format!("!!document.querySelector('dialog[open]') === {is_open}");
+        self.session.wait_for(&open, LIMIT).await
     }
 
     /// What the page shows, as text, for the report of a failure.
@@ -208,6 +255,12 @@ impl Deref for Page {
     }
 }
 
-fn by_test_id(test_id: &str) -> String {
+/// The expression for the element with a test id.
+pub fn by_test_id(test_id: &str) -> String {
     format!("byTestId({})", json!(test_id))
+}
+
+/// The expression for the first element that a CSS selector finds.
+pub fn by_css(selector: &str) -> String {
+    format!("document.querySelector({})", json!(selector))
 }

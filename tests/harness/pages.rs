@@ -1,4 +1,4 @@
-//! The extension's list of torrents as a person uses it, and what the engine tells pages.
+//! The extension's list of torrents, and the engine's views on pages.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -23,7 +23,7 @@ const DECIDE: &str = r#"globalThis.deciding ??= setInterval(() => {
 
 pub(crate) const PAGE_LIMIT: Duration = Duration::from_secs(20);
 
-/// What the engine says of a torrent.
+/// The engine's view of a torrent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TorrentSnapshot {
@@ -31,21 +31,21 @@ pub struct TorrentSnapshot {
     pub info_hash: String,
     /// Its name.
     pub name: String,
-    /// What it is doing.
+    /// Its state.
     pub state: String,
-    /// Plain words about trouble.
+    /// A sentence about its trouble.
     pub message: Option<String>,
     /// Bytes in all.
     pub length: u64,
     /// Bytes verified.
     pub verified: u64,
-    /// How much of what is to be hashed is hashed.
+    /// Share of a check that is done.
     pub check_progress: Option<f64>,
-    /// The path of its file or folder below the folder that it lies in.
+    /// The path of its file or folder below the download folder.
     pub lies_at: String,
     /// Bytes of payload received.
     pub downloaded: u64,
-    /// Bytes of payload that were of no use.
+    /// Useless bytes of payload.
     pub wasted: u64,
     /// Payload per second.
     pub down_rate_bps: u64,
@@ -55,27 +55,27 @@ pub struct TorrentSnapshot {
     pub files: Vec<FileSnapshot>,
 }
 
-/// What the engine says of a file.
+/// The engine's view of a file.
 #[derive(Clone, Debug, Deserialize)]
 pub struct FileSnapshot {
-    /// Its place in the torrent's list of files.
+    /// Its index in the torrent.
     pub index: u32,
     /// Its path in the torrent.
     pub path: String,
     /// Length, bytes.
     pub length: u64,
-    /// Whether a browser's player takes it.
+    /// Whether a browser can play it.
     pub playable: bool,
     /// Bytes verified.
     pub verified: u64,
-    /// How much it is wanted.
+    /// Its priority.
     pub priority: String,
-    /// Where it is served, below the daemon's base URL.
+    /// Its URL, below the daemon's base URL.
     pub url: String,
 }
 
 pub(crate) async fn prepare(session: Session) -> Result<Page> {
-    // The first call makes the page follow everything.
+    // The first call of `snapshot` makes the page follow every topic.
     session
         .wait_for(
             "globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')",
@@ -91,7 +91,7 @@ async fn torrents(session: &Session) -> Result<Vec<TorrentSnapshot>> {
     )?)
 }
 
-/// What the engine says of a torrent, asked on any page.
+/// The engine's view of a torrent, read on any page.
 ///
 /// # Errors
 /// The page is gone.
@@ -116,7 +116,7 @@ impl AppPage {
         Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
     }
 
-    /// The page of a server, once it is linked with it.
+    /// A server's page, once it is connected.
     ///
     /// # Errors
     /// It is not in time.
@@ -171,7 +171,7 @@ impl AppPage {
         self.session.evaluate(&script).await.map(drop)
     }
 
-    /// Types a link into the field that the page shows for it, and adds it.
+    /// Types a link into the page's field for links, and adds it.
     ///
     /// # Errors
     /// There is no such field.
@@ -190,8 +190,7 @@ impl AppPage {
         self.click("adding-download").await
     }
 
-    /// Has the page itself press *Download* for every torrent that is added, for programs that
-    /// measure and do not test it.
+    /// Lets a script press *Download* for every added torrent, for benchmarks and the demo.
     ///
     /// # Errors
     /// The page is gone.
@@ -199,7 +198,7 @@ impl AppPage {
         self.evaluate(DECIDE).await.map(drop)
     }
 
-    /// Pastes a text on the page, beside its fields.
+    /// Pastes a text on the page, outside its fields.
     ///
     /// # Errors
     /// The page is gone.
@@ -216,7 +215,7 @@ impl AppPage {
         self.session.evaluate(&script).await.map(drop)
     }
 
-    /// The app page in the only tab that has it, opened by the extension itself.
+    /// The list in the only tab that shows it, opened by the extension.
     ///
     /// # Errors
     /// None opens in time.
@@ -227,7 +226,7 @@ impl AppPage {
         Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
     }
 
-    /// What the engine says of all torrents, newest first.
+    /// The engine's view of all torrents, newest first.
     ///
     /// # Errors
     /// The page is gone.
@@ -235,7 +234,7 @@ impl AppPage {
         torrents(&self.session).await
     }
 
-    /// What the engine says of a torrent now.
+    /// The engine's view of a torrent now.
     ///
     /// # Errors
     /// The page is gone.
@@ -243,10 +242,10 @@ impl AppPage {
         torrent(&self.session, info_hash).await
     }
 
-    /// What the engine says of a torrent, as soon as `is_so` holds for it.
+    /// The engine's view of a torrent, as soon as `is_so` holds.
     ///
     /// # Errors
-    /// It was not so in time; the last state is in the message.
+    /// `is_so` did not hold in time; the message has the last view.
     pub async fn torrent_when(
         &self,
         info_hash: &str,
@@ -266,7 +265,7 @@ impl AppPage {
         .with_context(|| format!("last seen: {last:?}"))
     }
 
-    /// The base URL of the daemon, as the engine published it.
+    /// The daemon's base URL, as the engine published it.
     ///
     /// # Errors
     /// The engine is not linked.

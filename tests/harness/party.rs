@@ -1,8 +1,7 @@
-//! A real client as one side of a transfer: what it has or wants, how it talks, and where it may
-//! look for others.
+//! A real client on one side of a transfer.
 //!
-//! It talks in the way that was asked for or not at all, as far as the client can be told so; what
-//! can't be told is for the other side to insist on.
+//! A [`Part`] says what the client has or wants, how it talks, and where it looks for peers. Some
+//! clients can't be restricted to one way of talking; then the other side must insist on it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ use crate::workspace::Scratch;
 /// Longest wait for a client to listen.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a client is told.
+/// The role of a client.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
     /// Which client.
@@ -35,27 +34,27 @@ pub struct Part<'a> {
     pub torrent: &'a Torrent,
     /// A magnet link, known in place of the torrent file.
     pub link: Option<&'a str>,
-    /// Whether it has everything; else it wants it, in a folder of its own.
+    /// Whether it seeds; otherwise it downloads into a folder of its own.
     pub seeds: bool,
     /// The address of this machine that libtorrent listens at.
     pub address: &'a str,
-    /// RC4 or nothing; else plain.
+    /// Whether it insists on RC4; otherwise it talks plainly.
     pub encrypted: bool,
-    /// uTP; else TCP.
+    /// Whether it uses uTP; otherwise it uses TCP.
     pub utp: bool,
-    /// A node of the DHT; without one it takes no part in it.
+    /// A node of the DHT to join; `None` for no DHT.
     pub dht: Option<SocketAddr>,
     /// Whether it exchanges addresses with peers.
     pub pex: bool,
-    /// Whether it gives what it has; else next to nothing, and aria2 and Transmission take next to
-    /// nothing, so that they stay.
+    /// Whether it uploads at full speed. Otherwise it uploads almost nothing; aria2 and
+    /// Transmission then also download slowly, so that they stay in the swarm.
     pub gives: bool,
-    /// Peers that libtorrent dials; the others can't be told.
+    /// Peers that libtorrent dials. The other clients have no such option.
     pub peers: &'a [SocketAddr],
 }
 
 impl<'a> Part<'a> {
-    /// Plain TCP, and nobody known but those that the torrent's own trackers name.
+    /// A client with plain TCP whose only source of peers is the torrent's trackers.
     pub fn new(client: Client, torrent: &'a Torrent, seeds: bool) -> Self {
         Self {
             client,
@@ -98,7 +97,8 @@ impl Party {
             Client::Aria2 => {
                 let port = ports::reserve()?;
                 let command = aria2(part, &folder, &scratch, port).await?;
-                // Who wants a small torrent may have it, and be gone, before anybody looked.
+                // A client that downloads a small torrent may be done, and gone, before the first
+                // look.
                 Self::by_port(command, port, folder, scratch, !part.seeds).await
             }
             Client::Transmission => Self::transmission(part, folder, scratch).await,
@@ -115,7 +115,7 @@ impl Party {
         &self.folder
     }
 
-    /// What it said.
+    /// The client's output.
     pub fn log(&self) -> String {
         logged(self.scratch.path())
     }
@@ -211,7 +211,7 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
         "--summary-interval=0",
     ]);
     command.args(["--console-log-level=notice", "--file-allocation=none", "--interface=127.0.0.1"]);
-    // Without the DHT it has no socket for UDP trackers. It knows no node unless it is told of one.
+    // aria2 asks UDP trackers through the DHT's socket. Without an entry point its DHT stays empty.
     let has_udp =
         part.dht.is_some() || part.torrent.metainfo.windows(6).any(|window| window == b"udp://");
     let table = scratch.path().join("dht.dat");
@@ -245,8 +245,9 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
     Ok(command)
 }
 
-/// Adds a link through Transmission's remote control, its only way to take links. A call needs a
-/// number, which the answer to a call without it holds.
+/// Adds a link through Transmission's remote control, the only way to give it a link.
+///
+/// A call needs a session id, which the refusal of a call without one holds.
 async fn add_link(port: u16, link: &str) -> Result<()> {
     const NUMBER: &str = "X-Transmission-Session-Id";
     let url = format!("http://127.0.0.1:{port}/transmission/rpc");

@@ -1,4 +1,4 @@
-//! `jstorrent serve` as programs that know HTTP and nothing else use it.
+//! `jstorrent serve`, used over HTTP alone.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Server {
     pub terminal: Terminal,
     /// Its address, with a slash at the end.
     pub base: String,
-    /// What calls have to show, empty when none is needed.
+    /// The token that calls need; empty when they need none.
     pub token: String,
 }
 
@@ -31,7 +31,7 @@ impl Server {
         Self::start_with(state, dir, further, &[]).await
     }
 
-    /// The same, with these in its environment.
+    /// As `start`, with further environment variables.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -51,7 +51,7 @@ impl Server {
         Ok(Self { terminal, base: text("base"), token: text("token") })
     }
 
-    /// Status and body that curl gets for a path, with the token.
+    /// Lets curl fetch a path with the token; returns status and body.
     ///
     /// # Errors
     /// As [`curl`].
@@ -62,20 +62,20 @@ impl Server {
         curl(&format!("{}{path}", self.base), &options).await
     }
 
-    /// The JSON that is answered for a path.
+    /// The JSON at a path.
     ///
     /// # Errors
-    /// Anything but 200 is answered.
+    /// The status is not 200.
     pub async fn json(&self, path: &str, options: &[&str]) -> Result<Value> {
         let (status, body) = self.curl(path, options).await?;
         ensure!(status == 200, "{path}: {status} {body}");
         Ok(serde_json::from_str(&body)?)
     }
 
-    /// Adds a magnet link by its address alone; what is answered.
+    /// Adds a magnet link with a GET of `add/…`; returns the answer.
     ///
     /// # Errors
-    /// It is refused, or its description does not come.
+    /// The server refuses the link, or gets no metadata.
     pub async fn add(&self, magnet: &str) -> Result<Value> {
         self.json(&format!("add/{}", encoded(magnet)), &[]).await
     }
@@ -90,7 +90,7 @@ impl Server {
         self.json(&format!("add{query}"), &post).await
     }
 
-    /// Adds a magnet link as JSON; status and answer.
+    /// Adds a magnet link as JSON; returns status and answer.
     ///
     /// # Errors
     /// As [`curl`].
@@ -101,10 +101,10 @@ impl Server {
         Ok((status, serde_json::from_str(&answer).with_context(|| format!("not JSON: {answer}"))?))
     }
 
-    /// Bytes verified, once they are at least `floor` and nothing is left to check.
+    /// Returns the verified bytes, once they are at least `floor` and no check runs.
     ///
     /// # Errors
-    /// It is not so in time.
+    /// It does not happen in time.
     pub async fn verified(&self, info_hash: &str, floor: u64) -> Result<u64> {
         let path = format!("torrents/{info_hash}");
         let look = || async {
@@ -122,10 +122,10 @@ impl Server {
         until(&format!("{floor} verified bytes"), LIMIT, look).await
     }
 
-    /// What the server says of a torrent, as soon as `is_so` holds for it.
+    /// The server's view of a torrent, as soon as `is_so` holds.
     ///
     /// # Errors
-    /// It was not so in time; the message holds the last answer.
+    /// `is_so` did not hold in time; the message has the last answer.
     pub async fn torrent_when(
         &self,
         info_hash: &str,
@@ -145,7 +145,7 @@ impl Server {
         found
     }
 
-    /// Waits until a torrent is complete and no move of it is under way.
+    /// Waits until a torrent is complete and is not being moved.
     ///
     /// # Errors
     /// As [`Server::torrent_when`].
@@ -155,7 +155,7 @@ impl Server {
         self.torrent_when(info_hash, "it to be complete", is_complete).await.map(drop)
     }
 
-    /// Sets something of a torrent: status and answer.
+    /// PUTs something of a torrent; returns status and answer.
     ///
     /// # Errors
     /// As [`curl`].
@@ -177,7 +177,7 @@ impl Server {
     }
 }
 
-/// Status and body that curl gets.
+/// Lets curl fetch a URL; returns status and body.
 ///
 /// # Errors
 /// It gets nothing.
@@ -195,7 +195,7 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// The URL of the first file of what was added.
+/// The URL of the first file in the answer to an add.
 ///
 /// # Errors
 /// It has none.

@@ -1,4 +1,4 @@
-//! The player with a film, as a person sees and hears it.
+//! The player page with a film.
 
 use std::ops::Deref;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ const PLAYBACK: &str = r#"(() => {
   };
 })()"#;
 
-/// Where the part of the film that is buffered around the present place ends.
+/// The end of the buffered range around the present position, seconds.
 const BUFFERED: &str = r#"(() => {
   const { buffered, currentTime } = byTestId("video");
   for (let at = 0; at < buffered.length; at++) {
@@ -43,7 +43,7 @@ const BUFFERED: &str = r#"(() => {
   return null;
 })()"#;
 
-/// Goes to a place of the film, and notes when the browser has done so.
+/// Seeks, and notes when the browser has done so.
 const SEEK: &str = r#"((to) => {
   const video = byTestId("video");
   globalThis.seeked = false;
@@ -52,7 +52,7 @@ const SEEK: &str = r#"((to) => {
   video.play().catch(() => {});
 })"#;
 
-/// Begins to listen to what the film sounds like.
+/// Unmutes the film and analyses its sound.
 const LISTEN: &str = r#"(() => {
   if (globalThis.analyser) return;
   const video = byTestId("video");
@@ -67,7 +67,7 @@ const LISTEN: &str = r#"(() => {
   globalThis.analyser = analyser;
 })()"#;
 
-/// The largest sample of the last moment.
+/// The largest sample of the last 8,192.
 const LOUDEST: &str = r#"(() => {
   const samples = new Float32Array(8192);
   analyser.getFloatTimeDomainData(samples);
@@ -78,7 +78,7 @@ const LOUDEST: &str = r#"(() => {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Playback {
-    /// Where it is, seconds.
+    /// The position, seconds.
     pub current_time: f64,
     /// Its length, seconds.
     pub duration: Option<f64>,
@@ -119,7 +119,7 @@ impl PlayerPage {
         Ok(Self { session })
     }
 
-    /// The player to which the list of a server led, which plays without sound.
+    /// The player to which a server's list led; it plays without sound.
     ///
     /// # Errors
     /// It does not open.
@@ -140,7 +140,7 @@ impl PlayerPage {
         Ok(serde_json::from_value(self.session.evaluate(PLAYBACK).await?)?)
     }
 
-    /// Waits until a picture is on the screen; how long that took from now.
+    /// Waits until a picture is on the screen; returns how long that took.
     ///
     /// # Errors
     /// There is none in time, or the `<video>` gave up.
@@ -151,7 +151,7 @@ impl PlayerPage {
         Ok(start.elapsed())
     }
 
-    /// Waits until the film has run on for this many seconds of its own time.
+    /// Waits until the position is this many seconds further.
     ///
     /// # Errors
     /// It stands still, or the `<video>` gave up.
@@ -164,8 +164,7 @@ impl PlayerPage {
         Ok(())
     }
 
-    /// Where what the browser has of the film ends, seconds, counted on from where it is without a
-    /// gap.
+    /// The end of what the browser has buffered from the present position on, seconds.
     ///
     /// # Errors
     /// The page is gone, or has nothing there.
@@ -173,7 +172,7 @@ impl PlayerPage {
         self.session.evaluate(BUFFERED).await?.as_f64().context("nothing is buffered")
     }
 
-    /// Waits until the film has run on to this place.
+    /// Waits until the position is at least this many seconds.
     ///
     /// # Errors
     /// It stands still, or the `<video>` gave up.
@@ -182,8 +181,7 @@ impl PlayerPage {
         self.playback_when(&what, limit, |p| p.current_time >= seconds).await.map(drop)
     }
 
-    /// Seeks and waits until the film runs on from there; how long it took to show the first
-    /// picture.
+    /// Seeks and waits until the film plays on; returns how long the first picture took.
     ///
     /// # Errors
     /// It does not in time, or the `<video>` gave up.
@@ -209,8 +207,7 @@ impl PlayerPage {
         Ok(took)
     }
 
-    /// The largest sample of what the film sounds like, 0 to 1, as soon as it is not silence. The
-    /// `<video>` is unmuted for it.
+    /// Unmutes the film and returns its loudest sample, 0 to 1, as soon as it is not silence.
     ///
     /// # Errors
     /// The page is gone, or it is silent for too long.
@@ -224,7 +221,7 @@ impl PlayerPage {
         .await
     }
 
-    /// What the engine says of a torrent now.
+    /// The engine's view of a torrent now.
     ///
     /// # Errors
     /// The page is gone.

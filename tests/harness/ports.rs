@@ -1,20 +1,20 @@
-//! Ports for programs that can neither choose one nor tell which they took.
+//! Ports for programs that can't choose a free port and report it.
 //!
-//! A port that the system chose and that was given back may go to the next program that asks. So
-//! these lie below the range from which systems choose (Linux: 32768 and up), and no port is
-//! reserved twice in one process.
+//! The system may give a released port to the next program that asks for any port. So reserved
+//! ports lie below the range from which systems choose (Linux: 32768 and up), and one process
+//! reserves no port twice.
 
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
 
-/// The first of the ports that are reserved.
+/// The first port of the range.
 const FIRST: u32 = 10_240;
-/// How many there are.
+/// How many ports the range has.
 const COUNT: u32 = 20_000;
 
-/// A port of 127.0.0.1 at which nobody listens, neither on TCP nor on UDP.
+/// Reserves a port of 127.0.0.1 that is free on TCP and UDP.
 ///
 /// # Errors
 /// Every port is taken.
@@ -42,7 +42,7 @@ mod tests {
         let first = reserve().unwrap();
         let next = u32::from(first) - FIRST + 1;
         let busy = u16::try_from(FIRST + next % COUNT).unwrap();
-        // Held until the end, unless another test was quicker.
+        // Stays bound until the end; binding fails if another test has the port.
         let _held = TcpListener::bind(("127.0.0.1", busy));
         let others: Vec<u16> = (0..10).map(|_| reserve().unwrap()).collect();
         assert!(!others.contains(&first) && !others.contains(&busy), "{first} {busy} {others:?}");

@@ -1,8 +1,8 @@
 //! Child processes that never outlive their owner.
 //!
 //! Every child leads a process group of its own; dropping a [`Group`] kills the whole group. The
-//! one exception is the daemon that Chrome starts, which leaves every group on purpose:
-//! `kill_pid` ends it by the pid that it published.
+//! daemon that Chrome starts leaves its group on purpose; `kill_pid` ends it by the pid that it
+//! published.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-/// A child and everything it started.
+/// A child and every process that it started.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
@@ -22,7 +22,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts a command as the leader of a new process group. Its stdio is the caller's choice.
+    /// Starts a command as the leader of a new process group. The caller chooses its stdio.
     ///
     /// # Errors
     /// The program cannot be started.
@@ -71,7 +71,7 @@ impl Group {
     /// Waits until the leader ends.
     ///
     /// # Errors
-    /// The operating system does not say.
+    /// The operating system does not report it.
     pub async fn wait(&mut self) -> Result<std::process::ExitStatus> {
         Ok(self.child.wait().await?)
     }
@@ -84,7 +84,7 @@ impl Group {
 
     fn kill_group(&self) {
         if let Some(leader) = self.leader {
-            // The group is gone already when everybody in it has ended by itself.
+            // The group is gone when all its processes have ended.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
@@ -93,7 +93,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill_group();
-        // Reaped here, so that folders it wrote to can be deleted at once.
+        // Reaps the child, so that its folders can be deleted now.
         let _ = wait_until(Duration::from_secs(2), || self.has_ended());
     }
 }
@@ -105,7 +105,7 @@ pub(crate) fn kill_pid(pid: u32) {
     let _ = wait_until(Duration::from_secs(2), || test_kill_process(pid).is_err());
 }
 
-/// Kills every process whose environment says `name=value`, also one that was only just started.
+/// Kills every process with `name=value` in its environment.
 pub fn kill_marked(name: &str, value: &str) {
     let mark = format!("{name}={value}");
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -124,14 +124,14 @@ pub fn terminate_pid(pid: u32) {
     }
 }
 
-/// Does what Ctrl+C does to a process.
+/// Sends a process the signal of Ctrl+C.
 pub fn interrupt_pid(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::INT);
     }
 }
 
-/// Whether there is such a process.
+/// Whether a process with this pid runs.
 pub fn is_alive(pid: u32) -> bool {
     i32::try_from(pid)
         .ok()
@@ -150,8 +150,9 @@ fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// The first line of output that starts with `prefix`, within 20 s; what follows the prefix is
-/// returned. The rest of the output is read and dropped, so that the child never blocks on it.
+/// Waits up to 20 s for a line that starts with `prefix`, and returns the rest of the line.
+///
+/// Further output is read and dropped, so that the child never blocks on it.
 ///
 /// # Errors
 /// The output ended or the time ran out first.

@@ -1,9 +1,9 @@
-//! A TCP proxy that makes a seeder on loopback slow and distant.
+//! A TCP proxy that adds delay and limits the rate of a seeder on loopback.
 //!
-//! Every byte is passed on `delay` after it came, in both directions; towards the leecher all
-//! connections share one link of `rate` bytes a second. Buffers stay small (about 0.1 s), so that
-//! requests wait in the seeder, where a CANCEL still helps, as with a real client behind a slow
-//! line. A client's own upload cap is of no use here: libtorrent's hands out quota twice a second.
+//! Every byte is passed on `delay` after it came, in both directions. Towards the leecher all
+//! connections share one link of `rate` bytes a second. Buffers stay small (about 0.1 s), so
+//! requests wait in the seeder, where a CANCEL helps, as with a real client behind a slow line. A
+//! client's own upload limit would be too coarse: libtorrent hands out quota twice a second.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,16 +18,18 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Read at once on a limited link, bytes.
+use crate::clock::{LIMIT, until};
+
+/// Longest read on a limited link, bytes.
 const CHUNK: usize = 8 << 10;
-/// A limited link is not read while it has this much to send.
+/// A limited link is not read while it has data to send for this time.
 const BACKLOG: Duration = Duration::from_millis(30);
 /// Kernel buffers of a limited link, bytes.
 const SOCKET_BUFFER: u32 = 32 << 10;
-/// Chunks under way in one direction: bounds memory when the receiver is slow.
+/// Most chunks queued in one direction, which bounds memory when the receiver is slow.
 const QUEUE: usize = 256;
 
-/// What the link is like.
+/// Rate and delay of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     /// Towards the leecher, bytes a second; 0 is without limit.
@@ -83,7 +85,7 @@ impl Proxy {
         });
         let shared = Arc::clone(&link);
         let accepting = tokio::spawn(async move {
-            // The set is dropped with this task, and every connection with the set.
+            // Dropping the task drops the set and all its connections.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((leecher, _)) = listener.accept().await {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +96,7 @@ impl Proxy {
         Ok(Self { address, link, accepting })
     }
 
-    /// Where leechers dial.
+    /// The address that leechers dial.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -104,7 +106,7 @@ impl Proxy {
         self.link.passed.load(Ordering::Relaxed)
     }
 
-    /// How often leechers connected so far.
+    /// How many connections leechers opened so far.
     pub fn connections(&self) -> u64 {
         self.link.connections.load(Ordering::Relaxed)
     }
@@ -114,13 +116,12 @@ impl Proxy {
         self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
     }
 
-    /// Cuts all connections, and takes no more.
+    /// Cuts all connections and accepts no more.
     pub fn cut(&self) {
         self.accepting.abort();
     }
 
-    /// Stops the line towards leechers after this many bytes in all, give or take a chunk.
-    /// `u64::MAX` lets everything pass.
+    /// Stops the line towards leechers after about this many bytes in all; `u64::MAX` releases it.
     pub fn hold_at(&self, bytes: u64) {
         self.link.held_at.send_replace(bytes);
     }
@@ -130,6 +131,23 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// Waits until a count of passed bytes has not changed for a second.
+///
+/// # Errors
+/// Bytes pass for a minute.
+pub async fn quiet(passed: impl Fn() -> u64) -> Result<()> {
+    const QUIET: Duration = Duration::from_secs(1);
+    let last = std::sync::Mutex::new((passed(), Instant::now()));
+    let look = || async {
+        let mut last = last.lock().expect("nobody panics while holding it");
+        if last.0 != passed() {
+            *last = (passed(), Instant::now());
+        }
+        Ok((last.1.elapsed() >= QUIET).then_some(()))
+    };
+    until("the lines to be quiet", LIMIT, look).await
 }
 
 async fn carry(leecher: TcpStream, target: SocketAddr, delay: Duration, link: Arc<Link>) {
@@ -180,7 +198,7 @@ async fn pump(
 }
 
 impl Link {
-    /// When the link has sent `bytes` more; waits while it has too much to send.
+    /// Returns when the link has sent `bytes` more; waits while it has too much to send.
     async fn take(&self, bytes: u64) -> Instant {
         let passed = self.passed.fetch_add(bytes, Ordering::Relaxed);
         // The sender lives as long as the link.
@@ -202,7 +220,7 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// How long `bytes` take through a proxy of that line.
+    /// How long `bytes` take through a proxy with this line.
     async fn check(line: Line, bytes: usize) -> Duration {
         let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::start(origin.local_addr().unwrap(), line).unwrap();
@@ -223,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limited_line_takes_the_time_that_its_rate_says() {
+    async fn a_limited_line_takes_the_time_of_its_rate() {
         let took = check(Line { rate_bps: 1 << 20, delay: Duration::ZERO }, 512 << 10).await;
         assert!(took >= Duration::from_millis(400), "512 KiB at 1 MiB/s took {took:?}");
         let faster = check(Line { rate_bps: 16 << 20, delay: Duration::ZERO }, 512 << 10).await;
@@ -231,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_held_line_passes_what_it_may_and_goes_on_when_it_is_let_go() {
+    async fn a_held_line_passes_bytes_up_to_its_limit_until_it_is_released() {
         let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy =
             Proxy::start(origin.local_addr().unwrap(), Line { rate_bps: 0, delay: Duration::ZERO })
@@ -248,7 +266,7 @@ mod tests {
             tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut got)).await;
         assert!(all.is_err(), "nothing was held");
         proxy.hold_at(u64::MAX);
-        // What came before is in the buffer of the read that was given up.
+        // The cancelled read has taken the bytes before.
         let mut rest = vec![0; 2 * CHUNK];
         stream.read_exact(&mut rest).await.unwrap();
         drop(stream);

@@ -1,5 +1,4 @@
-//! The scene that most scenarios start from: a film in a swarm of slow seeders, and a browser in
-//! which it was added.
+//! The scene of most scenarios in Chrome: a film in a slow swarm, added in a browser.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -20,12 +19,12 @@ pub struct Scene {
     pub browser: Browser,
     /// The list of torrents, linked, with the film in it.
     pub app: AppPage,
-    /// The film's place in the torrent's list of files.
+    /// The film's index in the torrent.
     pub film: u32,
 }
 
 impl Scene {
-    /// One seeder behind a line on which the film lasts about half of its length.
+    /// A film with one seeder, whose line is about twice as fast as the film plays.
     ///
     /// # Errors
     /// Anything that is needed for it fails.
@@ -34,7 +33,7 @@ impl Scene {
         Self::with(fixture, Options::default()).await
     }
 
-    /// A browser in which a fixture's torrent was added.
+    /// Starts a browser and adds a fixture's torrent.
     ///
     /// # Errors
     /// The browser, the extension, the daemon or the engine does not come up, or refuses the
@@ -63,18 +62,18 @@ impl Scene {
         &self.fixture.torrent.info_hash
     }
 
-    /// What the engine says of the torrent now.
+    /// The engine's view of the torrent now.
     ///
     /// # Errors
-    /// It says nothing of it.
+    /// The torrent is not there.
     pub async fn torrent(&self) -> Result<TorrentSnapshot> {
         self.app.torrent(self.info_hash()).await?.context("the torrent went away")
     }
 
-    /// What the engine says of the torrent, as soon as `is_so` holds.
+    /// The engine's view of the torrent, as soon as `is_so` holds.
     ///
     /// # Errors
-    /// It was not so in time; the message holds all that is known.
+    /// `is_so` did not hold in time; the message has the consoles and the daemon's log.
     pub async fn torrent_when(
         &self,
         what: &str,
@@ -88,7 +87,7 @@ impl Scene {
         }
     }
 
-    /// Makes sure that the film is far from complete, or the scenario proves nothing.
+    /// Makes sure that the film is far from complete. Otherwise the scenario proves nothing.
     ///
     /// # Errors
     /// It is complete, or nearly.
@@ -104,7 +103,7 @@ impl Scene {
         Ok(())
     }
 
-    /// The film's bytes as they should be.
+    /// The film's content.
     pub fn truth(&self) -> &[u8] {
         &self.fixture.truth[self.film as usize]
     }

@@ -1,10 +1,9 @@
-//! Seeders: real BitTorrent clients on loopback, each behind a line of its own, and the tracker
-//! that names them.
+//! Seeders: real BitTorrent clients on loopback, each behind a line of its own.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::{ChildStdin, Command};
@@ -13,7 +12,7 @@ use crate::clock::until;
 use crate::peers;
 use crate::ports;
 use crate::process::{Group, log_to, logged};
-use crate::proxy::{Line, Proxy};
+use crate::proxy::{Line, Proxy, quiet};
 use crate::torrent::{Recipe, Torrent};
 use crate::tracker::Tracker;
 use crate::workspace::Scratch;
@@ -50,11 +49,11 @@ impl Seeder {
         match client {
             Client::Libtorrent => Self::libtorrent(torrent, &file, &[], scratch).await,
             Client::Aria2 => Self::aria2(torrent, &file, scratch).await,
-            Client::Transmission => Self::transmission(torrent, &file, scratch).await,
+            Client::Transmission => Self::transmission(torrent, scratch).await,
         }
     }
 
-    /// Starts libtorrent without the small buffers that a slow line wants: as fast as it can.
+    /// Starts libtorrent with large buffers, as fast as it can seed.
     ///
     /// # Errors
     /// As [`Seeder::start`].
@@ -64,7 +63,7 @@ impl Seeder {
         Self::libtorrent(torrent, &file, &["wide"], scratch).await
     }
 
-    /// Starts one libtorrent for several torrents, whose content lies in one folder.
+    /// Starts one libtorrent that seeds several torrents from one folder.
     ///
     /// # Errors
     /// As [`Seeder::start`].
@@ -131,7 +130,7 @@ impl Seeder {
         Self::by_port(command, port, torrent, scratch).await
     }
 
-    async fn transmission(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
+    async fn transmission(torrent: &Torrent, scratch: Scratch) -> Result<Self> {
         let port = ports::reserve()?;
         let config = scratch.dir("config")?;
         let settings = serde_json::json!({
@@ -144,10 +143,8 @@ impl Seeder {
             "trash-original-torrent-files": false,
         });
         std::fs::write(config.join("settings.json"), settings.to_string())?;
-        // Its tracker names nobody: Transmission must not dial what the torrent's own tracker
-        // names.
-        let quiet = Torrent { metainfo: std::fs::read(file)?, ..torrent.clone() };
-        quiet.write_to(&scratch.dir("watch")?)?;
+        // Transmission dials no peers of 127.*, whatever a tracker names.
+        torrent.write_to(&scratch.dir("watch")?)?;
         let mut command = Command::new("transmission-daemon");
         command.arg("--foreground").arg("--config-dir").arg(config);
         Self::by_port(command, port, torrent, scratch).await
@@ -188,14 +185,14 @@ impl Seeder {
     }
 }
 
-/// A torrent, seeders behind lines, and a tracker that names the lines' near ends.
+/// A torrent, its seeders behind lines, and a tracker that names the lines.
 #[derive(Debug)]
 pub struct Swarm {
     /// The torrent; its metainfo names the tracker.
     pub torrent: Torrent,
     /// The tracker.
     pub tracker: Tracker,
-    /// One a seeder, in order.
+    /// The line of each seeder, in order.
     pub lines: Vec<Proxy>,
     seeders: Vec<Seeder>,
 }
@@ -223,7 +220,7 @@ impl Swarm {
         Self::seed(Torrent::make(&recipe)?, tracker, seeders).await
     }
 
-    /// Seeds a torrent, and lets the tracker name the lines' near ends.
+    /// Seeds a torrent and lets the tracker name the lines.
     ///
     /// # Errors
     /// A client does not come up.
@@ -253,16 +250,7 @@ impl Swarm {
     /// # Errors
     /// The lines are busy for a minute.
     pub async fn is_quiet(&self) -> Result<()> {
-        const QUIET: Duration = Duration::from_secs(1);
-        let last = std::sync::Mutex::new((self.passed(), Instant::now()));
-        let look = || async {
-            let mut last = last.lock().expect("nobody panics while holding it");
-            if last.0 != self.passed() {
-                *last = (self.passed(), Instant::now());
-            }
-            Ok((last.1.elapsed() >= QUIET).then_some(()))
-        };
-        until("the lines to be quiet", Duration::from_secs(60), look).await
+        quiet(|| self.passed()).await
     }
 
     /// Changes every line's rate.
@@ -277,8 +265,8 @@ mod tests {
     use crate::dice::Dice;
     use crate::wire;
 
-    /// A client that is ready has checked the content against the metainfo: the torrent maker is
-    /// right, too.
+    /// A client that is ready has checked the content against the metainfo, so this also tests the
+    /// torrent maker.
     async fn check(client: Client) {
         let scratch = Scratch::new("swarm").unwrap();
         let file = scratch.path().join("content.bin");
@@ -286,8 +274,7 @@ mod tests {
         let swarm = Swarm::of_file(&file, 32 << 10, &[(client, Line::of_rate(0))]).await.unwrap();
         let torrent = &swarm.torrent;
         let through_line = swarm.lines[0].address();
-        // Some clients turn a second connection from one address away while the first is being
-        // closed.
+        // Some clients refuse a second connection from an address while the first one closes.
         until("the seeder to answer through its line", Duration::from_secs(10), || async {
             Ok(wire::has_everything(through_line, torrent.info_hash_bytes, torrent.piece_count())
                 .await
@@ -298,17 +285,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn libtorrent_seeds_what_the_torrent_maker_made() {
+    async fn libtorrent_seeds_a_torrent_of_the_harness() {
         check(Client::Libtorrent).await;
     }
 
     #[tokio::test]
-    async fn aria2_seeds_what_the_torrent_maker_made() {
+    async fn aria2_seeds_a_torrent_of_the_harness() {
         check(Client::Aria2).await;
     }
 
     #[tokio::test]
-    async fn transmission_seeds_what_the_torrent_maker_made() {
+    async fn transmission_seeds_a_torrent_of_the_harness() {
         check(Client::Transmission).await;
     }
 }

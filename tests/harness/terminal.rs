@@ -1,5 +1,4 @@
-//! `jstorrent` as a person or a script at a terminal runs it: its lines, its exit status, and what
-//! it leaves behind.
+//! `jstorrent` at a terminal: its lines, its exit status, and what it leaves behind.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -20,15 +19,16 @@ use crate::daemon::Endpoint;
 use crate::process::{self, Group};
 use crate::workspace;
 
-/// Lines that are repeated when something does not come.
+/// How many of the last lines the report of a failure has.
 const LAST_LINES: usize = 4;
 
-/// Names, in the environment of a terminal and of the daemons that it starts, the terminal that
-/// they belong to.
+/// The environment variable with the id of the terminal that a process belongs to.
 const RUN: &str = "JSTORRENT_TEST_TERMINAL";
 
-/// A running `jstorrent` with `--json`; dropping it kills it and the daemons that it started, and
-/// no others: the next run may live in the same folder already.
+/// A running `jstorrent` with `--json`.
+///
+/// Dropping it kills it and the daemons that it started, but no others: the next run may use the
+/// same folder already.
 #[derive(Debug)]
 pub struct Terminal {
     group: Group,
@@ -47,7 +47,7 @@ impl Terminal {
         Self::start_with(state, args, &[])
     }
 
-    /// The same, with these in its environment.
+    /// As `start`, with further environment variables.
     ///
     /// # Errors
     /// As [`Terminal::start`].
@@ -70,7 +70,7 @@ impl Terminal {
         Ok(Self { group, run, lines, last: VecDeque::new(), state: state.to_owned() })
     }
 
-    /// The next event for which `is_it` holds.
+    /// Waits for the next event for which `is_it` holds.
     ///
     /// # Errors
     /// It ended or the time ran out first.
@@ -78,7 +78,7 @@ impl Terminal {
         self.event_within(LIMIT, what, is_it).await
     }
 
-    /// The same with a longest wait of its own.
+    /// As [`Terminal::event`], with another longest wait.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -101,16 +101,16 @@ impl Terminal {
         found.with_context(|| format!("waiting for {what}; {}", self.said()))
     }
 
-    /// The next event, whenever it comes. Nothing is lost when the wait is given up.
+    /// Waits for the next event. Cancelling the wait loses nothing.
     ///
     /// # Errors
-    /// It ended, or said what is no event.
+    /// It ended, or wrote a line that is no event.
     pub async fn next(&mut self) -> Result<Value> {
         let Some(line) = self.line().await? else { bail!("it ended") };
         serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))
     }
 
-    /// Where a player finds the file.
+    /// Waits for the file's URL.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -119,7 +119,7 @@ impl Terminal {
         Ok(ready["url"].as_str().context("a URL")?.to_owned())
     }
 
-    /// The port at which it listens for peers.
+    /// Waits for the port at which it listens for peers.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -129,7 +129,7 @@ impl Terminal {
         Ok(u16::try_from(event["port"].as_u64().context("a port")?)?)
     }
 
-    /// Where it listens for peers, on 127.0.0.1.
+    /// Waits for its listen address on 127.0.0.1.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -137,7 +137,7 @@ impl Terminal {
         Ok(([127, 0, 0, 1], self.port().await?).into())
     }
 
-    /// Waits until everything is there.
+    /// Waits until the download is complete.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -145,7 +145,7 @@ impl Terminal {
         self.event("everything", |event| event["event"] == "complete").await.map(drop)
     }
 
-    /// Bytes verified, once they are at least `floor` and nothing is left to check.
+    /// Returns the verified bytes, once they are at least `floor` and no check runs.
     ///
     /// # Errors
     /// As [`Terminal::event`].
@@ -200,13 +200,13 @@ impl Terminal {
         Ok(line)
     }
 
-    /// The program's last words, for the report of a failure.
+    /// The program's last lines and errors, for the report of a failure.
     fn said(&self) -> String {
         let errors = std::fs::read_to_string(self.state.join("terminal.err")).unwrap_or_default();
         format!("it said: {errors}and last: {:#?}", self.last)
     }
 
-    /// Kills it at once, as a crash would; its daemon lives on.
+    /// Kills it at once, as a crash would. Its daemon lives on.
     pub async fn kill(&mut self) {
         self.group.kill().await;
     }
@@ -219,7 +219,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Runs a command to its end: exit code, standard output, standard error.
+/// Runs `jstorrent` to its end; returns exit code, output and error output.
 ///
 /// # Errors
 /// It was not built, or does not end.
@@ -231,7 +231,7 @@ pub async fn run<A: AsRef<OsStr>>(
     output(command.args(args)).await
 }
 
-/// Runs a command of any making to its end.
+/// Runs any command to its end; returns exit code, output and error output.
 ///
 /// # Errors
 /// It can't be started, or does not end.
@@ -243,7 +243,7 @@ pub async fn output(command: &mut Command) -> Result<(i32, String, String)> {
     Ok((output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr)))
 }
 
-/// `jstorrent` with nobody's settings and its state in this folder.
+/// A `jstorrent` command with default settings and its state in this folder.
 ///
 /// # Errors
 /// It was not built.
@@ -261,7 +261,7 @@ pub fn command(state: &Path) -> Result<Command> {
         .env("JSTORRENT_NO_LSD", "yes")
         .env("JSTORRENT_STATE", state)
         .env("JSTORRENT_NOTES", state.join("notes"))
-        // Nothing fails until a test writes this file; see `io-shim/src/files/faults.rs`.
+        // Faults are injected once a test writes this file; see `io-shim/src/files/faults.rs`.
         .env("JSTORRENT_FAULTS", state.join("faults"))
         .env("XDG_CONFIG_HOME", state);
     Ok(command)
@@ -273,7 +273,7 @@ pub fn daemons(state: &Path) -> Vec<Endpoint> {
     folders.filter_map(|folder| Endpoint::read(&folder.path())).collect()
 }
 
-/// Waits until no daemon lives below a state folder: one ends a moment after it was asked to.
+/// Waits until no daemon lives below a state folder.
 ///
 /// # Errors
 /// One lives on.
@@ -283,8 +283,7 @@ pub async fn nothing_runs(state: &Path) -> Result<()> {
         .await
 }
 
-/// What runs below a state folder have left to come back to, besides the names of the download
-/// folders that they used.
+/// How many states of torrents lie below a state folder.
 pub fn remembered(state: &Path) -> usize {
     let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
     folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "folders").count()

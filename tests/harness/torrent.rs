@@ -1,6 +1,7 @@
-//! Makes `.torrent` files (BEP 3, v1) of files on disk, with a bencode writer of its own.
+//! Makes `.torrent` files (BEP 3, v1) of files on disk.
 //!
-//! It shares no code with the engine on purpose: a mistake made twice would prove itself right.
+//! It has its own bencode writer and shares no code with the engine on purpose: a mistake in shared
+//! code would go unnoticed.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +14,7 @@ use sha1::{Digest as _, Sha1};
 /// What to make a torrent of.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The folder that holds the files: what a seeder takes as its download folder.
+    /// The folder that holds the files: a seeder's download folder.
     pub folder: PathBuf,
     /// The torrent's name: the file's for a single file, the sub-folder's for several.
     pub name: String,
@@ -45,11 +46,11 @@ pub struct Torrent {
     pub metainfo: Vec<u8>,
     /// 40 hex digits.
     pub info_hash: String,
-    /// The same, raw.
+    /// The info hash as bytes.
     pub info_hash_bytes: [u8; 20],
     /// Its name.
     pub name: String,
-    /// The folder that a seeder serves it from.
+    /// The folder that a seeder uploads from.
     pub folder: PathBuf,
     /// Its files on disk, in order.
     pub paths: Vec<PathBuf>,
@@ -60,8 +61,7 @@ pub struct Torrent {
 }
 
 impl Torrent {
-    /// Reads the content, hashes its pieces and writes the metainfo. The torrent is private: nobody
-    /// but the tracker names peers.
+    /// Makes a private torrent: reads the content, hashes its pieces and writes the metainfo.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -102,8 +102,7 @@ impl Torrent {
         })
     }
 
-    /// The same content in a torrent that is not private: real clients describe none that is to
-    /// somebody who has a link only.
+    /// The same content in a public torrent. Real clients send no metadata of a private one.
     ///
     /// # Panics
     /// Never: every torrent made here has an info dictionary that says whether it is private.
@@ -115,7 +114,7 @@ impl Torrent {
             (at(b"4:info").expect("an info dictionary"), at(PRIVATE).expect("a private torrent"));
         let metainfo =
             [&self.metainfo[..private], &self.metainfo[private + PRIVATE.len()..]].concat();
-        // The info dictionary is the last entry: what follows it is the end of the outer one.
+        // The info dictionary is the last entry; only the end of the outer dictionary follows.
         let info_hash_bytes: [u8; 20] =
             Sha1::digest(&metainfo[info + 6..metainfo.len() - 1]).into();
         Self {
@@ -162,9 +161,10 @@ impl Torrent {
     }
 }
 
-/// Writes the `.torrent` file of content that does not exist, in pieces of 16 KiB whose hashes are
-/// wrong. One file that is called as the torrent makes a torrent of one file. The path of what was
-/// written.
+/// Writes the `.torrent` file of content that does not exist, and returns its path.
+///
+/// Pieces have 16 KiB and wrong hashes. A single file with the torrent's name makes a torrent of
+/// one file.
 ///
 /// # Errors
 /// It cannot be written.

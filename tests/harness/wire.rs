@@ -1,4 +1,4 @@
-//! Just enough of the peer protocol (BEP 3) to be a hostile seeder and to ask a seeder what it has.
+//! As much of the peer protocol (BEP 3) as a hostile seeder and a bare leecher need.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,10 +34,10 @@ pub(crate) async fn send_handshake(
     Ok(to.write_all(&handshake).await?)
 }
 
-/// Reads a handshake; the info hash in it.
+/// Reads a handshake and returns its info hash.
 ///
 /// # Errors
-/// The connection broke, or it speaks something else.
+/// The connection broke, or the peer does not speak BitTorrent.
 pub async fn read_handshake(from: &mut (impl AsyncRead + Unpin)) -> Result<[u8; 20]> {
     let mut handshake = [0; 68];
     from.read_exact(&mut handshake).await?;
@@ -75,7 +75,7 @@ pub async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<(u8, Vec<u8>)> 
     }
 }
 
-/// The bits of that many pieces, all set.
+/// The bitfield of a peer that has all pieces.
 pub(crate) fn full_bitfield(pieces: usize) -> Vec<u8> {
     let mut bits = vec![0xff; pieces.div_ceil(8)];
     if let (Some(last), spare @ 1..) = (bits.last_mut(), bits_spare(pieces)) {
@@ -88,7 +88,7 @@ fn bits_spare(pieces: usize) -> usize {
     pieces.div_ceil(8) * 8 - pieces
 }
 
-/// Whether a peer answers for the torrent and has all of it.
+/// Whether a peer answers for the torrent and has every piece.
 pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(peer).await.context("nobody listens")?;
@@ -104,7 +104,7 @@ pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize
     matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Ok(true)))
 }
 
-/// Clients refuse an id that they know from another connection.
+/// A peer id that no other connection has, since clients refuse a known one.
 pub(crate) fn fresh_peer_id() -> [u8; 20] {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let text = format!("-TE0001-{:012}", COUNT.fetch_add(1, Ordering::Relaxed));

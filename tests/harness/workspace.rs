@@ -1,5 +1,4 @@
-//! Where things lie: the checkout, its target folder, what `cargo xtask build` made, and folders to
-//! throw away.
+//! Paths: the checkout, its target folder, the built programs, and temporary folders.
 //!
 //! Nothing a test or the demo writes lies outside the target folder.
 
@@ -8,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Where products under test take peers: nothing that a test starts is reachable from outside.
+/// The addresses at which tested programs take peers, so that nothing is reachable from outside.
 pub(crate) const LOOPBACK: &str = "127.0.0.1,::1";
 
-/// The variable of the environment that names the folder of the native programs, below Cargo's
-/// target folder: `release` unless it says otherwise.
+/// The environment variable with the native programs' folder below Cargo's target folder; the
+/// default is `release`.
 pub const PROGRAMS: &str = "JSTORRENT_TEST_PROGRAMS";
 
 /// The checkout.
@@ -70,7 +69,7 @@ fn built(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A folder below the target folder that is deleted when it goes out of scope.
+/// A temporary folder below the target folder; dropping it deletes it.
 #[derive(Debug)]
 pub struct Scratch(PathBuf);
 
@@ -106,7 +105,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A program that still writes into it is being killed: one more try catches the last file.
+        // A killed program may still write a file into the folder, so deleting is tried again.
         for _ in 0..20 {
             if std::fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
                 return;

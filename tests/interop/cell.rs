@@ -1,5 +1,4 @@
-//! The cells of the matrix: which there are, which of them are run, and what the other client can't
-//! do.
+//! The cells of the matrix, and what the other clients can't do.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,20 +6,20 @@ use std::time::Duration;
 use jstorrent_tests::made::Version;
 use jstorrent_tests::swarm::Client;
 
-/// How two clients come to know of each other.
+/// How two clients find each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// An HTTP tracker names who announced.
+    /// An HTTP tracker.
     Http,
-    /// A UDP tracker does.
+    /// A UDP tracker.
     Udp,
-    /// The DHT, and nothing else.
+    /// The DHT alone.
     Dht,
-    /// Peer exchange: somebody who gives nothing knows somebody who does.
+    /// Peer exchange: a peer that uploads nothing knows a seeder.
     Pex,
-    /// The wanting side has a link with a tracker, and no torrent file.
+    /// The downloading side has a link with a tracker, and no torrent file.
     Magnet,
-    /// No peers at all, but a web server.
+    /// A web server, without peers.
     WebSeed,
 }
 
@@ -40,7 +39,7 @@ impl Source {
     }
 }
 
-/// Which way the content goes.
+/// The direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// We download from the other client.
@@ -60,12 +59,12 @@ pub(crate) struct Cell {
     pub(crate) direction: Direction,
 }
 
-/// Who is on the other side.
+/// The other side of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Other {
     /// A BitTorrent client.
     Client(Client),
-    /// A web server, which none of the clients is.
+    /// A web server.
     Nginx,
 }
 
@@ -92,7 +91,7 @@ pub(crate) const WAYS: [(bool, bool); 4] =
     [(false, false), (true, false), (false, true), (true, true)];
 
 impl Cell {
-    /// The full product.
+    /// All combinations.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for other in Other::ALL {
@@ -117,14 +116,13 @@ impl Cell {
             && !self.utp
     }
 
-    /// Whether it belongs to the short form: every way to talk with peers from an HTTP tracker,
-    /// every source with v1 over plain TCP.
+    /// Whether the default run has it: it uses an HTTP tracker, or v1 over plain TCP.
     pub(crate) fn is_in_short_form(&self) -> bool {
         let is_simple = self.version == Version::V1 && !self.encrypted && !self.utp;
         self.source == Source::Http || is_simple
     }
 
-    /// What keeps the other client from this, `None` when nothing does.
+    /// Why the other client can't do this, if so.
     pub(crate) fn cannot(&self) -> Option<&'static str> {
         let Other::Client(client) = self.other else { return None };
         match (client, self.source) {
@@ -149,7 +147,7 @@ impl Cell {
         }
     }
 
-    /// Longest wait for the transfer: peers tell of others once a minute.
+    /// Longest wait for the transfer: clients send PEX once a minute.
     pub(crate) fn limit(&self) -> Duration {
         Duration::from_secs(if self.source == Source::Pex { 130 } else { 60 })
     }
@@ -164,12 +162,12 @@ impl Cell {
         flags
     }
 
-    /// Whether the other client makes files of nothing.
+    /// Whether the other client creates empty files.
     pub(crate) fn it_makes_empty_files(&self) -> bool {
         self.other != Other::Client(Client::Transmission)
     }
 
-    /// Whether the other client can dial us: it must be told of us, then.
+    /// Whether the other client dials us.
     pub(crate) fn it_dials(&self) -> bool {
         // Transmission takes no peers of 127.* from any source.
         self.direction == Direction::Up && self.other != Other::Client(Client::Transmission)

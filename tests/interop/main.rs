@@ -1,10 +1,9 @@
-//! The interoperability matrix: real transfers between `jstorrent` and other clients on loopback,
-//! in both directions, byte for byte.
+//! The interoperability matrix: real transfers between `jstorrent` and other clients.
 //!
-//! What is run by default: every way to talk, in every version, with peers that an HTTP tracker
-//! names; and every source of peers with v1 over plain TCP. `INTEROP=full` runs the whole product;
-//! `INTEROP_ONLY=words` those cells whose names hold all of the words. The table is printed, and
-//! lies in `target/interop.txt`.
+//! By default it runs every transport, encryption and version with peers from an HTTP tracker, and
+//! every source of peers with v1 over plain TCP. `INTEROP=full` runs all combinations;
+//! `INTEROP_ONLY=words` runs the cells whose names contain all the words. The table is printed and
+//! saved in `target/interop.txt`. Every byte is compared.
 
 mod cell;
 mod side;
@@ -30,12 +29,11 @@ use jstorrent_tests::workspace;
 use side::{Ours, complete, content};
 use table::{Outcome, Table};
 
-/// Cells at once: most of their time they wait.
+/// How many cells run at once; most of the time they wait.
 const AT_ONCE: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_know() -> Result<()>
-{
+async fn every_transfer_that_both_clients_support_succeeds() -> Result<()> {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (is_full, only) = (variable("INTEROP") == "full", variable("INTEROP_ONLY"));
     let is_chosen =
@@ -45,9 +43,9 @@ async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_k
         .filter(|cell| (is_full || cell.is_in_short_form()) && is_chosen(cell))
         .collect();
     assert!(!cells.is_empty(), "no cell's name holds all of: {only}");
-    // What takes long begins first.
+    // Slow cells begin first.
     cells.sort_by_key(|cell| cell.it_dials() || cell.direction == Direction::Down);
-    // Peers tell of others once a minute: these cells do nothing but wait.
+    // Clients send PEX once a minute, so these cells mostly wait.
     let (waiting, busy): (Vec<_>, Vec<_>) =
         cells.into_iter().enumerate().partition(|(_, cell)| cell.source == Source::Pex);
     let network = Network::new().await?;
@@ -72,7 +70,7 @@ async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_k
     Ok(())
 }
 
-/// A private DHT that all cells share.
+/// The private DHT of all cells.
 struct Network {
     router: Node,
     _other: Node,
@@ -107,7 +105,7 @@ async fn look(number: u64, cell: &Cell, network: &Network) -> Outcome {
     }
 }
 
-/// We download from the other side.
+/// A download from the other side.
 async fn down(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
     let Other::Client(client) = cell.other else { return from_web_server(fixture, cell).await };
     let part = |torrent| Part {
@@ -134,7 +132,7 @@ async fn down(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
         Source::Pex => {
             let introducer =
                 Part { seeds: false, pex: true, gives: false, ..part(&fixture.torrent) };
-            // aria2 names no peer to another peer at the same address.
+            // aria2 sends a peer no PEX about peers at the same address.
             let (giver, introducer) = acquainted(fixture, &introducer, "127.0.0.2").await?;
             let peer = ["--peer".to_owned(), introducer.address().to_string()];
             let got = Ours::get(fixture, &file(fixture, &fixture.torrent)?, cell, &peer)?
@@ -148,7 +146,7 @@ async fn down(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
     }
 }
 
-/// The other side downloads from us.
+/// A download of the other side from us.
 async fn up(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
     let Other::Client(client) = cell.other else { unreachable!("a web server wants nothing") };
     let part = |torrent| Part {
@@ -199,10 +197,10 @@ async fn up(fixture: &Fixture, cell: &Cell, network: &Network) -> Result<()> {
     }
 }
 
-/// A client gets from us what somebody else, who gives next to nothing, told one of us about.
+/// A client downloads from us after a slow peer introduced us by PEX.
 async fn introduced(fixture: &Fixture, cell: &Cell, part: &Part<'_>) -> Result<()> {
     let source = file(fixture, &fixture.torrent)?;
-    // Another address than the introducer's, as in life.
+    // Another address than the introducer's, as in reality.
     let elsewhere = ["--peer-address", "127.0.0.2"].map(str::to_owned);
     let (_ours, port) = Ours::seed(fixture, &source, cell, &elsewhere).await?;
     let us = SocketAddr::from(([127, 0, 0, 2], port));
@@ -215,7 +213,7 @@ async fn introduced(fixture: &Fixture, cell: &Cell, part: &Part<'_>) -> Result<(
         let mut party = Party::start(&Part { torrent: &torrent, ..part.clone() }).await?;
         return complete(fixture, &mut party, cell).await;
     }
-    // It takes one connection from each address, so it is another client that dials it and us.
+    // The client takes one connection from each address, so another client dials it and us.
     let mut party = Party::start(part).await?;
     let peers = [us, party.address()];
     let introducer = Part {
@@ -229,7 +227,7 @@ async fn introduced(fixture: &Fixture, cell: &Cell, part: &Part<'_>) -> Result<(
     complete(fixture, &mut party, cell).await.with_context(|| introducer.log())
 }
 
-/// A client that gives nothing, and a giver that it is connected to.
+/// A client that uploads almost nothing, and a seeder that it is connected to.
 async fn acquainted(
     fixture: &Fixture,
     introducer: &Part<'_>,
@@ -244,7 +242,7 @@ async fn acquainted(
         ..Part::new(Client::Libtorrent, &fixture.torrent, true)
     };
     if introducer.client == Client::Transmission {
-        // It dials nobody here.
+        // Transmission dials no peer of 127.*.
         let party = Party::start(introducer).await?;
         let giver = Party::start(&giver(&[party.address()])).await?;
         return Ok((giver, party));
@@ -261,7 +259,7 @@ async fn acquainted(
     Ok((giver, party))
 }
 
-/// What a web server has.
+/// A download from a web server.
 async fn from_web_server(fixture: &Fixture, cell: &Cell) -> Result<()> {
     let nginx = Nginx::start(&fixture.torrent.folder).await?;
     let torrent = fixture.torrent.with_web_seed(&nginx.url(""));
@@ -272,7 +270,7 @@ fn in_dht(router: SocketAddr) -> [String; 3] {
     ["--no-dht=no".into(), "--dht-bootstrap".into(), router.to_string()]
 }
 
-/// The torrent as a file of its own, for us.
+/// Writes the torrent's file for our side.
 fn file(fixture: &Fixture, torrent: &Torrent) -> Result<String> {
     path_text(&torrent.write_to(&fixture.scratch.dir("torrent")?)?)
 }
@@ -281,7 +279,7 @@ fn path_text(path: &Path) -> Result<String> {
     Ok(path.to_str().context("a plain path")?.to_owned())
 }
 
-/// A tracker, and a torrent and a link that name it.
+/// A tracker, with a torrent and a link that name it.
 struct Known {
     tracker: Tracker,
     torrent: Torrent,
@@ -300,7 +298,7 @@ impl Known {
         Ok(Self { tracker, torrent, file, link })
     }
 
-    /// Waits until somebody announced with this port.
+    /// Waits until a peer announced this port.
     async fn announced(&self, port: u16) -> Result<()> {
         const SOON: Duration = Duration::from_secs(30);
         until("an announce", SOON, || async {

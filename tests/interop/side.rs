@@ -1,5 +1,4 @@
-//! What one cell needs: a torrent whose content no other cell has, and `jstorrent` on one side of
-//! it.
+//! What one cell needs: its own torrent, and `jstorrent` on one side.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +13,9 @@ use serde_json::Value;
 use crate::cell::Cell;
 
 const KIB: usize = 1 << 10;
-/// Small, so that there are many pieces, and files end within them.
+/// Small, so that there are many pieces, and files end inside pieces.
 const PIECE_LENGTH: usize = 32 * KIB;
-/// Odd lengths: nothing, less than a block, a piece and a byte, whole pieces, many pieces and a
-/// byte.
+/// Odd lengths: empty, less than a block, a piece and a byte, whole pieces, many pieces and a byte.
 const FILES: &[(&str, usize)] = &[
     ("a/film.mkv", 2_000_001),
     ("b.srt", 5),
@@ -26,7 +24,7 @@ const FILES: &[(&str, usize)] = &[
     ("f.exact", 4 * PIECE_LENGTH),
 ];
 
-/// Content that follows from the number, described in this version, without trackers.
+/// A torrent in this version, with content of its own for each number, without trackers.
 pub(crate) async fn content(number: u64, version: Version) -> Result<Fixture> {
     let set = Fixture::random_files("set", FILES).dice(number).pieces_of(PIECE_LENGTH);
     // A private torrent would rule out most of the sources.
@@ -34,7 +32,7 @@ pub(crate) async fn content(number: u64, version: Version) -> Result<Fixture> {
     set.build().await
 }
 
-/// Waits until the other side has everything, byte for byte.
+/// Waits until the other side has everything, compared byte for byte.
 pub(crate) async fn complete(fixture: &Fixture, party: &mut Party, cell: &Cell) -> Result<()> {
     let folder = party.folder().to_owned();
     let mut ended = false;
@@ -54,8 +52,7 @@ pub(crate) async fn complete(fixture: &Fixture, party: &mut Party, cell: &Cell) 
     })
 }
 
-/// The first file that is not as it was seeded; those that are empty count if they have to be
-/// there.
+/// The first file that is not as it was seeded; empty files count on demand.
 fn differs<'a>(fixture: &'a Fixture, folder: &Path, with_empty: bool) -> Option<&'a Path> {
     let torrent = &fixture.torrent;
     let is_wrong = |(path, bytes): &(&PathBuf, &Vec<u8>)| {
@@ -85,7 +82,7 @@ impl Ours {
         Ok(Self { terminal, folder })
     }
 
-    /// Gives what lies there; its port for peers.
+    /// Seeds the fixture's files; returns its listen port.
     pub(crate) async fn seed(
         fixture: &Fixture,
         source: &str,
@@ -101,8 +98,7 @@ impl Ours {
         Ok((Self { terminal, folder }, port))
     }
 
-    /// Wants everything, takes and gives next to nothing, and tells others of others; its port for
-    /// peers.
+    /// Downloads and uploads almost nothing, and sends PEX; returns its listen port.
     pub(crate) async fn introduce(
         fixture: &Fixture,
         source: &str,
@@ -121,7 +117,7 @@ impl Ours {
         Ok((Self { terminal, folder }, port))
     }
 
-    /// Waits until everything is there, byte for byte.
+    /// Waits until everything is there, compared byte for byte.
     pub(crate) async fn complete(&mut self, fixture: &Fixture, cell: &Cell) -> Result<()> {
         let mut last = None;
         let complete = async {

@@ -1,4 +1,4 @@
-//! The matrix as people read it: what was transferred, what was skipped and why, what broke.
+//! The matrix as a table: what was transferred, skipped and why, or broken.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use jstorrent_tests::made::Version;
 
 use crate::cell::{Cell, Direction, Other, Source, WAYS};
 
-/// What became of a cell.
+/// The result of a cell.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It was transferred, in this time.
+    /// Transferred in this time.
     Passed(Duration),
-    /// It can't be, for this reason.
+    /// Not possible, for this reason.
     Skipped(&'static str),
-    /// It was not, and should have been.
+    /// Broken; the error says why.
     Failed(String),
 }
 
-/// All cells that were looked at.
+/// The results of all cells.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     cells: Vec<(Cell, Outcome)>,
-    /// Reasons, by their letter.
+    /// The reasons for skipped cells; the first has the letter `a`.
     reasons: Vec<&'static str>,
 }
 
@@ -36,7 +36,7 @@ impl Table {
         self.cells.push((cell, outcome));
     }
 
-    /// Those that broke, each with its story.
+    /// The broken cells, each with its error.
     pub(crate) fn failures(&self) -> Vec<String> {
         let story = |(cell, outcome): &(Cell, Outcome)| match outcome {
             Outcome::Failed(story) => Some(format!("{cell}: {story}")),

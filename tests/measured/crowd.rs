@@ -1,6 +1,6 @@
-//! Two hundred viewers at once: every byte is right, and when they have left nothing of them stays.
+//! Two hundred viewers at once get correct bytes and leave no resources behind.
 //!
-//! `LOAD_SECONDS` says how long, `LOAD_SEED` repeats a run.
+//! `LOAD_SECONDS` is the duration, `LOAD_SEED` repeats a run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,20 +23,19 @@ const VIEWERS: usize = 200;
 const LENGTH: usize = 6 << 20;
 const PIECE_LENGTH: usize = 64 << 10;
 const SECONDS: u64 = 15;
-/// What was held for viewers is given back within so long: a runtime keeps an idle thread for 10 s.
+/// Longest wait for the release of resources: the runtime keeps an idle thread for 10 s.
 const SETTLE: Duration = Duration::from_secs(25);
-/// Descriptors, threads and tasks that a process may have more than before, for what it does from
-/// time to time by itself.
+/// How many more descriptors, threads and tasks than before a process may have, for periodic work.
 const SPARE: usize = 4;
 
-/// A file as it should be, and where it is served.
+/// A file's content and URL.
 struct Film {
     truth: Vec<u8>,
     url: String,
     info_hash: String,
 }
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     descriptors: usize,
@@ -76,13 +75,13 @@ impl Held {
     }
 }
 
-/// The server's two processes, the engine's and the daemon's.
+/// The server's two processes: engine and daemon.
 struct Processes {
     engine: u32,
     daemon: Endpoint,
 }
 
-/// What both of them hold, and how many tasks the daemon runs.
+/// The resources of both processes, and the number of the daemon's tasks.
 #[derive(Clone, Copy, Debug)]
 struct Both {
     engine: Held,
@@ -100,8 +99,7 @@ impl Processes {
         self.daemon.metrics().await?.get(name).copied().with_context(|| format!("no {name}"))
     }
 
-    /// What they hold, once it has not changed for a second: a server that begins still opens its
-    /// sockets.
+    /// The resources, once they have not changed for a second: a new server still opens sockets.
     async fn at_rest(&self) -> Result<Both> {
         let end = Instant::now() + SETTLE;
         let mut last = self.hold().await?;
@@ -116,7 +114,7 @@ impl Processes {
         Ok(last)
     }
 
-    /// What they hold, once they hold no more than before and nobody is served.
+    /// The resources, once they are no more than before and no viewer is served.
     async fn settle(&self, what: &str, before: Both) -> Result<Both> {
         let end = Instant::now() + SETTLE;
         loop {
@@ -138,7 +136,7 @@ impl Processes {
     }
 }
 
-/// What a viewer had of it.
+/// The results of a viewer.
 #[derive(Default)]
 struct View {
     bytes: u64,
@@ -158,7 +156,7 @@ async fn view(film: Arc<Film>, mut dice: Dice, end: Instant) -> Result<View> {
         };
         view.seeks += 1;
         let watch = watch(&film, &range, start, enough, &mut view.bytes);
-        // A viewer that still waits when the time is over leaves in the middle of it.
+        // A viewer that waits when the time is over leaves.
         timeout_at(end, watch).await.unwrap_or(Ok(()))?;
     }
     Ok(view)
@@ -199,7 +197,7 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
         torrents.push(Torrent::make(&Recipe::of_file(&path, PIECE_LENGTH)?)?.public());
     }
     let seeder = Seeder::start_several(&torrents).await?;
-    // All of it comes in about the time that they watch.
+    // The download takes about as long as the viewers watch.
     let line = Proxy::start(seeder.address(), Line::of_rate((TORRENTS * LENGTH) as u64 / seconds))?;
     let server = Server::start(&state, &dir, &[]).await?;
     let processes = Processes { engine: server.terminal.pid(), daemon: server.terminal.daemon()? };

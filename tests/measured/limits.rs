@@ -1,5 +1,6 @@
-//! What strangers and crowds may cost the plain server, measured. `cargo test -p jstorrent-tests
-//! --test measured -- --nocapture` prints the figures.
+//! The cost of many connections, requests and uploads for the plain server, measured.
+//!
+//! `cargo test -p jstorrent-tests --test measured -- --nocapture` prints the figures.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,9 @@ use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 
-/// A server in folders of its own, and what begins its URLs.
+/// A server in its own folders.
 async fn server(further: &[&str]) -> Result<(Scratch, Server)> {
-    // The figures are about this process's connections as well.
+    // This process needs descriptors for its own ends of the connections, too.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let wanted = rustix::process::Rlimit {
         current: limit.maximum.map(|most| most.min(8_192)),
@@ -32,7 +33,7 @@ async fn server(further: &[&str]) -> Result<(Scratch, Server)> {
 }
 
 impl Figures {
-    /// The daemon that answers at this address.
+    /// The daemon at this address.
     async fn of(server: &Server) -> Result<Self> {
         let health = server.json("health", &[]).await?;
         let pid = health["pid"].as_u64().context("a process")?;
@@ -52,7 +53,7 @@ impl Figures {
     }
 }
 
-/// What is looked at from outside.
+/// The server's figures, seen from outside.
 struct Figures {
     pid: u64,
     host: String,
@@ -63,12 +64,12 @@ fn host(server: &Server) -> &str {
 }
 
 fn print(line: std::fmt::Arguments<'_>) {
-    // Not lost in the middle of other tests' lines.
+    // A line of its own, not in the middle of another test's line.
     let _ = writeln!(std::io::stdout().lock(), "    {line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()> {
+async fn thirty_two_connections_before_hello_cost_little_memory() -> Result<()> {
     let _turn = crate::turn().await;
     let (_scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
@@ -86,8 +87,8 @@ async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()
         let mut head = [0; 12];
         socket.read_exact(&mut head).await?;
         ensure!(&head == b"HTTP/1.1 101", "{head:?}");
-        // A frame of almost the largest size for a hello, without its last byte, and one of the
-        // largest of all.
+        // One frame of almost the largest size for a hello, without its last byte, and one of the
+        // largest size of all.
         let large = if sockets.len() % 2 == 0 { 16 * 1024 } else { 57 * MIB };
         let frame = [
             &[0x82, 0xff][..],
@@ -119,7 +120,7 @@ async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_silent_connections_keep_no_viewer_out() -> Result<()> {
+async fn two_thousand_silent_connections_block_no_viewer() -> Result<()> {
     let _turn = crate::turn().await;
     let (_scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
@@ -140,7 +141,7 @@ async fn two_thousand_silent_connections_keep_no_viewer_out() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> {
+async fn waiting_viewers_do_not_delay_viewers_of_a_complete_file() -> Result<()> {
     let _turn = crate::turn().await;
     let (scratch, server) = server(&["--no-token"]).await?;
     let content = scratch.dir("content")?;
@@ -190,7 +191,7 @@ async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
+async fn unfinished_uploads_block_no_other_upload() -> Result<()> {
     let _turn = crate::turn().await;
     let (scratch, server) = server(&["--no-token"]).await?;
     let figures = Figures::of(&server).await?;
@@ -205,7 +206,7 @@ async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
             8 * MIB
         );
         socket.write_all(head.as_bytes()).await?;
-        // What finds no room is not taken.
+        // The server stops reading when it has no room.
         let _ = timeout(Duration::from_secs(1), socket.write_all(&body)).await;
         unfinished.push(socket);
     }

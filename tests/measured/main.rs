@@ -1,7 +1,7 @@
 //! Tests that load or measure the whole machine.
 //!
-//! Cargo runs test binaries one after the other, so nothing else runs beside this one; within it
-//! each test waits for its [`turn`].
+//! Cargo runs test binaries one after the other, so none runs beside this one. Within it, each test
+//! waits for its [`turn`].
 
 mod crowd;
 mod limits;

@@ -1,9 +1,8 @@
-//! An adapter for side-by-side benchmarks that speak JSON lines: `jstorrent serve` as one contender
-//! among others.
+//! An adapter for side-by-side benchmarks: runs `jstorrent serve` and speaks JSON lines.
 //!
-//! It starts the server with a folder and a port, and does what a person with `curl` would: it adds
-//! torrent files, hands out the URLs that the server gives, and looks at what the server says of
-//! them. It knows no shortcut into the daemon, and measures nothing.
+//! It starts the server with a folder and a port, adds torrent files over HTTP, passes on the URLs
+//! that the server returns, and watches the torrents. It uses no shortcut into the daemon and
+//! measures nothing.
 //!
 //! - Environment: `BENCH_HTTP_PORT` (where the server listens, on 127.0.0.1) and `BENCH_DIR` (where
 //!   downloads lie).
@@ -31,10 +30,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// How often it looks at torrents while they are new or something comes of them. Else it looks when
-/// the server says a word: who measures what a torrent at rest costs is not to measure this.
+/// How often to look at torrents while they are new or progress. Otherwise the adapter looks when
+/// the server prints a line, so that it does not disturb measurements of idle torrents.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// For how long a torrent counts as moving.
+/// How long a torrent counts as progressing.
 const MOVING_FOR: Duration = Duration::from_secs(2);
 
 /// A line of input.
@@ -60,7 +59,7 @@ async fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        // The server goes with what is dropped here.
+        // Dropping the future ends the server.
         _ = terminate.recv() => ExitCode::SUCCESS,
     }
 }
@@ -86,13 +85,13 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-/// A server, and what is not yet said of its torrents.
+/// A server and its torrents that are not complete.
 struct Contender {
     terminal: Terminal,
     base: String,
     authorization: String,
     folder: PathBuf,
-    /// Verified bytes of those that are not complete, by info hash.
+    /// Verified bytes of incomplete torrents, by info hash.
     unfinished: BTreeMap<String, u64>,
     moves_until: Instant,
     _state: Scratch,
@@ -151,7 +150,7 @@ impl Contender {
         is_complete(&self.call("GET", &format!("torrents/{info_hash}"), &[]).await?)
     }
 
-    /// Says which torrents are complete since the last look.
+    /// Reports the torrents that completed since the last look.
     async fn look(&mut self) -> Result<()> {
         if self.unfinished.is_empty() {
             return Ok(());
@@ -190,8 +189,8 @@ fn is_complete(torrent: &Value) -> Result<bool> {
     Ok(torrent["state"] == "complete")
 }
 
-/// The lines of standard input, read by a thread that nobody waits for: the runtime would wait for
-/// one of its own.
+/// The lines of standard input, read by a detached thread: the runtime would wait for its own
+/// thread.
 fn input() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::spawn(move || {
@@ -212,7 +211,7 @@ fn from_environment(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set"))
 }
 
-/// Standard output writes a line when it has one.
+/// Standard output writes whole lines.
 fn say(message: &Value) {
     println!("{message}");
 }

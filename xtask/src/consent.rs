@@ -1,6 +1,6 @@
 //! Whether a command may install what is missing.
 
-/// How to go about what is missing.
+/// What to do about missing programs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
     /// Name it and stop.

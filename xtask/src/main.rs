@@ -1,7 +1,7 @@
 //! The project's own commands, as `cargo xtask COMMAND`.
 //!
-//! Each command does everything it needs, from a fresh machine on, and says what it is doing. All
-//! that it starts ends with it: a signal drops the command's future, and dropping the owner of a
+//! Each command does everything it needs, even on a fresh machine, and says what it is doing. Its
+//! child processes end with it: a signal drops the command's future, and dropping the owner of a
 //! child process kills the process.
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Build everything: the engine as WebAssembly, the extension, the daemon.
-    Build,
+    Build {
+        /// Install nothing: name what is missing and stop.
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Play a torrent in Chrome; without one, a demo film from a slow seeder on this machine.
     Run {
         /// The torrent to add.
@@ -109,7 +113,7 @@ enum Command {
     Bindings,
 }
 
-/// What to do with what was built.
+/// How to use the build.
 const NEXT: &str = "
 For your own Chrome, once: `target/release/jstorrent-io-daemon install`, then on \
 chrome://extensions switch on developer mode and load extension/dist as an unpacked extension.";
@@ -133,11 +137,12 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Carries a command out; whether what it checked holds.
+/// Runs a command; returns whether its checks passed.
 async fn carry_out(command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Build => {
-            build::all(Consent::Given).await?;
+        Command::Build { no_install } => {
+            let consent = if no_install { Consent::Never } else { Consent::Given };
+            build::all(consent).await?;
             println!("{NEXT}");
         }
         Command::Run { torrent, no_install, headless, yes } => {

@@ -97,8 +97,8 @@ pub(crate) struct Options {
 /// Mutates and tests; whether few enough mutants survive.
 ///
 /// # Errors
-/// There is no such part, one of its globs matches no code, cargo-mutants can't be installed, or the
-/// tests fail without a mutation.
+/// There is no such part, one of its globs matches no code, cargo-mutants can't be installed, or
+/// the tests fail without a mutation.
 pub(crate) async fn run(options: Options) -> Result<bool> {
     let wanted = |part: &&Part| options.part.as_deref().is_none_or(|name| name == part.name);
     let chosen: Vec<&Part> = PARTS.iter().filter(wanted).collect();
@@ -188,7 +188,7 @@ impl Drop for Mark {
     }
 }
 
-/// What became of the mutants.
+/// The results of all mutants.
 #[derive(Debug, Default)]
 struct Outcome {
     caught: usize,

@@ -1,11 +1,10 @@
-//! The fault matrix of the data: what each fault of a disk does to a torrent in each phase of its
-//! life.
+//! The fault matrix of the data: what each disk fault does in each phase of a torrent.
 //!
-//! In every cell: no foreign file changes, no proven piece is lost, one sentence tells the user,
-//! and work continues when the cause is gone. The faults of the system come from a seam in the
-//! daemon (`io-shim/src/files/faults.rs`), which only debug builds have; the others are made for
-//! real. The test prints its table; `FAULTS_ONLY="EIO serving"` runs the cells whose names hold all
-//! of these words.
+//! In every cell: no foreign file changes, no verified piece is lost, one sentence tells the user,
+//! and work continues when the cause is gone. Errors of the system are injected in the daemon
+//! (`io-shim/src/files/faults.rs`), which only debug builds allow; the other faults are real. The
+//! test prints its table; `FAULTS_ONLY="EIO serving"` runs the cells whose names contain all these
+//! words.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,10 +25,10 @@ use serde_json::{Value, json};
 const PIECE_LENGTH: usize = 64 << 10;
 const LENGTH: usize = 2_000_000;
 const DIARY: &[u8] = b"dear diary";
-/// A fault in the middle of a download strikes after this many bytes. The rest is held back until
+/// A fault during a download happens after this many bytes. The line holds the rest back until
 /// then.
 const HELD_AT: u64 = 1_000_000;
-/// Cells that run at the same time.
+/// How many cells run at the same time.
 const AT_ONCE: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +68,7 @@ const PHASES: [(Phase, &str); 5] = [
     (Phase::Removing, "removing"),
 ];
 
-/// Why a cell has no meaning.
+/// Why a cell makes no sense, if so.
 fn without_meaning(fault: Fault, phase: Phase) -> Option<&'static str> {
     match (fault, phase) {
         (Fault::Gone, Phase::Adding) => Some("no file is there yet"),
@@ -82,7 +81,7 @@ fn without_meaning(fault: Fault, phase: Phase) -> Option<&'static str> {
     }
 }
 
-/// What the seam is told, line by line.
+/// The lines of the daemon's file of faults.
 fn lines(fault: Fault, phase: Phase) -> String {
     let (errno, accesses): (_, &[&str]) = match fault {
         Fault::NoSpace => ("ENOSPC", &["make", "extend", "write"]),
@@ -110,7 +109,7 @@ fn lines(fault: Fault, phase: Phase) -> String {
     accesses.iter().map(|access| format!("{access} {errno}\n")).collect()
 }
 
-/// One cell: a server and a way to the seeder of its own, and what lies in its download folder.
+/// One cell: its server, its line to the seeder, and its download folder.
 struct Cell {
     world: Arc<Fixture>,
     fault: Fault,
@@ -133,7 +132,7 @@ impl Cell {
         if phase == Phase::Downloading {
             line.hold_at(HELD_AT);
         }
-        // Foreign, in the same folder, and there from the beginning.
+        // A foreign file, in the same folder from the beginning.
         std::fs::write(home.downloads.join("diary.txt"), DIARY)?;
         let server = home.serve(&[]).await?;
         Ok(Self { world, fault, phase, home, server, file, line, _tracker: tracker })
@@ -163,13 +162,13 @@ impl Cell {
         Ok(())
     }
 
-    /// Takes the cause away, after a look that nothing foreign changed.
+    /// Makes sure that no foreign file changed, and removes the cause.
     fn mend(&self) -> Result<()> {
         match self.fault {
             Fault::Gone if !self.film().exists() => {
                 std::fs::rename(self.aside("film"), self.film())?
             }
-            // It was fetched again meanwhile.
+            // The file was fetched again meanwhile.
             Fault::Gone => {}
             Fault::Swapped => {
                 ensure!(std::fs::read(self.film())? == DIARY, "the foreign file was changed");
@@ -196,7 +195,7 @@ impl Cell {
         self.server.torrent_when(&self.world.torrent.info_hash, what, is_so).await
     }
 
-    /// One sentence tells what is wrong.
+    /// Waits for the one sentence that tells the user what is wrong.
     async fn says_so(&self) -> Result<String> {
         let torrent =
             self.torrent("it to say what is wrong", |torrent| torrent["state"] == "error").await?;
@@ -209,12 +208,12 @@ impl Cell {
         Ok(message.to_owned())
     }
 
-    /// It completes, by itself.
+    /// Waits until the torrent completes by itself.
     async fn completes(&self) -> Result<()> {
         self.torrent("it to be complete", |torrent| torrent["state"] == "complete").await.map(drop)
     }
 
-    /// Everything is as it should be at the end.
+    /// Checks the files, the sentences and the transferred bytes at the end.
     fn holds(&self, dir: &Path) -> Result<()> {
         ensure!(
             std::fs::read(self.home.downloads.join("diary.txt"))? == DIARY,
@@ -240,7 +239,7 @@ impl Cell {
 
     async fn adding(&self) -> Result<String> {
         if self.fault == Fault::DiskGone {
-            // A folder that held files: one that never did may be made.
+            // This folder had files; a folder that had none may be made.
             self.add().await?;
             self.completes().await?;
             self.server.remove(&self.world.torrent.info_hash).await?;
@@ -261,8 +260,8 @@ impl Cell {
         self.strike()?;
         self.line.hold_at(u64::MAX);
         let said = match self.fault {
-            // An open file can be written wherever its name went: that is seen at the end, or when
-            // somebody looks.
+            // The daemon can still write to the open, renamed file. The loss shows at the end or at
+            // the next check.
             Fault::Gone | Fault::Swapped | Fault::DiskGone => {
                 let is_settled =
                     |torrent: &Value| torrent["state"] == "error" || torrent["state"] == "complete";
@@ -289,7 +288,7 @@ impl Cell {
                 "it is served all the same".to_owned()
             }
             (Ok(reply), _) if reply.status == 200 => {
-                // What was sent before the fault was noticed is right, at least.
+                // Bytes sent before the daemon noticed the fault are correct.
                 ensure!(self.world.truth[0].starts_with(&reply.body), "a wrong byte was served");
                 "the reply ends early".to_owned()
             }
@@ -324,8 +323,8 @@ impl Cell {
         let said = torrent["message"].as_str().map(str::to_owned);
         match self.fault {
             Fault::Swapped => {
-                // What lies in the film's place is somebody else's, so it stays there, and the film
-                // is fetched again at its new place.
+                // The file in the film's place is foreign, so it stays, and the film is fetched
+                // again in its new place.
                 self.completes().await?;
                 ensure!(
                     std::fs::read(self.film())? == DIARY,
@@ -336,7 +335,7 @@ impl Cell {
             }
             Fault::Gone => {
                 let said = self.says_so().await?;
-                // It is put back where the torrent is said to lie now.
+                // The file is put back in the torrent's present place.
                 let place =
                     self.home.downloads.join(torrent["liesAt"].as_str().context("a place")?);
                 std::fs::create_dir_all(place.parent().context("a folder")?)?;
@@ -394,7 +393,7 @@ impl Cell {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_a_disk_harms_nothing_is_told_and_passes() -> Result<()> {
+async fn every_disk_fault_loses_nothing_and_passes() -> Result<()> {
     let film = Fixture::random("film.mp4", LENGTH).pieces_of(PIECE_LENGTH).trackerless();
     let world = Arc::new(film.seeded(Client::Libtorrent, 0).build().await?);
     let cells = FAULTS.iter().flat_map(|fault| PHASES.iter().map(move |phase| (*fault, *phase)));
@@ -406,7 +405,7 @@ async fn every_fault_of_a_disk_harms_nothing_is_told_and_passes() -> Result<()> 
         let world = Arc::clone(&world);
         let is_wanted =
             only.split(' ').all(|word| fault_name.contains(word) || phase_name.contains(word));
-        // Each in a task of its own: what blocks in one must not hold up the others.
+        // Each cell is a task: a cell that blocks does not delay the others.
         let cell = tokio::spawn(async move {
             let outcome = match without_meaning(fault, phase) {
                 Some(reason) => Ok(format!("no meaning: {reason}")),

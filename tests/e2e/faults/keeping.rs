@@ -1,5 +1,5 @@
-//! What is kept on disk: starting again without hashing, changes behind our back, disks that are
-//! full or read-only, and torrents that move.
+//! Files on disk: restarts without hashing, changes by other programs, full and read-only disks,
+//! moves.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const NAMES: [&str; 5] = ["one.bin", "two.bin", "three.bin", "twelve.bin", "twen
 const LENGTH: usize = 1_500_000;
 /// Bytes of all files.
 const ALL: u64 = (NAMES.len() * LENGTH) as u64;
-/// Files are looked at for the next start when nothing was written to them for three seconds.
+/// The engine takes a file's stamp when nothing was written to it for three seconds.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// Files that share pieces, from a seeder behind a line of this rate.
@@ -28,7 +28,7 @@ async fn show(rate_bps: u64) -> Result<Fixture> {
     show.seeded(Client::Libtorrent, rate_bps).build().await
 }
 
-/// A server that has everything, and the fixture that it came from.
+/// A server with a complete torrent, and its fixture.
 async fn complete() -> Result<(Fixture, Server)> {
     let fixture = show(0).await?;
     let server = fixture.serve(&[]).await?;
@@ -52,11 +52,11 @@ fn damage(path: &Path) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Result<()> {
+async fn only_changed_files_are_hashed_again_and_repaired() -> Result<()> {
     let (fixture, mut server) = complete().await?;
     let hash = &fixture.torrent.info_hash;
     fixture.lies_at(&fixture.downloaded())?;
-    // A clock, not a moment that is announced: the rule is that nothing was written for so long.
+    // No event says that the stamps are taken: the rule is a time without writes.
     tokio::time::sleep(SETTLED).await;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     let mut server = fixture.serve(&[]).await?;
@@ -64,7 +64,7 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
     ensure!(hashed(&server).await? == 0, "something was hashed that nobody had touched");
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
 
-    // One byte; one byte and the time set back; a file cut short. The last two files stay.
+    // Changes one byte; one byte with the old time; cuts a file short. The last two files stay.
     let path = |file: usize| fixture.downloaded().join(NAMES[file]);
     damage(&path(0))?;
     let modified = std::fs::metadata(path(1))?.modified()?;
@@ -74,8 +74,8 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
     let server = fixture.serve(&[]).await?;
     server.complete(hash).await?;
     fixture.lies_at(&fixture.downloaded())?;
-    // A damaged piece is hashed twice: as it was found and as it came; a file shares its first and
-    // its last piece.
+    // A damaged piece is hashed twice, on disk and after the download. A file shares its first and
+    // last piece with its neighbours.
     let most = 3 * (LENGTH as u64 + 4 * PIECE_LENGTH as u64);
     let bytes = hashed(&server).await?;
     ensure!(bytes <= most, "{bytes} bytes were hashed, at most {most} are in question");
@@ -83,7 +83,7 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_said_and_not_fetched_and_goes_on_when_it_is_back() -> Result<()> {
+async fn missing_files_stop_a_torrent_until_they_are_back() -> Result<()> {
     let (fixture, mut server) = complete().await?;
     let hash = &fixture.torrent.info_hash;
     tokio::time::sleep(SETTLED).await;
@@ -109,7 +109,7 @@ async fn what_is_missing_is_said_and_not_fetched_and_goes_on_when_it_is_back() -
 }
 
 #[test]
-fn a_full_disk_stops_it_in_plain_words_and_it_goes_on_by_itself_when_there_is_room() -> Result<()> {
+fn a_full_disk_stops_a_torrent_until_there_is_room() -> Result<()> {
     within(async {
         let fixture = show(0).await?;
         let hash = &fixture.torrent.info_hash;
@@ -135,7 +135,7 @@ fn a_full_disk_stops_it_in_plain_words_and_it_goes_on_by_itself_when_there_is_ro
 }
 
 #[test]
-fn a_disk_that_can_not_be_written_stops_it_until_it_can() -> Result<()> {
+fn a_read_only_disk_stops_a_torrent_until_it_is_writable() -> Result<()> {
     within(async {
         let fixture = show(0).await?;
         let hash = &fixture.torrent.info_hash;
@@ -155,7 +155,7 @@ fn a_disk_that_can_not_be_written_stops_it_until_it_can() -> Result<()> {
     })
 }
 
-/// Reads a file as a player does: from where it stopped, until it has all.
+/// Reads a file like a player: a broken reply is continued where it ended.
 async fn watch(url: String, length: usize) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     for _ in 0..50 {
@@ -164,7 +164,7 @@ async fn watch(url: String, length: usize) -> Result<Vec<u8>> {
         if open.status == 206 {
             while open.read_some(&mut body).await? > 0 {}
         } else {
-            // It asks to be asked again in a moment.
+            // The server asks for another request in a moment.
             ensure!(open.status == 503, "{}", open.status);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -176,7 +176,7 @@ async fn watch(url: String, length: usize) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_read() -> Result<()> {
+fn a_torrent_moves_within_and_between_disks_during_download_and_playback() -> Result<()> {
     within(async {
         let fixture = show(700 << 10).await?;
         let hash = &fixture.torrent.info_hash;
@@ -215,7 +215,7 @@ fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_read() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_lies_in_the_way_of_a_move_is_named_and_nothing_is_lost() -> Result<()> {
+async fn a_move_onto_existing_files_is_refused_and_names_them() -> Result<()> {
     let (fixture, server) = complete().await?;
     let hash = &fixture.torrent.info_hash;
     std::fs::create_dir_all(fixture.home.downloads.join("films/show"))?;

@@ -1,15 +1,14 @@
-//! What goes wrong with the disk that the list of torrents is on, while something is being done:
-//! the table of all cells, each tried.
+//! The fault matrix of the state: what each fault of the disk with the list of torrents does.
 //!
-//! One server a fault lives through all deeds: it is broken, everything is done, it is mended, and
-//! the server is killed and started again. In every cell: what was done is so after the next start,
-//! no proven piece is fetched again, nobody else's file changed, a person was told in one sentence,
-//! and the server went on by itself when the cause was gone. The table goes to standard output and
-//! to `target/faults-state.txt`.
+//! For each fault one server runs through all actions: the disk breaks, the actions are done, the
+//! disk is repaired, and the server is killed and started again. In every cell: the action holds
+//! after the next start, no verified piece is fetched again, no other file changed, one sentence
+//! told the user, and the server continued by itself when the cause was gone. The table goes to
+//! standard output and to `target/faults-state.txt`.
 //!
-//! A file that is gone is made again within a second, so no person is told; the log says it.
+//! The daemon makes a missing file again within a second and logs it, without telling the user.
 //!
-//! The first four faults need the seam below the state's database, which only debug builds have:
+//! The first four faults are injected below the state's database, which only debug builds allow:
 //! with release builds this test fails.
 
 use std::collections::BTreeMap;
@@ -32,21 +31,21 @@ use tokio::process::Command;
 
 const DEEDS: [&str; 5] = ["adding", "downloading", "serving", "moving", "removing"];
 const LENGTH: usize = 1_500_000;
-/// Slow enough that the download is under way when the disk breaks.
+/// Slow enough for the disk to break during the download.
 const SLOW_BPS: u64 = 400_000;
 const MINE: &str = "this is mine";
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// The system answers with an error, by the seam's orders.
+    /// Injected: file operations fail with this error.
     Errors(&'static str),
     FileGone,
     FileSwapped,
     DiskGone,
 }
 
-/// Each with its name and what a person reads of it.
+/// Each fault with its name and the words that the user reads.
 const FAULTS: [(&str, Fault, &str); 7] = [
     ("ENOSPC", Fault::Errors("write 28"), "the disk is full"),
     ("EIO", Fault::Errors("write 5\nread 5"), "the disk failed"),
@@ -57,7 +56,7 @@ const FAULTS: [(&str, Fault, &str); 7] = [
     ("disk gone and back", Fault::DiskGone, "its folder is not there"),
 ];
 
-/// A film of its own, which one seeder has.
+/// A film with one seeder.
 async fn film(name: &str, dice: u64) -> Result<Fixture> {
     let film = Fixture::random(name, LENGTH).dice(dice).pieces_of(32 << 10);
     film.seeded(Client::Libtorrent, 0).build().await
@@ -74,7 +73,7 @@ async fn bind(disk: &Path, at: &Path) -> Result<()> {
     Ok(())
 }
 
-/// One server and what it is tried with.
+/// One server, and the torrents for its actions.
 struct Session<'a> {
     home: Home,
     disk: PathBuf,
@@ -110,7 +109,7 @@ impl Session<'_> {
             Fault::Errors(_) => {
                 Ok(std::fs::remove_file(self.home.server_state()?.join("faults-for-tests"))?)
             }
-            // The daemon mends these by itself.
+            // The daemon repairs these by itself.
             Fault::FileGone | Fault::FileSwapped => Ok(()),
             Fault::DiskGone => {
                 ensure!(
@@ -132,7 +131,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Moves it; false when that was refused in words.
+    /// Moves the torrent; returns false if that is refused with a reason.
     async fn moves(&self, server: &Server) -> Result<bool> {
         let path = format!("torrents/{}/location", self.served.torrent.info_hash);
         let body = json!({ "name": "moved.bin" }).to_string();
@@ -144,7 +143,7 @@ impl Session<'_> {
         }
     }
 
-    /// Lives through one fault; what came of each deed.
+    /// Runs through one fault; returns the result of each action.
     async fn run(&self, fault: Fault, words: &str) -> Result<BTreeMap<&'static str, Result<()>>> {
         let mut server = self.home.serve(&[]).await?;
         let served = self.served.torrent_file()?;
@@ -169,11 +168,11 @@ impl Session<'_> {
             })
             .await?;
         self.break_it(fault).await?;
-        // Everything is done while it is broken.
+        // All actions are done while the disk is broken.
         let mut outcomes: BTreeMap<&'static str, Result<()>> = BTreeMap::new();
         let adding = server.add_file(&orphan(self.scratch, "added")?, "?keep=1").await;
         outcomes.insert("adding", adding.map(drop));
-        // What the daemon mends by itself is over before anybody might have looked.
+        // A fault that the daemon repairs may be over before the first look.
         let lasts = matches!(fault, Fault::Errors(_) | Fault::DiskGone);
         let kind = if lasts { "not_saved" } else { "set_aside" };
         if fault != Fault::FileGone {
@@ -296,7 +295,7 @@ fn draw(table: &[(&str, BTreeMap<&'static str, Result<()>>)]) -> String {
 }
 
 #[test]
-fn whatever_happens_to_the_state_in_the_middle_of_whatever() -> Result<()> {
+fn every_fault_of_the_state_disk_loses_nothing_and_passes() -> Result<()> {
     within(async {
         let scratch = Scratch::new("faults")?;
         let served = film("served.bin", 1).await?;

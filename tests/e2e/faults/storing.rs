@@ -1,5 +1,4 @@
-//! The list of torrents on a disk that is full, with a damaged file, and with the file of a newer
-//! version, as a person meets them.
+//! The list of torrents on a full disk, in a damaged file, and in a file of a newer version.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,17 +15,17 @@ use jstorrent_tests::torrent;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::Value;
 
-/// A store that says of itself that a later version wrote it.
+/// A store that a later version wrote.
 const NEWER: &[u8] = include_bytes!("../../../io-shim/tests/fixtures/state-newer.redb");
 
-/// Folders for a server, and for torrents that nobody seeds.
+/// Folders for a server, and for torrents without seeders.
 fn empty() -> Result<(Scratch, Home)> {
     let scratch = Scratch::new("storing")?;
     let home = Home::below(&scratch, "home")?;
     Ok((scratch, home))
 }
 
-/// Adds a torrent that nobody seeds, whose description takes 200 KB; its info hash.
+/// Adds a torrent without seeders and with 200 KB of metainfo; returns its info hash.
 async fn add(server: &Server, scratch: &Scratch, name: &str) -> Result<String> {
     let file = torrent::of_nobody(scratch.path(), name, &[(name, 10_000 * (16 << 10))])?;
     let added = server.add_file(&file, "?keep=1").await?;
@@ -44,7 +43,7 @@ async fn names(server: &Server) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The notices, once it is so.
+/// The notices, once `is_so` holds.
 async fn notices(
     server: &Server,
     what: &str,
@@ -58,7 +57,7 @@ async fn notices(
     until(what, LIMIT, look).await
 }
 
-/// Takes all the room that is left on a disk.
+/// Fills a disk.
 fn fill(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("ballast");
     let mut file = std::fs::File::create(&path)?;
@@ -76,7 +75,7 @@ async fn is_saved(server: &Server) -> Result<bool> {
 }
 
 #[test]
-fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start() -> Result<()> {
+fn changes_made_on_a_full_disk_survive_the_next_start() -> Result<()> {
     within(async {
         let (scratch, home) = empty()?;
         let _disk = Disk::mount(&home.state, "size=8m").await?;
@@ -104,7 +103,7 @@ fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start()
         notices(&server, "the notice to go", <[Value]>::is_empty).await?;
         server.terminal.event("its end", |event| event["event"] == "notice_over").await?;
         ensure!(is_saved(&server).await?);
-        // A crash: what is there afterwards was on the disk.
+        // Only what is on the disk survives a crash.
         server.terminal.kill().await;
         drop(server);
         terminal::nothing_runs(&home.state).await?;
@@ -116,7 +115,7 @@ fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start()
 }
 
 #[test]
-fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()> {
+fn a_disk_full_for_list_and_downloads_loses_nothing() -> Result<()> {
     within(async {
         let film = Fixture::random("film.bin", 6_000_000).pieces_of(64 << 10);
         let fixture = film.seeded(Client::Libtorrent, 0).build().await?;
@@ -136,7 +135,7 @@ fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()>
             "{stopped}"
         );
         add(&server, &fixture.scratch, "added").await?;
-        // That there is too little room for the torrent is said, too.
+        // Another notice says that the torrent does not fit.
         let is_unsaved =
             |notices: &[Value]| notices.iter().any(|notice| notice["kind"] == "not_saved");
         notices(&server, "a notice", is_unsaved).await?;
@@ -156,7 +155,7 @@ fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_list_is_kept_and_named_and_a_newer_one_is_refused_untouched() -> Result<()> {
+async fn a_damaged_list_is_set_aside_and_a_newer_one_is_refused() -> Result<()> {
     let (scratch, home) = empty()?;
     let mut server = home.serve(&[]).await?;
     add(&server, &scratch, "before").await?;

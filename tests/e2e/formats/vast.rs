@@ -1,5 +1,4 @@
-//! A film longer than 32 bits can count, in pieces of 16 MiB, beside a file of no bytes: each end
-//! of it is read before the rest is there.
+//! A film beyond 4 GiB in pieces of 16 MiB, beside an empty file.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -13,14 +12,14 @@ use jstorrent_tests::swarm::{Client, Seeder};
 use jstorrent_tests::terminal::Terminal;
 use jstorrent_tests::workspace::Scratch;
 
-/// Where 32 bits end.
+/// The first offset that 32 bits can't hold.
 const EDGE: u64 = 1 << 32;
 const LENGTH: u64 = EDGE + (33 << 20) + 5;
 const PIECE_LENGTH: usize = 16 << 20;
-/// How much lies around each place that is read; between them the file is a hole.
+/// Length of the content around each place that is read, bytes; the rest of the file is a hole.
 const NOISE: usize = 64 << 10;
 
-/// The film, which takes hardly any room on the disk.
+/// Makes the film, which takes little room on the disk.
 fn film(path: &Path) -> Result<File> {
     let film = File::options().create_new(true).read(true).write(true).open(path)?;
     film.set_len(LENGTH)?;
@@ -30,7 +29,7 @@ fn film(path: &Path) -> Result<File> {
     Ok(film)
 }
 
-/// What a range's reply holds is what lies there.
+/// Makes sure that the reply for a range has the film's bytes.
 async fn check(url: &str, film: &File, range: &str, first: u64, length: usize) -> Result<()> {
     let reply = http::request(url, &[("Range", &format!("bytes={range}"))]).await?;
     ensure!(reply.status == 206, "{range}: status {}", reply.status);
@@ -43,7 +42,7 @@ async fn check(url: &str, film: &File, range: &str, first: u64, length: usize) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_beyond_four_gib_is_read_at_each_of_its_ends_before_it_is_there() -> Result<()> {
+async fn a_film_beyond_four_gib_is_read_at_both_ends_while_it_downloads() -> Result<()> {
     let scratch = Scratch::new("vast")?;
     let folder = scratch.dir("content")?;
     std::fs::create_dir(folder.join("Vast"))?;

@@ -1,5 +1,4 @@
-//! What a person is asked when a torrent was added: watched at once, downloaded, or taken out
-//! again.
+//! The question after adding a torrent: watch, download, or cancel.
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
@@ -9,10 +8,10 @@ use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::swarm::Client;
 
-/// A line on which the whole film would come in a moment.
+/// A line that carries the whole film in a moment.
 const FAST_BPS: u64 = 64 << 20;
 
-/// A list in which a film was just added, and a person who does not decide by themselves.
+/// A list with a film that was just added and is not decided about.
 async fn added() -> Result<(Fixture, Browser, AppPage)> {
     let film = Fixture::film(Film::Mp4MoovLast).seeded(Client::Libtorrent, FAST_BPS);
     let fixture = film.build().await?;
@@ -28,7 +27,7 @@ async fn added() -> Result<(Fixture, Browser, AppPage)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it() -> Result<()> {
+async fn an_added_torrent_shows_its_content_and_waits_for_a_decision() -> Result<()> {
     let (fixture, browser, app) = added().await?;
     let hash = &fixture.torrent.info_hash;
     let words = app.text_of("adding").await?;
@@ -53,7 +52,7 @@ async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Result<()> {
+async fn cancelling_removes_the_torrent_and_its_downloaded_data() -> Result<()> {
     let (fixture, browser, app) = added().await?;
     app.torrent_when(&fixture.torrent.info_hash, "the beginning", LIMIT, |torrent| {
         torrent.verified > 0
@@ -75,13 +74,13 @@ async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_wants_no_question_is_not_asked() -> Result<()> {
+async fn the_start_at_once_setting_skips_the_question() -> Result<()> {
     let film = Fixture::film(Film::Mp4MoovLast).seeded(Client::Libtorrent, FAST_BPS);
     let fixture = film.build().await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
-    // They open as soon as they are known, also when that is after the click.
+    // The files open as soon as they are known, even after the click.
     app.session.click("settings").await?;
     app.session.wait_for("byTestId('set-startAtOnce')", LIMIT).await?;
     app.session.click("set-startAtOnce").await?;

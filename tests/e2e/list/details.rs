@@ -8,8 +8,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
 use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::dice::Dice;
 use jstorrent_tests::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
+use jstorrent_tests::keys::{Key, Modifier};
 use jstorrent_tests::leecher::Leecher;
+use jstorrent_tests::page::{by_css, by_test_id};
 use jstorrent_tests::pages::{AppPage, TorrentSnapshot};
 use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::swarm::{Client, Seeder};
@@ -18,9 +21,7 @@ use jstorrent_tests::tracker::{Front, Tracker};
 use jstorrent_tests::workspace::Scratch;
 use serde_json::json;
 
-use super::hand::{CTRL, Hand, by_id, content, dialog};
-
-/// Three files that one seeder has, in a browser in which they were added.
+/// A torrent of three files with one seeder, added in a browser.
 struct Show {
     torrent: Torrent,
     tracker: Tracker,
@@ -37,8 +38,8 @@ impl Show {
         let folder = scratch.dir("content")?;
         std::fs::create_dir(folder.join("show"))?;
         let files = ["one.bin", "two.bin", "three.bin"];
-        for (salt, name) in (1..).zip(files) {
-            std::fs::write(folder.join("show").join(name), content(5_000_000, salt))?;
+        for (seed, name) in (1..).zip(files) {
+            std::fs::write(folder.join("show").join(name), Dice::new(seed).bytes(5_000_000))?;
         }
         let tracker = Tracker::start().await?;
         let torrent = Torrent::make(&Recipe {
@@ -48,7 +49,7 @@ impl Show {
             piece_length: PIECE_LENGTH,
             announce: Some(tracker.url()),
         })?;
-        // Nobody may add trackers to a private one.
+        // Adding trackers to a private torrent is refused.
         let torrent = torrent.public();
         let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
         let line = Proxy::start(seeder.address(), Line::of_rate(rate_bps))?;
@@ -56,23 +57,23 @@ impl Show {
         let browser = Browser::headless().await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
-        app.download_all().await?;
         app.choose(&torrent.write_to(scratch.path())?).await?;
+        app.download().await?;
         let show = Self { torrent, tracker, line, browser, app, _seeder: seeder, scratch };
         show.when("it to come", |torrent| torrent.verified > 0).await?;
         Ok(show)
     }
 
-    /// The same, with its details open.
+    /// As `comes`, with the details open.
     async fn in_detail(rate_bps: u64) -> Result<Self> {
         let show = Self::comes(rate_bps).await?;
-        let hand = Hand(&show.app.session);
-        hand.click(&by_id("details")).await.with_context(|| show.browser.report())?;
-        hand.spot(&by_id("details-open")).await?;
+        let page = &show.app.session;
+        page.click("details").await.with_context(|| show.browser.report())?;
+        page.wait_for("byTestId('details-open')", LIMIT).await?;
         Ok(show)
     }
 
-    /// What the engine says of it, as soon as `is_so`.
+    /// The engine's view of the torrent, as soon as `is_so` holds.
     async fn when(
         &self,
         what: &str,
@@ -84,7 +85,7 @@ impl Show {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn peers_trackers_and_limits_do_what_they_say() -> Result<()> {
+async fn peers_are_shown_and_limits_and_trackers_apply() -> Result<()> {
     let show = Show::in_detail(FILM_RATE_BPS).await?;
     let then = |result: Result<()>| result.with_context(|| show.browser.report());
     then(peers_are_shown(&show).await)?;
@@ -93,15 +94,15 @@ async fn peers_trackers_and_limits_do_what_they_say() -> Result<()> {
     then(without_the_limit_it_is_fast(&show).await)
 }
 
-/// The one peer is the seeder behind its line, with its name and the rate at which bytes pass.
+/// The details show one peer: the seeder's line, its client's name and its rate.
 async fn peers_are_shown(show: &Show) -> Result<()> {
-    let hand = Hand(&show.app.session);
+    let page = &show.app.session;
     let address = show.line.address().to_string();
-    let shown = hand.reads(&by_id("peer"), |text| text.contains("B/s")).await?;
+    let shown = page.reads(&by_test_id("peer"), |text| text.contains("B/s")).await?;
     ensure!(shown.contains(&address), "{address} is not in {shown}");
     ensure!(shown.contains("libtorrent"), "no client in {shown}");
     ensure!(shown.contains("100%") || shown.contains("100 %"), "a seeder has everything: {shown}");
-    let known = hand.reads(&by_id("details-open"), |text| text.contains("1 connected")).await;
+    let known = page.reads(&by_test_id("details-open"), |text| text.contains("1 connected")).await;
     known.map(drop)
 }
 
@@ -112,14 +113,14 @@ async fn downloaded(show: &Show) -> Result<u64> {
 /// The limit of the torrent, bytes a second.
 const BPS: u64 = 50_000;
 
-/// A limit of this torrent slows it down, on the line itself.
+/// A limit of this torrent slows the line itself.
 async fn a_limit_holds(show: &Show) -> Result<()> {
-    let hand = Hand(&show.app.session);
-    hand.fill(&by_id("limit-download"), "fast").await?;
-    hand.click(&by_id("limits-save")).await?;
-    hand.reads(&by_id("details-open"), |text| text.contains("“fast” is not a number")).await?;
-    hand.fill(&by_id("limit-download"), "0.05").await?;
-    hand.press("Enter").await?;
+    let page = &show.app.session;
+    page.fill("limit-download", "fast").await?;
+    page.click("limits-save").await?;
+    page.reads(&by_test_id("details-open"), |text| text.contains("“fast” is not a number")).await?;
+    page.fill("limit-download", "0.05").await?;
+    page.press(Key::Enter).await?;
     let slow = |t: &TorrentSnapshot| (1..BPS * 3 / 2).contains(&t.down_rate_bps);
     show.when("the limit to count", slow).await?;
     let (before, passed, since) = (downloaded(show).await?, show.line.passed(), Instant::now());
@@ -127,36 +128,36 @@ async fn a_limit_holds(show: &Show) -> Result<()> {
     let came = (downloaded(show).await? - before) as f64;
     let passed = (show.line.passed() - passed) as f64;
     let allowed = BPS as f64 * since.elapsed().as_secs_f64();
-    // What lies in the system's buffers has passed the line before.
+    // Bytes in the system's buffers had passed the line before.
     ensure!(passed < 1.5 * allowed, "{passed} bytes passed where {allowed} may");
     ensure!(came > 0.5 * allowed && came < 1.5 * allowed, "{came} came where {allowed} may");
     Ok(())
 }
 
 async fn without_the_limit_it_is_fast(show: &Show) -> Result<()> {
-    let hand = Hand(&show.app.session);
-    hand.fill(&by_id("limit-download"), "").await?;
-    hand.press("Enter").await?;
+    let page = &show.app.session;
+    page.fill("limit-download", "").await?;
+    page.press(Key::Enter).await?;
     let fast = |t: &TorrentSnapshot| t.down_rate_bps > 4 * BPS;
     show.when("it to be fast again", fast).await.map(drop)
 }
 
-/// One that is added is asked, one that is taken away hears goodbye, and all are asked on a press.
+/// An added tracker gets an announce, a removed one a `stopped`, and a press announces to all.
 async fn trackers_are_asked(show: &Show) -> Result<()> {
-    let (page, hand) = (&show.app.session, Hand(&show.app.session));
+    let page = &show.app.session;
     let own = &show.tracker;
     let other = Tracker::open(Front::Http).await?;
     let before = own.announces();
-    hand.click(&by_id("announce")).await?;
+    page.click("announce").await?;
     until("its tracker to be asked", LIMIT, || async {
         Ok((own.announces() > before).then_some(()))
     })
     .await?;
-    hand.fill(&by_id("tracker-input"), "nonsense").await?;
-    hand.click(&by_id("tracker-add")).await?;
-    hand.reads(&by_id("details-open"), |text| text.contains("nonsense")).await?;
-    hand.fill(&by_id("tracker-input"), &other.url()).await?;
-    hand.click(&by_id("tracker-add")).await?;
+    page.fill("tracker-input", "nonsense").await?;
+    page.click("tracker-add").await?;
+    page.reads(&by_test_id("details-open"), |text| text.contains("nonsense")).await?;
+    page.fill("tracker-input", &other.url()).await?;
+    page.click("tracker-add").await?;
     until("the new tracker to be asked", LIMIT, || async {
         Ok((!other.announced().is_empty()).then_some(()))
     })
@@ -167,7 +168,8 @@ async fn trackers_are_asked(show: &Show) -> Result<()> {
         page.evaluate("document.querySelector('[data-testid=tracker-input]').value").await? == "",
         "what was added still stands in the field"
     );
-    hand.click("[data-testid=tracker]:nth-child(2) [data-testid=tracker-remove]").await?;
+    page.click_on(&by_css("[data-testid=tracker]:nth-child(2) [data-testid=tracker-remove]"))
+        .await?;
     until("the tracker to hear goodbye", LIMIT, || async {
         Ok(other.announced().is_empty().then_some(()))
     })
@@ -176,7 +178,7 @@ async fn trackers_are_asked(show: &Show) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_complete_is_copied_saved_renamed_and_shared() -> Result<()> {
+async fn a_complete_torrent_is_copied_saved_renamed_and_seeded() -> Result<()> {
     let show = Show::in_detail(0).await?;
     show.when("all of it", |t| t.state == "complete").await?;
     let then = |result: Result<()>| result.with_context(|| show.browser.report());
@@ -186,32 +188,32 @@ async fn what_is_complete_is_copied_saved_renamed_and_shared() -> Result<()> {
     then(what_is_given_is_counted(&show).await)
 }
 
-/// The link that is copied is pasted into the field for links: it is the torrent that is here.
+/// The copied link, pasted into the field for links, names this torrent.
 async fn the_magnet_link_is_copied(show: &Show) -> Result<()> {
-    let (page, hand) = (&show.app.session, Hand(&show.app.session));
+    let page = &show.app.session;
     let granted = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     show.browser.cdp().call("Browser.grantPermissions", granted).await?;
-    hand.click(&by_id("copy-magnet")).await?;
-    hand.reads(&by_id("copy-magnet"), |text| text.contains("Copied")).await?;
-    hand.click(&by_id("add-link")).await?;
+    page.click("copy-magnet").await?;
+    page.reads(&by_test_id("copy-magnet"), |text| text.contains("Copied")).await?;
+    page.click("add-link").await?;
     page.wait_for("document.activeElement === byTestId('link-input')", LIMIT).await?;
-    hand.press_with("v", CTRL).await?;
+    page.press_with(Key::Character('v'), Modifier::Control).await?;
     page.wait_for("byTestId('link-input').value !== ''", LIMIT).await?;
     let link = page.evaluate("byTestId('link-input').value").await?;
     let link = link.as_str().unwrap_or_default();
     ensure!(link.contains(&format!("xt=urn:btih:{}", show.torrent.info_hash)), "{link}");
     ensure!(link.contains("&tr=http%3A%2F%2F127.0.0.1%3A"), "no tracker in {link}");
-    hand.press("Enter").await?;
-    hand.reads(&by_id("already"), |text| !text.is_empty()).await?;
+    page.press(Key::Enter).await?;
+    page.reads(&by_test_id("already"), |text| !text.is_empty()).await?;
     ensure!(show.app.torrents().await?.len() == 1, "it is there twice");
     Ok(())
 }
 
 async fn the_torrent_is_saved(show: &Show, folder: &Path) -> Result<()> {
-    let hand = Hand(&show.app.session);
+    let page = &show.app.session;
     let behavior = json!({ "behavior": "allow", "downloadPath": folder });
     show.browser.cdp().call("Browser.setDownloadBehavior", behavior).await?;
-    hand.click(&by_id("save-torrent")).await?;
+    page.click("save-torrent").await?;
     let path: PathBuf = folder.join("show.torrent");
     let saved = until("the file", LIMIT, || async { Ok(std::fs::read(&path).ok()) }).await?;
     let info = info_of(&show.torrent.metainfo)?;
@@ -219,27 +221,27 @@ async fn the_torrent_is_saved(show: &Show, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The info dictionary of a torrent that the harness made, with its key: the last entry.
+/// The info dictionary of a torrent of the harness, with its key; it is the last entry.
 fn info_of(metainfo: &[u8]) -> Result<&[u8]> {
     let at = metainfo.windows(6).position(|it| it == b"4:info").context("an info dictionary")?;
     Ok(&metainfo[at..metainfo.len() - 1])
 }
 
 async fn a_file_is_renamed(show: &Show) -> Result<()> {
-    let (page, hand) = (&show.app.session, Hand(&show.app.session));
+    let page = &show.app.session;
     let file = "[data-testid=file][data-index='1'] [data-testid=rename]";
     let folder = show.browser.downloads().join("show");
     let truth = std::fs::read(folder.join("two.bin"))?;
-    hand.click(file).await?;
-    dialog(page, true).await?;
-    // What is selected is the name without its ending.
-    hand.type_text("one").await?;
-    hand.press("Enter").await?;
-    hand.reads("dialog[open] .dialog-wrong", |text| !text.is_empty()).await?;
-    hand.press_with("a", CTRL).await?;
-    hand.type_text("second.bin").await?;
-    hand.press("Enter").await?;
-    dialog(page, false).await?;
+    page.click_on(&by_css(file)).await?;
+    page.dialog_is_open(true).await?;
+    // The name is selected without its extension.
+    page.type_text("one").await?;
+    page.press(Key::Enter).await?;
+    page.reads(&by_css("dialog[open] .dialog-wrong"), |text| !text.is_empty()).await?;
+    page.press_with(Key::Character('a'), Modifier::Control).await?;
+    page.type_text("second.bin").await?;
+    page.press(Key::Enter).await?;
+    page.dialog_is_open(false).await?;
     until("the file to have its name", LIMIT, || async {
         Ok(std::fs::read(folder.join("second.bin")).ok().filter(|bytes| *bytes == truth))
     })
@@ -250,13 +252,13 @@ async fn a_file_is_renamed(show: &Show) -> Result<()> {
     page.wait_for("document.body.innerText.includes('second.bin')", LIMIT).await
 }
 
-/// What another client gets of us is counted, and shown with its ratio.
+/// Uploads to another client are counted and shown with their ratio.
 async fn what_is_given_is_counted(show: &Show) -> Result<()> {
-    let (page, hand) = (&show.app.session, Hand(&show.app.session));
+    let page = &show.app.session;
     let port = page.evaluate("jstorrent.snapshot().snapshot.listenPort").await?;
     let port = u16::try_from(port.as_u64().context("a port")?)?;
     let torrent = &show.torrent;
-    // Its own tracker would name the seeder.
+    // The torrent's tracker would name the seeder.
     let metainfo = [b"d", info_of(&torrent.metainfo)?, b"e"].concat();
     let blind = Torrent { metainfo, ..torrent.clone() };
     let mut leecher = Leecher::dialling(&blind, ([127, 0, 0, 1], port).into()).await?;
@@ -266,20 +268,20 @@ async fn what_is_given_is_counted(show: &Show) -> Result<()> {
     let uploaded = page.evaluate(uploaded).await?.as_f64().context("a number")?;
     let length = show.torrent.length as f64;
     let ratio = format!("{:.2}", uploaded / length);
-    let words = hand.reads(".torrent-uploaded", |text| text.contains(&ratio)).await?;
+    let words = page.reads(&by_css(".torrent-uploaded"), |text| text.contains(&ratio)).await?;
     ensure!(words.contains("MB") || words.contains("kB"), "no bytes in {words}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_problem_report_tells_versions_and_no_secret() -> Result<()> {
+async fn a_problem_report_has_versions_and_no_secret() -> Result<()> {
     let show = Show::comes(FILM_RATE_BPS).await?;
     reported(&show).await.with_context(|| show.browser.report())
 }
 
 async fn reported(show: &Show) -> Result<()> {
-    let (page, hand) = (&show.app.session, Hand(&show.app.session));
-    hand.click(&by_id("report")).await?;
+    let page = &show.app.session;
+    page.click("report").await?;
     page.wait_for("!byTestId('report-copy')?.disabled", LIMIT).await?;
     let text = page.evaluate("byTestId('report-text').value").await?;
     let text = text.as_str().context("a text")?;
@@ -303,12 +305,12 @@ async fn reported(show: &Show) -> Result<()> {
     }
     let granted = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     show.browser.cdp().call("Browser.grantPermissions", granted).await?;
-    hand.click(&by_id("report-copy")).await?;
-    hand.reads(&by_id("report-copy"), |text| text.contains("Copied")).await?;
+    page.click("report-copy").await?;
+    page.reads(&by_test_id("report-copy"), |text| text.contains("Copied")).await?;
     let copied = page.evaluate("navigator.clipboard.readText()").await?;
     ensure!(copied == text, "something else was copied: {copied}");
-    hand.press("Escape").await?;
-    dialog(page, false).await?;
+    page.press(Key::Escape).await?;
+    page.dialog_is_open(false).await?;
     let focus = "document.activeElement === byTestId('report')";
     page.wait_for(focus, LIMIT).await.context("the focus is not where it was")
 }

@@ -1,4 +1,4 @@
-//! A link is all that a person has: typed, pasted, or chosen in the context menu.
+//! Magnet links: typed, pasted, or chosen in the context menu.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use jstorrent_tests::media::Film;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
 use serde_json::{Value, json};
 
-/// The service worker, awake, with its script run.
+/// Attaches to the service worker once its script has run.
 async fn background(browser: &Browser) -> Result<Session> {
     let url = extension_url("background.js");
     let target = browser.cdp().wait_target("service_worker", &url, Duration::from_secs(10)).await?;
@@ -20,7 +20,7 @@ async fn background(browser: &Browser) -> Result<Session> {
     Ok(session)
 }
 
-/// What Chrome calls when a person chooses the extension's entry in a link's context menu.
+/// Dispatches the event of the extension's entry in a link's context menu.
 async fn choose_in_menu(background: &Session, link: &str) -> Result<()> {
     let page = "http://example.org/";
     let click =
@@ -40,7 +40,7 @@ async fn app_tabs(background: &Session) -> Result<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
+async fn a_film_plays_from_a_typed_magnet_link() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     let hash = &fixture.torrent.info_hash;
     let browser = Browser::headless().await?;
@@ -70,7 +70,7 @@ async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed() -> Result<()> {
+async fn a_pasted_link_waits_for_metadata_and_can_be_paused_and_removed() -> Result<()> {
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
@@ -92,7 +92,7 @@ async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
+async fn a_link_that_names_no_torrent_is_refused_with_a_reason() -> Result<()> {
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
@@ -137,8 +137,8 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
     Ok(())
 }
 
-/// All that a page of the web can try: the engine's channel, the list in a frame, the list in a
-/// window.
+/// A script of all that a web page can try: the engine's channel, the list in a frame, the list in
+/// a window.
 fn attempts(link: &str) -> String {
     let app = json!(extension_url(&format!("app.html?add={link}")));
     let intent = json!({ "kind": "add_magnet", "uri": link });
@@ -157,9 +157,9 @@ fn attempts(link: &str) -> String {
     )
 }
 
-/// It can neither open the list with a link for it nor speak to the extension or the engine.
+/// A web page can neither open the list with a link nor send messages to the extension.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_the_web_can_add_nothing() -> Result<()> {
+async fn a_web_page_can_add_nothing() -> Result<()> {
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
@@ -185,7 +185,7 @@ async fn a_page_of_the_web_can_add_nothing() -> Result<()> {
     let spoken = web.evaluate("typeof globalThis.chrome?.runtime?.sendMessage").await?;
     ensure!(spoken == "undefined", "it can speak to the extension: {spoken}");
     web.evaluate(&attempts(link)).await?;
-    // The same attempts from a page of the extension succeed, and come after those of the web.
+    // The same attempts succeed from a page of the extension, after those of the web page.
     let other = "fedcba9876543210fedcba9876543210fedcba98";
     app.bring_to_front().await?;
     app.evaluate(&attempts(&format!("magnet:?xt=urn:btih:{other}"))).await?;

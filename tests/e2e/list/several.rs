@@ -1,21 +1,21 @@
 //! Several torrents in the list: queue and order, search, selection, removal, and undo.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Browser;
 use jstorrent_tests::clock::{LIMIT, until};
+use jstorrent_tests::dice::Dice;
 use jstorrent_tests::fixture::PIECE_LENGTH;
+use jstorrent_tests::keys::{Key, Modifier};
+use jstorrent_tests::page::{by_css, by_test_id};
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::proxy::{Line, Proxy, quiet};
 use jstorrent_tests::swarm::Seeder;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::tracker::Tracker;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::json;
-
-use super::hand::{CTRL, Hand, SHIFT, by_id, content, dialog};
 
 /// Four torrents of one file each, the largest added last, and one seeder of all of them.
 struct Four {
@@ -36,8 +36,9 @@ impl Four {
         let tracker = Tracker::start().await?;
         let names = ["delta.bin", "alpha.bin", "charlie.bin", "bravo.bin"];
         let mut torrents = Vec::new();
-        for (salt, name) in (1..).zip(names) {
-            std::fs::write(folder.join(name), content(3_000_000 * salt as usize, salt))?;
+        for (seed, name) in (1_u32..).zip(names) {
+            let length = 3_000_000 * seed as usize;
+            std::fs::write(folder.join(name), Dice::new(seed.into()).bytes(length))?;
             let recipe = Recipe {
                 announce: Some(tracker.url()),
                 ..Recipe::of_file(&folder.join(name), PIECE_LENGTH)?
@@ -50,12 +51,12 @@ impl Four {
         let browser = Browser::headless().await?;
         let app = AppPage::open(&browser).await?;
         app.linked().await.with_context(|| browser.report())?;
-        app.download_all().await?;
         for torrent in &torrents {
             app.choose(&torrent.write_to(scratch.path())?).await?;
+            app.download().await?;
             app.torrent_when(&torrent.info_hash, "it to be added", LIMIT, |_| true).await?;
         }
-        dialog(&app.session, false).await?;
+        app.dialog_is_open(false).await?;
         Ok(Self {
             names,
             torrents,
@@ -97,7 +98,7 @@ impl Four {
         waited.with_context(|| format!("wanted {wanted:?}, they are {last:?}"))
     }
 
-    /// The rows' names from top to bottom.
+    /// Waits until the rows have these names, from top to bottom.
     async fn shows(&self, wanted: &[&str]) -> Result<()> {
         let names = "[...document.querySelectorAll('.line:has(.torrent)')] \
             .map((line) => [line.getBoundingClientRect().top, line]) \
@@ -110,43 +111,41 @@ impl Four {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_queue_is_in_the_order_that_a_person_gives_it() -> Result<()> {
+async fn the_user_sets_the_order_of_the_queue() -> Result<()> {
     let four = Four::come(100_000).await?;
     queue(&four).await.with_context(|| four.browser.report())
 }
 
 async fn queue(four: &Four) -> Result<()> {
-    let (page, hand) = (&four.app.session, Hand(&four.app.session));
-    hand.click(&by_id("settings")).await?;
-    hand.fill(&by_id("set-downloads"), "1").await?;
-    hand.press("Enter").await?;
-    dialog(page, false).await?;
+    let page = &four.app.session;
+    page.click("settings").await?;
+    page.fill("set-downloads", "1").await?;
+    page.press(Key::Enter).await?;
+    page.dialog_is_open(false).await?;
     four.states_are(["downloading", "queued", "queued", "queued"]).await?;
-    // Each that was added is open.
+    // Each added torrent is open in the list.
     for at in [3, 1, 0] {
-        hand.click(&format!("{} [data-testid=toggle]", four.row(at))).await?;
+        page.click_on(&by_css(&format!("{} [data-testid=toggle]", four.row(at)))).await?;
     }
     page.wait_for("document.querySelectorAll('[data-testid=details]').length === 1", LIMIT).await?;
-    hand.click(&by_id("details")).await?;
-    hand.click(&by_id("queue-top")).await?;
+    page.click("details").await?;
+    page.click("queue-top").await?;
     four.states_are(["queued", "queued", "downloading", "queued"]).await?;
-    hand.reads(&by_id("queue"), |text| text.starts_with('1')).await?;
-    hand.click(&by_id("queue-down")).await?;
+    page.reads(&by_test_id("queue"), |text| text.starts_with('1')).await?;
+    page.click("queue-down").await?;
     four.states_are(["downloading", "queued", "queued", "queued"]).await?;
-    hand.reads(&by_id("queue"), |text| text.starts_with('2')).await?;
-    hand.click(&by_id("queue-up")).await?;
+    page.reads(&by_test_id("queue"), |text| text.starts_with('2')).await?;
+    page.click("queue-up").await?;
     four.states_are(["queued", "queued", "downloading", "queued"]).await?;
-    hand.click(&by_id("queue-bottom")).await?;
-    hand.reads(&by_id("queue"), |text| text.starts_with('4')).await?;
+    page.click("queue-bottom").await?;
+    page.reads(&by_test_id("queue"), |text| text.starts_with('4')).await?;
     four.states_are(["downloading", "queued", "queued", "queued"]).await?;
-    hand.click(&by_id("pause-all")).await?;
+    page.click("pause-all").await?;
     four.states_are(["paused"; 4]).await?;
-    // What was under way when it was pressed comes, and then nothing more does.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Bytes that were on their way still arrive.
+    quiet(|| four.line.passed()).await.context("bytes come to paused torrents")?;
     let passed = four.line.passed();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    ensure!(four.line.passed() - passed < 10_000, "bytes come to paused torrents");
-    hand.click(&by_id("resume-all")).await?;
+    page.click("resume-all").await?;
     four.states_are(["downloading", "queued", "queued", "queued"]).await?;
     until("bytes to come again", LIMIT, || async {
         Ok((four.line.passed() > passed + 100_000).then_some(()))
@@ -155,7 +154,7 @@ async fn queue(four: &Four) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn torrents_are_sorted_looked_for_selected_removed_and_brought_back() -> Result<()> {
+async fn torrents_are_sorted_found_selected_removed_and_brought_back() -> Result<()> {
     let four = Four::come(0).await?;
     four.states_are(["complete"; 4]).await?;
     let then = |result: Result<()>| result.with_context(|| four.browser.report());
@@ -165,47 +164,48 @@ async fn torrents_are_sorted_looked_for_selected_removed_and_brought_back() -> R
 }
 
 async fn sorted(four: &Four) -> Result<()> {
-    let (page, hand) = (&four.app.session, Hand(&four.app.session));
+    let page = &four.app.session;
     four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
-    hand.click(&by_id("search")).await?;
-    hand.press("Tab").await?;
-    // The list of ways to sort is the next thing on the way; its second entry is the name.
-    hand.press("ArrowDown").await?;
+    page.click("search").await?;
+    page.press(Key::Tab).await?;
+    // Tab leads to the list of sort orders; its second entry is the name.
+    page.press(Key::ArrowDown).await?;
     four.shows(&["alpha.bin", "bravo.bin", "charlie.bin", "delta.bin"]).await?;
-    hand.press("ArrowDown").await?;
+    page.press(Key::ArrowDown).await?;
     four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
-    hand.click(&by_id("sort-reverse")).await?;
+    page.click("sort-reverse").await?;
     four.shows(&["delta.bin", "alpha.bin", "charlie.bin", "bravo.bin"]).await?;
-    hand.click(&by_id("sort-reverse")).await?;
-    hand.press_with("f", CTRL).await?;
-    hand.type_text("ALPH").await?;
+    page.click("sort-reverse").await?;
+    page.press_with(Key::Character('f'), Modifier::Control).await?;
+    page.type_text("ALPH").await?;
     four.shows(&["alpha.bin"]).await?;
-    hand.press_with("a", CTRL).await?;
-    hand.type_text("nothing like it").await?;
-    hand.reads(&by_id("none-found"), |text| text.contains("nothing like it")).await?;
-    hand.press("Escape").await?;
+    page.press_with(Key::Character('a'), Modifier::Control).await?;
+    page.type_text("nothing like it").await?;
+    page.reads(&by_test_id("none-found"), |text| text.contains("nothing like it")).await?;
+    page.press(Key::Escape).await?;
     four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
     page.wait_for("document.querySelector('[data-testid=search]').value === ''", LIMIT).await
 }
 
-/// Two are selected, and go with their files; one click each brings both back within ten seconds.
+/// Removes two selected torrents with their files, and brings each back with a click.
 async fn removed_and_brought_back(four: &Four) -> Result<()> {
-    let (page, hand) = (&four.app.session, Hand(&four.app.session));
-    hand.click_with(&format!("{} .torrent-state", four.row(3)), CTRL).await?;
-    hand.click_with(&format!("{} .torrent-state", four.row(1)), SHIFT).await?;
-    hand.reads(".selection-count", |text| text.contains('3')).await?;
-    hand.click(&format!("{} [data-testid=select]", four.row(2))).await?;
-    hand.reads(".selection-count", |text| text.contains('2')).await?;
-    hand.press("Delete").await?;
-    dialog(page, true).await?;
-    let asked = hand.reads("dialog[open]", |text| text.contains("alpha.bin")).await?;
+    let page = &four.app.session;
+    page.click_with(&by_css(&format!("{} .torrent-state", four.row(3))), Modifier::Control).await?;
+    page.click_with(&by_css(&format!("{} .torrent-state", four.row(1))), Modifier::Shift).await?;
+    page.reads(&by_css(".selection-count"), |text| text.contains('3')).await?;
+    page.click_on(&by_css(&format!("{} [data-testid=select]", four.row(2)))).await?;
+    page.reads(&by_css(".selection-count"), |text| text.contains('2')).await?;
+    page.press(Key::Delete).await?;
+    page.dialog_is_open(true).await?;
+    let asked = page.reads(&by_css("dialog[open]"), |text| text.contains("alpha.bin")).await?;
     ensure!(asked.contains("bravo.bin") && !asked.contains("charlie.bin"), "it asks: {asked}");
-    hand.click(&by_id("remove-delete")).await?;
+    page.click("remove-delete").await?;
     four.shows(&["charlie.bin", "delta.bin"]).await?;
     ensure!(four.file(1).exists() && four.file(3).exists(), "they are deleted at once");
-    for _ in 0..2 {
-        hand.click(&by_id("undo")).await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    for rows in [3, 4] {
+        page.click("undo").await?;
+        let shown = "document.querySelectorAll('.line:has(.torrent)').length";
+        page.wait_for(&format!("{shown} === {rows}"), LIMIT).await?;
     }
     four.shows(&["bravo.bin", "charlie.bin", "alpha.bin", "delta.bin"]).await?;
     four.states_are(["complete"; 4]).await?;
@@ -216,15 +216,15 @@ async fn removed_and_brought_back(four: &Four) -> Result<()> {
     Ok(())
 }
 
-/// One goes without its file, another with it: after ten seconds, with no page open.
+/// Removes one torrent without its file, and another with it, which is deleted with no page open.
 async fn removed_for_good(four: &Four) -> Result<()> {
-    let (page, hand) = (&four.app.session, Hand(&four.app.session));
-    hand.click(&format!("{} [data-testid=remove]", four.row(0))).await?;
-    dialog(page, true).await?;
-    hand.press("Enter").await?;
+    let page = &four.app.session;
+    page.click_on(&by_css(&format!("{} [data-testid=remove]", four.row(0)))).await?;
+    page.dialog_is_open(true).await?;
+    page.press(Key::Enter).await?;
     four.shows(&["bravo.bin", "charlie.bin", "alpha.bin"]).await?;
-    hand.click(&format!("{} [data-testid=remove]", four.row(2))).await?;
-    hand.click(&by_id("remove-delete")).await?;
+    page.click_on(&by_css(&format!("{} [data-testid=remove]", four.row(2)))).await?;
+    page.click("remove-delete").await?;
     four.shows(&["bravo.bin", "alpha.bin"]).await?;
     four.browser.cdp().close(page.target()).await?;
     ensure!(four.file(2).exists(), "it is deleted at once");

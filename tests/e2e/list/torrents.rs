@@ -10,7 +10,7 @@ use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() -> Result<()> {
+async fn an_added_torrent_shows_progress_peers_and_a_play_button() -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     let hash = scene.info_hash().to_owned();
     let page = &scene.app.session;
@@ -33,7 +33,7 @@ async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torrent_that_is_dropped_on_the_page_is_added() -> Result<()> {
+async fn a_torrent_file_dropped_on_the_page_is_added() -> Result<()> {
     let film = Fixture::film(Film::Matroska).seeded(Client::Libtorrent, FILM_RATE_BPS);
     let fixture = film.build().await?;
     let browser = Browser::headless().await?;
@@ -48,7 +48,7 @@ async fn a_torrent_that_is_dropped_on_the_page_is_added() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
+async fn a_file_that_is_no_torrent_is_refused_with_a_reason() -> Result<()> {
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
@@ -59,13 +59,13 @@ async fn a_file_that_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
     Ok(())
 }
 
-/// A file by its place in the torrent; they are listed in the order of people.
+/// A file by its index in the torrent; the page lists files in natural order.
 fn file_of(torrent: &TorrentSnapshot, index: u32) -> &FileSnapshot {
     torrent.files.iter().find(|file| file.index == index).expect("the torrent has such a file")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
+async fn files_are_selected_rechecked_and_moved_on_the_page() -> Result<()> {
     let files = ["one.bin", "two.bin", "three.bin"].map(|name| (name, 2_000_000));
     let show = Fixture::random_files("show", &files).seeded(Client::Libtorrent, FILM_RATE_BPS);
     let scene = Scene::with(show.build().await?, Options::default()).await?;
@@ -110,7 +110,7 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     };
     scene.torrent_when("the damaged piece to be found and fetched again", mended).await?;
     ensure!(std::fs::read(&damaged)? == truth, "it is not mended");
-    page.type_into("move-folder", "films").await?;
+    page.fill("move-folder", "films").await?;
     page.click("move").await?;
     scene
         .torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show")
@@ -118,10 +118,10 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
         .map(drop)
 }
 
-/// What is set for all torrents, as the engine tells pages.
+/// The expression for the settings that the engine publishes.
 const SET: &str = "jstorrent.snapshot()?.snapshot?.settings";
 
-/// Opens the settings on a page, which must be linked.
+/// Opens the settings on a linked page.
 async fn open_settings(app: &AppPage) -> Result<()> {
     app.session
         .wait_for(
@@ -136,7 +136,7 @@ async fn open_settings(app: &AppPage) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> Result<()> {
+async fn settings_apply_at_once_and_survive_a_new_page_and_engine() -> Result<()> {
     const LIMIT_BPS: u64 = 100_000;
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     let rate = |t: &TorrentSnapshot| t.down_rate_bps > 2 * LIMIT_BPS;
@@ -146,12 +146,12 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
     let reach = scene.app.text_of("reach").await?;
     ensure!(reach.contains("port ") && reach.ends_with(['.', '…']), "it says: {reach}");
     for (typed, words) in [("fast", "is not a number"), ("0", "download limit is too low")] {
-        page.type_into("set-download", typed).await?;
+        page.fill("set-download", typed).await?;
         page.click("settings-save").await?;
         let says = format!("byTestId('settings-words').textContent.includes('{words}')");
         page.wait_for(&says, LIMIT).await.with_context(|| typed.to_owned())?;
     }
-    page.type_into("set-download", "0.1").await?;
+    page.fill("set-download", "0.1").await?;
     page.choose_in("byTestId('set-encryption')", "forced").await?;
     page.click("settings-save").await?;
     page.wait_for("!document.querySelector('#settings').open", LIMIT).await?;
@@ -180,7 +180,7 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
         .evaluate("[byTestId('set-download').value, byTestId('set-encryption').value].join()")
         .await?;
     ensure!(shown == "0.1,forced", "it shows {shown}");
-    app.type_into("set-download", "").await?;
+    app.fill("set-download", "").await?;
     app.session.click("settings-save").await?;
     app.session.wait_for(&format!("{SET}.downLimitBps === null"), LIMIT).await?;
     app.torrent_when(scene.info_hash(), "it to come fast again, encrypted", LIMIT, rate)
@@ -189,7 +189,7 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_goes_on_without_any_page() -> Result<()> {
+async fn a_download_continues_without_a_page() -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     let before = scene.torrent_when("bytes to come in", |t| t.verified > 0).await?.verified;
     scene.browser.cdp().close(scene.app.session.target()).await?;

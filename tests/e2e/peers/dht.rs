@@ -1,17 +1,16 @@
-//! Peers are found by way of the DHT and of nothing else: links without trackers, in a private DHT
-//! on loopback.
+//! The DHT as the only source of peers, in a private DHT on loopback.
 
 use anyhow::{Result, ensure};
 use jstorrent_tests::clock::LIMIT;
 use jstorrent_tests::dht::Node;
 use jstorrent_tests::fixture::Fixture;
 
-/// A torrent of which only the DHT knows the peers.
+/// A public torrent without a tracker.
 async fn content() -> Result<Fixture> {
     Fixture::random("content.bin", 800_000).pieces_of(64 << 10).linked().build().await
 }
 
-/// Two clients that are nodes only: the one at which others join the DHT, and another.
+/// Two clients that are only DHT nodes: the bootstrap node and another.
 async fn network() -> Result<(Node, Node)> {
     let router = Node::first().await?;
     let something_else = Fixture::random("else.bin", 1_000).dice(1).linked().build().await?;
@@ -20,7 +19,7 @@ async fn network() -> Result<(Node, Node)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_without_a_tracker_leads_to_a_seeder_by_way_of_the_dht() -> Result<()> {
+async fn a_link_without_a_tracker_finds_a_seeder_through_the_dht() -> Result<()> {
     let (fixture, (router, _other)) = (content().await?, network().await?);
     let _seeder = Node::seed(router.address(), &fixture.torrent).await?;
     let router = router.address().to_string();
@@ -31,7 +30,7 @@ async fn a_link_without_a_tracker_leads_to_a_seeder_by_way_of_the_dht() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_everything_is_found_by_way_of_the_dht() -> Result<()> {
+async fn a_seeder_is_found_through_the_dht() -> Result<()> {
     let (fixture, (router, _other)) = (content().await?, network().await?);
     let address = router.address().to_string();
     let _giver = fixture.give(&["--no-dht=no", "--dht-bootstrap", &address]).await?;

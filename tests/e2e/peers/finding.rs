@@ -1,5 +1,5 @@
-//! Where peers and content come from when no tracker helps: other peers, the local network, the
-//! web; and that a private torrent keeps to itself.
+//! Sources beside trackers: PEX, local discovery and web seeds; and private torrents, which use
+//! none.
 
 use std::time::{Duration, Instant};
 
@@ -12,17 +12,17 @@ use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::Terminal;
 use serde_json::Value;
 
-/// Longest wait for a transfer: peers speak of others once a minute.
+/// Longest wait for a transfer: libtorrent sends PEX once a minute.
 const LIMIT: Duration = Duration::from_secs(100);
 const LENGTH: usize = 3_000_001;
 
-/// A torrent without trackers whose content lies ready; each test has one of its own.
+/// A private torrent without trackers; each test has its own.
 fn film(dice: u64) -> Builder {
     Fixture::random("a film.bin", LENGTH).dice(dice).pieces_of(64 << 10).trackerless()
 }
 
-/// libtorrent has everything, `jstorrent` between them can take and give next to nothing, and a
-/// second libtorrent knows `jstorrent` alone.
+/// A libtorrent seeder, a slow `jstorrent` that knows it, and a second libtorrent that knows only
+/// `jstorrent`.
 async fn between_two(fixture: &Fixture) -> Result<(Party, Terminal, Party)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
@@ -37,7 +37,7 @@ async fn between_two(fixture: &Fixture) -> Result<(Party, Terminal, Party)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_finds_a_seeder_of_which_we_tell() -> Result<()> {
+async fn libtorrent_finds_a_seeder_through_our_pex() -> Result<()> {
     let fixture = film(1).public().build().await?;
     let (_seeder, _hub, getter) = between_two(&fixture).await?;
     let heard = fixture.comes_to(getter.folder(), "libtorrent to hear of the seeder", LIMIT).await;
@@ -45,7 +45,7 @@ async fn libtorrent_finds_a_seeder_of_which_we_tell() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn we_find_a_seeder_of_which_libtorrent_tells() -> Result<()> {
+async fn we_find_a_seeder_through_libtorrents_pex() -> Result<()> {
     let fixture = film(2).public().build().await?;
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
@@ -68,15 +68,15 @@ async fn we_find_a_seeder_of_which_libtorrent_tells() -> Result<()> {
 async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
     let film = Fixture::random("a film.bin", LENGTH).dice(3).trackerless().public();
     let fixture = film.build().await?;
-    // Only on this machine: the group is joined where peers may connect, which is loopback here.
+    // Only on this machine: the engine joins the multicast group where it takes peers, on loopback.
     let _seeder = fixture.give(&["--no-lsd=no"]).await?;
     let mut getter = fixture.get(&["--no-lsd=no"])?;
     ensure!(getter.ended().await?.success(), "it failed");
     fixture.is_in(&fixture.home.downloads)
 }
 
-/// `jstorrent` that can take and give next to nothing knows libtorrent, which has everything; a
-/// second `jstorrent` knows the first alone, and has met it.
+/// A libtorrent seeder, a slow `jstorrent` connected to it, and a second `jstorrent` connected to
+/// the first.
 async fn behind_one(fixture: &Fixture) -> Result<(Party, Terminal, Terminal)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
@@ -91,7 +91,7 @@ async fn behind_one(fixture: &Fixture) -> Result<(Party, Terminal, Terminal)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_who_else_has_a_private_torrent() -> Result<()> {
+async fn peers_of_a_private_torrent_are_not_exchanged() -> Result<()> {
     let fixture = film(7).public().build().await?;
     let (_seeder, _hub, mut getter) = behind_one(&fixture).await?;
     let since = Instant::now();
@@ -104,7 +104,7 @@ async fn nobody_is_told_who_else_has_a_private_torrent() -> Result<()> {
     stays(&mut getter, 1, 3 * takes.max(Duration::from_secs(3))).await
 }
 
-/// Makes sure that for this long no more than `most` peers are found.
+/// Makes sure that at most `most` peers are found in this time.
 async fn stays(terminal: &mut Terminal, most: u64, time: Duration) -> Result<()> {
     let mut looks = 0;
     let watched = tokio::time::timeout(time, async {
@@ -126,12 +126,12 @@ async fn a_private_torrent_is_not_found_in_the_local_network() -> Result<()> {
     let fixture = film(4).build().await?;
     let _seeder = fixture.give(&["--no-lsd=no"]).await?;
     let mut getter = fixture.get(&["--no-lsd=no"])?;
-    // As long as five times what a public one takes.
+    // Five times as long as a public torrent takes.
     stays(&mut getter, 0, Duration::from_secs(10)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_comes_from_a_web_server_alone() -> Result<()> {
+async fn a_file_downloads_from_a_web_server_alone() -> Result<()> {
     let fixture = film(5).public().build().await?;
     let nginx = Nginx::start(&fixture.torrent.folder).await?;
     let seeded = fixture.torrent.with_web_seed(&nginx.url(""));
@@ -141,7 +141,7 @@ async fn a_film_comes_from_a_web_server_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_reads_and_seeks_while_a_web_server_gives() -> Result<()> {
+async fn a_viewer_reads_and_seeks_in_a_download_from_a_web_server() -> Result<()> {
     let fixture = film(6).public().build().await?;
     let nginx = Nginx::start(&fixture.torrent.folder).await?;
     let seeded = fixture.torrent.with_web_seed(&nginx.url("a%20film.bin"));

@@ -1,8 +1,7 @@
-//! Hole punching (BEP 55) with libtorrent: as the one who brings us together with somebody, and as
-//! the one who is brought together by us.
+//! Hole punching (BEP 55) with libtorrent: it relays for us, and we relay to it.
 //!
-//! Nothing on loopback is behind a router, so what is looked at is who is told what, and where the
-//! first datagram of uTP then comes from.
+//! Nothing on loopback is behind a router. So the tests look at the messages, and at the sender of
+//! the first uTP datagram.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,43 +16,42 @@ use jstorrent_tests::wire;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// Longest wait: peers speak of others once a minute, and every way to them must have led nowhere
-/// first.
+/// Longest wait: libtorrent sends PEX once a minute, and all dials must fail first.
 const LIMIT: Duration = Duration::from_secs(100);
-/// Sooner after being introduced than any other dial would come: a dial that failed is repeated
-/// after five seconds.
+/// Longest wait for the dial after an introduction; an ordinary dial is repeated after five
+/// seconds.
 const AT_ONCE: Duration = Duration::from_secs(4);
-/// What comes so soon before is told and seen in another order.
+/// How much earlier the datagram may arrive than the message that causes it.
 const MOMENT: Duration = Duration::from_secs(1);
 const EXTENDED: u8 = 20;
-/// The id under which the stranger wants messages.
+/// The extension id that the stranger chooses.
 const THEIRS: u8 = 9;
 const RENDEZVOUS: u8 = 0;
 const CONNECT: u8 = 1;
-/// A datagram that opens a connection (BEP 29): its type and version.
+/// Type and version of a datagram that opens a connection (BEP 29).
 const SYN: u8 = 0x41;
 
-/// A torrent of which nobody has anything, so that all stay.
+/// A torrent without content anywhere, so that no peer completes it and leaves.
 async fn nobodys(dice: u64) -> Result<Fixture> {
     Fixture::random("film.bin", 100_000).dice(dice).pieces_of(16 << 10).linked().build().await
 }
 
-/// How `jstorrent` is told to talk plainly, and to find nobody by itself.
+/// Options for plain connections and no local discovery.
 const PLAINLY: [&str; 3] = ["--no-lsd", "--encryption", "off"];
 
 type Callers = Arc<Mutex<Vec<(Instant, SocketAddr)>>>;
 
-/// Somebody who dials and at whose port nobody answers.
+/// A peer that dials us, and whose listen port does not answer.
 struct Stranger {
     stream: TcpStream,
-    /// Who wanted to open a connection to it over uTP, and when.
+    /// The senders of uTP SYNs to its port, with the time.
     callers: Callers,
-    /// The id under which the other end wants messages about holes.
+    /// The id that the other end chose for hole punching.
     id: u8,
 }
 
 impl Stranger {
-    /// Connects as soon as the other end takes it: while that looks at its folder it takes nobody.
+    /// Connects as soon as the other end accepts peers, after its check of the folder.
     async fn taken_by(to: SocketAddr, fixture: &Fixture) -> Result<Self> {
         until("the stranger to be taken", LIMIT, || async {
             Ok(Self::dial(fixture, to).await.ok())
@@ -61,8 +59,7 @@ impl Stranger {
         .await
     }
 
-    /// Connects from the port at which it says that it listens, and waits for the other end's
-    /// extensions.
+    /// Connects from its announced listen port, and waits for the other end's extension handshake.
     async fn dial(fixture: &Fixture, to: SocketAddr) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -88,7 +85,7 @@ impl Stranger {
         Ok(stranger)
     }
 
-    /// The next extended message under this id, without it.
+    /// The payload of the next extended message with this id.
     async fn extended(&mut self, id: u8) -> Result<Vec<u8>> {
         loop {
             let (kind, mut body) = wire::read(&mut self.stream).await?;
@@ -110,7 +107,7 @@ impl Stranger {
         wire::send(&mut self.stream, EXTENDED, &body).await
     }
 
-    /// Waits until a peer tells it to dial an address; the address.
+    /// Waits for a `connect` message and returns its address.
     async fn introduced(&mut self) -> Result<SocketAddr> {
         let told =
             timeout(LIMIT, self.extended(THEIRS)).await.context("nobody told it anything")??;
@@ -119,7 +116,7 @@ impl Stranger {
         Ok(SocketAddr::from((ip, u16::from_be_bytes([told[6], told[7]]))))
     }
 
-    /// Waits until it is dialled from an address, or was in the last moment.
+    /// Waits until an address dials it, or did in the last moment.
     async fn is_dialled_by(&self, address: SocketAddr, limit: Duration) -> Result<()> {
         let earliest = Instant::now().checked_sub(MOMENT).context("a clock that just began")?;
         let is_it = |&(at, from): &(Instant, SocketAddr)| at >= earliest && from == address;
@@ -143,7 +140,7 @@ async fn note_callers(socket: UdpSocket, callers: Callers) {
     }
 }
 
-/// The number that a handshake of extensions gives the one about holes.
+/// The id of hole punching in an extension handshake.
 fn id_of(handshake: &[u8]) -> Option<u8> {
     const NAME: &[u8] = b"12:ut_holepunchi";
     let at = handshake.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
@@ -152,7 +149,7 @@ fn id_of(handshake: &[u8]) -> Option<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> Result<()> {
+async fn libtorrent_relays_us_to_a_peer_that_we_cannot_dial() -> Result<()> {
     let fixture = nobodys(1).await?;
     let hub =
         Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, false) })
@@ -162,13 +159,13 @@ async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> R
     let us = terminal.address().await?;
     let mut stranger =
         Stranger::taken_by(hub.address(), &fixture).await.with_context(|| hub.log())?;
-    // We heard of it, found that nobody answers there, and asked.
+    // We got its address by PEX, dialled in vain, and asked the relay.
     stranger.introduced().await.with_context(|| hub.log())?;
     stranger.is_dialled_by(us, AT_ONCE).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<()> {
+async fn we_relay_a_peer_to_libtorrent() -> Result<()> {
     let fixture = nobodys(2).await?;
     let mut terminal = fixture.get(&PLAINLY)?;
     let us = terminal.address().await?;
@@ -176,7 +173,7 @@ async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<
     let part =
         Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &fixture.torrent, false) };
     let libtorrent = Party::start(&part).await?;
-    // It may not be connected yet.
+    // libtorrent may not be connected yet.
     let told = loop {
         stranger.ask_for(libtorrent.address()).await?;
         let told = timeout(LIMIT, stranger.extended(THEIRS)).await.context("no answer")??;
@@ -186,7 +183,7 @@ async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<
         tokio::time::sleep(Duration::from_secs(2)).await;
     };
     ensure!(told[6..8] == libtorrent.address().port().to_be_bytes(), "another port: {told:?}");
-    // It knows the stranger from nobody else.
+    // libtorrent has no other source for the stranger's address.
     let dialled = stranger.is_dialled_by(libtorrent.address(), LIMIT).await;
     dialled.with_context(|| libtorrent.log())
 }

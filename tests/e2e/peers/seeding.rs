@@ -1,5 +1,4 @@
-//! `jstorrent` gives to real clients: they find it, they ask, and what they get is right, while no
-//! payload passes through its engine.
+//! Seeding to real clients, while no payload passes through the engine.
 
 use std::time::Duration;
 
@@ -11,18 +10,18 @@ use serde_json::Value;
 
 /// Longest wait for a transfer.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Share of what was given that may cross the WebSocket, both directions together.
+/// Share of the uploaded bytes that may cross the WebSocket, both directions together.
 const SHARE: f64 = 0.05;
 
-/// Three files, of which blocks lie in more than one.
+/// Three files whose blocks cross their borders.
 const FILES: [(&str, usize); 3] = [("a.bin", 3_000_001), ("b/c.bin", 70_000), ("d.bin", 5_000_003)];
 
-/// A torrent whose files lie ready, and whose tracker names nobody.
+/// A torrent without seeders whose content exists, and whose tracker names no peer.
 fn album() -> Builder {
     Fixture::random_files("Album", &FILES).pieces_of(64 << 10)
 }
 
-/// A real client gets everything from us, and no payload goes through the engine.
+/// A real client downloads everything from us, and no payload crosses the WebSocket.
 async fn check(client: Client) -> Result<()> {
     let fixture = album().build().await?;
     let (mut terminal, mut leecher) = if client == Client::Libtorrent {
@@ -59,22 +58,22 @@ async fn check(client: Client) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_gets_everything_from_us() -> Result<()> {
+async fn libtorrent_downloads_from_us() -> Result<()> {
     check(Client::Libtorrent).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transmission_gets_everything_from_us() -> Result<()> {
+async fn transmission_downloads_from_us() -> Result<()> {
     check(Client::Transmission).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aria2_gets_everything_from_us() -> Result<()> {
+async fn aria2_downloads_from_us() -> Result<()> {
     check(Client::Aria2).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_stops_when_it_has_given_enough() -> Result<()> {
+async fn seeding_stops_at_its_goal() -> Result<()> {
     let fixture = album().build().await?;
     let mut terminal = fixture.give(&["--ratio", "1"]).await?;
     let mut leecher = Leecher::dialling(&fixture.torrent, terminal.address().await?).await?;
@@ -84,7 +83,7 @@ async fn it_stops_when_it_has_given_enough() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_downloads_it_gives_on_while_it_comes() -> Result<()> {
+async fn an_incomplete_torrent_is_uploaded_while_it_downloads() -> Result<()> {
     let fixture = album().seeded(Client::Libtorrent, 2 << 20).build().await?;
     let mut terminal = fixture.get(&["--seed"])?;
     let begun = |event: &Value| {
@@ -92,7 +91,7 @@ async fn what_it_downloads_it_gives_on_while_it_comes() -> Result<()> {
     };
     let event = terminal.event("the first piece", begun).await?;
     let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
-    // The leecher's torrent has the same content and a tracker that names nobody.
+    // The leecher's torrent has the same content and a tracker that names no peer.
     let blind = album().build().await?;
     ensure!(blind.torrent.info_hash == fixture.torrent.info_hash, "another torrent");
     let mut leecher = Leecher::dialling(&blind.torrent, ([127, 0, 0, 1], port).into()).await?;

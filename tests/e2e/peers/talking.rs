@@ -1,5 +1,4 @@
-//! How `jstorrent` and real clients come to talk: plainly or encrypted, over TCP or uTP, whoever
-//! dials, and what then passes is compared byte for byte.
+//! Connections with real clients: plain and encrypted, over TCP and uTP, dialled by either side.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Length of what is transferred, bytes: many frames, and not a whole number of blocks.
 const LENGTH: usize = (4 << 20) + 777;
 
-/// How a client is told to talk.
+/// The way in which a client talks.
 #[derive(Clone, Copy, Debug)]
 struct Theirs {
     client: Client,
@@ -48,15 +47,15 @@ impl Theirs {
     }
 }
 
-/// A torrent of one file, whose peers have to be named.
+/// A torrent of one file without a tracker.
 async fn film() -> Result<Fixture> {
     Fixture::random("film.bin", LENGTH).dice(7).pieces_of(64 << 10).trackerless().build().await
 }
 
-/// Nobody is found who was not named.
+/// Options that leave only the named peers.
 const ALONE: [&str; 2] = ["--no-lsd", "--no-pex"];
 
-/// We download from a client that we dial.
+/// Downloads from a client that we dial.
 async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let fixture = film().await?;
     let seeder = Party::start(&theirs.part(&fixture.torrent, true)).await?;
@@ -70,7 +69,7 @@ async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
     fixture.is_in(&fixture.home.downloads).with_context(|| format!("{theirs:?}, {flags:?}"))
 }
 
-/// We give to a client: libtorrent dials us, the others are dialled.
+/// Seeds to a client: libtorrent dials us, and we dial the others.
 async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let fixture = film().await?;
     let flags = [&ALONE, flags].concat();
@@ -89,8 +88,8 @@ async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
     done.with_context(|| format!("{theirs:?}, {flags:?}: {}", leecher.log()))
 }
 
-/// Both at once: these clients mostly wait, Transmission for ten seconds before it gives anybody a
-/// slot.
+/// Runs both directions at once, because clients mostly wait: Transmission unchokes after ten
+/// seconds.
 async fn check_both_ways(theirs: Theirs, flags: &[&str]) -> Result<()> {
     tokio::try_join!(check_getting(theirs, flags), check_giving(theirs, flags)).map(drop)
 }
@@ -99,42 +98,42 @@ const FORCED: &[&str] = &["--encryption", "forced"];
 const OFF: &[&str] = &["--encryption", "off"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_that_insists_on_encryption_is_talked_to_in_it() -> Result<()> {
+async fn libtorrent_that_insists_on_encryption_gets_it() -> Result<()> {
     let theirs = Theirs::new(Client::Libtorrent).encrypted();
     check_both_ways(theirs, FORCED).await?;
-    // Plainly at first, then as it wants.
+    // We dial plainly at first, then encrypted.
     check_both_ways(theirs, &[]).await?;
     check_both_ways(theirs, &["--encryption", "preferred"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_that_refuses_encryption_is_talked_to_plainly() -> Result<()> {
+async fn libtorrent_that_refuses_encryption_gets_plain_connections() -> Result<()> {
     let theirs = Theirs::new(Client::Libtorrent);
     check_both_ways(theirs, OFF).await?;
     check_both_ways(theirs, &["--encryption", "preferred"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transmission_that_insists_on_encryption_is_talked_to_in_it() -> Result<()> {
+async fn transmission_that_insists_on_encryption_gets_it() -> Result<()> {
     let theirs = Theirs::new(Client::Transmission).encrypted();
     tokio::try_join!(check_both_ways(theirs, FORCED), check_both_ways(theirs, &[])).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aria2_that_insists_on_encryption_is_talked_to_in_it() -> Result<()> {
+async fn aria2_that_insists_on_encryption_gets_it() -> Result<()> {
     let theirs = Theirs::new(Client::Aria2).encrypted();
     tokio::try_join!(check_both_ways(theirs, FORCED), check_both_ways(theirs, &[])).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_we_force_talks_in_secret_though_it_would_not_have_to() -> Result<()> {
+async fn forced_encryption_works_with_clients_that_do_not_insist_on_it() -> Result<()> {
     let (transmission, aria2) = (Theirs::new(Client::Transmission), Theirs::new(Client::Aria2));
     tokio::try_join!(check_both_ways(transmission, FORCED), check_both_ways(aria2, FORCED))
         .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_passes_between_one_that_forces_encryption_and_one_that_has_none() -> Result<()> {
+async fn nothing_passes_between_forced_encryption_and_no_encryption() -> Result<()> {
     let (forced, plain) =
         (Theirs::new(Client::Libtorrent).encrypted(), Theirs::new(Client::Libtorrent));
     for (theirs, flags) in [(forced, OFF), (plain, FORCED)] {
@@ -144,14 +143,14 @@ async fn nothing_passes_between_one_that_forces_encryption_and_one_that_has_none
         let peer = line.address().to_string();
         let flags = [&ALONE, flags, &["--no-utp", "--peer", &peer]].concat();
         let mut terminal = fixture.get(&flags)?;
-        // They meet, and more than once: a dial that was refused is tried in another way or later.
+        // We dial more than once: after a refusal in another way, or later.
         let mut after = 0;
         while after < 4 {
             let event = terminal.event("progress", |event| event["event"] == "progress").await?;
             ensure!(event["verified"] == 0, "{theirs:?}, {flags:?}: {event}");
             after += u32::from(line.connections() > 0);
         }
-        // The seeder is right: without its condition everything passes.
+        // The positive control: with matching options everything passes.
         drop(terminal);
         let willing = if theirs.encrypted { FORCED } else { OFF };
         let flags = [&ALONE, willing, &["--no-utp", "--peer", &peer]].concat();
@@ -162,16 +161,16 @@ async fn nothing_passes_between_one_that_forces_encryption_and_one_that_has_none
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_without_tcp_is_talked_to_over_utp() -> Result<()> {
+async fn libtorrent_without_tcp_is_reached_over_utp() -> Result<()> {
     let theirs = Theirs::new(Client::Libtorrent).over_utp();
-    // TCP is refused at first.
+    // Our first dial, over TCP, is refused.
     check_both_ways(theirs, &[]).await?;
     check_both_ways(theirs, &["--no-tcp", "--encryption", "off"]).await?;
     check_both_ways(theirs.encrypted(), &["--no-tcp", "--encryption", "forced"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transmission_is_talked_to_over_utp_when_tcp_is_ruled_out() -> Result<()> {
+async fn transmission_is_reached_over_utp_when_tcp_is_off() -> Result<()> {
     let theirs = Theirs::new(Client::Transmission).over_utp();
     let secretly = ["--no-tcp", "--encryption", "forced"];
     let (plainly, secretly) =
@@ -180,7 +179,7 @@ async fn transmission_is_talked_to_over_utp_when_tcp_is_ruled_out() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libtorrent_is_talked_to_over_ipv6() -> Result<()> {
+async fn libtorrent_is_reached_over_ipv6() -> Result<()> {
     let theirs = Theirs::new(Client::Libtorrent).at("::1");
     check_both_ways(theirs, &["--peer-address", "::1"]).await?;
     check_both_ways(theirs.encrypted(), &["--peer-address", "::1", "--no-utp"]).await?;
@@ -188,7 +187,7 @@ async fn libtorrent_is_talked_to_over_ipv6() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_of_us_talk_over_utp() -> Result<()> {
+async fn two_engines_connect_over_utp() -> Result<()> {
     for flags in [&["--no-tcp"][..], &["--no-tcp", "--encryption", "forced"]] {
         let fixture = film().await?;
         let mut giving = fixture.give(&[&ALONE, flags].concat()).await?;

@@ -1,5 +1,4 @@
-//! The player beyond plain films: what ffmpeg converts, silent MP4s, subtitles on the screen, a
-//! season from one episode to the next, and what is remembered of it.
+//! The player beyond plain films: conversion, silent MP4s, subtitles, seek pictures, seasons.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
+use jstorrent_tests::keys::Key;
 use jstorrent_tests::media::{self, H264};
-use jstorrent_tests::page::Key;
 use jstorrent_tests::pages::{AppPage, PlayerPage};
 use jstorrent_tests::scene::Scene;
 use jstorrent_tests::swarm::Client;
@@ -20,10 +19,10 @@ use tokio::sync::Mutex;
 
 const PICTURE: &str = "testsrc2=size=320x180:rate=24,noise=alls=14:allf=t";
 const SECONDS: u32 = 40;
-/// What a browser opens no part of.
+/// A film that a browser can't open.
 const AVI: &[&str] =
     &["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "1M", "-g", "24", "-c:a", "mp3", "-f", "avi"];
-/// What it plays without sound.
+/// A film that a browser plays without sound.
 const SILENT: &[&str] = &[
     "-c:v",
     "libx264",
@@ -59,13 +58,13 @@ async fn scene_of(path: &Path) -> Result<Scene> {
     Scene::with(film.build().await?, Options::default()).await
 }
 
-/// Watches and hears a film while it is incomplete, with a seek there and back.
+/// Plays a film with sound while it is incomplete, with a seek there and back.
 async fn watch_and_listen(path: &Path) -> Result<()> {
     let scene = scene_of(path).await?;
     let watched = async {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
-        // An MP4 plays at once, and is looked into meanwhile.
+        // An MP4 plays at once; the page inspects it meanwhile.
         player
             .session
             .wait_for(
@@ -73,7 +72,7 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
                 LIMIT,
             )
             .await?;
-        // It plays on by itself, whoever plays it now.
+        // The film plays on by itself, in whichever engine.
         player.plays_on(1.0, LIMIT).await?;
         let loudness = player.loudness(LIMIT).await?;
         ensure!(loudness > 0.02, "the loudest of it is {loudness}");
@@ -87,17 +86,17 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_avi_is_seen_and_heard_by_way_of_ffmpeg() -> Result<()> {
+async fn an_avi_plays_with_sound_through_ffmpeg() -> Result<()> {
     watch_and_listen(&film("player.avi", SECONDS, AVI).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_mp4_whose_sound_the_browser_lacks_is_heard() -> Result<()> {
+async fn an_mp4_with_sound_that_the_browser_cannot_decode_is_heard() -> Result<()> {
     watch_and_listen(&film("player-ac3.mp4", SECONDS, SILENT).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> Result<()> {
+async fn without_ffmpeg_the_page_names_the_format_and_a_remedy() -> Result<()> {
     let path = film("player.avi", SECONDS, AVI).await?;
     let film = Fixture::of_file(&path).seeded(Client::Libtorrent, 0);
     let daemon_env = vec![("JSTORRENT_FFMPEG", "/nonexistent/ffmpeg".to_owned())];
@@ -121,8 +120,7 @@ async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> 
     .await
 }
 
-/// Rests with the pointer over the bar at a place that was never played, and waits for the picture
-/// of it.
+/// Holds the pointer over an unplayed part of the seek bar, and waits for its picture.
 async fn picture_over_the_bar(path: &Path) -> Result<()> {
     let film = Fixture::of_file(path).seeded(Client::Libtorrent, 0);
     let scene = Scene::with(film.build().await?, Options::default()).await?;
@@ -137,7 +135,7 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
         })()"#;
         until("a picture over the bar", LIMIT, || async {
             let spot = player.session.evaluate(bar).await?;
-            // What is on disk the bar learns every second; then the pointer has to move again.
+            // The seek bar learns every second what is on disk; then the pointer has to move again.
             for off in [0.0, 1.0] {
                 let x = spot["x"].as_f64().context("a place")? + off;
                 let moved = json!({ "type": "mouseMoved", "x": x, "y": spot["y"] });
@@ -165,7 +163,7 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bar_shows_pictures_of_a_matroska_that_was_not_played_there() -> Result<()> {
+async fn the_seek_bar_shows_pictures_of_unplayed_parts_of_a_matroska() -> Result<()> {
     picture_over_the_bar(
         &film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?,
     )
@@ -173,7 +171,7 @@ async fn the_bar_shows_pictures_of_a_matroska_that_was_not_played_there() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bar_shows_pictures_of_an_mp4_that_was_not_played_there() -> Result<()> {
+async fn the_seek_bar_shows_pictures_of_unplayed_parts_of_an_mp4() -> Result<()> {
     let encoding = [H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat();
     picture_over_the_bar(&film("player.mp4", SECONDS, &encoding).await?).await
 }
@@ -202,7 +200,7 @@ async fn titled(folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Waits until exactly this is drawn over the film.
+/// Waits until exactly these words are drawn over the film.
 async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
     let script = "[...document.querySelectorAll('#subtitles [data-cue]')] \
                   .map((line) => line.innerText.trim()).join('|')";
@@ -212,22 +210,19 @@ async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
     .await
 }
 
-/// Chooses a subtitle track by what its entry says, in the menu.
+/// Chooses the subtitle track whose entry in the menu has this word.
 async fn choose_subtitles(player: &PlayerPage, words: &str) -> Result<()> {
-    player.session.wait_for("byTestId('control-subtitles')", LIMIT).await?;
-    // By script: this is about what is drawn. `npm run controls` clicks in the menus.
-    player.evaluate("byTestId('control-subtitles').click()").await?;
+    player.click("control-subtitles").await?;
     let entry = format!(
         "[...document.querySelectorAll('[role=menuitemradio]')] \
          .find((it) => it.innerText.includes({}))",
         json!(words)
     );
-    player.session.wait_for(&entry, LIMIT).await?;
-    player.evaluate(&format!("{entry}.click()")).await.map(drop)
+    player.click_on(&entry).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> Result<()> {
+async fn subtitles_inside_and_beside_a_film_are_drawn_also_after_a_seek() -> Result<()> {
     let folder = Scratch::new("titled")?;
     let set = folder.dir("Titled")?;
     std::fs::rename(titled(folder.path()).await?, set.join("film.mkv"))?;
@@ -249,7 +244,7 @@ async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> 
         drawn(&player, "De côté").await?;
         player.seek(4.0, LIMIT).await?;
         drawn(&player, "De côté").await?;
-        // What was chosen is chosen when the film is opened again.
+        // The choice is remembered when the film is opened again.
         let again = scene.play().await?;
         again.first_frame(LIMIT).await?;
         drawn(&again, "De côté").await
@@ -258,7 +253,7 @@ async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched() -> Result<()> {
+async fn a_season_continues_with_the_next_episode_and_remembers_watched_ones() -> Result<()> {
     let folder = Scratch::new("season")?;
     let set = folder.dir("A season")?;
     let episode = film(
@@ -267,7 +262,7 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
         &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat(),
     )
     .await?;
-    // Their order in the torrent is not that of people.
+    // Their order in the torrent is not the natural one.
     let order = [3, 8, 1, 5, 2, 7, 4, 6];
     let names: Vec<String> = order.iter().map(|number| format!("Episode {number}.mp4")).collect();
     for name in &names {
@@ -303,8 +298,8 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
             address == json!(format!("?torrent={}&file={}", scene.info_hash(), index(2)?)),
             "{address}"
         );
-        // And with the key, there and back.
-        player.press(Key::Letter('n')).await?;
+        // The key does the same.
+        player.press(Key::Character('n')).await?;
         player
             .session
             .wait_for(
@@ -314,7 +309,14 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
             .await?;
         player.session.evaluate("byTestId('video').pause()").await?;
         marks(&scene, index(1)?, index(3)?).await?;
-        // A new engine knows it, too.
+        let notes = scene.browser.state().join("notes/notes.json");
+        let mark = format!("film/{}/{}", scene.info_hash(), index(3)?);
+        until("the mark to be on disk", LIMIT, || async {
+            let text = std::fs::read_to_string(&notes).unwrap_or_default();
+            Ok(text.contains(&mark).then_some(()))
+        })
+        .await?;
+        // A new engine remembers it.
         scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await?;
         scene.app.session.call("Page.reload", json!({})).await?;
         marks(&scene, index(1)?, index(3)?).await
@@ -322,7 +324,7 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
     seen.await.with_context(|| scene.browser.report())
 }
 
-/// The list says that one episode was watched, and that another is resumed.
+/// Waits until the list marks one episode as watched and resumes another.
 async fn marks(scene: &Scene, watched: usize, resumed: usize) -> Result<()> {
     let list = AppPage { session: scene.app.session.clone() };
     let open = "document.querySelector('[data-testid=torrent]')?.dataset.open !== undefined";

@@ -41,7 +41,7 @@ async fn watch(scene: &Scene) -> Result<()> {
     player.seek(5.0, LIMIT).await?;
     scene.is_incomplete().await.context("after the seek back")?;
     let length = scene.truth().len();
-    // One across the start, one across a border of pieces in the middle, one at the very end.
+    // One range at the start, one across a border of pieces, one at the end.
     scene.range_is_true(0, 70_000).await?;
     scene.range_is_true(length / 2 - 90_000, length / 2 + 90_000).await?;
     scene.range_is_true(length - 1000, length - 1).await
@@ -54,7 +54,7 @@ async fn listen(film: Film) -> Result<()> {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
         scene.is_incomplete().await.context("at the first frame")?;
-        // The film's tone is always there: what is played must not be silence.
+        // The film has a tone throughout, so silence is wrong.
         let loudness = player.loudness(LIMIT).await?;
         ensure!(loudness > 0.02, "the loudest of it is {loudness}");
         player.seek(f64::from(Film::SECONDS) * 0.8, LIMIT).await?;
@@ -68,12 +68,12 @@ async fn listen(film: Film) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_matroska_with_dolby_digital_is_seen_and_heard_while_incomplete() -> Result<()> {
+async fn a_matroska_with_dolby_digital_plays_with_sound_while_incomplete() -> Result<()> {
     listen(Film::Dolby).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_matroska_with_dts_is_seen_and_heard_while_incomplete() -> Result<()> {
+async fn a_matroska_with_dts_plays_with_sound_while_incomplete() -> Result<()> {
     listen(Film::Dts).await
 }
 
@@ -101,7 +101,7 @@ async fn a_matroska_from_transmission_plays_and_seeks_while_incomplete() -> Resu
 async fn a_film_between_other_files_of_a_torrent_plays_and_seeks_while_incomplete() -> Result<()> {
     let folder = Scratch::new("several")?;
     let set = folder.dir("A film, with extras")?;
-    // Lengths that are no multiple of a piece: the film starts and ends inside of pieces.
+    // The lengths are no multiples of a piece, so the film starts and ends inside pieces.
     std::fs::write(set.join("read me.txt"), vec![b'r'; 50_001])?;
     std::fs::copy(Film::Mp4MoovLast.file().await?, set.join("film.mp4"))?;
     std::fs::write(set.join("cover.jpg"), vec![b'c'; 300_003])?;
@@ -126,7 +126,7 @@ async fn a_second_viewer_far_away_does_not_stop_the_first() -> Result<()> {
     let mut read = Vec::new();
     ensure!(other.read_some(&mut read).await? > 0, "the second viewer gets nothing");
     scene.is_incomplete().await?;
-    // Beyond what the browser had when the second viewer came.
+    // Beyond what Chrome had buffered when the second viewer came.
     let had = player.buffered_until().await?;
     let first = player.plays_to(had + 1.0, LIMIT);
     let (first, second) = tokio::join!(first, other.read_to_end(&mut read));

@@ -1,5 +1,4 @@
-//! A film whose torrent stops while somebody watches: the player says why, and goes on where it was
-//! when that is over.
+//! A torrent that stops during playback: the player says why, and plays on when it resumes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,12 +15,12 @@ use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 
 const SECONDS: u32 = 60;
-/// It takes half a minute to come, and so is far from complete whenever it stops here.
+/// The film takes half a minute to download, so it is incomplete at every stop here.
 const RATE_BPS: u64 = 256 << 10;
-/// Longer than the player waits before it tries a torrent in trouble again.
+/// Longer than the player's pause between two attempts.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A film of 7 MB or so.
+/// A film of about 7 MB.
 async fn film() -> Result<PathBuf> {
     let path = target().join("test-media").join("stopped.mp4");
     if !path.exists() {
@@ -42,7 +41,7 @@ async fn scene(options: Options) -> Result<Scene> {
     Scene::with(film.build().await?, options).await
 }
 
-/// Waits until the player says this of the film.
+/// Waits until the player shows this sentence.
 async fn says(player: &PlayerPage, words: &str) -> Result<()> {
     let script = "document.querySelector('[data-testid=player-status]')?.innerText ?? ''";
     let last = std::sync::Mutex::new(String::new());
@@ -56,7 +55,7 @@ async fn says(player: &PlayerPage, words: &str) -> Result<()> {
     .with_context(|| format!("it says {last:?}"))
 }
 
-/// Waits until the film runs on from about here, whatever failed before.
+/// Waits until the film plays on from about here.
 async fn runs_on_from(player: &PlayerPage, at_s: f64, limit: Duration) -> Result<()> {
     let script = format!(
         "(({{ error, currentTime }}) => \
@@ -66,8 +65,7 @@ async fn runs_on_from(player: &PlayerPage, at_s: f64, limit: Duration) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_resumes_it()
--> Result<()> {
+async fn playing_a_film_resumes_its_paused_torrent() -> Result<()> {
     let scene = scene(Options::default()).await?;
     let watched = async {
         scene.app.session.wait_for("document.querySelector('[data-testid=pause]')", LIMIT).await?;
@@ -84,7 +82,7 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
         // Chrome pauses a silent film in a hidden tab, and the click brought the list to the front.
         player.bring_to_front().await?;
         says(&player, "Paused. Resume to keep watching").await?;
-        // What is not there can't be had now, and that is no fault of the film's.
+        // The missing part can't be played now, but the player must not call the film damaged.
         player.session.evaluate("byTestId('video').currentTime = 40").await?;
         player.session.wait_for("byTestId('video').readyState < 3", LIMIT).await?;
         player
@@ -99,7 +97,7 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
 }
 
 #[test]
-fn a_film_goes_on_by_itself_when_a_full_disk_has_room_again() -> Result<()> {
+fn a_film_plays_on_when_a_full_disk_has_room_again() -> Result<()> {
     within(async {
         let scratch = Scratch::new("full")?;
         let folder = scratch.dir("downloads")?;
@@ -111,7 +109,7 @@ fn a_film_goes_on_by_itself_when_a_full_disk_has_room_again() -> Result<()> {
             player.first_frame(LIMIT).await?;
             player.session.evaluate("byTestId('video').currentTime = 35").await?;
             says(&player, "Free some space; it continues automatically").await?;
-            // However long that takes, the film is not blamed.
+            // The player does not call the film damaged, however long this takes.
             player.session.wait_for("byTestId('video').readyState < 3", LIMIT).await?;
             let stopped = scene.torrent().await?;
             ensure!(stopped.verified < stopped.length, "{stopped:?}");

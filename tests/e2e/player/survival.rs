@@ -1,5 +1,4 @@
-//! Every part is killed while a film plays: playback goes on, and no verified byte is fetched
-//! again.
+//! Each part is killed during playback: the film plays on, and no verified byte is fetched again.
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::extension_url;
@@ -17,8 +16,7 @@ enum Victim {
     Daemon,
 }
 
-/// What was under way when something died is fetched again, and every seeder sends a little too
-/// much on a CANCEL.
+/// Bytes that may come twice: those on their way at the kill, and those sent after a CANCEL.
 const FETCHED_AGAIN: u64 = 2 << 20;
 
 async fn kill(victim: Victim, scene: &Scene) -> Result<()> {
@@ -42,14 +40,14 @@ async fn kill(victim: Victim, scene: &Scene) -> Result<()> {
     }
 }
 
-/// Which daemon runs, and how many engines it has seen.
+/// The daemon's pid, and how many engines have connected to it.
 async fn lives(scene: &Scene) -> Result<(u32, f64)> {
     let daemon = scene.browser.daemon().await?;
     let metrics = daemon.metrics().await?;
     Ok((daemon.pid, *metrics.get("jstorrent_engines_total").context("a counter of engines")?))
 }
 
-/// Makes sure that the service worker that runs when it is needed is not the one that was killed.
+/// Wakes the service worker and makes sure that it is not the killed one.
 async fn another_service_worker(scene: &Scene) -> Result<()> {
     let cdp = scene.browser.cdp();
     let wake = "chrome.runtime.sendMessage({ kind: 'ensure_engine' }).then(() => true)";
@@ -73,8 +71,7 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     scene.is_incomplete().await?;
     let before = scene.torrent().await?.verified;
     ensure!(before > 0, "nothing was verified before the death");
-    // A film that a worker of the page reads has an object of the page's as its source; it is not
-    // opened again.
+    // The source object of a film that a worker reads must stay the same: it is not opened again.
     player.session.evaluate("void (globalThis.sourceBefore = byTestId('video').srcObject)").await?;
 
     let life = lives(scene).await?;
@@ -129,13 +126,13 @@ async fn a_film_survives_the_death_of_the_daemon() -> Result<()> {
     check(Victim::Daemon, Film::Mp4MoovFirst).await
 }
 
-/// Its worker asks for bytes while there is no engine that could give them.
+/// The page's worker requests bytes while no engine runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_whose_sound_is_made_by_the_page_survives_the_death_of_the_engine() -> Result<()> {
+async fn a_film_with_sound_decoded_by_the_page_survives_the_death_of_the_engine() -> Result<()> {
     check(Victim::EngineWorker, Film::Dolby).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_whose_sound_is_made_by_the_page_survives_the_death_of_the_daemon() -> Result<()> {
+async fn a_film_with_sound_decoded_by_the_page_survives_the_death_of_the_daemon() -> Result<()> {
     check(Victim::Daemon, Film::Dolby).await
 }

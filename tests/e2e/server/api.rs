@@ -1,5 +1,4 @@
-//! What programs say to the plain HTTP server and what they hear: forms, names, keys, failures,
-//! other clients than curl, and its page.
+//! The plain HTTP server's API: forms, names, keys, failures, another client than curl, its page.
 
 use std::path::PathBuf;
 
@@ -20,7 +19,7 @@ use jstorrent_tests::workspace;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// Folders, a name that is there twice, and one that addresses can't hold as it is.
+/// A torrent with folders, a name that occurs twice, and a name that URLs must encode.
 async fn series() -> Result<Fixture> {
     let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(|path| (path, 100_000));
     let series = Fixture::random_files("Series", &files).pieces_of(32 << 10);
@@ -33,7 +32,7 @@ async fn torrents(server: &Server) -> Result<Vec<Value>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Result<()> {
+async fn a_link_is_added_as_json_permanently_or_temporarily() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     let server = fixture.serve(&[]).await?;
     let (status, added) = server.post(&json!({ "magnet": fixture.magnet() })).await?;
@@ -67,9 +66,9 @@ async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result<()> {
+async fn a_link_without_metadata_times_out_and_leaves_nothing() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
-    // Nobody listens at a proxy that is gone.
+    // A dropped proxy does not listen.
     let gone = Proxy::start(fixture.lines[0].address(), Line::of_rate(0))?.address();
     let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={gone}", fixture.torrent.info_hash);
     let mut server = fixture.serve(&["--retries", "1", "--retry-delay", "0"]).await?;
@@ -101,7 +100,7 @@ async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -> Result<()> {
+async fn a_temporary_torrent_survives_a_restart_and_goes_when_unread() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     let mut server = fixture.serve(&[]).await?;
     server.add(&fixture.magnet()).await?;
@@ -118,7 +117,7 @@ async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result<()> {
+async fn a_file_is_served_by_path_by_unique_name_and_with_a_key() -> Result<()> {
     let fixture = series().await?;
     let server = fixture.serve(&[]).await?;
     let added = server.add(&fixture.magnet()).await?;
@@ -175,7 +174,7 @@ async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result
     Ok(())
 }
 
-/// Adds, reads and removes over one connection that is kept open.
+/// A script that adds, reads and removes over one connection.
 const OTHER_CLIENT: &str = r#"
 import http.client, json, sys
 host, token, magnet = sys.argv[1:4]
@@ -207,7 +206,7 @@ with open(sys.argv[4], "wb") as out:
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_clients_are_served_too() -> Result<()> {
+async fn another_http_client_is_served() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     fixture.set_rate(0);
     let server = fixture.serve(&[]).await?;
@@ -219,7 +218,7 @@ async fn other_clients_are_served_too() -> Result<()> {
     ensure!(status == 0, "http.client: {errors}");
     ensure!(std::fs::read(&copy)? == fixture.truth[0], "http.client got other bytes");
     server.remove(&fixture.torrent.info_hash).await?;
-    // Four parts at once of what is not there yet.
+    // Four parts at once, none of them downloaded yet.
     let added = server.add(&fixture.magnet()).await?;
     let mut aria2 = Command::new("aria2c");
     aria2.args([
@@ -243,7 +242,7 @@ async fn other_clients_are_served_too() -> Result<()> {
     Ok(())
 }
 
-/// Where the page's picture is left.
+/// The path for a picture of the page.
 fn picture() -> Result<PathBuf> {
     let folder = workspace::target().join("pictures");
     std::fs::create_dir_all(&folder)?;
@@ -251,7 +250,7 @@ fn picture() -> Result<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> Result<()> {
+async fn the_servers_page_adds_plays_and_removes_a_film() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovFirst).await?;
     let server = fixture.serve(&[]).await?;
     let browser = Browser::bare().await?;
@@ -265,7 +264,7 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     page.click("play").await.with_context(|| browser.report())?;
     let player = PlayerPage::served(session.clone()).await.with_context(|| browser.report())?;
     player.plays_on(1.0, LIMIT).await.with_context(|| browser.report())?;
-    // Far ahead of what is there.
+    // Far ahead of the verified part.
     player.seek(50.0, LIMIT).await.with_context(|| browser.report())?;
     std::fs::write(picture()?, page.screenshot().await?)?;
     let torrent = server.json(&format!("torrents/{}", fixture.torrent.info_hash), &[]).await?;
@@ -280,7 +279,7 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     const VIOLATION: &str = "Content Security Policy";
     let console = browser.cdp().console();
     ensure!(!console.contains(VIOLATION), "{console}");
-    // The console would say so: a script in the page's text is a violation.
+    // The positive control: an inline script is a violation, which the console reports.
     let inline = "(() => { const script = document.createElement('script'); \
                   script.textContent = 'globalThis.ran = true'; document.head.append(script) })()";
     page.evaluate(inline).await?;
@@ -289,7 +288,7 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     })
     .await?;
     ensure!(page.evaluate("globalThis.ran === undefined").await? == true, "an inline script ran");
-    // Without the token there is nothing to see.
+    // Without the token every request is refused.
     ensure!(http::get(&server.base).await?.status == 401, "the page needs the token");
     let unknown =
         http::get(&format!("{}?token={}", server.base, encoded("a-token-of-another"))).await?;

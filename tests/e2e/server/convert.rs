@@ -1,4 +1,4 @@
-//! Films that browsers don't play, converted by ffmpeg while they are still downloading.
+//! Films that browsers can't play, converted by ffmpeg while they download.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,19 +19,19 @@ use tokio::sync::Mutex;
 
 const SECONDS: u32 = 20;
 const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
-/// As people have them: MPEG-4 Part 2 and MP3.
+/// Arguments of ffmpeg for a common AVI: MPEG-4 Part 2 and MP3.
 const AVI: &[&str] = &["-c:v", "mpeg4", "-q:v", "4", "-c:a", "libmp3lame", "-f", "avi"];
 
-/// A server with a film that is on its way.
+/// A server with a film that downloads.
 struct Converting {
     fixture: Fixture,
     server: Server,
-    /// The address of its conversion, with the key.
+    /// The URL of its conversion, with the key.
     convert: String,
 }
 
 impl Converting {
-    /// `ffmpeg` is what the daemon is told to use, if not what it finds.
+    /// Starts the server; `ffmpeg` replaces the one that the daemon finds.
     async fn new(file: &Path, rate_bps: u64, ffmpeg: Option<&Path>) -> Result<Self> {
         let film = Fixture::of_file(file).pieces_of(64 << 10);
         let fixture = film.seeded(Client::Libtorrent, rate_bps).build().await?;
@@ -50,7 +50,7 @@ impl Converting {
 }
 
 async fn avi() -> Result<PathBuf> {
-    // Tests that want it at the same time must not make it twice into one file.
+    // Two tests at the same time must not write the same file.
     static MAKING: Mutex<()> = Mutex::const_new(());
     let _turn = MAKING.lock().await;
     let path = jstorrent_tests::workspace::target().join("test-media/old.avi");
@@ -60,14 +60,14 @@ async fn avi() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Somebody who takes what comes; dropping it is leaving.
+/// A viewer of a conversion; dropping it closes its connection.
 struct Viewer {
     path: PathBuf,
     _curl: Group,
 }
 
 impl Viewer {
-    /// Starts to take the film, and waits until this many bytes have come.
+    /// Requests the film, and waits until this many bytes have come.
     async fn begin(url: &str, folder: &Path, bytes: usize) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = folder.join(format!("viewer-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -84,7 +84,7 @@ impl Viewer {
     }
 }
 
-/// What ffprobe says of a film: codecs, and the first and the last time stamp of its pictures.
+/// Asks ffprobe for a film's codecs, and its first and last time stamp.
 async fn probe(path: &Path) -> Result<(Vec<String>, f64, f64)> {
     let show = [
         "-v",
@@ -115,7 +115,7 @@ async fn probe(path: &Path) -> Result<(Vec<String>, f64, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> {
+async fn an_avi_is_converted_for_browsers_while_it_downloads() -> Result<()> {
     let film = avi().await?;
     let length = std::fs::metadata(&film)?.len();
     let converting = Converting::new(&film, 400_000, None).await?;
@@ -124,7 +124,7 @@ async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> 
     ensure!(status == 200 && ability["ffmpeg"]["version"].is_string(), "{status} {said}");
     println!("ffmpeg here: {}", ability["ffmpeg"]);
 
-    // From the middle, while most of it is missing: its beginning comes at once.
+    // From the middle, while most of the film is missing: the first bytes come at once.
     let begun = Viewer::begin(
         &format!("{}&start=12&video=h264", converting.convert),
         converting.fixture.scratch.path(),
@@ -156,9 +156,9 @@ async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_who_has_the_key_gets_a_film_and_only_a_film_is_read() -> Result<()> {
+async fn a_conversion_needs_its_key_and_reads_only_films() -> Result<()> {
     let scratch = Scratch::new("list")?;
-    // A list of addresses under the name of a film: it leads to the daemon itself, and to a file.
+    // A playlist with the name of a film: it names a URL of the daemon, and a file.
     let list = scratch.path().join("film.avi");
     let lines =
         "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n";
@@ -182,7 +182,7 @@ async fn only_who_has_the_key_gets_a_film_and_only_a_film_is_read() -> Result<()
     Ok(())
 }
 
-/// A program that answers as ffmpeg does, and then does this. It writes its pid first.
+/// Writes a program that answers like ffmpeg, appends its pid to a file, and then acts.
 fn pretend(folder: &Path, version: &str, act: &str) -> Result<PathBuf> {
     let path = folder.join("pretended");
     let pids = folder.join("pids");
@@ -205,7 +205,7 @@ fn pids(folder: &Path) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
+async fn the_server_says_what_is_wrong_with_ffmpeg() -> Result<()> {
     let film = avi().await?;
     let cases = [
         (
@@ -257,10 +257,10 @@ async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_run_at_once_and_each_ends_with_its_viewer_and_with_the_daemon() -> Result<()> {
+async fn two_conversions_run_at_once_and_end_with_their_viewers() -> Result<()> {
     let film = avi().await?;
     let scratch = Scratch::new("pretended")?;
-    // It gives a little and then nothing more, until somebody ends it.
+    // It writes a few bytes and then waits to be killed.
     let program = pretend(scratch.path(), "7.1", "printf 0123456789; exec sleep 1000")?;
     let converting = Converting::new(&film, 0, Some(&program)).await?;
     let begin = || Viewer::begin(&converting.convert, scratch.path(), 10);

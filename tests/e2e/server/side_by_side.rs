@@ -1,5 +1,4 @@
-//! The adapter for side-by-side benchmarks keeps to its protocol: a real torrent, a real seeder,
-//! bytes compared.
+//! The adapter for side-by-side benchmarks keeps to its protocol.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -18,7 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// A running adapter, as a benchmark sees it.
+/// A running adapter, used like in a benchmark.
 struct Adapter {
     group: Group,
     input: Option<ChildStdin>,
@@ -54,7 +53,7 @@ impl Adapter {
         Ok(self.said("added").await?["url"].as_str().context("a URL")?.to_owned())
     }
 
-    /// The next line that says this.
+    /// The next line with this key.
     async fn said(&mut self, word: &str) -> Result<Value> {
         let find = async {
             loop {
@@ -70,7 +69,7 @@ impl Adapter {
         timeout(LIMIT, find).await.with_context(|| format!("it does not say {word}"))?
     }
 
-    /// It ends, and its server with it.
+    /// Ends the adapter, and with it its server.
     async fn ends(mut self) -> Result<()> {
         let status = timeout(LIMIT, self.group.wait()).await.context("it goes on")??;
         ensure!(status.success(), "it ended with {status}");
@@ -80,7 +79,7 @@ impl Adapter {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_benchmark_gets_a_stream_at_once_and_hears_when_all_of_it_is_verified() -> Result<()> {
+async fn a_benchmark_gets_a_stream_at_once_and_an_event_when_it_is_verified() -> Result<()> {
     let film = Fixture::film(Film::Mp4MoovFirst).seeded(Client::Libtorrent, FILM_RATE_BPS);
     let fixture = film.build().await?;
     let (dir, truth) = (&fixture.home.downloads, &fixture.truth[0]);
@@ -100,8 +99,8 @@ async fn a_benchmark_gets_a_stream_at_once_and_hears_when_all_of_it_is_verified(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_benchmark_gets_a_finished_file_served_where_it_lies() -> Result<()> {
-    // Nobody seeds it: what is served was there.
+async fn a_benchmark_gets_a_finished_file_served_in_place() -> Result<()> {
+    // The torrent has no seeder: what is served existed.
     let fixture = Fixture::film(Film::Mp4MoovFirst).build().await?;
     let dir = &fixture.home.downloads;
     std::fs::hard_link(&fixture.torrent.paths[0], fixture.downloaded())?;

@@ -1,5 +1,4 @@
-//! The plain HTTP server: torrents are added, streamed and removed by programs that know HTTP and
-//! nothing else.
+//! The plain HTTP server: programs that know only HTTP add, stream and remove torrents.
 
 use std::path::Path;
 
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
+async fn other_programs_read_a_film_from_a_link_while_it_downloads() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     let reach =
@@ -91,7 +90,7 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> Result<()> {
+async fn an_unread_temporary_torrent_is_removed_but_not_files_from_before() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     fixture.set_rate(0);
     std::fs::write(fixture.home.downloads.join("other.txt"), "mine")?;
@@ -105,7 +104,7 @@ async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> R
     std::fs::write(fixture.downloaded(), &fixture.truth[0])?;
     server.add(&fixture.magnet()).await?;
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
-    // Whatever was to be deleted is deleted by the end.
+    // The server deletes temporary files before it ends.
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     ensure!(
         std::fs::read(fixture.downloaded())? == fixture.truth[0],
@@ -119,12 +118,12 @@ async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on() -> Result<()> {
+async fn a_signal_ends_the_server_in_order_and_the_next_run_continues() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     let file = fixture.torrent_file()?;
     let added = server.add_file(&file, "?keep=1").await?;
-    // The file names no tracker: the link names the peer.
+    // The `.torrent` file names no tracker; the link names the peer.
     let link = server.add(&fixture.magnet()).await?;
     ensure!(
         link["duplicate"] == true && link["files"] == added["files"],
@@ -154,7 +153,7 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_it_at_once() -> Result<()> {
+async fn a_second_signal_ends_the_server_at_once() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     let added = server.add(&fixture.magnet()).await?;
@@ -162,13 +161,13 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
     process::terminate_pid(server.terminal.pid());
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
     until("new readers to be turned away", LIMIT, refused).await?;
-    // In order it would end with 0, after the grace that readers have.
+    // An orderly end has status 0, after a grace period for readers.
     ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end at once");
     nothing_runs(&fixture.home.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()> {
+async fn a_daemon_that_dies_is_restarted_at_the_same_address() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     let added = server.add(&fixture.magnet()).await?;
@@ -183,7 +182,7 @@ async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_can_not_start_at_once_is_tried_again_until_it_does() -> Result<()> {
+async fn a_daemon_that_cannot_start_is_tried_again() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     for _ in 0..6 {
@@ -192,7 +191,7 @@ async fn a_daemon_that_can_not_start_at_once_is_tried_again_until_it_does() -> R
     }
     let daemon = server.terminal.daemon()?;
     daemon.kill();
-    // Its port is taken before it comes back.
+    // Another program takes the daemon's port before the restart.
     let other = tokio::net::TcpListener::bind(("127.0.0.1", daemon.port)).await?;
     let trouble = server.terminal.event("its trouble", |event| event["event"] == "trouble").await?;
     ensure!(trouble["message"].as_str().is_some_and(|words| words.contains("in use")), "{trouble}");
@@ -203,7 +202,7 @@ async fn a_daemon_that_can_not_start_at_once_is_tried_again_until_it_does() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
+async fn unauthorised_and_malformed_calls_are_refused_with_a_reason() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let server = fixture.serve(&["--token", "a-token-of-my-own"]).await?;
     ensure!(server.token == "a-token-of-my-own", "the user chooses");
@@ -246,7 +245,7 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user() -> Result<()> {
+async fn programs_of_a_user_share_what_was_watched() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut first = fixture.serve(&[]).await?;
     let second = Server::start(&fixture.home.state, &fixture.scratch.dir("other")?, &[]).await?;
@@ -285,15 +284,14 @@ async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user
     known(&later, 0.0, true).await
 }
 
-/// Types into the page that asks for the token, and sends it.
+/// Types a token into the page that asks for it, and submits it.
 async fn enter(page: &Page, typed: &str) -> Result<()> {
-    page.type_into("token-input", typed).await?;
+    page.fill("token-input", typed).await?;
     page.click("token-enter").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back_with_it()
--> Result<()> {
+async fn the_servers_page_asks_for_the_token_and_reconnects() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let mut server = fixture.serve(&[]).await?;
     let refused = http::get(&server.base).await?;
@@ -313,7 +311,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     let narrow = json!({ "width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": false });
     page.call("Emulation.setDeviceMetricsOverride", narrow).await?;
     let width = page.evaluate("document.documentElement.scrollWidth").await?;
-    // A scroll bar takes some of it.
+    // A scroll bar takes some of the width.
     let fits = |width: &Value| width.as_f64().is_some_and(|width| width <= 360.0);
     ensure!(fits(&width), "it is {width} wide on a screen of 360");
 
@@ -349,7 +347,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_says_what_runs_here_and_names_no_folder_of_a_person() -> Result<()> {
+async fn a_report_names_versions_and_no_folder_of_the_user() -> Result<()> {
     let fixture = Fixture::linked_film(Film::Mp4MoovLast).await?;
     let (status, text, errors) = run(&fixture.home.state, [Path::new("report")]).await?;
     ensure!(status == 0, "{errors}");

@@ -1,5 +1,4 @@
-//! The engine at a terminal: a film is read while it comes, a download completes, and nothing is
-//! left behind or lost.
+//! `jstorrent` at a terminal: streams, downloads, restarts, errors and help.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -18,18 +17,18 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-/// A film that one slow seeder has.
+/// A film with one slow seeder.
 async fn film() -> Result<Fixture> {
     Fixture::film(Film::Mp4MoovLast).seeded(Client::Libtorrent, FILM_RATE_BPS).build().await
 }
 
-/// Makes sure that what was downloaded is what was seeded.
+/// Makes sure that the download is correct.
 fn is_true(fixture: &Fixture) -> Result<()> {
     fixture.is_in(&fixture.home.downloads)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterwards() -> Result<()> {
+async fn other_programs_read_a_stream_which_is_deleted_afterwards() -> Result<()> {
     let fixture = film().await?;
     let mut terminal = fixture.stream(&[])?;
     let url = terminal.url().await?;
@@ -75,7 +74,7 @@ async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterward
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_says_what_its_viewer_waits_for_and_ends_with_its_player() -> Result<()> {
+async fn a_stream_says_what_its_viewer_waits_for_and_ends_with_it() -> Result<()> {
     let fixture = film().await?;
     fixture.set_rate(100 << 10);
     let player = "curl -sS -r 4000000-4400000 -o /dev/null";
@@ -88,7 +87,7 @@ async fn a_stream_says_what_its_viewer_waits_for_and_ends_with_its_player() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_completes_and_goes_on_where_ctrl_c_left_it() -> Result<()> {
+async fn a_download_continues_after_ctrl_c_and_completes() -> Result<()> {
     let fixture = film().await?;
     let mut terminal = fixture.get(&[])?;
     let before = terminal.verified(1_000_000).await?;
@@ -114,7 +113,7 @@ async fn no_verified_piece_is_lost_when_everything_is_killed() -> Result<()> {
     let daemon = terminal.daemon()?;
     terminal.kill().await;
     daemon.kill();
-    // Nothing new can come: what is verified now was there.
+    // Nothing new can come, so all verified bytes were there before.
     fixture.tracker.name([]);
     let mut terminal = fixture.get(&[])?;
     let after = terminal.verified(0).await?;
@@ -124,7 +123,7 @@ async fn no_verified_piece_is_lost_when_everything_is_killed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() -> Result<()> {
+async fn a_daemon_whose_terminal_was_killed_ends_by_itself() -> Result<()> {
     let fixture = film().await?;
     let mut terminal = fixture.get(&[])?;
     terminal.verified(500_000).await?;
@@ -135,7 +134,7 @@ async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() 
     let heir = next.daemon()?;
     ensure!(heir.pid != orphan.pid, "the next process ends the orphan");
     next.kill().await;
-    // Nobody but init is left to notice their ends, and it takes its time.
+    // Only init reaps these processes, and may take a while.
     for pid in [orphan.pid, heir.pid] {
         until("the orphan to end", LIMIT, || async { Ok((!process::is_alive(pid)).then_some(())) })
             .await?;
@@ -144,7 +143,7 @@ async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_dies_is_started_again_for_the_player() -> Result<()> {
+async fn a_daemon_that_dies_is_restarted_for_the_player() -> Result<()> {
     let fixture = film().await?;
     let mut terminal = fixture.stream(&[])?;
     let url = terminal.url().await?;
@@ -160,7 +159,7 @@ async fn a_daemon_that_dies_is_started_again_for_the_player() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_there_before_is_never_removed() -> Result<()> {
+async fn files_from_before_are_never_removed() -> Result<()> {
     let fixture = film().await?;
     fixture.set_rate(0);
     std::fs::write(fixture.home.downloads.join("other.txt"), "mine")?;
@@ -188,10 +187,10 @@ async fn what_was_there_before_is_never_removed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_there_is_left_alone_unless_the_person_says_so() -> Result<()> {
+async fn an_existing_file_is_left_alone_unless_the_user_says_so() -> Result<()> {
     let fixture = film().await?;
     fixture.set_rate(0);
-    // Its first half is that of the film.
+    // Its first half is the film's.
     let mut theirs = fixture.truth[0].clone();
     theirs[fixture.truth[0].len() / 2..].fill(b'x');
     std::fs::write(fixture.downloaded(), &theirs)?;
@@ -215,7 +214,7 @@ async fn a_file_that_was_there_is_left_alone_unless_the_person_says_so() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
+async fn failures_are_explained_in_one_sentence() -> Result<()> {
     let fixture = film().await?;
     let torrent = fixture.torrent_file()?;
     let torrent = torrent.to_str().context("a plain name")?;
@@ -266,7 +265,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Result<()> {
+async fn a_selected_file_downloads_alone() -> Result<()> {
     let names = ["one.bin", "two.bin", "three.bin"];
     let show = Fixture::random_files("show", &names.map(|name| (name, 1_500_000)));
     let fixture = show.seeded(Client::Libtorrent, 0).build().await?;
@@ -280,7 +279,7 @@ async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Resu
     );
     ensure!(lies(1) == truth[1], "what was chosen is not what was seeded");
     for other in [0, 2] {
-        // Of its neighbours no more lies there than what shares a piece with it.
+        // Its neighbours have no more bytes than those in shared pieces.
         let stored = std::fs::metadata(path(other)).map_or(0, |file| file.blocks() * 512);
         ensure!(stored <= 2 * PIECE_LENGTH as u64, "{stored} bytes of a file that nobody wants");
         ensure!(lies(other) != truth[other], "a file came that nobody wants");
@@ -296,7 +295,7 @@ async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_torrent_in_one_folder_is_one_process_at_a_time() -> Result<()> {
+async fn one_process_at_a_time_downloads_a_torrent_into_a_folder() -> Result<()> {
     let fixture = film().await?;
     let mut first = fixture.get(&[])?;
     first.verified(1).await?;
@@ -313,7 +312,7 @@ async fn one_torrent_in_one_folder_is_one_process_at_a_time() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_daemon_it_says_where_it_looked() -> Result<()> {
+async fn without_a_daemon_the_error_names_the_places_searched() -> Result<()> {
     let fixture = film().await?;
     let alone = fixture.home.downloads.join("jstorrent");
     std::fs::copy(workspace::terminal()?, &alone)?;
@@ -421,7 +420,7 @@ async fn a_torrent_file_is_fetched_from_its_url() -> Result<()> {
 }
 
 #[tokio::test]
-async fn help_completions_and_man_pages_are_there() -> Result<()> {
+async fn help_completions_and_man_pages_exist() -> Result<()> {
     let scratch = Scratch::new("help")?;
     for (args, words) in [
         (&["--help"][..], "jstorrent stream film.torrent --player mpv"),
@@ -436,7 +435,7 @@ async fn help_completions_and_man_pages_are_there() -> Result<()> {
         let (status, text, errors) = run(scratch.path(), args).await?;
         ensure!(status == 0 && text.contains(words), "{args:?}: {text}{errors}");
     }
-    // A reader that has seen enough is no error.
+    // A reader that closes the pipe early is no error.
     let mut piped = command(scratch.path())?;
     let mut child = piped
         .args(["completions", "bash"])

@@ -1,4 +1,4 @@
-//! How fast a file that is complete on disk is checked at the start, beside libtorrent.
+//! How fast a complete file is checked at the start, compared with libtorrent.
 //!
 //! Both are whole programs, from their start until the whole file is verified. The file is in the
 //! page cache.

@@ -1,5 +1,4 @@
-//! The files that are downloaded: a film that stays incomplete, and random bytes. Each is made
-//! once.
+//! The files that are downloaded, made once: a film that stays incomplete, and random bytes.
 
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
@@ -10,7 +9,7 @@ use jstorrent_tests::media;
 
 use crate::plan::{MIB, folder};
 
-/// A picture with noise, which does not compress: the film has exactly the rate below.
+/// A picture with noise, which does not compress, so that the film has exactly the rate below.
 const PICTURE: &str = "testsrc2=size=1280x720:rate=24,noise=alls=12:allf=t";
 const RATE: &[&str] =
     &["-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "2M", "-f", "mp4"];

@@ -1,4 +1,4 @@
-//! What the slow swarm itself allows: a bare leecher that asks for exactly the right blocks.
+//! What the slow swarm allows at best: a bare leecher that requests only the needed blocks.
 
 use std::time::Instant;
 

@@ -1,8 +1,10 @@
-//! What a person feels in Chrome, in figures, each beside what the swarm or another program allows
-//! on the same machine in the same run. `cargo xtask bench` builds and starts it.
+//! The benchmark of what the user waits for in Chrome; `cargo xtask bench` builds and starts it.
 //!
-//! Everything is on loopback, bounded in count and time, and measured with what `cargo xtask build`
-//! makes. The program knows the product only from outside, as the tests do.
+//! Each figure stands beside what the swarm or another program allows on the same machine in the
+//! same run.
+//!
+//! Everything runs on loopback, bounded in count and time, with the release builds of `cargo xtask
+//! build`. The program knows the product only from outside, like the tests.
 #![forbid(unsafe_code)]
 
 mod checking;

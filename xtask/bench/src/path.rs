@@ -1,8 +1,7 @@
-//! The data path alone: a plain HTTP client in place of the `<video>`, at places that were not
-//! downloaded.
+//! The data path alone: a plain HTTP client reads places that were not downloaded.
 //!
 //! These figures compare with the floor: the same bytes from the same swarm, but through engine,
-//! daemon, disk and hash.
+//! daemon, disk and hashing.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -23,7 +22,7 @@ use crate::floor::Floor;
 use crate::plan::{MIB, Plan};
 use crate::report::{Report, Unit};
 
-/// The pause between two seeks: as short as a person's who drags.
+/// The pause between two seeks, as short as when the user drags the seek bar.
 pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 
 /// A browser whose extension is linked with its daemon, without a torrent.
@@ -72,7 +71,7 @@ impl Warm {
         })
     }
 
-    /// Checks that the torrent is still incomplete, since the figures would mean nothing else;
+    /// Checks that the torrent is still incomplete, since the figures would mean nothing otherwise;
     /// returns wasted bytes in percent of downloaded ones.
     pub(crate) async fn wasted_while_incomplete(
         &self,

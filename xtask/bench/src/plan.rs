@@ -1,4 +1,4 @@
-//! How much of everything is measured, and the slow swarm that it is measured with.
+//! How much is measured, and the slow swarm that is used.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +8,7 @@ use jstorrent_tests::workspace;
 
 /// Bytes of a MiB.
 pub(crate) const MIB: u64 = 1 << 20;
-/// The line of each seeder: together they carry what a good line at home carries, with the delay
-/// of a continent.
+/// The line of each seeder: together as fast as a good line at home, with the delay of a continent.
 pub(crate) const LINE: Line = Line { rate_bps: MIB, delay: Duration::from_millis(25) };
 /// Seeders of the film.
 pub(crate) const SEEDERS: usize = 4;
@@ -22,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Seeks in a round.
     pub(crate) seeks: usize,
-    /// How often the clip is repeated in the film: 15 MiB each.
+    /// How often the film repeats the clip of 15 MiB.
     pub(crate) film_repeats: u32,
     /// MiB that are downloaded at full speed.
     pub(crate) payload_mib: u64,

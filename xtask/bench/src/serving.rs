@@ -1,5 +1,5 @@
-//! Serving a finished file from the page cache: one big GET, then small ranges, beside nginx with
-//! the same file.
+//! Serving a finished file from the page cache, compared with nginx: one big GET, then small
+//! ranges.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::path::Finished;
 use crate::plan::{MIB, Plan};
 use crate::report::{Report, Unit};
 
-/// Bytes that the client reads at once: many, so that it costs little itself.
+/// Bytes that the client reads at once: many, so that the client needs little CPU.
 const CHUNK: usize = 256 << 10;
 /// Bytes of a small range.
 const SMALL: u64 = 64 << 10;

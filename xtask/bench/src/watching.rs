@@ -1,5 +1,5 @@
-//! What a person feels: the time from dropping a torrent on the page to the first picture, and
-//! from a seek to the picture there.
+//! What the user waits for: from dropping a torrent to the first picture, and from a seek to its
+//! picture.
 //!
 //! The pages themselves take the times, from the events of the `<video>` and the frames that
 //! Chrome presents.
@@ -25,8 +25,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A frame at most this many seconds from the place sought shows that the seek has arrived.
 const NEAR_S: f64 = 3.0;
 
-/// A script that runs before the page's own and notes when the first `<video>` had which event.
-/// It captures the events, since media events don't bubble.
+/// A script that runs before the page's own and notes the events of the first `<video>` with their
+/// times. It captures the events, since media events don't bubble.
 const WATCH: &str = r#"(() => {
   const seen = (globalThis.bench = {});
   const now = () => performance.timeOrigin + performance.now();
@@ -41,7 +41,7 @@ const WATCH: &str = r#"(() => {
     }, true);
 })()"#;
 
-/// When the `<video>` had which event, in milliseconds since 1970.
+/// The times of events of the `<video>`, in milliseconds since 1970.
 #[derive(Deserialize)]
 struct Seen {
     loadstart: f64,

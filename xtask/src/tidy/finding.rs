@@ -1,4 +1,4 @@
-//! What a rule says about a place.
+//! Rules, and findings that break them.
 
 use std::fmt;
 

@@ -1,5 +1,4 @@
-//! What cargo says about the workspace: its packages and their files, and where all crates come
-//! from and under which licences.
+//! The packages of the workspace and their files, and the sources and licences of all crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::shell;
 /// Where cargo takes crates from unless it is told otherwise.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// What `cargo metadata` writes, as far as the rules need it.
+/// The part of `cargo metadata` that the rules need.
 #[derive(Deserialize)]
 pub(super) struct Metadata {
     /// All packages, others' included.
