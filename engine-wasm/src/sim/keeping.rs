@@ -262,7 +262,7 @@ fn pieces_with_more_files_than_can_be_open_are_refused() {
     world.run_for(Duration::from_secs(1));
     let view = world.view();
     assert_eq!(view.state, TorrentState::Error);
-    assert!(view.message.unwrap().contains("more files each than may be open"));
+    assert!(view.message.unwrap().contains("more files than can be open"));
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn files_left_behind_are_reported_for_a_while() {
     world.run_for(Duration::from_secs(11));
     let told = world.engine.snapshot(world.now).removed.remove(0);
     assert_eq!((told.undo_s, told.delete_data), (0, true));
-    assert!(told.message.is_some_and(|message| message.contains("left alone")));
+    assert!(told.message.is_some_and(|message| message.contains("not deleted")));
     world.run_for(Duration::from_secs(10));
     assert_eq!(world.shown(), (None, false));
 }
