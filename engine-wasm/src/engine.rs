@@ -176,8 +176,10 @@ impl Engine {
         (first, last): (u64, u64),
     ) -> bool {
         let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
-        let file = u32::try_from(file).map(crate::geometry::FileIndex);
-        torrent.zip(file.ok()).is_some_and(|(torrent, file)| torrent.is_proven(file, (first, last)))
+        torrent.is_some_and(|torrent| {
+            let file = u32::try_from(file).ok().and_then(|file| torrent.file(file));
+            file.is_some_and(|file| torrent.is_proven(file, (first, last)))
+        })
     }
 
     /// Returns whether a file was inspected since its last write, and no write is pending.

@@ -188,13 +188,8 @@ impl Handles {
 
     /// Removes all files of a torrent and their pins. Returns the handles to close.
     pub(crate) fn close_all_of(&mut self, torrent: InfoHash) -> Vec<FileRef> {
-        let all =
-            (torrent, FileIndex(0), Which::Own)..=(torrent, FileIndex(u32::MAX), Which::Found);
-        let keys: Vec<Key> = self.open.range(all.clone()).map(|(&key, _)| key).collect();
-        let pinned: Vec<Key> = self.pins.range(all).map(|(&key, _)| key).collect();
-        for key in pinned {
-            self.pins.remove(&key);
-        }
+        let keys: Vec<Key> = self.open.keys().copied().filter(|key| key.0 == torrent).collect();
+        self.pins.retain(|key, _| key.0 != torrent);
         self.freed();
         keys.into_iter().filter_map(|key| self.close(key)).collect()
     }
@@ -225,9 +220,10 @@ impl Handles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::testing;
 
     fn key(file: u32) -> Key {
-        (InfoHash([7; 20]), FileIndex(file), Which::Own)
+        (InfoHash([7; 20]), testing::file(file), Which::Own)
     }
 
     /// Opens files one after the other; the handle of each is its index. Returns the closed
@@ -273,7 +269,7 @@ mod tests {
         let mut handles = Handles::default();
         open(&mut handles, &[1, 2]);
         handles.pin(key(1));
-        let other = (InfoHash([8; 20]), FileIndex(0), Which::Own);
+        let other = (InfoHash([8; 20]), testing::file(0), Which::Own);
         handles.insert(other, FileRef(9), Access::Write);
         assert_eq!(handles.close_all_of(key(0).0), [FileRef(1), FileRef(2)]);
         assert_eq!((handles.pinned(), handles.find(other, Access::Write)), (0, Some(FileRef(9))));

@@ -56,7 +56,7 @@ fn trees(with_layers: bool) -> Trees {
 /// The answer of the side that has everything.
 fn say(all: &Trees, request: &HashRequest) -> Option<Vec<u8>> {
     let answer = match all.answer(request) {
-        Answer::Blocks(piece) => all.answer_with(request, &blocks_of(piece.0)),
+        Answer::Blocks(piece) => all.answer_with(request, &blocks_of(piece.get())),
         answer => answer,
     };
     let Answer::Hashes(hashes) = answer else { return None };

@@ -240,6 +240,7 @@ pub(crate) fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::testing;
     use crate::metainfo::Version;
     use crate::metainfo::encode::{self, Dict};
     use crate::metainfo::testing::torrent_of;
@@ -258,7 +259,7 @@ mod tests {
     }
 
     fn check(layout: &Layout, base: &str, file: u32, expected: Option<&str>) {
-        assert_eq!(layout.url(base, FileIndex(file)).as_deref(), expected, "{base} {file}");
+        assert_eq!(layout.url(base, testing::file(file)).as_deref(), expected, "{base} {file}");
     }
 
     #[test]
@@ -287,7 +288,7 @@ mod tests {
             let layout = Layout::of(&sample.metainfo.info).unwrap();
             let count = u32::try_from(sample.metainfo.files.len()).unwrap();
             (0..count)
-                .map(|file| layout.url("http://w/", FileIndex(file)).unwrap())
+                .map(|file| layout.url("http://w/", testing::file(file)).unwrap())
                 .collect::<Vec<_>>()
         };
         assert_eq!(of(&[("film.mkv", 70_000)]), ["http://w/film.mkv"]);
@@ -326,7 +327,7 @@ mod tests {
         let mut seed = WebSeed::new("http://w/".into(), WebHostId(1));
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let mut fail = |failure, now| {
-            seed.failed(FileIndex(0), failure, at(now));
+            seed.failed(testing::file(0), failure, at(now));
             seed.retry_at(at(now)).map(|at| at.0 / 1_000_000 - now)
         };
         assert_eq!([fail(Failure::Broken, 0), fail(Failure::Status(500), 5)], [Some(5), Some(10)]);
@@ -335,8 +336,10 @@ mod tests {
             [Some(30), Some(40)]
         );
         assert_eq!(fail(Failure::Status(404), 100), None);
-        assert!(!seed.has(FileIndex(0)) && seed.has(FileIndex(1)) && seed.is_usable(at(100)));
-        (1..=100).for_each(|file| seed.failed(FileIndex(file), Failure::Status(404), at(100)));
+        assert!(
+            !seed.has(testing::file(0)) && seed.has(testing::file(1)) && seed.is_usable(at(100))
+        );
+        (1..=100).for_each(|file| seed.failed(testing::file(file), Failure::Status(404), at(100)));
         assert!(!seed.is_hopeful() && !seed.is_usable(at(100)));
     }
 }

@@ -4,7 +4,6 @@
 
 use super::Engine;
 use crate::api::{Code, Failure, Reply, Target};
-use crate::geometry::FileIndex;
 use crate::io::Output;
 use crate::limits;
 use crate::metainfo::{InfoHash, sanitise};
@@ -38,13 +37,12 @@ impl Engine {
         now: Instant,
     ) -> Result<InfoHash, Sentence> {
         let torrent = self.described(info_hash)?;
-        let count = torrent.file_count();
-        if let Some(unknown) = files.iter().find(|file| file.index >= count) {
-            return Err(Sentence::NoSuchFile { index: unknown.index });
-        }
         let info_hash = torrent.info_hash();
-        let changes: Vec<_> =
-            files.iter().map(|file| (FileIndex(file.index), file.priority)).collect();
+        let change = |file: &FilePriority| match torrent.file(file.index) {
+            Some(index) => Ok((index, file.priority)),
+            None => Err(Sentence::NoSuchFile { index: file.index }),
+        };
+        let changes = files.iter().map(change).collect::<Result<Vec<_>, _>>()?;
         self.with(info_hash, now, |torrent, cx| torrent.set_priorities(&changes, cx));
         Ok(info_hash)
     }
@@ -119,10 +117,8 @@ impl Engine {
     ) -> Result<(), Sentence> {
         let torrent = self.described(info_hash)?;
         let info_hash = torrent.info_hash();
-        if index >= torrent.file_count() {
-            return Err(Sentence::NoSuchFile { index });
-        }
-        let place = torrent.renamed(FileIndex(index), fit(name)?)?;
+        let file = torrent.file(index).ok_or(Sentence::NoSuchFile { index })?;
+        let place = torrent.renamed(file, fit(name)?)?;
         self.with(info_hash, now, |torrent, cx| torrent.relocate(place, asker, cx));
         Ok(())
     }

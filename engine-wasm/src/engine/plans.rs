@@ -72,7 +72,7 @@ impl Engine {
                 Err(Sentence::FilesNotKnown)
             };
         };
-        if let Some(file) = files.iter().find(|file| file.index >= torrent.file_count()) {
+        if let Some(file) = files.iter().find(|file| torrent.file(file.index).is_none()) {
             return Err(Sentence::NoSuchFile { index: file.index });
         }
         Ok(hash)

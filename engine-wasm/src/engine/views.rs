@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared_proto::{FileId, Root};
 
 use super::Engine;
-use crate::geometry::FileIndex;
+
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
@@ -165,7 +165,7 @@ impl Engine {
     /// Returns the pieces of one file in at most `cells` cells; `None` if there is no such file or
     /// it is empty.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
-        self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
+        self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(file, cells)
     }
 }
 

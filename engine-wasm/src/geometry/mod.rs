@@ -20,8 +20,12 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-pub(crate) use index::{BLOCK_LENGTH, each_piece};
-pub(crate) use index::{Block, BlockIndex, FileIndex, PieceIndex};
+use crate::bitfield::Bitfield;
+
+pub(crate) use index::{
+    BLOCK_LENGTH, Block, BlockIndex, Blocks, FileIndex, PieceIndex, count_pieces, each_piece,
+    nth_piece,
+};
 pub(crate) use spans::FileSpan;
 #[cfg(test)]
 pub(crate) use spans::spans_walked;
@@ -159,8 +163,17 @@ impl Geometry {
     }
 
     /// Iterates over all pieces.
-    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
+    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + Clone + use<> {
         (0..self.piece_count).map(PieceIndex)
+    }
+
+    /// Iterates over the pieces whose bits are set, in order.
+    pub(crate) fn marked<'a>(
+        &self,
+        bits: &'a Bitfield,
+    ) -> impl Iterator<Item = PieceIndex> + use<'a> {
+        let count = self.piece_count;
+        bits.iter_ones().take_while(move |&index| index < count).map(PieceIndex)
     }
 
     /// Returns the offset of a piece's first byte in the torrent.
@@ -224,11 +237,15 @@ impl Geometry {
     }
 
     /// Iterates over all blocks of a piece.
-    pub(crate) fn blocks(
-        &self,
-        piece: PieceIndex,
-    ) -> impl DoubleEndedIterator<Item = Block> + use<> {
-        (0..self.block_count(piece)).map(move |index| Block { piece, index: BlockIndex(index) })
+    pub(crate) fn blocks(&self, piece: PieceIndex) -> Blocks {
+        Blocks::new(piece, self.block_count(piece))
+    }
+
+    /// Returns the block that follows, in the same piece or the next one.
+    pub(crate) fn block_after(&self, block: Block) -> Option<Block> {
+        let next = BlockIndex(block.index.0 + 1);
+        let follows = |piece: u32| self.block(self.piece(piece)?, BlockIndex::FIRST);
+        self.block(block.piece, next).or_else(|| follows(block.piece.0 + 1))
     }
 
     /// Returns a block's offset in its piece and its length, in bytes.
@@ -254,7 +271,7 @@ impl Geometry {
     }
 
     /// Iterates over all files.
-    pub(crate) fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + use<> {
+    pub(crate) fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + Clone + use<> {
         (0..self.file_count()).map(FileIndex)
     }
 

@@ -12,6 +12,11 @@ pub(crate) const fn file(index: u32) -> FileIndex {
     FileIndex(index)
 }
 
+/// Returns the block with this index in its piece.
+pub(crate) const fn block_index(index: u32) -> BlockIndex {
+    BlockIndex(index)
+}
+
 /// Returns the block with these indexes.
 pub(crate) const fn block(piece: u32, index: u32) -> Block {
     Block { piece: PieceIndex(piece), index: BlockIndex(index) }

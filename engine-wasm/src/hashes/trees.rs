@@ -6,12 +6,12 @@
 //! the number of pieces and by [`limits::LEAF_PIECES`].
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bytes::Bytes;
 
 use super::request::{CHUNK, HashRequest};
-use crate::geometry::{Block, Geometry, PieceIndex};
+use crate::geometry::{Block, Geometry, PieceIndex, nth_piece};
 use crate::limits;
 use crate::metainfo::merkle::{self, HASH_LENGTH, Hash, Shape};
 use crate::metainfo::torrent::PieceLayers;
@@ -61,7 +61,7 @@ impl Row {
 struct Tree {
     root: Hash,
     shape: Shape,
-    first: PieceIndex,
+    pieces: RangeInclusive<PieceIndex>,
     layer: Row,
 }
 
@@ -87,7 +87,7 @@ impl Tree {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewHashes {
     /// Pieces whose hashes became known.
-    pub pieces: Range<u32>,
+    pub(crate) pieces: Option<RangeInclusive<PieceIndex>>,
     /// A piece of which more blocks can be verified.
     pub blocks_of: Option<PieceIndex>,
 }
@@ -110,14 +110,13 @@ impl Trees {
     pub fn new(meta: &Metainfo, geometry: &Geometry) -> Self {
         let tree = |(file, root): (_, Hash)| {
             let shape = Shape::new(geometry.file_len(file), meta.piece_length);
-            let first =
-                *geometry.pieces_of_file(file).expect("a file with a root has a byte").start();
+            let pieces = geometry.pieces_of_file(file).expect("a file with a root has a byte");
             let layer = match meta.layers.get(&root) {
                 _ if !shape.has_layer() => Row::known(vec![root]),
                 Some(layer) => Row::known(merkle::split(layer)),
                 None => Row::unknown(shape.pieces as usize),
             };
-            Tree { root, shape, first, layer }
+            Tree { root, shape, pieces, layer }
         };
         let files = geometry
             .files()
@@ -159,11 +158,11 @@ impl Trees {
 
     /// Returns the digest of a block, if it is known.
     pub fn block(&self, block: Block) -> Option<Hash> {
-        let (tree, at) = self.tree_of(block.piece)?;
+        let (tree, at) = self.tree_of(block.piece())?;
         if tree.shape.piece_height == 0 {
             return tree.layer.get(at);
         }
-        self.leaves.get(&block.piece)?.get(block.index.as_usize())
+        self.leaves.get(&block.piece())?.get(block.index().get() as usize)
     }
 
     /// Returns the request that makes the piece verifiable. `None` if it is, or never will be.
@@ -180,17 +179,17 @@ impl Trees {
     ///
     /// `None` if the block is verifiable already, or if its piece's hash is unknown.
     pub(crate) fn request_for_block(&self, block: Block) -> Option<HashRequest> {
-        let (tree, at) = self.tree_of(block.piece)?;
+        let (tree, at) = self.tree_of(block.piece())?;
         let height = tree.shape.piece_height;
         let known = self
             .leaves
-            .get(&block.piece)
-            .is_some_and(|row| row.chunk_is_known(block.index.as_usize()));
+            .get(&block.piece())
+            .is_some_and(|row| row.chunk_is_known(block.index().get() as usize));
         if height == 0 || known || tree.layer.get(at).is_none() {
             return None;
         }
         let offset = u32::try_from(at).ok()?.checked_mul(1 << height)?;
-        Some(tree.request(0, height, offset, block.index.get() / CHUNK))
+        Some(tree.request(0, height, offset, block.index().get() / CHUNK))
     }
 
     /// Returns requests for all missing parts of piece layers, file by file.
@@ -260,11 +259,8 @@ impl Trees {
         let at = request.index >> height;
         let is_in_one_piece =
             request.base == 0 && request.span() <= height && at < tree.shape.pieces;
-        if is_in_one_piece {
-            Answer::Blocks(PieceIndex(tree.first.get() + at))
-        } else {
-            Answer::Reject
-        }
+        let piece = nth_piece(&tree.pieces, at).filter(|_| is_in_one_piece);
+        piece.map_or(Answer::Reject, Answer::Blocks)
     }
 
     /// Answers a request for block digests, given the digests of the whole piece.
@@ -284,9 +280,9 @@ impl Trees {
     }
 
     fn tree_of(&self, piece: PieceIndex) -> Option<(&Tree, usize)> {
-        let after = self.files.partition_point(|tree| tree.first <= piece);
+        let after = self.files.partition_point(|tree| *tree.pieces.start() <= piece);
         let tree = self.files.get(after.checked_sub(1)?)?;
-        let at = piece.get() - tree.first.get();
+        let at = piece.get() - tree.pieces.start().get();
         (at < tree.shape.pieces).then_some((tree, at as usize))
     }
 }
@@ -322,22 +318,17 @@ impl Tree {
                 return Err(Unproved);
             }
             let filled = self.layer.fill((request.index / CHUNK) as usize, hashes);
-            let number = |at: usize| {
-                self.first.get() + u32::try_from(at).expect("pieces are counted in 32 bits")
-            };
-            if filled.is_empty() {
-                return Ok(NewHashes::default());
-            }
-            return Ok(NewHashes {
-                pieces: number(filled.start)..number(filled.end),
-                blocks_of: None,
-            });
+            let piece = |at: usize| nth_piece(&self.pieces, u32::try_from(at).ok()?);
+            let first = piece(filled.start).filter(|_| !filled.is_empty());
+            let last = filled.end.checked_sub(1).and_then(piece);
+            let pieces = first.zip(last).map(|(first, last)| first..=last);
+            return Ok(NewHashes { pieces, blocks_of: None });
         }
         let at = request.index >> height;
         if self.layer.get(at as usize) != Some(top) {
             return Err(Unproved);
         }
-        let piece = PieceIndex(self.first.get() + at);
+        let piece = nth_piece(&self.pieces, at).expect("a piece with a hash exists");
         if !leaves.contains_key(&piece) && leaves.len() >= limits::LEAF_PIECES {
             return Ok(NewHashes::default());
         }
@@ -345,7 +336,7 @@ impl Tree {
         let blocks = usize::try_from(left.min(1 << height)).expect("a piece has few blocks");
         let row = leaves.entry(piece).or_insert_with(|| Row::unknown(blocks));
         row.fill(((request.index - (at << height)) / CHUNK) as usize, hashes);
-        Ok(NewHashes { pieces: 0..0, blocks_of: Some(piece) })
+        Ok(NewHashes { pieces: None, blocks_of: Some(piece) })
     }
 }
 

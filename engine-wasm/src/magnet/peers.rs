@@ -69,7 +69,7 @@ impl Pending {
                 if !self.swarm.peers().get(&conn).is_some_and(Peer::speaks_extensions) {
                     return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
                 }
-                let told = Told { have: &Bitfield::new(0), metadata: None };
+                let told = Told { geometry: None, have: &Bitfield::new(0), metadata: None };
                 self.swarm.greet(conn, told, &cx.local(), cx.now);
                 cx.changed();
             }

@@ -7,7 +7,6 @@ use sha1::{Digest, Sha1};
 use super::encode::{self, Dict};
 use super::merkle::{self, Shape};
 use super::{Metainfo, Version};
-use crate::geometry::FileIndex;
 
 /// A torrent made for a test.
 #[derive(Clone, Debug)]
@@ -23,8 +22,8 @@ pub(crate) struct Sample {
 impl Sample {
     /// Returns the contents of a file.
     pub(crate) fn file(&self, file: usize) -> &[u8] {
-        let index = FileIndex(u32::try_from(file).expect("a test has few files"));
-        let start = self.metainfo.geometry().file_start(index);
+        let geometry = self.metainfo.geometry();
+        let start = geometry.file_start(geometry.files().nth(file).expect("the file exists"));
         let place = [start, start + self.metainfo.files[file].length];
         let [start, end] =
             place.map(|at| usize::try_from(at).expect("a test's file fits into memory"));

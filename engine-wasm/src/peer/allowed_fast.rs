@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use sha1::{Digest as _, Sha1};
 
-use crate::geometry::PieceIndex;
+use crate::geometry::{Geometry, PieceIndex};
 use crate::metainfo::InfoHash;
 
 /// Number of pieces in a set, as BEP 6 suggests.
@@ -20,15 +20,17 @@ pub(crate) const SET_LENGTH: usize = 10;
 pub(crate) fn allowed_fast(
     ip: IpAddr,
     info_hash: InfoHash,
-    pieces: u32,
+    geometry: &Geometry,
     length: usize,
 ) -> Vec<PieceIndex> {
+    let pieces = geometry.piece_count();
     let length = length.min(pieces as usize);
     let mut set: Vec<PieceIndex> = Vec::with_capacity(length);
     let mut digest = Sha1::new().chain_update(network(ip)).chain_update(info_hash.0).finalize();
     while set.len() < length {
         for &index in digest.as_chunks().0 {
-            let piece = PieceIndex(u32::from_be_bytes(index) % pieces);
+            let piece = geometry.piece(u32::from_be_bytes(index) % pieces);
+            let piece = piece.expect("a remainder is below the number of pieces");
             if set.len() < length && !set.contains(&piece) {
                 set.push(piece);
             }
@@ -53,8 +55,13 @@ fn network(ip: IpAddr) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// A torrent of this many pieces.
+    fn of(pieces: u32) -> Geometry {
+        Geometry::new(1, &[u64::from(pieces)]).unwrap()
+    }
+
     fn check(ip: &str, pieces: u32, length: usize, expected: &[u32]) {
-        let set = allowed_fast(ip.parse().unwrap(), InfoHash([0xaa; 20]), pieces, length);
+        let set = allowed_fast(ip.parse().unwrap(), InfoHash([0xaa; 20]), &of(pieces), length);
         assert_eq!(set.iter().map(|piece| piece.get()).collect::<Vec<_>>(), expected, "{ip}");
     }
 
@@ -67,14 +74,15 @@ mod tests {
 
     #[test]
     fn a_small_torrent_is_allowed_entirely_and_an_empty_one_not_at_all() {
-        let set = allowed_fast("1.2.3.4".parse().unwrap(), InfoHash([1; 20]), 3, SET_LENGTH);
+        let set = allowed_fast("1.2.3.4".parse().unwrap(), InfoHash([1; 20]), &of(3), SET_LENGTH);
         assert_eq!(set.len(), 3);
         check("1.2.3.4", 0, SET_LENGTH, &[]);
     }
 
     #[test]
     fn neighbours_share_a_set_and_other_networks_have_their_own() {
-        let set = |ip: &str| allowed_fast(ip.parse().unwrap(), InfoHash([7; 20]), 5000, SET_LENGTH);
+        let set =
+            |ip: &str| allowed_fast(ip.parse().unwrap(), InfoHash([7; 20]), &of(5000), SET_LENGTH);
         assert_eq!(set("2001:db8::1"), set("2001:db8:0:0:ffff::2"));
         assert_ne!(set("2001:db8::1"), set("2001:db8:0:1::1"));
         assert_ne!(set("10.0.0.1"), set("10.0.1.1"));

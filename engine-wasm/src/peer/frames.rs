@@ -10,7 +10,7 @@ use super::upload::Request;
 use super::wire::Message;
 use super::{Peer, PeerError, PeerEvent, extension, holepunch, pex};
 use crate::bitfield::Bitfield;
-use crate::geometry::{Geometry, PieceIndex};
+use crate::geometry::Geometry;
 use crate::hashes::request::REQUEST_LENGTH;
 use crate::time::Instant;
 
@@ -114,11 +114,11 @@ impl Peer {
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count())
                     .map_err(|_| PeerError::OutOfRange)?;
-                self.having.hear_bitfield(pieces)
+                self.having.hear_bitfield(pieces, geometry)
             }
             Message::HaveAll => {
                 self.agreed()?;
-                self.having.hear_bitfield(Bitfield::full(geometry.piece_count()))
+                self.having.hear_bitfield(Bitfield::full(geometry.piece_count()), geometry)
             }
             Message::HaveNone => {
                 self.agreed()?;
@@ -131,7 +131,7 @@ impl Peer {
             }
             Message::AllowedFast(piece) => {
                 self.agreed()?;
-                self.having.hear_allowed_fast(PieceIndex(piece), geometry)
+                self.having.hear_allowed_fast(piece, geometry)
             }
             Message::Interested => {
                 Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))

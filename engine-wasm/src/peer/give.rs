@@ -64,14 +64,14 @@ impl Peer {
     /// We have one more piece. One that has everything does not want to know.
     pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.having.has_all() {
-            self.say(&Message::Have(piece.0), now);
+            self.say(&Message::Have(piece.get()), now);
         }
     }
 
     /// Sends the pieces that the peer may request while choked (BEP 6). Only the first call counts.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
         if self.traits.fast {
-            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.0), now));
+            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.get()), now));
             self.upload.allow(pieces);
         }
     }

@@ -36,7 +36,7 @@ impl Having {
 
     /// Returns whether the peer has a piece.
     pub(super) fn has(&self, piece: PieceIndex) -> bool {
-        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.0))
+        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.get()))
     }
 
     /// Returns whether the peer has said that it has everything.
@@ -75,16 +75,14 @@ impl Having {
         piece: u32,
         geometry: &Geometry,
     ) -> Result<Option<PeerEvent>, PeerError> {
-        if piece >= geometry.piece_count() {
-            return Err(PeerError::OutOfRange);
-        }
+        let piece = geometry.piece(piece).ok_or(PeerError::OutOfRange)?;
         self.told_bitfield = true;
         let pieces = self.pieces.get_or_insert_with(|| Bitfield::new(geometry.piece_count()));
-        if self.has_all || pieces.get(piece) {
+        if self.has_all || pieces.get(piece.get()) {
             return Ok(None);
         }
-        pieces.set(piece);
-        Ok(Some(PeerEvent::Has(PieceIndex(piece))))
+        pieces.set(piece.get());
+        Ok(Some(PeerEvent::Has(piece)))
     }
 
     /// Takes in a bitfield, or a message that stands for one.
@@ -93,9 +91,10 @@ impl Having {
     pub(super) fn hear_bitfield(
         &mut self,
         pieces: Bitfield,
+        geometry: &Geometry,
     ) -> Result<Option<PeerEvent>, PeerError> {
         if self.told_bitfield {
-            return Ok(self.add(&pieces));
+            return Ok(self.add(&pieces, geometry));
         }
         self.hear_first(pieces)
     }
@@ -113,12 +112,10 @@ impl Having {
     /// Takes in an `allowed fast` (BEP 6).
     pub(super) fn hear_allowed_fast(
         &mut self,
-        piece: PieceIndex,
+        piece: u32,
         geometry: &Geometry,
     ) -> Result<Option<PeerEvent>, PeerError> {
-        if piece.0 >= geometry.piece_count() {
-            return Err(PeerError::OutOfRange);
-        }
+        let piece = geometry.piece(piece).ok_or(PeerError::OutOfRange)?;
         if self.allowed_fast.contains(&piece) || self.allowed_fast.len() >= MAX_ALLOWED_FAST {
             return Ok(None);
         }
@@ -127,13 +124,13 @@ impl Having {
     }
 
     /// A late bitfield adds to what is known; it does not take back what it leaves out.
-    fn add(&mut self, pieces: &Bitfield) -> Option<PeerEvent> {
+    fn add(&mut self, pieces: &Bitfield, geometry: &Geometry) -> Option<PeerEvent> {
         if self.has_all {
             return None;
         }
         let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
         let news: Vec<PieceIndex> =
-            pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
+            geometry.marked(pieces).filter(|piece| !known.get(piece.get())).collect();
         news.iter().for_each(|piece| known.set(piece.get()));
         (!news.is_empty()).then_some(PeerEvent::HasMore(news))
     }

@@ -221,10 +221,10 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{BlockIndex, PieceIndex};
+    use crate::geometry::testing;
 
     fn block(index: u32) -> Block {
-        Block { piece: PieceIndex(0), index: BlockIndex(index) }
+        testing::block(0, index)
     }
 
     fn at(seconds: u64) -> Instant {

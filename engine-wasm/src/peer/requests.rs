@@ -136,10 +136,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::geometry::{BlockIndex, PieceIndex};
+    use crate::geometry::testing;
 
     fn block(index: u32) -> Block {
-        Block { piece: PieceIndex(0), index: BlockIndex(index) }
+        testing::block(0, index)
     }
 
     fn at(seconds: u64) -> Instant {

@@ -207,7 +207,7 @@ impl Upload {
     }
 
     fn is_allowed(&self, request: Request) -> bool {
-        self.allowed.contains(&PieceIndex(request.piece))
+        self.allowed.iter().any(|piece| piece.get() == request.piece)
     }
 
     fn window(&self, now: Instant) -> u64 {
@@ -221,6 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::geometry::testing;
 
     const BLOCK: u32 = 16 << 10;
 
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn a_choked_peer_gets_allowed_pieces_only() {
         let mut upload = Upload::new(Instant(0));
-        upload.allow(vec![PieceIndex(3)]);
+        upload.allow(vec![testing::piece(3)]);
         assert_eq!(upload.ask(block(0, 0), true), Verdict::Refused);
         assert_eq!(upload.ask(block(3, 0), false), Verdict::Refused);
         assert_eq!(upload.ask(block(3, 0), true), Verdict::Taken);
@@ -336,7 +337,7 @@ mod tests {
             steps in prop::collection::vec((0u8..6, 0u32..4, 0u32..4), 0..300),
         ) {
             let mut upload = Upload::new(Instant(0));
-            upload.allow(vec![PieceIndex(1)]);
+            upload.allow(vec![testing::piece(1)]);
             let (mut taken, mut gone, mut underway) = (0, 0, Vec::new());
             for (at, (what, piece, index)) in steps.into_iter().enumerate() {
                 let now = Instant(at as u64 * 100_000);

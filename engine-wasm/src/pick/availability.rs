@@ -7,7 +7,6 @@
 
 use rand::{Rng, RngExt};
 
-use crate::bitfield::Bitfield;
 use crate::geometry::PieceIndex;
 use crate::pick::priority::Priority;
 
@@ -26,23 +25,24 @@ pub(crate) struct Availability {
     seeds: u32,
     counts: Vec<u16>,
     priorities: Vec<Priority>,
-    order: Vec<u32>,
+    order: Vec<PieceIndex>,
     place: Vec<u32>,
     ends: [u32; BUCKETS],
 }
 
 impl Availability {
-    /// Creates `pieces` idle pieces with normal priority and count 0, in random order.
-    pub(crate) fn new(pieces: u32, rng: &mut impl Rng) -> Self {
-        let mut order: Vec<u32> = (0..pieces).collect();
+    /// Creates all of a torrent's `pieces` as idle, with normal priority and count 0, in random
+    /// order.
+    pub(crate) fn new(pieces: impl Iterator<Item = PieceIndex>, rng: &mut impl Rng) -> Self {
+        let mut order: Vec<PieceIndex> = pieces.collect();
         for at in (1..order.len()).rev() {
             order.swap(at, rng.random_range(0..=at));
         }
         let mut place = vec![0; order.len()];
         for (at, &piece) in order.iter().enumerate() {
-            place[piece as usize] = index(at);
+            place[piece.as_usize()] = index(at);
         }
-        let mut ends = [pieces; BUCKETS];
+        let mut ends = [index(order.len()); BUCKETS];
         let normal = class(Priority::Normal).unwrap_or(0) * LEVELS;
         ends[..normal].fill(0);
         let (counts, priorities) = (vec![0; order.len()], vec![Priority::Normal; order.len()]);
@@ -52,18 +52,18 @@ impl Availability {
     /// Returns how many peers have the piece.
     #[cfg(test)]
     pub(crate) fn count(&self, piece: PieceIndex) -> u32 {
-        self.seeds + u32::from(self.counts[piece.get() as usize])
+        self.seeds + u32::from(self.counts[piece.as_usize()])
     }
 
     /// Returns whether the piece is downloaded even without a viewer.
     pub(crate) fn is_wanted(&self, piece: PieceIndex) -> bool {
-        self.priorities[piece.get() as usize] != Priority::Skip
+        self.priorities[piece.as_usize()] != Priority::Skip
     }
 
     /// Changes the priority of a piece. The caller says whether the piece is idle.
     pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
         self.take(piece);
-        self.priorities[piece.get() as usize] = priority;
+        self.priorities[piece.as_usize()] = priority;
         if is_idle {
             self.put_back(piece);
         }
@@ -81,34 +81,34 @@ impl Availability {
 
     /// Counts one more peer that has the piece.
     pub(crate) fn add(&mut self, piece: PieceIndex) {
-        let count = self.counts[piece.get() as usize];
+        let count = self.counts[piece.as_usize()];
         let Some(more) = count.checked_add(1) else { return };
         if self.is_idle(piece) && usize::from(more) < LEVELS {
             let bucket = self.bucket(piece);
             self.move_up(piece, bucket);
         }
-        self.counts[piece.get() as usize] = more;
+        self.counts[piece.as_usize()] = more;
     }
 
     /// Removes one peer that has the piece.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
-        let count = self.counts[piece.get() as usize];
+        let count = self.counts[piece.as_usize()];
         let Some(fewer) = count.checked_sub(1) else { return };
         if self.is_idle(piece) && usize::from(count) < LEVELS {
             let bucket = self.bucket(piece) - 1;
             self.move_down(piece, bucket);
         }
-        self.counts[piece.get() as usize] = fewer;
+        self.counts[piece.as_usize()] = fewer;
     }
 
     /// Counts a peer that connected with these pieces.
-    pub(crate) fn add_all(&mut self, pieces: &Bitfield) {
-        pieces.iter_ones().for_each(|piece| self.add(PieceIndex(piece)));
+    pub(crate) fn add_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
+        pieces.for_each(|piece| self.add(piece));
     }
 
     /// Removes a peer that disconnected and had these pieces.
-    pub(crate) fn remove_all(&mut self, pieces: &Bitfield) {
-        pieces.iter_ones().for_each(|piece| self.remove(PieceIndex(piece)));
+    pub(crate) fn remove_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
+        pieces.for_each(|piece| self.remove(piece));
     }
 
     /// Removes a piece from the order: it is begun, being checked, or verified.
@@ -144,7 +144,7 @@ impl Availability {
             };
             &self.order[begin as usize..self.ends[first + LEVELS - 1] as usize]
         };
-        (0..CLASSES).flat_map(of_class).map(|&piece| PieceIndex(piece))
+        (0..CLASSES).flat_map(of_class).copied()
     }
 
     /// Returns all idle pieces by priority, and within each priority the rarest first.
@@ -152,35 +152,35 @@ impl Availability {
     /// Pieces that no peer has come before the others of their priority.
     pub(crate) fn idle(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let idle = *self.ends.last().expect("there is always the bucket of count 0") as usize;
-        self.order[..idle].iter().map(|&piece| PieceIndex(piece))
+        self.order[..idle].iter().copied()
     }
 
     fn is_idle(&self, piece: PieceIndex) -> bool {
-        self.place[piece.get() as usize] < self.ends[BUCKETS - 1]
+        self.place[piece.as_usize()] < self.ends[BUCKETS - 1]
     }
 
     /// Returns the bucket of a wanted piece.
     fn bucket(&self, piece: PieceIndex) -> usize {
-        let level = usize::from(self.counts[piece.get() as usize]).min(LEVELS - 1);
-        class(self.priorities[piece.get() as usize]).unwrap_or(CLASSES - 1) * LEVELS + level
+        let level = usize::from(self.counts[piece.as_usize()]).min(LEVELS - 1);
+        class(self.priorities[piece.as_usize()]).unwrap_or(CLASSES - 1) * LEVELS + level
     }
 
     /// Moves a piece from its bucket to the next higher one.
     fn move_up(&mut self, piece: PieceIndex, bucket: usize) {
         self.ends[bucket] -= 1;
-        self.swap(self.place[piece.get() as usize], self.ends[bucket]);
+        self.swap(self.place[piece.as_usize()], self.ends[bucket]);
     }
 
     /// Moves a piece into `bucket` from the next higher one.
     fn move_down(&mut self, piece: PieceIndex, bucket: usize) {
-        self.swap(self.place[piece.get() as usize], self.ends[bucket]);
+        self.swap(self.place[piece.as_usize()], self.ends[bucket]);
         self.ends[bucket] += 1;
     }
 
     fn swap(&mut self, a: u32, b: u32) {
         self.order.swap(a as usize, b as usize);
-        self.place[self.order[a as usize] as usize] = a;
-        self.place[self.order[b as usize] as usize] = b;
+        self.place[self.order[a as usize].as_usize()] = a;
+        self.place[self.order[b as usize].as_usize()] = b;
     }
 }
 
@@ -205,6 +205,7 @@ mod tests {
     use rand::rngs::ChaCha8Rng;
 
     use super::*;
+    use crate::geometry::testing;
 
     fn rarest(availability: &Availability) -> Vec<u32> {
         availability.rarest().map(|piece| piece.get()).collect()
@@ -212,37 +213,39 @@ mod tests {
 
     #[test]
     fn the_rarest_idle_piece_comes_first() {
-        let mut availability = Availability::new(4, &mut ChaCha8Rng::seed_from_u64(1));
+        let mut availability =
+            Availability::new((0..4).map(testing::piece), &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(rarest(&availability), [] as [u32; 0], "nobody has any");
         for piece in [0, 0, 0, 1, 1, 2] {
-            availability.add(PieceIndex(piece));
+            availability.add(testing::piece(piece));
         }
         assert_eq!(rarest(&availability), [2, 1, 0]);
-        availability.take(PieceIndex(1));
+        availability.take(testing::piece(1));
         assert_eq!(rarest(&availability), [2, 0]);
         availability.add_seed();
         assert_eq!(rarest(&availability), [3, 2, 0]);
-        availability.put_back(PieceIndex(1));
-        availability.remove(PieceIndex(0));
-        availability.remove(PieceIndex(0));
-        availability.remove(PieceIndex(0));
+        availability.put_back(testing::piece(1));
+        availability.remove(testing::piece(0));
+        availability.remove(testing::piece(0));
+        availability.remove(testing::piece(0));
         assert_eq!(rarest(&availability)[2..], [2, 1]);
     }
 
     #[test]
     fn higher_priorities_come_first_and_skipped_pieces_never() {
-        let mut availability = Availability::new(4, &mut ChaCha8Rng::seed_from_u64(1));
-        (0..4).for_each(|piece| (0..=piece).for_each(|_| availability.add(PieceIndex(piece))));
-        availability.set_priority(PieceIndex(3), Priority::High, true);
-        availability.set_priority(PieceIndex(0), Priority::Low, true);
-        availability.set_priority(PieceIndex(1), Priority::Skip, true);
+        let mut availability =
+            Availability::new((0..4).map(testing::piece), &mut ChaCha8Rng::seed_from_u64(1));
+        (0..4).for_each(|piece| (0..=piece).for_each(|_| availability.add(testing::piece(piece))));
+        availability.set_priority(testing::piece(3), Priority::High, true);
+        availability.set_priority(testing::piece(0), Priority::Low, true);
+        availability.set_priority(testing::piece(1), Priority::Skip, true);
         assert_eq!(rarest(&availability), [3, 2, 0]);
-        availability.put_back(PieceIndex(1));
+        availability.put_back(testing::piece(1));
         assert_eq!(rarest(&availability), [3, 2, 0], "it is missing, and still not wanted");
-        availability.take(PieceIndex(2));
-        availability.set_priority(PieceIndex(2), Priority::High, false);
+        availability.take(testing::piece(2));
+        availability.set_priority(testing::piece(2), Priority::High, false);
         assert_eq!(rarest(&availability), [3, 0], "it is begun, whatever its priority");
-        availability.set_priority(PieceIndex(1), Priority::Normal, true);
+        availability.set_priority(testing::piece(1), Priority::Normal, true);
         assert_eq!(rarest(&availability), [3, 1, 0]);
     }
 
@@ -251,24 +254,27 @@ mod tests {
         fn the_order_agrees_with_a_naive_model(
             steps in prop::collection::vec((0u8..8, 0u32..12), 0..300),
         ) {
-            let mut clever = Availability::new(12, &mut ChaCha8Rng::seed_from_u64(2));
+            let mut clever = Availability::new(
+                (0..12).map(testing::piece),
+                &mut ChaCha8Rng::seed_from_u64(2),
+            );
             let mut counts = [0u32; 12];
             let mut idle = [true; 12];
             let mut priorities = [Priority::Normal; 12];
             for (what, piece) in steps {
                 let at = piece as usize;
                 match what {
-                    0 => { clever.add(PieceIndex(piece)); counts[at] += 1; }
+                    0 => { clever.add(testing::piece(piece)); counts[at] += 1; }
                     1 => {
-                        clever.remove(PieceIndex(piece));
+                        clever.remove(testing::piece(piece));
                         counts[at] = counts[at].saturating_sub(1);
                     }
-                    2 => { clever.take(PieceIndex(piece)); idle[at] = false; }
-                    3 => { clever.put_back(PieceIndex(piece)); idle[at] = true; }
+                    2 => { clever.take(testing::piece(piece)); idle[at] = false; }
+                    3 => { clever.put_back(testing::piece(piece)); idle[at] = true; }
                     other => {
                         let priority = Priority::ALL[usize::from(other - 4)];
                         priorities[at] = priority;
-                        clever.set_priority(PieceIndex(piece), priority, idle[at]);
+                        clever.set_priority(testing::piece(piece), priority, idle[at]);
                     }
                 }
                 let order: Vec<u32> = rarest(&clever);
@@ -283,7 +289,7 @@ mod tests {
                 };
                 let expected: Vec<u32> = (0..12).filter(belongs).collect();
                 prop_assert_eq!(members, expected);
-                prop_assert!((0..12).all(|p| clever.count(PieceIndex(p)) == counts[p as usize]));
+                prop_assert!((0..12).all(|p| clever.count(testing::piece(p)) == counts[p as usize]));
             }
         }
     }

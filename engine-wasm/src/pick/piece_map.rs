@@ -208,17 +208,17 @@ impl PieceMap {
     /// Starts the hash check of an unchecked piece.
     pub(crate) fn begin_check(&mut self, piece: PieceIndex) {
         self.unchecked.clear(piece.get());
-        self.open.insert(piece, OpenPiece::found());
+        self.open.insert(piece, OpenPiece::found(self.geometry.blocks(piece)));
     }
 
     /// Finds the first free block from `from` on, or else before it.
     pub(crate) fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
         let first = self.first_free(piece)?;
-        if from <= first.index {
+        if from <= first.index() {
             return Some(first);
         }
         let later = match self.open.get(&piece) {
-            Some(open) => open.free_from(from).map(|index| Block { piece, index }),
+            Some(open) => open.free_from(from),
             None => self.geometry.block(piece, from),
         };
         Some(later.unwrap_or(first))
@@ -230,10 +230,10 @@ impl PieceMap {
     pub(crate) fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
         match self.state(piece) {
             _ if self.is_sealed(piece) => None,
-            PieceState::Missing => Some(Block { piece, index: BlockIndex(0) }),
+            PieceState::Missing => self.geometry.block(piece, BlockIndex::FIRST),
             PieceState::Open => {
                 let open = self.open.get_mut(&piece).expect("an open piece has an entry");
-                open.first_free().map(|index| Block { piece, index })
+                open.first_free()
             }
             PieceState::Unchecked | PieceState::Hashing | PieceState::Have => None,
         }
@@ -241,10 +241,10 @@ impl PieceMap {
 
     /// Returns whether no peer was asked for this block of a missing or open piece.
     pub(crate) fn is_free(&self, block: Block) -> bool {
-        match self.state(block.piece) {
-            PieceState::Missing => !self.is_sealed(block.piece),
+        match self.state(block.piece()) {
+            PieceState::Missing => !self.is_sealed(block.piece()),
             PieceState::Open => {
-                self.open.get(&block.piece).is_some_and(|open| open.is_free(block.index))
+                self.open.get(&block.piece()).is_some_and(|open| open.is_free(block.index()))
             }
             PieceState::Unchecked | PieceState::Hashing | PieceState::Have => false,
         }
@@ -252,29 +252,27 @@ impl PieceMap {
 
     /// Returns the requested blocks of a begun piece, each with the connections that were asked.
     pub(crate) fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[Source])> {
-        let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::asked);
-        blocks.map(move |(index, asked)| (Block { piece, index }, asked))
+        self.open.get(&piece).into_iter().flat_map(OpenPiece::asked)
     }
 
     /// Returns the blocks of a begun piece that are stored and not verified.
     pub(crate) fn unproved(&self, piece: PieceIndex) -> impl Iterator<Item = Block> {
-        let blocks = self.open.get(&piece).into_iter().flat_map(OpenPiece::unproved);
-        blocks.map(move |index| Block { piece, index })
+        self.open.get(&piece).into_iter().flat_map(OpenPiece::unproved)
     }
 
     /// Marks a stored block as verified. Returns whether the whole piece is now verified.
     pub(crate) fn prove(&mut self, block: Block) -> bool {
-        self.open.get_mut(&block.piece).is_some_and(|open| open.prove(block.index))
+        self.open.get_mut(&block.piece()).is_some_and(|open| open.prove(block.index()))
     }
 
     /// Frees a stored block that failed verification. Returns the addresses that sent it.
     pub(crate) fn refute(&mut self, block: Block) -> Vec<Sender> {
         let by = self
             .open
-            .get_mut(&block.piece)
-            .map(|open| open.refute(block.index))
+            .get_mut(&block.piece())
+            .map(|open| open.refute(block.index()))
             .unwrap_or_default();
-        self.close_if_untouched(block.piece);
+        self.close_if_untouched(block.piece());
         by
     }
 
@@ -288,17 +286,19 @@ impl PieceMap {
     /// Returns whether `source` may still send this block.
     #[cfg(test)]
     pub(crate) fn is_armed(&self, block: Block, source: impl Into<Source>) -> bool {
-        self.open.get(&block.piece).is_some_and(|open| open.is_armed(block.index, source.into()))
+        self.open
+            .get(&block.piece())
+            .is_some_and(|open| open.is_armed(block.index(), source.into()))
     }
 
     /// Notes that `source` was asked for a block of a missing or open piece.
     pub(crate) fn ask(&mut self, block: Block, source: impl Into<Source>) {
-        let count = self.geometry.block_count(block.piece);
-        let open = self.open.entry(block.piece).or_insert_with(|| OpenPiece::new(count));
+        let open = self.open.entry(block.piece());
+        let open = open.or_insert_with(|| OpenPiece::new(self.geometry.blocks(block.piece())));
         if !open.has_armed() {
-            self.armed_changes.push(block.piece);
+            self.armed_changes.push(block.piece());
         }
-        open.ask(block.index, source.into());
+        open.ask(block.index(), source.into());
     }
 
     /// Withdraws a request. With `gone` the connection can no longer send the block either.
@@ -306,12 +306,12 @@ impl PieceMap {
     /// Returns whether the block is now free.
     pub(crate) fn withdraw(&mut self, block: Block, source: impl Into<Source>, gone: bool) -> bool {
         let source = source.into();
-        let Some(open) = self.open.get_mut(&block.piece) else { return false };
-        if gone && open.disarm(block.index, source) {
-            self.armed_changes.push(block.piece);
+        let Some(open) = self.open.get_mut(&block.piece()) else { return false };
+        if gone && open.disarm(block.index(), source) {
+            self.armed_changes.push(block.piece());
         }
-        let is_freed = open.withdraw(block.index, source);
-        self.close_if_untouched(block.piece);
+        let is_freed = open.withdraw(block.index(), source);
+        self.close_if_untouched(block.piece());
         is_freed
     }
 
@@ -325,8 +325,8 @@ impl PieceMap {
         by: impl Into<Sender>,
     ) -> Option<Stored> {
         let stored =
-            self.open.get_mut(&block.piece)?.store(block.index, source.into(), by.into())?;
-        self.armed_changes.push(block.piece);
+            self.open.get_mut(&block.piece())?.store(block.index(), source.into(), by.into())?;
+        self.armed_changes.push(block.piece());
         Some(stored)
     }
 

@@ -69,8 +69,8 @@ impl Scheduler<'_> {
     pub(crate) fn begin(&mut self, block: Block, source: impl Into<Source>) {
         let source = source.into();
         self.pieces.ask(block, source);
-        self.availability.take(block.piece);
-        self.suspects.asked(block.piece, source);
+        self.availability.take(block.piece());
+        self.suspects.asked(block.piece(), source);
     }
 
     /// Records that these blocks will not come from this source.
@@ -78,7 +78,7 @@ impl Scheduler<'_> {
         let source = source.into();
         for &block in blocks {
             self.pieces.withdraw(block, source, true);
-            self.return_to_idle(block.piece);
+            self.return_to_idle(block.piece());
         }
         self.picker.block_freed();
     }

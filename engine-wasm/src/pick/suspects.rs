@@ -118,6 +118,7 @@ mod tests {
     use shared_proto::ConnId;
 
     use super::*;
+    use crate::geometry::testing;
 
     fn at(port: u16) -> Sender {
         Sender::Peer(SocketAddr::from(([127, 0, 0, 1], port)))
@@ -130,7 +131,7 @@ mod tests {
             .collect()
     }
 
-    const PIECE: PieceIndex = PieceIndex(3);
+    const PIECE: PieceIndex = testing::piece(3);
 
     #[test]
     fn the_only_sender_of_a_bad_piece_is_guilty() {

@@ -2,7 +2,7 @@
 //!
 //! Maps verified pieces and blocks of the piece map to byte offsets in files.
 
-use crate::geometry::{BLOCK_LENGTH, Block, FileIndex, Geometry, PieceIndex};
+use crate::geometry::{BLOCK_LENGTH, FileIndex, Geometry};
 use crate::pick::piece_map::PieceMap;
 
 /// The verified bytes of a torrent.
@@ -18,9 +18,10 @@ impl Verified<'_> {
     /// Returns the first offset from `offset` on that is not verified, at most `end + 1`.
     pub(crate) fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
         let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
-        match self.pieces.have().next_unset(pieces.start().get()) {
-            Some(missing) if missing <= pieces.end().get() => {
-                let at = self.geometry.piece_start_in_file(file, PieceIndex(missing)).max(offset);
+        let missing = self.pieces.have().next_unset(pieces.start().get());
+        match missing.and_then(|missing| self.geometry.piece(missing)) {
+            Some(missing) if missing <= *pieces.end() => {
+                let at = self.geometry.piece_start_in_file(file, missing).max(offset);
                 match self.proved_until(file, at, end) {
                     // The piece after a piece whose last blocks are verified may be verified, too.
                     until if until > at && until <= end => self.verified_until(file, until, end),
@@ -34,9 +35,8 @@ impl Verified<'_> {
     /// Returns the first offset from `offset` on, within its piece, whose block is not verified by
     /// its own hash.
     pub(crate) fn proved_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
-        let Some(Block { piece, index }) = self.geometry.block_at(file, offset) else {
-            return offset;
-        };
+        let Some(block) = self.geometry.block_at(file, offset) else { return offset };
+        let (piece, index) = (block.piece(), block.index());
         match self.pieces.first_unproved(piece, index) {
             Some(unproved) if unproved == index => offset,
             // Blocks are verified separately in v2 torrents only, where a piece lies in one file.

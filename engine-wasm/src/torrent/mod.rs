@@ -156,13 +156,13 @@ impl Torrent {
     }
 
     /// Number of files.
-    pub(crate) fn file_count(&self) -> u32 {
-        self.content.geometry.file_count()
+    pub(crate) fn file(&self, index: u32) -> Option<FileIndex> {
+        self.content.geometry.file(index)
     }
 
     /// The ids under which its files are served.
     pub(crate) fn file_ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
-        self.storage.ids()
+        self.content.geometry.files().zip(self.storage.ids())
     }
 
     /// A daemon is connected: starts or continues.

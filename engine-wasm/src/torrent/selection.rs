@@ -9,6 +9,7 @@ use crate::media;
 use crate::metainfo::Metainfo;
 use crate::natural::natural;
 use crate::pick::priority::Priority;
+use crate::torrent::content::Content;
 
 /// The priorities of a torrent's files.
 #[derive(Debug)]
@@ -22,14 +23,14 @@ pub(in crate::torrent) struct Selection {
 
 impl Selection {
     /// Selects everything except padding files (BEP 47), which are never selected.
-    pub(in crate::torrent) fn new(meta: &Metainfo) -> Self {
+    pub(in crate::torrent) fn new(meta: &Metainfo, geometry: &Geometry) -> Self {
         let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
         let mut selection = Self {
             files: meta.files.iter().map(|file| of(file.padding)).collect(),
             undecided: false,
             film: None,
         };
-        selection.find_film(meta);
+        selection.find_film(meta, geometry);
         selection
     }
 
@@ -62,9 +63,8 @@ impl Selection {
     }
 
     /// Finds the first film in natural order; a single file counts as a film.
-    pub(in crate::torrent) fn find_film(&mut self, meta: &Metainfo) {
-        let wanted =
-            (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+    fn find_film(&mut self, meta: &Metainfo, geometry: &Geometry) {
+        let wanted = geometry.files().zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
         let mut alone = wanted.clone().map(|(file, _)| file);
         let films =
             wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
@@ -76,11 +76,10 @@ impl Selection {
     pub(in crate::torrent) fn film_after(
         &self,
         file: FileIndex,
-        meta: &Metainfo,
+        Content { meta, geometry, .. }: &Content,
     ) -> Option<FileIndex> {
         let path = &meta.files.get(file.as_usize())?.path;
-        let wanted =
-            (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+        let wanted = geometry.files().zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
         let films =
             wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
         let after = films.filter(|(_, file)| natural(&file.path, path).is_gt());
@@ -104,19 +103,19 @@ impl Selection {
     /// Sets new priorities. Returns whether any has changed.
     pub(in crate::torrent) fn set(
         &mut self,
-        meta: &Metainfo,
+        content: &Content,
         changes: &[(FileIndex, Priority)],
     ) -> Vec<FileIndex> {
         let mut changed = Vec::new();
         for &(file, priority) in changes {
-            let is_padding = meta.files.get(file.as_usize()).is_none_or(|file| file.padding);
+            let is_padding = content.geometry.is_padding(file);
             if !is_padding && self.files[file.as_usize()] != priority {
                 self.files[file.as_usize()] = priority;
                 changed.push(file);
             }
         }
         if !changed.is_empty() {
-            self.find_film(meta);
+            self.find_film(&content.meta, &content.geometry);
         }
         changed
     }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::geometry::{BLOCK_LENGTH, BlockIndex};
+use crate::geometry::BLOCK_LENGTH;
+use crate::geometry::testing::{self, block};
 use crate::metainfo::testing::{Sample, torrent_of};
 
 /// Creates the trees of a sample, with or without its piece layers.
@@ -13,10 +14,6 @@ fn trees(sample: &Sample, with_layers: bool) -> Trees {
         meta.layers.clear();
     }
     Trees::new(&meta, &meta.geometry())
-}
-
-fn block(piece: u32, index: u32) -> Block {
-    Block { piece: PieceIndex(piece), index: BlockIndex(index) }
 }
 
 /// Returns the answer of a peer that has all hashes.
@@ -45,7 +42,7 @@ fn check(piece_length: u32, files: &[(&str, usize)]) {
         let next = trees.layer_requests().next();
         let Some(request) = next else { break };
         let gain = trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
-        assert!(gain.iter().any(|gain| !gain.pieces.is_empty()), "{request:?}");
+        assert!(gain.iter().any(|gain| gain.pieces.is_some()), "{request:?}");
     }
     assert!(!trees.lacks_layers());
     assert_eq!(trees.layers(), sample.metainfo.layers);
@@ -99,7 +96,9 @@ fn files_of_equal_content_share_hashes() {
     let mut trees = trees(&sample, false);
     let request = trees.layer_requests().next().unwrap();
     let gains = trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
-    assert_eq!(gains.iter().map(|gain| gain.pieces.clone()).collect::<Vec<_>>(), [0..7, 7..14]);
+    let pieces = |first, last| Some(testing::piece(first)..=testing::piece(last));
+    let gained: Vec<_> = gains.iter().map(|gain| gain.pieces.clone()).collect();
+    assert_eq!(gained, [pieces(0, 6), pieces(7, 13)]);
     assert!(!trees.lacks_layers());
 }
 
@@ -108,12 +107,13 @@ fn only_v2_pieces_are_sealed_until_their_hash_is_known() {
     for (version, sealed) in [(Version::Hybrid, false), (Version::V2, true)] {
         let sample = torrent_of(version, 16 * KIB, &[("a", 100_000), ("b", 5)]);
         let mut trees = trees(&sample, false);
-        assert_eq!(trees.is_sealed(PieceIndex(0)), sealed);
-        assert!(!trees.is_sealed(PieceIndex(7)), "a file of one piece has its root");
-        let request = trees.request_for_piece(PieceIndex(0)).unwrap();
+        assert_eq!(trees.is_sealed(testing::piece(0)), sealed);
+        assert!(!trees.is_sealed(testing::piece(7)), "a file of one piece has its root");
+        let request = trees.request_for_piece(testing::piece(0)).unwrap();
         trees.learn(&request, &answer_of_seed(&sample, &request)).unwrap();
         assert!(
-            !trees.is_sealed(PieceIndex(0)) && trees.request_for_piece(PieceIndex(0)).is_none()
+            !trees.is_sealed(testing::piece(0))
+                && trees.request_for_piece(testing::piece(0)).is_none()
         );
     }
 }
@@ -123,10 +123,14 @@ fn a_v1_torrent_has_no_trees() {
     let sample = crate::metainfo::testing::torrent(16 * KIB, &[("a", 100_000)]);
     let trees = trees(&sample, true);
     assert_eq!(
-        (trees.piece(PieceIndex(0)), trees.block(block(0, 0)), trees.is_sealed(PieceIndex(0))),
+        (
+            trees.piece(testing::piece(0)),
+            trees.block(block(0, 0)),
+            trees.is_sealed(testing::piece(0))
+        ),
         (None, None, false)
     );
-    assert_eq!(trees.request_for_piece(PieceIndex(0)), None);
+    assert_eq!(trees.request_for_piece(testing::piece(0)), None);
 }
 
 #[test]
@@ -150,7 +154,7 @@ fn invalid_requests_are_rejected() {
         assert_eq!(trees_known.answer(&bad), Answer::Reject, "{bad:?}");
     }
     let blocks = HashRequest { base: 0, index: 4, length: 4, proof_layers: 1, ..good };
-    assert_eq!(trees_known.answer(&blocks), Answer::Blocks(PieceIndex(1)));
+    assert_eq!(trees_known.answer(&blocks), Answer::Blocks(testing::piece(1)));
     assert_eq!(
         trees_known.answer_with(&blocks, &[[1; 32]; 4]),
         Answer::Reject,

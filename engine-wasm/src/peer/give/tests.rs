@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::*;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, testing};
 use crate::metainfo::InfoHash;
 use crate::peer::PeerEvent;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
@@ -118,14 +118,14 @@ fn a_handshake_may_arrive_in_parts() {
 #[test]
 fn new_pieces_are_announced_except_to_seeds() {
     let mut peer = arrived(FAST);
-    peer.tell_have(PieceIndex(1), Instant(0));
+    peer.tell_have(testing::piece(1), Instant(0));
     assert_eq!(sent(&mut peer), [] as [u8; 0], "it will be in the introduction");
     peer.introduce(&us(&have(&[])), Instant(0));
     sent(&mut peer);
-    peer.tell_have(PieceIndex(1), Instant(0));
+    peer.tell_have(testing::piece(1), Instant(0));
     assert_eq!(sent(&mut peer), frames(&[Message::Have(1)]));
     hear(&mut peer, Message::HaveAll);
-    peer.tell_have(PieceIndex(2), Instant(0));
+    peer.tell_have(testing::piece(2), Instant(0));
     assert_eq!(sent(&mut peer), [] as [u8; 0]);
 }
 
@@ -133,12 +133,13 @@ fn new_pieces_are_announced_except_to_seeds() {
 fn a_late_bitfield_adds_pieces() {
     let mut peer = arrived(FAST);
     assert_eq!(hear(&mut peer, Message::HaveNone), Some(PeerEvent::HasSome));
-    assert_eq!(hear(&mut peer, Message::Have(3)), Some(PeerEvent::Has(PieceIndex(3))));
-    let news = vec![PieceIndex(0), PieceIndex(1)];
+    assert_eq!(hear(&mut peer, Message::Have(3)), Some(PeerEvent::Has(testing::piece(3))));
+    let news = vec![testing::piece(0), testing::piece(1)];
     assert_eq!(hear(&mut peer, Message::Bitfield(&[0xc0])), Some(PeerEvent::HasMore(news)));
     assert_eq!(hear(&mut peer, Message::Bitfield(&[0x80])), None);
     assert!(
-        [0, 1, 3].into_iter().all(|piece| peer.has(PieceIndex(piece))) && !peer.is_upload_only()
+        [0, 1, 3].into_iter().all(|piece| peer.has(testing::piece(piece)))
+            && !peer.is_upload_only()
     );
     hear(&mut peer, Message::Have(2));
     assert!(peer.is_upload_only(), "it has everything, piece by piece");

@@ -7,7 +7,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::*;
 use crate::bitfield::Bitfield;
-use crate::geometry::{BLOCK_LENGTH, BlockIndex, Geometry};
+use crate::geometry::{BLOCK_LENGTH, BlockIndex, Geometry, testing};
 use crate::metainfo::{Identity, InfoHash};
 use crate::peer::PeerEvent;
 use crate::peer::handshake::Handshake;
@@ -34,7 +34,7 @@ impl Table {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut table = Self {
             pieces: PieceMap::new(geometry.clone().into()),
-            availability: Availability::new(geometry.piece_count(), &mut rng),
+            availability: Availability::new(geometry.pieces(), &mut rng),
             geometry,
             picker: Picker::default(),
             suspects: Suspects::default(),
@@ -68,7 +68,7 @@ impl Table {
         if peer.has_all() {
             self.availability.add_seed()
         } else {
-            self.availability.add_all(&pieces)
+            self.availability.add_all(self.geometry.marked(&pieces))
         }
         self.peers.insert(ConnId(number), peer);
     }
@@ -76,8 +76,8 @@ impl Table {
     /// A viewer needs these pieces in this order and waits for the first.
     fn want(&mut self, pieces: &[u32]) {
         let want = |(at, &piece): (usize, &u32)| Want {
-            piece: PieceIndex(piece),
-            first: BlockIndex(0),
+            piece: testing::piece(piece),
+            first: BlockIndex::FIRST,
             deadline: self.now + Duration::from_secs(at as u64),
             idle: false,
             awaited: at == 0,
@@ -106,7 +106,7 @@ impl Table {
         let pick = self.scheduler().pick(ConnId(peer), &BTreeMap::new(), may_duplicate, now)?;
         assert!(self.scheduler().ask(pick, now));
         let star = if pick.duplicate { "*" } else { "" };
-        Some(format!("{}.{}{star}", pick.block.piece.get(), pick.block.index.get()))
+        Some(format!("{}.{}{star}", pick.block.piece().get(), pick.block.index().get()))
     }
 
     /// Checks the blocks requested from a peer until it has no room or nothing is left.
@@ -125,7 +125,7 @@ impl Table {
     }
 }
 
-const FIRST: Block = Block { piece: PieceIndex(0), index: BlockIndex(0) };
+const FIRST: Block = testing::block(0, 0);
 
 #[test]
 fn urgent_pieces_come_first_and_then_the_rarest() {
@@ -210,7 +210,7 @@ fn freed_blocks_are_picked_again() {
     table.want(&[2, 1]);
     assert_eq!([table.next(1), table.next(1)], [Some("2.0".to_owned()), Some("1.0".to_owned())]);
     table.next(2);
-    let block = Block { piece: PieceIndex(2), index: BlockIndex(0) };
+    let block = testing::block(2, 0);
     table.scheduler().take_back(ConnId(1), &[block]);
     assert_eq!(table.next(2), Some("2.0".to_owned()), "before the rarer one that nobody needs");
 }

@@ -3,7 +3,7 @@
 //! It knows neither other pieces nor block lengths. Invariant: `free`, `stored` and `armed` equal
 //! the counts in `blocks`.
 
-use crate::geometry::BlockIndex;
+use crate::geometry::{Block, BlockIndex, Blocks};
 use crate::source::{Sender, Source};
 
 /// The state of a block.
@@ -36,6 +36,7 @@ impl BlockState {
 
 #[derive(Debug)]
 pub(super) struct OpenPiece {
+    all: Blocks,
     /// Empty for a piece that was found on disk.
     blocks: Vec<BlockState>,
     free: u32,
@@ -48,11 +49,13 @@ pub(super) struct OpenPiece {
 }
 
 impl OpenPiece {
-    /// Creates a piece of this many free blocks.
-    pub(super) fn new(blocks: u32) -> Self {
+    /// Creates a piece of which all blocks are free.
+    pub(super) fn new(blocks: Blocks) -> Self {
+        let free = blocks.left();
         Self {
-            blocks: vec![BlockState::UNTOUCHED; blocks as usize],
-            free: blocks,
+            blocks: vec![BlockState::UNTOUCHED; free as usize],
+            all: blocks,
+            free,
             stored: 0,
             hashing: false,
             first_free: 0,
@@ -61,8 +64,16 @@ impl OpenPiece {
     }
 
     /// Creates a piece that was found on disk and is being hashed.
-    pub(super) fn found() -> Self {
-        Self { hashing: true, ..Self::new(0) }
+    pub(super) fn found(blocks: Blocks) -> Self {
+        Self {
+            all: blocks,
+            blocks: Vec::new(),
+            free: 0,
+            stored: 0,
+            hashing: true,
+            first_free: 0,
+            armed: 0,
+        }
     }
 
     /// Returns whether the piece's hash is being computed.
@@ -92,21 +103,21 @@ impl OpenPiece {
     }
 
     /// Finds the first free block.
-    pub(super) fn first_free(&mut self) -> Option<BlockIndex> {
+    pub(super) fn first_free(&mut self) -> Option<Block> {
         if self.free == 0 {
             return None;
         }
         while !matches!(self.blocks[self.first_free as usize], BlockState::Free { .. }) {
             self.first_free += 1;
         }
-        Some(BlockIndex(self.first_free))
+        self.all.get(self.first_free)
     }
 
     /// Finds the first free block from `from` on.
-    pub(super) fn free_from(&self, from: BlockIndex) -> Option<BlockIndex> {
+    pub(super) fn free_from(&self, from: BlockIndex) -> Option<Block> {
         self.from(from)
             .find(|(_, state)| matches!(state, BlockState::Free { .. }))
-            .map(|(index, _)| index)
+            .map(|(block, _)| block)
     }
 
     /// Returns whether a block is free.
@@ -115,9 +126,9 @@ impl OpenPiece {
     }
 
     /// Returns the requested blocks, each with the connections that were asked.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (BlockIndex, &[Source])> {
-        self.from(BlockIndex(0)).filter_map(|(index, state)| match state {
-            BlockState::Asked { asked, .. } => Some((index, &asked[..])),
+    pub(super) fn asked(&self) -> impl Iterator<Item = (Block, &[Source])> {
+        self.from(BlockIndex::FIRST).filter_map(|(block, state)| match state {
+            BlockState::Asked { asked, .. } => Some((block, &asked[..])),
             BlockState::Free { .. } | BlockState::Stored { .. } | BlockState::Proved => None,
         })
     }
@@ -217,11 +228,11 @@ impl OpenPiece {
     }
 
     /// Returns the blocks that are stored and not verified.
-    pub(super) fn unproved(&self) -> impl Iterator<Item = BlockIndex> {
+    pub(super) fn unproved(&self) -> impl Iterator<Item = Block> {
         let stored = self
-            .from(BlockIndex(0))
+            .from(BlockIndex::FIRST)
             .filter(|(_, state)| matches!(state, BlockState::Stored { .. }));
-        stored.map(|(index, _)| index)
+        stored.map(|(block, _)| block)
     }
 
     /// Finds the first block from `from` on that is not verified; `None` if all are.
@@ -231,7 +242,8 @@ impl OpenPiece {
         if self.blocks.is_empty() {
             return Some(from);
         }
-        self.from(from).find(|(_, state)| **state != BlockState::Proved).map(|(index, _)| index)
+        let mut from = self.from(from);
+        from.find(|(_, state)| **state != BlockState::Proved).map(|(block, _)| block.index())
     }
 
     /// Marks a stored block as verified. Returns whether all blocks now are.
@@ -278,8 +290,8 @@ impl OpenPiece {
         (self.hashing, self.first_free, self.armed) = (false, 0, 0);
     }
 
-    fn from(&self, from: BlockIndex) -> impl Iterator<Item = (BlockIndex, &BlockState)> {
-        (from.get()..).map(BlockIndex).zip(self.blocks.iter().skip(from.get() as usize))
+    fn from(&self, from: BlockIndex) -> impl Iterator<Item = (Block, &BlockState)> {
+        self.all.from(from).zip(self.blocks.iter().skip(from.as_usize()))
     }
 
     /// Prints one character per block: `.` free, `a` requested, `#` stored, `=` verified.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use shared_proto::ConnId;
 
 use super::*;
-use crate::geometry::BLOCK_LENGTH;
+use crate::geometry::{BLOCK_LENGTH, testing};
 
 const A: Source = Source::Peer(ConnId(1));
 const B: Source = Source::Peer(ConnId(2));
@@ -16,7 +16,7 @@ fn map(pieces: u32, blocks: u32) -> PieceMap {
 }
 
 fn block(piece: u32, index: u32) -> Block {
-    Block { piece: PieceIndex(piece), index: BlockIndex(index) }
+    testing::block(piece, index)
 }
 
 fn by(source: Source) -> Sender {
@@ -29,12 +29,12 @@ fn by(source: Source) -> Sender {
 /// verified.
 fn check(map: &PieceMap, expected: &str) {
     let pieces: Vec<String> = (0..map.geometry.piece_count())
-        .map(|piece| match map.state(PieceIndex(piece)) {
+        .map(|piece| match map.state(testing::piece(piece)) {
             PieceState::Missing => "-".to_owned(),
             PieceState::Unchecked => "?".to_owned(),
             PieceState::Hashing => "%".to_owned(),
             PieceState::Have => "H".to_owned(),
-            PieceState::Open => map.open[&PieceIndex(piece)].picture(),
+            PieceState::Open => map.open[&testing::piece(piece)].picture(),
         })
         .collect();
     assert_eq!(pieces.join(" "), expected);
@@ -46,14 +46,14 @@ fn a_piece_goes_from_missing_to_have() {
     check(&map, "- -");
     map.ask(block(1, 0), A);
     check(&map, "- a.");
-    assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 1)));
+    assert_eq!(map.first_free(testing::piece(1)), Some(block(1, 1)));
     map.ask(block(1, 1), B);
-    assert_eq!(map.first_free(PieceIndex(1)), None);
+    assert_eq!(map.first_free(testing::piece(1)), None);
     assert!(!map.store(block(1, 1), B, by(B)).unwrap().piece_is_full);
     check(&map, "- a#");
     assert!(map.store(block(1, 0), A, by(A)).unwrap().piece_is_full);
     check(&map, "- %");
-    map.verified(PieceIndex(1));
+    map.verified(testing::piece(1));
     check(&map, "- H");
     assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
 }
@@ -72,9 +72,9 @@ fn blocks_are_verified_and_refuted_one_by_one() {
     }
     assert!(!map.prove(block(0, 1)) && !map.prove(block(0, 2)) && !map.prove(block(0, 0)));
     check(&map, ".==#");
-    assert_eq!(map.unproved(PieceIndex(0)).collect::<Vec<_>>(), [block(0, 3)]);
+    assert_eq!(map.unproved(testing::piece(0)).collect::<Vec<_>>(), [block(0, 3)]);
     let unproved = |map: &PieceMap, from| {
-        map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.get())
+        map.first_unproved(testing::piece(0), testing::block_index(from)).map(|index| index.get())
     };
     assert_eq!(
         [unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)],
@@ -87,7 +87,7 @@ fn blocks_are_verified_and_refuted_one_by_one() {
     map.ask(block(0, 0), B);
     assert!(map.store(block(0, 0), B, by(B)).unwrap().piece_is_full);
     check(&map, "%");
-    map.reset(PieceIndex(0));
+    map.reset(testing::piece(0));
     check(&map, ".==.");
     store(&mut map, block(0, 0));
     store(&mut map, block(0, 3));
@@ -99,7 +99,8 @@ fn blocks_are_verified_and_refuted_one_by_one() {
 fn a_viewer_in_the_middle_of_a_piece_comes_first() {
     let mut map = map(2, 4);
     let free = |map: &mut PieceMap, from| {
-        map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.get())
+        map.first_free_from(testing::piece(0), testing::block_index(from))
+            .map(|block| block.index().get())
     };
     assert_eq!([free(&mut map, 0), free(&mut map, 2)], [Some(0), Some(2)]);
     map.ask(block(0, 2), A);
@@ -114,11 +115,11 @@ fn a_viewer_in_the_middle_of_a_piece_comes_first() {
 #[test]
 fn a_sealed_piece_is_not_requested() {
     let mut map = map(2, 1);
-    map.seal(PieceIndex(0));
-    assert_eq!(map.first_free(PieceIndex(0)), None);
-    assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 0)));
-    map.unseal(PieceIndex(0));
-    assert_eq!(map.first_free(PieceIndex(0)), Some(block(0, 0)));
+    map.seal(testing::piece(0));
+    assert_eq!(map.first_free(testing::piece(0)), None);
+    assert_eq!(map.first_free(testing::piece(1)), Some(block(1, 0)));
+    map.unseal(testing::piece(0));
+    assert_eq!(map.first_free(testing::piece(0)), Some(block(0, 0)));
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn both_senders_of_a_block_are_recorded() {
     map.ask(block(0, 0), B);
     assert_eq!(map.store(block(0, 0), A, by(A)).unwrap().disarm, [B]);
     assert_eq!(map.store(block(0, 0), B, by(B)), None);
-    assert_eq!(map.senders(PieceIndex(0)), [vec![by(A), by(B)], vec![]]);
+    assert_eq!(map.senders(testing::piece(0)), [vec![by(A), by(B)], vec![]]);
 }
 
 #[test]
@@ -159,8 +160,8 @@ fn a_lost_daemon_keeps_stored_blocks_and_repeats_hashing() {
     map.ask(block(1, 0), A);
     map.ask(block(1, 1), A);
     map.store(block(1, 0), A, by(A));
-    map.mark_unchecked(PieceIndex(2));
-    map.begin_check(PieceIndex(2));
+    map.mark_unchecked(testing::piece(2));
+    map.begin_check(testing::piece(2));
     map.unlink();
     check(&map, "- #. ?");
 }
@@ -170,7 +171,7 @@ fn a_failed_piece_starts_over() {
     let mut map = map(1, 1);
     map.ask(block(0, 0), A);
     map.store(block(0, 0), A, by(A));
-    map.reset(PieceIndex(0));
+    map.reset(testing::piece(0));
     check(&map, "-");
     assert_eq!(map.store(block(0, 0), B, by(B)), None);
 }

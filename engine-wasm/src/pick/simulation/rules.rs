@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared_proto::ConnId;
 
 use super::world::World;
-use crate::geometry::{Block, BlockIndex, PieceIndex};
+use crate::geometry::{Block, PieceIndex};
 use crate::limits;
 use crate::pick::picker::Pick;
 use crate::pick::piece_map::PieceState;
@@ -47,8 +47,7 @@ impl World {
         if matches!(self.pieces.state(piece), PieceState::Have | PieceState::Hashing) {
             return 0;
         }
-        let blocks = (0..self.geometry.block_count(piece))
-            .map(|index| Block { piece, index: BlockIndex(index) });
+        let blocks = self.geometry.blocks(piece);
         let is_free = |block: &Block| {
             !self.ledger.asked.contains_key(block) && !self.ledger.stored.contains(block)
         };
@@ -60,13 +59,13 @@ impl World {
         let Pick { conn, block, eta, duplicate } = *pick;
         let peer = &self.peers[&conn];
         assert!(
-            peer.serves(block.piece) && self.picker.room(peer, self.now) > 0,
+            peer.serves(block.piece()) && self.picker.room(peer, self.now) > 0,
             "{conn:?} would not give {block:?}"
         );
-        assert!(self.suspects.may_ask(block.piece, conn), "{block:?} is for another one");
+        assert!(self.suspects.may_ask(block.piece(), conn), "{block:?} is for another one");
         assert!(!self.ledger.stored.contains(&block), "{block:?} is there");
         let wants = self.picker.wants().to_vec();
-        let want = wants.iter().position(|want| want.piece == block.piece);
+        let want = wants.iter().position(|want| want.piece == block.piece());
         let holders = self.ledger.asked.get(&block).map_or(0, BTreeSet::len);
         if duplicate {
             assert!(want.is_some_and(|at| wants[at].awaited), "{block:?} need not be had twice");
@@ -95,8 +94,8 @@ impl World {
                 want.piece
             );
         }
-        if want.is_none() && self.pieces.state(block.piece) == PieceState::Missing {
-            self.check_rarest(block.piece, conn);
+        if want.is_none() && self.pieces.state(block.piece()) == PieceState::Missing {
+            self.check_rarest(block.piece(), conn);
         }
     }
 

@@ -14,7 +14,7 @@ use shared_proto::ConnId;
 
 use super::rules::Ledger;
 use crate::bitfield::Bitfield;
-use crate::geometry::{BLOCK_LENGTH, Block, BlockIndex, Geometry, PieceIndex};
+use crate::geometry::{BLOCK_LENGTH, Block, BlockIndex, Geometry, PieceIndex, testing};
 use crate::metainfo::{Identity, InfoHash};
 use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
@@ -91,7 +91,7 @@ impl World {
         let length =
             u64::from(piece_length) * (count - 1) + rng.random_range(1..=u64::from(piece_length));
         let geometry = Arc::new(Geometry::new(piece_length, &[length]).unwrap());
-        let availability = Availability::new(geometry.piece_count(), &mut rng);
+        let availability = Availability::new(geometry.pieces(), &mut rng);
         let mut world = Self {
             pieces: PieceMap::new(Arc::clone(&geometry)),
             geometry,
@@ -175,7 +175,7 @@ impl World {
             Some(PeerEvent::HasAll) => self.availability.add_seed(),
             Some(PeerEvent::HasSome) => {
                 if let Some(pieces) = self.peers[&conn].pieces() {
-                    self.availability.add_all(pieces);
+                    self.availability.add_all(self.geometry.marked(pieces));
                 }
             }
             Some(PeerEvent::Has(piece)) => self.availability.add(piece),
@@ -210,7 +210,7 @@ impl World {
         if peer.has_all() {
             self.availability.remove_seed();
         } else if let Some(pieces) = peer.pieces() {
-            self.availability.remove_all(pieces);
+            self.availability.remove_all(self.geometry.marked(pieces));
         }
         self.suspects.release(conn);
         let armed: Vec<Block> = peer.armed_blocks().collect();
@@ -244,7 +244,7 @@ impl World {
     /// Gives a remote peer one more piece.
     fn learn(&mut self, conn: ConnId) {
         let piece = self.rng.random_range(0..self.geometry.piece_count());
-        if !self.peers[&conn].has(PieceIndex(piece)) {
+        if !self.peers[&conn].has(testing::piece(piece)) {
             self.tell(conn, &Message::Have(piece));
         }
     }
@@ -259,7 +259,7 @@ impl World {
             self.tell(conn, &Message::Choke);
             for (block, _) in queue.into_iter().filter(|_| fast) {
                 let (begin, length) = self.geometry.block_range(block);
-                self.tell(conn, &Message::Reject { piece: block.piece.get(), begin, length });
+                self.tell(conn, &Message::Reject { piece: block.piece().get(), begin, length });
             }
         } else {
             self.tell(conn, &Message::Unchoke);
@@ -296,7 +296,7 @@ impl World {
         assert!(!self.peers.values().any(owes), "somebody is still to send {block:?}");
         if stored.piece_is_full {
             let took = Duration::from_millis(self.rng.random_range(1..50));
-            self.hashing.push((block.piece, self.now + took));
+            self.hashing.push((block.piece(), self.now + took));
         }
     }
 
@@ -310,7 +310,7 @@ impl World {
                 let senders = self.pieces.senders(piece);
                 self.suspects.failed(piece, &senders);
                 self.pieces.reset(piece);
-                self.ledger.stored.retain(|block| block.piece != piece);
+                self.ledger.stored.retain(|block| block.piece() != piece);
                 self.scheduler().return_to_idle(piece);
                 self.picker.block_freed();
             } else {
@@ -346,13 +346,14 @@ impl World {
             }
         }
         for cursor in &mut self.cursors {
-            while *cursor < count && self.pieces.state(PieceIndex(*cursor)) == PieceState::Have {
+            while *cursor < count && self.pieces.state(testing::piece(*cursor)) == PieceState::Have
+            {
                 *cursor += 1;
             }
         }
         let mut wants: Vec<Want> = Vec::new();
         for &cursor in &self.cursors {
-            for piece in (cursor..count.min(cursor + 8)).map(PieceIndex) {
+            for piece in (cursor..count.min(cursor + 8)).map(testing::piece) {
                 if self.pieces.state(piece) != PieceState::Have
                     && wants.iter().all(|want| want.piece != piece)
                 {
@@ -361,7 +362,7 @@ impl World {
                     let awaited = piece.get() == cursor;
                     wants.push(Want {
                         piece,
-                        first: BlockIndex(0),
+                        first: BlockIndex::FIRST,
                         deadline,
                         idle: false,
                         awaited,

@@ -6,8 +6,7 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use crate::bitfield::Bitfield;
-use crate::geometry::PieceIndex;
+use crate::geometry::{Geometry, PieceIndex};
 use crate::pick::availability::Availability;
 use crate::pick::picker::{self, Picker};
 use crate::pick::priority::Priority;
@@ -29,12 +28,12 @@ impl Fetch {
     /// Creates the state with all pieces selected and no peers. Pieces for which `is_idle` is false
     /// can't be requested.
     pub(in crate::torrent) fn new(
-        pieces: u32,
+        geometry: &Geometry,
         is_idle: impl Fn(PieceIndex) -> bool,
         rng: &mut ChaCha8Rng,
     ) -> Self {
-        let mut availability = Availability::new(pieces, rng);
-        (0..pieces).map(PieceIndex).filter(|&piece| is_idle(piece)).for_each(|piece| {
+        let mut availability = Availability::new(geometry.pieces(), rng);
+        geometry.pieces().filter(|&piece| is_idle(piece)).for_each(|piece| {
             availability.take(piece);
         });
         Self { availability, picker: Picker::default(), is_stale: true, duplicated: 0 }
@@ -82,7 +81,7 @@ impl Fetch {
     }
 
     /// A peer with these pieces connected.
-    pub(in crate::torrent) fn add_all(&mut self, pieces: &Bitfield) {
+    pub(in crate::torrent) fn add_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         self.availability.add_all(pieces);
     }
 
@@ -97,7 +96,7 @@ impl Fetch {
     }
 
     /// A peer with these pieces disconnected.
-    pub(in crate::torrent) fn remove_all(&mut self, pieces: &Bitfield) {
+    pub(in crate::torrent) fn remove_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         self.availability.remove_all(pieces);
     }
 

@@ -100,12 +100,13 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::testing;
 
     #[test]
     fn a_check_ends_once() {
         let mut checks = Checks::default();
-        checks.begin(PieceIndex(1));
-        assert!(checks.end(PieceIndex(1)) && !checks.end(PieceIndex(1)));
+        checks.begin(testing::piece(1));
+        assert!(checks.end(testing::piece(1)) && !checks.end(testing::piece(1)));
         assert_eq!(checks.underway(), 0);
     }
 
@@ -113,23 +114,23 @@ mod tests {
     fn progress_counts_remaining_and_pending_pieces() {
         let mut checks = Checks::default();
         assert_eq!(checks.progress(0), None);
-        (0..4).for_each(|piece| checks.add(PieceIndex(piece), false));
+        (0..4).for_each(|piece| checks.add(testing::piece(piece), false));
         assert_eq!(checks.progress(4), Some(0.0));
-        checks.begin(PieceIndex(0));
+        checks.begin(testing::piece(0));
         assert_eq!(checks.progress(3), Some(0.0));
-        checks.end(PieceIndex(0));
+        checks.end(testing::piece(0));
         assert_eq!(checks.progress(3), Some(0.25));
     }
 
     #[test]
     fn only_a_check_of_the_user_can_be_cancelled() {
         let mut checks = Checks::default();
-        checks.doubt(PieceIndex(1));
+        checks.doubt(testing::piece(1));
         assert_eq!(checks.cancel(), None);
         checks.ask();
-        checks.doubt(PieceIndex(1));
-        checks.doubt(PieceIndex(2));
-        checks.forget_doubted(&(PieceIndex(0)..=PieceIndex(1)));
-        assert_eq!(checks.cancel(), Some(vec![PieceIndex(2)]));
+        checks.doubt(testing::piece(1));
+        checks.doubt(testing::piece(2));
+        checks.forget_doubted(&(testing::piece(0)..=testing::piece(1)));
+        assert_eq!(checks.cancel(), Some(vec![testing::piece(2)]));
     }
 }

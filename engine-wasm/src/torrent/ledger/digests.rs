@@ -38,7 +38,7 @@ impl Purpose {
             | Self::InDonor(piece)
             | Self::Exhibit(piece, _)
             | Self::Proof(piece) => *piece,
-            Self::Block(block) => block.piece,
+            Self::Block(block) => block.piece(),
         }
     }
 }
@@ -99,13 +99,13 @@ impl Digests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BlockIndex;
+    use crate::geometry::testing;
 
-    const PIECE: PieceIndex = PieceIndex(3);
-    const OTHER: PieceIndex = PieceIndex(4);
+    const PIECE: PieceIndex = testing::piece(3);
+    const OTHER: PieceIndex = testing::piece(4);
 
     fn block(index: u32) -> Purpose {
-        Purpose::Block(Block { piece: PIECE, index: BlockIndex(index) })
+        Purpose::Block(testing::block(PIECE.get(), index))
     }
 
     #[test]

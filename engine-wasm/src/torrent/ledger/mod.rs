@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shared_proto::io::DigestKind;
 
-use crate::geometry::{Block, Geometry, PieceIndex};
+use crate::geometry::{Block, Geometry, PieceIndex, each_piece};
 use crate::hashes::request::HashRequest;
 use crate::hashes::trees::{Answer, Trees, Unproved};
 use crate::metainfo::{Metainfo, merkle};
@@ -61,7 +61,7 @@ pub(in crate::torrent) enum Outcome {
     /// A block is wrong. `guilty` is the only peer that sent it, if there is one.
     BlockWrong { block: Block, guilty: Option<Sender> },
     /// A block can't be read.
-    BlockUnreadable(Block),
+    BlockUnreadable(PieceIndex),
 }
 
 /// What to do about a wrong downloaded piece.
@@ -172,8 +172,8 @@ impl Ledger {
                 return Some(piece);
             }
         }
-        let unchecked = self.pieces.unchecked().iter_ones().map(PieceIndex);
-        unchecked.into_iter().find(|&piece| !self.pieces.is_sealed(piece))
+        let mut unchecked = self.geometry.marked(self.pieces.unchecked());
+        unchecked.find(|&piece| !self.pieces.is_sealed(piece))
     }
 
     /// Number of pieces that are being checked.
@@ -227,7 +227,7 @@ impl Ledger {
         let doubted = self.checks.cancel()?;
         let restored =
             doubted.into_iter().filter(|&piece| self.pieces.clear_unchecked(piece)).collect();
-        let left: Vec<PieceIndex> = self.pieces.unchecked().iter_ones().map(PieceIndex).collect();
+        let left: Vec<PieceIndex> = self.geometry.marked(self.pieces.unchecked()).collect();
         for &piece in &left {
             self.pieces.clear_unchecked(piece);
         }
@@ -332,7 +332,7 @@ impl Ledger {
             }
             (Purpose::Proof(_), None) => Outcome::Stale,
             (Purpose::Block(block), Some(digest)) => self.finish_block(block, digest),
-            (Purpose::Block(block), None) => Outcome::BlockUnreadable(block),
+            (Purpose::Block(block), None) => Outcome::BlockUnreadable(block.piece()),
         }
     }
 
@@ -343,7 +343,7 @@ impl Ledger {
         }
         let senders = self.pieces.refute(block);
         // A digest of the whole piece has read the wrong block.
-        self.digests.forget_received(block.piece);
+        self.digests.forget_received(block.piece());
         let guilty = if let [only] = senders[..] { Some(only) } else { None };
         Outcome::BlockWrong { block, guilty }
     }
@@ -419,7 +419,7 @@ impl Ledger {
     ) -> Result<Learned, Unproved> {
         let mut learned = Learned::default();
         for gain in self.trees.learn(request, hashes)? {
-            for piece in gain.pieces.map(PieceIndex) {
+            for piece in gain.pieces.into_iter().flat_map(each_piece) {
                 self.pieces.unseal(piece);
                 if self.pieces.state(piece) == PieceState::Missing {
                     learned.unsealed.push(piece);

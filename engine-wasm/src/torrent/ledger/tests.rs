@@ -6,9 +6,9 @@ use shared_proto::ConnId;
 
 use super::*;
 
-use crate::geometry::BlockIndex;
+use crate::geometry::testing;
 
-const PIECE: PieceIndex = PieceIndex(0);
+const PIECE: PieceIndex = testing::piece(0);
 const RIGHT: [u8; SHA1] = [7; SHA1];
 const WRONG: [u8; SHA1] = [8; SHA1];
 
@@ -26,7 +26,7 @@ fn peer(port: u16) -> (ConnId, Sender) {
 /// Stores both blocks of [`PIECE`], each from the peer at one of `ports`.
 fn receive(ledger: &mut Ledger, ports: [u16; 2]) {
     for (index, port) in (0..).zip(ports) {
-        let (block, (conn, addr)) = (Block { piece: PIECE, index: BlockIndex(index) }, peer(port));
+        let (block, (conn, addr)) = (testing::block(PIECE.get(), index), peer(port));
         let (pieces, _) = ledger.for_requests();
         pieces.ask(block, conn);
         pieces.store(block, conn, addr).expect("it was requested");
@@ -136,7 +136,7 @@ fn unreadable_pieces_are_distinguished_by_origin() {
     receive(&mut ledger, [1, 1]);
     let received = ledger.begin_verifying(PIECE);
     assert_eq!(ledger.finish(received, None, &meta), Outcome::UnreadableReceived(PIECE));
-    let other = PieceIndex(1);
+    let other = testing::piece(1);
     for (in_donor, expected) in
         [(false, Outcome::UnreadableOnDisk(other)), (true, Outcome::WrongInDonor(other))]
     {
@@ -156,20 +156,20 @@ fn a_cancelled_check_restores_what_was_verified_and_leaves_the_rest_missing() {
     ledger.doubt(PIECE);
     ledger.lose(PIECE, true);
     ledger.suspect(PIECE, false);
-    ledger.suspect(PieceIndex(1), false);
-    assert_eq!(ledger.cancel_check(), Some((vec![PIECE], vec![PieceIndex(1)])));
+    ledger.suspect(testing::piece(1), false);
+    assert_eq!(ledger.cancel_check(), Some((vec![PIECE], vec![testing::piece(1)])));
     assert!(ledger.is_checked());
 }
 
 #[test]
 fn a_lost_daemon_makes_digests_stale_and_verified_pieces_stay() {
     let (mut ledger, meta) = ledger();
-    ledger.believe(PieceIndex(1));
+    ledger.believe(testing::piece(1));
     receive(&mut ledger, [1, 1]);
     let id = ledger.begin_verifying(PIECE);
     ledger.unlink();
     assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
     assert_eq!(ledger.pieces().state(PIECE), PieceState::Unchecked);
-    assert_eq!(ledger.pieces().state(PieceIndex(1)), PieceState::Have);
+    assert_eq!(ledger.pieces().state(testing::piece(1)), PieceState::Have);
     assert_eq!(ledger.take_next_check(), Some(PIECE));
 }

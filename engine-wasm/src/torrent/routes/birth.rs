@@ -57,7 +57,7 @@ impl Torrent {
         let is_idle = |piece: PieceIndex| {
             ledger.pieces().is_sealed(piece) || ledger.pieces().state(piece) == PieceState::Have
         };
-        let fetch = Fetch::new(geometry.piece_count(), is_idle, cx.rng);
+        let fetch = Fetch::new(&geometry, is_idle, cx.rng);
         let restored = record.as_ref().map(|record| Restored {
             moving: record.moving.clone(),
             stamps: record.stamps.clone(),
@@ -74,7 +74,7 @@ impl Torrent {
             Swarm::new(meta.identity(), meta.private, discovered, web, cx.new_group(), cx.now);
         let watch = Watch::new(cx.now);
         let mut torrent = Self {
-            selection: Selection::new(&meta),
+            selection: Selection::new(&meta, &geometry),
             storage,
             ledger,
             fetch,

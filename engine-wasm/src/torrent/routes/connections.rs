@@ -96,7 +96,7 @@ impl Torrent {
             }
             PeerEvent::HasSome => {
                 if let Some(pieces) = self.swarm.peers().get(&conn).and_then(Peer::pieces) {
-                    self.fetch.add_all(pieces);
+                    self.fetch.add_all(self.content.geometry.marked(pieces));
                 }
                 self.learned(conn, cx);
             }
@@ -258,7 +258,7 @@ impl Torrent {
         if peer.has_all() {
             self.fetch.remove_seed();
         } else if let Some(pieces) = peer.pieces() {
-            self.fetch.remove_all(pieces);
+            self.fetch.remove_all(self.content.geometry.marked(pieces));
         }
     }
 

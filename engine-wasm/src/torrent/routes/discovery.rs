@@ -201,11 +201,12 @@ impl Torrent {
                 .filter(|url| !self.content.meta.web_seeds.iter().any(|own| own == url));
             link.web_seeds.extend(merged.map(str::to_owned));
         }
-        let all = (0..self.file_count()).filter(|&file| self.has_file(file));
-        let wanted = all.clone().filter(|&file| self.selection.is_wanted(FileIndex(file)));
+        let geometry = &self.content.geometry;
+        let all = geometry.files().filter(|&file| !geometry.is_padding(file));
+        let wanted = all.clone().filter(|&file| self.selection.is_wanted(file));
         // A link without a selection means all files.
         if wanted.clone().count() < all.count() {
-            link.files = ranges(wanted);
+            link.files = ranges(wanted.map(FileIndex::get));
             link.files.truncate(MAX_RANGES);
         }
         link

@@ -94,17 +94,17 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) -> Option<Vec<Span>> {
         let (begin, length) = self.content.geometry.block_range(block);
-        if !self.can_write(block.piece, cx) {
+        if !self.can_write(block.piece(), cx) {
             return None;
         }
-        let is_wanted = self.fetch.wants().iter().any(|want| want.piece == block.piece);
+        let is_wanted = self.fetch.wants().iter().any(|want| want.piece == block.piece());
         let handles = &mut cx.shared.handles;
-        if !self.storage.pin_for_blocks(&self.content, block.piece, is_wanted, handles) {
+        if !self.storage.pin_for_blocks(&self.content, block.piece(), is_wanted, handles) {
             return None;
         }
-        let spans = self.spans(block.piece, begin, length, Use::Write, cx);
+        let spans = self.spans(block.piece(), begin, length, Use::Write, cx);
         if spans.is_none() {
-            self.unpin_idle(block.piece, cx);
+            self.unpin_idle(block.piece(), cx);
         }
         spans
     }
@@ -117,7 +117,7 @@ impl Torrent {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
         self.end_runs_outside(&wanted, cx);
-        self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
+        self.scheduler().cancel(|_, block| !wanted.contains(&block.piece()), cx.now);
     }
 
     /// Cancels requests that neither viewers nor the selection need any more.
@@ -125,8 +125,8 @@ impl Torrent {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().map(|want| want.piece).collect();
         self.end_unwanted_runs(&wanted, cx);
-        let is_stray = |selection: &Availability, Block { piece, .. }: Block| {
-            !wanted.contains(&piece) && !selection.is_wanted(piece)
+        let is_stray = |selection: &Availability, block: Block| {
+            !wanted.contains(&block.piece()) && !selection.is_wanted(block.piece())
         };
         self.scheduler().cancel(is_stray, cx.now);
     }
@@ -142,7 +142,7 @@ impl Torrent {
         self.end_runs_into(&pieces, cx);
         for (&conn, peer) in self.swarm.peers_mut() {
             let theirs: Vec<Block> =
-                peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+                peer.armed_blocks().filter(|block| pieces.contains(&block.piece())).collect();
             for block in theirs {
                 cx.order(IoCommand::Disarm { conn, key: key_of(block) });
                 peer.cancel(block, &self.content.geometry, cx.now);
@@ -184,8 +184,8 @@ impl Torrent {
                     self.disarm(other, block, cx);
                 }
                 let is_judged = self.verify_block(block, cx);
-                if stored.piece_is_full && !(is_judged && self.ledger.knows_blocks(block.piece)) {
-                    self.verify(block.piece, cx);
+                if stored.piece_is_full && !(is_judged && self.ledger.knows_blocks(block.piece())) {
+                    self.verify(block.piece(), cx);
                 }
             }
         }
@@ -260,18 +260,16 @@ impl Torrent {
     fn block_of(&self, key: DivertKey) -> Option<Block> {
         let [a, b, c, d, e, f, g, h] = key;
         let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-        if piece >= self.content.geometry.piece_count() || begin % BLOCK_LENGTH != 0 {
-            return None;
-        }
-        let left = self.content.geometry.piece_len(PieceIndex(piece)).checked_sub(begin)?;
-        self.content.geometry.validate(piece, begin, left.min(BLOCK_LENGTH))
+        let piece = self.content.geometry.piece(piece)?;
+        let block = self.content.geometry.blocks(piece).get(begin / BLOCK_LENGTH)?;
+        (block.begin() == begin).then_some(block)
     }
 }
 
 fn key_of(block: Block) -> DivertKey {
-    let begin = block.index.get() * BLOCK_LENGTH;
+    let begin = block.begin();
     let mut key = [0; 8];
-    key[..4].copy_from_slice(&block.piece.get().to_be_bytes());
+    key[..4].copy_from_slice(&block.piece().get().to_be_bytes());
     key[4..].copy_from_slice(&begin.to_be_bytes());
     key
 }

@@ -15,8 +15,10 @@ use crate::view::{NextFilm, Position, SubtitleView};
 impl Torrent {
     /// Updates the films after names have changed.
     pub(in crate::torrent) fn find_films(&mut self) {
-        let files = (0u32..).zip(&self.content.meta.files).filter(|(_, file)| !file.padding);
-        let named = files.map(|(at, file)| (at, self.shown_path(FileIndex(at)), file.length));
+        let files = self.content.geometry.files().zip(&self.content.meta.files);
+        let named = files
+            .filter(|(_, file)| !file.padding)
+            .map(|(at, file)| (at.get(), self.shown_path(at), file.length));
         let named = named.collect();
         self.watch.films_mut().set_names(named);
     }
@@ -43,7 +45,7 @@ impl Torrent {
 
     /// The film to prepare: the next film, or a single file; never an unselected one.
     pub(in crate::torrent) fn film_ahead(&self) -> Option<FileIndex> {
-        let next = self.next_film_index().map(FileIndex);
+        let next = self.next_film_index();
         next.filter(|&film| self.selection.is_wanted(film)).or_else(|| self.selection.film())
     }
 
@@ -55,17 +57,18 @@ impl Torrent {
 
     /// The film to play next; `None` if nothing is playable.
     pub(in crate::torrent) fn next_film(&self) -> Option<NextFilm> {
-        let index = self.next_film_index()?;
+        let film = self.next_film_index()?;
+        let index = film.get();
         let mark = self.mark(index);
         let (resumes, position_ms) =
             if mark.resumes() { (true, mark.position_ms) } else { (false, 0) };
-        let name = self.shown_path(FileIndex(index)).pop().unwrap_or_default();
+        let name = self.shown_path(film).pop().unwrap_or_default();
         Some(NextFilm { index, name, position_s: seconds(position_ms), resumes })
     }
 
-    fn next_film_index(&self) -> Option<u32> {
-        let is_wanted = |file| self.selection.is_wanted(FileIndex(file));
-        self.watch.films().next(is_wanted).filter(|&file| self.has_file(file))
+    fn next_film_index(&self) -> Option<FileIndex> {
+        let is_wanted = |file| self.file(file).is_some_and(|file| self.selection.is_wanted(file));
+        self.servable(self.watch.films().next(is_wanted)?)
     }
 
     /// Prepares the file that a page expects to open at this position, for a while.
@@ -110,8 +113,8 @@ impl Torrent {
         let first = film.map(|film| (film, self.watch.films().left_at(film)));
         self.watch.preparations().set_first(first, &geometry);
         let watched = self.watch.desk().watched_files().find(|&file| self.is_whole(file));
-        let (selection, meta) = (&self.selection, &self.content.meta);
-        let after = |file| selection.film_after(file, meta);
+        let (selection, content) = (&self.selection, &self.content);
+        let after = |file| selection.film_after(file, content);
         self.watch.preparations().set_watched(watched, after, &geometry);
     }
 

@@ -7,7 +7,7 @@ use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand};
 
 use crate::context::Context;
-use crate::geometry::{Block, BlockIndex};
+use crate::geometry::BlockIndex;
 use crate::hashes::request::{CHUNK, HashRequest};
 use crate::hashes::trees::Answer;
 use crate::limits;
@@ -35,16 +35,12 @@ impl Torrent {
         }
         let wants =
             self.fetch.wants().iter().take(JUDGED_BY_BLOCK).map(|want| (want.piece, want.first));
-        let doubted = self.ledger.suspects().pieces().map(|piece| (piece, BlockIndex(0)));
+        let doubted = self.ledger.suspects().pieces().map(|piece| (piece, BlockIndex::FIRST));
         let (trees, geometry) = (self.ledger.trees(), &self.content.geometry);
         let urgent = wants.chain(doubted).flat_map(|(piece, first)| {
-            let count = geometry.block_count(piece);
-            let chunks = (first.get()..count)
-                .step_by(CHUNK as usize)
-                .chain((0..count).step_by(CHUNK as usize));
-            let blocks = chunks.filter_map(move |index| {
-                trees.request_for_block(Block { piece, index: BlockIndex(index) })
-            });
+            let all = geometry.blocks(piece);
+            let chunks = all.from(first).step_by(CHUNK as usize).chain(all.step_by(CHUNK as usize));
+            let blocks = chunks.filter_map(|block| trees.request_for_block(block));
             trees.request_for_piece(piece).into_iter().chain(blocks)
         });
         self.swarm.ask_for_hashes(urgent.chain(trees.layer_requests()), cx.now);

@@ -40,7 +40,7 @@ impl Torrent {
         self.close_files(cx);
         let orders = self.storage.abandon_empties();
         self.order_all(orders, cx);
-        for (file, id) in self.storage.ids() {
+        for (file, id) in self.content.geometry.files().zip(self.storage.ids()) {
             if !self.content.geometry.is_padding(file) {
                 cx.say(EngineMessage::FileForget { file_id: id.clone() });
             }

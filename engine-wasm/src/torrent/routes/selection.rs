@@ -16,7 +16,7 @@ impl Torrent {
         changes: &[(FileIndex, Priority)],
         cx: &mut Context<'_>,
     ) {
-        let changed = self.selection.set(&self.content.meta, changes);
+        let changed = self.selection.set(&self.content, changes);
         if changed.is_empty() {
             return;
         }
@@ -74,7 +74,7 @@ impl Torrent {
             .iter()
             .filter_map(|&(file, priority)| Some((self.content.geometry.file(file)?, priority)));
         let changes: Vec<(FileIndex, Priority)> = known.collect();
-        self.selection.set(&self.content.meta, &changes);
+        self.selection.set(&self.content, &changes);
         let all: Vec<FileIndex> = self.content.geometry.files().collect();
         self.apply_priorities(&all);
     }

@@ -1,6 +1,6 @@
 //! A torrent as pages show it.
 
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{count_pieces, nth_piece};
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 use crate::torrent::Rest;
@@ -80,22 +80,20 @@ impl Torrent {
         index: u32,
         url: &dyn Fn(&FileId) -> String,
     ) -> Option<FileView> {
-        let file = self.content.meta.files.get(index as usize)?;
-        if file.padding {
-            return None;
-        }
+        let file = self.servable(index)?;
+        let length = self.content.geometry.file_len(file);
         let mark = self.mark(index);
-        let path = self.shown_path(FileIndex(index)).join("/");
+        let path = self.shown_path(file).join("/");
         Some(FileView {
-            verified: self.storage.verified(FileIndex(index)),
-            priority: self.selection.priority(FileIndex(index)),
-            url: url(self.storage.id(FileIndex(index))),
-            displaced: self.storage.is_displaced(FileIndex(index)),
+            verified: self.storage.verified(file),
+            priority: self.selection.priority(file),
+            url: url(self.storage.id(file)),
+            displaced: self.storage.is_displaced(file),
             position_s: seconds(mark.position_ms),
             duration_s: Some(mark.duration_ms).filter(|&length| length > 0).map(seconds),
             watched: mark.watched,
             subtitles: self.subtitles(index).to_vec(),
-            ..FileView::new(index, path, file.length)
+            ..FileView::new(index, path, length)
         })
     }
 
@@ -109,16 +107,15 @@ impl Torrent {
     /// Without an index it is the first file with existing data, or else the first file. `None` if
     /// there is no such file, or if it is padding.
     pub(crate) fn file_to_show(&self, index: Option<u32>) -> Option<FileId> {
-        let real = |index: &u32| {
-            self.content.meta.files.get(*index as usize).is_some_and(|file| !file.padding)
+        let geometry = &self.content.geometry;
+        let mut all = geometry.files().filter(|&file| !geometry.is_padding(file));
+        let file = match index {
+            Some(index) => self.servable(index),
+            None => {
+                all.clone().find(|&file| self.storage.verified(file) > 0).or_else(|| all.next())
+            }
         };
-        let verified = |index: &u32| self.storage.verified(FileIndex(*index)) > 0;
-        let all = || (0..self.file_count()).filter(real);
-        let index = match index {
-            Some(index) => Some(index).filter(real),
-            None => all().find(verified).or_else(|| all().next()),
-        };
-        Some(self.storage.id(FileIndex(index?)).clone())
+        Some(self.storage.id(file?).clone())
     }
 
     /// The requests of its viewers.
@@ -135,21 +132,19 @@ impl Torrent {
 
     /// The pieces of one file in at most `cells` cells. `None` if there is no such file, or if it
     /// is empty.
-    pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
-        if file.get() >= self.content.geometry.file_count() {
-            return None;
-        }
+    pub(crate) fn pieces_view(&self, file: u32, cells: u32) -> Option<PiecesView> {
+        let file = self.content.geometry.file(file)?;
         let last = self.content.geometry.file_len(file).checked_sub(1)?;
         let pieces = self.content.geometry.pieces_of(file, 0, last)?;
-        let (first, count) = (pieces.start().get(), pieces.end().get() - pieces.start().get() + 1);
+        let count = count_pieces(&pieces);
         let cells = cells.clamp(1, count);
         let mut view = PiecesView::default();
         for cell in 0..cells {
             let bound = |cell: u32| u64::from(cell) * u64::from(count) / u64::from(cells);
             let (from, to) = (bound(cell), bound(cell + 1));
             let (mut have, mut underway) = (0u64, 0u64);
-            for piece in from..to {
-                let piece = PieceIndex(first + u32::try_from(piece).unwrap_or(0));
+            let of_cell = (from..to).filter_map(|at| nth_piece(&pieces, u32::try_from(at).ok()?));
+            for piece in of_cell {
                 match self.ledger.pieces().state(piece) {
                     PieceState::Have => have += 255,
                     PieceState::Missing => {}

@@ -5,12 +5,12 @@ use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand, OpId, Span};
 
 use crate::context::Context;
-use crate::geometry::PieceIndex;
 use crate::peer::upload::Request;
 use crate::peer::wire::PIECE_ID;
 use crate::pick::choker;
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::torrent::Torrent;
+use crate::torrent::content::Content;
 use crate::torrent::ops::Op;
 use crate::torrent::storage::Use;
 use crate::torrent::swarm::{Slots, Told};
@@ -21,7 +21,7 @@ impl Torrent {
         if let Some(twin) = self.swarm.twin_to_drop(conn, cx.peer_id) {
             self.drop_peer(twin, "it is here twice", cx);
         }
-        let told = told(self.ledger.pieces(), &self.content.meta.info);
+        let told = told(&self.content, self.ledger.pieces());
         self.swarm.greet(conn, told, &cx.local(), cx.now);
     }
 
@@ -42,7 +42,11 @@ impl Torrent {
     fn can_give(&self, request: Request) -> bool {
         self.is_running()
             && request.is_valid(&self.content.geometry)
-            && self.ledger.pieces().state(PieceIndex(request.piece)) == PieceState::Have
+            && self
+                .content
+                .geometry
+                .piece(request.piece)
+                .is_some_and(|piece| self.ledger.pieces().state(piece) == PieceState::Have)
     }
 
     /// Sends requested blocks to a peer, while there is room on its line.
@@ -52,8 +56,9 @@ impl Torrent {
             // The piece may have been lost since the request.
             let spans = self
                 .can_give(request)
-                .then(|| self.spans(PieceIndex(piece), begin, length, Use::Read, cx))
-                .flatten();
+                .then(|| self.content.geometry.piece(piece))
+                .flatten()
+                .and_then(|piece| self.spans(piece, begin, length, Use::Read, cx));
             match spans {
                 Some(spans) => self.send_block(conn, request, spans, cx),
                 None => self.swarm.block_refused(conn, request, cx.now),
@@ -140,7 +145,7 @@ impl Torrent {
 
     /// Sends our extension handshake to every peer again.
     pub(in crate::torrent) fn repeat_extensions(&mut self, cx: &mut Context<'_>) {
-        let told = told(self.ledger.pieces(), &self.content.meta.info);
+        let told = told(&self.content, self.ledger.pieces());
         self.swarm.repeat_extensions(told, &cx.local(), cx.now);
     }
 
@@ -161,8 +166,12 @@ impl Torrent {
     }
 }
 
-fn told<'a>(pieces: &'a PieceMap, info: &[u8]) -> Told<'a> {
-    Told { have: pieces.have(), metadata: Some(info.len()) }
+fn told<'a>(content: &'a Content, pieces: &'a PieceMap) -> Told<'a> {
+    Told {
+        geometry: Some(&content.geometry),
+        have: pieces.have(),
+        metadata: Some(content.meta.info.len()),
+    }
 }
 
 /// A `piece` message without its payload (BEP 3).

@@ -114,7 +114,7 @@ impl Torrent {
             return false;
         }
         let (begin, length) = self.content.geometry.block_range(block);
-        let Some(spans) = self.spans(block.piece, begin, length, Use::Read, cx) else {
+        let Some(spans) = self.spans(block.piece(), begin, length, Use::Read, cx) else {
             return false;
         };
         let id = self.ledger.begin(Purpose::Block(block));
@@ -165,7 +165,7 @@ impl Torrent {
                 self.failed(piece, cx);
                 self.turn_away_hopeless(cx);
             }
-            Outcome::UnreadableReceived(piece) | Outcome::BlockUnreadable(Block { piece, .. }) => {
+            Outcome::UnreadableReceived(piece) | Outcome::BlockUnreadable(piece) => {
                 self.reset(piece);
                 if let Some(error) = error {
                     self.fail_for(&error, cx);
@@ -183,8 +183,8 @@ impl Torrent {
             }
             Outcome::Exhibited(piece) => self.reset(piece),
             Outcome::Guilty(peers) => peers.into_iter().for_each(|guilty| self.ban(guilty, cx)),
-            Outcome::BlockRight { block, completes: true } => self.verified(block.piece, cx),
-            Outcome::BlockRight { block, completes: false } => self.grant(block.piece, cx),
+            Outcome::BlockRight { block, completes: true } => self.verified(block.piece(), cx),
+            Outcome::BlockRight { block, completes: false } => self.grant(block.piece(), cx),
             Outcome::BlockWrong { block, guilty } => self.refuted(block, guilty, cx),
         }
     }
@@ -269,7 +269,7 @@ impl Torrent {
     fn refuted(&mut self, block: Block, guilty: Option<Sender>, cx: &mut Context<'_>) {
         let (_, length) = self.content.geometry.block_range(block);
         self.account.discard(u64::from(length));
-        self.return_to_idle(block.piece);
+        self.return_to_idle(block.piece());
         self.fetch.freed();
         self.fetch.invalidate();
         if let Some(guilty) = guilty {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_proto::{BlockReason, EngineMessage, RequestId};
 
 use crate::context::Context;
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, PieceIndex, count_pieces, each_piece};
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
@@ -103,7 +103,7 @@ impl Torrent {
     /// Whether the state of a file is known.
     #[cfg(test)]
     pub(crate) fn is_known(&self, file: usize) -> bool {
-        self.storage.is_known(FileIndex(u32::try_from(file).expect("a test has few files")))
+        self.content.geometry.files().nth(file).is_some_and(|file| self.storage.is_known(file))
     }
 
     /// Handles `range_progress`.
@@ -229,13 +229,13 @@ impl Torrent {
         }
         let at = *pieces.start();
         let (reason, eta) = self.prospects(at, now);
-        let have = (pieces.start().get()..=pieces.end().get())
-            .filter(|&piece| self.ledger.pieces().state(PieceIndex(piece)) == PieceState::Have)
+        let have = each_piece(pieces.clone())
+            .filter(|&piece| self.ledger.pieces().state(piece) == PieceState::Have)
             .count();
         Some(WaitView {
             reason,
             have_pieces: u32::try_from(have).unwrap_or(u32::MAX),
-            need_pieces: pieces.end().get() - pieces.start().get() + 1,
+            need_pieces: count_pieces(&pieces),
             eta_ms: eta.and_then(|eta| u32::try_from(eta.as_millis()).ok()),
             sources: u32::try_from(self.sources(at).count()).unwrap_or(u32::MAX),
         })

@@ -145,7 +145,7 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         let is_stray =
-            |blocks: &[Block]| blocks.iter().all(|block| !awaited.contains(&block.piece));
+            |blocks: &[Block]| blocks.iter().all(|block| !awaited.contains(&block.piece()));
         let ended = self.swarm.web_seeds_mut().end_runs(is_stray);
         self.runs_ended(ended, cx);
     }
@@ -159,7 +159,7 @@ impl Torrent {
     ) {
         let fetch = &self.fetch;
         let is_unwanted = |piece: PieceIndex| !wanted.contains(&piece) && !fetch.is_wanted(piece);
-        let is_stray = |blocks: &[Block]| blocks.iter().all(|block| is_unwanted(block.piece));
+        let is_stray = |blocks: &[Block]| blocks.iter().all(|block| is_unwanted(block.piece()));
         let ended = self.swarm.web_seeds_mut().end_runs(is_stray);
         self.runs_ended(ended, cx);
     }
@@ -170,7 +170,7 @@ impl Torrent {
         pieces: &BTreeSet<PieceIndex>,
         cx: &mut Context<'_>,
     ) {
-        let touches = |blocks: &[Block]| blocks.iter().any(|block| pieces.contains(&block.piece));
+        let touches = |blocks: &[Block]| blocks.iter().any(|block| pieces.contains(&block.piece()));
         let ended = self.swarm.web_seeds_mut().end_runs(touches);
         self.runs_ended(ended, cx);
     }

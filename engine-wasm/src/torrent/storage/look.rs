@@ -170,10 +170,10 @@ impl Storage {
         let (count, number) = (content.geometry.file_count(), self.looks.count);
         while let Some(look) = &mut self.looks.underway {
             let underway = look.next - (count - look.left);
-            if underway >= limits::LOOKS || look.next >= count {
+            let Some(file) = content.geometry.file(look.next).filter(|_| underway < limits::LOOKS)
+            else {
                 break;
-            }
-            let file = FileIndex(look.next);
+            };
             look.next += 1;
             if content.geometry.is_padding(file) {
                 // Padding does not exist on the disk.

@@ -234,8 +234,8 @@ impl Storage {
     }
 
     /// The ids under which the files are served.
-    pub(in crate::torrent) fn ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
-        (0u32..).zip(&self.files).map(|(index, slot)| (FileIndex(index), &slot.id))
+    pub(in crate::torrent) fn ids(&self) -> impl Iterator<Item = &FileId> {
+        self.files.iter().map(|slot| &slot.id)
     }
 
     /// The id under which a file is served.

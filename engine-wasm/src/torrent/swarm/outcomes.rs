@@ -7,7 +7,7 @@ use shared_proto::ConnId;
 use crate::bitfield::Bitfield;
 use crate::discover::candidates::Candidates;
 use crate::discover::tracker::announcer::Announcer;
-use crate::geometry::Block;
+use crate::geometry::{Block, Geometry};
 use crate::peer::Peer;
 use crate::peer::way::Way;
 
@@ -100,6 +100,8 @@ pub(crate) struct Totals {
 /// What peers are told about the torrent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told<'a> {
+    /// The layout of the torrent; `None` while it is not known.
+    pub(crate) geometry: Option<&'a Geometry>,
     /// Pieces that we have.
     pub(crate) have: &'a Bitfield,
     /// Length of the info dictionary in bytes; `None` while it is unknown.

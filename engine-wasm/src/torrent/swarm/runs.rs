@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::state::Swarm;
 use super::web_seeds::WebSeeds;
-use crate::geometry::{Block, BlockIndex, Geometry, PieceIndex};
+use crate::geometry::{Block, Geometry, PieceIndex};
 use crate::limits;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
@@ -91,13 +91,13 @@ impl Swarm {
         let mut next = Some(first);
         while let Some(block) = next
             && bytes < most
-            && (block == first || (demand.pieces.is_free(block) && is_meant(block.piece)))
-            && demand.suspects.may_ask(block.piece, Source::WebSeed(seed))
+            && (block == first || (demand.pieces.is_free(block) && is_meant(block.piece())))
+            && demand.suspects.may_ask(block.piece(), Source::WebSeed(seed))
             && self.web.has(seed, block, geometry, &mut files)
         {
             bytes += u64::from(geometry.block_range(block).1);
             blocks.push(block);
-            next = block_after(block, geometry);
+            next = geometry.block_after(block);
         }
         (!blocks.is_empty()).then_some(blocks)
     }
@@ -125,12 +125,6 @@ impl Swarm {
         });
         late.map(|(block, _)| block)
     }
-}
-
-fn block_after(block: Block, geometry: &Geometry) -> Option<Block> {
-    let next = BlockIndex(block.index.get() + 1);
-    let follows = |piece: u32| geometry.block(geometry.piece(piece)?, BlockIndex(0));
-    geometry.block(block.piece, next).or_else(|| follows(block.piece.get() + 1))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::bitfield::Bitfield;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::requests::Wish;
 use crate::discover::tracker::announcer::Announcer;
-use crate::geometry::{Geometry, PieceIndex};
+use crate::geometry::{Geometry, testing};
 use crate::metainfo::InfoHash;
 use crate::peer::extension::ExtensionHandshake;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
@@ -92,7 +92,7 @@ fn connected(peers: u8) -> Swarm {
         );
         let shaken = swarm.handshake(ConnId(conn), &hello(10 + number), &local(), at(0));
         assert!(matches!(shaken, Shaking::Done), "{shaken:?}");
-        let told = Told { have: &Bitfield::new(4), metadata: Some(100) };
+        let told = Told { geometry: None, have: &Bitfield::new(4), metadata: Some(100) };
         swarm.greet(ConnId(conn), told, &local(), at(0));
     }
     swarm.take_out();
@@ -282,7 +282,7 @@ fn we_are_interested_in_missing_pieces_and_those_of_viewers() {
     let (have, mut unneeded) = (Bitfield::new(4), Bitfield::new(4));
     let mut check = |unneeded: &Bitfield, wanted: &[u32], expected| {
         let interests = Interests { any: true, have: &have, unneeded };
-        let wanted = wanted.iter().copied().map(PieceIndex);
+        let wanted = wanted.iter().copied().map(testing::piece);
         swarm.update_interest(ConnId(1), interests, wanted, at(1));
         assert_eq!(swarm.peers()[&ConnId(1)].is_interesting(), expected);
     };

@@ -41,12 +41,14 @@ impl Swarm {
     /// A handshake is done: sends our pieces, our extensions and our DHT port.
     pub(crate) fn greet(&mut self, conn: ConnId, told: Told<'_>, local: &Local, now: Instant) {
         let us = self.introduction(told, local);
-        let pieces = told.have.len();
         let (info_hash, private) = (self.identity.key, self.private);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.introduce(&us, now);
-        if peer.is_fast() && !told.have.is_clear() {
-            let set = allowed_fast(peer.addr().ip(), info_hash, pieces, SET_LENGTH);
+        if let Some(geometry) = told.geometry
+            && peer.is_fast()
+            && !told.have.is_clear()
+        {
+            let set = allowed_fast(peer.addr().ip(), info_hash, geometry, SET_LENGTH);
             peer.allow(set.into_iter().filter(|piece| told.have.get(piece.get())).collect(), now);
         }
         if let Some(port) = local.dht_port.filter(|_| !private) {

@@ -120,7 +120,7 @@ impl Plan {
     ) -> Vec<FileIndex> {
         let (begin, length) = geometry.block_range(block);
         let mut files = Vec::new();
-        let in_files = geometry.file_spans(block.piece, begin, length).zip(on_disk);
+        let in_files = geometry.file_spans(block.piece(), begin, length).zip(on_disk);
         for (span, on_disk) in in_files.filter(|(_, on_disk)| on_disk.file != FileRef::ZEROS) {
             files.push(span.file);
             match self.stretches.last_mut().filter(|last| last.file == span.file) {

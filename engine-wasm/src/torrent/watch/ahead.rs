@@ -1,6 +1,6 @@
 //! Parts of files that are downloaded before any viewer requests them, as wants.
 
-use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
+use crate::geometry::{BlockIndex, FileIndex, each_piece};
 use crate::media::container_index::Bytes;
 use crate::pick::piece_map::PieceState;
 use crate::pick::verified::Verified;
@@ -15,12 +15,12 @@ pub(crate) fn wants(
     now: Instant,
 ) -> impl Iterator<Item = Want> {
     let pieces = verified.geometry.pieces_of(file, first, last);
-    let (first, last) = pieces.map_or((1, 0), |pieces| (pieces.start().get(), pieces.end().get()));
-    (first..=last)
-        .map(PieceIndex)
+    pieces
+        .into_iter()
+        .flat_map(each_piece)
         .filter(move |&piece| verified.pieces.state(piece) != PieceState::Have)
         .map(move |piece| {
             // Their order is that of the film; the deadline only means that there is no hurry.
-            Want { piece, first: BlockIndex(0), deadline: now, idle: true, awaited: false }
+            Want { piece, first: BlockIndex::FIRST, deadline: now, idle: true, awaited: false }
         })
 }

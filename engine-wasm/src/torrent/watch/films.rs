@@ -96,7 +96,10 @@ impl Films {
         }
         let ahead = ahead.filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
         for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
-            let files = self.subtitles(film.get()).iter().map(|subtitle| FileIndex(subtitle.index));
+            let files = self
+                .subtitles(film.get())
+                .iter()
+                .filter_map(|subtitle| verified.geometry.file(subtitle.index));
             wants.extend(subtitles::wants(files, verified, when));
         }
         wants.sort_by_key(|want| (want.idle, want.deadline));

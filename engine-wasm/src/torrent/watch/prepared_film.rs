@@ -95,11 +95,12 @@ impl PreparedFilm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::testing;
 
     fn film(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<Bytes> {
         let geometry = Geometry::new(piece_length, &[length]).unwrap();
         let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
-        let mut film = PreparedFilm::new(FileIndex(0), position, &geometry);
+        let mut film = PreparedFilm::new(testing::file(0), position, &geometry);
         film.search.abort();
         film.parts().collect()
     }
@@ -108,7 +109,7 @@ mod tests {
     fn each_byte_is_read_ahead_once() {
         let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
         let position = |seconds| Some(Position { seconds, duration_s: 100.0 });
-        let mut film = PreparedFilm::new(FileIndex(0), position(2.0), &geometry);
+        let mut film = PreparedFilm::new(testing::file(0), position(2.0), &geometry);
         assert_eq!(film.hints(|_| false), []);
         assert_eq!(film.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
         assert_eq!(film.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
+use crate::geometry::{BlockIndex, FileIndex, each_piece};
 use crate::marks;
 use crate::media;
 use crate::pick::piece_map::PieceState;
@@ -131,13 +131,11 @@ pub(crate) fn wants(
         }
         None => false,
     });
-    let pieces = short
-        .filter_map(|file| verified.geometry.pieces_of_file(file))
-        .flat_map(|range| range.start().get()..=range.end().get());
+    let pieces =
+        short.filter_map(|file| verified.geometry.pieces_of_file(file)).flat_map(each_piece);
     pieces
-        .map(PieceIndex)
         .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)
-        .map(|piece| Want { piece, first: BlockIndex(0), deadline, idle, awaited: false })
+        .map(|piece| Want { piece, first: BlockIndex::FIRST, deadline, idle, awaited: false })
         .collect()
 }
 

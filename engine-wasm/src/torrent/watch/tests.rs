@@ -7,14 +7,14 @@ use shared_proto::RequestId;
 
 use super::*;
 
-use crate::geometry::{Geometry, PieceIndex};
+use crate::geometry::{Geometry, testing};
 use crate::marks::Watching;
 use crate::pick::piece_map::PieceMap;
 
 const MIB: u64 = 1 << 20;
 const SECOND: u64 = 1_000_000;
-const FILM: FileIndex = FileIndex(0);
-const OTHER: FileIndex = FileIndex(1);
+const FILM: FileIndex = testing::file(0);
+const OTHER: FileIndex = testing::file(1);
 const REQUEST: RequestId = RequestId(uuid::Uuid::from_u128(1));
 
 /// Two films of eight pieces of 1 MiB each, and a subtitle file of the first film in one more
@@ -31,13 +31,14 @@ impl Scene {
         let pieces = PieceMap::new(Arc::clone(&geometry));
         let mut watch = Watch::new(Instant(0));
         let names = ["a.mkv", "b.mkv", "a.srt"].map(|name| vec![name.to_owned()]);
-        let files = (0..).zip(names).map(|(at, name)| (at, name, geometry.file_len(FileIndex(at))));
+        let files =
+            (0..).zip(names).map(|(at, name)| (at, name, geometry.file_len(testing::file(at))));
         watch.films_mut().set_names(files.collect());
         Self { geometry, pieces, watch }
     }
 
     fn verify(&mut self, pieces: std::ops::Range<u32>) {
-        pieces.for_each(|piece| self.pieces.verified(PieceIndex(piece)));
+        pieces.for_each(|piece| self.pieces.verified(testing::piece(piece)));
     }
 
     /// Lends the watch and the verified bytes.
@@ -102,7 +103,7 @@ fn the_index_is_searched_in_verified_bytes_only() {
     watch.preparations().reading(FILM);
     assert_eq!(watch.preparations().reads(|_| true, verified), [], "it is being read");
     // Another program changed the file meanwhile: the bytes are ignored and read again.
-    scene.pieces.lose(PieceIndex(0), true);
+    scene.pieces.lose(testing::piece(0), true);
     let (watch, verified) = scene.lend();
     watch.preparations().read(FILM, range, Some(&vec![7; 64].into()), verified);
     scene.verify(0..1);

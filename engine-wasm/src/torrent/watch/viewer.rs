@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
+use crate::geometry::{Block, BlockIndex, FileIndex, each_piece};
 use crate::limits;
 use crate::media::container_index::Bytes;
 use crate::peer::rate::RateMeter;
@@ -131,8 +131,7 @@ impl Viewer {
         } else {
             ASSUMED_DRAIN_BPS
         };
-        (pieces.start().get()..=pieces.end().get())
-            .map(PieceIndex)
+        each_piece(pieces)
             .filter(|&piece| verified.pieces.state(piece) != PieceState::Have)
             .take(limits::WANTS)
             .map(|piece| {
@@ -143,10 +142,10 @@ impl Viewer {
                 let offset = verified.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;
                 let at = verified.geometry.block_at(self.file, offset);
-                let at = at.filter(|at| verified.pieces.verifies_by_block() && at.piece == piece);
+                let at = at.filter(|at| verified.pieces.verifies_by_block() && at.piece() == piece);
                 Want {
                     piece,
-                    first: at.map_or(BlockIndex(0), |block| block.index),
+                    first: at.map_or(BlockIndex::FIRST, Block::index),
                     deadline: now + Duration::from_millis(ms),
                     idle: self.idle_since.is_some(),
                     awaited: false,

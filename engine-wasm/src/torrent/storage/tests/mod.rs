@@ -141,7 +141,7 @@ fn failed(kind: OpErrorKind) -> Result<OpOutput, OpError> {
 }
 
 fn file(index: u32) -> FileIndex {
-    FileIndex(index)
+    crate::geometry::testing::file(index)
 }
 
 fn at(path: &str) -> Location {
@@ -169,5 +169,5 @@ fn looks_at(task: Task, path: &str) -> Order {
 }
 
 fn piece(index: u32) -> PieceIndex {
-    PieceIndex(index)
+    crate::geometry::testing::piece(index)
 }

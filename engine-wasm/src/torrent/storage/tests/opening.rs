@@ -4,6 +4,7 @@ use super::*;
 
 use shared_proto::{FileRef, OpenMode, Span};
 
+use crate::geometry::testing;
 use crate::handles::Access;
 use crate::torrent::storage::Use;
 
@@ -82,8 +83,9 @@ fn blocks_leave_places_for_digests_and_waiting_viewers() {
     bench.handles.set_capacity(8);
     let Bench { content, storage, handles, .. } = &mut bench;
     let mut pinned = |is_awaited| {
-        let all = (0..8)
-            .map(|index| storage.pin_for_blocks(content, PieceIndex(index), is_awaited, handles));
+        let all = (0..8).map(|index| {
+            storage.pin_for_blocks(content, testing::piece(index), is_awaited, handles)
+        });
         all.filter(|&is_pinned| is_pinned).count()
     };
     assert_eq!((pinned(false), pinned(true)), (4, 6), "of eight");

@@ -10,6 +10,7 @@ use super::*;
 use crate::discover::candidates::Candidates;
 use crate::discover::tracker::announcer::Announcer;
 use crate::discover::web_seed::Failure;
+use crate::geometry::{BlockIndex, testing};
 use crate::metainfo::Version;
 use crate::metainfo::testing::torrent_of;
 use crate::pick::want::Want;
@@ -45,7 +46,7 @@ impl Bench {
         web.add(&urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>());
         let want = |piece| Want {
             piece,
-            first: BlockIndex(0),
+            first: BlockIndex::FIRST,
             deadline: at(9),
             idle: false,
             awaited: false,
@@ -57,7 +58,7 @@ impl Bench {
             picker,
             pieces: PieceMap::new(Arc::clone(&geometry)),
             suspects: Suspects::default(),
-            availability: Availability::new(geometry.piece_count(), &mut rng),
+            availability: Availability::new(geometry.pieces(), &mut rng),
             geometry,
         }
     }
@@ -81,7 +82,7 @@ impl Bench {
         for block in blocks {
             self.pieces.ask(block, Source::WebSeed(WebSeedId(seed)));
             let (begin, length) = self.geometry.block_range(block);
-            let on_disk = self.geometry.file_spans(block.piece, begin, length).map(|span| Span {
+            let on_disk = self.geometry.file_spans(block.piece(), begin, length).map(|span| Span {
                 file: FileRef(span.file.get()),
                 offset: span.offset,
                 length: span.length,
@@ -134,7 +135,7 @@ fn a_run_is_consecutive_blocks_with_one_request_for_each_file() {
 #[test]
 fn blocks_requested_from_peers_are_left_to_them() {
     let mut bench = Bench::new(&[("a", 128 * KIB)], &[HOST]);
-    let first = Block { piece: PieceIndex(0), index: BlockIndex(1) };
+    let first = testing::block(0, 1);
     bench.pieces.ask(first, ConnId(7));
     let blocks = bench.next_run(0).unwrap();
     assert!(!blocks.contains(&first), "{blocks:?}");
@@ -169,7 +170,7 @@ fn a_full_disk_is_not_the_servers_fault() {
 fn a_run_ends_when_another_source_stores_one_of_its_blocks() {
     let mut bench = Bench::new(&[("a", 64 * KIB)], &[HOST]);
     bench.begin(0, 1);
-    let block = Block { piece: PieceIndex(1), index: BlockIndex(0) };
+    let block = testing::block(1, 0);
     let web = bench.swarm.web_seeds_mut();
     assert_eq!(web.end_runs_into(WebSeedId(1), block), []);
     let ended = web.end_runs_into(WebSeedId(0), block);

@@ -6,12 +6,11 @@ use super::*;
 
 use std::time::Duration;
 
-use crate::geometry::BLOCK_LENGTH;
-use crate::geometry::Geometry;
+use crate::geometry::{BLOCK_LENGTH, Geometry, testing};
 use crate::pick::piece_map::PieceMap;
 use crate::torrent::watch::viewer::LINGER;
 
-const FILE: FileIndex = FileIndex(0);
+const FILE: FileIndex = testing::file(0);
 
 /// A file of pieces of one block each; those with `#` are verified.
 struct Scene {
@@ -27,7 +26,7 @@ impl Scene {
         let geometry = Arc::new(Geometry::new(BLOCK_LENGTH, &[length]).unwrap());
         let mut pieces = PieceMap::new(Arc::clone(&geometry));
         for (index, _) in picture.chars().enumerate().filter(|(_, mark)| *mark == '#') {
-            pieces.verified(PieceIndex(u32::try_from(index).unwrap()));
+            pieces.verified(testing::piece(u32::try_from(index).unwrap()));
         }
         Self { geometry, pieces, desk: Desk::default(), now: Instant(0) }
     }
@@ -38,13 +37,13 @@ impl Scene {
     }
 
     fn verify(&mut self, piece: u32) -> Vec<(RequestId, Grant)> {
-        self.pieces.verified(PieceIndex(piece));
+        self.pieces.verified(testing::piece(piece));
         let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
-        self.desk.verified(PieceIndex(piece), ledger, self.now)
+        self.desk.verified(testing::piece(piece), ledger, self.now)
     }
 
     fn lose(&mut self, piece: u32) {
-        self.pieces.lose(PieceIndex(piece), true);
+        self.pieces.lose(testing::piece(piece), true);
         let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
         let first = at(u64::from(piece));
         self.desk.revoke(FILE, (first, first + u64::from(BLOCK_LENGTH) - 1), ledger, self.now);
@@ -108,7 +107,7 @@ fn a_grant_shrinks_to_a_lost_piece_and_grows_again_with_it() {
     scene.lose(1);
     let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next;
     assert_eq!([1, 2, 3, 4].map(|id| next(&scene, id)), [at(1), at(4), at(1), at(1)]);
-    assert!(scene.desk.is_awaited(PieceIndex(1)));
+    assert!(scene.desk.is_awaited(testing::piece(1)));
     // The daemon may have reported this before it learned of the loss.
     scene.desk.progress(request(1), at(4), scene.now);
     assert_eq!(scene.wants(), [1]);
