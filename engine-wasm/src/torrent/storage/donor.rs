@@ -1,20 +1,9 @@
-//! Copies valid pieces of an existing file (a donor) into a file of ours.
-//!
-//! Owns the donors and the pending copies. A piece is hashed in the donor, its bytes are copied,
-//! and it is hashed again in our file; only that verifies it. A donor is never written.
+//! Donors, which are existing files that valid pieces are copied from, and the pending copies.
 
 use std::collections::BTreeMap;
 
-use shared_proto::FileRef;
-use shared_proto::io::{FileStat, OpError, OpOutput};
-
-use super::Storage;
-use super::effect::Effect;
-use super::open_files::{Given, Opening, found, own};
-use super::order::{Location, Order, Request, Task};
-use crate::geometry::{FileIndex, PieceIndex};
-use crate::handles::{Access, Handles};
-use crate::torrent::content::Content;
+use super::order::Location;
+use crate::geometry::PieceIndex;
 
 /// An existing file under the name that ours should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +25,34 @@ struct Copying {
 }
 
 impl Copies {
+    /// Notes that a piece is copied in this many stretches.
+    pub(super) fn begin(&mut self, piece: PieceIndex, stretches: usize) {
+        self.0.insert(piece, Copying { left: stretches, has_failed: false });
+    }
+
+    /// Notes that a stretch of a piece was copied, or could not be.
+    ///
+    /// `None` if nobody waits for it.
+    pub(super) fn end(&mut self, piece: PieceIndex, has_failed: bool) -> Option<Copied> {
+        let copying = self.0.get_mut(&piece)?;
+        copying.left -= 1;
+        copying.has_failed |= has_failed;
+        let outcome = match (copying.left, copying.has_failed) {
+            (0, false) => Copied::Done,
+            (0, true) => Copied::Failed,
+            _ => Copied::Going,
+        };
+        if outcome != Copied::Going {
+            self.0.remove(&piece);
+        }
+        Some(outcome)
+    }
+
+    /// Forgets the copies of a piece. Returns false if there were none.
+    pub(super) fn forget(&mut self, piece: PieceIndex) -> bool {
+        self.0.remove(&piece).is_some()
+    }
+
     /// Forgets all copies, because the link to the daemon is lost.
     pub(super) fn unlink(&mut self) {
         self.0.clear();
@@ -51,126 +68,4 @@ pub(in crate::torrent) enum Copied {
     Done,
     /// The piece could not be copied: its check ends.
     Failed,
-}
-
-impl Storage {
-    /// Whether anything is being copied, or will be.
-    pub(super) fn is_copying(&self) -> bool {
-        self.files.iter().any(|slot| slot.donor.is_some())
-    }
-
-    /// The file that now has the path of our file, as a donor.
-    pub(super) fn donor_at(&self, content: &Content, file: FileIndex, stat: FileStat) -> Donor {
-        Donor { at: self.location(content, file), length: stat.length }
-    }
-
-    /// Whether any part of a piece has to be read from a donor.
-    pub(in crate::torrent) fn is_donated(&self, content: &Content, piece: PieceIndex) -> bool {
-        let mut files = content.geometry.files_of(piece);
-        files.any(|file| self.files[file.as_usize()].donor.is_some())
-    }
-
-    /// A donor was opened. If that failed, nothing is copied from it.
-    pub(in crate::torrent) fn opened_found(
-        &mut self,
-        content: &Content,
-        (file, handle): (FileIndex, FileRef),
-        is_open: bool,
-        handles: &mut Handles,
-    ) -> Option<Order> {
-        if is_open || !handles.failed(found(content, file), handle) {
-            return None;
-        }
-        self.files[file.as_usize()].donor = None;
-        Some(Order::Close(handle))
-    }
-
-    /// Closes the donor of a file.
-    pub(in crate::torrent) fn close_donor(
-        &self,
-        content: &Content,
-        file: FileIndex,
-        handles: &mut Handles,
-    ) -> Option<Order> {
-        handles.close(found(content, file)).map(Order::Close)
-    }
-
-    /// Closes all donors, because nothing is left to hash and so everything was copied.
-    pub(in crate::torrent) fn close_donors(
-        &mut self,
-        content: &Content,
-        handles: &mut Handles,
-    ) -> Vec<Order> {
-        let donated = content.geometry.files().filter(|file| {
-            let slot = &mut self.files[file.as_usize()];
-            slot.donor.take().is_some()
-        });
-        donated.filter_map(|file| handles.close(found(content, file))).map(Order::Close).collect()
-    }
-
-    /// Copies a piece that is valid in its donor. Returns nothing if the files can't be opened now.
-    pub(in crate::torrent) fn copy(
-        &mut self,
-        piece: PieceIndex,
-        mut given: Given<'_>,
-    ) -> Opening<()> {
-        let content = given.content;
-        let (mut orders, mut copies, mut held) = (Vec::new(), Vec::new(), Vec::new());
-        let mut is_all = true;
-        for span in content.geometry.piece_spans(piece) {
-            if self.files[span.file.as_usize()].donor.is_none() {
-                continue;
-            }
-            let from = self.open_donor(span.file, &mut given, &mut orders);
-            let to =
-                from.and_then(|_| self.open(span.file, Access::Write, &mut given, &mut orders));
-            let (Some(from), Some(to)) = (from, to) else {
-                is_all = false;
-                break;
-            };
-            // Opening the next file must not close it.
-            let key = own(content, span.file);
-            given.handles.pin(key);
-            held.push(key);
-            let length = u64::from(span.length);
-            copies.push((span.file, Request::Copy { from, to, offset: span.offset, length }));
-        }
-        if is_all {
-            self.copies.0.insert(piece, Copying { left: copies.len(), has_failed: false });
-            for (file, request) in copies {
-                orders.extend(self.will_write(content, file, given.now));
-                orders.push(Order::Ask(Task::Copy(piece), request));
-            }
-        }
-        for key in held {
-            given.handles.release(key);
-        }
-        Opening { got: is_all.then_some(()), orders }
-    }
-
-    /// Handles the end of a copied span.
-    pub(in crate::torrent) fn copied(
-        &mut self,
-        piece: PieceIndex,
-        result: Result<OpOutput, OpError>,
-    ) -> (Copied, Option<Effect>) {
-        let Some(copying) = self.copies.0.get_mut(&piece) else { return (Copied::Going, None) };
-        copying.left -= 1;
-        copying.has_failed |= result.is_err();
-        let outcome = match (copying.left, copying.has_failed) {
-            (0, false) => Copied::Done,
-            (0, true) => Copied::Failed,
-            _ => Copied::Going,
-        };
-        if outcome != Copied::Going {
-            self.copies.0.remove(&piece);
-        }
-        let trouble = result.err().filter(|error| !self.may_give_way(error));
-        (outcome, trouble.map(Effect::DiskTrouble))
-    }
-
-    /// Forgets the pending copies of a piece. False if there were none.
-    pub(in crate::torrent) fn forget_copies(&mut self, piece: PieceIndex) -> bool {
-        self.copies.0.remove(&piece).is_some()
-    }
 }

@@ -4,19 +4,31 @@
 //! no peers and no viewers. It returns what has to be done: [`Order`]s for the daemon, and
 //! [`Effect`]s that also concern other parts of the torrent. Both must be carried out in their
 //! order.
+//!
+//! Each kind of state is a struct of its own with private fields, such as [`Looks`] or [`Mover`],
+//! which knows nothing above it. The modules named after an activity, such as `looking` or
+//! `moving`, are the methods of [`Storage`] that connect them.
 
+mod copying;
+mod creating;
 mod donor;
 mod effect;
 mod empties;
 mod look;
+mod looking;
 pub(in crate::torrent) mod mover;
+mod moving;
 mod naming;
 pub(in crate::torrent) mod open_files;
+mod opening;
 pub(in crate::torrent) mod order;
 pub(in crate::torrent) mod origin;
+mod ownership;
 pub(in crate::torrent) mod place;
 pub(in crate::torrent) mod removal;
+mod removing;
 mod slot;
+mod stamping;
 pub(in crate::torrent) mod stamps;
 #[cfg(test)]
 mod tests;
@@ -30,6 +42,7 @@ use crate::geometry::{FileIndex, FileSpan, PieceIndex};
 use crate::metainfo::Metainfo;
 use crate::time::Instant;
 use crate::torrent::content::Content;
+use crate::view::Sentence;
 use donor::Copies;
 use empties::Empties;
 use look::Looks;
@@ -283,5 +296,46 @@ impl Storage {
     /// Sets whether all selected files were seen on the disk.
     pub(in crate::torrent) fn set_confirmed(&mut self, is_confirmed: bool) {
         self.is_confirmed = is_confirmed;
+    }
+
+    /// When to retry after an error that may pass.
+    pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
+        self.trouble.again_at()
+    }
+
+    /// Cancels the next retry, if one is due.
+    pub(in crate::torrent) fn call_try_off(&mut self) {
+        self.trouble.call_off();
+    }
+
+    /// Waits for an error to pass, longer each time.
+    pub(in crate::torrent) fn wait_for_disk(&mut self, now: Instant) {
+        self.trouble.wait(now);
+    }
+
+    /// Downloaded bytes could be written: the next error is a new one.
+    pub(in crate::torrent) fn has_written(&mut self) {
+        self.trouble.is_over();
+    }
+
+    /// The user acts on the error: no retry is due, and the next error is a new one.
+    pub(in crate::torrent) fn forget_trouble(&mut self) {
+        self.trouble.forget();
+    }
+
+    /// A player requests missing bytes: a retry that is due comes soon.
+    pub(in crate::torrent) fn await_disk(&mut self, now: Instant) {
+        self.trouble.await_it(now);
+    }
+
+    /// The sentence for the user about missing files.
+    pub(in crate::torrent) fn says_missing(
+        &self,
+        content: &Content,
+        files: &[FileIndex],
+    ) -> Sentence {
+        let first = files.first().map(|&file| self.shown_path(content, file).join("/"));
+        let others = files.len().saturating_sub(1);
+        Sentence::FilesMissing { name: first.unwrap_or_default(), others }
     }
 }

@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use shared_proto::io::{OpError, OpErrorKind};
 
-use super::Storage;
-use crate::geometry::FileIndex;
 use crate::time::Instant;
-use crate::torrent::content::Content;
 use crate::view::{Sentence, Trouble as Kind};
 
 /// The kind of an error, the sentence for the user, and whether it may pass by itself.
@@ -56,23 +53,38 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
+    /// Returns when to try again.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        self.again
+    }
+
+    /// Calls the next try off, if one is due.
+    pub(super) fn call_off(&mut self) {
+        self.again = None;
+    }
+
+    /// Forgets the trouble: no try is due, and the next trouble is a new one.
+    pub(super) fn forget(&mut self) {
+        (self.again, self.wait) = (None, None);
+    }
+
     /// A write succeeded: the next error is a new one.
     ///
     /// Ignored while a retry is due: writes that began before the error may still succeed, and the
     /// retry is needed all the same.
-    fn is_over(&mut self) {
+    pub(super) fn is_over(&mut self) {
         if self.again.is_none() {
             self.wait = None;
         }
     }
 
-    fn wait(&mut self, now: Instant) {
+    pub(super) fn wait(&mut self, now: Instant) {
         let wait = self.wait.map_or(FIRST, |wait| LAST.min(wait * 2));
         (self.wait, self.again, self.since) = (Some(wait), Some(now + wait), now);
         self.hurry();
     }
 
-    fn await_it(&mut self, now: Instant) {
+    pub(super) fn await_it(&mut self, now: Instant) {
         self.awaited = Some(now);
         self.hurry();
     }
@@ -85,49 +97,6 @@ impl Trouble {
         if is_awaited {
             self.again = self.again.map(|again| again.min(self.since + AWAITED));
         }
-    }
-}
-
-impl Storage {
-    /// When to retry after an error that may pass.
-    pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
-        self.trouble.again
-    }
-
-    /// Cancels the next retry, if one is due.
-    pub(in crate::torrent) fn call_try_off(&mut self) {
-        self.trouble.again = None;
-    }
-
-    /// Waits for an error to pass, longer each time.
-    pub(in crate::torrent) fn wait_for_disk(&mut self, now: Instant) {
-        self.trouble.wait(now);
-    }
-
-    /// Downloaded bytes could be written: the next error is a new one.
-    pub(in crate::torrent) fn has_written(&mut self) {
-        self.trouble.is_over();
-    }
-
-    /// The user acts on the error: no retry is due, and the next error is a new one.
-    pub(in crate::torrent) fn forget_trouble(&mut self) {
-        (self.trouble.again, self.trouble.wait) = (None, None);
-    }
-
-    /// A player requests missing bytes: a retry that is due comes soon.
-    pub(in crate::torrent) fn await_disk(&mut self, now: Instant) {
-        self.trouble.await_it(now);
-    }
-
-    /// The sentence for the user about missing files.
-    pub(in crate::torrent) fn says_missing(
-        &self,
-        content: &Content,
-        files: &[FileIndex],
-    ) -> Sentence {
-        let first = files.first().map(|&file| self.shown_path(content, file).join("/"));
-        let others = files.len().saturating_sub(1);
-        Sentence::FilesMissing { name: first.unwrap_or_default(), others }
     }
 }
 

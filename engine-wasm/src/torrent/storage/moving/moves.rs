@@ -4,21 +4,17 @@
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 
-use super::Stage;
 use crate::geometry::FileIndex;
 use crate::handles::Handles;
 use crate::time::Instant;
 use crate::torrent::content::Content;
 use crate::torrent::storage::Storage;
 use crate::torrent::storage::effect::Effect;
+use crate::torrent::storage::mover::Stage;
 use crate::torrent::storage::open_files::own;
 use crate::torrent::storage::order::{Order, Request, Task};
 use crate::torrent::storage::origin::Proofs;
 use crate::view::Sentence;
-
-/// Number of files moved at once: renaming is fast, and copying to another disk is not faster in
-/// parallel.
-const MOVED_AT_ONCE: usize = 4;
 
 impl Storage {
     pub(super) fn set_out(
@@ -27,8 +23,8 @@ impl Storage {
         stage: Stage,
         handles: &Handles,
     ) -> Vec<Effect> {
-        if let Some(relocation) = &mut self.mover.relocation {
-            relocation.stage = stage;
+        if let Some(relocation) = self.mover.relocation_mut() {
+            relocation.set_stage(stage);
         }
         self.fill_queue(content);
         let mut effects = self.move_next(content, handles);
@@ -38,19 +34,11 @@ impl Storage {
 
     /// Fills the queue with the files that are still to be moved.
     pub(super) fn fill_queue(&mut self, content: &Content) {
-        let Some(relocation) = &self.mover.relocation else { return };
-        let is_back = matches!(relocation.stage, Stage::Returning(_));
-        let all = self.movable(content, &relocation.to);
-        let length = |file: &FileIndex| content.geometry.file_len(*file);
-        let Some(relocation) = &mut self.mover.relocation else { return };
-        let is_left = |file: &FileIndex| relocation.moved[file.as_usize()] == is_back;
-        let left: u64 = all.iter().filter(|file| is_left(file)).map(length).sum();
-        let whole: u64 = all.iter().map(length).sum();
-        relocation.bytes = (whole, whole - left);
-        relocation.queue = all
-            .into_iter()
-            .filter(|file| is_left(file) && !relocation.underway.contains(file))
-            .collect();
+        let Some(relocation) = self.mover.relocation() else { return };
+        let all = self.movable(content, relocation.to());
+        if let Some(relocation) = self.mover.relocation_mut() {
+            relocation.refill(all, |file| content.geometry.file_len(file));
+        }
     }
 
     /// Moves the next files, or ends the move. A daemon must be connected.
@@ -61,42 +49,39 @@ impl Storage {
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let is_looking = self.is_looking();
-        let Some(relocation) = &mut self.mover.relocation else { return effects };
-        if relocation.underway.is_empty()
-            && let Some(is_recheck) = relocation.look_after.take()
+        let Some(relocation) = self.mover.relocation_mut() else { return effects };
+        if relocation.is_idle()
+            && let Some(is_recheck) = relocation.take_postponed_look()
         {
             return vec![Effect::Look(is_recheck)];
         }
-        let is_back = match relocation.stage {
+        let is_back = match relocation.stage() {
             Stage::Moving => false,
             Stage::Returning(_) => true,
             _ => return effects,
         };
-        if is_looking || relocation.look_after.is_some() {
+        if is_looking {
             return effects;
         }
-        while relocation.underway.len() < MOVED_AT_ONCE {
-            let Some(file) = relocation.queue.pop_front() else {
-                if relocation.underway.is_empty() {
-                    effects.push(self.arrive());
-                }
-                break;
-            };
+        while let Some(file) = relocation.next_move() {
             let slot = &mut self.files[file.as_usize()];
             if !slot.is_there && !handles.is_open(own(content, file)) {
                 // The file does not exist: it will be created at the new place.
-                relocation.moved[file.as_usize()] = !is_back;
+                relocation.set_moved(file, !is_back);
                 effects.push(Effect::Announce(file));
                 continue;
             }
-            relocation.underway.insert(file);
+            relocation.begin(file);
             slot.is_stamping = false;
             let here = self.place.location(file, content);
-            let there = relocation.to.location(file, content);
+            let there = relocation.to().location(file, content);
             let (from, to) = if is_back { (there, here) } else { (here, there) };
             let identity = slot.origin.identity();
             let request = Request::Move { identity, from, to };
             effects.push(Effect::Order(Order::Ask(Task::Move(file), request)));
+        }
+        if relocation.is_over() {
+            effects.push(self.arrive());
         }
         effects
     }
@@ -110,13 +95,12 @@ impl Storage {
         proofs: Proofs<'_>,
         now: Instant,
     ) -> Vec<Effect> {
-        let Some(relocation) = &mut self.mover.relocation else { return Vec::new() };
-        relocation.underway.remove(&file);
-        let is_back = matches!(relocation.stage, Stage::Returning(_));
-        let was_moved = relocation.moved[file.as_usize()];
+        let Some(relocation) = self.mover.relocation_mut() else { return Vec::new() };
+        relocation.end(file);
+        let (is_back, was_moved) = (relocation.is_returning(), relocation.is_moved(file));
         let kind = result.as_ref().err().map(|error| error.kind);
         if matches!(kind, None | Some(OpErrorKind::NotFound | OpErrorKind::Changed)) {
-            relocation.moved[file.as_usize()] = !was_moved;
+            relocation.set_moved(file, !was_moved);
         }
         let mut effects = vec![Effect::Announce(file)];
         match (kind, result) {
@@ -128,7 +112,7 @@ impl Storage {
             (Some(OpErrorKind::Changed), _) => effects.extend(self.replaced(file)),
             (_, Err(error)) => effects = vec![self.turn_round(content, file, was_moved, &error)],
             (_, Ok(_)) => {
-                relocation.bytes.1 += content.geometry.file_len(file);
+                relocation.add_bytes(content.geometry.file_len(file));
                 let slot = &mut self.files[file.as_usize()];
                 slot.is_there = true;
                 // A new name is a change, and a copy is another file: it gets a new stamp.
@@ -162,14 +146,8 @@ impl Storage {
         let torrent = content.meta.info_hash;
         let kind = error.kind;
         tracing::warn!(%torrent, file = file.get(), ?kind, "a file could not be moved");
-        if let Some(relocation) = &mut self.mover.relocation {
-            relocation.stage = match &relocation.stage {
-                Stage::Moving => Stage::Returning(why),
-                // It was being moved when another one turned all round, and is still at its old
-                // place.
-                stage if !was_moved => stage.clone(),
-                _ => Stage::Stuck(Sentence::MoveStuck { why: why.into() }),
-            };
+        if let Some(relocation) = self.mover.relocation_mut() {
+            relocation.turn_round(was_moved, why);
         }
         self.fill_queue(content);
         Effect::Changed
@@ -177,13 +155,8 @@ impl Storage {
 
     /// All files are at one place.
     fn arrive(&mut self) -> Effect {
-        if let Some(relocation) = self.mover.relocation.take() {
-            match relocation.stage {
-                Stage::Returning(why) => {
-                    self.mover.notice = Some(Sentence::MoveStayed { why: why.into() });
-                }
-                _ => self.place = relocation.to,
-            }
+        if let Some(place) = self.mover.arrive() {
+            self.place = place;
         }
         Effect::Arrived
     }
