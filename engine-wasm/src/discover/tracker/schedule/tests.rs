@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use super::entry::{MAX_RETRY, retry_after};
 use super::*;
+use crate::discover::tracker::Retry;
 
 fn at(seconds: u64) -> Instant {
     Instant::default() + Duration::from_secs(seconds)
@@ -286,7 +288,7 @@ fn tiers_are_shuffled_by_the_seed() {
         let tier = vec!["http://a".to_owned(), "http://b".into(), "http://c".into()];
         let schedule =
             TrackerSchedule::new(vec![tier], &mut ChaCha8Rng::seed_from_u64(seed), at(0));
-        schedule.all().map(|tracker| tracker.url.as_str().to_owned()).collect::<Vec<_>>()
+        schedule.all().map(|tracker| tracker.url().as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(order(7), order(7));
     assert_eq!((0..100).map(order).collect::<BTreeSet<_>>().len(), 6);
