@@ -14,9 +14,7 @@ use crate::discover::Sources;
 use crate::discover::dht::requests::{DhtRequests, Wish};
 use crate::discover::external::External;
 use crate::discover::lsd::Neighbourhood;
-use crate::discover::tracker::announcer::{Ask, Inquiry, Job};
 use crate::discover::tracker::exchange::Exchanges;
-use crate::discover::tracker::http;
 use crate::handles::Handles;
 use crate::io::Output;
 use crate::limits;
@@ -94,10 +92,21 @@ pub(crate) struct Context<'a> {
     pub(crate) rng: &'a mut ChaCha8Rng,
     pub(crate) peer_id: [u8; 20],
     pub(crate) shared: &'a mut Shared,
-    pub(crate) out: &'a mut VecDeque<Output>,
+    out: &'a mut VecDeque<Output>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// Creates the context of one step, whose outputs go to `out`.
+    pub(crate) fn new(
+        rng: &'a mut ChaCha8Rng,
+        peer_id: [u8; 20],
+        shared: &'a mut Shared,
+        out: &'a mut VecDeque<Output>,
+        now: Instant,
+    ) -> Self {
+        Self { now, rng, peer_id, shared, out }
+    }
+
     /// Sends a control message.
     pub(crate) fn say(&mut self, message: EngineMessage) {
         self.out.push_back(Output::Control(message));
@@ -154,31 +163,6 @@ impl Context<'_> {
     pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
         self.shared.dht_requests.ask(torrent, wish, self.now);
         self.shared.dht_requests.has_node()
-    }
-
-    /// Sends a torrent's questions to its trackers. Returns the ids of those whose answers are
-    /// read.
-    pub(crate) fn send_to_trackers(
-        &mut self,
-        torrent: InfoHash,
-        asks: Vec<Ask>,
-    ) -> Vec<(OpId, Job)> {
-        let mut sent = Vec::new();
-        for Ask { inquiry, job } in asks {
-            let owner = job.as_ref().map_or(Owner::Engine, |_| Owner::Torrent(torrent));
-            let op = self.new_op(owner);
-            match inquiry {
-                Inquiry::Fetch(url) => self.order(http::fetch(op, url)),
-                Inquiry::Resolve { host, port } => {
-                    self.order(IoCommand::Resolve { op, host, port });
-                }
-                Inquiry::Datagram(tracker, question) => {
-                    self.shared.trackers.ask(op, tracker, question, self.rng, self.now);
-                }
-            }
-            sent.extend(job.map(|job| (op, job)));
-        }
-        sent
     }
 
     /// Returns our current properties, on which every connection depends.

@@ -196,6 +196,7 @@
 #![forbid(unsafe_code)]
 
 pub mod addresses;
+mod announcing;
 mod api;
 mod arrivals;
 mod bitfield;

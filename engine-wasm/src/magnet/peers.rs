@@ -12,6 +12,7 @@ use shared_proto::{ConnId, IoCommand, OpId};
 
 use super::Pending;
 use super::assembly::{Progress, WrongBlock};
+use crate::announcing;
 use crate::bitfield::Bitfield;
 use crate::context::Context;
 use crate::discover::candidates::Source;
@@ -144,9 +145,7 @@ impl Pending {
     /// Requests missing blocks from peers.
     pub(super) fn ask_for_blocks(&mut self, cx: &mut Context<'_>) {
         for (conn, block) in self.assembly.next_requests(cx.now) {
-            if let Some(peer) = self.swarm.peer_mut(conn) {
-                peer.ask_metadata(block, cx.now);
-            }
+            self.swarm.ask_metadata(conn, block, cx.now);
         }
     }
 
@@ -228,9 +227,7 @@ impl Pending {
     }
 
     fn send_to_trackers(&mut self, asks: Vec<Ask>, cx: &mut Context<'_>) {
-        for (op, job) in cx.send_to_trackers(self.link.info_hash, asks) {
-            self.swarm.tracker_asked(op, job);
-        }
+        announcing::send(&mut self.swarm, self.link.info_hash, asks, cx);
     }
 
     /// Asks the trackers that are due for peers.
@@ -248,13 +245,9 @@ impl Pending {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        let datagrams = cx.shared.net.datagram_families();
-        let answered = self.swarm.tracker_answered(op, result, datagrams, cx.now);
-        let Some(answered) = answered else { return };
-        if let Some(address) = answered.external {
-            cx.shared.external.hear(address);
+        if !announcing::take_answer(&mut self.swarm, self.link.info_hash, (op, result), cx) {
+            return;
         }
-        self.send_to_trackers(answered.asks, cx);
         self.dial(cx);
         // A failed tracker makes room for the next.
         self.announce_to_trackers(cx);

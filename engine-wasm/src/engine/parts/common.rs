@@ -35,12 +35,6 @@ impl Common {
 
     /// Lends everything for one call at `now`.
     pub(crate) fn context(&mut self, now: Instant) -> Context<'_> {
-        Context {
-            now,
-            rng: &mut self.rng,
-            peer_id: self.peer_id,
-            shared: &mut self.shared,
-            out: &mut self.out,
-        }
+        Context::new(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now)
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use shared_proto::OpId;
 use shared_proto::io::{OpError, OpOutput};
 
+use crate::announcing;
 use crate::context::Context;
 use crate::discover::candidates::Source;
 use crate::discover::tracker::announcer::Ask;
@@ -53,9 +54,7 @@ impl Torrent {
     }
 
     fn send_to_trackers(&mut self, asks: Vec<Ask>, cx: &mut Context<'_>) {
-        for (op, job) in cx.send_to_trackers(self.content.meta.info_hash, asks) {
-            self.swarm.tracker_asked(op, job);
-        }
+        announcing::send(&mut self.swarm, self.content.meta.info_hash, asks, cx);
     }
 
     /// Our port has changed: trackers will be informed.
@@ -79,13 +78,10 @@ impl Torrent {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        let datagrams = cx.shared.net.datagram_families();
-        let answered = self.swarm.tracker_answered(op, result, datagrams, cx.now);
-        let Some(answered) = answered else { return };
-        if let Some(address) = answered.external {
-            cx.shared.external.hear(address);
+        let torrent = self.content.meta.info_hash;
+        if !announcing::take_answer(&mut self.swarm, torrent, (op, result), cx) {
+            return;
         }
-        self.send_to_trackers(answered.asks, cx);
         self.dial(cx);
         // A failed tracker makes room for the next.
         self.announce_to_trackers(cx);
