@@ -6,6 +6,7 @@
 
 pub(crate) mod allowed_fast;
 mod asking;
+pub(crate) mod divert;
 mod event;
 mod exchange;
 pub mod extension;

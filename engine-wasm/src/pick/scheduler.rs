@@ -5,7 +5,7 @@
 //! decides what to request. Invariant: a piece with a requested block is not in the order of idle
 //! pieces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_proto::ConnId;
 
@@ -97,6 +97,30 @@ impl Scheduler<'_> {
                 }
             }
         }
+    }
+
+    /// Withdraws the requests for pieces that nobody may write any more.
+    ///
+    /// Returns the blocks that their peers must no longer be able to write.
+    pub(crate) fn withdraw(
+        &mut self,
+        pieces: &BTreeSet<PieceIndex>,
+        now: Instant,
+    ) -> Vec<(ConnId, Block)> {
+        let mut withdrawn = Vec::new();
+        for (&conn, peer) in self.peers.iter_mut() {
+            let theirs: Vec<Block> =
+                peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+            for block in theirs {
+                peer.cancel(block, self.geometry, now);
+                peer.forget(block);
+                self.pieces.withdraw(block, conn, true);
+                withdrawn.push((conn, block));
+            }
+        }
+        pieces.iter().for_each(|&piece| self.return_to_idle(piece));
+        self.picker.block_freed();
+        withdrawn
     }
 
     /// Frees all blocks requested from a peer that has been silent for too long.

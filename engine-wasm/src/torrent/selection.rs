@@ -91,6 +91,19 @@ impl Selection {
         self.priority(file) != Priority::Skip
     }
 
+    /// The priorities with which only these files are selected; a selected file keeps its own.
+    pub(in crate::torrent) fn only(
+        &self,
+        is_meant: impl Fn(FileIndex) -> bool,
+    ) -> Vec<(FileIndex, Priority)> {
+        let of = |(file, &priority): (FileIndex, &Priority)| match priority {
+            _ if !is_meant(file) => (file, Priority::Skip),
+            Priority::Skip => (file, Priority::Normal),
+            priority => (file, priority),
+        };
+        (0..).map(FileIndex).zip(&self.files).map(of).collect()
+    }
+
     /// The files whose priority is not the default, for the record.
     pub(in crate::torrent) fn unusual(&self) -> Vec<(u32, Priority)> {
         (0..)
@@ -118,5 +131,21 @@ impl Selection {
             self.find_film(&content.meta, &content.geometry);
         }
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::testing;
+
+    #[test]
+    fn only_these_files_are_selected_and_keep_their_priority() {
+        let meta = testing::torrent(16_384, &[("a", 1), ("b", 1), ("c", 1)]).metainfo;
+        let [a, b, c] = [0, 1, 2].map(FileIndex);
+        let mut selection = Selection::new(&meta);
+        selection.set(&meta, &[(a, Priority::High), (b, Priority::Skip)]);
+        let expected = [(a, Priority::High), (b, Priority::Normal), (c, Priority::Skip)];
+        assert_eq!(selection.only(|file| file != c), expected);
     }
 }

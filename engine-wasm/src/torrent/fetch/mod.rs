@@ -6,7 +6,9 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use crate::geometry::{Geometry, PieceIndex};
+use crate::bitfield::Bitfield;
+use crate::geometry::PieceIndex;
+use crate::peer::{Peer, PeerEvent};
 use crate::pick::availability::Availability;
 use crate::pick::picker::{self, Picker};
 use crate::pick::priority::Priority;
@@ -75,29 +77,31 @@ impl Fetch {
         (&mut self.picker, &mut self.availability)
     }
 
-    /// A peer with all pieces connected.
-    pub(in crate::torrent) fn add_seed(&mut self) {
-        self.availability.add_seed();
+    /// Counts the pieces that a peer announces; `pieces` are all that it has, unless it has all.
+    ///
+    /// Returns false if the event is about something else.
+    pub(in crate::torrent) fn hear(
+        &mut self,
+        event: &PeerEvent,
+        pieces: Option<&Bitfield>,
+    ) -> bool {
+        match event {
+            PeerEvent::HasAll => self.availability.add_seed(),
+            PeerEvent::HasSome => pieces.into_iter().for_each(|all| self.availability.add_all(all)),
+            PeerEvent::Has(piece) => self.availability.add(*piece),
+            PeerEvent::HasMore(more) => more.iter().for_each(|&it| self.availability.add(it)),
+            _ => return false,
+        }
+        true
     }
 
-    /// A peer with these pieces connected.
-    pub(in crate::torrent) fn add_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
-        self.availability.add_all(pieces);
-    }
-
-    /// A peer has one more piece.
-    pub(in crate::torrent) fn add(&mut self, piece: PieceIndex) {
-        self.availability.add(piece);
-    }
-
-    /// A peer with all pieces disconnected.
-    pub(in crate::torrent) fn remove_seed(&mut self) {
-        self.availability.remove_seed();
-    }
-
-    /// A peer with these pieces disconnected.
-    pub(in crate::torrent) fn remove_all(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
-        self.availability.remove_all(pieces);
+    /// Counts the pieces of a peer no longer, because it is gone.
+    pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
+        if peer.has_all() {
+            self.availability.remove_seed();
+        } else if let Some(pieces) = peer.pieces() {
+            self.availability.remove_all(pieces);
+        }
     }
 
     /// A piece can no longer be begun: it exists, or may exist.
@@ -133,5 +137,38 @@ impl Fetch {
     /// Whether one more block may be requested twice, after `downloaded` bytes.
     pub(in crate::torrent) fn may_duplicate(&self, downloaded: u64) -> bool {
         picker::may_duplicate(self.duplicated, downloaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    /// How many peers have each of three pieces after these events.
+    fn check(events: &[(PeerEvent, &[u32])], expected: [u32; 3]) {
+        let mut fetch = Fetch::new(3, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
+        for (event, all) in events {
+            let mut pieces = Bitfield::new(3);
+            all.iter().for_each(|&piece| pieces.set(piece));
+            assert!(fetch.hear(event, Some(&pieces)), "{event:?}");
+        }
+        let seen = [0, 1, 2].map(|piece| fetch.availability.count(PieceIndex(piece)));
+        assert_eq!(seen, expected, "{events:?}");
+    }
+
+    #[test]
+    fn each_announced_piece_is_counted_once() {
+        check(&[(PeerEvent::HasAll, &[])], [1, 1, 1]);
+        check(&[(PeerEvent::HasSome, &[0, 2])], [1, 0, 1]);
+        let more = PeerEvent::HasMore(vec![PieceIndex(1), PieceIndex(2)]);
+        check(&[(PeerEvent::Has(PieceIndex(0)), &[0]), (more, &[0, 1, 2])], [1, 1, 1]);
+    }
+
+    #[test]
+    fn other_events_change_nothing() {
+        let mut fetch = Fetch::new(3, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!(!fetch.hear(&PeerEvent::Unchoked, None));
     }
 }

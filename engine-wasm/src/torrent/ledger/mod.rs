@@ -5,6 +5,7 @@
 //! its result. Invariant: a piece is verified only by a matching digest that this ledger knows, or
 //! because the caller vouches that the bytes are unchanged since one matched ([`Ledger::believe`]).
 
+mod appraisal;
 pub(in crate::torrent) mod checks;
 pub(in crate::torrent) mod digests;
 #[cfg(test)]
@@ -24,8 +25,11 @@ use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
 use crate::pick::verified::Verified;
 use crate::source::{Sender, Source};
+use appraisal::appraise;
 use checks::Checks;
 use digests::Digests;
+
+pub(in crate::torrent) use appraisal::{Appraisal, Sighting};
 pub(in crate::torrent) use digests::{DigestId, Purpose};
 
 /// Length of a SHA-1, in bytes. The digests of blocks are longer.
@@ -158,6 +162,11 @@ impl Ledger {
     /// The kind of digest for a piece: of its blocks if the v2 hash is known, else for v1.
     pub(in crate::torrent) fn kind_for(&self, piece: PieceIndex) -> DigestKind {
         if self.trees.piece(piece).is_some() { DigestKind::Sha256Leaves } else { DigestKind::Sha1 }
+    }
+
+    /// Decides about a piece after its files were inspected.
+    pub(in crate::torrent) fn appraise(&self, piece: PieceIndex, sighting: Sighting) -> Appraisal {
+        appraise(self.pieces.state(piece), sighting)
     }
 
     /// Whether a piece may be on the disk and can be checked.

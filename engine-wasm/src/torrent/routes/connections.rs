@@ -14,9 +14,6 @@ use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::torrent::swarm::{Dial, Interests, Parted, Shaking};
 
-/// A peer that rejected this many requests in a row is dropped.
-const MOST_REJECTS: u32 = 200;
-
 impl Torrent {
     /// Dials peers while there is room.
     pub(crate) fn dial(&mut self, cx: &mut Context<'_>) {
@@ -89,32 +86,18 @@ impl Torrent {
     }
 
     fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+        let pieces = self.swarm.peers().get(&conn).and_then(Peer::pieces);
+        if self.fetch.hear(&event, pieces) {
+            return self.learned(conn, cx);
+        }
         match event {
-            PeerEvent::HasAll => {
-                self.fetch.add_seed();
-                self.learned(conn, cx);
-            }
-            PeerEvent::HasSome => {
-                if let Some(pieces) = self.swarm.peers().get(&conn).and_then(Peer::pieces) {
-                    self.fetch.add_all(self.content.geometry.marked(pieces));
-                }
-                self.learned(conn, cx);
-            }
-            PeerEvent::Has(piece) => {
-                self.fetch.add(piece);
-                self.learned(conn, cx);
-            }
-            PeerEvent::HasMore(pieces) => {
-                pieces.into_iter().for_each(|piece| self.fetch.add(piece));
-                self.learned(conn, cx);
-            }
             PeerEvent::Choked(dropped) => {
                 self.ledger.release(conn);
                 self.take_back(conn, &dropped, cx);
             }
             PeerEvent::Rejected(block) => {
                 self.take_back(conn, &[block], cx);
-                if self.swarm.rejections(conn) > MOST_REJECTS {
+                if self.swarm.rejects_everything(conn) {
                     self.drop_peer(conn, "it rejects everything", cx);
                 }
             }
@@ -152,8 +135,15 @@ impl Torrent {
             PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
             PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
             PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
+            // Handled above.
+            PeerEvent::HasAll
+            | PeerEvent::HasSome
+            | PeerEvent::Has(_)
+            | PeerEvent::HasMore(_)
             // The handshake reports the first one; a torrent with metadata requests none.
-            PeerEvent::Ready | PeerEvent::Metadata { .. } | PeerEvent::MetadataRejected(_) => {}
+            | PeerEvent::Ready
+            | PeerEvent::Metadata { .. }
+            | PeerEvent::MetadataRejected(_) => {}
         }
     }
 
@@ -255,11 +245,7 @@ impl Torrent {
 
     /// The pieces of a peer are no longer available.
     pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
-        if peer.has_all() {
-            self.fetch.remove_seed();
-        } else if let Some(pieces) = peer.pieces() {
-            self.fetch.remove_all(self.content.geometry.marked(pieces));
-        }
+        self.fetch.lose(peer);
     }
 
     /// Once a tick: drops silent peers, and frees the requests of snubbing peers.

@@ -4,7 +4,8 @@ use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand, Span};
 
 use crate::context::Context;
-use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
+use crate::geometry::{Block, PieceIndex};
+use crate::peer::divert::{block_of, key_of};
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
 use crate::pick::scheduler::Scheduler;
@@ -64,7 +65,7 @@ impl Torrent {
             pieces,
             availability,
             suspects,
-            peers: self.swarm.peers_mut(),
+            peers: self.swarm.for_requests(),
         }
     }
 
@@ -140,27 +141,17 @@ impl Torrent {
         let pieces: std::collections::BTreeSet<PieceIndex> =
             pieces.filter(|&piece| self.ledger.pieces().has_armed(piece)).collect();
         self.end_runs_into(&pieces, cx);
-        for (&conn, peer) in self.swarm.peers_mut() {
-            let theirs: Vec<Block> =
-                peer.armed_blocks().filter(|block| pieces.contains(&block.piece())).collect();
-            for block in theirs {
-                cx.order(IoCommand::Disarm { conn, key: key_of(block) });
-                peer.cancel(block, &self.content.geometry, cx.now);
-                peer.forget(block);
-                self.ledger.for_requests().0.withdraw(block, conn, true);
-            }
+        for (conn, block) in self.scheduler().withdraw(&pieces, cx.now) {
+            cx.order(IoCommand::Disarm { conn, key: key_of(block) });
         }
-        pieces.into_iter().for_each(|piece| self.return_to_idle(piece));
-        self.fetch.freed();
         self.fetch.invalidate();
     }
 
     /// Handles `stored`: a block is on the disk.
     pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
-        let Some(block) = self.block_of(key) else { return };
-        let Some(peer) = self.swarm.peer_mut(conn) else { return };
-        let addr = peer.addr();
-        peer.received(block, &self.content.geometry, cx.now);
+        let Some(block) = block_of(key, &self.content.geometry) else { return };
+        let came = self.swarm.block_came(conn, block, &self.content.geometry, cx.now);
+        let Some(addr) = came else { return };
         self.block_came(block, conn.into(), addr.into(), cx);
         self.fill(conn, cx);
     }
@@ -217,14 +208,14 @@ impl Torrent {
             // The block crossed with our cancellation, or nobody requested it. The former is no
             // fault.
             NotStored::Unarmed => {
-                if let (Some(block), Some(peer)) = (self.block_of(key), self.swarm.peer_mut(conn)) {
-                    peer.received(block, &self.content.geometry, cx.now);
+                if let Some(block) = block_of(key, &self.content.geometry) {
+                    self.swarm.block_came(conn, block, &self.content.geometry, cx.now);
                 }
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
             // The file gets another name or another inspection; the block is requested again.
             NotStored::Failed(error) if self.storage.may_give_way(&error) => {
-                if let Some(block) = self.block_of(key) {
+                if let Some(block) = block_of(key, &self.content.geometry) {
                     self.take_back(conn, &[block], cx);
                 }
             }
@@ -254,22 +245,4 @@ impl Torrent {
     fn count(&mut self, length: u32, now: Instant) {
         self.account.received(u64::from(length), now);
     }
-
-    /// The block that a key identifies: big-endian piece and offset, as in a `piece` message (BEP
-    /// 3).
-    fn block_of(&self, key: DivertKey) -> Option<Block> {
-        let [a, b, c, d, e, f, g, h] = key;
-        let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-        let piece = self.content.geometry.piece(piece)?;
-        let block = self.content.geometry.blocks(piece).get(begin / BLOCK_LENGTH)?;
-        (block.begin() == begin).then_some(block)
-    }
-}
-
-fn key_of(block: Block) -> DivertKey {
-    let begin = block.begin();
-    let mut key = [0; 8];
-    key[..4].copy_from_slice(&block.piece().get().to_be_bytes());
-    key[4..].copy_from_slice(&begin.to_be_bytes());
-    key
 }

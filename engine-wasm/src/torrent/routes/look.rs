@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use crate::geometry::PieceIndex;
-use crate::pick::piece_map::PieceState;
+use crate::torrent::ledger::{Appraisal, Sighting};
 use crate::torrent::routes::storage::proofs;
 use crate::torrent::storage::open_files::most_files_of_a_piece;
 use crate::torrent::storage::{PieceLook, Round};
@@ -72,7 +72,7 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Decides about a piece after its files were inspected.
+    /// Applies the ledger's decision about a piece whose files were inspected.
     fn appraise(
         &mut self,
         piece: PieceIndex,
@@ -81,34 +81,38 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         let PieceLook { is_readable, is_untouched, is_stale, is_as_seen } = look;
-        match self.ledger.pieces().state(piece) {
-            PieceState::Have if !is_readable => self.lose_piece(piece, cx),
-            PieceState::Have if is_recheck || is_stale => {
-                // A cancelled check does not restore pieces that another program changed.
-                if is_recheck && is_as_seen {
+        let sighting = Sighting {
+            is_recheck,
+            is_readable,
+            is_untouched,
+            is_stale,
+            is_as_seen,
+            is_recorded: self.record.names(piece),
+            was_verified: self.record.believes(piece),
+        };
+        match self.ledger.appraise(piece, sighting) {
+            Appraisal::Keep => {}
+            Appraisal::Lose => self.lose_piece(piece, cx),
+            Appraisal::HashAgain { is_restored } => {
+                if is_restored {
                     self.ledger.doubt(piece);
                 }
                 self.lose_piece(piece, cx);
                 self.suspect(piece, false);
             }
-            PieceState::Open | PieceState::Hashing if is_stale => {
+            Appraisal::Discard { is_readable } => {
                 self.withdraw(std::iter::once(piece), cx);
                 self.lose_begun(piece, cx);
                 if is_readable {
                     self.suspect(piece, false);
                 }
             }
-            PieceState::Missing if !is_readable => {}
-            PieceState::Missing if is_untouched && self.record.believes(piece) => {
-                self.believe(piece, cx)
-            }
-            PieceState::Missing if is_untouched && !self.record.names(piece) => {}
-            PieceState::Missing => self.suspect(piece, self.record.names(piece)),
-            PieceState::Unchecked if !is_readable => {
+            Appraisal::Believe => self.believe(piece, cx),
+            Appraisal::Suspect { is_likely } => self.suspect(piece, is_likely),
+            Appraisal::Dismiss => {
                 self.ledger.unsuspect(piece);
                 self.put_back(piece);
             }
-            _ => {}
         }
     }
 }

@@ -58,13 +58,7 @@ impl Torrent {
         let Some(film) = self.film_ahead() else { return };
         let subtitles: BTreeSet<u32> =
             self.subtitles(film.get()).iter().map(|subtitle| subtitle.index).collect();
-        let of = |file: FileIndex| match self.selection.priority(file) {
-            Priority::Skip if file == film || subtitles.contains(&file.get()) => Priority::Normal,
-            priority if file == film || subtitles.contains(&file.get()) => priority,
-            _ => Priority::Skip,
-        };
-        let changes: Vec<(FileIndex, Priority)> =
-            self.content.geometry.files().map(|file| (file, of(file))).collect();
+        let changes = self.selection.only(|file| file == film || subtitles.contains(&file.get()));
         self.set_priorities(&changes, cx);
     }
 

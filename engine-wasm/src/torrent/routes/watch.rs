@@ -12,12 +12,9 @@ use crate::time::Instant;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
 use crate::torrent::watch::desk::{Answer, Grant};
+use crate::torrent::watch::prospects::Circumstances;
 use crate::view::{WaitReason, WaitView};
 
-/// Interval at which the daemon learns that a waiting request is alive.
-const REMIND: Duration = Duration::from_secs(5);
-/// Time without a connected source after which a request is rejected.
-const HOPELESS: Duration = Duration::from_secs(300);
 /// HTTP status for missing bytes when the caller does not wait: a conflict with the current state
 /// (RFC 9110 §15.5.10).
 const NOT_THERE: u16 = 409;
@@ -158,27 +155,15 @@ impl Torrent {
             self.fetch.invalidate();
         }
         self.expire_preparations(cx);
-        let hopeless: Vec<RequestId> = self
-            .watch
-            .desk()
-            .waiting()
-            .filter(|(piece, _)| {
-                !self.is_on_web(*piece) && !self.swarm.peers().values().any(|peer| peer.has(*piece))
-            })
-            .filter(|(_, id)| {
-                self.watch.desk().request(*id).is_some_and(|request| {
-                    cx.now.saturating_since(request.waiting_since) > HOPELESS
-                })
-            })
-            .map(|(_, id)| id)
-            .collect();
-        for id in hopeless {
-            self.watch.desk_mut().reject(id);
+        let (swarm, pieces) = (&self.swarm, self.ledger.pieces());
+        let is_on_web =
+            |piece| swarm.web_seeds().is_hopeful() && pieces.state(piece) != PieceState::Unchecked;
+        let has_source =
+            |piece| is_on_web(piece) || swarm.peers().values().any(|peer| peer.has(piece));
+        for id in self.watch.desk_mut().reject_hopeless(has_source, cx.now) {
             reject(id, Some(503), "nobody has these bytes", Some(RETRY_AFTER_S), cx);
         }
-        let before =
-            Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
-        for id in self.watch.desk_mut().take_due_reminders(before, cx.now) {
+        for id in self.watch.desk_mut().take_due_reminders(cx.now) {
             self.remind(id, cx);
         }
         if self.watch.desk().is_waited() {
@@ -201,20 +186,10 @@ impl Torrent {
         if !matches!(self.life.status, Status::Paused | Status::Failed(..)) {
             return;
         }
-        let hopeless: Vec<RequestId> = self
-            .watch
-            .desk()
-            .waiting()
-            .filter(|&(piece, _)| {
-                !matches!(
-                    self.ledger.pieces().state(piece),
-                    PieceState::Unchecked | PieceState::Hashing
-                )
-            })
-            .map(|(_, id)| id)
-            .collect();
-        for id in hopeless {
-            self.watch.desk_mut().reject(id);
+        let pieces = self.ledger.pieces();
+        let is_lost =
+            |piece| !matches!(pieces.state(piece), PieceState::Unchecked | PieceState::Hashing);
+        for id in self.watch.desk_mut().reject_lost(is_lost) {
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
     }
@@ -247,28 +222,20 @@ impl Torrent {
 
     /// Why a piece is missing, and when it may arrive.
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
-        match self.life.status {
-            Status::Paused | Status::Failed(..) | Status::Resting(_) => {
-                return (WaitReason::Stopped, None);
-            }
-            Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
-            Status::Running => {}
-        }
-        if self.ledger.pieces().state(piece) == PieceState::Unchecked {
-            return (WaitReason::Checking, None);
-        }
+        let status = &self.life.status;
         let is_on_web = self.is_on_web(piece);
-        if !is_on_web && !self.swarm.has_ready_peer() {
-            return (WaitReason::NoPeers, None);
-        }
-        if !is_on_web && self.sources(piece).next().is_none() {
-            return (WaitReason::NoSource, None);
-        }
-        let rate = self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>()
-            + self.swarm.web_seeds().rate_bps();
-        let left = u64::from(self.content.geometry.piece_len(piece));
-        let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
-        (WaitReason::Downloading, eta)
+        let from_peers: u64 = self.sources(piece).map(|peer| peer.rate_bps(now)).sum();
+        let circumstances = Circumstances {
+            is_stopped: matches!(status, Status::Paused | Status::Failed(..) | Status::Resting(_)),
+            is_checking: matches!(status, Status::Unlinked | Status::Looking)
+                || self.ledger.pieces().state(piece) == PieceState::Unchecked,
+            is_on_web,
+            has_peer: self.swarm.has_ready_peer(),
+            sources: self.sources(piece).count(),
+            rate_bps: from_peers + self.swarm.web_seeds().rate_bps(),
+            length: self.content.geometry.piece_len(piece),
+        };
+        circumstances.prospects()
     }
 
     fn remind(&self, id: RequestId, cx: &mut Context<'_>) {

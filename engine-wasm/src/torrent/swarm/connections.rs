@@ -15,7 +15,7 @@ use super::outcomes::{Dial, Interests, Parted, Shaking, Ticked};
 use super::state::Swarm;
 use crate::arrivals::Named;
 use crate::discover::candidates::Source;
-use crate::geometry::{Geometry, PieceIndex};
+use crate::geometry::{Block, Geometry, PieceIndex};
 use crate::limits;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::local::{Local, Opening};
@@ -25,6 +25,9 @@ use crate::time::Instant;
 
 /// Time without interest after which a peer is closed while we need nothing either.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A peer that rejected this many requests in a row is dropped.
+const MOST_REJECTS: u32 = 200;
 
 impl Swarm {
     /// Sets the maximum number of connections, including those being dialled.
@@ -115,9 +118,30 @@ impl Swarm {
         self.peers.len() < self.most && arrivals < room
     }
 
-    /// How many requests a peer has rejected in a row.
-    pub(in crate::torrent) fn rejections(&self, conn: ConnId) -> u32 {
-        self.peers.get(&conn).map_or(0, Peer::rejections)
+    /// Whether a peer rejected so many requests in a row that it is useless.
+    pub(in crate::torrent) fn rejects_everything(&self, conn: ConnId) -> bool {
+        self.peers.get(&conn).is_some_and(|peer| peer.rejections() > MOST_REJECTS)
+    }
+
+    /// Notes that a block came from a peer, wanted or not. Returns the peer's address; `None` if
+    /// the peer is gone.
+    pub(in crate::torrent) fn block_came(
+        &mut self,
+        conn: ConnId,
+        block: Block,
+        geometry: &Geometry,
+        now: Instant,
+    ) -> Option<SocketAddr> {
+        let peer = self.peers.get_mut(&conn)?;
+        peer.received(block, geometry, now);
+        Some(peer.addr())
+    }
+
+    /// Requests a block of the info dictionary from a peer.
+    pub(crate) fn ask_metadata(&mut self, conn: ConnId, block: u32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.ask_metadata(block, now);
+        }
     }
 
     /// A connection that we dialled is open: our handshake is sent.

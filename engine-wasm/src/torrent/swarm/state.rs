@@ -83,14 +83,9 @@ impl Swarm {
         &self.peers
     }
 
-    /// The peers, mutable for block requests. Only the swarm adds and removes connections.
-    pub(in crate::torrent) fn peers_mut(&mut self) -> &mut BTreeMap<ConnId, Peer> {
+    /// Lends the peers to the scheduler, which records block requests in them.
+    pub(in crate::torrent) fn for_requests(&mut self) -> &mut BTreeMap<ConnId, Peer> {
         &mut self.peers
-    }
-
-    /// One peer.
-    pub(crate) fn peer_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
-        self.peers.get_mut(&conn)
     }
 
     /// The address of a peer.

@@ -6,6 +6,7 @@
 //! prefix ends, even if that becomes shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use shared_proto::RequestId;
 
@@ -16,6 +17,11 @@ use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::torrent::watch::viewer::Viewer;
+
+/// How often the daemon is told that a waiting request is still alive.
+const REMIND: Duration = Duration::from_secs(5);
+/// Time without a source after which a waiting request is rejected.
+const HOPELESS: Duration = Duration::from_secs(300);
 
 /// A viewer of one file, across its successive requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,18 +249,41 @@ impl Desk {
         self.requests.iter().map(|(&id, request)| (id, request))
     }
 
-    /// The waiting requests, with the piece that each waits for.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = (PieceIndex, RequestId)> + '_ {
-        self.waiting.iter().flat_map(|(&piece, ids)| ids.iter().map(move |&id| (piece, id)))
+    /// Rejects the requests that wait for a piece which will not come.
+    pub(crate) fn reject_lost(&mut self, is_lost: impl Fn(PieceIndex) -> bool) -> Vec<RequestId> {
+        self.reject_where(|piece, _| is_lost(piece))
     }
 
-    /// The waiting requests that were last reported before `before`. They count as reported now.
-    pub(crate) fn take_due_reminders(&mut self, before: Instant, now: Instant) -> Vec<RequestId> {
+    /// Rejects the requests that have waited for minutes for a piece without a source.
+    pub(crate) fn reject_hopeless(
+        &mut self,
+        has_source: impl Fn(PieceIndex) -> bool,
+        now: Instant,
+    ) -> Vec<RequestId> {
+        self.reject_where(|piece, request| {
+            now.saturating_since(request.waiting_since) > HOPELESS && !has_source(piece)
+        })
+    }
+
+    fn reject_where(&mut self, is_meant: impl Fn(PieceIndex, &Request) -> bool) -> Vec<RequestId> {
+        let waiting =
+            self.waiting.iter().flat_map(|(&piece, ids)| ids.iter().map(move |id| (piece, id)));
+        let meant = waiting.filter(|(piece, id)| {
+            self.requests.get(id).is_some_and(|request| is_meant(*piece, request))
+        });
+        let ids: Vec<RequestId> = meant.map(|(_, &id)| id).collect();
+        ids.iter().for_each(|&id| self.reject(id));
+        ids
+    }
+
+    /// The waiting requests of which the daemon has not been told for [`REMIND`]; they count as
+    /// told now.
+    pub(crate) fn take_due_reminders(&mut self, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
         for (&id, request) in
             self.requests.iter_mut().filter(|(_, request)| request.awaits.is_some())
         {
-            if request.told <= before {
+            if now.saturating_since(request.told) >= REMIND {
                 request.told = now;
                 ids.push(id);
             }

@@ -8,6 +8,7 @@ pub(crate) mod desk;
 pub(in crate::torrent) mod films;
 pub(in crate::torrent) mod preparations;
 pub(crate) mod prepared_film;
+pub(in crate::torrent) mod prospects;
 pub(crate) mod subtitles;
 #[cfg(test)]
 mod tests;

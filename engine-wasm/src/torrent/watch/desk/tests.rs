@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 
-use std::time::Duration;
-
-use crate::geometry::{BLOCK_LENGTH, Geometry, testing};
+use crate::geometry::BLOCK_LENGTH;
+use crate::geometry::Geometry;
 use crate::pick::piece_map::PieceMap;
 use crate::torrent::watch::viewer::LINGER;
 
@@ -192,4 +191,37 @@ fn random_reads_leave_a_bounded_number_of_viewers() {
     // The last viewer is still expected back.
     scene.open(1_000, at(399 * 5), at(399 * 5) + 9);
     assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
+}
+
+#[test]
+fn a_request_is_rejected_after_minutes_without_a_source() {
+    let mut scene = Scene::new("...");
+    scene.open(1, 0, at(3) - 1);
+    scene.open(2, at(1), at(3) - 1);
+    let mut rejected = |seconds: u64| {
+        let now = Instant(0) + Duration::from_secs(seconds);
+        scene.desk.reject_hopeless(|piece| piece == PieceIndex(1), now)
+    };
+    assert_eq!(rejected(300), [], "the source may come back");
+    assert_eq!(rejected(301), [request(1)]);
+    assert_eq!(rejected(1_000), [], "the other piece has a source");
+}
+
+#[test]
+fn a_request_for_a_piece_that_will_not_come_is_rejected_at_once() {
+    let mut scene = Scene::new("#..");
+    scene.open(1, 0, at(3) - 1);
+    scene.open(2, at(2), at(3) - 1);
+    assert_eq!(scene.desk.reject_lost(|piece| piece == PieceIndex(2)), [request(2)]);
+    assert!(scene.desk.request(request(1)).is_some() && scene.desk.request(request(2)).is_none());
+}
+
+#[test]
+fn the_daemon_is_reminded_of_a_waiting_request_every_five_seconds() {
+    let mut scene = Scene::new("#.");
+    scene.open(1, 0, at(1) - 1);
+    scene.open(2, at(1), at(2) - 1);
+    let mut due =
+        |seconds: u64| scene.desk.take_due_reminders(Instant(0) + Duration::from_secs(seconds));
+    assert_eq!([due(4), due(5), due(9), due(10)].map(|ids| ids.len()), [0, 1, 0, 1]);
 }
