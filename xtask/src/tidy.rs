@@ -12,6 +12,7 @@ mod markdown;
 mod modules;
 mod packages;
 mod parsed;
+mod parts;
 mod public;
 mod rustdoc;
 mod structs;
@@ -92,6 +93,7 @@ async fn sources() -> Result<Vec<Finding>> {
         targets.map(|it| (it, Modules::of(&parsed, metadata.root_file(it)))).collect();
     for (target, modules) in &crates {
         found.extend(cycles::check(modules));
+        found.extend(parts::check(modules));
         if target.is_library() {
             let root = metadata.root_file(target);
             let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);

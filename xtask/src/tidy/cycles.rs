@@ -18,14 +18,15 @@ use super::finding::{Finding, Rule};
 use super::modules::{Modules, Place};
 
 /// The files that each file uses, with the first use of each.
-type Graph = BTreeMap<String, BTreeMap<String, Use>>;
+pub(super) type Graph = BTreeMap<String, BTreeMap<String, Use>>;
 
 /// Where code names an item of another file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Use {
-    line: usize,
+pub(super) struct Use {
+    /// The line of the first use.
+    pub(super) line: usize,
     /// The item, as the code names it.
-    name: String,
+    pub(super) name: String,
 }
 
 /// Checks one crate.
@@ -56,7 +57,8 @@ fn short(file: &str) -> &str {
     inside.trim_end_matches(".rs").trim_end_matches("/mod")
 }
 
-fn graph(modules: &Modules) -> Graph {
+/// The graph of a crate.
+pub(super) fn graph(modules: &Modules) -> Graph {
     let mut graph = Graph::new();
     for (index, module) in modules.0.iter().enumerate() {
         let mut uses = Vec::new();

@@ -17,6 +17,8 @@ pub(super) enum Rule {
     LineWidth,
     /// Links in Markdown lead somewhere.
     Link,
+    /// Parts of a torrent know neither each other nor what connects them.
+    Part,
     /// rustdoc has nothing to say.
     Rustdoc,
     /// Crates come from crates.io or from this checkout.
@@ -29,13 +31,14 @@ pub(super) enum Rule {
 
 impl Rule {
     /// All of them.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Cycle,
         Self::FileLength,
         Self::Header,
         Self::Licence,
         Self::LineWidth,
         Self::Link,
+        Self::Part,
         Self::Rustdoc,
         Self::Source,
         Self::StructFields,
@@ -51,6 +54,7 @@ impl Rule {
             Self::Licence => "licence",
             Self::LineWidth => "line-width",
             Self::Link => "link",
+            Self::Part => "part",
             Self::Rustdoc => "rustdoc",
             Self::Source => "source",
             Self::StructFields => "struct-fields",
