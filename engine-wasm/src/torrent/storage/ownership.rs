@@ -79,6 +79,10 @@ impl Storage {
                 (Verdict::Same, Vec::new())
             }
             Origin::Ours(_) if is_undecided && slot.is_ours_now => (Verdict::Same, Vec::new()),
+            // Its content was taken in when it was seen; it is only read.
+            Origin::Theirs(_) if is_undecided && slot.known == Some(stat) => {
+                (Verdict::Same, Vec::new())
+            }
             Origin::Adopted(_) if is_undecided => {
                 slot.origin = Origin::Adopted(stat.identity);
                 (Verdict::Same, Vec::new())

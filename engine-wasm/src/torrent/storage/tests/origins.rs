@@ -177,3 +177,16 @@ fn adoption_uses_existing_files_and_deletes_our_copies() {
     bench.look(&[Some(stat(1, 7)), Some(stat(2, 8))]);
     assert_eq!(bench.storage.files[1].origin, Origin::Adopted(identity(8)));
 }
+
+#[test]
+fn on_a_disk_without_identities_a_found_file_is_hashed_again_only_after_a_change() {
+    let found = stat(1, 0);
+    let mut bench = Bench::with(&[("a", 1)], &[Some(found)]);
+    bench.have.set(0);
+    let mut is_stale = |found: FileStat| {
+        let (_, looked) = bench.look(&[Some(found)]);
+        looked.unwrap().piece(&bench.content.geometry, piece(0)).is_stale
+    };
+    assert!(!is_stale(found), "it has no stamp yet");
+    assert!(is_stale(FileStat { modified_ns: 9_500, ..found }));
+}
