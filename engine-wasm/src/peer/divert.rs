@@ -1,5 +1,6 @@
-//! The keys by which the daemon diverts blocks from a connection to the disk: the index of the piece
-//! and the offset in it, as in a `piece` message (BEP 3).
+//! The keys by which the daemon diverts blocks from a connection to the disk.
+//!
+//! A key is the index of the piece and the offset in it, as in a `piece` message (BEP 3).
 
 use shared_proto::io::DivertKey;
 

@@ -1,8 +1,8 @@
 //! A part of a torrent knows neither the torrent nor another part.
 //!
-//! A part is a folder below [`TORRENT`]; the folder `routes` connects the parts and is none. Code of
-//! a part names no item of another part, of the torrent or its routes, of the engine, or of the
-//! context, which gives access to the outputs. So a part can only return what it wants done.
+//! A part is a folder below [`TORRENT`]; the folder `routes` connects the parts and is none. The
+//! code of a part names no item of another part, of the torrent or its routes, of the engine, or of
+//! the context, which gives access to the outputs. So a part can only return what it wants done.
 
 use super::cycles::{Graph, graph};
 use super::finding::{Finding, Rule};

@@ -1,4 +1,6 @@
-//! Rounds over all files of a torrent: what was found at each path, and what that says about pieces.
+//! Rounds over all files of a torrent.
+//!
+//! Owns what was found at each path, and what that says about pieces.
 
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
 

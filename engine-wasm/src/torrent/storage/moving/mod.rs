@@ -1,10 +1,11 @@
 //! Moves a torrent file by file, while it downloads and while viewers read.
 //!
-//! [`Storage::location`] is right for each file at every moment. A file that is being moved is not opened, and everything else continues: whoever has it
-//! open keeps the same bytes. First, nothing may exist at any of the new paths ([`looks`]). Then
-//! the move is saved, so that after a crash the next engine looks for each file at both places.
-//! Then the files are moved ([`moves`]); if one can't be moved, the others are moved back. Nothing
-//! is ever replaced or lost. Moves and inspections of all files exclude each other.
+//! [`Storage::location`] is right for each file at every moment. A file that is being moved is not
+//! opened, and everything else continues: readers and writers that have it open keep the same
+//! bytes. First, nothing may exist at any of the new paths ([`looks`]). Then the move is saved, so
+//! that after a crash the next engine looks for each file at both places. Then the files are moved
+//! ([`moves`]); if one can't be moved, the others are moved back. Nothing is ever replaced or lost.
+//! Moves and inspections of all files exclude each other.
 
 mod looks;
 mod moves;
