@@ -4,12 +4,12 @@
 
 use shared_proto::io::DivertKey;
 
-use crate::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use crate::geometry::{BLOCK_LENGTH, Block, Geometry};
 
 /// The key of a block.
 pub(crate) fn key_of(block: Block) -> DivertKey {
     let mut key = [0; 8];
-    key[..4].copy_from_slice(&block.piece.get().to_be_bytes());
+    key[..4].copy_from_slice(&block.piece().get().to_be_bytes());
     key[4..].copy_from_slice(&block.begin().to_be_bytes());
     key
 }
@@ -18,23 +18,20 @@ pub(crate) fn key_of(block: Block) -> DivertKey {
 pub(crate) fn block_of(key: DivertKey, geometry: &Geometry) -> Option<Block> {
     let [a, b, c, d, e, f, g, h] = key;
     let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-    if piece >= geometry.piece_count() || begin % BLOCK_LENGTH != 0 {
-        return None;
-    }
-    let left = geometry.piece_len(PieceIndex(piece)).checked_sub(begin)?;
-    geometry.validate(piece, begin, left.min(BLOCK_LENGTH))
+    let block = geometry.blocks(geometry.piece(piece)?).get(begin / BLOCK_LENGTH)?;
+    (block.begin() == begin).then_some(block)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BlockIndex;
+    use crate::geometry::testing;
 
     #[test]
     fn a_key_identifies_its_block_and_no_other_place() {
         let geometry = Geometry::new(2 * BLOCK_LENGTH, &[100_000]).unwrap();
         for (piece, index) in [(0, 0), (0, 1), (3, 0)] {
-            let block = Block { piece: PieceIndex(piece), index: BlockIndex(index) };
+            let block = testing::block(piece, index);
             assert_eq!(block_of(key_of(block), &geometry), Some(block));
         }
         let check = |piece: u32, begin: u32| {

@@ -110,7 +110,7 @@ impl Scheduler<'_> {
         let mut withdrawn = Vec::new();
         for (&conn, peer) in self.peers.iter_mut() {
             let theirs: Vec<Block> =
-                peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+                peer.armed_blocks().filter(|block| pieces.contains(&block.piece())).collect();
             for block in theirs {
                 peer.cancel(block, self.geometry, now);
                 peer.forget(block);

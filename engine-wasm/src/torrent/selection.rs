@@ -94,6 +94,7 @@ impl Selection {
     /// The priorities with which only these files are selected; a selected file keeps its own.
     pub(in crate::torrent) fn only(
         &self,
+        geometry: &Geometry,
         is_meant: impl Fn(FileIndex) -> bool,
     ) -> Vec<(FileIndex, Priority)> {
         let of = |(file, &priority): (FileIndex, &Priority)| match priority {
@@ -101,7 +102,7 @@ impl Selection {
             Priority::Skip => (file, Priority::Normal),
             priority => (file, priority),
         };
-        (0..).map(FileIndex).zip(&self.files).map(of).collect()
+        geometry.files().zip(&self.files).map(of).collect()
     }
 
     /// The files whose priority is not the default, for the record.
@@ -136,16 +137,20 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::geometry::testing::file;
     use crate::metainfo::testing;
 
     #[test]
     fn only_these_files_are_selected_and_keep_their_priority() {
         let meta = testing::torrent(16_384, &[("a", 1), ("b", 1), ("c", 1)]).metainfo;
-        let [a, b, c] = [0, 1, 2].map(FileIndex);
-        let mut selection = Selection::new(&meta);
-        selection.set(&meta, &[(a, Priority::High), (b, Priority::Skip)]);
+        let [a, b, c] = [0, 1, 2].map(file);
+        let content = Content { geometry: Arc::new(meta.geometry()), meta, added: 0 };
+        let mut selection = Selection::new(&content.meta, &content.geometry);
+        selection.set(&content, &[(a, Priority::High), (b, Priority::Skip)]);
         let expected = [(a, Priority::High), (b, Priority::Normal), (c, Priority::Skip)];
-        assert_eq!(selection.only(|file| file != c), expected);
+        assert_eq!(selection.only(&content.geometry, |file| file != c), expected);
     }
 }

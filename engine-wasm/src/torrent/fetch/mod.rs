@@ -7,7 +7,7 @@
 use rand::rngs::ChaCha8Rng;
 
 use crate::bitfield::Bitfield;
-use crate::geometry::PieceIndex;
+use crate::geometry::{Geometry, PieceIndex};
 use crate::peer::{Peer, PeerEvent};
 use crate::pick::availability::Availability;
 use crate::pick::picker::{self, Picker};
@@ -82,12 +82,17 @@ impl Fetch {
     /// Returns false if the event is about something else.
     pub(in crate::torrent) fn hear(
         &mut self,
+        geometry: &Geometry,
         event: &PeerEvent,
         pieces: Option<&Bitfield>,
     ) -> bool {
         match event {
             PeerEvent::HasAll => self.availability.add_seed(),
-            PeerEvent::HasSome => pieces.into_iter().for_each(|all| self.availability.add_all(all)),
+            PeerEvent::HasSome => {
+                if let Some(pieces) = pieces {
+                    self.availability.add_all(geometry.marked(pieces));
+                }
+            }
             PeerEvent::Has(piece) => self.availability.add(*piece),
             PeerEvent::HasMore(more) => more.iter().for_each(|&it| self.availability.add(it)),
             _ => return false,
@@ -96,11 +101,11 @@ impl Fetch {
     }
 
     /// Counts the pieces of a peer no longer, because it is gone.
-    pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
+    pub(in crate::torrent) fn lose(&mut self, geometry: &Geometry, peer: &Peer) {
         if peer.has_all() {
             self.availability.remove_seed();
         } else if let Some(pieces) = peer.pieces() {
-            self.availability.remove_all(pieces);
+            self.availability.remove_all(geometry.marked(pieces));
         }
     }
 
@@ -145,16 +150,23 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::geometry::testing::piece;
+
+    fn three_pieces() -> (Geometry, Fetch) {
+        let geometry = Geometry::new(16_384, &[3 * 16_384]).unwrap();
+        let fetch = Fetch::new(&geometry, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
+        (geometry, fetch)
+    }
 
     /// How many peers have each of three pieces after these events.
     fn check(events: &[(PeerEvent, &[u32])], expected: [u32; 3]) {
-        let mut fetch = Fetch::new(3, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
+        let (geometry, mut fetch) = three_pieces();
         for (event, all) in events {
             let mut pieces = Bitfield::new(3);
             all.iter().for_each(|&piece| pieces.set(piece));
-            assert!(fetch.hear(event, Some(&pieces)), "{event:?}");
+            assert!(fetch.hear(&geometry, event, Some(&pieces)), "{event:?}");
         }
-        let seen = [0, 1, 2].map(|piece| fetch.availability.count(PieceIndex(piece)));
+        let seen = [0, 1, 2].map(|index| fetch.availability.count(piece(index)));
         assert_eq!(seen, expected, "{events:?}");
     }
 
@@ -162,13 +174,13 @@ mod tests {
     fn each_announced_piece_is_counted_once() {
         check(&[(PeerEvent::HasAll, &[])], [1, 1, 1]);
         check(&[(PeerEvent::HasSome, &[0, 2])], [1, 0, 1]);
-        let more = PeerEvent::HasMore(vec![PieceIndex(1), PieceIndex(2)]);
-        check(&[(PeerEvent::Has(PieceIndex(0)), &[0]), (more, &[0, 1, 2])], [1, 1, 1]);
+        let more = PeerEvent::HasMore(vec![piece(1), piece(2)]);
+        check(&[(PeerEvent::Has(piece(0)), &[0]), (more, &[0, 1, 2])], [1, 1, 1]);
     }
 
     #[test]
     fn other_events_change_nothing() {
-        let mut fetch = Fetch::new(3, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
-        assert!(!fetch.hear(&PeerEvent::Unchoked, None));
+        let (geometry, mut fetch) = three_pieces();
+        assert!(!fetch.hear(&geometry, &PeerEvent::Unchoked, None));
     }
 }

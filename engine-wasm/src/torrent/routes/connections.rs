@@ -87,7 +87,7 @@ impl Torrent {
 
     fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
         let pieces = self.swarm.peers().get(&conn).and_then(Peer::pieces);
-        if self.fetch.hear(&event, pieces) {
+        if self.fetch.hear(&self.content.geometry, &event, pieces) {
             return self.learned(conn, cx);
         }
         match event {
@@ -245,7 +245,7 @@ impl Torrent {
 
     /// The pieces of a peer are no longer available.
     pub(in crate::torrent) fn lose(&mut self, peer: &Peer) {
-        self.fetch.lose(peer);
+        self.fetch.lose(&self.content.geometry, peer);
     }
 
     /// Once a tick: drops silent peers, and frees the requests of snubbing peers.

@@ -58,7 +58,9 @@ impl Torrent {
         let Some(film) = self.film_ahead() else { return };
         let subtitles: BTreeSet<u32> =
             self.subtitles(film.get()).iter().map(|subtitle| subtitle.index).collect();
-        let changes = self.selection.only(|file| file == film || subtitles.contains(&file.get()));
+        let changes = self
+            .selection
+            .only(&self.content.geometry, |file| file == film || subtitles.contains(&file.get()));
         self.set_priorities(&changes, cx);
     }
 

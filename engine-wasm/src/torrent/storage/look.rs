@@ -154,10 +154,10 @@ impl Looks {
         let count = geometry.file_count();
         loop {
             let underway = look.next - (count - look.left);
-            if underway >= limits::LOOKS || look.next >= count {
+            if underway >= limits::LOOKS {
                 return None;
             }
-            let file = FileIndex(look.next);
+            let file = geometry.file(look.next)?;
             look.next += 1;
             if !geometry.is_padding(file) {
                 return Some((file, self.count));

@@ -146,6 +146,7 @@ impl Tracker {
     }
 
     /// When the tracker is to be asked for the user; `None` if the user has not asked for it.
+    #[cfg(test)]
     pub(super) fn asked_for_at(&self) -> Option<Instant> {
         let is_due = self.asked_for && !self.turns.gone && !self.underway;
         is_due.then_some(self.turns.retry_at)

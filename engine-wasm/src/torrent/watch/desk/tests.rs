@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 
-use crate::geometry::BLOCK_LENGTH;
-use crate::geometry::Geometry;
+use crate::geometry::{BLOCK_LENGTH, Geometry, testing};
 use crate::pick::piece_map::PieceMap;
 use crate::torrent::watch::viewer::LINGER;
 
@@ -200,7 +199,7 @@ fn a_request_is_rejected_after_minutes_without_a_source() {
     scene.open(2, at(1), at(3) - 1);
     let mut rejected = |seconds: u64| {
         let now = Instant(0) + Duration::from_secs(seconds);
-        scene.desk.reject_hopeless(|piece| piece == PieceIndex(1), now)
+        scene.desk.reject_hopeless(|piece| piece == testing::piece(1), now)
     };
     assert_eq!(rejected(300), [], "the source may come back");
     assert_eq!(rejected(301), [request(1)]);
@@ -212,7 +211,7 @@ fn a_request_for_a_piece_that_will_not_come_is_rejected_at_once() {
     let mut scene = Scene::new("#..");
     scene.open(1, 0, at(3) - 1);
     scene.open(2, at(2), at(3) - 1);
-    assert_eq!(scene.desk.reject_lost(|piece| piece == PieceIndex(2)), [request(2)]);
+    assert_eq!(scene.desk.reject_lost(|piece| piece == testing::piece(2)), [request(2)]);
     assert!(scene.desk.request(request(1)).is_some() && scene.desk.request(request(2)).is_none());
 }
 
