@@ -279,7 +279,7 @@ mod tests {
         let received = hello()[..48].to_vec();
         let named = Named { addr: addr(), over: Transport::Utp, info_hash: TORRENT, received };
         assert_eq!(hear(&hello()[30..48]), Some(vec![Step::Named(named)]));
-        assert_eq!(hear(&hello()[48..]), None, "it is somebody's now");
+        assert_eq!(hear(&hello()[48..]), None, "the connection has its torrent now");
     }
 
     /// Checks the reaction to the first bytes under an encryption policy.

@@ -25,7 +25,7 @@ pub struct Bitfield {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BitfieldError {
     /// The number of bytes is not what the bits need.
-    #[error("a bitfield of {expected} bytes was expected, {got} came")]
+    #[error("a bitfield of {expected} bytes was expected, {got} arrived")]
     Length {
         /// Number of bytes needed.
         expected: usize,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_one_has_every_bit_and_no_spare() {
+    fn a_full_bitfield_has_every_bit_and_no_spare_one() {
         for len in [0, 1, 63, 64, 65, 1000] {
             let bits = Bitfield::full(len);
             assert!(bits.is_full());

@@ -95,7 +95,7 @@ mod tests {
     const SOCKET: SocketId = SocketId(1);
 
     #[test]
-    fn the_last_report_counts_until_the_daemon_is_gone() {
+    fn the_last_report_counts_until_the_daemon_is_lost() {
         let mut mappings = Mappings::default();
         assert_eq!(mappings.view(SOCKET), None);
         mappings.want(SOCKET);

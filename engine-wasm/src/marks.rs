@@ -229,7 +229,7 @@ mod tests {
         let check = |position_s: f64, duration_s: f64, watched: bool| {
             let mark = Mark::default().after(report(position_s, duration_s));
             assert_eq!(mark.watched, watched, "{position_s} of {duration_s}");
-            assert_eq!(mark.position_ms == 0, watched, "what is watched begins anew");
+            assert_eq!(mark.position_ms == 0, watched, "a watched film starts from the beginning");
         };
         check(94.0, 100.0, false);
         check(95.0, 100.0, true);

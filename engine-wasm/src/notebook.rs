@@ -352,7 +352,7 @@ mod tests {
         book.unlink();
         assert_eq!(book.notices().count(), 0, "the next daemon may do better");
         book.answered(OpId(2), &Ok(OpOutput::Notes(kept(1, 99))), at(16));
-        assert_eq!(send(&mut book, 3, at(20)), 10_000, "nobody knows what the former daemon wrote");
+        assert_eq!(send(&mut book, 3, at(20)), 10_000, "the former daemon's write is unknown");
         // Another program was later: its note counts.
         assert_eq!(
             book.answered(OpId(3), &Ok(OpOutput::Notes(kept(7, 99))), at(20)).unwrap().len(),

@@ -154,10 +154,6 @@ mod tests {
         put(&mut writes, "a", 1);
         writes.unlink();
         writes.answered(OpId(1), true, at(1));
-        assert_eq!(
-            writes.due(at(1)),
-            ["k"],
-            "the answer of a daemon that is gone counts for nothing"
-        );
+        assert_eq!(writes.due(at(1)), ["k"], "an answer of a lost daemon is ignored");
     }
 }

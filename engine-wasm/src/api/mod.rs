@@ -4,8 +4,8 @@
 //! also owns the state that outlives a call: calls that wait for magnet links ([`adding`]),
 //! incomplete calls ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages
 //! ([`host`]), and torrents that exist only while they are read ([`temporary`]). It knows neither
-//! sockets nor HTTP framing: a call is a [`Call`], an answer a [`Reply`]. The engine carries out the
-//! [`Action`]s; this module does not know the engine.
+//! sockets nor HTTP framing: a call is a [`Call`], an answer a [`Reply`]. The engine carries out
+//! the [`Action`]s; this module does not know the engine.
 
 pub(crate) mod adding;
 mod config;

@@ -70,7 +70,7 @@ pub enum LsdError {
     #[error("a search without a port")]
     Port,
     /// No info hash is named.
-    #[error("a search for nothing")]
+    #[error("a search without an info hash")]
     InfoHash,
 }
 
@@ -366,7 +366,7 @@ mod tests {
         }
 
         #[test]
-        fn no_datagram_of_a_stranger_panics(
+        fn no_datagram_panics(
             at in any::<prop::sample::Index>(),
             bytes in prop::collection::vec(any::<u8>(), 0..8),
         ) {

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_file_lies_at_the_url_or_below_it() {
+    fn a_single_file_is_at_the_url_or_below_it() {
         let film = layout("a film?.mp4", &[]);
         check(&film, "http://w/x.mp4", 0, Some("http://w/x.mp4"));
         check(&film, "http://w/dir/", 0, Some("http://w/dir/a%20film%3F.mp4"));

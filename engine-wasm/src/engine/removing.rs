@@ -90,7 +90,7 @@ impl Engine {
                 self.common.out.push_back(Output::Control(reply.to(id)));
             }
             (None, Ok(Some(_))) => {
-                tracing::warn!(torrent = %info_hash, "files of a removed torrent were left")
+                tracing::warn!(torrent = %info_hash, "some files of a removed torrent were kept")
             }
             (None, _) => {}
         }

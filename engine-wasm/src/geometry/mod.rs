@@ -51,7 +51,7 @@ pub enum GeometryError {
     #[error("{0} files are too many")]
     Files(usize),
     /// More than [`MAX_TOTAL_LENGTH`] bytes.
-    #[error("the files are too long in all")]
+    #[error("the files are too long in total")]
     TotalLength,
     /// More than [`MAX_PIECES`] pieces.
     #[error("{0} pieces are too many")]

@@ -45,7 +45,7 @@ pub(super) enum Progress {
 
 /// The error for a block whose size differs from the offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a metadata block of another size than was offered")]
+#[error("a metadata block of the wrong size")]
 pub(super) struct WrongBlock;
 
 #[derive(Debug)]

@@ -88,7 +88,7 @@ fn port_mappings_are_requested_for_ipv4_sockets() {
     net.port_mapped(asked[1], Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
     assert_eq!((net.public_port(), net.listen_port()), (Some(7), Some(FREE)));
     let (_, mut unasked) = run(NetConfig { listen_port: None, ..config }, true);
-    assert_eq!(unasked.next_to_map(), None, "nobody is to reach us");
+    assert_eq!(unasked.next_to_map(), None, "no peer is meant to reach us");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Requests to a peer: what [`Pipeline`](super::pipeline::Pipeline) notes, the peer is told.
+//! Requests to a peer: [`Pipeline`](super::pipeline::Pipeline) records them, and the peer receives
+//! them.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ impl Peer {
         self.say(&Message::Request { piece: block.piece().get(), begin, length }, now);
     }
 
-    /// Cancels a request. The block may still come.
+    /// Cancels a request. The block may still arrive.
     pub fn cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         if self.pipeline.cancel(block, now) {
             self.say_cancel(block, geometry, now);
         }
     }
 
-    /// Notes that a block came, wanted or not.
+    /// Records the arrival of a block, whether wanted or not.
     pub fn received(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (_, length) = geometry.block_range(block);
         self.last_heard = now;
@@ -31,7 +32,7 @@ impl Peer {
         }
     }
 
-    /// Notes that the peer can't send a block. Returns whether its request was not cancelled.
+    /// Records that the peer can't send a block. Returns whether its request was not cancelled.
     pub fn forget(&mut self, block: Block) -> bool {
         self.pipeline.forget(block)
     }
@@ -46,7 +47,7 @@ impl Peer {
         self.pipeline.live_blocks()
     }
 
-    /// Returns all blocks that the peer may send.
+    /// Returns all blocks that the peer may still send.
     pub fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.pipeline.armed_blocks()
     }
@@ -63,7 +64,7 @@ impl Peer {
         self.pipeline.expected(block).map_or(Duration::ZERO, until)
     }
 
-    /// Returns how much later than expected a block is late.
+    /// Returns how long after its expected time a block counts as late.
     pub fn slack(&self) -> Duration {
         self.pipeline.slack()
     }
@@ -73,12 +74,12 @@ impl Peer {
         self.pipeline.eta(now)
     }
 
-    /// Returns how many more blocks to request; fewer while somebody watches.
+    /// Returns how many more blocks to request. With a viewer they are fewer.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         self.pipeline.room(watched, now)
     }
 
-    /// Returns the rate of payload, bytes per second.
+    /// Returns the download rate from the peer, in bytes of payload per second.
     pub fn rate_bps(&self, now: Instant) -> u64 {
         self.pipeline.rate_bps(now)
     }
@@ -90,7 +91,7 @@ impl Peer {
 
     /// Returns the number of rejected requests since the last block.
     ///
-    /// A peer that goes on rejecting is of no use.
+    /// A peer that keeps rejecting is useless.
     pub fn rejections(&self) -> u32 {
         self.pipeline.rejections()
     }

@@ -20,7 +20,7 @@ pub enum PeerError {
     #[error("not a BitTorrent handshake")]
     Handshake,
     /// The handshake is for another torrent.
-    #[error("the peer answers for another torrent")]
+    #[error("the peer's handshake is for another torrent")]
     WrongTorrent,
     /// We dialled ourselves.
     #[error("connected to ourselves")]
@@ -35,10 +35,10 @@ pub enum PeerError {
     #[error("piece out of range")]
     OutOfRange,
     /// The peer keeps requesting what it can't have.
-    #[error("too many requests for what it can't have")]
+    #[error("too many impossible requests")]
     Nuisance,
     /// The peer does not support metadata exchange (BEP 9).
-    #[error("the peer can't give metadata")]
+    #[error("the peer does not support metadata exchange")]
     NoMetadata,
     /// A malformed metadata message.
     #[error("a metadata message that can't be read")]
@@ -50,7 +50,7 @@ pub enum PeerError {
     #[error("too many peer exchange messages")]
     Flood,
     /// The peer asks for far too many rendezvous.
-    #[error("too many rendezvous asked for")]
+    #[error("too many rendezvous requests")]
     PunchFlood,
 }
 

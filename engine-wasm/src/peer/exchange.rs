@@ -1,4 +1,4 @@
-//! Peer exchange with a peer (BEP 11): where it listens, and what it and we say about others.
+//! Peer exchange with one peer (BEP 11): its listen address, and the messages to it.
 
 use std::net::SocketAddr;
 
@@ -10,9 +10,9 @@ use super::wire::Message;
 use crate::time::Instant;
 
 impl Peer {
-    /// Returns where others can dial the peer, if that is known.
+    /// Returns the address at which others can dial the peer, if it is known.
     ///
-    /// That is where we dialled it, or where it says that it listens.
+    /// This is the address that we dialled, or else the peer's own with the port that it announced.
     pub fn listens_at(&self) -> Option<SocketAddr> {
         if self.dialled {
             return Some(self.addr);
@@ -20,7 +20,7 @@ impl Peer {
         self.talk.port().map(|port| SocketAddr::new(self.addr.ip(), port))
     }
 
-    /// Returns what others are told about the peer beside its address.
+    /// Returns the flags to send about the peer, besides its address.
     pub fn flags(&self) -> Flags {
         let flags = Flags::default()
             .with(Flags::SEED, self.is_upload_only())
@@ -30,12 +30,12 @@ impl Peer {
         flags.with(Flags::UTP, over_utp || punches).with(Flags::HOLEPUNCH, punches)
     }
 
-    /// Returns whether the peer may be told about others now.
+    /// Returns whether a message may be sent now.
     pub(crate) fn wants_peers(&self, now: Instant) -> bool {
         self.is_ready() && self.talk.is_due(now)
     }
 
-    /// Tells the peer which peers came and went, if it is time.
+    /// Sends the peers that came and went, if it is time.
     pub(crate) fn tell_peers(&mut self, peers: &Peers, now: Instant) {
         let itself = self.listens_at().unwrap_or(self.addr);
         if self.wants_peers(now)

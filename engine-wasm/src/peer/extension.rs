@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_small() {
+    fn kept_fields_are_bounded() {
         let many = (0..1000)
             .fold(Dict::new(), |dict, i| dict.int(&format!("x{i}"), 1))
             .int(&"n".repeat(65), 1);
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_payload_of_a_stranger_panics(
+        fn no_payload_panics(
             at in any::<prop::sample::Index>(),
             bytes in prop::collection::vec(any::<u8>(), 0..8),
         ) {

@@ -33,8 +33,8 @@ pub struct Introduction<'a> {
 impl Peer {
     /// After the handshakes: sends our pieces and our extensions.
     pub fn introduce(&mut self, us: &Introduction<'_>, now: Instant) {
-        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying
-        // nothing means having nothing.
+        // Our pieces come before any other message (BEP 3, 6). Without the fast extension, no
+        // message means no pieces.
         match (self.traits.fast, us.have.is_clear(), us.have.is_full()) {
             (true, true, _) => self.say(&Message::HaveNone, now),
             (true, _, true) => self.say(&Message::HaveAll, now),
@@ -45,7 +45,7 @@ impl Peer {
         self.say_extensions(us, now);
     }
 
-    /// Which extensions we speak; may be said again when it has changed (BEP 10).
+    /// Sends our extension handshake, again when it has changed (BEP 10).
     pub fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
         if !self.traits.extensions || !self.introduced {
             return;
@@ -61,7 +61,7 @@ impl Peer {
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
     }
 
-    /// We have one more piece. One that has everything does not want to know.
+    /// Announces one more piece, unless the peer has everything.
     pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.having.has_all() {
             self.say(&Message::Have(piece.get()), now);
@@ -76,7 +76,7 @@ impl Peer {
         }
     }
 
-    /// Whether it speaks the fast extension (BEP 6).
+    /// Whether it supports the fast extension (BEP 6).
     pub fn is_fast(&self) -> bool {
         self.traits.fast
     }
@@ -126,7 +126,7 @@ impl Peer {
         }
     }
 
-    /// Whether it takes and answers requests for the info dictionary.
+    /// Whether it supports requests for the info dictionary.
     pub(crate) fn speaks_metadata(&self) -> bool {
         self.metadata.id().is_some()
     }
@@ -143,7 +143,7 @@ impl Peer {
 
     /// Queues a request for a block of the info dictionary, which has `size` bytes.
     ///
-    /// A peer that requests far more blocks than there are is refused.
+    /// A peer that requests far more blocks than exist is rejected.
     pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         if !self.metadata.push(block, size) {
             self.say_metadata(MetadataMessage::Reject { block }, now);

@@ -12,7 +12,7 @@ const MAX_ALLOWED_FAST: usize = 64;
 /// The pieces of one peer.
 #[derive(Debug)]
 pub(super) struct Having {
-    /// What the peer has; `None` while it has not said.
+    /// The peer's pieces; `None` until the peer has announced them.
     pieces: Option<Bitfield>,
     has_all: bool,
     told_bitfield: bool,
@@ -23,7 +23,7 @@ pub(super) struct Having {
 }
 
 impl Having {
-    /// Creates the state of a peer that has said nothing.
+    /// Creates the state of a peer that has announced nothing.
     pub(super) fn new() -> Self {
         Self {
             pieces: None,
@@ -39,17 +39,17 @@ impl Having {
         self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.get()))
     }
 
-    /// Returns whether the peer has said that it has everything.
+    /// Returns whether the peer announced that it has everything.
     pub(super) fn has_all(&self) -> bool {
         self.has_all
     }
 
-    /// Returns whether the peer has every piece, however it said so.
+    /// Returns whether the peer has every piece, however it announced them.
     pub(super) fn is_full(&self) -> bool {
         self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
 
-    /// Returns what the peer has, if that is known and is not everything.
+    /// Returns the peer's pieces, if they are known and are not all.
     pub(super) fn pieces(&self) -> Option<&Bitfield> {
         self.pieces.as_ref().filter(|_| !self.has_all)
     }
@@ -59,7 +59,7 @@ impl Having {
         self.has(piece) && (!self.choked || self.allowed_fast.contains(&piece))
     }
 
-    /// Returns whether the peer would send anything now.
+    /// Returns whether the peer has unchoked us.
     pub(super) fn is_open(&self) -> bool {
         !self.choked || !self.allowed_fast.is_empty()
     }
@@ -69,7 +69,7 @@ impl Having {
         self.choked = choked;
     }
 
-    /// Takes in a `have`.
+    /// Handles a `have`.
     pub(super) fn hear_have(
         &mut self,
         piece: u32,
@@ -85,9 +85,9 @@ impl Having {
         Ok(Some(PeerEvent::Has(piece)))
     }
 
-    /// Takes in a bitfield, or a message that stands for one.
+    /// Handles a bitfield, or a message that replaces one.
     ///
-    /// aria2 sends a further bitfield instead of many `have`s, and then `have all`.
+    /// aria2 sends another bitfield instead of many `have` messages, and then `have all`.
     pub(super) fn hear_bitfield(
         &mut self,
         pieces: Bitfield,
@@ -99,7 +99,7 @@ impl Having {
         self.hear_first(pieces)
     }
 
-    /// Takes in what is only valid as the first message.
+    /// Handles a message that is only valid as the first one.
     pub(super) fn hear_first(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {
         if std::mem::replace(&mut self.told_bitfield, true) {
             return Err(PeerError::OutOfTurn);
@@ -109,7 +109,7 @@ impl Having {
         Ok(Some(if self.has_all { PeerEvent::HasAll } else { PeerEvent::HasSome }))
     }
 
-    /// Takes in an `allowed fast` (BEP 6).
+    /// Handles an `allowed fast` (BEP 6).
     pub(super) fn hear_allowed_fast(
         &mut self,
         piece: u32,
@@ -123,7 +123,7 @@ impl Having {
         Ok(Some(PeerEvent::AllowedFast(piece)))
     }
 
-    /// A late bitfield adds to what is known; it does not take back what it leaves out.
+    /// Adds the pieces of a late bitfield. Pieces that it omits are not removed.
     fn add(&mut self, pieces: &Bitfield, geometry: &Geometry) -> Option<PeerEvent> {
         if self.has_all {
             return None;

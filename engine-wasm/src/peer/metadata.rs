@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_payload_of_a_stranger_panics(
+        fn no_payload_panics(
             at in any::<prop::sample::Index>(),
             bytes in prop::collection::vec(any::<u8>(), 0..8),
         ) {

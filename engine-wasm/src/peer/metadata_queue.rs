@@ -1,5 +1,4 @@
-//! The exchange of the info dictionary with one peer (BEP 9): what the peer offers, and which
-//! blocks it waits for.
+//! The exchange of the info dictionary with one peer (BEP 9).
 //!
 //! Invariant: a peer gets at most [`limits::METADATA_COPIES`] copies of the dictionary.
 
@@ -12,9 +11,9 @@ use crate::limits;
 /// The exchange of the info dictionary with one peer.
 #[derive(Debug, Default)]
 pub(super) struct MetadataQueue {
-    /// The id under which the peer wants messages about metadata.
+    /// The message id that the peer assigned to the extension.
     id: Option<u8>,
-    /// The length of the dictionary that the peer offers, bytes.
+    /// Length of the dictionary that the peer offers, in bytes.
     offered: Option<u32>,
     waiting: VecDeque<u32>,
     /// The number of blocks that the peer has received.
@@ -22,26 +21,27 @@ pub(super) struct MetadataQueue {
 }
 
 impl MetadataQueue {
-    /// Takes in the peer's extension handshake. A later one may leave out what is about metadata.
+    /// Reads the peer's extension handshake. A later one may omit the metadata fields.
     pub(super) fn hear(&mut self, hello: &ExtensionHandshake) {
         self.id = hello.id(metadata::EXTENSION).or(self.id);
         let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
         self.offered = size.or(self.offered);
     }
 
-    /// Returns the id under which the peer wants messages about metadata.
+    /// Returns the message id that the peer assigned to the extension.
     pub(super) fn id(&self) -> Option<u8> {
         self.id
     }
 
-    /// Returns the length of the dictionary that the peer offers, bytes.
+    /// Returns the length of the dictionary that the peer offers, in bytes.
     pub(super) fn offered(&self) -> Option<u32> {
         self.offered
     }
 
-    /// Notes that the peer requests a block of the dictionary, which has `size` bytes.
+    /// Queues the peer's request for a block of the dictionary, which has `size` bytes.
     ///
-    /// Returns false if there is no such block, or the peer has requested far more than there are.
+    /// Returns false if the block does not exist, or if the peer requests far more blocks than
+    /// exist.
     pub(super) fn push(&mut self, block: u32, size: Option<u32>) -> bool {
         let blocks = size.map_or(0, metadata::block_count);
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
@@ -54,7 +54,7 @@ impl MetadataQueue {
         true
     }
 
-    /// Takes the next block that the peer waits for.
+    /// Takes the next block to send.
     pub(super) fn pop(&mut self) -> Option<u32> {
         let block = self.waiting.pop_front()?;
         self.given += 1;

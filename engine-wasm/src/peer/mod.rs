@@ -77,9 +77,9 @@ pub struct Peer {
     traits: Traits,
     having: Having,
     pipeline: Pipeline,
-    /// Whether the peer knows that we want something it has.
+    /// Whether the peer knows that we are interested.
     interested: bool,
-    /// Whether the peer knows what we have.
+    /// Whether the peer knows our pieces.
     introduced: bool,
     upload: Upload,
     metadata: MetadataQueue,
@@ -143,7 +143,7 @@ impl Peer {
         self.traits.id
     }
 
-    /// Returns the name of the peer's program, as far as the peer says it.
+    /// Returns the peer's client name, if it is known.
     pub fn client(&self) -> Option<String> {
         self.traits.client()
     }
@@ -163,7 +163,7 @@ impl Peer {
         &mut self.upload
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -186,12 +186,12 @@ impl Peer {
         self.outbox.append(&hello.encode(), now);
     }
 
-    /// Our handshake, which has not been taken out yet, is to say that we have a DHT node (BEP 5).
+    /// Sets the DHT bit in our handshake, which is still in the outbox (BEP 5).
     pub fn offer_dht(&mut self) {
         Handshake::offer_dht(self.outbox.bytes_mut());
     }
 
-    /// Where our DHT node listens, if it has one, too (BEP 5).
+    /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
     pub fn tell_dht_port(&mut self, port: u16, now: Instant) {
         if self.traits.dht {
             self.say(&Message::Port(port), now);
@@ -244,7 +244,7 @@ impl Peer {
         }
     }
 
-    /// Whether it gives and wants hashes.
+    /// Whether it supports hash transfer (BEP 52).
     pub fn speaks_v2(&self) -> bool {
         self.is_ready() && self.traits.v2
     }
@@ -305,12 +305,12 @@ impl Peer {
         self.having.has(piece)
     }
 
-    /// Returns whether the peer has said that it has everything.
+    /// Returns whether the peer announced that it has everything.
     pub(crate) fn has_all(&self) -> bool {
         self.having.has_all()
     }
 
-    /// Returns what the peer has, if that is known and is not everything.
+    /// Returns the peer's pieces, if they are known and are not all.
     pub fn pieces(&self) -> Option<&Bitfield> {
         self.having.pieces()
     }
@@ -320,12 +320,13 @@ impl Peer {
         self.is_ready() && self.having.serves(piece)
     }
 
-    /// Returns whether the peer would send anything now.
+    /// Returns whether the peer has unchoked us.
     pub fn is_open(&self) -> bool {
         self.is_ready() && self.having.is_open()
     }
 
-    /// Returns whether the peer wants nothing: it has everything, or all that it wants (BEP 21).
+    /// Returns whether the peer downloads nothing: it has everything, or all that it selected (BEP
+    /// 21).
     pub(crate) fn is_upload_only(&self) -> bool {
         self.traits.upload_only || self.having.is_full()
     }

@@ -1,4 +1,4 @@
-//! The messages to one peer that go out at the end of the turn.
+//! The messages to one peer that are sent at the end of a step.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::wire::Message;
 use crate::time::Instant;
 
-/// Something is sent at least this often.
+/// Maximum time between two messages to a peer.
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
 
-/// What is to be sent to one peer, and when something was last.
+/// The bytes to send to one peer, and when bytes were last added.
 #[derive(Debug)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
@@ -29,7 +29,7 @@ impl Outbox {
         self.last_sent = now;
     }
 
-    /// Adds bytes that are no message, such as a handshake.
+    /// Adds bytes that are not a message, such as a handshake.
     pub(super) fn append(&mut self, bytes: &[u8], now: Instant) {
         self.bytes.extend_from_slice(bytes);
         self.last_sent = now;
@@ -47,7 +47,7 @@ impl Outbox {
         }
     }
 
-    /// Takes everything that is to be sent now.
+    /// Takes the bytes to send now.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         (!self.bytes.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.bytes)))
     }

@@ -1,7 +1,7 @@
-//! The requests outstanding at one peer: how much to ask for at once, and how long it should take.
+//! The outstanding requests to one peer: how many to send, and when their blocks are expected.
 //!
-//! Knows no message and no connection. Invariant: a peer is snubbing only from the moment at which
-//! it owed blocks and sent none for [`SNUB_AFTER`] until its next block.
+//! Knows no messages and no connection. Invariant: a peer snubs us from the time at which it owed
+//! blocks and sent none for [`SNUB_AFTER`], until its next block.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::geometry::{BLOCK_LENGTH, Block};
 use crate::limits;
 use crate::time::Instant;
 
-/// How much of a peer's rate is requested ahead while nobody watches.
+/// How much of a peer's rate to request in advance without a viewer, as a time.
 const HORIZON: Duration = Duration::from_secs(3);
-/// The least number of blocks to request ahead while somebody watches.
+/// Minimum number of outstanding requests with a viewer.
 const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;
 /// The rate to assume before one is known, bytes per second.
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
-/// A peer that owes blocks and sends none for this long is snubbing; its blocks go to others.
+/// Silence after which a peer that owes blocks snubs us. Its blocks are requested from others.
 const SNUB_AFTER: Duration = Duration::from_secs(10);
 
-/// The requests outstanding at one peer, and the pace of its replies.
+/// The outstanding requests to one peer, and the rate of its replies.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     /// The number of requests that the peer accepts.
@@ -55,7 +55,7 @@ impl Pipeline {
         }
     }
 
-    /// Sets the number of requests that the peer accepts; `None` if the peer does not say.
+    /// Sets the number of requests that the peer accepts. `None` if the peer sends no number.
     pub(super) fn set_reqq(&mut self, reqq: Option<u32>) {
         self.reqq = reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
     }
@@ -65,7 +65,7 @@ impl Pipeline {
         self.round_trip = round_trip;
     }
 
-    /// Notes a request whose block is expected after `eta`.
+    /// Records a request whose block is expected after `eta`.
     pub(super) fn ask(&mut self, block: Block, eta: Duration, now: Instant) {
         if self.requests.live() == 0 {
             self.last_block = now;
@@ -78,9 +78,10 @@ impl Pipeline {
         self.requests.cancel(block, now)
     }
 
-    /// Notes that a block of `length` bytes came, wanted or not.
+    /// Records the arrival of a block of `length` bytes, whether wanted or not.
     ///
-    /// Returns true if the peer would send it a second time: that request is to be cancelled.
+    /// Returns whether the peer would send it a second time, so that the request has to be
+    /// cancelled.
     pub(super) fn received(&mut self, block: Block, length: u32, now: Instant) -> bool {
         let silent = now.saturating_since(self.last_block);
         self.last_block = now;
@@ -91,24 +92,24 @@ impl Pipeline {
         self.received_blocks = self.received_blocks.saturating_add(1);
         let took = now.saturating_since(received.asked_at);
         self.reply.add(took);
-        // The peer can't send a block before the request has reached it. The fastest reply does
-        // not measure that: it may have waited, too.
+        // Ignore silence before the request was sent, plus one round trip. The fastest reply alone
+        // is no measure, because that block may have waited at the peer as well.
         let silent = silent.min(took.saturating_sub(self.round_trip.min(self.reply.min())));
         self.pipe.received(silent, self.block_time(now), now);
         received.comes_again
     }
 
-    /// Notes that the peer no longer chokes us.
+    /// Records that the peer unchoked us.
     pub(super) fn unchoked(&mut self, now: Instant) {
         self.last_block = now;
     }
 
-    /// Notes that the peer rejects a block. Returns whether the request had not been cancelled.
+    /// Records that the peer rejects a request. Returns whether the request had not been cancelled.
     pub(super) fn rejected(&mut self, block: Block) -> bool {
         self.requests.rejected(block)
     }
 
-    /// Notes that the peer can't send a block. Returns whether its request was not cancelled.
+    /// Records that the peer can't send a block. Returns whether its request was not cancelled.
     pub(super) fn forget(&mut self, block: Block) -> bool {
         self.requests.forget(block)
     }
@@ -128,7 +129,7 @@ impl Pipeline {
         self.requests.live_blocks()
     }
 
-    /// Returns all blocks that the peer may send.
+    /// Returns all blocks that the peer may still send.
     pub(super) fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.requests.blocks()
     }
@@ -138,7 +139,7 @@ impl Pipeline {
         self.requests.expected(block)
     }
 
-    /// Returns how much later than expected a reply is late.
+    /// Returns how long after its expected time a block counts as late.
     pub(super) fn slack(&self) -> Duration {
         self.reply.slack()
     }
@@ -157,8 +158,8 @@ impl Pipeline {
 
     /// Returns how many more blocks to request.
     ///
-    /// While somebody watches, no more is under way than keeps the line busy ([`Pipe`]): a seek
-    /// waits behind all that the peer has begun to send, and no `cancel` takes that back.
+    /// With a viewer, no more is requested than keeps the peer's line busy ([`Pipe`]). A seek waits
+    /// behind everything that the peer has begun to send, and no `cancel` stops that.
     pub(super) fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
             return u32::from(self.requests.live() == 0);
@@ -186,7 +187,7 @@ impl Pipeline {
         depth.min(self.reqq).saturating_sub(self.requests.live())
     }
 
-    /// Returns the rate of payload, bytes per second.
+    /// Returns the download rate from the peer, in bytes of payload per second.
     pub(super) fn rate_bps(&self, now: Instant) -> u64 {
         self.rate.rate_bps(now)
     }
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_sends_nothing_for_ten_seconds_is_snubbing_until_its_next_block() {
+    fn a_silent_peer_snubs_after_ten_seconds_until_its_next_block() {
         let mut pipeline = Pipeline::new(at(0));
         assert!(!pipeline.check_snubbed(at(60)), "it owes nothing");
         pipeline.ask(block(0), Duration::from_secs(1), at(60));

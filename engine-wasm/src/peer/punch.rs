@@ -1,5 +1,4 @@
-//! Hole punching with a peer (BEP 55): where its datagrams come from, and what it and we say about
-//! rendezvous.
+//! Hole punching with one peer (BEP 55): its datagram address, and messages about rendezvous.
 
 use std::net::SocketAddr;
 
@@ -12,21 +11,21 @@ use super::wire::Message;
 use crate::time::Instant;
 
 impl Peer {
-    /// Sets the transport of the connection, which is TCP otherwise.
+    /// Sets the transport of the connection; the default is TCP.
     #[must_use]
     pub fn over(mut self, transport: Transport) -> Self {
         self.punching.set_transport(transport);
         self
     }
 
-    /// Notes that a third peer introduced us.
+    /// Marks the connection as punched with the help of a relay.
     #[must_use]
     pub(crate) fn punched(mut self) -> Self {
         self.punching.set_punched();
         self
     }
 
-    /// Returns whether a third peer introduced us and the peer is still being dialled.
+    /// Returns whether the peer is being dialled with the help of a relay.
     pub(crate) fn is_being_punched(&self) -> bool {
         self.is_connecting() && self.punching.is_punched()
     }
@@ -36,15 +35,16 @@ impl Peer {
         self.punching.transport()
     }
 
-    /// Returns whether an address is the peer's: where it can be dialled, or is connected from.
+    /// Returns whether an address is the peer's. It can be dialled there, or is connected from
+    /// there.
     pub fn is_at(&self, addr: SocketAddr) -> bool {
         self.addr == addr || self.listens_at() == Some(addr)
     }
 
-    /// Returns where the peer's datagrams come from, as far as that is known.
+    /// Returns the source address of the peer's datagrams, as far as it is known.
     ///
-    /// Over uTP that is seen, and no router between us can have it otherwise. Over TCP it is where
-    /// the peer says that it listens: one port serves both transports in most clients.
+    /// Over uTP it is the address of the connection. Over TCP it is the address at which the peer
+    /// listens, because most clients use one port for both transports.
     pub fn endpoint(&self) -> SocketAddr {
         match self.transport() {
             Transport::Utp => self.addr,
@@ -59,18 +59,18 @@ impl Peer {
 
     /// Returns whether the peer would introduce us to the peer at an address.
     ///
-    /// It would if it has named that peer and said that it can be reached so.
+    /// It must have named that peer and flagged it for hole punching.
     pub(crate) fn introduces(&self, addr: SocketAddr) -> bool {
         let can = |flags: Flags| flags.has(Flags::HOLEPUNCH);
         self.is_ready() && self.punching.is_agreed() && self.talk.named(addr).is_some_and(can)
     }
 
-    /// Returns what the peer would be as the target of a rendezvous.
+    /// Describes the peer as the target of a rendezvous.
     pub(crate) fn as_target(&self, is_asker: bool) -> Target {
         Target { endpoint: self.endpoint(), speaks: self.speaks_holepunch(), is_asker }
     }
 
-    /// Says something about a rendezvous, if the peer understands that.
+    /// Sends a message about a rendezvous, if the peer supports the extension.
     pub(crate) fn say_punch(&mut self, message: HolepunchMessage, now: Instant) {
         if let Some(id) = self.punching.id() {
             self.say(&Message::Extended { id, payload: &message.encode() }, now);
@@ -86,7 +86,7 @@ impl Peer {
         may
     }
 
-    /// Returns whether to believe the peer, which tells us to dial another without being asked.
+    /// Returns whether to accept an introduction by the peer that we did not request.
     pub(crate) fn may_introduce_unasked(&mut self, now: Instant) -> bool {
         self.punching.take_unasked(now)
     }

@@ -173,7 +173,7 @@ mod tests {
             Some(Received { asked_at: at(1), comes_again: true })
         );
         assert_eq!(requests.received(block(0)), None);
-        assert!(!requests.rejected(block(0)), "nobody waits for it");
+        assert!(!requests.rejected(block(0)), "the request was cancelled");
     }
 
     #[test]

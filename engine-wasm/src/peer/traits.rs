@@ -1,9 +1,9 @@
-//! What a peer says about itself in its handshakes.
+//! The properties that a peer states in its handshakes.
 
 use super::extension::ExtensionHandshake;
 use super::handshake::Handshake;
 
-/// What a peer says about itself.
+/// The properties that a peer states.
 #[derive(Debug, Default)]
 pub(super) struct Traits {
     /// Whether the peer supports the fast extension (BEP 6).
@@ -14,16 +14,16 @@ pub(super) struct Traits {
     pub(super) extensions: bool,
     /// Whether the peer has a DHT node (BEP 5).
     pub(super) dht: bool,
-    /// Whether the peer says that it wants nothing (BEP 21).
+    /// Whether the peer only uploads (BEP 21).
     pub(super) upload_only: bool,
     /// The peer's id, once its handshake is done.
     pub(super) id: Option<[u8; 20]>,
-    /// The name of the peer's program.
+    /// The client name that the peer sent.
     client: Option<String>,
 }
 
 impl Traits {
-    /// Takes in the peer's handshake.
+    /// Reads the peer's handshake.
     pub(super) fn hear(&mut self, theirs: &Handshake) {
         self.id = Some(theirs.peer_id);
         self.fast = theirs.supports_fast();
@@ -31,16 +31,15 @@ impl Traits {
         self.dht = theirs.supports_dht();
     }
 
-    /// Takes in the peer's extension handshake. A later one may leave out the name.
+    /// Reads the peer's extension handshake. A later one may omit the name.
     pub(super) fn hear_extensions(&mut self, hello: &ExtensionHandshake) {
         self.upload_only = hello.upload_only;
         self.client = hello.client.clone().or(self.client.take());
     }
 
-    /// Returns the name of the peer's program.
+    /// Returns the peer's client name.
     ///
-    /// This is what the peer's id begins with if the peer does not say: by custom the program and
-    /// its version.
+    /// Without one, this is the client code and version at the beginning of its peer ID.
     pub(super) fn client(&self) -> Option<String> {
         let from_id = || {
             let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else {

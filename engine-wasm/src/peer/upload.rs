@@ -328,7 +328,7 @@ mod tests {
         upload.ask(block(0, 1), true);
         assert!(upload.is_a_nuisance());
         upload.choke();
-        assert!(!upload.is_a_nuisance(), "what crosses with a choke is nobody's fault");
+        assert!(!upload.is_a_nuisance(), "a request that crosses with a choke is no fault");
     }
 
     proptest! {

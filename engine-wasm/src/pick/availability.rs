@@ -215,7 +215,7 @@ mod tests {
     fn the_rarest_idle_piece_comes_first() {
         let mut availability =
             Availability::new((0..4).map(testing::piece), &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!(rarest(&availability), [] as [u32; 0], "nobody has any");
+        assert_eq!(rarest(&availability), [] as [u32; 0], "no peer has a piece");
         for piece in [0, 0, 0, 1, 1, 2] {
             availability.add(testing::piece(piece));
         }
@@ -289,7 +289,8 @@ mod tests {
                 };
                 let expected: Vec<u32> = (0..12).filter(belongs).collect();
                 prop_assert_eq!(members, expected);
-                prop_assert!((0..12).all(|p| clever.count(testing::piece(p)) == counts[p as usize]));
+                let agrees = |p| clever.count(testing::piece(p)) == counts[p as usize];
+                prop_assert!((0..12).all(agrees));
             }
         }
     }

@@ -25,7 +25,10 @@ fn without_a_viewer_blocks_are_requested_once_and_rarest_first() {
     simulate(|seed| {
         let mut world = World::new(seed, false);
         world.run();
-        assert_eq!(world.traffic.duplicated, 0, "nobody waits, so nothing is asked for twice");
+        assert_eq!(
+            world.traffic.duplicated, 0,
+            "without waiting viewers nothing is requested twice"
+        );
     });
 }
 
@@ -43,7 +46,7 @@ fn stalled_blocks_are_requested_from_few_more_peers_and_arrive() {
         world.run();
         duplicated += world.traffic.duplicated;
     });
-    assert!(duplicated > 0, "viewers wait for what somebody was asked for and does not send");
+    assert!(duplicated > 0, "viewers wait for blocks that a peer owes");
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_magnet_link_waits_for_a_decision_too_and_leaves_nothing_when_removed() {
 }
 
 #[test]
-fn without_a_question_everything_is_downloaded_and_existing_torrents_are_not_asked_about() {
+fn without_a_question_everything_is_downloaded() {
     let mut world = World::with_torrent(films(), &two(), 204);
     world.run_until_within(Duration::from_secs(30), World::is_complete);
     assert!(world.is_complete() && !world.view().undecided);

@@ -228,7 +228,7 @@ fn known_nodes_are_stored_and_used_by_the_next_engine() {
     second.announce("22.0.0.1:7000");
     second.add_magnet();
     second.wait(4);
-    assert!(second.resolved.is_empty(), "nobody was looked up");
+    assert!(second.resolved.is_empty(), "no name was resolved");
     assert_eq!(second.dialled.len(), 1);
 }
 

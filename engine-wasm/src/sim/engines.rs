@@ -193,7 +193,7 @@ impl Engines {
         self.plant(node);
         self.add(node);
         self.run_for(Duration::from_secs(2));
-        assert!(self.is_complete(node), "what lies there is found");
+        assert!(self.is_complete(node), "the existing files are found");
     }
 
     pub(super) fn intend(&mut self, node: usize, intent: Intent) {

@@ -132,7 +132,7 @@ fn a_peer_that_floods_addresses_is_heeded_a_little_and_then_dropped() {
     for round in 1..13 {
         engines.say(stranger, naming(round));
     }
-    assert_eq!(engines.view(0).known_peers, 200, "one peer can name so many");
+    assert_eq!(engines.view(0).known_peers, 200, "one peer can name no more");
     assert!(!engines.strangers[&stranger].closed);
     engines.say(stranger, frame(&PexMessage::default().encode()));
     assert!(engines.strangers[&stranger].closed, "it floods us");
@@ -211,7 +211,7 @@ fn a_private_torrent_gets_peers_from_its_tracker_only() {
     assert!(!engines.datagrams.iter().any(|(.., data)| speaks_of_it(data)));
     assert!(!is_asked_for_others(&mut engines, 0));
     let (met, mut engines) = meet(private(256 << 10, FILES, &[]), |_| Config::default(), 138);
-    assert!(!met, "a peer told of another");
+    assert!(!met, "a peer named another");
     assert!(!is_asked_for_others(&mut engines, 1));
 }
 

@@ -249,7 +249,7 @@ fn torrents_queue_and_watched_torrents_do_not_wait() {
         DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9, only_now: false };
     engines.hear(0, Input::Control(question));
     engines.run_for(Duration::from_secs(1));
-    assert_eq!(states(&engines), [Downloading, Queued, Queued], "somebody watches");
+    assert_eq!(states(&engines), [Downloading, Queued, Queued], "a viewer is present");
     engines.hear(0, Input::Control(DaemonMessage::RangeCancel { request_id }));
     engines.run_for(Duration::from_secs(20));
     assert_eq!(states(&engines), [Queued, Queued, Downloading]);

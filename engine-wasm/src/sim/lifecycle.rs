@@ -31,7 +31,7 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.engine.snapshot(world.now).torrents[0].state, TorrentState::Paused);
     world.intend(Intent::Resume { info_hash: info_hash.clone() });
-    finish(&mut world, 60, "it goes on");
+    finish(&mut world, 60, "it continues");
     world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && !world.has_files());

@@ -127,7 +127,7 @@ fn an_existing_file_at_the_destination_prevents_the_move() {
     world.relocate(None, Some("shows"), None);
     let why = world.outcome().unwrap_err();
     assert!(why.contains("“shows/Sample/S1/15.mkv”"), "{why}");
-    world.finish("it goes on");
+    world.finish("it continues");
     assert_eq!((world.daemon.moves, world.read("shows/Sample/S1/15.mkv")), (0, Some(&b"mine"[..])));
     world.disk.remove(&path("shows/Sample/S1/15.mkv"));
     world.run_for(Duration::from_secs(1));
@@ -311,7 +311,7 @@ fn a_paused_torrent_moves_and_resumes_at_the_new_place() {
     world.run_for(Duration::from_secs(5));
     assert_eq!((world.view().state, world.view().root.as_str()), (TorrentState::Paused, "e"));
     world.intend(Intent::Resume { info_hash: world.info_hash() });
-    world.finish("it goes on");
+    world.finish("it continues");
     world.run_for(Duration::from_secs(1));
     world.check_all_below("e:/");
 }

@@ -21,7 +21,7 @@ fn a_lost_daemon_loses_no_verified_piece() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.verified(), before);
     world.link();
-    finish(&mut world, 60, "it goes on");
+    finish(&mut world, 60, "it continues");
     assert!(
         world.lines.received_bytes < 24 * MIB,
         "{} bytes for 20 MiB",
@@ -52,7 +52,7 @@ fn a_crash_during_verification_loses_nothing() {
         world.name_seeders();
         let request = world.ask(0, part * MIB, 20 * MIB - 1);
         let first = |world: &World| world.viewers[&request].first_at.is_some();
-        assert!(world.run_until_within(Duration::from_secs(5), first).is_some(), "it goes on");
+        assert!(world.run_until_within(Duration::from_secs(5), first).is_some(), "it continues");
         let known = world.verified();
         world.replace_engine();
         let back =

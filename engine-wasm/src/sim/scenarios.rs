@@ -90,7 +90,7 @@ fn watched(seeder: Behaviour, seed: u8) -> (f64, usize) {
 }
 
 #[test]
-fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
+fn a_seeder_that_sends_in_pulses_is_not_starved_with_a_viewer() {
     for (pulse_ms, rtt_ms) in [(500, 20), (500, 100), (250, 20), (700, 40)] {
         let pulsing = Behaviour {
             pulse: Some(Duration::from_millis(pulse_ms)),
@@ -102,7 +102,7 @@ fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
 }
 
 #[test]
-fn a_steady_seeder_keeps_a_short_queue_while_somebody_watches() {
+fn a_steady_seeder_keeps_a_short_queue_with_a_viewer() {
     for rtt_ms in [5, 50, 150] {
         let (share, longest) = watched(Behaviour::honest(2 * MIB, rtt_ms), 24);
         assert!(share > 0.99, "{share} of its line, {rtt_ms} ms away");
@@ -173,7 +173,7 @@ fn a_liar_among_honest_peers_is_the_only_one_banned() {
     assert!(world.viewers[&request].done_at.is_some());
     let redialled: Vec<(&SocketAddr, &u32)> =
         world.lines.dialled.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(redialled.is_empty(), "nobody else was dropped: {redialled:?}");
+    assert!(redialled.is_empty(), "no other peer was dropped: {redialled:?}");
     let wasted = world.lines.received_bytes - 20 * MIB;
     assert!(wasted < 7 * MIB, "{wasted} bytes wasted for one liar");
 }
@@ -294,7 +294,7 @@ fn wasted_bytes(leaves: bool, jumps: bool) -> u64 {
 
 #[test]
 fn a_leaving_viewer_causes_no_repeated_downloads() {
-    assert_eq!(wasted_bytes(false, false), 0, "nobody leaves");
+    assert_eq!(wasted_bytes(false, false), 0, "no viewer leaves");
     assert_eq!(wasted_bytes(true, false), 0, "what was read ahead is still wanted, and under way");
 }
 

@@ -226,7 +226,7 @@ fn encryption_applies_to_new_connections_in_both_directions() {
     let done = |engines: &Engines| engines.is_complete(1);
     assert!(engines.run_until_within(Duration::from_secs(400), done).is_some());
     assert!(engines.is_right(1));
-    assert_eq!(engines.overheard, [], "nobody could read along");
+    assert_eq!(engines.overheard, [], "no handshake was readable");
 }
 
 #[test]
@@ -286,9 +286,5 @@ fn settings_apply_first_after_a_restart() {
         world.run_for(Duration::from_secs(5));
         assert_eq!((world.view().state, world.verified()), (TorrentState::Downloading, 0));
     }
-    assert!(
-        world.lines.dialled.is_empty(),
-        "nobody was asked for anything: {:?}",
-        world.lines.dialled
-    );
+    assert!(world.lines.dialled.is_empty(), "nothing was requested: {:?}", world.lines.dialled);
 }

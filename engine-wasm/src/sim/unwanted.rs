@@ -86,7 +86,7 @@ fn seeds_stay_connected_until_the_viewer_leaves() {
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.view().peers, 3);
     world.run_for(Duration::from_secs(30));
-    assert_eq!(world.view().peers, 0, "nobody wants anything");
+    assert_eq!(world.view().peers, 0, "no peer needs anything");
     world.play_second(10);
 }
 

@@ -161,7 +161,7 @@ fn a_preparation_without_a_viewer_expires() {
     world.run_for(Duration::from_secs(301));
     world.name_seeders();
     world.run_for(Duration::from_secs(10));
-    assert!(!world.has(0, 0, PIECE - 1), "nobody is to come any more");
+    assert!(!world.has(0, 0, PIECE - 1), "no viewer is expected any more");
     world.prepare(0, None);
     world.run_for(Duration::from_secs(10));
     world.is_ready(0, 0, 2 * MIB - 1);
@@ -310,7 +310,7 @@ fn prepared_bytes_are_read_ahead_from_the_disk() {
     assert_eq!(world.daemon.hints, expected);
     world.prepare(0, Some((1_200.0, 2_400.0)));
     world.run_for(Duration::from_millis(100));
-    assert_eq!(world.daemon.hints.len(), 3, "the same is not said again");
+    assert_eq!(world.daemon.hints.len(), 3, "a hint is not repeated");
 }
 
 #[test]

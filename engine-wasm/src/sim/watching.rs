@@ -95,10 +95,10 @@ fn a_series_continues_at_its_last_position() {
     world.watch(0, 96.0);
     assert_eq!(world.next(), (1, 0.0, false), "after the last one comes what was left out");
     world.watch(2, 50.0);
-    assert_eq!(world.next(), (2, 50.0, true), "also what the torrent is not about goes on");
+    assert_eq!(world.next(), (2, 50.0, true), "a film that is not a main film resumes as well");
     let (info_hash, files) = (world.info_hash(), vec![1, 2]);
     world.intend(Intent::SetWatched { info_hash, files, watched: true });
-    assert_eq!(world.next(), (3, 0.0, false), "all is watched: it begins anew");
+    assert_eq!(world.next(), (3, 0.0, false), "everything is watched, so the first film is next");
     let (info_hash, files) = (world.info_hash(), vec![0]);
     world.intend(Intent::SetWatched { info_hash, files, watched: false });
     assert_eq!((world.next(), world.mark_of(0)), ((0, 0.0, false), (0.0, false)));
@@ -169,7 +169,7 @@ fn marks_of_another_program_are_shown_unless_ours_are_newer() {
     world.run_for(A_WHILE);
     assert!(world.store.state.notes[&two].value.contains("20000"));
     world.another_program_writes(two, "{\"positionMs\":0,\"watched\":true}", 1_900_000_000_000);
-    assert_eq!(world.next(), (1, 30.0, true), "the next one was begun, and goes on");
+    assert_eq!(world.next(), (1, 30.0, true), "the next film was begun and resumes");
 }
 
 #[test]

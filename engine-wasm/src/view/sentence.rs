@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_say_the_same_in_english_but_for_a_few_sentences() {
+    fn english_texts_of_pages_match_the_engines_but_for_a_few() {
         let messages = include_str!("../../../extension/_locales/en/messages.json");
         let messages: Value = serde_json::from_str(messages).expect("messages are JSON");
         let texts = texts();
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_said_as_disks_are_sold() {
+    fn sizes_are_shown_in_decimal_units() {
         let said =
             [0, 999, 1_000, 15_000, 2_500_000, 12_000_000_000, 9_990_000_000_000].map(decimal);
         assert_eq!(said, ["0 bytes", "999 bytes", "1.0 kB", "15 kB", "2.5 MB", "12 GB", "9.9 TB"]);

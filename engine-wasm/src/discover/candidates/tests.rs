@@ -53,7 +53,7 @@ fn the_wait_doubles_up_to_ten_minutes() {
 }
 
 #[test]
-fn a_good_connection_makes_failures_forgotten_and_a_short_one_does_not() {
+fn only_a_long_connection_resets_failures() {
     let mut candidates = known([1]);
     check_waits(&mut candidates, 0, &[5, 10]);
     candidates.next_to_dial(at(15));

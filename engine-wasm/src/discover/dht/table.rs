@@ -360,13 +360,13 @@ mod tests {
         let mut table = full();
         (0..2).for_each(|_| table.failed(far(3).addr));
         check(&table, &[1, 2, 4, 5, 6, 7, 8]);
-        assert_eq!(table.len(), 8, "it is kept while nobody wants its place");
+        assert_eq!(table.len(), 8, "it is kept while its place is not needed");
         table.answered(far(9), at(10));
         check(&table, &[1, 2, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]
-    fn a_bad_node_that_answers_is_good_again_and_one_that_never_does_is_forgotten() {
+    fn a_bad_node_recovers_by_an_answer_or_is_forgotten() {
         let mut table = full();
         (0..5).for_each(|_| table.failed(far(3).addr));
         table.answered(far(3), at(10));

@@ -184,7 +184,11 @@ mod tests {
     fn transaction_ids_differ_and_are_limited() {
         let mut transactions = Transactions::default();
         let first = begin(&mut transactions, 1, 1);
-        assert_ne!(first, begin(&mut transactions, 1, 2), "the same chance gives another number");
+        assert_ne!(
+            first,
+            begin(&mut transactions, 1, 2),
+            "the same random value yields another number"
+        );
         let more = (0..).take_while(|seed| begin(&mut transactions, *seed, 3).is_some()).count();
         assert_eq!(more, MAX_PENDING - 2);
     }

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_udp_tracker_is_looked_up_and_then_asked_over_each_family_that_is_open() {
+    fn a_udp_tracker_is_resolved_and_asked_over_each_open_family() {
         let mut trackers = announcer(UDP);
         let asks = trackers.due(&PARAMS, Instant(0));
         let looked_up = Inquiry::Resolve { host: "t.example".to_owned(), port: 80 };
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracker_that_may_know_us_gets_a_goodbye_whose_answer_nobody_reads() {
+    fn a_tracker_that_may_know_us_gets_a_goodbye_without_waiting() {
         let mut trackers = announcer("http://t.example/announce");
         assert!(trackers.stop(&PARAMS, Instant(0)).is_empty(), "it does not know us");
         let asks = trackers.due(&PARAMS, Instant(0));
@@ -471,7 +471,10 @@ mod tests {
             panic!("{goodbyes:?}")
         };
         assert!(url.contains("event=stopped"), "{url}");
-        assert!(trackers.answered(OpId(1), lost(), BOTH, Instant(1)).is_none(), "nobody waits");
+        assert!(
+            trackers.answered(OpId(1), lost(), BOTH, Instant(1)).is_none(),
+            "no answer is expected"
+        );
         assert!(trackers.due(&PARAMS, Instant(1)).is_empty() && trackers.is_empty());
     }
 

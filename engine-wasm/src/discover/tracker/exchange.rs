@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_nobody_asked_for_are_ignored() {
+    fn unsolicited_answers_are_ignored() {
         let mut bench = Bench::new();
         bench.ask(1, TRACKER);
         let connect = bench.sent()[0].2;
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_tracker_is_asked_three_times_and_given_up() {
+    fn a_silent_tracker_is_asked_three_times() {
         let mut bench = Bench::new();
         bench.ask(1, TRACKER);
         bench.ask(2, TRACKER);

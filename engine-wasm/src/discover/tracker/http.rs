@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_may_say_when_to_come_again() {
+    fn a_refusal_may_contain_a_retry_time() {
         let retry = |dict: Dict| parse(dict.bytes("failure reason", "busy")).unwrap_err().retry();
         assert_eq!(
             retry(Dict::new().int("retry in", 5)),
@@ -405,7 +405,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_of_a_stranger_panics(
+        fn no_answer_panics(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..5),
         ) {
             let peer = Dict::new().bytes("ip", "1.2.3.4").int("port", 5).encode();

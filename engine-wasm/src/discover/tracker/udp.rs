@@ -273,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_datagram_of_a_stranger_panics(
+        fn no_datagram_panics(
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             short in 0u8..4,
         ) {

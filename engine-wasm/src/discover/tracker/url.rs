@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_announced_to_is_no_tracker() {
+    fn urls_that_cannot_be_announced_to_are_refused() {
         for url in [
             "",
             "x",

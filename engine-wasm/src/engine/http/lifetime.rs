@@ -61,7 +61,7 @@ impl Engine {
             .map(|(info_hash, _)| info_hash)
             .collect();
         for info_hash in due {
-            tracing::info!(torrent = %info_hash, "removing a temporary torrent that nobody reads");
+            tracing::info!(torrent = %info_hash, "removing an unread temporary torrent");
             self.remove(info_hash, true, None, now);
         }
         if self.api.adding.next_keep_alive().is_some_and(|next| next <= now) {

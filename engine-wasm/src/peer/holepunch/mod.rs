@@ -82,7 +82,7 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HolepunchError {
     /// The payload ends too early.
-    #[error("a holepunch message is cut")]
+    #[error("a truncated holepunch message")]
     Cut,
     /// The message type is unknown.
     #[error("a holepunch message of an unknown type")]
@@ -214,7 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn no_payload_of_a_stranger_panics(
+        fn no_payload_panics(
             bytes in prop::collection::vec(any::<u8>(), 0..40),
             cut in any::<prop::sample::Index>(),
             message in message(),

@@ -1,5 +1,4 @@
-//! Hole punching with one peer (BEP 55): what it and we agreed on, and how often either may speak
-//! of a rendezvous.
+//! The state of hole punching with one peer (BEP 55): what was negotiated, and the rate limits.
 
 use super::allowance::Allowance;
 use super::{EXTENSION, HolepunchMessage, OUR_ID};
@@ -9,29 +8,29 @@ use crate::peer::extension::ExtensionHandshake;
 use crate::peer::way::Transport;
 use crate::time::Instant;
 
-/// What one peer and we agreed on, and what either may still ask.
+/// The negotiated state and the remaining allowances of one connection.
 #[derive(Debug)]
 pub(in crate::peer) struct Punching {
     /// The transport of the connection.
     transport: Transport,
-    /// Whether a third peer introduced us.
+    /// Whether a relay introduced us.
     punched: bool,
-    /// The id under which the peer wants messages.
+    /// The message id that the peer assigned to the extension.
     id: Option<u8>,
-    /// Whether we said that we understand them.
+    /// Whether we offered the extension.
     offered: bool,
-    /// Rendezvous that the peer may ask for.
+    /// Rendezvous that the peer may still request.
     rendezvous: Allowance,
-    /// Rendezvous that the peer asked for beyond that.
+    /// Requests beyond that.
     beyond: u32,
-    /// Introductions to the peer.
+    /// Introductions to the peer that are still allowed.
     introductions: Allowance,
-    /// Introductions by the peer that we did not ask for.
+    /// Unrequested introductions by the peer that are still allowed.
     unasked: Allowance,
 }
 
 impl Punching {
-    /// Creates the state of a TCP connection on which nothing was said.
+    /// Creates the state of a new TCP connection.
     pub(in crate::peer) fn new(now: Instant) -> Self {
         Self {
             transport: Transport::Tcp,
@@ -45,13 +44,12 @@ impl Punching {
         }
     }
 
-    /// Takes in the peer's extension handshake. A later one may leave the id out.
+    /// Reads the peer's extension handshake. A later one may omit the id.
     pub(in crate::peer) fn hear(&mut self, hello: &ExtensionHandshake) {
         self.id = hello.id(EXTENSION).or(self.id);
     }
 
-    /// Adds to our extension handshake that we understand such messages. What was offered once
-    /// stays offered.
+    /// Offers the extension in our handshake. A first offer is never withdrawn.
     pub(in crate::peer) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
         self.offered |= is_wanted;
         if self.offered {
@@ -69,37 +67,37 @@ impl Punching {
         self.transport
     }
 
-    /// Notes that a third peer introduced us.
+    /// Marks the connection as punched with the help of a relay.
     pub(in crate::peer) fn set_punched(&mut self) {
         self.punched = true;
     }
 
-    /// Returns whether a third peer introduced us.
+    /// Returns whether a relay introduced us.
     pub(in crate::peer) fn is_punched(&self) -> bool {
         self.punched
     }
 
-    /// Returns the id under which the peer wants messages, if it understands them.
+    /// Returns the message id that the peer assigned to the extension, if it supports it.
     pub(in crate::peer) fn id(&self) -> Option<u8> {
         self.id
     }
 
-    /// Returns whether both sides understand such messages.
+    /// Returns whether both ends support the extension.
     pub(in crate::peer) fn is_agreed(&self) -> bool {
         self.offered && self.id.is_some()
     }
 
-    /// Uses up one introduction to the peer. Returns false if there were too many.
+    /// Takes one introduction to the peer from the allowance. Returns false if there were too many.
     pub(in crate::peer) fn take_introduction(&mut self, now: Instant) -> bool {
         self.introductions.take(now)
     }
 
-    /// Uses up one introduction that we did not ask for. Returns false if there were too many.
+    /// Takes one unrequested introduction from the allowance. Returns false if there were too many.
     pub(in crate::peer) fn take_unasked(&mut self, now: Instant) -> bool {
         self.unasked.take(now)
     }
 
-    /// Takes in a message. One that can't be read, or asks too often, is ignored.
+    /// Handles a message. Malformed ones and requests beyond the allowance are ignored.
     ///
     /// # Errors
     /// [`PeerError::PunchFlood`] if the peer asks far too often.
@@ -108,7 +106,7 @@ impl Punching {
         payload: &[u8],
         now: Instant,
     ) -> Result<Option<HolepunchMessage>, PeerError> {
-        // BEP 55: a peer that does not understand the answer is ignored.
+        // A peer that could not understand the answer is ignored (BEP 55).
         if !self.is_agreed() {
             return Ok(None);
         }
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_peer_that_speaks_it_is_heard_and_only_where_we_do() {
+    fn messages_are_handled_only_if_both_ends_support_them() {
         let message = HolepunchMessage::Connect(addr("6.7.8.9:10"));
         let heard = |speaks, offered| {
             punching(speaks, offered).hear_message(&message.encode(), Instant(0)).unwrap()
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_offer_stays_offered() {
+    fn an_offer_is_not_withdrawn() {
         let mut punching = punching(true, false);
         for (is_wanted, expected) in [(false, None), (true, Some(OUR_ID)), (false, Some(OUR_ID))] {
             let mut hello = ExtensionHandshake::default();
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_asks_too_often_is_ignored_and_then_a_nuisance() {
+    fn frequent_requests_are_ignored_and_then_end_the_connection() {
         let mut punching = punching(true, true);
         let payload = HolepunchMessage::Rendezvous(addr("6.7.8.9:10")).encode();
         let mut heard = 0;

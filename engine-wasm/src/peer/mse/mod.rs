@@ -58,7 +58,7 @@ impl Encryption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MseError {
     /// A public key that would reveal the secret.
-    #[error("a public key that gives its secret away")]
+    #[error("a public key that would reveal the secret")]
     Key,
     /// The mark did not follow the padding.
     #[error("not an encrypted handshake")]
@@ -70,7 +70,7 @@ pub enum MseError {
     #[error("an encrypted handshake that can't be decrypted")]
     Verification,
     /// Padding or payload exceeds its bound.
-    #[error("an encrypted handshake over its bounds")]
+    #[error("an encrypted handshake that exceeds its bounds")]
     Length,
     /// The ends share no method.
     #[error("no common method of encryption")]

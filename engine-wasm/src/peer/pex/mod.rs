@@ -66,7 +66,7 @@ pub enum PexError {
     #[error("a peer exchange message can't be read: {0}")]
     Bencode(#[from] BencodeError),
     /// The payload is not a dictionary.
-    #[error("a peer exchange message is no dictionary")]
+    #[error("a peer exchange message is not a dictionary")]
     NotADictionary,
 }
 
@@ -221,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn no_payload_of_a_stranger_panics(
+        fn no_payload_panics(
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             cut in any::<prop::sample::Index>(),
         ) {

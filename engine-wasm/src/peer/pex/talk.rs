@@ -1,5 +1,4 @@
-//! Peer exchange with one peer (BEP 11): its port, whether we agreed to it, and the messages in
-//! both directions.
+//! The state of peer exchange with one peer (BEP 11): what was negotiated, and its messages.
 //!
 //! It parses and builds messages. [`Exchange`] limits how often, and the torrent chooses which
 //! peers to name.
@@ -12,25 +11,24 @@ use crate::peer::event::PeerError;
 use crate::peer::extension::ExtensionHandshake;
 use crate::time::Instant;
 
-/// What one peer and we tell each other about other peers.
+/// The state of peer exchange on one connection.
 #[derive(Debug, Default)]
 pub(in crate::peer) struct Talk {
-    /// The port at which the peer says that it listens.
+    /// The port at which the peer listens, according to its handshake.
     port: Option<u16>,
-    /// Whether we said that we understand such messages.
+    /// Whether we offered the extension.
     offered: bool,
     exchange: Exchange,
 }
 
 impl Talk {
-    /// Takes in the peer's extension handshake.
+    /// Reads the peer's extension handshake.
     pub(in crate::peer) fn hear(&mut self, hello: &ExtensionHandshake) {
         self.port = hello.port.or(self.port);
         self.exchange.hear_id(hello.id(EXTENSION));
     }
 
-    /// Adds to our extension handshake that we understand such messages. What was offered once
-    /// stays offered.
+    /// Offers the extension in our handshake. A first offer is never withdrawn.
     pub(in crate::peer) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
         self.offered |= is_wanted;
         if self.offered {
@@ -38,22 +36,22 @@ impl Talk {
         }
     }
 
-    /// Returns the port at which the peer says that it listens.
+    /// Returns the port at which the peer listens, according to its handshake.
     pub(in crate::peer) fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Returns what the peer said about a peer that it named.
+    /// Returns the flags of a peer that this peer named.
     pub(in crate::peer) fn named(&self, addr: SocketAddr) -> Option<Flags> {
         self.exchange.named(addr)
     }
 
-    /// Returns whether the peer may be told about others now.
+    /// Returns whether a message may be sent now.
     pub(in crate::peer) fn is_due(&self, now: Instant) -> bool {
         self.offered && self.exchange.is_due(now)
     }
 
-    /// Returns which peers came and went, with the id of the message, if it is time for it.
+    /// Returns the next message with its id, if it is time for one.
     pub(in crate::peer) fn next_message(
         &mut self,
         peers: &Peers,
@@ -63,9 +61,9 @@ impl Talk {
         self.exchange.next_message(peers, itself, now)
     }
 
-    /// Takes in a message of the peer at `from`, and returns the addresses that are worth a try.
+    /// Handles a message of the peer at `from`; returns the addresses worth dialling.
     ///
-    /// A message that we did not ask for is ignored.
+    /// A message without our offer is ignored.
     pub(in crate::peer) fn hear_peers(
         &mut self,
         payload: &[u8],

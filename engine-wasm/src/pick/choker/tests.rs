@@ -84,7 +84,7 @@ fn earned_slots_go_to_the_peers_that_send_most() {
         at(10),
     );
     assert!(chosen.contains(&ConnId(5)) && chosen.contains(&ConnId(4)), "{chosen:?}");
-    assert_eq!(chosen.len(), 3, "and somebody has the optimistic one");
+    assert_eq!(chosen.len(), 3, "and one peer has the optimistic slot");
 }
 
 #[test]
@@ -243,7 +243,10 @@ fn reciprocation_pays_no_peer_starves_and_free_riders_gain_nothing() {
         let mut model = Model::new(&rates, 5, seed);
         model.run(1800);
         let (fast, slow, rider) = (model.mean(0..10), model.mean(10..19), model.got(19));
-        assert!(fast > 3 * slow, "who gives ten times as much gets {fast}, others {slow}");
+        assert!(
+            fast > 3 * slow,
+            "a peer that sends ten times as much receives {fast}, others {slow}"
+        );
         assert!(
             4 * rider < fast && rider < slow,
             "who gives nothing gets {rider}, others {slow} and {fast}"

@@ -154,7 +154,7 @@ fn a_late_block_is_requested_from_two_more_peers() {
 }
 
 #[test]
-fn a_slow_block_is_asked_of_one_other() {
+fn a_slow_block_is_requested_from_one_other_peer() {
     let mut table = Table::new(1, &["x"; 4]);
     table.want(&[0]);
     table.ask(1, FIRST, 250);
@@ -212,7 +212,11 @@ fn freed_blocks_are_picked_again() {
     table.next(2);
     let block = testing::block(2, 0);
     table.scheduler().take_back(ConnId(1), &[block]);
-    assert_eq!(table.next(2), Some("2.0".to_owned()), "before the rarer one that nobody needs");
+    assert_eq!(
+        table.next(2),
+        Some("2.0".to_owned()),
+        "before the rarer piece that no viewer needs"
+    );
 }
 
 #[test]
@@ -228,7 +232,7 @@ fn the_slower_peer_of_a_duplicate_request_is_not_waited_for() {
     );
     assert!(
         table.peers.values().all(|peer| peer.armed_blocks().count() == 0),
-        "they are told, and free for others"
+        "they get a cancel, and the block is free for others"
     );
     table.check(1, "0.1");
 }

@@ -82,7 +82,7 @@ impl World {
                 "{conn:?} is asked for {block:?} already"
             );
         } else {
-            assert_eq!(holders, 0, "somebody is asked for {block:?}");
+            assert_eq!(holders, 0, "a peer is asked for {block:?}");
         }
         // No earlier need is passed over, unless this peer would deliver it too late.
         let sooner = &wants[..if duplicate { 0 } else { want.unwrap_or(wants.len()) }];

@@ -293,7 +293,7 @@ impl World {
         self.ledger.asked.remove(&block);
         assert!(self.ledger.stored.insert(block), "{block:?} was stored before");
         let owes = |peer: &Peer| peer.armed_blocks().any(|other| other == block);
-        assert!(!self.peers.values().any(owes), "somebody is still to send {block:?}");
+        assert!(!self.peers.values().any(owes), "a peer still owes {block:?}");
         if stored.piece_is_full {
             let took = Duration::from_millis(self.rng.random_range(1..50));
             self.hashing.push((block.piece(), self.now + took));
@@ -434,7 +434,7 @@ impl World {
         }
         assert!(
             self.ledger.asked.is_empty(),
-            "nobody is asked for what is there: {:?}",
+            "no peer is asked for a stored block: {:?}",
             self.ledger.asked
         );
     }

@@ -366,7 +366,7 @@ fn followers_receive_status_changes_and_keep_alives() {
     let parts = world.heard(id).unwrap().parts;
     world.intend(Intent::Pause { info_hash: world.info_hash() });
     world.run_for(Duration::from_secs(20));
-    assert_eq!(world.heard(id).unwrap().parts, parts, "nothing is said to who is gone");
+    assert_eq!(world.heard(id).unwrap().parts, parts, "nothing is sent to a closed call");
 }
 
 #[test]

@@ -152,12 +152,8 @@ impl World {
         let Some(viewer) = self.viewers.get(&id).cloned() else { return };
         let step = sending.rng.random_range(1..=STEP);
         let pause = Duration::from_micros(sending.rng.random_range(100..20_000));
-        let path = self
-            .daemon
-            .served
-            .get(&viewer.file)
-            .expect("a file that is asked for was announced")
-            .clone();
+        let path =
+            self.daemon.served.get(&viewer.file).expect("a requested file was announced").clone();
         let until = viewer.next.min(viewer.sent + step);
         if viewer.sent < until {
             let stat = self.disk.stat(&path);

@@ -131,7 +131,7 @@ mod tests {
         pace.add(1, at(15));
         assert!(!pace.is_stalled(at(24)));
         pace.expect(false, at(24));
-        assert!(!pace.is_stalled(at(60)), "nobody could send anything");
+        assert!(!pace.is_stalled(at(60)), "no source could send anything");
         pace.expect(true, at(60));
         assert!(!pace.is_stalled(at(69)) && pace.is_stalled(at(70)));
     }

@@ -150,7 +150,7 @@ fn unreadable_pieces_are_distinguished_by_origin() {
 #[test]
 fn a_cancelled_check_restores_what_was_verified_and_leaves_the_rest_missing() {
     let (mut ledger, _) = ledger();
-    assert_eq!(ledger.cancel_check(), None, "nobody asked for it");
+    assert_eq!(ledger.cancel_check(), None, "the user started no check");
     ledger.believe(PIECE);
     ledger.ask_for_check();
     ledger.doubt(PIECE);

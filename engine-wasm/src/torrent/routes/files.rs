@@ -64,8 +64,8 @@ impl Torrent {
         order.into_iter().for_each(|order| self.order(order, cx));
     }
 
-    /// Whether blocks of a piece may be requested. Not before its files could be opened for
-    /// writing.
+    /// Whether blocks of a piece may be requested. That is not so before its files could be opened
+    /// for writing.
     pub(in crate::torrent) fn can_write(
         &mut self,
         piece: PieceIndex,

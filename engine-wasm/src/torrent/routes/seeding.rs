@@ -122,7 +122,7 @@ impl Torrent {
             Next::Seed => {}
             Next::EndSlots => self.choose(cx),
             Next::Rest => {
-                tracing::info!(torrent = %self.content.meta.info_hash, "has seeded enough");
+                tracing::info!(torrent = %self.content.meta.info_hash, "seeding goals reached");
                 self.rest(Rest::Sated, cx);
             }
         }

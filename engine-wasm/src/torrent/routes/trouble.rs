@@ -67,7 +67,7 @@ impl Torrent {
 
     /// Retries after an error.
     pub(in crate::torrent) fn try_again(&mut self, cx: &mut Context<'_>) {
-        tracing::info!(torrent = %self.content.meta.info_hash, "tries again");
+        tracing::info!(torrent = %self.content.meta.info_hash, "retrying after a disk error");
         self.storage.call_try_off();
         self.go_on(true, cx);
     }

@@ -69,8 +69,8 @@ impl Torrent {
         Some(spans)
     }
 
-    /// Verifies a piece whose blocks are all stored or copied. Later, if its files can't be opened
-    /// now.
+    /// Verifies a piece whose blocks are all stored or copied. This happens later if its files
+    /// can't be opened now.
     pub(in crate::torrent) fn verify(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let Some(spans) = self.spans_to_verify(piece, Use::Read, cx) else {
             return self.ledger.delay_verifying(piece);

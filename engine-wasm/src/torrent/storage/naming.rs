@@ -36,7 +36,7 @@ impl Storage {
     ) -> (Verdict, Vec<Effect>) {
         let torrent = content.meta.info_hash;
         let number = file.get();
-        tracing::info!(%torrent, file = number, "another file has the name: ours gets a number");
+        tracing::info!(%torrent, file = number, "another file has this name; ours gets a number");
         proofs.lose(content, file);
         let mut effects = vec![Effect::LetGo(file), Effect::LoseAll(file)];
         let slot = &mut self.files[file.as_usize()];

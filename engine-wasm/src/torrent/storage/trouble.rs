@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(
             (&waits[..12], waits[15]),
             (&[5; 12][..], 300),
-            "whoever waited a minute ago is gone"
+            "a player that waited a minute ago has left"
         );
     }
 

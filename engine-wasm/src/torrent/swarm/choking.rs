@@ -22,7 +22,7 @@ pub(super) struct Uploads {
     uploaded: u64,
     rate: RateMeter,
     maintained: Instant,
-    /// Whether peers were told that we only upload (BEP 21).
+    /// Whether peers know that we only upload (BEP 21).
     says_upload_only: bool,
 }
 
@@ -53,12 +53,12 @@ impl Uploads {
         self.rate.rate_bps(now)
     }
 
-    /// Whether peers were told that we only upload (BEP 21).
+    /// Whether peers know that we only upload (BEP 21).
     pub(super) fn says_upload_only(&self) -> bool {
         self.says_upload_only
     }
 
-    /// Sets what peers are told. Returns whether it has changed.
+    /// Sets what peers know. Returns whether it has changed.
     pub(super) fn say_upload_only(&mut self, upload_only: bool) -> bool {
         std::mem::replace(&mut self.says_upload_only, upload_only) != upload_only
     }

@@ -274,7 +274,7 @@ impl Swarm {
         now: Instant,
     ) -> Option<Parted> {
         let peer = self.remove(conn)?;
-        tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
+        tracing::debug!(peer = %peer.addr(), ?reason, "connection closed");
         let has_all_as_we_have = peer.is_dialled()
             && peer.is_ready()
             && peer.is_upload_only()

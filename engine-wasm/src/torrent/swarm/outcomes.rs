@@ -97,7 +97,7 @@ pub(crate) struct Totals {
     pub(crate) left: u64,
 }
 
-/// What peers are told about the torrent.
+/// What peers learn about the torrent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told<'a> {
     /// The layout of the torrent; `None` while it is not known.

@@ -51,7 +51,7 @@ impl Swarm {
             }
             HolepunchMessage::Connect(_) => {}
             HolepunchMessage::Error(addr, refusal) => {
-                tracing::debug!(peer = %addr, ?refusal, "no introduction");
+                tracing::debug!(peer = %addr, ?refusal, "introduction refused");
                 let relays = self.introducers(addr);
                 if let Some(relay) = self.seeking.refused(addr, conn, &relays, now) {
                     self.ask_for_rendezvous(relay, addr, now);
@@ -63,7 +63,7 @@ impl Swarm {
 
     fn ask_for_rendezvous(&mut self, relay: ConnId, addr: SocketAddr, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&relay) {
-            tracing::debug!(peer = %addr, relay = %peer.addr(), "asks for an introduction");
+            tracing::debug!(peer = %addr, relay = %peer.addr(), "asking for an introduction");
             peer.say_punch(HolepunchMessage::Rendezvous(addr), now);
         }
     }
@@ -147,7 +147,7 @@ impl Swarm {
             return introduced;
         }
         if let Some(way) = self.candidates.punch(addr, local.ways_to(addr), now) {
-            tracing::debug!(peer = %addr, "dials together with it");
+            tracing::debug!(peer = %addr, "punching a hole");
             introduced.dial = Some(Dial { addr, way, has_other: false, is_punched: true });
         }
         introduced

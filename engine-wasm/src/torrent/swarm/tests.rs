@@ -214,7 +214,7 @@ fn a_third_of_the_connections_is_reserved_for_dials() {
 }
 
 #[test]
-fn a_peer_that_breaks_the_protocol_is_dropped_and_one_that_is_banned_never_dialled_again() {
+fn protocol_violations_drop_a_peer_and_bans_prevent_dials() {
     let mut swarm = connected(2);
     let parted = say(&mut swarm, 1, &Message::Have(99)).unwrap_err();
     assert_eq!((parted.conn, parted.is_open), (ConnId(1), true));

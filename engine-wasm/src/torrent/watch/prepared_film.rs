@@ -30,7 +30,7 @@ pub(crate) struct PreparedFilm {
     length: u64,
     head: u64,
     place: Option<Bytes>,
-    /// The bytes that the daemon was told to read ahead.
+    /// The bytes that the daemon was asked to read ahead.
     hinted: Vec<Bytes>,
 }
 

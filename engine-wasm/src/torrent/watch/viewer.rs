@@ -38,7 +38,7 @@ pub(crate) struct Viewer {
     /// First byte that it has not read.
     position: u64,
     drain: RateMeter,
-    /// First byte that the daemon was not told to read ahead.
+    /// First byte that the daemon was not asked to read ahead.
     hinted: u64,
     /// Since when it has no request; `None` while it has one.
     idle_since: Option<Instant>,

@@ -1,6 +1,6 @@
 //! The file `config.toml`: where it is and what it may contain.
 //!
-//! Each line gives a setting that a flag of the same name gives, too; the settings of each part
+//! Each line is a setting that also exists as a flag of the same name. The settings of each part
 //! decide which of the two counts.
 
 use std::net::{IpAddr, SocketAddr};

@@ -84,6 +84,6 @@ mod tests {
         let sources = SourceSettings { no_pex: Some(false), ..SourceSettings::default() };
         let config = Settings { sources, ..file.settings() }.resolve().unwrap();
         assert_eq!(config.sources, Sources { pex: true, ..none });
-        assert_eq!(config.engine().sources, config.sources, "the engine is told");
+        assert_eq!(config.engine().sources, config.sources, "the engine receives them");
     }
 }

@@ -57,7 +57,7 @@ mod tests {
         let file = Toml::new("talking-plain", "state = \"/state\"");
         let config = file.settings().resolve().unwrap();
         assert_eq!(config.ways, Ways { encryption: Encryption::Allowed, tcp: true, utp: true });
-        assert_eq!(config.engine().ways, config.ways, "the engine is told");
+        assert_eq!(config.engine().ways, config.ways, "the engine receives them");
     }
 
     #[test]

@@ -387,7 +387,7 @@ fn a_flood_of_invented_nodes_has_bounded_cost() {
         let Who::Honest(dht) = &network.nodes[ROUTER] else { unreachable!("the first is honest") };
         let (nodes, (torrents, peers)) = (dht.nodes(), dht.server.stored());
         assert!(nodes <= 160 * BUCKET, "{nodes} nodes");
-        assert_eq!((torrents, peers), (0, 0), "nobody had a token");
+        assert_eq!((torrents, peers), (0, 0), "no sender had a token");
         // 20 s: two windows and a bit, each with answers, and each answer with a ping at most; and
         // its own searches for nodes.
         assert!(sent <= 2 * 3 * server::IN_ALL as usize + 500, "{sent} packets");

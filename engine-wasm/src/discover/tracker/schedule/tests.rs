@@ -157,7 +157,7 @@ fn the_next_tracker_is_tried_at_once_and_each_backs_off() {
 }
 
 #[test]
-fn a_tracker_that_names_nobody_does_not_end_the_round() {
+fn a_tracker_without_peers_does_not_end_the_round() {
     let mut bench = Bench::new("a|b|c");
     assert_eq!(bench.poll(0), "a started");
     bench.succeeds('a', 0);
@@ -324,7 +324,7 @@ fn the_user_can_announce_although_another_tracker_works() {
     assert!(bench.schedule.next_announce() <= Some(at(1)), "it does not wait for the next round");
     assert_eq!((bench.poll(1), bench.poll(1)), ("c started".into(), "-".into()));
     bench.succeeds('c', 1);
-    assert_eq!(bench.poll(2), "-", "nobody wants the one between asked");
+    assert_eq!(bench.poll(2), "-", "the tracker between them is not requested");
     assert_eq!(bench.schedule.begin_by_hand(at(70)), Ok(3));
     let asked: BTreeSet<String> = (0..3).map(|_| bench.poll(70)).collect();
     assert_eq!(asked, ["a", "b started", "c"].map(String::from).into());
@@ -341,7 +341,7 @@ fn trackers_that_no_announce_reaches_are_scraped_now_and_then() {
     bench.poll(0);
     bench.succeeds('b', 1);
     let scrape = bench.schedule.poll_scrape(at(1)).unwrap();
-    assert_eq!(letter(&scrape.url), 'c', "one failed, one has just told");
+    assert_eq!(letter(&scrape.url), 'c', "one failed, one has just answered");
     assert_eq!(bench.schedule.poll_scrape(at(1)), None);
     bench.schedule.scraped(scrape.id, Counts { seeders: Some(9), leechers: None });
     bench.check_views(&["0 Failing 15 - -", "1 Working 100 3 4", "2 Idle - 9 -"]);

@@ -136,7 +136,7 @@ fn missing_selected_empty_files_are_created() {
         Bench::with(&[("a", 1), ("empty", 0), ("there", 0)], &[None, None, Some(stat(0, 7))]);
     assert!(!bench.storage.has_all_empties(|_| true));
     let is_unwanted = bench.storage.has_all_empties(|_| false);
-    assert!(is_unwanted, "what nobody wants is not missed");
+    assert!(is_unwanted, "an unselected file is not missing");
     let orders = bench.open(Storage::create_empties);
     assert_eq!(orders.iter().map(task).collect::<Vec<_>>(), [Task::Create(file(1), FileRef(1))]);
     let proofs = Proofs::new(&bench.have, None);

@@ -151,7 +151,7 @@ fn at(path: &str) -> Location {
 fn task(order: &Order) -> Task {
     match order {
         Order::Ask(task, _) => *task,
-        other => panic!("nothing is asked: {other:?}"),
+        other => panic!("no request: {other:?}"),
     }
 }
 

@@ -109,7 +109,7 @@ fn nothing_is_requested_before_a_file_could_be_opened_for_writing() {
     assert_eq!((opening.got, opening.orders), (Some(()), vec![]));
     bench.storage.unlink();
     let opening = bench.open(|storage, given| storage.can_write(piece(2), given));
-    assert_eq!(opening.got, None, "the next daemon has to show it anew");
+    assert_eq!(opening.got, None, "the next daemon has to prove it again");
 }
 
 #[test]
