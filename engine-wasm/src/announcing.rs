@@ -1,5 +1,6 @@
-//! Sends a swarm's questions to its trackers and hands over their answers, for torrents and magnet
-//! links alike.
+//! Sends a swarm's questions to its trackers and handles their answers.
+//!
+//! Torrents and magnet links share this.
 
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, OpId};

@@ -99,7 +99,7 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Withdraws the requests for pieces that nobody may write any more.
+    /// Withdraws the requests for pieces that must not be written any more.
     ///
     /// Returns the blocks that their peers must no longer be able to write.
     pub(crate) fn withdraw(

@@ -100,7 +100,7 @@ impl Fetch {
         true
     }
 
-    /// Counts the pieces of a peer no longer, because it is gone.
+    /// Removes the pieces of a peer that disconnected.
     pub(in crate::torrent) fn lose(&mut self, geometry: &Geometry, peer: &Peer) {
         if peer.has_all() {
             self.availability.remove_seed();

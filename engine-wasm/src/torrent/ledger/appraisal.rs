@@ -1,11 +1,11 @@
-//! What an inspection of its files means for a piece: a pure decision.
+//! Decides about a piece after an inspection of its files, without side effects.
 
 use crate::pick::piece_map::PieceState;
 
 /// What an inspection of its files, and the record of an earlier engine, say about a piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::torrent) struct Sighting {
-    /// Whether everything is to be hashed again, because the user asked for it.
+    /// Whether the user started a check of everything.
     pub(in crate::torrent) is_recheck: bool,
     /// Whether all of its bytes can be read.
     pub(in crate::torrent) is_readable: bool,
@@ -33,7 +33,7 @@ pub(in crate::torrent) enum Appraisal {
         /// Whether it counts as verified again if the user cancels the check.
         is_restored: bool,
     },
-    /// The stored blocks of a begun piece do not count any more.
+    /// The stored blocks of a begun piece are discarded.
     Discard {
         /// Whether to hash what the disk holds instead.
         is_readable: bool,

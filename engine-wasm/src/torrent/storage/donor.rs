@@ -25,12 +25,12 @@ struct Copying {
 }
 
 impl Copies {
-    /// Notes that a piece is copied in this many stretches.
+    /// Records that a piece is being copied in this many spans.
     pub(super) fn begin(&mut self, piece: PieceIndex, stretches: usize) {
         self.0.insert(piece, Copying { left: stretches, has_failed: false });
     }
 
-    /// Notes that a stretch of a piece was copied, or could not be.
+    /// Records the end of a copied span.
     ///
     /// `None` if nobody waits for it.
     pub(super) fn end(&mut self, piece: PieceIndex, has_failed: bool) -> Option<Copied> {

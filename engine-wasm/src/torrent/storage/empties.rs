@@ -1,4 +1,4 @@
-//! The files without bytes that are to be created, and those that are being created.
+//! The empty files to create, and those being created.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -30,7 +30,7 @@ impl Empties {
         self.underway.len()
     }
 
-    /// Takes the next file to make; `None` while enough are being made.
+    /// Takes the next file to create. `None` while enough are being created.
     pub(super) fn next(&mut self) -> Option<FileIndex> {
         if self.underway.len() >= limits::CREATED_AT_ONCE {
             return None;
@@ -38,22 +38,22 @@ impl Empties {
         self.waiting.pop_front()
     }
 
-    /// Notes that a file is being made under this number.
+    /// Records that a file is being created with this handle.
     pub(super) fn begin(&mut self, handle: FileRef) {
         self.underway.insert(handle);
     }
 
-    /// Notes that the file with this number was made, or could not be.
+    /// Records the end of the creation of the file with this handle.
     pub(super) fn end(&mut self, handle: FileRef) {
         self.underway.remove(&handle);
     }
 
-    /// Returns whether all wanted files were made.
+    /// Returns whether all selected files were created.
     pub(super) fn are_made(&self, is_wanted: impl Fn(FileIndex) -> bool) -> bool {
         self.underway.is_empty() && !self.waiting.iter().any(|&file| is_wanted(file))
     }
 
-    /// Takes the numbers of the files that are being made.
+    /// Takes the handles of the files being created.
     pub(super) fn abandon(&mut self) -> BTreeSet<FileRef> {
         std::mem::take(&mut self.underway)
     }

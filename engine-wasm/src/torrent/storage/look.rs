@@ -76,12 +76,12 @@ pub(in crate::torrent) struct Looked {
 }
 
 impl Looked {
-    /// Takes together what is to be thought of each file, in order.
+    /// Collects the conclusions about all files, in order.
     pub(super) fn new(appearances: Vec<Appearance>) -> Self {
         Self { appearances }
     }
 
-    /// Returns what is to be thought of a file.
+    /// Returns the conclusion about a file.
     pub(super) fn file(&self, file: FileIndex) -> &Appearance {
         &self.appearances[file.as_usize()]
     }
@@ -125,12 +125,12 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// Returns whether a round is under way.
+    /// Returns whether a round is running.
     pub(super) fn is_underway(&self) -> bool {
         self.underway.is_some()
     }
 
-    /// Begins a round over all files.
+    /// Starts a round over all files.
     pub(super) fn begin(&mut self, geometry: &Geometry, is_recheck: bool) {
         self.count += 1;
         let left = geometry.file_count();
@@ -138,8 +138,8 @@ impl Looks {
         self.underway = Some(Look { next: 0, left, round: Round { found, is_recheck } });
     }
 
-    /// Asks the round that is under way to hash everything, if this is true. Returns false if none
-    /// is under way.
+    /// Turns the current round into a check of everything, if `is_recheck`. Returns false if no
+    /// round is running.
     pub(super) fn join(&mut self, is_recheck: bool) -> bool {
         if let Some(look) = &mut self.underway {
             look.round.is_recheck |= is_recheck;
@@ -147,8 +147,8 @@ impl Looks {
         self.is_underway()
     }
 
-    /// Returns the next file to look at and the number of the round; `None` while enough are being
-    /// looked at. Padding lies nowhere and is left out.
+    /// Returns the next file to inspect and the number of the round. `None` while enough are being
+    /// inspected. Padding does not exist on the disk and is skipped.
     pub(super) fn next(&mut self, geometry: &Geometry) -> Option<(FileIndex, u32)> {
         let look = self.underway.as_mut()?;
         let count = geometry.file_count();
@@ -166,12 +166,12 @@ impl Looks {
         }
     }
 
-    /// Returns whether a round with this number is under way.
+    /// Returns whether the round with this number is running.
     pub(super) fn is_current(&self, number: u32) -> bool {
         self.is_underway() && number == self.count
     }
 
-    /// Notes what was found at the path of a file.
+    /// Records what was found at the path of a file.
     pub(super) fn note(&mut self, file: FileIndex, found: Found) {
         if let Some(look) = &mut self.underway {
             look.round.found[file.as_usize()] = found;
@@ -179,12 +179,12 @@ impl Looks {
         }
     }
 
-    /// Takes the round if every file was looked at.
+    /// Takes the round if every file was inspected.
     pub(super) fn take_finished(&mut self) -> Option<Round> {
         self.underway.take_if(|look| look.left == 0).map(|look| look.round)
     }
 
-    /// Calls off a round that only confirms what is known, and not one for a person.
+    /// Cancels a round that only confirms what is known, but not a check of the user.
     pub(super) fn call_confirmation_off(&mut self) {
         self.underway.take_if(|look| !look.round.is_recheck);
     }

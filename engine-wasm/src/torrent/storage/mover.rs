@@ -1,8 +1,7 @@
-//! A move of a torrent: which files lie at the new place already, how far the move is, and the
-//! answer for whoever asked for it.
+//! The state of a move: which files are at the new place, its stage, and the answer to its request.
 //!
-//! Knows no slot and gives no order. Invariant: a file lies at the new place exactly if it is noted
-//! here as moved.
+//! It knows no slots and sends no orders. Invariant: a file is at the new place exactly if it is
+//! recorded here as moved.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,7 +16,7 @@ use crate::view::Sentence;
 /// parallel.
 const MOVED_AT_ONCE: usize = 4;
 
-/// Who is told whether the move has begun.
+/// The origin of a request for a move, which gets the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// A page.
@@ -26,81 +25,82 @@ pub(crate) enum Asker {
     Call(RequestId),
 }
 
-/// What is said to whoever asked.
+/// The answer to a request for a move.
 pub(crate) type Answer = (Asker, Result<(), Sentence>);
 
-/// How far a move is.
+/// The stage of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// An earlier engine moved it: each file is looked for at both places.
+    /// After a crash: each file is looked for at both places.
     Finding,
-    /// The new place is looked at.
+    /// The new place is being inspected.
     Looking,
-    /// It is being written down that it moves.
+    /// The move is being saved.
     Writing,
-    /// Files go there.
+    /// Files are being moved to the new place.
     Moving,
-    /// They come back, because of this.
+    /// Files are being moved back, for this reason.
     Returning(Sentence),
-    /// Some lie here and some there, because of this.
+    /// Some files are at each place, for this reason.
     Stuck(Sentence),
 }
 
-/// A move under way.
+/// A move in progress.
 #[derive(Debug)]
 pub(super) struct Relocation {
     to: Place,
     stage: Stage,
-    /// Files that lie at the new place.
+    /// Files that are at the new place.
     moved: Vec<bool>,
-    /// Files that are to be looked at, or moved.
+    /// Files to inspect or to move.
     queue: VecDeque<FileIndex>,
-    /// Looks and moves under way.
+    /// Pending inspections and moves.
     underway: BTreeSet<FileIndex>,
-    /// Bytes to move in all, and those that were.
+    /// Bytes to move in total, and bytes moved.
     bytes: (u64, u64),
-    /// A look at all files waits until no file is between two places: whether it is for a recheck.
+    /// An inspection of all files that waits until no file is between two places. The flag says
+    /// whether it is for a check.
     look_after: Option<bool>,
-    /// The number of the round of looks. Answers of an earlier round are ignored.
+    /// Number of the round of inspections, by which answers of earlier rounds are ignored.
     round: u32,
 }
 
-/// A move, and what is to be said to whoever asked for one.
+/// The current move, and the answer to its request.
 #[derive(Debug, Default)]
 pub(super) struct Mover {
     relocation: Option<Relocation>,
     asker: Option<Asker>,
     answer: Option<Answer>,
     rounds: u32,
-    /// Why the last move came to nothing.
+    /// Why the last move failed.
     notice: Option<Sentence>,
 }
 
 impl Mover {
-    /// Creates the state that an earlier engine left: on the way to this place.
+    /// Restores the move that an earlier engine had begun to this place.
     pub(super) fn restored(to: Option<Place>, files: usize) -> Self {
         let relocation = to.map(|to| Relocation::new(to, Stage::Finding, files));
         Self { relocation, ..Self::default() }
     }
 
-    /// Returns the move that is under way.
+    /// Returns the current move.
     pub(super) fn relocation(&self) -> Option<&Relocation> {
         self.relocation.as_ref()
     }
 
-    /// Returns the move that is under way, to go on with it.
+    /// Returns the current move, mutable.
     pub(super) fn relocation_mut(&mut self) -> Option<&mut Relocation> {
         self.relocation.as_mut()
     }
 
-    /// Begins a move to a place, with a look at the new paths of these files.
+    /// Starts a move to a place with an inspection of the new paths of these files.
     pub(super) fn begin(&mut self, to: Place, queue: VecDeque<FileIndex>, files: usize) {
         self.notice = None;
         self.relocation = Some(Relocation::new(to, Stage::Looking, files));
         self.begin_round(queue);
     }
 
-    /// Begins a round of looks at the new paths of these files.
+    /// Starts a round of inspections of the new paths of these files.
     pub(super) fn begin_round(&mut self, queue: VecDeque<FileIndex>) {
         self.rounds += 1;
         if let Some(relocation) = &mut self.relocation {
@@ -109,7 +109,7 @@ impl Mover {
         }
     }
 
-    /// Ends the move. Returns the place where the files lie now, if it is the new one.
+    /// Ends the move. Returns the place of the files, if it is the new one.
     pub(super) fn arrive(&mut self) -> Option<Place> {
         let relocation = self.relocation.take()?;
         if let Stage::Returning(why) = relocation.stage {
@@ -125,42 +125,41 @@ impl Mover {
         self.answer(Err(why));
     }
 
-    /// Returns where a file lies, if not at the old place.
+    /// Returns the place of a file that is not at the old place.
     pub(super) fn place_of(&self, file: FileIndex) -> Option<&Place> {
         let relocation = self.relocation.as_ref()?;
         relocation.moved.get(file.as_usize()).copied().unwrap_or(false).then_some(&relocation.to)
     }
 
-    /// Returns the new place if a file is on its way there or back.
+    /// Returns the new place if a file is being moved there or back.
     ///
-    /// It may lie at both then, since the daemon carries out what it is told after the move,
-    /// whichever way that goes.
+    /// The file may then be at either place, because the daemon carries out later commands after
+    /// the move, whatever its result.
     pub(super) fn other_place_of(&self, file: FileIndex) -> Option<&Place> {
         let relocation = self.relocation.as_ref().filter(|it| it.is_on_its_way(file))?;
         Some(&relocation.to)
     }
 
-    /// Gives a file another name at the new place, too.
+    /// Renames a file at the new place as well.
     pub(super) fn rename(&mut self, file: FileIndex, name: &str) {
         if let Some(relocation) = &mut self.relocation {
             relocation.to.renamed.insert(file.get(), name.to_owned());
         }
     }
 
-    /// Returns whether a file is between two places, or nobody knows at which it is.
+    /// Returns whether a file is between two places, or its place is unknown.
     pub(super) fn holds(&self, file: FileIndex) -> bool {
         self.relocation
             .as_ref()
             .is_some_and(|it| it.stage == Stage::Finding || it.is_on_its_way(file))
     }
 
-    /// Returns whether a move has to end before files may be made without anybody asking for their
-    /// bytes.
+    /// Returns whether a move has to end before empty files may be created.
     pub(super) fn is_moving(&self) -> bool {
         self.relocation.is_some()
     }
 
-    /// Returns whether a look at all files has to wait for a move; it comes then.
+    /// Postpones an inspection of all files until after a move. Returns false if there is no move.
     pub(super) fn postpones_look(&mut self, is_recheck: bool) -> bool {
         let Some(relocation) = &mut self.relocation else { return false };
         let waits = match relocation.stage {
@@ -176,7 +175,7 @@ impl Mover {
         waits
     }
 
-    /// Notes that the daemon is gone: how far the move came is to be found out.
+    /// The link to the daemon is lost: the progress of the move has to be inspected.
     pub(super) fn unlink(&mut self) {
         self.answer(Err(Sentence::DaemonLost));
         self.relocation.take_if(|it| it.stage == Stage::Looking);
@@ -188,7 +187,8 @@ impl Mover {
         }
     }
 
-    /// Notes who asks for a move. An asker is told if another one waits for an answer already.
+    /// Records the origin of a request for a move. An asker is told if another one waits for an
+    /// answer already.
     ///
     /// Returns false if so.
     pub(super) fn ask(&mut self, asker: Asker) -> bool {
@@ -200,24 +200,24 @@ impl Mover {
         true
     }
 
-    /// Answers whoever asked for a move.
+    /// Sets the answer to the request for a move.
     pub(super) fn answer(&mut self, outcome: Result<(), Sentence>) {
         if let Some(asker) = self.asker.take() {
             self.answer = Some((asker, outcome));
         }
     }
 
-    /// Takes the answer for whoever asked for a move.
+    /// Takes the answer to the request for a move.
     pub(super) fn take_answer(&mut self) -> Option<Answer> {
         self.answer.take()
     }
 
-    /// Forgets why the last move came to nothing.
+    /// Forgets the failure of the last move.
     pub(super) fn forget_notice(&mut self) {
         self.notice = None;
     }
 
-    /// Returns what to tell a person about a move.
+    /// Returns the sentence to show about a move.
     pub(super) fn says(&self) -> Option<Sentence> {
         match self.relocation.as_ref().map(|it| &it.stage) {
             Some(Stage::Stuck(why)) => Some(why.clone()),
@@ -249,48 +249,48 @@ impl Relocation {
         &self.to
     }
 
-    /// Returns how far the move is.
+    /// Returns the stage of the move.
     pub(super) fn stage(&self) -> &Stage {
         &self.stage
     }
 
-    /// Sets how far the move is.
+    /// Sets the stage of the move.
     pub(super) fn set_stage(&mut self, stage: Stage) {
         self.stage = stage;
     }
 
-    /// Returns the number of the round of looks.
+    /// Returns the number of the round of inspections.
     pub(super) fn round(&self) -> u32 {
         self.round
     }
 
-    /// Returns whether files come back.
+    /// Returns whether files are being moved back.
     pub(super) fn is_returning(&self) -> bool {
         matches!(self.stage, Stage::Returning(_))
     }
 
-    /// Returns whether no look and no move is under way.
+    /// Returns whether no inspection and no move is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.underway.is_empty()
     }
 
-    /// Returns whether a file lies at the new place.
+    /// Returns whether a file is at the new place.
     pub(super) fn is_moved(&self, file: FileIndex) -> bool {
         self.moved[file.as_usize()]
     }
 
-    /// Notes whether a file lies at the new place.
+    /// Records whether a file is at the new place.
     pub(super) fn set_moved(&mut self, file: FileIndex, is_moved: bool) {
         self.moved[file.as_usize()] = is_moved;
     }
 
-    /// Returns how much of the torrent is at the new place, 0 to 1; `None` if the move is stuck.
+    /// Returns the share of the bytes at the new place, 0 to 1. `None` if the move is stuck.
     pub(super) fn progress(&self) -> Option<f64> {
         if matches!(self.stage, Stage::Stuck(_)) {
             return None;
         }
         let (all, done) = self.bytes;
-        // Precise enough for a bar.
+        // Precise enough for a progress bar.
         let share = done.min(all).saturating_mul(1_000).checked_div(all).unwrap_or(0);
         Some(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
     }
@@ -307,12 +307,13 @@ impl Relocation {
         self.queue = queue.filter(|file| is_left(file) && !self.underway.contains(file)).collect();
     }
 
-    /// Takes the next file to look at; `None` while enough are being looked at.
+    /// Takes the next file to inspect. `None` while enough are being inspected.
     pub(super) fn next_look(&mut self) -> Option<FileIndex> {
         self.next_within(limits::LOOKS as usize)
     }
 
-    /// Takes the next file to move; `None` while enough are being moved, and while a look waits.
+    /// Takes the next file to move. `None` while enough are being moved, and while an inspection
+    /// waits.
     pub(super) fn next_move(&mut self) -> Option<FileIndex> {
         if self.look_after.is_some() {
             return None;
@@ -320,37 +321,36 @@ impl Relocation {
         self.next_within(MOVED_AT_ONCE)
     }
 
-    /// Returns whether nothing is left to move, and no look waits.
+    /// Returns whether nothing is left to move, and no inspection waits.
     pub(super) fn is_over(&self) -> bool {
         self.is_idle() && self.queue.is_empty() && self.look_after.is_none()
     }
 
-    /// Notes that a look or move of a file is under way.
+    /// Records that an inspection or move of a file is pending.
     pub(super) fn begin(&mut self, file: FileIndex) {
         self.underway.insert(file);
     }
 
-    /// Notes that a look or move of a file has ended.
+    /// Records that an inspection or move of a file has ended.
     pub(super) fn end(&mut self, file: FileIndex) {
         self.underway.remove(&file);
     }
 
-    /// Notes that bytes were moved.
+    /// Records that bytes were moved.
     pub(super) fn add_bytes(&mut self, count: u64) {
         self.bytes.1 += count;
     }
 
-    /// Takes the look at all files that was postponed: whether it is for a recheck.
+    /// Takes the postponed inspection of all files; the flag says whether it is for a check.
     pub(super) fn take_postponed_look(&mut self) -> Option<bool> {
         self.look_after.take()
     }
 
-    /// Has the files come back because one can't be moved; those that can't come back stay where
-    /// they are.
+    /// Moves the files back because one can't be moved. Those that can't be moved back stay.
     pub(super) fn turn_round(&mut self, was_moved: bool, why: Sentence) {
         self.stage = match &self.stage {
             Stage::Moving => Stage::Returning(why),
-            // It was on its way when another one turned all round, and is where it was.
+            // It was being moved when another one turned all round, and is still at its old place.
             stage if !was_moved => stage.clone(),
             _ => Stage::Stuck(Sentence::MoveStuck { why: why.into() }),
         };

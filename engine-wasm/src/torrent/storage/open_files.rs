@@ -1,4 +1,4 @@
-//! The open files of a torrent: which pieces pin them, and what opening one needs and yields.
+//! The open files of a torrent: the pieces that pin them, and the values for opening them.
 
 use std::collections::BTreeSet;
 
@@ -57,22 +57,22 @@ impl OpenFiles {
         self.opening
     }
 
-    /// Notes that a file is being opened.
+    /// Records that a file is being opened.
     pub(super) fn begin(&mut self, access: Access) {
         self.opening += usize::from(access == Access::Write);
     }
 
-    /// Notes that a file was opened, or could not be.
+    /// Records the end of opening a file.
     pub(super) fn end(&mut self, access: Access) {
         self.opening = self.opening.saturating_sub(usize::from(access == Access::Write));
     }
 
-    /// Returns whether a file could be opened for writing since the daemon came.
+    /// Returns whether any file could be opened for writing since the daemon connected.
     pub(super) fn can_write(&self) -> bool {
         self.can_write
     }
 
-    /// Notes that a file could be opened for writing. Returns whether it is the first.
+    /// Records that a file could be opened for writing. Returns whether it is the first.
     pub(super) fn set_can_write(&mut self) -> bool {
         !std::mem::replace(&mut self.can_write, true)
     }
@@ -82,17 +82,17 @@ impl OpenFiles {
         self.pinned.contains(&piece)
     }
 
-    /// Notes that a peer may write to a piece.
+    /// Records that a peer may write to a piece.
     pub(super) fn pin(&mut self, piece: PieceIndex) {
         self.pinned.insert(piece);
     }
 
-    /// Notes that no peer may write to a piece. Returns whether one might have.
+    /// Records that no peer may write to a piece. Returns whether one might have.
     pub(super) fn unpin(&mut self, piece: PieceIndex) -> bool {
         self.pinned.remove(&piece)
     }
 
-    /// Notes that no peer may write to any piece.
+    /// Records that no peer may write to any piece.
     pub(super) fn unpin_all(&mut self) {
         self.pinned.clear();
     }

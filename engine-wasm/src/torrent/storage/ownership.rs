@@ -79,7 +79,7 @@ impl Storage {
                 (Verdict::Same, Vec::new())
             }
             Origin::Ours(_) if is_undecided && slot.is_ours_now => (Verdict::Same, Vec::new()),
-            // Its content was taken in when it was seen; it is only read.
+            // Its content was handled when it was found. It is only read.
             Origin::Theirs(_) if is_undecided && slot.known == Some(stat) => {
                 (Verdict::Same, Vec::new())
             }

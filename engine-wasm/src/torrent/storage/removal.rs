@@ -20,22 +20,22 @@ pub(super) struct Removal {
 }
 
 impl Removal {
-    /// Begins a removal; this many files were being made.
+    /// Starts a removal while this many files are being created.
     pub(super) fn new(asker: Option<Asker>, underway: usize) -> Self {
         Self { asker, underway, failure: None, spared: None }
     }
 
-    /// Notes that this many files are being deleted.
+    /// Records that this many files are being deleted.
     pub(super) fn begin(&mut self, count: usize) {
         self.underway += count;
     }
 
-    /// Notes that a file was deleted, was made, or could be neither.
+    /// Records that the deletion or creation of a file has ended.
     pub(super) fn end(&mut self) {
         self.underway = self.underway.saturating_sub(1);
     }
 
-    /// Notes that a file was not deleted. Returns false if nothing lies there any more.
+    /// Records that a file was not deleted. Returns false if it no longer exists.
     pub(super) fn fail(&mut self, file: FileIndex, name: String, error: &OpError) -> bool {
         match error.kind {
             OpErrorKind::NotFound => return false,
@@ -43,7 +43,7 @@ impl Removal {
             kind => {
                 let why = error.into();
                 self.failure.get_or_insert(match kind {
-                    // The daemon names the folder.
+                    // The daemon's message names the folder.
                     OpErrorKind::Absent => Sentence::CantDeleteThere { why },
                     _ => Sentence::CantDelete { name, why },
                 });
@@ -52,12 +52,12 @@ impl Removal {
         true
     }
 
-    /// Returns whether nothing is being deleted or made any more.
+    /// Returns whether nothing is being deleted or created any more.
     pub(super) fn is_over(&self) -> bool {
         self.underway == 0
     }
 
-    /// Returns how the removal ended; `name` is the path of a file as people see it.
+    /// Returns the result of the removal. `name` gives the path of a file as shown.
     pub(super) fn into_parting(self, name: impl Fn(FileIndex) -> String) -> Parting {
         let Self { asker, failure, spared, .. } = self;
         if let Some(why) = failure {

@@ -86,13 +86,13 @@ impl Stamps {
         self.next.get_or_insert(now + PAUSE);
     }
 
-    /// Begins to consider the waiting files. Returns how many to consider.
+    /// Starts to consider the waiting files. Returns how many to consider.
     pub(super) fn begin_round(&mut self, now: Instant) -> usize {
         self.next = Some(now + PAUSE);
         self.dirty.len().min(LOOKED_AT)
     }
 
-    /// Takes the next waiting file; `None` while enough are being stamped.
+    /// Takes the next waiting file. `None` while enough are being stamped.
     pub(super) fn next(&mut self) -> Option<FileIndex> {
         if self.underway >= STAMPED_AT_ONCE {
             return None;
@@ -105,12 +105,12 @@ impl Stamps {
         self.dirty.push_back(file);
     }
 
-    /// Notes that a file is being stamped.
+    /// Records that a file is being stamped.
     pub(super) fn begin(&mut self) {
         self.underway += 1;
     }
 
-    /// Notes that a file was stamped, or could not be.
+    /// Records the end of stamping a file.
     pub(super) fn end(&mut self) {
         self.underway = self.underway.saturating_sub(1);
     }

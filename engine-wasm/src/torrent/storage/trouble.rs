@@ -53,17 +53,17 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// Returns when to try again.
+    /// Returns when to retry.
     pub(super) fn again_at(&self) -> Option<Instant> {
         self.again
     }
 
-    /// Calls the next try off, if one is due.
+    /// Cancels the next retry, if one is due.
     pub(super) fn call_off(&mut self) {
         self.again = None;
     }
 
-    /// Forgets the trouble: no try is due, and the next trouble is a new one.
+    /// Forgets the error: no retry is due, and the next error is a new one.
     pub(super) fn forget(&mut self) {
         (self.again, self.wait) = (None, None);
     }

@@ -123,7 +123,7 @@ impl Swarm {
         self.peers.get(&conn).is_some_and(|peer| peer.rejections() > MOST_REJECTS)
     }
 
-    /// Notes that a block came from a peer, wanted or not. Returns the peer's address; `None` if
+    /// Records a block from a peer, whether wanted or not. Returns the peer's address. `None` if
     /// the peer is gone.
     pub(in crate::torrent) fn block_came(
         &mut self,

@@ -18,7 +18,7 @@ use crate::pick::want::Want;
 use crate::time::Instant;
 use crate::torrent::watch::viewer::Viewer;
 
-/// How often the daemon is told that a waiting request is still alive.
+/// Interval at which the daemon learns that a waiting request is alive.
 const REMIND: Duration = Duration::from_secs(5);
 /// Time without a source after which a waiting request is rejected.
 const HOPELESS: Duration = Duration::from_secs(300);
@@ -249,7 +249,7 @@ impl Desk {
         self.requests.iter().map(|(&id, request)| (id, request))
     }
 
-    /// Rejects the requests that wait for a piece which will not come.
+    /// Rejects the requests that wait for a piece that will not arrive.
     pub(crate) fn reject_lost(&mut self, is_lost: impl Fn(PieceIndex) -> bool) -> Vec<RequestId> {
         self.reject_where(|piece, _| is_lost(piece))
     }
@@ -276,8 +276,7 @@ impl Desk {
         ids
     }
 
-    /// The waiting requests of which the daemon has not been told for [`REMIND`]; they count as
-    /// told now.
+    /// The waiting requests that were not reported for [`REMIND`]. They count as reported now.
     pub(crate) fn take_due_reminders(&mut self, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
         for (&id, request) in

@@ -1,4 +1,4 @@
-//! One tracker of a torrent: what it knows about us, when it may be asked, and what it answered.
+//! One tracker of a torrent: its knowledge of us, its times, and its last answer.
 //!
 //! Knows no other tracker and no round. Invariant: at most one announce is pending.
 
@@ -53,9 +53,9 @@ pub(crate) struct Scrape {
 struct Standing {
     /// Whether the tracker may have received `started`.
     started: bool,
-    /// Whether it must still be told that the download is complete.
+    /// Whether it must still learn that the download is complete.
     completion_untold: bool,
-    /// Whether it must still be told our new port or address.
+    /// Whether it must still learn our new port or address.
     move_untold: bool,
 }
 
@@ -145,7 +145,7 @@ impl Tracker {
         (!gone).then(|| next_at.unwrap_or_default().max(retry_at))
     }
 
-    /// When the tracker is to be asked for the user; `None` if the user has not asked for it.
+    /// When to ask the tracker for the user. `None` if the user has not requested it.
     #[cfg(test)]
     pub(super) fn asked_for_at(&self) -> Option<Instant> {
         let is_due = self.asked_for && !self.turns.gone && !self.underway;
@@ -168,7 +168,7 @@ impl Tracker {
         (self.turns.next_at, self.turns.retry_at) = (None, now);
     }
 
-    /// Notes that a round begins.
+    /// A round begins.
     pub(super) fn begin_round(&mut self) {
         self.tried = false;
     }
@@ -271,17 +271,17 @@ impl Tracker {
         self.answers.counts = counts;
     }
 
-    /// The download is complete: the tracker must be told if it knows us.
+    /// The download is complete: a tracker that knows us must learn it.
     pub(super) fn completed(&mut self) {
         self.standing.completion_untold = self.may_know_us();
     }
 
-    /// Our port or address has changed: the tracker must be told if it knows us.
+    /// Our port or address has changed: a tracker that knows us must learn it.
     pub(super) fn moved(&mut self) {
         self.standing.move_untold = self.may_know_us();
     }
 
-    /// The torrent stops: the tracker is to be asked anew.
+    /// The torrent stops: the tracker will be asked from the beginning.
     pub(super) fn stop(&mut self) {
         self.standing = Standing::default();
         (self.underway, self.asked_for, self.turns.next_at) = (false, false, None);

@@ -196,8 +196,8 @@ impl Storage {
         vec![Effect::MoveCalledOff]
     }
 
-    /// The possible places of a file: both while it is being moved, because the daemon carries out
-    /// later commands after the move, whatever its result.
+    /// The possible places of a file. These are both while it is being moved, because the daemon
+    /// carries out later commands after the move, whatever its result.
     pub(super) fn places_of(&self, file: FileIndex) -> Vec<&Place> {
         match self.mover.other_place_of(file) {
             Some(there) => vec![&self.place, there],
