@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
+use super::offset::PieceOffset;
+
 /// Length in bytes of every block except the last of a piece.
 ///
 /// All clients request this length; many refuse longer requests.
@@ -76,8 +78,8 @@ impl Block {
     }
 
     /// Returns the offset of the block's first byte in its piece.
-    pub(crate) const fn begin(self) -> u32 {
-        self.index.0 * BLOCK_LENGTH
+    pub(crate) const fn begin(self) -> PieceOffset {
+        PieceOffset(self.index.0 * BLOCK_LENGTH)
     }
 }
 

@@ -4,12 +4,13 @@
 //! Invariant: all files lie in one sequence of bytes, and the pieces divide it into equal parts. In
 //! a v1 torrent the files are adjacent; in a v2 torrent (BEP 52) each file begins with a piece. The
 //! gap behind the last file of a piece may be a padding file (BEP 47). It is not part of the piece:
-//! it is neither requested nor stored, and counts as zeros in a v1 hash. Offsets in a file and in
-//! the torrent are `u64`, offsets in a piece `u32`; `end` and `last` are inclusive, as in HTTP.
-//! Indexes from our own code are trusted (an invalid one panics); numbers from a peer go through
-//! [`Geometry::piece`] and [`Geometry::validate`].
+//! it is neither requested nor stored, and counts as zeros in a v1 hash. Only a [`Geometry`]
+//! creates an index or an offset, so each of them exists in its torrent; in another torrent it may
+//! panic. Numbers from elsewhere go through [`Geometry::piece`], [`Geometry::file`],
+//! [`Geometry::validate`] and [`Geometry::file_range`].
 
 mod index;
+mod offset;
 mod spans;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,6 +27,7 @@ pub(crate) use index::{
     BLOCK_LENGTH, Block, BlockIndex, Blocks, FileIndex, PieceIndex, count_pieces, each_piece,
     nth_piece,
 };
+pub(crate) use offset::{FileOffset, FileRange, PieceOffset, TorrentOffset};
 pub(crate) use spans::FileSpan;
 #[cfg(test)]
 pub(crate) use spans::spans_walked;
@@ -177,16 +179,16 @@ impl Geometry {
     }
 
     /// Returns the offset of a piece's first byte in the torrent.
-    pub(crate) fn piece_start(&self, piece: PieceIndex) -> u64 {
+    pub(crate) fn piece_start(&self, piece: PieceIndex) -> TorrentOffset {
         assert!(piece.get() < self.piece_count, "piece {piece} of {}", self.piece_count);
-        u64::from(piece.get()) * u64::from(self.piece_length)
+        TorrentOffset(u64::from(piece.get()) * u64::from(self.piece_length))
     }
 
     /// Returns the length of a piece in bytes, without the gap behind its last file.
     ///
     /// Zero for a piece that is padding only.
     pub(crate) fn piece_len(&self, piece: PieceIndex) -> u32 {
-        let start = self.piece_start(piece);
+        let start = self.piece_start(piece).get();
         let end = (start + u64::from(self.piece_length)).min(self.row);
         let end = match &self.solid {
             None => end,
@@ -205,7 +207,7 @@ impl Geometry {
 
     /// Returns the length of a piece including the gap behind its last file.
     pub(crate) fn filled_len(&self, piece: PieceIndex) -> u32 {
-        let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
+        let whole = (self.row - self.piece_start(piece).get()).min(u64::from(self.piece_length));
         u32::try_from(whole).expect("a piece is no longer than the piece length")
     }
 
@@ -249,15 +251,22 @@ impl Geometry {
     }
 
     /// Returns a block's offset in its piece and its length, in bytes.
-    pub(crate) fn block_range(&self, block: Block) -> (u32, u32) {
+    pub(crate) fn block_range(&self, block: Block) -> (PieceOffset, u32) {
         let begin = block.begin();
-        (begin, (self.piece_len(block.piece) - begin).min(BLOCK_LENGTH))
+        (begin, (self.piece_len(block.piece) - begin.0).min(BLOCK_LENGTH))
     }
 
     /// Returns the block that a peer's numbers name, if they name exactly one block.
     pub(crate) fn validate(&self, piece: u32, begin: u32, length: u32) -> Option<Block> {
         let block = self.block(self.piece(piece)?, BlockIndex(begin / BLOCK_LENGTH))?;
-        (self.block_range(block) == (begin, length)).then_some(block)
+        (self.block_range(block) == (PieceOffset(begin), length)).then_some(block)
+    }
+
+    /// Returns the offset in a piece that a peer's number names.
+    ///
+    /// It may lie in the gap behind the last file of the piece: peers request its zeros, too.
+    pub(crate) fn piece_offset(&self, piece: PieceIndex, begin: u32) -> Option<PieceOffset> {
+        (begin <= self.filled_len(piece)).then_some(PieceOffset(begin))
     }
 
     /// Returns the number of files.
@@ -276,8 +285,9 @@ impl Geometry {
     }
 
     /// Returns the offset of a file's first byte in the torrent.
-    pub(crate) fn file_start(&self, file: FileIndex) -> u64 {
-        self.file_bounds(file).0
+    #[cfg(test)]
+    pub(crate) fn file_start(&self, file: FileIndex) -> TorrentOffset {
+        TorrentOffset(self.file_bounds(file).0)
     }
 
     /// Returns the length of a file in bytes.
@@ -286,83 +296,110 @@ impl Geometry {
         end - start
     }
 
-    /// Converts an offset in a file to an offset in the torrent. `None` beyond the end of the file.
-    pub(crate) fn torrent_offset(&self, file: FileIndex, offset: u64) -> Option<u64> {
+    /// Returns the offset after the last byte of a file.
+    pub(crate) fn file_end(&self, file: FileIndex) -> FileOffset {
+        FileOffset(self.file_len(file))
+    }
+
+    /// Returns all bytes of a file; `None` for an empty file.
+    pub(crate) fn whole_file(&self, file: FileIndex) -> Option<FileRange> {
+        FileRange::new(0, self.file_len(file).checked_sub(1)?)
+    }
+
+    /// Returns the bytes `first..=last` of a file; `None` if not all of them exist.
+    pub(crate) fn file_range(&self, file: FileIndex, first: u64, last: u64) -> Option<FileRange> {
+        FileRange::new(first, last).filter(|_| last < self.file_len(file))
+    }
+
+    /// Converts an offset in a file to an offset in the torrent. `None` at the end of the file.
+    pub(crate) fn torrent_offset(
+        &self,
+        file: FileIndex,
+        offset: FileOffset,
+    ) -> Option<TorrentOffset> {
         let (start, end) = self.file_bounds(file);
-        start.checked_add(offset).filter(|at| *at < end)
+        start.checked_add(offset.0).filter(|at| *at < end).map(TorrentOffset)
     }
 
     /// Converts an offset in the torrent to a file and an offset in it. `None` if no file is there.
-    pub(crate) fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
+    pub(crate) fn file_offset(&self, at: TorrentOffset) -> Option<(FileIndex, FileOffset)> {
         // The last file that starts at or before the offset; empty files with the same start
         // precede it.
-        let at = self.starts.partition_point(|start| *start <= torrent_offset).checked_sub(1)?;
-        let file = FileIndex(u32::try_from(at).expect("files are bounded by MAX_FILES"));
-        (torrent_offset < self.ends[at]).then(|| (file, torrent_offset - self.starts[at]))
+        let index = self.starts.partition_point(|start| *start <= at.0).checked_sub(1)?;
+        let file = FileIndex(u32::try_from(index).expect("files are bounded by MAX_FILES"));
+        (at.0 < self.ends[index]).then(|| (file, FileOffset(at.0 - self.starts[index])))
     }
 
     /// Returns the piece of a byte of a file, and the byte's offset in the piece.
     ///
-    /// `None` beyond the end of the file.
-    pub(crate) fn locate(&self, file: FileIndex, offset: u64) -> Option<(PieceIndex, u32)> {
+    /// `None` at the end of the file.
+    pub(crate) fn locate(
+        &self,
+        file: FileIndex,
+        offset: FileOffset,
+    ) -> Option<(PieceIndex, PieceOffset)> {
         let at = self.torrent_offset(file, offset)?;
         Some((self.piece_at(at), self.offset_in_piece(at)))
     }
 
-    /// Returns the block of a byte of a file. `None` beyond the end of the file.
-    pub(crate) fn block_at(&self, file: FileIndex, offset: u64) -> Option<Block> {
+    /// Returns the block of a byte of a file. `None` at the end of the file.
+    pub(crate) fn block_at(&self, file: FileIndex, offset: FileOffset) -> Option<Block> {
         let (piece, begin) = self.locate(file, offset)?;
-        Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
+        Some(Block { piece, index: BlockIndex(begin.0 / BLOCK_LENGTH) })
     }
 
-    /// Returns the pieces with the bytes `first..=last` of a file.
+    /// Returns the pieces with these bytes of a file.
     ///
-    /// The range is clipped to the file; `None` if nothing of it remains.
+    /// # Panics
+    /// If the range is one of a longer file.
     pub(crate) fn pieces_of(
         &self,
         file: FileIndex,
-        first: u64,
-        last: u64,
-    ) -> Option<RangeInclusive<PieceIndex>> {
-        let last = self.file_len(file).checked_sub(1)?.min(last);
-        if first > last {
-            return None;
-        }
-        let start = self.file_start(file);
-        Some(self.piece_at(start + first)..=self.piece_at(start + last))
+        range: FileRange,
+    ) -> RangeInclusive<PieceIndex> {
+        let (start, end) = self.file_bounds(file);
+        let (first, last) = range.get();
+        assert!(last < end - start, "bytes up to {last} of {}", end - start);
+        self.piece_at(TorrentOffset(start + first))..=self.piece_at(TorrentOffset(start + last))
     }
 
     /// Returns the pieces of a file; `None` for an empty file.
     pub(crate) fn pieces_of_file(&self, file: FileIndex) -> Option<RangeInclusive<PieceIndex>> {
-        self.pieces_of(file, 0, u64::MAX)
+        Some(self.pieces_of(file, self.whole_file(file)?))
     }
 
-    /// Returns the part of a file that lies in a piece. `None` if there is none.
-    pub(crate) fn range_in_file(
-        &self,
-        piece: PieceIndex,
-        file: FileIndex,
-    ) -> Option<RangeInclusive<u64>> {
+    /// Returns the part of a file that lies in a piece; `None` if there is none.
+    pub(crate) fn range_in_file(&self, piece: PieceIndex, file: FileIndex) -> Option<FileRange> {
         let (start, end) = self.file_bounds(file);
-        let piece_start = self.piece_start(piece);
+        let piece_start = self.piece_start(piece).get();
         let first = piece_start.max(start);
         let after = (piece_start + u64::from(self.piece_len(piece))).min(end);
-        (first < after).then(|| first - start..=after - 1 - start)
+        if first < after { FileRange::new(first - start, after - 1 - start) } else { None }
     }
 
-    /// Returns the start of a piece as an offset in a file. Zero if the piece starts before the
-    /// file.
-    pub(crate) fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> u64 {
-        self.piece_start(piece).saturating_sub(self.file_start(file))
-    }
-
-    /// Returns the last byte of a file that lies in the same piece as the byte at `offset`.
+    /// Returns the part of a file that lies in the same piece as the byte at `offset`.
     ///
-    /// Once that piece is verified, everything up to this byte can be granted. `None` if `offset`
-    /// is beyond the end of the file.
-    pub(crate) fn piece_end_in_file(&self, file: FileIndex, offset: u64) -> Option<u64> {
+    /// Once that piece is verified, everything up to the end of this part can be granted. `None` at
+    /// the end of the file.
+    pub(crate) fn piece_range_at(&self, file: FileIndex, offset: FileOffset) -> Option<FileRange> {
         let (piece, _) = self.locate(file, offset)?;
-        self.range_in_file(piece, file).map(|range| *range.end())
+        self.range_in_file(piece, file)
+    }
+
+    /// Returns the start of a piece as an offset in a file, clipped to the file.
+    pub(crate) fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> FileOffset {
+        self.in_file(file, self.piece_start(piece).get())
+    }
+
+    /// Returns the start of a block as an offset in a file, clipped to the file.
+    pub(crate) fn block_start_in_file(&self, file: FileIndex, block: Block) -> FileOffset {
+        self.in_file(file, self.piece_start(block.piece).get() + u64::from(block.begin().0))
+    }
+
+    /// Returns an offset in the torrent as one in a file, clipped to the file.
+    fn in_file(&self, file: FileIndex, at: u64) -> FileOffset {
+        let (start, end) = self.file_bounds(file);
+        FileOffset(at.clamp(start, end) - start)
     }
 
     fn file_bounds(&self, file: FileIndex) -> (u64, u64) {
@@ -371,15 +408,15 @@ impl Geometry {
     }
 
     /// Returns the piece of a byte of the torrent.
-    fn piece_at(&self, torrent_offset: u64) -> PieceIndex {
-        let index = torrent_offset / u64::from(self.piece_length);
+    fn piece_at(&self, at: TorrentOffset) -> PieceIndex {
+        let index = at.0 / u64::from(self.piece_length);
         PieceIndex(
             u32::try_from(index).expect("a byte of the torrent is in one of MAX_PIECES pieces"),
         )
     }
 
-    fn offset_in_piece(&self, torrent_offset: u64) -> u32 {
-        let offset = torrent_offset % u64::from(self.piece_length);
-        u32::try_from(offset).expect("a remainder is below the piece length")
+    fn offset_in_piece(&self, at: TorrentOffset) -> PieceOffset {
+        let offset = at.0 % u64::from(self.piece_length);
+        PieceOffset(u32::try_from(offset).expect("a remainder is below the piece length"))
     }
 }

@@ -1,5 +1,6 @@
 //! The ranges of files that make up a range of a piece.
 
+use super::offset::{FileOffset, FileRange, PieceOffset, TorrentOffset};
 use super::{Block, FileIndex, Geometry, PieceIndex};
 
 /// A range of bytes in one file.
@@ -8,9 +9,17 @@ pub(crate) struct FileSpan {
     /// The file.
     pub file: FileIndex,
     /// Offset of the first byte in the file.
-    pub offset: u64,
+    pub offset: FileOffset,
     /// Number of bytes, never zero.
     pub length: u32,
+}
+
+impl FileSpan {
+    /// Returns the bytes of the span.
+    pub(crate) fn range(&self) -> FileRange {
+        let first = self.offset.0;
+        FileRange::new(first, first + u64::from(self.length) - 1).expect("a span is not empty")
+    }
 }
 
 impl Geometry {
@@ -18,12 +27,17 @@ impl Geometry {
     ///
     /// The range is clipped to the piece. Empty files have no span; padding files between others
     /// do.
-    pub(crate) fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
+    pub(crate) fn file_spans(
+        &self,
+        piece: PieceIndex,
+        begin: PieceOffset,
+        length: u32,
+    ) -> FileSpans<'_> {
         let whole = self.piece_len(piece);
-        let begin = begin.min(whole);
+        let begin = begin.0.min(whole);
         FileSpans {
             geometry: self,
-            at: self.piece_start(piece) + u64::from(begin),
+            at: TorrentOffset(self.piece_start(piece).get() + u64::from(begin)),
             left: length.min(whole - begin),
         }
     }
@@ -36,7 +50,7 @@ impl Geometry {
 
     /// Returns the file spans of a whole piece.
     pub(crate) fn piece_spans(&self, piece: PieceIndex) -> FileSpans<'_> {
-        self.file_spans(piece, 0, self.piece_len(piece))
+        self.file_spans(piece, PieceOffset::START, self.piece_len(piece))
     }
 
     /// Iterates over the files that have bytes in a piece, in order.
@@ -60,7 +74,7 @@ pub(crate) fn spans_walked() -> u64 {
 #[derive(Clone, Debug)]
 pub(crate) struct FileSpans<'a> {
     geometry: &'a Geometry,
-    at: u64,
+    at: TorrentOffset,
     left: u32,
 }
 
@@ -74,9 +88,9 @@ impl Iterator for FileSpans<'_> {
         #[cfg(test)]
         WALKED.set(WALKED.get() + 1);
         let (file, offset) = self.geometry.file_offset(self.at)?;
-        let in_file = self.geometry.file_len(file) - offset;
+        let in_file = self.geometry.file_len(file) - offset.0;
         let length = u32::try_from(in_file).map_or(self.left, |in_file| in_file.min(self.left));
-        self.at += u64::from(length);
+        self.at = TorrentOffset(self.at.0 + u64::from(length));
         self.left -= length;
         Some(FileSpan { file, offset, length })
     }

@@ -13,7 +13,12 @@ fn geometry(piece_length: u32, files: &[u64]) -> Geometry {
 }
 
 fn span(file: u32, offset: u64, length: u32) -> FileSpan {
-    FileSpan { file: FileIndex(file), offset, length }
+    FileSpan { file: FileIndex(file), offset: FileOffset(offset), length }
+}
+
+/// Returns the last byte of a file in the piece of the byte at `offset`.
+fn piece_end(geometry: &Geometry, file: FileIndex, offset: u64) -> Option<u64> {
+    geometry.piece_range_at(file, FileOffset(offset)).map(|range| range.last().get())
 }
 
 /// Checks the spans of a whole piece.
@@ -30,9 +35,9 @@ fn files_of_length_zero_have_no_span_wherever_they_are() {
     for empty in [0, 2, 3, 5] {
         let file = FileIndex(empty);
         assert_eq!(geometry.pieces_of_file(file), None);
-        assert_eq!(geometry.locate(file, 0), None);
+        assert_eq!(geometry.locate(file, FileOffset(0)), None);
         assert_eq!(geometry.range_in_file(PieceIndex(0), file), None);
-        assert_eq!(geometry.piece_end_in_file(file, 0), None);
+        assert_eq!(piece_end(&geometry, file, 0), None);
     }
 }
 
@@ -42,7 +47,7 @@ fn a_torrent_without_a_byte_has_no_piece() {
     assert_eq!(geometry.piece_count(), 0);
     assert_eq!(geometry.piece(0), None);
     assert_eq!(geometry.validate(0, 0, 0), None);
-    assert_eq!(geometry.file_offset(0), None);
+    assert_eq!(geometry.file_offset(TorrentOffset(0)), None);
 }
 
 #[test]
@@ -60,7 +65,7 @@ fn a_file_of_exactly_one_piece_does_not_reach_into_the_next() {
     assert_eq!(geometry.pieces_of_file(FileIndex(0)), Some(PieceIndex(0)..=PieceIndex(0)));
     assert_eq!(geometry.pieces_of_file(FileIndex(1)), Some(PieceIndex(1)..=PieceIndex(1)));
     assert_eq!(geometry.files_of(PieceIndex(1)).collect::<Vec<_>>(), [FileIndex(1)]);
-    assert_eq!(geometry.piece_end_in_file(FileIndex(0), 0), Some(32767));
+    assert_eq!(piece_end(&geometry, FileIndex(0), 0), Some(32767));
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn the_last_piece_and_its_last_block_are_as_short_as_what_is_left() {
     let last = PieceIndex(1);
     assert_eq!((geometry.piece_len(last), geometry.block_count(last)), (16389, 2));
     let block = geometry.validate(1, 16384, 5).unwrap();
-    assert_eq!(geometry.block_range(block), (16384, 5));
+    assert_eq!(geometry.block_range(block), (PieceOffset(16384), 5));
     assert_eq!((block.piece, block.index), (last, BlockIndex(1)));
 }
 
@@ -100,12 +105,14 @@ fn only_the_exact_numbers_of_a_block_are_a_block() {
 fn offsets_beyond_four_gib_are_exact() {
     let geometry = geometry(16 << 20, &[5 * GIB, 9 * GIB + 1]);
     let file = FileIndex(1);
-    assert_eq!(geometry.file_start(file), 5 * GIB);
-    assert_eq!(geometry.torrent_offset(file, 9 * GIB), Some(14 * GIB));
-    assert_eq!(geometry.locate(file, 9 * GIB), Some((PieceIndex(14 * 64), 0)));
+    let (start, last) = (TorrentOffset(5 * GIB), TorrentOffset(14 * GIB));
+    assert_eq!(geometry.file_start(file), start);
+    assert_eq!(geometry.torrent_offset(file, FileOffset(9 * GIB)), Some(last));
+    let place = Some((PieceIndex(14 * 64), PieceOffset::START));
+    assert_eq!(geometry.locate(file, FileOffset(9 * GIB)), place);
     assert_eq!(geometry.piece_len(PieceIndex(14 * 64)), 1);
-    assert_eq!(geometry.file_offset(14 * GIB), Some((file, 9 * GIB)));
-    assert_eq!(geometry.file_offset(14 * GIB + 1), None);
+    assert_eq!(geometry.file_offset(last), Some((file, FileOffset(9 * GIB))));
+    assert_eq!(geometry.file_offset(TorrentOffset(14 * GIB + 1)), None);
     check_piece(&geometry, 0, &[span(0, 0, 16 << 20)]);
 }
 
@@ -133,23 +140,29 @@ fn lengths_beyond_their_bounds_are_refused() {
 }
 
 #[test]
-fn the_range_of_pieces_is_cut_to_the_file() {
+fn only_bytes_of_a_file_have_pieces() {
     let geometry = geometry(10, &[5, 30]);
     let file = FileIndex(1);
-    assert_eq!(geometry.pieces_of(file, 0, 4), Some(PieceIndex(0)..=PieceIndex(0)));
-    assert_eq!(geometry.pieces_of(file, 5, 5), Some(PieceIndex(1)..=PieceIndex(1)));
-    assert_eq!(geometry.pieces_of(file, 29, u64::MAX), Some(PieceIndex(3)..=PieceIndex(3)));
-    assert_eq!(geometry.pieces_of(file, 30, 30), None);
-    assert_eq!(geometry.pieces_of(file, 5, 4), None);
+    let pieces = |first, last| {
+        let range = geometry.file_range(file, first, last)?;
+        let pieces = geometry.pieces_of(file, range);
+        Some((pieces.start().get(), pieces.end().get()))
+    };
+    assert_eq!(
+        [pieces(0, 4), pieces(5, 5), pieces(29, 29)],
+        [Some((0, 0)), Some((1, 1)), Some((3, 3))]
+    );
+    assert_eq!([pieces(29, 30), pieces(30, 30), pieces(5, 4)], [None; 3]);
+    assert_eq!(geometry.pieces_of_file(file), Some(PieceIndex(0)..=PieceIndex(3)));
 }
 
 #[test]
 fn a_verified_piece_reaches_to_its_end_or_that_of_the_file() {
     let geometry = geometry(10, &[5, 30]);
-    let end = |offset| geometry.piece_end_in_file(FileIndex(1), offset);
+    let end = |offset| piece_end(&geometry, FileIndex(1), offset);
     assert_eq!([end(0), end(4), end(5), end(14)], [Some(4), Some(4), Some(14), Some(14)]);
     assert_eq!([end(25), end(29), end(30)], [Some(29), Some(29), None]);
-    assert_eq!(geometry.piece_end_in_file(FileIndex(0), 0), Some(4));
+    assert_eq!(piece_end(&geometry, FileIndex(0), 0), Some(4));
 }
 
 #[test]
@@ -190,8 +203,11 @@ fn in_v2_every_file_begins_with_a_piece_and_empty_ones_have_none() {
     check_piece(&geometry, 1, &[span(1, 10, 3)]);
     check_piece(&geometry, 2, &[span(3, 0, 10)]);
     check_piece(&geometry, 3, &[span(4, 0, 1)]);
-    assert_eq!(geometry.locate(FileIndex(4), 0), Some((PieceIndex(3), 0)));
-    assert_eq!(geometry.file_offset(13), None);
+    assert_eq!(
+        geometry.locate(FileIndex(4), FileOffset(0)),
+        Some((PieceIndex(3), PieceOffset::START))
+    );
+    assert_eq!(geometry.file_offset(TorrentOffset(13)), None);
     assert_eq!(geometry.zeros_after(PieceIndex(3)), 0);
 }
 
@@ -213,7 +229,7 @@ fn naive(files: &[u64]) -> Vec<(u32, u64)> {
 fn bytes_of(spans: impl Iterator<Item = FileSpan>) -> Vec<(u32, u64)> {
     spans
         .flat_map(|span| {
-            (0..u64::from(span.length)).map(move |i| (span.file.get(), span.offset + i))
+            (0..u64::from(span.length)).map(move |i| (span.file.get(), span.offset.get() + i))
         })
         .collect()
 }
@@ -240,7 +256,7 @@ proptest! {
             let from = (begin as usize).min(bytes.len());
             let to = (from + length as usize).min(bytes.len());
             prop_assert_eq!(
-                &bytes_of(geometry.file_spans(piece, begin, length))[..],
+                &bytes_of(geometry.file_spans(piece, PieceOffset(begin), length))[..],
                 &bytes[from..to]
             );
             for file in geometry.files() {
@@ -250,19 +266,23 @@ proptest! {
                     .map(|(_, offset)| *offset)
                     .collect();
                 if let Some(first) = inside.first() {
-                    prop_assert_eq!(geometry.piece_start_in_file(file, piece), *first);
+                    prop_assert_eq!(geometry.piece_start_in_file(file, piece).get(), *first);
                 }
                 let range = geometry.range_in_file(piece, file);
-                prop_assert_eq!(range.map(Vec::from_iter).unwrap_or_default(), inside);
+                let offsets: Vec<u64> = range.map_or(Vec::new(), |range| {
+                    (range.first().get()..range.end().get()).collect()
+                });
+                prop_assert_eq!(offsets, inside);
             }
         }
 
         for (at, (file, offset)) in model.iter().enumerate() {
-            let (file, at64) = (FileIndex(*file), at as u64);
-            prop_assert_eq!(geometry.file_offset(at64), Some((file, *offset)));
-            prop_assert_eq!(geometry.torrent_offset(file, *offset), Some(at64));
-            let place = (PieceIndex((at / whole) as u32), (at % whole) as u32);
-            prop_assert_eq!(geometry.locate(file, *offset), Some(place));
+            let (file, offset) = (FileIndex(*file), FileOffset(*offset));
+            let whole_at = TorrentOffset(at as u64);
+            prop_assert_eq!(geometry.file_offset(whole_at), Some((file, offset)));
+            prop_assert_eq!(geometry.torrent_offset(file, offset), Some(whole_at));
+            let place = (PieceIndex((at / whole) as u32), PieceOffset((at % whole) as u32));
+            prop_assert_eq!(geometry.locate(file, offset), Some(place));
         }
 
         for file in geometry.files() {
@@ -272,7 +292,8 @@ proptest! {
                 })
                 .map(|(piece, _)| piece)
                 .collect();
-            let got = geometry.pieces_of(file, first, last);
+            let range = geometry.whole_file(file).and_then(|whole| whole.clip(first, last));
+            let got = range.map(|range| geometry.pieces_of(file, range));
             prop_assert_eq!(
                 got.map(|range| each_piece(range).map(|p| p.get()).collect()).unwrap_or(vec![]),
                 pieces
@@ -327,8 +348,9 @@ proptest! {
         for (at, byte) in
             row.iter().enumerate().filter_map(|(at, byte)| Some((at as u64, (*byte)?)))
         {
-            prop_assert_eq!(geometry.file_offset(at), Some((FileIndex(byte.0), byte.1)));
-            prop_assert_eq!(geometry.torrent_offset(FileIndex(byte.0), byte.1), Some(at));
+            let (file, offset) = (FileIndex(byte.0), FileOffset(byte.1));
+            prop_assert_eq!(geometry.file_offset(TorrentOffset(at)), Some((file, offset)));
+            prop_assert_eq!(geometry.torrent_offset(file, offset), Some(TorrentOffset(at)));
         }
     }
 
@@ -342,11 +364,14 @@ proptest! {
             let mut at = 0;
             for block in geometry.blocks(piece) {
                 let (begin, length) = geometry.block_range(block);
-                prop_assert_eq!(begin, at);
+                prop_assert_eq!(begin.get(), at);
                 prop_assert!(length > 0 && length <= BLOCK_LENGTH);
-                prop_assert_eq!(geometry.validate(piece.get(), begin, length), Some(block));
-                let file_offset = geometry.piece_start(piece) + u64::from(begin + length - 1);
-                prop_assert_eq!(geometry.block_at(FileIndex(0), file_offset), Some(block));
+                prop_assert_eq!(geometry.validate(piece.get(), begin.get(), length), Some(block));
+                let start = geometry.piece_start(piece).get() + u64::from(begin.get());
+                let last = FileOffset(start + u64::from(length - 1));
+                let file = FileIndex(0);
+                prop_assert_eq!(geometry.block_at(file, last), Some(block));
+                prop_assert_eq!(geometry.block_start_in_file(file, block).get(), start);
                 at += length;
             }
             prop_assert_eq!(at, geometry.piece_len(piece));
@@ -357,7 +382,7 @@ proptest! {
     fn no_numbers_of_a_peer_panic(piece: u32, begin: u32, length: u32) {
         let geometry = geometry(32768, &[1000, 0, 200_000]);
         if let Some(block) = geometry.validate(piece, begin, length) {
-            prop_assert_eq!(geometry.block_range(block), (begin, length));
+            prop_assert_eq!(geometry.block_range(block), (PieceOffset(begin), length));
         }
     }
 }

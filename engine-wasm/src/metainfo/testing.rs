@@ -23,7 +23,7 @@ impl Sample {
     /// Returns the contents of a file.
     pub(crate) fn file(&self, file: usize) -> &[u8] {
         let geometry = self.metainfo.geometry();
-        let start = geometry.file_start(geometry.files().nth(file).expect("the file exists"));
+        let start = geometry.file_start(geometry.files().nth(file).expect("the file exists")).get();
         let place = [start, start + self.metainfo.files[file].length];
         let [start, end] =
             place.map(|at| usize::try_from(at).expect("a test's file fits into memory"));

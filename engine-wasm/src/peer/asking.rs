@@ -13,7 +13,7 @@ impl Peer {
     pub fn ask(&mut self, block: Block, geometry: &Geometry, eta: Duration, now: Instant) {
         let (begin, length) = geometry.block_range(block);
         self.pipeline.ask(block, eta, now);
-        self.say(&Message::Request { piece: block.piece().get(), begin, length }, now);
+        self.say(&Message::Request { piece: block.piece().get(), begin: begin.get(), length }, now);
     }
 
     /// Cancels a request. The block may still arrive.
@@ -103,6 +103,6 @@ impl Peer {
 
     fn say_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (begin, length) = geometry.block_range(block);
-        self.say(&Message::Cancel { piece: block.piece().get(), begin, length }, now);
+        self.say(&Message::Cancel { piece: block.piece().get(), begin: begin.get(), length }, now);
     }
 }

@@ -10,7 +10,7 @@ use crate::geometry::{BLOCK_LENGTH, Block, Geometry};
 pub(crate) fn key_of(block: Block) -> DivertKey {
     let mut key = [0; 8];
     key[..4].copy_from_slice(&block.piece().get().to_be_bytes());
-    key[4..].copy_from_slice(&block.begin().to_be_bytes());
+    key[4..].copy_from_slice(&block.begin().get().to_be_bytes());
     key
 }
 
@@ -19,7 +19,7 @@ pub(crate) fn block_of(key: DivertKey, geometry: &Geometry) -> Option<Block> {
     let [a, b, c, d, e, f, g, h] = key;
     let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
     let block = geometry.blocks(geometry.piece(piece)?).get(begin / BLOCK_LENGTH)?;
-    (block.begin() == begin).then_some(block)
+    (block.begin().get() == begin).then_some(block)
 }
 
 #[cfg(test)]

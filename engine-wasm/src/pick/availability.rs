@@ -289,8 +289,9 @@ mod tests {
                 };
                 let expected: Vec<u32> = (0..12).filter(belongs).collect();
                 prop_assert_eq!(members, expected);
-                let agrees = |p| clever.count(testing::piece(p)) == counts[p as usize];
-                prop_assert!((0..12).all(agrees));
+                let is_counted =
+                    |p: u32| clever.count(testing::piece(p)) == counts[p as usize];
+                prop_assert!((0..12).all(is_counted));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Maps verified pieces and blocks of the piece map to byte offsets in files.
 
-use crate::geometry::{BLOCK_LENGTH, FileIndex, Geometry};
+use crate::geometry::{FileIndex, FileOffset, FileRange, Geometry};
 use crate::pick::piece_map::PieceMap;
 
 /// The verified bytes of a torrent.
@@ -15,39 +15,44 @@ pub(crate) struct Verified<'a> {
 }
 
 impl Verified<'_> {
-    /// Returns the first offset from `offset` on that is not verified, at most `end + 1`.
-    pub(crate) fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
-        let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
+    /// Returns the offset of the first byte of a range that is not verified, or the range's end.
+    pub(crate) fn verified_until(&self, file: FileIndex, range: FileRange) -> FileOffset {
+        let pieces = self.geometry.pieces_of(file, range);
         let missing = self.pieces.have().next_unset(pieces.start().get());
         match missing.and_then(|missing| self.geometry.piece(missing)) {
             Some(missing) if missing <= *pieces.end() => {
-                let at = self.geometry.piece_start_in_file(file, missing).max(offset);
-                match self.proved_until(file, at, end) {
+                let at = self.geometry.piece_start_in_file(file, missing).max(range.first());
+                let until = self.proved_until(file, at, range.end());
+                match range.from(until) {
                     // The piece after a piece whose last blocks are verified may be verified, too.
-                    until if until > at && until <= end => self.verified_until(file, until, end),
-                    until => until,
+                    Some(rest) if until > at => self.verified_until(file, rest),
+                    _ => until,
                 }
             }
-            _ => end + 1,
+            _ => range.end(),
         }
     }
 
     /// Returns the first offset from `offset` on, within its piece, whose block is not verified by
-    /// its own hash.
-    pub(crate) fn proved_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
+    /// its own hash; at most `end`.
+    pub(crate) fn proved_until(
+        &self,
+        file: FileIndex,
+        offset: FileOffset,
+        end: FileOffset,
+    ) -> FileOffset {
         let Some(block) = self.geometry.block_at(file, offset) else { return offset };
         let (piece, index) = (block.piece(), block.index());
         match self.pieces.first_unproved(piece, index) {
             Some(unproved) if unproved == index => offset,
             // Blocks are verified separately in v2 torrents only, where a piece lies in one file.
-            Some(unproved) => {
-                let start = self.geometry.piece_start_in_file(file, piece);
-                (start + u64::from(unproved.get()) * u64::from(BLOCK_LENGTH)).min(end + 1)
-            }
+            Some(unproved) => self.geometry.block(piece, unproved).map_or(offset, |unproved| {
+                self.geometry.block_start_in_file(file, unproved).min(end)
+            }),
             None => self
                 .geometry
-                .piece_end_in_file(file, offset)
-                .map_or(offset, |last| last.min(end) + 1),
+                .piece_range_at(file, offset)
+                .map_or(offset, |range| range.end().min(end)),
         }
     }
 }

@@ -393,7 +393,7 @@ impl Seeder {
         let answer = match self.trees.answer(request) {
             Answer::Blocks(piece) => {
                 let geometry = sample.metainfo.geometry();
-                let start = usize::try_from(geometry.piece_start(piece))
+                let start = usize::try_from(geometry.piece_start(piece).get())
                     .expect("a test's torrent is small");
                 let piece = &sample.content[start..start + geometry.piece_len(piece) as usize];
                 self.trees.answer_with(request, &merkle::leaves(piece))

@@ -2,7 +2,7 @@
 
 use shared_proto::ConnId;
 
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, FileRange, PieceIndex};
 use crate::hashes::request::HashRequest;
 use crate::torrent::ledger::DigestId;
 use crate::torrent::storage::Task;
@@ -19,7 +19,7 @@ pub(in crate::torrent) enum Op {
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
     /// Reading these bytes of a film, first and last, in search of its index.
-    ReadIndex(FileIndex, (u64, u64)),
+    ReadIndex(FileIndex, FileRange),
     LoadSharing,
     Web(RunId),
     SaveRecord,

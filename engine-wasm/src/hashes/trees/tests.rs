@@ -29,7 +29,7 @@ fn answer_of_seed(sample: &Sample, request: &HashRequest) -> Vec<u8> {
 
 fn digests(sample: &Sample, piece: PieceIndex) -> Vec<Hash> {
     let geometry = sample.metainfo.geometry();
-    let start = usize::try_from(geometry.piece_start(piece)).unwrap();
+    let start = usize::try_from(geometry.piece_start(piece).get()).unwrap();
     merkle::leaves(&sample.content[start..start + geometry.piece_len(piece) as usize])
 }
 

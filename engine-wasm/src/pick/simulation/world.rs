@@ -259,7 +259,10 @@ impl World {
             self.tell(conn, &Message::Choke);
             for (block, _) in queue.into_iter().filter(|_| fast) {
                 let (begin, length) = self.geometry.block_range(block);
-                self.tell(conn, &Message::Reject { piece: block.piece().get(), begin, length });
+                self.tell(
+                    conn,
+                    &Message::Reject { piece: block.piece().get(), begin: begin.get(), length },
+                );
             }
         } else {
             self.tell(conn, &Message::Unchoke);

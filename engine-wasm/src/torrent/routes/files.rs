@@ -3,7 +3,7 @@
 use shared_proto::{EngineMessage, FileRef, Span};
 
 use crate::context::Context;
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, PieceIndex, PieceOffset};
 use crate::handles::Access;
 use crate::media;
 use crate::torrent::Torrent;
@@ -50,7 +50,7 @@ impl Torrent {
     pub(in crate::torrent) fn spans(
         &mut self,
         piece: PieceIndex,
-        begin: u32,
+        begin: PieceOffset,
         length: u32,
         purpose: Use,
         cx: &mut Context<'_>,

@@ -4,7 +4,7 @@ use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, Span};
 
 use crate::context::Context;
-use crate::geometry::FileIndex;
+use crate::geometry::{FileIndex, FileRange};
 use crate::handles::Access;
 use crate::marks::{Mark, Watching};
 use crate::torrent::Torrent;
@@ -135,11 +135,11 @@ impl Torrent {
         for (file, bytes) in hints {
             self.hint(file, bytes, cx);
         }
-        for (file, (first, last)) in reads {
+        for (file, range) in reads {
             let Some(handle) = self.handle(file, Access::Read, cx) else { continue };
-            let length = u32::try_from(last - first + 1).expect("a read is short");
-            let span = Span { file: handle, offset: first, length };
-            self.ask(Op::ReadIndex(file, (first, last)), cx, |op| IoCommand::FileRead { op, span });
+            let length = u32::try_from(range.length()).expect("a read is short");
+            let span = Span { file: handle, offset: range.first().get(), length };
+            self.ask(Op::ReadIndex(file, range), cx, |op| IoCommand::FileRead { op, span });
             self.watch.preparations().reading(file);
         }
     }
@@ -148,7 +148,7 @@ impl Torrent {
     pub(in crate::torrent) fn index_read(
         &mut self,
         file: FileIndex,
-        range: (u64, u64),
+        range: FileRange,
         result: Result<OpOutput, OpError>,
     ) {
         let verified = self.ledger.verified(&self.content.geometry);

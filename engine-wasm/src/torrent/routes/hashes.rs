@@ -7,7 +7,7 @@ use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand};
 
 use crate::context::Context;
-use crate::geometry::BlockIndex;
+use crate::geometry::{BlockIndex, PieceOffset};
 use crate::hashes::request::{CHUNK, HashRequest};
 use crate::hashes::trees::Answer;
 use crate::limits;
@@ -99,8 +99,13 @@ impl Torrent {
             Answer::Blocks(piece) => {
                 let busy = self.ops.values().filter(|op| matches!(op, Op::Blocks(..))).count();
                 if busy < limits::HASH_ANSWERS
-                    && let Some(spans) =
-                        self.spans(piece, 0, self.content.geometry.piece_len(piece), Use::Read, cx)
+                    && let Some(spans) = self.spans(
+                        piece,
+                        PieceOffset::START,
+                        self.content.geometry.piece_len(piece),
+                        Use::Read,
+                        cx,
+                    )
                 {
                     let kind = DigestKind::Sha256Leaves;
                     self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest {

@@ -38,9 +38,9 @@ impl Torrent {
             .piece_spans(piece)
             .filter(|span| !self.content.geometry.is_padding(span.file))
         {
-            let bytes = (span.offset, span.offset + u64::from(span.length) - 1);
-            self.watch.desk_mut().revoke(span.file, bytes, ledger, cx.now);
-            cx.revoke(self.storage.id(span.file), bytes.0, bytes.1);
+            let lost = span.range();
+            self.watch.desk_mut().revoke(span.file, lost, ledger, cx.now);
+            cx.revoke(self.storage.id(span.file), lost.first().get(), lost.last().get());
         }
     }
 }

@@ -123,9 +123,9 @@ impl Torrent {
         self.watch.desk().requests().map(move |(id, request)| StreamView {
             info_hash: self.content.meta.info_hash.to_string(),
             file_index: request.file.get(),
-            start: request.start,
-            end: request.end,
-            position: request.position,
+            start: request.range.first().get(),
+            end: request.range.last().get(),
+            position: request.position.get(),
             waiting: self.waiting(id, now),
         })
     }
@@ -134,8 +134,7 @@ impl Torrent {
     /// is empty.
     pub(crate) fn pieces_view(&self, file: u32, cells: u32) -> Option<PiecesView> {
         let file = self.content.geometry.file(file)?;
-        let last = self.content.geometry.file_len(file).checked_sub(1)?;
-        let pieces = self.content.geometry.pieces_of(file, 0, last)?;
+        let pieces = self.content.geometry.pieces_of_file(file)?;
         let count = count_pieces(&pieces);
         let cells = cells.clamp(1, count);
         let mut view = PiecesView::default();

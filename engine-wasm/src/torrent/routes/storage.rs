@@ -251,7 +251,7 @@ impl Torrent {
     fn suspect_within(&mut self, file: FileIndex, readable: u64) {
         for piece in self.pieces_of_file(file) {
             let range = self.content.geometry.range_in_file(piece, file);
-            let needs = range.map_or(0, |range| range.end() + 1);
+            let needs = range.map_or(0, |range| range.end().get());
             if needs <= readable && self.ledger.pieces().state(piece) == PieceState::Missing {
                 self.suspect(piece, false);
             }

@@ -56,9 +56,12 @@ impl Torrent {
             // The piece may have been lost since the request.
             let spans = self
                 .can_give(request)
-                .then(|| self.content.geometry.piece(piece))
-                .flatten()
-                .and_then(|piece| self.spans(piece, begin, length, Use::Read, cx));
+                .then(|| {
+                    let piece = self.content.geometry.piece(piece)?;
+                    let begin = self.content.geometry.piece_offset(piece, begin)?;
+                    self.spans(piece, begin, length, Use::Read, cx)
+                })
+                .flatten();
             match spans {
                 Some(spans) => self.send_block(conn, request, spans, cx),
                 None => self.swarm.block_refused(conn, request, cx.now),

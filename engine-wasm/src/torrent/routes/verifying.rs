@@ -4,7 +4,7 @@ use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{FileRef, IoCommand, Span};
 
 use crate::context::Context;
-use crate::geometry::{Block, PieceIndex};
+use crate::geometry::{Block, PieceIndex, PieceOffset};
 use crate::limits;
 use crate::source::Sender;
 use crate::torrent::ledger::{DigestId, Failure, Outcome, Purpose};
@@ -61,7 +61,7 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) -> Option<Vec<Span>> {
         let length = self.content.geometry.piece_len(piece);
-        let mut spans = self.spans(piece, 0, length, purpose, cx)?;
+        let mut spans = self.spans(piece, PieceOffset::START, length, purpose, cx)?;
         let zeros = self.content.geometry.zeros_after(piece);
         if zeros > 0 && self.ledger.kind_for(piece) == DigestKind::Sha1 {
             spans.push(Span { file: FileRef::ZEROS, offset: 0, length: zeros });
@@ -90,7 +90,9 @@ impl Torrent {
     fn digest_blocks(&mut self, purpose: Purpose, cx: &mut Context<'_>) -> bool {
         let piece = purpose.piece();
         let length = self.content.geometry.piece_len(piece);
-        let Some(spans) = self.spans(piece, 0, length, Use::Read, cx) else { return false };
+        let Some(spans) = self.spans(piece, PieceOffset::START, length, Use::Read, cx) else {
+            return false;
+        };
         let id = self.ledger.begin(purpose);
         self.digest_piece(id, piece, (DigestKind::Sha256Leaves, spans), cx);
         true

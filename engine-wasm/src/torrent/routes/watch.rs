@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_proto::{BlockReason, EngineMessage, RequestId};
 
 use crate::context::Context;
-use crate::geometry::{FileIndex, PieceIndex, count_pieces, each_piece};
+use crate::geometry::{FileIndex, FileRange, PieceIndex, count_pieces, each_piece};
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
@@ -76,17 +76,16 @@ impl Torrent {
         (start, end): (u64, u64),
         cx: &mut Context<'_>,
     ) {
-        if end < start || end >= self.content.geometry.file_len(file) {
+        let Some(range) = self.content.geometry.file_range(file, start, end) else {
             return reject(id, None, "outside the file", None, cx);
-        }
+        };
         let ledger = self.ledger.verified(&self.content.geometry);
-        let until = ledger.verified_until(file, start, end);
-        if until == start {
+        let Some(there) = range.before(ledger.verified_until(file, range)) else {
             return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
-        }
+        };
         cx.say(EngineMessage::RangeAvailable {
             request_id: id,
-            end: (until <= end).then(|| until - 1),
+            end: (there != range).then(|| there.last().get()),
         });
         self.glance(file, cx);
     }
@@ -94,7 +93,9 @@ impl Torrent {
     /// Whether all of these bytes are verified.
     #[cfg(test)]
     pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
-        self.ledger.verified(&self.content.geometry).verified_until(file, first, last) > last
+        let range = self.content.geometry.file_range(file, first, last);
+        let verified = self.ledger.verified(&self.content.geometry);
+        range.is_some_and(|range| verified.verified_until(file, range) == range.end())
     }
 
     /// Whether the state of a file is known.
@@ -119,12 +120,8 @@ impl Torrent {
     }
 
     /// Lets the daemon read these verified bytes ahead from the disk.
-    pub(in crate::torrent) fn hint(
-        &self,
-        file: FileIndex,
-        (start, end): (u64, u64),
-        cx: &mut Context<'_>,
-    ) {
+    pub(in crate::torrent) fn hint(&self, file: FileIndex, range: FileRange, cx: &mut Context<'_>) {
+        let (start, end) = range.get();
         let file_id = self.storage.id(file).clone();
         cx.say(EngineMessage::RangeHint { file_id, start, end });
     }
@@ -198,7 +195,8 @@ impl Torrent {
     pub(in crate::torrent) fn waiting(&self, id: RequestId, now: Instant) -> Option<WaitView> {
         let request = self.watch.desk().request(id).filter(|request| !request.is_granted())?;
         let fed = request.position < request.next;
-        let pieces = self.content.geometry.pieces_of(request.file, request.next, request.end)?;
+        let left = request.range.from(request.next)?;
+        let pieces = self.content.geometry.pieces_of(request.file, left);
         if fed {
             return None;
         }
@@ -240,12 +238,10 @@ impl Torrent {
 
     fn remind(&self, id: RequestId, cx: &mut Context<'_>) {
         let Some(request) = self.watch.desk().request(id) else { return };
-        let Some(pieces) =
-            self.content.geometry.pieces_of(request.file, request.next, request.next)
-        else {
+        let Some((piece, _)) = self.content.geometry.locate(request.file, request.next) else {
             return;
         };
-        let (reason, eta) = self.prospects(*pieces.start(), cx.now);
+        let (reason, eta) = self.prospects(piece, cx.now);
         let reason = match reason {
             WaitReason::Checking => BlockReason::Checking,
             WaitReason::Downloading => BlockReason::Downloading,
@@ -264,7 +260,7 @@ impl Torrent {
 fn end_of(grant: Grant) -> Option<u64> {
     match grant {
         Grant::All => None,
-        Grant::UpTo(end) => Some(end),
+        Grant::UpTo(end) => Some(end.get()),
     }
 }
 

@@ -86,7 +86,7 @@ impl Torrent {
             let op = self.ask(Op::Web(run), cx, |op| IoCommand::HttpFetch {
                 op,
                 url: fetch.url,
-                offset: fetch.offset,
+                offset: fetch.offset.get(),
                 spans: fetch.spans,
                 group,
                 timeout_ms: TIMEOUT_MS,

@@ -95,7 +95,7 @@ impl Storage {
             given.handles.pin(key);
             held.push(key);
             let length = u64::from(span.length);
-            copies.push((span.file, Request::Copy { from, to, offset: span.offset, length }));
+            copies.push((span.file, Request::Copy { from, to, offset: span.offset.get(), length }));
         }
         if is_all {
             self.copies.begin(piece, copies.len());

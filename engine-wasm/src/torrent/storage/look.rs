@@ -92,7 +92,7 @@ impl Looked {
             PieceLook { is_readable: true, is_untouched: true, is_stale: false, is_as_seen: true };
         for span in geometry.piece_spans(piece).filter(|span| !geometry.is_padding(span.file)) {
             let file = &self.appearances[span.file.as_usize()];
-            look.is_readable &= file.readable >= span.offset + u64::from(span.length);
+            look.is_readable &= file.readable >= span.range().end().get();
             look.is_untouched &= file.agrees;
             look.is_stale |= file.is_stale;
             look.is_as_seen &= file.is_as_seen;

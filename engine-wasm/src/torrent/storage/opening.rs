@@ -14,7 +14,7 @@ use super::effect::Effect;
 use super::open_files::{Given, Opening, Use, found, own};
 use super::order::{Order, Request, Task};
 use super::origin::{Origin, Proofs};
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, PieceIndex, PieceOffset};
 use crate::handles::{Access, Handles};
 use crate::torrent::content::Content;
 
@@ -37,7 +37,7 @@ impl Storage {
     /// [`FileRef::ZEROS`].
     pub(in crate::torrent) fn spans(
         &mut self,
-        (piece, begin, length): (PieceIndex, u32, u32),
+        (piece, begin, length): (PieceIndex, PieceOffset, u32),
         purpose: Use,
         mut given: Given<'_>,
     ) -> Opening<Vec<Span>> {
@@ -48,7 +48,11 @@ impl Storage {
             let slot = &self.files[span.file.as_usize()];
             let goes_nowhere = purpose == Use::Write && !slot.origin.is_writable();
             if goes_nowhere || geometry.is_padding(span.file) {
-                spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
+                spans.push(Span {
+                    file: FileRef::ZEROS,
+                    offset: span.offset.get(),
+                    length: span.length,
+                });
                 continue;
             }
             let (handle, key) = match purpose {
@@ -71,7 +75,7 @@ impl Storage {
             // Opening the next file must not close it.
             given.handles.pin(key);
             held.push(key);
-            spans.push(Span { file, offset: span.offset, length: span.length });
+            spans.push(Span { file, offset: span.offset.get(), length: span.length });
         }
         for key in held {
             given.handles.release(key);

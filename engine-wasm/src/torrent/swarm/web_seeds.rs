@@ -13,7 +13,7 @@ use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use shared_proto::{FileRef, OpId, Span};
 
 use crate::discover::web_seed::{Failure, Layout, MAX_SEEDS, WebSeed, host_of};
-use crate::geometry::{Block, FileIndex, Geometry};
+use crate::geometry::{Block, FileIndex, FileOffset, Geometry};
 use crate::metainfo::Metainfo;
 use crate::source::{Sender, Source, WebHostId, WebSeedId};
 use crate::time::Instant;
@@ -57,7 +57,7 @@ pub(in crate::torrent) struct Plan {
 #[derive(Debug)]
 struct Stretch {
     file: FileIndex,
-    offset: u64,
+    offset: FileOffset,
     spans: Vec<Span>,
 }
 
@@ -67,7 +67,7 @@ pub(in crate::torrent) struct Fetch {
     pub(in crate::torrent) file: FileIndex,
     pub(in crate::torrent) url: String,
     /// Offset of the first byte in the file.
-    pub(in crate::torrent) offset: u64,
+    pub(in crate::torrent) offset: FileOffset,
     /// The spans to fill.
     pub(in crate::torrent) spans: Vec<Span>,
 }

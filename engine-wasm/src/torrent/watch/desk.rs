@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use shared_proto::RequestId;
 
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, FileOffset, FileRange, PieceIndex};
 use crate::limits;
-use crate::media::container_index::Bytes;
 use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
@@ -33,14 +32,12 @@ pub(crate) struct Request {
     viewer: ViewerId,
     /// The file.
     pub file: FileIndex,
-    /// First requested byte.
-    pub start: u64,
-    /// Last requested byte.
-    pub end: u64,
-    /// First byte that is not granted; beyond `end` when everything is.
-    pub next: u64,
+    /// The requested bytes.
+    pub range: FileRange,
+    /// First byte that is not granted; the end of `range` when everything is.
+    pub next: FileOffset,
     /// First byte that the viewer has not read.
-    pub position: u64,
+    pub position: FileOffset,
     /// When it began to wait for `next`.
     pub waiting_since: Instant,
     /// When its position last changed, or when it began. If it has read everything granted, it has
@@ -55,7 +52,13 @@ pub(crate) struct Request {
 impl Request {
     /// Whether everything requested is granted.
     pub(crate) fn is_granted(&self) -> bool {
-        self.next > self.end
+        self.next >= self.range.end()
+    }
+
+    /// How far it may go; `None` if it has to wait for its first byte.
+    fn granted(&self) -> Option<Grant> {
+        let granted = self.range.before(self.next)?;
+        Some(if self.is_granted() { Grant::All } else { Grant::UpTo(granted.last()) })
     }
 
     /// The piece that it waits for with nothing left to read, and since when.
@@ -70,7 +73,7 @@ pub(crate) enum Grant {
     /// The whole range.
     All,
     /// Up to this byte, inclusive.
-    UpTo(u64),
+    UpTo(FileOffset),
 }
 
 /// The answer to a request.
@@ -106,34 +109,27 @@ impl Desk {
         verified: Verified<'_>,
         now: Instant,
     ) -> (Answer, bool) {
-        if end < start || end >= verified.geometry.file_len(file) {
+        let Some(range) = verified.geometry.file_range(file, start, end) else {
             return (Answer::OutsideFile, false);
-        }
+        };
         if self.requests.len() >= limits::REQUESTS_PER_TORRENT {
             return (Answer::Full, false);
         }
         self.close(id);
-        let (viewer, jumped) = self.viewer_for(file, start, now);
-        let next = verified.verified_until(file, start, end);
+        let (viewer, jumped) = self.viewer_for(file, range.first(), now);
+        let next = verified.verified_until(file, range);
         let mut request = Request {
             viewer,
             file,
-            start,
-            end,
+            range,
             next,
-            position: start,
+            position: range.first(),
             waiting_since: now,
             moved: now,
             told: now,
             awaits: None,
         };
-        let answer = if request.is_granted() {
-            Answer::Granted(Grant::All)
-        } else if next > start {
-            Answer::Granted(Grant::UpTo(next - 1))
-        } else {
-            Answer::Wait
-        };
+        let answer = request.granted().map_or(Answer::Wait, Answer::Granted);
         self.wait(id, &mut request, verified);
         self.requests.insert(id, request);
         (answer, jumped)
@@ -142,7 +138,7 @@ impl Desk {
     /// Handles `range_progress`: the viewer has read everything before `position`.
     pub(crate) fn progress(&mut self, id: RequestId, position: u64, now: Instant) {
         let Some(request) = self.requests.get_mut(&id) else { return };
-        let position = position.clamp(request.position, request.next);
+        let position = FileOffset::nearest(position, request.position, request.next);
         if position > request.position {
             (request.position, request.moved) = (position, now);
         }
@@ -157,7 +153,7 @@ impl Desk {
         &mut self,
         id: RequestId,
         verified: Verified<'_>,
-    ) -> Option<(FileIndex, Bytes)> {
+    ) -> Option<(FileIndex, FileRange)> {
         let request = self.requests.get(&id)?;
         let bytes = self.viewers.get_mut(&request.viewer)?.hint(verified)?;
         Some((request.file, bytes))
@@ -169,7 +165,7 @@ impl Desk {
         let Some(request) = self.close(id) else { return false };
         let Some(viewer) = self.viewers.get_mut(&request.viewer) else { return false };
         if request.is_granted() {
-            viewer.finish(request.end + 1, now);
+            viewer.finish(request.range.end(), now);
             self.bound_idle();
             false
         } else {
@@ -206,13 +202,11 @@ impl Desk {
         let mut grants = Vec::new();
         for id in self.waiting.remove(&piece).unwrap_or_default() {
             let Some(mut request) = self.requests.remove(&id) else { continue };
-            let next = verified.verified_until(request.file, request.next, request.end);
-            if next > request.next {
+            let rest = request.range.from(request.next);
+            let next = rest.map(|rest| verified.verified_until(request.file, rest));
+            if let Some(next) = next.filter(|&next| next > request.next) {
                 (request.next, request.waiting_since) = (next, now);
-                grants.push((
-                    id,
-                    if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) },
-                ));
+                grants.extend(request.granted().map(|grant| (id, grant)));
             }
             self.wait(id, &mut request, verified);
             self.requests.insert(id, request);
@@ -225,18 +219,20 @@ impl Desk {
     pub(crate) fn revoke(
         &mut self,
         file: FileIndex,
-        (first, last): (u64, u64),
+        lost: FileRange,
         verified: Verified<'_>,
         now: Instant,
     ) {
         let is_hit = |request: &Request| {
-            request.file == file && request.start <= last && request.next > first.max(request.start)
+            request.file == file
+                && request.range.first() <= lost.last()
+                && request.next > lost.first().max(request.range.first())
         };
         let hit: Vec<RequestId> =
             self.requests().filter(|(_, request)| is_hit(request)).map(|(id, _)| id).collect();
         for id in hit {
             let Some(mut request) = self.close(id) else { continue };
-            request.next = first.max(request.start);
+            request.next = lost.first().max(request.range.first());
             request.position = request.position.min(request.next);
             request.waiting_since = now;
             self.wait(id, &mut request, verified);
@@ -381,7 +377,7 @@ impl Desk {
         wants
     }
 
-    fn viewer_for(&mut self, file: FileIndex, start: u64, now: Instant) -> (ViewerId, bool) {
+    fn viewer_for(&mut self, file: FileIndex, start: FileOffset, now: Instant) -> (ViewerId, bool) {
         if let Some((&id, viewer)) =
             self.viewers.iter_mut().find(|(_, viewer)| viewer.continues_at(file, start))
         {
@@ -411,10 +407,7 @@ impl Desk {
         request.awaits = if request.is_granted() {
             None
         } else {
-            verified
-                .geometry
-                .pieces_of(request.file, request.next, request.next)
-                .map(|pieces| *pieces.start())
+            verified.geometry.locate(request.file, request.next).map(|(piece, _)| piece)
         };
         if let Some(piece) = request.awaits {
             self.waiting.entry(piece).or_default().insert(id);

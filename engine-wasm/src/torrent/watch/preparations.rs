@@ -11,8 +11,7 @@ use bytes::Bytes;
 
 use super::ahead;
 use super::prepared_film::PreparedFilm;
-use crate::geometry::{FileIndex, Geometry, PieceIndex};
-use crate::media::container_index;
+use crate::geometry::{FileIndex, FileRange, Geometry, PieceIndex};
 use crate::pick::verified::Verified;
 use crate::pick::want::Want;
 use crate::time::Instant;
@@ -20,9 +19,6 @@ use crate::view::Position;
 
 /// How long a prepared film is kept that nobody opened.
 const PREPARED_FOR: Duration = Duration::from_secs(300);
-
-/// First and last byte of a part of a file.
-type Range = container_index::Bytes;
 
 /// The prepared films.
 #[derive(Debug, Default)]
@@ -120,17 +116,17 @@ impl Preparations {
         &self,
         is_due: impl Fn(FileIndex) -> bool,
         verified: Verified<'_>,
-    ) -> Vec<(FileIndex, Range)> {
+    ) -> Vec<(FileIndex, FileRange)> {
         let expected = self.expected.as_ref().map(|(film, _)| film.file);
-        let mut reads: Vec<(FileIndex, Range)> = Vec::new();
+        let mut reads: Vec<(FileIndex, FileRange)> = Vec::new();
         for film in self.all().filter(|film| !film.is_reading) {
             let is_new = reads.iter().all(|&(file, _)| file != film.file);
             if is_new
                 && (expected == Some(film.file) || is_due(film.file))
-                && let Some((first, last)) = film.search.reads()
-                && verified.verified_until(film.file, first, last) > last
+                && let Some(range) = film.reads()
+                && verified.verified_until(film.file, range) == range.end()
             {
-                reads.push((film.file, (first, last)));
+                reads.push((film.file, range));
             }
         }
         reads
@@ -146,17 +142,15 @@ impl Preparations {
     pub(in crate::torrent) fn read(
         &mut self,
         file: FileIndex,
-        range: Range,
+        range: FileRange,
         bytes: Option<&Bytes>,
         verified: Verified<'_>,
     ) {
-        let is_verified = verified.verified_until(file, range.0, range.1) > range.1;
+        let is_verified = verified.verified_until(file, range) == range.end();
         for film in self.all_mut().filter(|film| film.file == file) {
             film.is_reading = false;
             match bytes {
-                Some(bytes)
-                    if !bytes.is_empty() && is_verified && film.search.reads() == Some(range) =>
-                {
+                Some(bytes) if !bytes.is_empty() && is_verified && film.reads() == Some(range) => {
                     film.search.feed(bytes)
                 }
                 Some(_) => {}
@@ -166,10 +160,13 @@ impl Preparations {
     }
 
     /// The verified parts of the expected film that the daemon should read ahead, each byte once.
-    pub(in crate::torrent) fn hints(&mut self, verified: Verified<'_>) -> Vec<(FileIndex, Range)> {
+    pub(in crate::torrent) fn hints(
+        &mut self,
+        verified: Verified<'_>,
+    ) -> Vec<(FileIndex, FileRange)> {
         let Some((film, _)) = &mut self.expected else { return Vec::new() };
         let file = film.file;
-        let parts = film.hints(|(first, last)| verified.verified_until(file, first, last) > last);
+        let parts = film.hints(|part| verified.verified_until(file, part) == part.end());
         parts.into_iter().map(|part| (file, part)).collect()
     }
 

@@ -4,8 +4,8 @@
 //! Owns the choice of bytes. It knows neither which of them exist nor who needs the film.
 //! Invariant: the parts are within the file.
 
-use crate::geometry::{FileIndex, Geometry};
-use crate::media::container_index::{Bytes, Search};
+use crate::geometry::{FileIndex, FileRange, Geometry};
+use crate::media::container_index::Search;
 use crate::view::Position;
 
 /// Bytes of a film that come before its index: enough for the first picture.
@@ -27,23 +27,23 @@ pub(crate) struct PreparedFilm {
     pub(crate) search: Search,
     /// Whether the bytes for the search are being read.
     pub(crate) is_reading: bool,
-    length: u64,
+    /// All of it; `None` for an empty file.
+    whole: Option<FileRange>,
     head: u64,
-    place: Option<Bytes>,
+    place: Option<FileRange>,
     /// The bytes that the daemon was asked to read ahead.
-    hinted: Vec<Bytes>,
+    hinted: Vec<FileRange>,
 }
 
 impl PreparedFilm {
     /// Creates a film of which only the length is known.
     pub(crate) fn new(file: FileIndex, position: Option<Position>, geometry: &Geometry) -> Self {
-        let length = geometry.file_len(file);
         let head = HEAD.min(HEAD_PIECES * u64::from(geometry.piece_length()));
         let mut film = Self {
             file,
-            search: Search::new(length),
+            search: Search::new(geometry.file_len(file)),
             is_reading: false,
-            length,
+            whole: geometry.whole_file(file),
             head,
             place: None,
             hinted: Vec::new(),
@@ -54,41 +54,52 @@ impl PreparedFilm {
 
     /// Sets the position at which the user stopped, if there is one.
     pub(crate) fn move_to(&mut self, position: Option<Position>) {
-        let at = position.and_then(|position| position.share_of(self.length));
+        let at = position.and_then(|position| position.share_of(self.length()));
         self.place =
             at.and_then(|at| self.part(at.saturating_sub(BEFORE), at.saturating_add(AFTER)));
     }
 
     /// The parts of the film to prepare, most useful first. They may overlap.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Bytes> + use<> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = FileRange> + use<> {
         let start = self.part(0, START.min(self.head) - 1);
         let head = self.part(0, self.head - 1);
-        [start, self.search.reads(), self.search.index(), head, self.place].into_iter().flatten()
+        [start, self.reads(), self.index(), head, self.place].into_iter().flatten()
     }
 
     /// The available parts that the daemon should read ahead, each byte once.
-    pub(crate) fn hints(&mut self, is_there: impl Fn(Bytes) -> bool) -> Vec<Bytes> {
+    pub(crate) fn hints(&mut self, is_there: impl Fn(FileRange) -> bool) -> Vec<FileRange> {
         let head = self.part(0, self.head - 1);
-        let parts = [head, self.search.index(), self.place].into_iter().flatten();
+        let parts = [head, self.index(), self.place].into_iter().flatten();
         let mut fresh = Vec::new();
-        for (mut first, last) in parts.filter(|&part| is_there(part)) {
-            while let Some(told) =
-                self.hinted.iter().find(|told| told.0 <= first && first <= told.1)
+        for part in parts.filter(|&part| is_there(part)) {
+            let mut left = Some(part);
+            while let Some(rest) = left
+                && let Some(told) = self.hinted.iter().find(|told| told.contains(rest.first()))
             {
-                first = told.1 + 1;
+                left = rest.from(told.end());
             }
-            if first <= last {
-                self.hinted.push((first, last));
-                fresh.push((first, last));
-            }
+            self.hinted.extend(left);
+            fresh.extend(left);
         }
         fresh
     }
 
     /// The bytes within the file; `None` if there are none.
-    fn part(&self, first: u64, last: u64) -> Option<Bytes> {
-        let end = self.length.checked_sub(1)?;
-        (first <= end).then(|| (first, last.min(end)))
+    fn part(&self, first: u64, last: u64) -> Option<FileRange> {
+        self.whole?.clip(first, last)
+    }
+
+    /// The bytes that the search for the index needs next.
+    pub(crate) fn reads(&self) -> Option<FileRange> {
+        self.search.reads().and_then(|(first, last)| self.part(first, last))
+    }
+
+    fn index(&self) -> Option<FileRange> {
+        self.search.index().and_then(|(first, last)| self.part(first, last))
+    }
+
+    fn length(&self) -> u64 {
+        self.whole.map_or(0, FileRange::length)
     }
 }
 
@@ -97,12 +108,12 @@ mod tests {
     use super::*;
     use crate::geometry::testing;
 
-    fn film(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<Bytes> {
+    fn film(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<(u64, u64)> {
         let geometry = Geometry::new(piece_length, &[length]).unwrap();
         let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
         let mut film = PreparedFilm::new(testing::file(0), position, &geometry);
         film.search.abort();
-        film.parts().collect()
+        film.parts().map(FileRange::get).collect()
     }
 
     #[test]
@@ -110,12 +121,14 @@ mod tests {
         let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
         let position = |seconds| Some(Position { seconds, duration_s: 100.0 });
         let mut film = PreparedFilm::new(testing::file(0), position(2.0), &geometry);
+        let part = |first, last| testing::file_range((first, last));
         assert_eq!(film.hints(|_| false), []);
-        assert_eq!(film.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
-        assert_eq!(film.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");
+        assert_eq!(film.hints(|part| part.first().get() == 0), [part(0, 2 * MIB - 1)]);
+        let rest = [part(2 * MIB, 5 * MIB)];
+        assert_eq!(film.hints(|_| true), rest, "the place overlaps the beginning");
         assert_eq!(film.hints(|_| true), []);
         film.move_to(position(50.0));
-        assert_eq!(film.hints(|_| true), [(49 * MIB, 53 * MIB)]);
+        assert_eq!(film.hints(|_| true), [part(49 * MIB, 53 * MIB)]);
     }
 
     const MIB: u64 = 1 << 20;

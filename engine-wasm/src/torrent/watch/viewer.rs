@@ -6,9 +6,8 @@
 
 use std::time::Duration;
 
-use crate::geometry::{Block, BlockIndex, FileIndex, each_piece};
+use crate::geometry::{Block, BlockIndex, FileIndex, FileOffset, FileRange, each_piece};
 use crate::limits;
-use crate::media::container_index::Bytes;
 use crate::peer::rate::RateMeter;
 use crate::pick::piece_map::PieceState;
 use crate::pick::verified::Verified;
@@ -34,19 +33,19 @@ const HINT: u64 = 1 << 20;
 pub(crate) struct Viewer {
     file: FileIndex,
     /// Where the viewer's sequential read began.
-    origin: u64,
+    origin: FileOffset,
     /// First byte that it has not read.
-    position: u64,
+    position: FileOffset,
     drain: RateMeter,
     /// First byte that the daemon was not asked to read ahead.
-    hinted: u64,
+    hinted: FileOffset,
     /// Since when it has no request; `None` while it has one.
     idle_since: Option<Instant>,
 }
 
 impl Viewer {
     /// Creates a viewer that starts to read at `start`.
-    pub(crate) fn new(file: FileIndex, start: u64, now: Instant) -> Self {
+    pub(crate) fn new(file: FileIndex, start: FileOffset, now: Instant) -> Self {
         Self {
             file,
             origin: start,
@@ -63,14 +62,14 @@ impl Viewer {
     }
 
     /// Whether a request that starts at `start` continues this viewer.
-    pub(crate) fn continues_at(&self, file: FileIndex, start: u64) -> bool {
+    pub(crate) fn continues_at(&self, file: FileIndex, start: FileOffset) -> bool {
         self.idle_since.is_some()
             && self.file == file
-            && self.position.abs_diff(start) <= CONTINUES_WITHIN
+            && self.position.distance(start) <= CONTINUES_WITHIN
     }
 
     /// It continues at `start`.
-    pub(crate) fn resume(&mut self, start: u64, now: Instant) {
+    pub(crate) fn resume(&mut self, start: FileOffset, now: Instant) {
         self.idle_since = None;
         self.position = start;
         self.origin = self.origin.min(start);
@@ -78,31 +77,26 @@ impl Viewer {
     }
 
     /// It has read everything before `position`.
-    pub(crate) fn advance(&mut self, position: u64, now: Instant) {
-        self.drain.add(position.saturating_sub(self.position), now);
+    pub(crate) fn advance(&mut self, position: FileOffset, now: Instant) {
+        self.drain.add(position.since(self.position), now);
         self.position = self.position.max(position);
     }
 
     /// Its request has ended at `position`.
-    pub(crate) fn finish(&mut self, position: u64, now: Instant) {
+    pub(crate) fn finish(&mut self, position: FileOffset, now: Instant) {
         self.advance(position, now);
         self.idle_since = Some(now);
     }
 
     /// The verified bytes ahead of it to be read in advance, if they are worth a message.
-    pub(super) fn hint(&mut self, verified: Verified<'_>) -> Option<Bytes> {
-        let length = verified.geometry.file_len(self.file);
-        let from = self.hinted.max(self.position);
-        let last = self
-            .position
-            .saturating_add(HINTED_AHEAD)
-            .min(length)
-            .checked_sub(1)
-            .filter(|&last| from <= last)?;
-        let until = verified.verified_until(self.file, from, last);
-        let is_worth_it = until - from >= HINT || (until > from && until == length);
+    pub(super) fn hint(&mut self, verified: Verified<'_>) -> Option<FileRange> {
+        let ahead = verified.geometry.whole_file(self.file)?.from(self.position)?;
+        let ahead = ahead.take(HINTED_AHEAD)?.from(self.hinted)?;
+        let until = verified.verified_until(self.file, ahead);
+        let news = ahead.before(until)?;
+        let is_worth_it = news.length() >= HINT || until == verified.geometry.file_end(self.file);
         self.hinted = if is_worth_it { until } else { self.hinted };
-        is_worth_it.then(|| (from, until - 1))
+        is_worth_it.then_some(news)
     }
 
     /// Since when it has no request; `None` while it has one.
@@ -118,14 +112,11 @@ impl Viewer {
     /// The unverified pieces that it needs, in order. These are its current piece and a window
     /// ahead, which grows with its sequential read.
     pub(crate) fn wants(&self, verified: Verified<'_>, now: Instant) -> Vec<Want> {
-        let length = verified.geometry.file_len(self.file);
-        if self.position >= length {
-            return Vec::new();
-        }
-        let end = (self.position + self.window(verified)).min(length - 1);
-        let Some(pieces) = verified.geometry.pieces_of(self.file, self.position, end) else {
+        let left = verified.geometry.whole_file(self.file).and_then(|it| it.from(self.position));
+        let Some(ahead) = left.and_then(|left| left.take(self.window(verified) + 1)) else {
             return Vec::new();
         };
+        let pieces = verified.geometry.pieces_of(self.file, ahead);
         let drain = if self.drain.is_settled(now) {
             self.drain.rate_bps(now).max(1)
         } else {
@@ -139,8 +130,8 @@ impl Viewer {
                     verified.geometry.piece_start_in_file(self.file, piece).max(self.position);
                 // Bytes verified by block hashes are available: a viewer is as urgent as what it
                 // lacks.
-                let offset = verified.proved_until(self.file, offset, end);
-                let ms = (offset - self.position).saturating_mul(1000) / drain;
+                let offset = verified.proved_until(self.file, offset, ahead.end());
+                let ms = offset.since(self.position).saturating_mul(1000) / drain;
                 let at = verified.geometry.block_at(self.file, offset);
                 let at = at.filter(|at| verified.pieces.verifies_by_block() && at.piece() == piece);
                 Want {
@@ -156,6 +147,6 @@ impl Viewer {
 
     fn window(&self, verified: Verified<'_>) -> u64 {
         let first = limits::WINDOW_MIN.min(16 * u64::from(verified.geometry.piece_length()));
-        (self.position - self.origin).clamp(first, limits::WINDOW_MAX)
+        self.position.since(self.origin).clamp(first, limits::WINDOW_MAX)
     }
 }

@@ -4,15 +4,16 @@ use super::*;
 
 use shared_proto::{FileRef, OpenMode, Span};
 
-use crate::geometry::testing;
+use crate::geometry::{PieceOffset, testing};
 use crate::handles::Access;
 use crate::torrent::storage::Use;
 
 const FILES: &[(&str, u32)] = &[("a", 1), ("b", 1), ("c", 1)];
 
 fn spans(bench: &mut Bench, index: u32, purpose: Use) -> (Option<Vec<Span>>, Vec<Order>) {
-    let opening =
-        bench.open(|storage, given| storage.spans((piece(index), 0, PIECE), purpose, given));
+    let opening = bench.open(|storage, given| {
+        storage.spans((piece(index), PieceOffset::START, PIECE), purpose, given)
+    });
     (opening.got, opening.orders)
 }
 

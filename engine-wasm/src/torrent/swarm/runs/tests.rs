@@ -84,7 +84,7 @@ impl Bench {
             let (begin, length) = self.geometry.block_range(block);
             let on_disk = self.geometry.file_spans(block.piece(), begin, length).map(|span| Span {
                 file: FileRef(span.file.get()),
-                offset: span.offset,
+                offset: span.offset.get(),
                 length: span.length,
             });
             plan.push(block, &self.geometry, on_disk.collect());
@@ -111,7 +111,7 @@ fn a_run_is_consecutive_blocks_with_one_request_for_each_file() {
         .iter()
         .map(|fetch| {
             let length: u32 = fetch.spans.iter().map(|span| span.length).sum();
-            format!("{} from {}: {length} in {}", fetch.url, fetch.offset, fetch.spans.len())
+            format!("{} from {}: {length} in {}", fetch.url, fetch.offset.get(), fetch.spans.len())
         })
         .collect();
     assert_eq!(

@@ -44,7 +44,8 @@ impl Scene {
         self.pieces.lose(testing::piece(piece), true);
         let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
         let first = at(u64::from(piece));
-        self.desk.revoke(FILE, (first, first + u64::from(BLOCK_LENGTH) - 1), ledger, self.now);
+        let lost = testing::file_range((first, first + u64::from(BLOCK_LENGTH) - 1));
+        self.desk.revoke(FILE, lost, ledger, self.now);
     }
 
     fn wants(&self) -> Vec<u32> {
@@ -55,6 +56,10 @@ impl Scene {
 
 fn request(id: u128) -> RequestId {
     RequestId(uuid::Uuid::from_u128(id))
+}
+
+fn up_to(offset: u64) -> Grant {
+    Grant::UpTo(testing::file_offset(offset))
 }
 
 /// Byte offset of a block.
@@ -70,11 +75,11 @@ fn check(picture: &str, start: u64, end: u64, expected: Answer) {
 #[test]
 fn a_request_is_granted_the_verified_prefix() {
     check("####", 0, at(4) - 1, Answer::Granted(Grant::All));
-    check("##..", 0, at(4) - 1, Answer::Granted(Grant::UpTo(at(2) - 1)));
+    check("##..", 0, at(4) - 1, Answer::Granted(up_to(at(2) - 1)));
     check("##..", 5, at(2) - 1, Answer::Granted(Grant::All));
     check("..##", 0, 0, Answer::Wait);
     check("..##", at(2), at(4) - 1, Answer::Granted(Grant::All));
-    check("#.##", at(1) - 1, at(1), Answer::Granted(Grant::UpTo(at(1) - 1)));
+    check("#.##", at(1) - 1, at(1), Answer::Granted(up_to(at(1) - 1)));
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn a_grant_extends_over_everything_verified() {
     let mut scene = Scene::new("..#.");
     assert_eq!(scene.open(1, 10, at(4) - 1), Answer::Wait);
     assert_eq!(scene.verify(1), [], "the cursor waits for piece 0");
-    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(3) - 1))]);
+    assert_eq!(scene.verify(0), [(request(1), up_to(at(3) - 1))]);
     assert_eq!(scene.verify(3), [(request(1), Grant::All)]);
     assert!(!scene.desk.is_waited());
 }
@@ -103,7 +108,7 @@ fn a_grant_shrinks_to_a_lost_piece_and_grows_again_with_it() {
     }
     scene.desk.progress(request(1), at(3), scene.now);
     scene.lose(1);
-    let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next;
+    let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next.get();
     assert_eq!([1, 2, 3, 4].map(|id| next(&scene, id)), [at(1), at(4), at(1), at(1)]);
     assert!(scene.desk.is_awaited(testing::piece(1)));
     // The daemon may have reported this before it learned of the loss.
@@ -116,12 +121,16 @@ fn a_grant_shrinks_to_a_lost_piece_and_grows_again_with_it() {
 #[test]
 fn a_waiting_request_waits_for_an_earlier_lost_piece_first() {
     let mut scene = Scene::new("###.");
-    assert_eq!(scene.open(1, 5, at(4) - 1), Answer::Granted(Grant::UpTo(at(3) - 1)));
+    assert_eq!(scene.open(1, 5, at(4) - 1), Answer::Granted(up_to(at(3) - 1)));
     scene.lose(2);
     scene.lose(0);
-    assert_eq!(scene.desk.request(request(1)).unwrap().next, 5, "never before its first byte");
+    assert_eq!(
+        scene.desk.request(request(1)).unwrap().next.get(),
+        5,
+        "never before its first byte"
+    );
     assert_eq!(scene.verify(3), []);
-    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(2) - 1))]);
+    assert_eq!(scene.verify(0), [(request(1), up_to(at(2) - 1))]);
     assert_eq!(scene.verify(2), [(request(1), Grant::All)]);
 }
 
