@@ -20,6 +20,7 @@ use shared_proto::io::DigestKind;
 use crate::geometry::{Block, Geometry, PieceIndex, each_piece};
 use crate::hashes::request::HashRequest;
 use crate::hashes::trees::{Answer, Trees, Unproved};
+use crate::limits;
 use crate::metainfo::{Metainfo, merkle};
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
@@ -169,13 +170,23 @@ impl Ledger {
         appraise(self.pieces.state(piece), sighting)
     }
 
-    /// Whether a piece may be on the disk and can be checked.
-    pub(in crate::torrent) fn can_check(&self, piece: PieceIndex) -> bool {
-        self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece)
-    }
-
-    /// The next piece to check, first those in the record.
-    pub(in crate::torrent) fn take_next_check(&mut self) -> Option<PieceIndex> {
+    /// The next piece to check; `None` while enough are being checked.
+    ///
+    /// The pieces that viewers wait for (`wanted`) come first, then those in the record.
+    pub(in crate::torrent) fn take_next_check(
+        &mut self,
+        mut wanted: impl Iterator<Item = PieceIndex>,
+    ) -> Option<PieceIndex> {
+        if self.checks.underway() >= limits::CHECKS {
+            return None;
+        }
+        if let Some(piece) = wanted.find(|&piece| self.can_check(piece)) {
+            return Some(piece);
+        }
+        let ahead = limits::CHECK_AHEAD / u64::from(self.geometry.piece_length());
+        if self.checks.underway() >= usize::try_from(ahead).unwrap_or(usize::MAX).max(2) {
+            return None;
+        }
         while let Some(piece) = self.checks.take_likely() {
             if self.can_check(piece) {
                 return Some(piece);
@@ -183,6 +194,11 @@ impl Ledger {
         }
         let mut unchecked = self.geometry.marked(self.pieces.unchecked());
         unchecked.find(|&piece| !self.pieces.is_sealed(piece))
+    }
+
+    /// Whether a piece may be on the disk and can be checked.
+    fn can_check(&self, piece: PieceIndex) -> bool {
+        self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece)
     }
 
     /// Number of pieces that are being checked.

@@ -55,7 +55,7 @@ fn a_received_piece_is_right_or_wrong_and_is_not_verified_by_itself() {
 fn a_piece_on_the_disk_is_checked_once_and_counted_once() {
     let (mut ledger, meta) = ledger();
     ledger.suspect(PIECE, true);
-    assert_eq!(ledger.take_next_check(), Some(PIECE));
+    assert_eq!(ledger.take_next_check(std::iter::empty()), Some(PIECE));
     let id = ledger.begin_check(PIECE, false);
     assert_eq!((ledger.checks_underway(), ledger.check_progress()), (1, Some(0.0)));
     let expected = Outcome::Right { piece: PIECE, was_on_disk: true };
@@ -171,5 +171,20 @@ fn a_lost_daemon_makes_digests_stale_and_verified_pieces_stay() {
     assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
     assert_eq!(ledger.pieces().state(PIECE), PieceState::Unchecked);
     assert_eq!(ledger.pieces().state(testing::piece(1)), PieceState::Have);
-    assert_eq!(ledger.take_next_check(), Some(PIECE));
+    assert_eq!(ledger.take_next_check(std::iter::empty()), Some(PIECE));
+}
+
+#[test]
+fn pieces_that_viewers_wait_for_are_checked_first_up_to_the_limit() {
+    let (mut ledger, _) = ledger();
+    let second = testing::piece(1);
+    ledger.suspect(PIECE, true);
+    ledger.suspect(second, false);
+    assert_eq!(ledger.take_next_check([second].into_iter()), Some(second));
+    ledger.begin_check(second, false);
+    assert_eq!(ledger.take_next_check([second].into_iter()), Some(PIECE), "that one is begun");
+    for piece in 0..u32::try_from(limits::CHECKS).unwrap() {
+        ledger.checks.begin(testing::piece(piece));
+    }
+    assert_eq!(ledger.take_next_check([PIECE].into_iter()), None);
 }

@@ -5,7 +5,6 @@ use shared_proto::{FileRef, IoCommand, Span};
 
 use crate::context::Context;
 use crate::geometry::{Block, PieceIndex, PieceOffset};
-use crate::limits;
 use crate::source::Sender;
 use crate::torrent::ledger::{DigestId, Failure, Outcome, Purpose};
 use crate::torrent::ops::Op;
@@ -18,20 +17,9 @@ impl Torrent {
         if !self.life.linked || self.storage.is_looking() {
             return;
         }
-        let wanted: Vec<PieceIndex> = self.fetch.wants().iter().map(|want| want.piece).collect();
-        for piece in wanted {
-            if self.ledger.checks_underway() < limits::CHECKS
-                && self.ledger.can_check(piece)
-                && !self.check(piece, cx)
-            {
-                return;
-            }
-        }
-        let ahead =
-            usize::try_from(limits::CHECK_AHEAD / u64::from(self.content.geometry.piece_length()))
-                .unwrap_or(usize::MAX);
-        while self.ledger.checks_underway() < limits::CHECKS.min(ahead.max(2)) {
-            let Some(piece) = self.ledger.take_next_check() else { break };
+        loop {
+            let wanted = self.fetch.wants().iter().map(|want| want.piece);
+            let Some(piece) = self.ledger.take_next_check(wanted) else { return };
             if !self.check(piece, cx) {
                 return;
             }
