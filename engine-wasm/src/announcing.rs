@@ -44,7 +44,7 @@ pub(crate) fn take_answer(
         return false;
     };
     if let Some(address) = answered.external {
-        cx.shared.external.hear(address);
+        cx.shared.external.add_vote(address);
     }
     send(swarm, torrent, answered.asks, cx);
     true

@@ -17,7 +17,7 @@ use crate::metainfo::InfoHash;
 use crate::peer::HANDSHAKE_TIMEOUT;
 use crate::peer::handshake::{NAMED_LEN, PROTOCOL, named_torrent};
 use crate::peer::mse::{self, Encryption, Outcome};
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 
 /// An incoming connection.

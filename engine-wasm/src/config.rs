@@ -7,7 +7,7 @@ use crate::limits;
 use crate::log_tail::LogTail;
 use crate::magnet::Patience;
 use crate::net::NetConfig;
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::queue::QueueConfig;
 use crate::torrent::Goals;
 
@@ -29,7 +29,7 @@ pub struct Config {
     /// The engine's own sockets.
     pub net: NetConfig,
     /// The transports and the encryption of peer connections.
-    pub ways: Ways,
+    pub policy: ConnectionPolicy,
     /// The DHT; `None` disables it. It needs the datagram sockets of [`Config::net`].
     pub dht: Option<DhtConfig>,
     /// When a torrent stops seeding.
@@ -59,7 +59,7 @@ impl Default for Config {
             download_limit_bps: None,
             upload_limit_bps: None,
             net: NetConfig::default(),
-            ways: Ways::default(),
+            policy: ConnectionPolicy::default(),
             dht: None,
             goals: Goals::default(),
             queue: QueueConfig::default(),

@@ -22,7 +22,7 @@ use crate::metainfo::InfoHash;
 use crate::net::Net;
 use crate::peer::local::{Local, Opening};
 use crate::peer::mse;
-use crate::peer::way::{Transport, Way, Ways};
+use crate::peer::policy::{ConnectionPolicy, DialMethod, Transport};
 use crate::time::Instant;
 use crate::writes::Writes;
 
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     /// All connections.
     pub(crate) conns: Calls,
     /// The allowed ways to connect to peers.
-    pub(crate) ways: Ways,
+    pub(crate) policy: ConnectionPolicy,
     /// The engine's own sockets.
     pub(crate) net: Net,
     /// Requests of torrents to the DHT.
@@ -63,11 +63,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Creates the state with no ids and no connections.
-    pub(crate) fn new(mut net: Net, sources: Sources, ways: Ways) -> Self {
+    pub(crate) fn new(mut net: Net, sources: Sources, policy: ConnectionPolicy) -> Self {
         if sources.lsd {
             net.join_groups();
         }
-        Self { net, sources, ways, ..Self::default() }
+        Self { net, sources, policy, ..Self::default() }
     }
 
     /// The key that opens one file; a leaked URL reveals that file only.
@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a control message.
-    pub(crate) fn say(&mut self, message: EngineMessage) {
+    pub(crate) fn send_control(&mut self, message: EngineMessage) {
         self.out.push_back(Output::Control(message));
     }
 
@@ -125,7 +125,11 @@ impl<'a> Context<'a> {
             *end = last;
             return;
         }
-        self.say(EngineMessage::RangeRevoke { file_id: file_id.clone(), start: first, end: last });
+        self.send_control(EngineMessage::RangeRevoke {
+            file_id: file_id.clone(),
+            start: first,
+            end: last,
+        });
     }
 
     /// Sends a command that has no answer.
@@ -173,7 +177,7 @@ impl<'a> Context<'a> {
             port: self.shared.net.public_port(),
             has_dht_node: self.shared.dht_requests.has_node(),
             dht_port: self.shared.dht_requests.node_port(),
-            ways: self.shared.ways,
+            policy: self.shared.policy,
             utp: self.shared.net.utp_families(),
             has_utp: self.shared.net.has_utp(),
             awaits_sockets: self.awaits_sockets(),
@@ -185,7 +189,7 @@ impl<'a> Context<'a> {
     pub(crate) fn open(&mut self, conn: ConnId, torrent: InfoHash, opening: Option<Opening>) {
         match opening {
             Some(Opening::Plain(bytes)) => self.read_raw(conn, bytes),
-            Some(Opening::Encrypted(hello)) => self.say_in_secret(conn, torrent, hello),
+            Some(Opening::Encrypted(hello)) => self.start_encrypted(conn, torrent, hello),
             None => {}
         }
     }
@@ -212,7 +216,7 @@ impl<'a> Context<'a> {
 
     /// Whether dialling has to wait for sockets, because uTP is the only allowed transport.
     fn awaits_sockets(&self) -> bool {
-        !self.shared.ways.tcp && self.shared.net.is_opening()
+        !self.shared.policy.tcp && self.shared.net.is_opening()
     }
 
     /// Dials a peer. The timeout is shorter if another way remains to be tried.
@@ -220,17 +224,17 @@ impl<'a> Context<'a> {
         &mut self,
         torrent: InfoHash,
         addr: SocketAddr,
-        way: Way,
+        method: DialMethod,
         has_other: bool,
     ) -> ConnId {
         let conn = self.new_conn(torrent);
-        let timeout_ms = match (way.transport, has_other) {
+        let timeout_ms = match (method.transport, has_other) {
             (_, true) => limits::FIRST_DIAL_TIMEOUT_MS,
             (Transport::Tcp, false) => limits::DIAL_TIMEOUT_MS,
             (Transport::Utp, false) => limits::UTP_DIAL_TIMEOUT_MS,
         };
         self.order(
-            match self.shared.net.utp_towards(addr).filter(|_| way.transport == Transport::Utp) {
+            match self.shared.net.utp_towards(addr).filter(|_| method.transport == Transport::Utp) {
                 Some(socket) => IoCommand::UtpConnect { conn, socket, addr, timeout_ms },
                 None => IoCommand::TcpConnect { conn, addr, timeout_ms },
             },
@@ -240,9 +244,10 @@ impl<'a> Context<'a> {
 
     /// Starts an encrypted handshake on a new connection. The peer's plain bytes arrive once it is
     /// done.
-    fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
+    fn start_encrypted(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();
-        let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
+        let handshake =
+            mse::Handshake::dial(torrent, hello, self.shared.policy.encryption, self.rng);
         let (first, bytes) = self.shared.conns.start_handshake(conn, handshake);
         self.order(IoCommand::TcpSend { conn, data: first.into() });
         self.read_raw(conn, bytes);

@@ -82,7 +82,8 @@ impl Engine {
     /// `seed` is its only source of randomness; it must be unpredictable, because secrets and
     /// identifiers come from it.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let shared = Shared::new(Net::new(config.net, config.ways), config.sources, config.ways);
+        let shared =
+            Shared::new(Net::new(config.net, config.policy), config.sources, config.policy);
         Self {
             common: Common::new(seed, shared),
             config,
@@ -210,7 +211,7 @@ impl Engine {
 
     fn settle(&mut self) {
         let now = self.now;
-        let (mut answers, mut partings) = (Vec::new(), Vec::new());
+        let (mut answers, mut ends) = (Vec::new(), Vec::new());
         loop {
             for info_hash in self.common.shared.handles.take_retries() {
                 self.with(info_hash, now, Torrent::retry_openings);
@@ -220,14 +221,14 @@ impl Engine {
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);
                 answers.extend(torrent.take_answer().map(|answer| (info_hash, answer)));
-                partings.extend(torrent.take_parting(&mut cx).map(|parting| (info_hash, parting)));
+                ends.extend(torrent.take_removal_end(&mut cx).map(|end| (info_hash, end)));
             } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
                 pending.settle(&mut cx);
             }
             self.set_torrent_timers(info_hash);
         }
         self.answer_movers(answers);
-        self.part(partings, now);
+        self.handle_removal_ends(ends, now);
         self.set_timers();
     }
 

@@ -13,7 +13,7 @@ use shared_proto::{IoCommand, OpId, SocketId};
 use crate::addresses::Families;
 use crate::discover::lsd;
 use crate::mapping::Mappings;
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::view::PortMappingView;
 
 /// Which sockets the engine opens.
@@ -78,8 +78,8 @@ pub(crate) struct Net {
 
 impl Net {
     /// Creates the configured sockets, none of them open.
-    pub(crate) fn new(config: NetConfig, ways: Ways) -> Self {
-        Self { config, transports: (ways.tcp, ways.utp && config.udp), ..Self::default() }
+    pub(crate) fn new(config: NetConfig, policy: ConnectionPolicy) -> Self {
+        Self { config, transports: (policy.tcp, policy.utp && config.udp), ..Self::default() }
     }
 
     /// Joins multicast groups as well, if incoming connections and datagrams are enabled.

@@ -87,14 +87,14 @@ fn with_valid_values(settings: Settings, defaults: &Settings) -> Settings {
 /// Returns the changeable settings of a configuration.
 pub(crate) fn from_config(config: &Config) -> Settings {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let (sources, ways, queue) = (config.sources, config.ways, config.queue);
+    let (sources, policy, queue) = (config.sources, config.policy, config.queue);
     Settings {
         down_limit_bps: config.download_limit_bps,
         up_limit_bps: config.upload_limit_bps,
         max_connections: number(config.max_connections),
-        encryption: ways.encryption,
-        tcp: ways.tcp,
-        utp: ways.utp,
+        encryption: policy.encryption,
+        tcp: policy.tcp,
+        utp: policy.utp,
         dht: sources.dht,
         trackers: sources.trackers,
         pex: sources.pex,
@@ -117,8 +117,8 @@ pub(crate) fn apply(settings: &Settings, config: &mut Config) {
     config.download_limit_bps = settings.down_limit_bps;
     config.upload_limit_bps = settings.up_limit_bps;
     config.max_connections = number(settings.max_connections);
-    let (ways, sources) = (&mut config.ways, &mut config.sources);
-    (ways.encryption, ways.tcp, ways.utp) = (settings.encryption, settings.tcp, settings.utp);
+    let (policy, sources) = (&mut config.policy, &mut config.sources);
+    (policy.encryption, policy.tcp, policy.utp) = (settings.encryption, settings.tcp, settings.utp);
     (sources.dht, sources.trackers) = (settings.dht, settings.trackers);
     (sources.pex, sources.web_seeds) = (settings.pex, settings.web_seeds);
     config.goals.ratio_percent = settings.ratio_percent;

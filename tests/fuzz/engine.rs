@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use engine_wasm::net::NetConfig;
-use engine_wasm::peer::way::Ways;
+use engine_wasm::peer::policy::ConnectionPolicy;
 use engine_wasm::time::Instant;
 use engine_wasm::view::Intent;
 use engine_wasm::{Config, Engine, Input, Output};
@@ -64,10 +64,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let ways = Ways { utp: true, ..Ways::default() };
+        let policy = ConnectionPolicy { utp: true, ..ConnectionPolicy::default() };
         let config = Config {
             net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
-            ways,
+            policy,
             ..Config::default()
         };
         let now = Instant(1_000_000);

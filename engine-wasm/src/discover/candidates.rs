@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::discover::priority;
-use crate::peer::way::{Reached, Tries, Way, Ways};
+use crate::peer::policy::{ConnectionPolicy, DialAttempts, DialMethod, Reached};
 use crate::time::Instant;
 
 /// Maximum number of addresses: a tracker's answers of one day, ten times what is ever dialled.
@@ -70,7 +70,7 @@ struct Candidate {
     /// A number that rises with each new address: the older address goes first.
     turn: u64,
     state: State,
-    tries: Tries,
+    tries: DialAttempts,
 }
 
 /// Order among ready addresses: fewer failures, better source, higher priority, older address.
@@ -127,7 +127,7 @@ impl Candidates {
                 priority,
                 turn: self.turns,
                 state: State::Ready,
-                tries: Tries::default(),
+                tries: DialAttempts::default(),
             },
         );
         true
@@ -158,37 +158,46 @@ impl Candidates {
     ///
     /// Also returns whether another transport remains to be tried if this one fails. `None` when no
     /// way is allowed.
-    pub(crate) fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
+    pub(crate) fn choose_method(
+        &mut self,
+        addr: SocketAddr,
+        allowed: ConnectionPolicy,
+    ) -> Option<(DialMethod, bool)> {
         let tries = &mut self.known.get_mut(&canonical(addr))?.tries;
-        let way = tries.begin(allowed)?;
-        Some((way, tries.has_other_transport()))
+        let method = tries.begin(allowed)?;
+        Some((method, tries.has_other_transport()))
     }
 
     /// Chooses the way over uTP to dial a peer for hole punching (BEP 55).
     ///
     /// The address is in use afterwards, whatever happened to it before. `None` when it is already
     /// in use, must not be dialled, or no such way is allowed.
-    pub(crate) fn punch(&mut self, addr: SocketAddr, allowed: Ways, now: Instant) -> Option<Way> {
+    pub(crate) fn punch(
+        &mut self,
+        addr: SocketAddr,
+        allowed: ConnectionPolicy,
+        now: Instant,
+    ) -> Option<DialMethod> {
         let addr = canonical(addr);
         self.add(addr, Source::Pex);
         let is_free = !matches!(self.known.get(&addr)?.state, State::InUse { .. });
         if !is_free || self.left_alone.contains(&addr) {
             return None;
         }
-        let mut way = None;
+        let mut method = None;
         self.update(addr, |candidate| {
-            way = candidate.tries.punch(allowed);
-            if way.is_some() {
+            method = candidate.tries.punch(allowed);
+            if method.is_some() {
                 candidate.state = State::InUse { since: now, reached: Reached::Nothing };
             }
         });
-        way
+        method
     }
 
     /// Whether the connection to an address in use begins with an encrypted handshake.
     pub(crate) fn is_encrypted(&self, addr: SocketAddr) -> bool {
         let known = self.known.get(&canonical(addr));
-        known.and_then(|known| known.tries.current()).is_some_and(|way| way.encrypted)
+        known.and_then(|known| known.tries.current()).is_some_and(|method| method.encrypted)
     }
 
     /// Records how far the connection to an address in use came.
@@ -222,7 +231,7 @@ impl Candidates {
     }
 
     /// Every way to this address is switched off. It waits, because the user may allow another one.
-    pub(crate) fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn set_unreachable(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + NO_WAY_RETRY);
     }
 
@@ -240,7 +249,7 @@ impl Candidates {
     }
 
     /// The peer has everything, as we do. It is not dialled until we lack something again.
-    pub(crate) fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
+    pub(crate) fn set_complete(&mut self, addr: SocketAddr, now: Instant) {
         self.leave_alone(addr, now);
         if self.left_alone.len() < MAX_CANDIDATES {
             self.left_alone.insert(canonical(addr));
@@ -248,7 +257,7 @@ impl Candidates {
     }
 
     /// We lack pieces again: peers that have everything are ready at once.
-    pub(crate) fn seeds_are_needed(&mut self) {
+    pub(crate) fn release_seeds(&mut self) {
         for addr in std::mem::take(&mut self.left_alone) {
             self.update(addr, |candidate| {
                 if matches!(candidate.state, State::Waiting(_)) {

@@ -19,7 +19,7 @@ pub(crate) struct External {
 
 impl External {
     /// Adds a vote for this address; ignores addresses that can't exist on the internet.
-    pub(crate) fn hear(&mut self, address: IpAddr) {
+    pub(crate) fn add_vote(&mut self, address: IpAddr) {
         match address.to_canonical() {
             IpAddr::V4(v4) if !v4.is_unspecified() && !v4.is_loopback() && !v4.is_multicast() => {
                 push(&mut self.v4, v4)
@@ -71,11 +71,11 @@ mod tests {
             "2001:db8::1",
             "::1",
         ] {
-            external.hear(address.parse().unwrap());
+            external.add_vote(address.parse().unwrap());
         }
         assert_eq!(external.v4(), Some(Ipv4Addr::new(192, 0, 2, 1)));
         assert_eq!(external.v6(), Some("2001:db8::1".parse().unwrap()));
-        (0..VOTES).for_each(|_| external.hear("192.0.2.9".parse().unwrap()));
+        (0..VOTES).for_each(|_| external.add_vote("192.0.2.9".parse().unwrap()));
         assert_eq!(external.v4(), Some(Ipv4Addr::new(192, 0, 2, 9)));
         assert_eq!(external.v4.len(), VOTES);
     }

@@ -176,7 +176,7 @@ impl Neighbourhood {
     }
 
     /// Reads a datagram; returns new addresses of peers for our torrents.
-    pub(crate) fn heard(
+    pub(crate) fn handle_datagram(
         &mut self,
         from: SocketAddr,
         datagram: &[u8],
@@ -329,13 +329,16 @@ mod tests {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         let from: SocketAddr = "192.168.1.7:50000".parse().unwrap();
         let there: SocketAddr = "192.168.1.7:6881".parse().unwrap();
-        assert_eq!(all.heard(from, &search(6881, A), at(0)), []);
+        assert_eq!(all.handle_datagram(from, &search(6881, A), at(0)), []);
         all.ask(A, at(0));
-        assert_eq!(all.heard(from, &search(6881, A), at(0)), [(A, there)]);
-        assert_eq!(all.heard(from, &search(6881, B), at(0)), []);
-        assert_eq!(all.heard("[fe80::1]:9".parse().unwrap(), &search(6881, A), at(0)), []);
+        assert_eq!(all.handle_datagram(from, &search(6881, A), at(0)), [(A, there)]);
+        assert_eq!(all.handle_datagram(from, &search(6881, B), at(0)), []);
+        assert_eq!(
+            all.handle_datagram("[fe80::1]:9".parse().unwrap(), &search(6881, A), at(0)),
+            []
+        );
         let ours = all.poll(6882, &mut rng, at(0)).unwrap();
-        assert_eq!(all.heard(from, &ours.encode(Family::V6), at(0)), []);
+        assert_eq!(all.handle_datagram(from, &ours.encode(Family::V6), at(0)), []);
     }
 
     #[test]
@@ -343,7 +346,8 @@ mod tests {
         let mut all = Neighbourhood::default();
         all.ask(A, at(0));
         let from: SocketAddr = "10.0.0.1:1".parse().unwrap();
-        let mut heard = |port, seconds| all.heard(from, &search(port, A), at(seconds)).len();
+        let mut heard =
+            |port, seconds| all.handle_datagram(from, &search(port, A), at(seconds)).len();
         assert_eq!((1..=100).map(|port| heard(port, 0)).sum::<usize>(), MAX_OF_MACHINE);
         assert_eq!((heard(1, 5), heard(101, 5), heard(101, 600)), (1, 0, 1));
     }

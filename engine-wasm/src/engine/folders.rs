@@ -62,7 +62,7 @@ impl Engine {
     ) {
         let mut cx = self.common.context(now);
         let op = cx.new_op(Owner::Engine);
-        cx.say(message(op));
+        cx.send_control(message(op));
         self.awaited.insert(op, purpose);
     }
 

@@ -39,7 +39,7 @@ impl Engine {
                     .filter(|length| *length <= limits::METAINFO);
                 let Some(length) = length else {
                     let failure = Failure::new(Code::TooLarge, "the body is too long");
-                    return self.say(Reply::failure(&failure).to(request_id));
+                    return self.send_control(Reply::failure(&failure).to(request_id));
                 };
                 self.api.incoming.expect(request_id, question, length);
             }
@@ -79,7 +79,7 @@ impl Engine {
                     },
                     Err(failure) => failure.unresolved(request_id),
                 };
-                self.say(answer);
+                self.send_control(answer);
             }
             _ => {}
         }
@@ -121,7 +121,7 @@ impl Engine {
         let outcome = route(call).and_then(|action| self.act(caller, action, now));
         let refuse = |failure| Some(Reply::failure(&failure).to(caller.id));
         if let Some(answer) = outcome.unwrap_or_else(refuse) {
-            self.say(answer);
+            self.send_control(answer);
         }
     }
 
@@ -313,7 +313,7 @@ impl Engine {
         if self.is_known(info_hash) { Ok(()) } else { Err(unknown()) }
     }
 
-    fn say(&mut self, message: EngineMessage) {
+    fn send_control(&mut self, message: EngineMessage) {
         self.common.out.push_back(Output::Control(message));
     }
 }

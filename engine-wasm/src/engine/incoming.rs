@@ -6,7 +6,7 @@ use shared_proto::{ConnId, IoCommand};
 
 use super::Engine;
 use crate::arrivals::{Named, Step};
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
@@ -21,7 +21,7 @@ impl Engine {
     pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
         let names = self.torrents.values().flat_map(Torrent::names);
         let cx = self.common.context(now);
-        let encryption = cx.shared.ways.encryption;
+        let encryption = cx.shared.policy.encryption;
         let Some(steps) = self.routes.arrivals.data(conn, data, encryption, names, cx.rng) else {
             return false;
         };
@@ -32,7 +32,7 @@ impl Engine {
     /// Closes the connections that named no torrent in time.
     pub(super) fn close_silent_arrivals(&mut self, now: Instant) {
         for conn in self.routes.arrivals.expire(now) {
-            self.turn_away(conn, now);
+            self.refuse(conn, now);
         }
     }
 
@@ -43,7 +43,7 @@ impl Engine {
                 Step::Read(bytes) => cx.read_raw(conn, bytes),
                 Step::Send(bytes) => cx.send_raw(conn, bytes),
                 Step::Transform { read, write } => cx.transform(conn, read, write),
-                Step::Refuse => self.turn_away(conn, now),
+                Step::Refuse => self.refuse(conn, now),
                 Step::Named(named) => self.hand_over(conn, &named, now),
             }
         }
@@ -56,11 +56,11 @@ impl Engine {
         let info_hash = called.map_or(named.info_hash, Torrent::info_hash);
         self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, named, cx));
         if !taken {
-            self.turn_away(conn, now);
+            self.refuse(conn, now);
         }
     }
 
-    fn turn_away(&mut self, conn: ConnId, now: Instant) {
+    fn refuse(&mut self, conn: ConnId, now: Instant) {
         tracing::debug!(%conn, "closing an incoming connection");
         let mut cx = self.common.context(now);
         cx.shared.conns.remove(&conn);

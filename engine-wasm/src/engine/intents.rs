@@ -212,7 +212,7 @@ impl Engine {
             .ok_or(Sentence::NoSuchTorrent)?;
 
         match self.torrents.get(&info_hash) {
-            Some(torrent) if torrent.is_leaving() => Err(Sentence::BeingRemoved),
+            Some(torrent) if torrent.is_being_removed() => Err(Sentence::BeingRemoved),
             _ => Ok(info_hash),
         }
     }

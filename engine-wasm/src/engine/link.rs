@@ -72,7 +72,7 @@ impl Engine {
             .filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?)))
             .collect();
         self.answer_movers(answers);
-        for torrent in self.torrents.values().filter(|it| it.is_leaving()) {
+        for torrent in self.torrents.values().filter(|it| it.is_being_removed()) {
             self.agenda.unsettle(torrent.info_hash());
         }
         self.set_all_torrent_timers();

@@ -14,7 +14,7 @@ use crate::time::Instant;
 impl Engine {
     /// Handles a datagram from a multicast group.
     pub(super) fn lsd_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
-        for (info_hash, addr) in self.common.shared.lsd.heard(from, datagram, now) {
+        for (info_hash, addr) in self.common.shared.lsd.handle_datagram(from, datagram, now) {
             self.with(info_hash, now, |torrent, cx| {
                 torrent.add_peers([addr].into_iter(), Source::Local, cx)
             });

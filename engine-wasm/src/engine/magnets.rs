@@ -131,7 +131,7 @@ impl Engine {
     /// # Errors
     /// Its files are being deleted.
     pub(super) fn check_stays(&self, info_hash: InfoHash) -> Result<(), Sentence> {
-        if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
+        if self.torrents.get(&info_hash).is_some_and(Torrent::is_being_removed) {
             return Err(Sentence::BeingRemoved);
         }
         Ok(())

@@ -32,7 +32,7 @@ impl Engine {
         let turns = queue::running(self.config.queue, entries.clone());
         for queue::Entry { torrent, .. } in entries {
             let turn = turns.contains(&torrent);
-            if self.torrents.get(&torrent).is_some_and(|it| it.is_at_work() != turn) {
+            if self.torrents.get(&torrent).is_some_and(|it| it.is_active() != turn) {
                 self.with(torrent, now, |it, cx| it.take_turn(turn, cx));
             }
         }

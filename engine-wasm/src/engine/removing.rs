@@ -11,7 +11,7 @@ use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::timers::TimerOwner;
-use crate::torrent::{Asker, Parting, Torrent};
+use crate::torrent::{Asker, RemovalEnd, Torrent};
 use crate::view::{IntentReply, Sentence};
 
 impl Engine {
@@ -48,15 +48,15 @@ impl Engine {
     }
 
     /// Handles ended removals.
-    pub(super) fn part(&mut self, partings: Vec<(InfoHash, Parting)>, now: Instant) {
-        for (info_hash, parting) in partings {
-            match parting {
-                Parting::Goes { asker, left } => {
+    pub(super) fn handle_removal_ends(&mut self, ends: Vec<(InfoHash, RemovalEnd)>, now: Instant) {
+        for (info_hash, end) in ends {
+            match end {
+                RemovalEnd::Goes { asker, left } => {
                     self.forget(info_hash, now);
                     self.decisions.removals.end(info_hash, left.as_ref(), now);
                     self.answer_remover(asker, info_hash, Ok(left));
                 }
-                Parting::Stays { asker, why } => {
+                RemovalEnd::Stays { asker, why } => {
                     if self.api.temporary.has(info_hash) {
                         // The clean-up tries again after a delay.
                         self.api.temporary.touch(info_hash, now);

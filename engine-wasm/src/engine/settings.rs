@@ -12,7 +12,7 @@ use super::Engine;
 use super::parts::Purpose;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::settings;
 use crate::time::Instant;
 use crate::view::{IntentReply, Sentence, Settings};
@@ -67,8 +67,8 @@ impl Engine {
     /// Returns whether incoming connections over this transport are accepted.
     pub(super) fn takes_arrivals_over(&self, transport: Transport) -> bool {
         let is_allowed = match transport {
-            Transport::Tcp => self.common.shared.ways.tcp,
-            Transport::Utp => self.common.shared.ways.utp,
+            Transport::Tcp => self.common.shared.policy.tcp,
+            Transport::Utp => self.common.shared.policy.utp,
         };
         is_allowed && self.common.shared.net.accepts_connections()
     }
@@ -82,8 +82,8 @@ impl Engine {
     /// Applies the settings to the engine and all torrents.
     fn take_over_settings(&mut self, settings: &Settings, now: Instant) {
         settings::apply(settings, &mut self.config);
-        (self.common.shared.ways, self.common.shared.sources) =
-            (self.config.ways, self.config.sources);
+        (self.common.shared.policy, self.common.shared.sources) =
+            (self.config.policy, self.config.sources);
         self.send_limits();
         let (max_connections, goals) = (self.config.max_connections, self.config.goals);
         for info_hash in self.torrents.keys().copied().collect::<Vec<InfoHash>>() {

@@ -13,7 +13,7 @@ use crate::io::Output;
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::net::Role;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
@@ -34,7 +34,7 @@ impl Engine {
 
     /// Dials peers that waited for sockets, once every socket is open or has failed.
     pub(super) fn dial_over_sockets(&mut self, now: Instant) {
-        if self.common.shared.ways.tcp || self.common.shared.net.is_opening() {
+        if self.common.shared.policy.tcp || self.common.shared.net.is_opening() {
             return;
         }
         let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
@@ -56,7 +56,7 @@ impl Engine {
         if let Ok(Mapping { address: Some(address), .. }) = result
             && !is_local(address)
         {
-            self.common.shared.external.hear(address);
+            self.common.shared.external.add_vote(address);
         }
         net.port_mapped(socket, result);
         if net.public_port() != before {

@@ -18,7 +18,7 @@ use crate::discover::dht::DhtConfig;
 use crate::link::Frame;
 use crate::log_tail::LogTail;
 use crate::net::NetConfig;
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::time::Instant;
 use crate::view::Intent;
 
@@ -75,10 +75,10 @@ struct Inner {
 fn config() -> Config {
     // Two browsers on one machine cannot share a port, so any port is used.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
-    let ways = Ways { utp: true, ..Ways::default() };
+    let policy = ConnectionPolicy { utp: true, ..ConnectionPolicy::default() };
     Config {
         net,
-        ways,
+        policy,
         dht: Some(DhtConfig::default()),
         adjustable: true,
         start_at_once: false,

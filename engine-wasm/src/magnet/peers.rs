@@ -19,7 +19,7 @@ use crate::discover::candidates::Source;
 use crate::discover::tracker::announcer::Ask;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
-use crate::torrent::swarm::{Parted, Shaking, Told, Totals};
+use crate::torrent::swarm::{EndedConnection, Offered, Shaking, Totals};
 
 /// A peer that does not offer the dictionary within this time makes room for others.
 const OFFER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -47,7 +47,7 @@ impl Pending {
         }
         let local = cx.local();
         while let Some(dial) = self.swarm.next_dial(&local, cx.now) {
-            let conn = cx.dial(self.link.info_hash, dial.addr, dial.way, dial.has_other);
+            let conn = cx.dial(self.link.info_hash, dial.addr, dial.method, dial.has_other);
             self.swarm.dialling(conn, dial, cx.now);
         }
     }
@@ -62,16 +62,16 @@ impl Pending {
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
             Shaking::Unfinished => {}
-            Shaking::Over(parted) => self.part(&parted, cx),
+            Shaking::Over(ended) => self.end_connection(&ended, cx),
             Shaking::Done => {
                 // No block of a file is requested, so the daemon discards any that arrives.
                 let (max_frame, divert) = (MAX_FRAME, Some(PIECE_ID));
                 cx.order(IoCommand::TcpFramed { conn, max_frame, divert });
-                if !self.swarm.peers().get(&conn).is_some_and(Peer::speaks_extensions) {
+                if !self.swarm.peers().get(&conn).is_some_and(Peer::supports_extensions) {
                     return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
                 }
-                let told = Told { geometry: None, have: &Bitfield::new(0), metadata: None };
-                self.swarm.greet(conn, told, &cx.local(), cx.now);
+                let offered = Offered { geometry: None, have: &Bitfield::new(0), metadata: None };
+                self.swarm.send_introduction(conn, offered, &cx.local(), cx.now);
                 cx.changed();
             }
         }
@@ -80,17 +80,17 @@ impl Pending {
     /// Handles `tcp_frame`.
     pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.frame(conn, frame, None, cx.now) {
-            Ok(Some(event)) => self.heard(conn, event, cx),
+            Ok(Some(event)) => self.handle_event(conn, event, cx),
             Ok(None) => {}
-            Err(parted) => self.part(&parted, cx),
+            Err(ended) => self.end_connection(&ended, cx),
         }
     }
 
-    fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+    fn handle_event(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
         match event {
             PeerEvent::Agreed => {
                 let Some(peer) = self.swarm.peers().get(&conn) else { return };
-                if !peer.speaks_metadata() {
+                if !peer.supports_metadata() {
                     return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
                 }
                 if let Some(size) = peer.offered_metadata() {
@@ -152,14 +152,14 @@ impl Pending {
     /// Handles `tcp_closed`.
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
         cx.shared.conns.remove(&conn);
-        if let Some(parted) = self.swarm.closed(conn, reason, None, cx.now) {
-            self.part(&parted, cx);
+        if let Some(ended) = self.swarm.closed(conn, reason, None, cx.now) {
+            self.end_connection(&ended, cx);
         }
     }
 
     fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
-        if let Some(parted) = self.swarm.drop_peer(conn, why, cx.now) {
-            self.part(&parted, cx);
+        if let Some(ended) = self.swarm.drop_peer(conn, why, cx.now) {
+            self.end_connection(&ended, cx);
         }
     }
 
@@ -167,17 +167,17 @@ impl Pending {
     fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
         let torrent = self.link.info_hash;
         tracing::info!(%torrent, "a peer sent a wrong info dictionary and is banned");
-        let parted = self.swarm.ban(addr, "a wrong info dictionary", cx.now);
-        parted.iter().for_each(|parted| self.part(parted, cx));
+        let ended = self.swarm.ban(addr, "a wrong info dictionary", cx.now);
+        ended.iter().for_each(|ended| self.end_connection(ended, cx));
     }
 
     /// A connection has ended: its pending blocks may be requested from others.
-    pub(super) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
-        if parted.is_open {
-            cx.close(parted.conn);
+    pub(super) fn end_connection(&mut self, ended: &EndedConnection, cx: &mut Context<'_>) {
+        if ended.is_open {
+            cx.close(ended.conn);
         }
-        self.assembly.leave(parted.conn);
-        if parted.retries {
+        self.assembly.leave(ended.conn);
+        if ended.retries {
             self.dial(cx);
         }
         cx.changed();
@@ -186,8 +186,8 @@ impl Pending {
     /// Closes all connections.
     pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
         self.assembly.leave_all();
-        for parted in self.swarm.release_all() {
-            cx.close(parted.conn);
+        for ended in self.swarm.release_all() {
+            cx.close(ended.conn);
         }
     }
 
@@ -204,16 +204,16 @@ impl Pending {
         for conn in useless {
             self.drop_peer(conn, "it gives nothing", cx);
         }
-        for parted in self.swarm.tick(cx.now).dead {
-            self.part(&parted, cx);
+        for ended in self.swarm.tick(cx.now).dead {
+            self.end_connection(&ended, cx);
         }
     }
 
     /// Applies changed settings for all torrents.
     pub(crate) fn settings_changed(&mut self, max_connections: usize, cx: &mut Context<'_>) {
         self.swarm.set_max_connections(max_connections);
-        for parted in self.swarm.release_newest() {
-            self.part(&parted, cx);
+        for ended in self.swarm.release_newest() {
+            self.end_connection(&ended, cx);
         }
         let allowed = cx.shared.sources.trackers;
         let goodbyes = self.swarm.allow_trackers(allowed, TOTALS, &cx.local(), cx.now);

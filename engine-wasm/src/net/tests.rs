@@ -11,11 +11,15 @@ const FREE: u16 = 40_000;
 ///
 /// Returns the commands and the resulting state.
 fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
-    run_with(config, Ways::default(), has_v6)
+    run_with(config, ConnectionPolicy::default(), has_v6)
 }
 
-fn run_with(config: NetConfig, ways: Ways, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
-    let mut net = Net::new(config, ways);
+fn run_with(
+    config: NetConfig,
+    policy: ConnectionPolicy,
+    has_v6: bool,
+) -> (Vec<(bool, Family, u16)>, Net) {
+    let mut net = Net::new(config, policy);
     net.link();
     let mut asked = Vec::new();
     for op in 1.. {
@@ -95,7 +99,7 @@ fn port_mappings_are_requested_for_ipv4_sockets() {
 fn a_machine_without_ipv4_has_one_port_as_well() {
     let mut net = Net::new(
         NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
-        Ways::default(),
+        ConnectionPolicy::default(),
     );
     net.link();
     let mut ports = Vec::new();
@@ -120,7 +124,7 @@ fn a_machine_without_ipv4_has_one_port_as_well() {
 
 #[test]
 fn utp_shares_the_sockets_for_datagrams() {
-    let both = Ways { utp: true, ..Ways::default() };
+    let both = ConnectionPolicy { utp: true, ..ConnectionPolicy::default() };
     let (_, net) =
         run_with(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, both, true);
     for to in ["1.2.3.4:5", "[::1]:5"].map(|to| to.parse().unwrap()) {
@@ -139,7 +143,7 @@ fn utp_shares_the_sockets_for_datagrams() {
 
 #[test]
 fn without_tcp_peers_connect_at_the_port_for_datagrams() {
-    let only_utp = Ways { tcp: false, utp: true, ..Ways::default() };
+    let only_utp = ConnectionPolicy { tcp: false, utp: true, ..ConnectionPolicy::default() };
     let (asked, net) = run_with(
         NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() },
         only_utp,
@@ -169,7 +173,7 @@ fn groups_are_joined_besides_other_sockets_and_may_fail() {
     for has_groups in [true, false] {
         let mut net = Net::new(
             NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() },
-            Ways::default(),
+            ConnectionPolicy::default(),
         );
         net.join_groups();
         net.link();

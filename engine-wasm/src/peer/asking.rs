@@ -13,13 +13,16 @@ impl Peer {
     pub fn ask(&mut self, block: Block, geometry: &Geometry, eta: Duration, now: Instant) {
         let (begin, length) = geometry.block_range(block);
         self.pipeline.ask(block, eta, now);
-        self.say(&Message::Request { piece: block.piece().get(), begin: begin.get(), length }, now);
+        self.send(
+            &Message::Request { piece: block.piece().get(), begin: begin.get(), length },
+            now,
+        );
     }
 
     /// Cancels a request. The block may still arrive.
     pub fn cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         if self.pipeline.cancel(block, now) {
-            self.say_cancel(block, geometry, now);
+            self.send_cancel(block, geometry, now);
         }
     }
 
@@ -28,7 +31,7 @@ impl Peer {
         let (_, length) = geometry.block_range(block);
         self.last_heard = now;
         if self.pipeline.received(block, length, now) {
-            self.say_cancel(block, geometry, now);
+            self.send_cancel(block, geometry, now);
         }
     }
 
@@ -101,8 +104,8 @@ impl Peer {
         self.pipeline.is_snubbed()
     }
 
-    fn say_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+    fn send_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (begin, length) = geometry.block_range(block);
-        self.say(&Message::Cancel { piece: block.piece().get(), begin: begin.get(), length }, now);
+        self.send(&Message::Cancel { piece: block.piece().get(), begin: begin.get(), length }, now);
     }
 }

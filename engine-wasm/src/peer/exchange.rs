@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Peer;
 use super::pex::Flags;
 use super::pex::exchange::Peers;
-use super::way::Transport;
+use super::policy::Transport;
 use super::wire::Message;
 use crate::time::Instant;
 
@@ -17,7 +17,7 @@ impl Peer {
         if self.dialled {
             return Some(self.addr);
         }
-        self.talk.port().map(|port| SocketAddr::new(self.addr.ip(), port))
+        self.pex_state.port().map(|port| SocketAddr::new(self.addr.ip(), port))
     }
 
     /// Returns the flags to send about the peer, besides its address.
@@ -26,22 +26,22 @@ impl Peer {
             .with(Flags::SEED, self.is_upload_only())
             .with(Flags::OUTGOING, self.dialled);
         // Holes are punched for uTP only.
-        let (punches, over_utp) = (self.speaks_holepunch(), self.transport() == Transport::Utp);
+        let (punches, over_utp) = (self.supports_holepunch(), self.transport() == Transport::Utp);
         flags.with(Flags::UTP, over_utp || punches).with(Flags::HOLEPUNCH, punches)
     }
 
     /// Returns whether a message may be sent now.
     pub(crate) fn wants_peers(&self, now: Instant) -> bool {
-        self.is_ready() && self.talk.is_due(now)
+        self.is_ready() && self.pex_state.is_due(now)
     }
 
     /// Sends the peers that came and went, if it is time.
-    pub(crate) fn tell_peers(&mut self, peers: &Peers, now: Instant) {
+    pub(crate) fn send_peers(&mut self, peers: &Peers, now: Instant) {
         let itself = self.listens_at().unwrap_or(self.addr);
         if self.wants_peers(now)
-            && let Some((id, message)) = self.talk.next_message(peers, itself, now)
+            && let Some((id, message)) = self.pex_state.next_message(peers, itself, now)
         {
-            self.say(&Message::Extended { id, payload: &message.encode() }, now);
+            self.send(&Message::Extended { id, payload: &message.encode() }, now);
         }
     }
 }

@@ -67,19 +67,19 @@ impl Peer {
             extension::HANDSHAKE_ID => {
                 if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
                     self.pipeline.set_reqq(hello.reqq);
-                    self.traits.hear_extensions(&hello);
-                    self.metadata.hear(&hello);
-                    self.talk.hear(&hello);
-                    self.punching.hear(&hello);
+                    self.traits.read_extensions(&hello);
+                    self.metadata.read_handshake(&hello);
+                    self.pex_state.read_handshake(&hello);
+                    self.punching.read_handshake(&hello);
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
             pex::OUR_ID => {
-                let named = self.talk.hear_peers(payload, self.addr, now)?;
+                let named = self.pex_state.handle_peers(payload, self.addr, now)?;
                 Ok((!named.is_empty()).then_some(PeerEvent::Names(named)))
             }
             holepunch::OUR_ID => {
-                let message = self.punching.hear_message(payload, now)?;
+                let message = self.punching.handle_message(payload, now)?;
                 Ok(message.map(PeerEvent::Punch))
             }
             metadata::OUR_ID => {
@@ -110,19 +110,19 @@ impl Peer {
                 self.pipeline.unchoked(now);
                 Ok(Some(PeerEvent::Unchoked))
             }
-            Message::Have(piece) => self.having.hear_have(piece, geometry),
+            Message::Have(piece) => self.having.handle_have(piece, geometry),
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count())
                     .map_err(|_| PeerError::OutOfRange)?;
-                self.having.hear_bitfield(pieces, geometry)
+                self.having.handle_bitfield(pieces, geometry)
             }
             Message::HaveAll => {
                 self.agreed()?;
-                self.having.hear_bitfield(Bitfield::full(geometry.piece_count()), geometry)
+                self.having.handle_bitfield(Bitfield::full(geometry.piece_count()), geometry)
             }
             Message::HaveNone => {
                 self.agreed()?;
-                self.having.hear_first(Bitfield::new(geometry.piece_count()))
+                self.having.handle_first(Bitfield::new(geometry.piece_count()))
             }
             Message::Reject { piece, begin, length } => {
                 self.agreed()?;
@@ -131,7 +131,7 @@ impl Peer {
             }
             Message::AllowedFast(piece) => {
                 self.agreed()?;
-                self.having.hear_allowed_fast(piece, geometry)
+                self.having.handle_allowed_fast(piece, geometry)
             }
             Message::Interested => {
                 Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))

@@ -36,17 +36,17 @@ impl Peer {
         // Our pieces come before any other message (BEP 3, 6). Without the fast extension, no
         // message means no pieces.
         match (self.traits.fast, us.have.is_clear(), us.have.is_full()) {
-            (true, true, _) => self.say(&Message::HaveNone, now),
-            (true, _, true) => self.say(&Message::HaveAll, now),
+            (true, true, _) => self.send(&Message::HaveNone, now),
+            (true, _, true) => self.send(&Message::HaveAll, now),
             (false, true, _) => {}
-            _ => self.say(&Message::Bitfield(&us.have.to_wire()), now),
+            _ => self.send(&Message::Bitfield(&us.have.to_wire()), now),
         }
         self.introduced = true;
-        self.say_extensions(us, now);
+        self.send_extensions(us, now);
     }
 
     /// Sends our extension handshake, again when it has changed (BEP 10).
-    pub fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
+    pub fn send_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
         if !self.traits.extensions || !self.introduced {
             return;
         }
@@ -56,22 +56,25 @@ impl Peer {
         hello.metadata_size = us.metadata_size;
         hello.port = us.port;
         hello.upload_only = us.upload_only;
-        self.talk.offer(&mut hello, us.exchanges_peers);
+        self.pex_state.offer(&mut hello, us.exchanges_peers);
         self.punching.offer(&mut hello, us.punches);
-        self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
+        self.send(
+            &Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() },
+            now,
+        );
     }
 
     /// Announces one more piece, unless the peer has everything.
-    pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
+    pub fn announce_piece(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.having.has_all() {
-            self.say(&Message::Have(piece.get()), now);
+            self.send(&Message::Have(piece.get()), now);
         }
     }
 
     /// Sends the pieces that the peer may request while choked (BEP 6). Only the first call counts.
     pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
         if self.traits.fast {
-            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.get()), now));
+            pieces.iter().for_each(|piece| self.send(&Message::AllowedFast(piece.get()), now));
             self.upload.allow(pieces);
         }
     }
@@ -85,11 +88,11 @@ impl Peer {
     pub(crate) fn set_choked(&mut self, choked: bool, now: Instant) {
         if !choked {
             if self.upload.unchoke() {
-                self.say(&Message::Unchoke, now);
+                self.send(&Message::Unchoke, now);
             }
         } else if !self.upload.is_choking() {
             let dropped = self.upload.choke();
-            self.say(&Message::Choke, now);
+            self.send(&Message::Choke, now);
             dropped.into_iter().for_each(|request| self.refuse(request, now));
         }
     }
@@ -122,12 +125,12 @@ impl Peer {
     /// Rejects a request. Without the fast extension there is no message for this.
     pub fn refuse(&mut self, Request { piece, begin, length }: Request, now: Instant) {
         if self.traits.fast {
-            self.say(&Message::Reject { piece, begin, length }, now);
+            self.send(&Message::Reject { piece, begin, length }, now);
         }
     }
 
     /// Whether it supports requests for the info dictionary.
-    pub(crate) fn speaks_metadata(&self) -> bool {
+    pub(crate) fn supports_metadata(&self) -> bool {
         self.metadata.id().is_some()
     }
 
@@ -138,7 +141,7 @@ impl Peer {
 
     /// Requests a block of the info dictionary.
     pub(crate) fn ask_metadata(&mut self, block: u32, now: Instant) {
-        self.say_metadata(MetadataMessage::Request { block }, now);
+        self.send_metadata_message(MetadataMessage::Request { block }, now);
     }
 
     /// Queues a request for a block of the info dictionary, which has `size` bytes.
@@ -146,25 +149,25 @@ impl Peer {
     /// A peer that requests far more blocks than exist is rejected.
     pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         if !self.metadata.push(block, size) {
-            self.say_metadata(MetadataMessage::Reject { block }, now);
+            self.send_metadata_message(MetadataMessage::Reject { block }, now);
         }
     }
 
     /// Sends at most `most` of the requested blocks of the info dictionary.
-    pub(crate) fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
+    pub(crate) fn send_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
         let Ok(total) = u32::try_from(info.len()) else { return };
         for _ in 0..most {
             let Some(block) = self.metadata.pop() else { return };
             let begin = block as usize * metadata::BLOCK as usize;
             let end = begin + metadata::block_length(total, block) as usize;
             let Some(data) = info.get(begin..end) else { continue };
-            self.say_metadata(MetadataMessage::Data { block, total, data }, now);
+            self.send_metadata_message(MetadataMessage::Data { block, total, data }, now);
         }
     }
 
-    fn say_metadata(&mut self, message: MetadataMessage<'_>, now: Instant) {
+    fn send_metadata_message(&mut self, message: MetadataMessage<'_>, now: Instant) {
         if let Some(id) = self.metadata.id() {
-            self.say(&Message::Extended { id, payload: &message.encode() }, now);
+            self.send(&Message::Extended { id, payload: &message.encode() }, now);
         }
     }
 }

@@ -70,7 +70,7 @@ impl Having {
     }
 
     /// Handles a `have`.
-    pub(super) fn hear_have(
+    pub(super) fn handle_have(
         &mut self,
         piece: u32,
         geometry: &Geometry,
@@ -88,7 +88,7 @@ impl Having {
     /// Handles a bitfield, or a message that replaces one.
     ///
     /// aria2 sends another bitfield instead of many `have` messages, and then `have all`.
-    pub(super) fn hear_bitfield(
+    pub(super) fn handle_bitfield(
         &mut self,
         pieces: Bitfield,
         geometry: &Geometry,
@@ -96,11 +96,14 @@ impl Having {
         if self.told_bitfield {
             return Ok(self.add(&pieces, geometry));
         }
-        self.hear_first(pieces)
+        self.handle_first(pieces)
     }
 
     /// Handles a message that is only valid as the first one.
-    pub(super) fn hear_first(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {
+    pub(super) fn handle_first(
+        &mut self,
+        pieces: Bitfield,
+    ) -> Result<Option<PeerEvent>, PeerError> {
         if std::mem::replace(&mut self.told_bitfield, true) {
             return Err(PeerError::OutOfTurn);
         }
@@ -110,7 +113,7 @@ impl Having {
     }
 
     /// Handles an `allowed fast` (BEP 6).
-    pub(super) fn hear_allowed_fast(
+    pub(super) fn handle_allowed_fast(
         &mut self,
         piece: u32,
         geometry: &Geometry,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::way::Ways;
+use super::policy::ConnectionPolicy;
 use crate::addresses::Families;
 
 /// Our properties that peers learn, and the ways in which we may dial.
@@ -23,7 +23,7 @@ pub(crate) struct Local {
     /// The UDP port at which our DHT node answers queries.
     pub(crate) dht_port: Option<u16>,
     /// The allowed ways to connect.
-    pub(crate) ways: Ways,
+    pub(crate) policy: ConnectionPolicy,
     /// The families over which uTP can dial.
     pub(crate) utp: Families,
     /// Whether any socket supports uTP.
@@ -45,8 +45,8 @@ pub(crate) enum Opening {
 
 impl Local {
     /// The ways by which an address can be dialled now.
-    pub(crate) fn ways_to(&self, addr: SocketAddr) -> Ways {
-        Ways { utp: self.ways.utp && self.utp.include(addr), ..self.ways }
+    pub(crate) fn policy_for(&self, addr: SocketAddr) -> ConnectionPolicy {
+        ConnectionPolicy { utp: self.policy.utp && self.utp.include(addr), ..self.policy }
     }
 
     /// Whether hole punching can work.
@@ -54,6 +54,6 @@ impl Local {
     /// It needs uTP, because a router admits replies to a datagram, but no TCP connection from
     /// another address.
     pub(crate) fn can_punch(&self) -> bool {
-        self.pex && self.ways.utp && self.has_utp
+        self.pex && self.policy.utp && self.has_utp
     }
 }

@@ -23,12 +23,12 @@ mod outbox;
 pub mod pex;
 pub mod pipe;
 mod pipeline;
+pub mod policy;
 mod punch;
 pub mod rate;
 mod requests;
 mod traits;
 pub mod upload;
-pub mod way;
 pub mod wire;
 
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ use having::Having;
 use holepunch::punching::Punching;
 use metadata_queue::MetadataQueue;
 use outbox::Outbox;
-use pex::talk::Talk;
+use pex::state::PexState;
 use pipeline::Pipeline;
 use traits::Traits;
 use upload::Upload;
@@ -83,7 +83,7 @@ pub struct Peer {
     introduced: bool,
     upload: Upload,
     metadata: MetadataQueue,
-    talk: Talk,
+    pex_state: PexState,
     punching: Punching,
 }
 
@@ -128,7 +128,7 @@ impl Peer {
             introduced: false,
             upload: Upload::new(now),
             metadata: MetadataQueue::default(),
-            talk: Talk::default(),
+            pex_state: PexState::default(),
             punching: Punching::new(now),
         }
     }
@@ -192,9 +192,9 @@ impl Peer {
     }
 
     /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
-    pub fn tell_dht_port(&mut self, port: u16, now: Instant) {
+    pub fn send_dht_port(&mut self, port: u16, now: Instant) {
         if self.traits.dht {
-            self.say(&Message::Port(port), now);
+            self.send(&Message::Port(port), now);
         }
     }
 
@@ -227,12 +227,12 @@ impl Peer {
         }
         self.stage = Stage::Ready { since: now };
         self.last_heard = now;
-        self.traits.hear(&theirs);
+        self.traits.read_handshake(&theirs);
         Ok(Some(PeerEvent::Ready))
     }
 
     /// Whether it supports the extension protocol (BEP 10).
-    pub(crate) fn speaks_extensions(&self) -> bool {
+    pub(crate) fn supports_extensions(&self) -> bool {
         self.traits.extensions
     }
 
@@ -245,25 +245,25 @@ impl Peer {
     }
 
     /// Whether it supports hash transfer (BEP 52).
-    pub fn speaks_v2(&self) -> bool {
+    pub fn supports_v2(&self) -> bool {
         self.is_ready() && self.traits.v2
     }
 
     /// Requests hashes.
     pub(crate) fn ask_for_hashes(&mut self, request: HashRequest, now: Instant) {
-        self.say(&Message::HashRequest(request), now);
+        self.send(&Message::HashRequest(request), now);
     }
 
     /// Answers a request for hashes, or rejects it.
-    pub(crate) fn give_hashes(
+    pub(crate) fn send_hashes(
         &mut self,
         request: HashRequest,
         hashes: Option<&[u8]>,
         now: Instant,
     ) {
         match hashes {
-            Some(hashes) => self.say(&Message::Hashes { request, hashes }, now),
-            None => self.say(&Message::HashReject(request), now),
+            Some(hashes) => self.send(&Message::Hashes { request, hashes }, now),
+            None => self.send(&Message::HashReject(request), now),
         }
     }
 
@@ -271,7 +271,7 @@ impl Peer {
     pub(crate) fn set_interested(&mut self, interested: bool, now: Instant) {
         if self.is_ready() && self.interested != interested {
             self.interested = interested;
-            self.say(if interested { &Message::Interested } else { &Message::NotInterested }, now);
+            self.send(if interested { &Message::Interested } else { &Message::NotInterested }, now);
         }
     }
 
@@ -336,7 +336,7 @@ impl Peer {
         self.outbox.take()
     }
 
-    fn say(&mut self, message: &Message<'_>, now: Instant) {
-        self.outbox.say(message, now);
+    fn send(&mut self, message: &Message<'_>, now: Instant) {
+        self.outbox.send(message, now);
     }
 }

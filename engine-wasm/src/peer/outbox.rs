@@ -24,7 +24,7 @@ impl Outbox {
     }
 
     /// Adds a message.
-    pub(super) fn say(&mut self, message: &Message<'_>, now: Instant) {
+    pub(super) fn send(&mut self, message: &Message<'_>, now: Instant) {
         message.encode(&mut self.bytes);
         self.last_sent = now;
     }

@@ -6,7 +6,7 @@ use super::Peer;
 use super::holepunch::HolepunchMessage;
 use super::holepunch::relay::Target;
 use super::pex::Flags;
-use super::way::Transport;
+use super::policy::Transport;
 use super::wire::Message;
 use crate::time::Instant;
 
@@ -53,7 +53,7 @@ impl Peer {
     }
 
     /// Returns whether the peer can introduce others, and be introduced to them.
-    pub fn speaks_holepunch(&self) -> bool {
+    pub fn supports_holepunch(&self) -> bool {
         self.is_ready() && self.punching.id().is_some()
     }
 
@@ -62,18 +62,18 @@ impl Peer {
     /// It must have named that peer and flagged it for hole punching.
     pub(crate) fn introduces(&self, addr: SocketAddr) -> bool {
         let can = |flags: Flags| flags.has(Flags::HOLEPUNCH);
-        self.is_ready() && self.punching.is_agreed() && self.talk.named(addr).is_some_and(can)
+        self.is_ready() && self.punching.is_agreed() && self.pex_state.named(addr).is_some_and(can)
     }
 
     /// Describes the peer as the target of a rendezvous.
     pub(crate) fn as_target(&self, is_asker: bool) -> Target {
-        Target { endpoint: self.endpoint(), speaks: self.speaks_holepunch(), is_asker }
+        Target { endpoint: self.endpoint(), supports: self.supports_holepunch(), is_asker }
     }
 
     /// Sends a message about a rendezvous, if the peer supports the extension.
-    pub(crate) fn say_punch(&mut self, message: HolepunchMessage, now: Instant) {
+    pub(crate) fn send_punch(&mut self, message: HolepunchMessage, now: Instant) {
         if let Some(id) = self.punching.id() {
-            self.say(&Message::Extended { id, payload: &message.encode() }, now);
+            self.send(&Message::Extended { id, payload: &message.encode() }, now);
         }
     }
 
@@ -81,7 +81,7 @@ impl Peer {
     pub(crate) fn introduce_to(&mut self, other: SocketAddr, now: Instant) -> bool {
         let may = self.punching.take_introduction(now);
         if may {
-            self.say_punch(HolepunchMessage::Connect(other), now);
+            self.send_punch(HolepunchMessage::Connect(other), now);
         }
         may
     }
@@ -106,7 +106,8 @@ mod tests {
         let check = |over: Transport, port: Option<u16>, expected: &str| {
             let mut peer = Peer::dial(addr("1.2.3.4:50000"), Instant(0)).over(over);
             peer.dialled = false;
-            peer.talk.hear(&ExtensionHandshake { port, ..ExtensionHandshake::default() });
+            peer.pex_state
+                .read_handshake(&ExtensionHandshake { port, ..ExtensionHandshake::default() });
             assert_eq!(peer.endpoint(), addr(expected));
             assert!(
                 peer.is_at(addr("1.2.3.4:50000"))

@@ -24,7 +24,7 @@ pub(super) struct Traits {
 
 impl Traits {
     /// Reads the peer's handshake.
-    pub(super) fn hear(&mut self, theirs: &Handshake) {
+    pub(super) fn read_handshake(&mut self, theirs: &Handshake) {
         self.id = Some(theirs.peer_id);
         self.fast = theirs.supports_fast();
         self.extensions = theirs.supports_extensions();
@@ -32,7 +32,7 @@ impl Traits {
     }
 
     /// Reads the peer's extension handshake. A later one may omit the name.
-    pub(super) fn hear_extensions(&mut self, hello: &ExtensionHandshake) {
+    pub(super) fn read_extensions(&mut self, hello: &ExtensionHandshake) {
         self.upload_only = hello.upload_only;
         self.client = hello.client.clone().or(self.client.take());
     }

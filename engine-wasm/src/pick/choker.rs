@@ -150,7 +150,7 @@ impl Choker {
         rng: &mut impl Rng,
         now: Instant,
     ) -> BTreeSet<ConnId> {
-        self.meet(contenders, now);
+        self.sync_peers(contenders, now);
         let chosen = if now < self.next_round {
             self.fill(slots, contenders)
         } else {
@@ -164,7 +164,7 @@ impl Choker {
     }
 
     /// Adds new peers and drops those that are gone.
-    fn meet(&mut self, contenders: &[Contender], now: Instant) {
+    fn sync_peers(&mut self, contenders: &[Contender], now: Instant) {
         let present: BTreeSet<ConnId> = contenders.iter().map(|contender| contender.conn).collect();
         self.standings.retain(|conn, _| present.contains(conn));
         for contender in contenders {

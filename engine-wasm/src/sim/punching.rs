@@ -13,7 +13,7 @@ use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
 use crate::net::NetConfig;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::peer::holepunch::{self, HolepunchMessage, Refusal};
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::peer::wire::Message;
 use crate::view::Intent;
 
@@ -25,7 +25,12 @@ const THEIRS: u8 = 9;
 fn config(pex: bool, utp: bool) -> Config {
     let sources = Sources { pex, lsd: false, ..Sources::default() };
     let net = NetConfig { listen_port: None, udp: true, ..NetConfig::default() };
-    Config { sources, net, ways: Ways { utp, ..Ways::default() }, ..Config::default() }
+    Config {
+        sources,
+        net,
+        policy: ConnectionPolicy { utp, ..ConnectionPolicy::default() },
+        ..Config::default()
+    }
 }
 
 /// Returns whether engine 2 downloads everything from engine 0. Both are behind routers; engine 1

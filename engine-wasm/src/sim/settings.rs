@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::metainfo::testing::{Sample, torrent, torrent_with_trackers};
 use crate::peer::handshake::Handshake;
 use crate::peer::mse::Encryption;
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::view::{Giving, Intent, IntentReply, Settings, TorrentState};
 
 const MIB: u64 = 1 << 20;
@@ -231,9 +231,9 @@ fn encryption_applies_to_new_connections_in_both_directions() {
 
 #[test]
 fn a_disabled_transport_neither_dials_nor_accepts() {
-    let ways = Ways { utp: true, ..Ways::default() };
+    let policy = ConnectionPolicy { utp: true, ..ConnectionPolicy::default() };
     let config = move |_| {
-        let mut config = Config { ways, ..adjustable() };
+        let mut config = Config { policy, ..adjustable() };
         config.net.udp = true;
         config
     };

@@ -8,7 +8,7 @@ use crate::discover::Sources;
 use crate::metainfo::testing::torrent_with_trackers;
 use crate::net::NetConfig;
 use crate::peer::mse::Encryption::{self, Allowed, Forced, Off, Preferred};
-use crate::peer::way::Ways;
+use crate::peer::policy::ConnectionPolicy;
 use crate::view::Intent;
 
 const MIB: u64 = 1 << 20;
@@ -19,7 +19,7 @@ fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engi
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let policy = move |node| if node == 0 { answers } else { dials };
     let config = move |node| Config {
-        ways: Ways { encryption: policy(node), ..Ways::default() },
+        policy: ConnectionPolicy { encryption: policy(node), ..ConnectionPolicy::default() },
         ..Config::default()
     };
     let mut engines = Engines::configured(sample, &[4 * MIB, MIB], seed, config);
@@ -87,8 +87,8 @@ fn handshakes_work_however_their_bytes_are_split() {
 #[test]
 fn metadata_arrives_over_an_encrypted_connection() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
-    let ways = Ways { encryption: Forced, ..Ways::default() };
-    let config = move |_| Config { ways, ..Config::default() };
+    let policy = ConnectionPolicy { encryption: Forced, ..ConnectionPolicy::default() };
+    let config = move |_| Config { policy, ..Config::default() };
     let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 75, config);
     engines.seed(0);
     let uri = format!("magnet:?xt=urn:btih:{}&tr={TRACKER}", engines.info_hash());
@@ -101,9 +101,9 @@ fn metadata_arrives_over_an_encrypted_connection() {
 #[test]
 fn plain_connections_are_closed_if_encryption_is_required() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
-    let ways = Ways { encryption: Forced, ..Ways::default() };
+    let policy = ConnectionPolicy { encryption: Forced, ..ConnectionPolicy::default() };
     let mut engines =
-        Engines::configured(sample, &[MIB], 76, move |_| Config { ways, ..Config::default() });
+        Engines::configured(sample, &[MIB], 76, move |_| Config { policy, ..Config::default() });
     engines.seed(0);
     let stranger = engines.dial(0);
     engines.say(stranger, b"\x13BitTorrent protocol".to_vec());
@@ -117,7 +117,11 @@ fn a_peer_unreachable_over_tcp_is_dialled_over_utp() {
             let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
             let config = move |_| {
                 let net = NetConfig { udp: true, ..NetConfig::default() };
-                Config { net, ways: Ways { encryption, tcp, utp: true }, ..Config::default() }
+                Config {
+                    net,
+                    policy: ConnectionPolicy { encryption, tcp, utp: true },
+                    ..Config::default()
+                }
             };
             let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 77, config);
             engines.without_tcp = true;
@@ -143,7 +147,7 @@ fn peers_known_early_are_dialled_once_sockets_are_open() {
         Config {
             net,
             sources,
-            ways: Ways { tcp: false, utp: true, ..Ways::default() },
+            policy: ConnectionPolicy { tcp: false, utp: true, ..ConnectionPolicy::default() },
             ..Config::default()
         }
     };

@@ -40,7 +40,7 @@ pub use account::seeding::Goals;
 pub(crate) use record::{METAINFO_PREFIX, Record, keys};
 pub(crate) use storage::mover::{Answer, Asker};
 pub(crate) use storage::place::Place;
-pub(crate) use storage::removal::Parting;
+pub(crate) use storage::removal::RemovalEnd;
 
 /// How often a torrent checks its peers and viewers.
 const TICK: Duration = Duration::from_secs(1);
@@ -180,9 +180,9 @@ impl Torrent {
 
     /// The daemon is lost.
     pub(crate) fn unlink(&mut self, now: Instant) {
-        for parted in self.swarm.unlink(now) {
-            self.ledger.release(parted.conn);
-            self.lose(&parted.peer);
+        for ended in self.swarm.unlink(now) {
+            self.ledger.release(ended.conn);
+            self.lose(&ended.peer);
         }
         self.ops.clear();
         self.record.unlink();
@@ -206,8 +206,8 @@ impl Torrent {
 
     /// Resumes it for the user.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
-        if self.is_leaving()
-            || self.insist(cx)
+        if self.is_being_removed()
+            || self.force_seeding(cx)
             || !matches!(self.life.status, Status::Paused | Status::Failed(..))
         {
             return;
@@ -259,16 +259,16 @@ impl Torrent {
             self.ask_for_hashes(cx);
         }
         self.maintain_uploads(cx);
-        self.tend_sharing(cx);
+        self.maintain_sharing(cx);
         self.announce_to_trackers(cx);
-        self.ask_around(cx);
-        self.tell_peers(cx);
+        self.seek_peers(cx);
+        self.send_peers(cx);
         self.dial(cx);
         if self.swarm.web_seeds().is_due(cx.now) && self.lacks_something() {
             self.fetch.invalidate();
         }
-        self.tend_viewers(cx);
-        self.tend_pace(cx.now);
+        self.maintain_viewers(cx);
+        self.update_pace(cx.now);
         let pause = if self.watch.desk().is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
     }
@@ -284,7 +284,7 @@ impl Torrent {
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);
         }
-        self.tell_upload_only(cx);
+        self.announce_upload_only(cx);
         self.watch.settle(cx.now);
         for (conn, data) in self.swarm.take_out() {
             cx.order(IoCommand::TcpSend { conn, data });
@@ -313,7 +313,7 @@ impl Torrent {
         }
         self.life.status = status;
         self.announce_stopped(cx);
-        self.turn_away(cx);
+        self.reject_all_waiting(cx);
         self.record.touch(cx.now);
         cx.changed();
     }

@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use engine_wasm::addresses::is_local;
 use engine_wasm::discover::Sources;
 use engine_wasm::net::NetConfig;
-use engine_wasm::peer::way::Ways;
+use engine_wasm::peer::policy::ConnectionPolicy;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
 
 use file::{ConfigArg, File};
@@ -113,7 +113,7 @@ pub(crate) struct Config {
     /// The enabled sources of peers.
     pub(crate) sources: Sources,
     /// Transports and encryption of peer connections.
-    pub(crate) ways: Ways,
+    pub(crate) policy: ConnectionPolicy,
     /// The player from the file.
     pub(crate) player: Option<String>,
 }
@@ -130,7 +130,7 @@ impl Config {
             },
             dht: self.dht.clone(),
             sources: self.sources,
-            ways: self.ways,
+            policy: self.policy,
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
             goals: self.goals,
@@ -207,7 +207,7 @@ impl Settings {
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
             sources: self.sources.resolve(&file, &peer_addresses),
-            ways: self.talking.resolve(&file)?,
+            policy: self.talking.resolve(&file)?,
             player: file.player.clone(),
         };
         Ok((config, file))
@@ -350,7 +350,7 @@ mod tests {
             queue: QueueConfig::default(),
             // Peers connect from this machine only.
             sources: Sources { lsd: false, ..Sources::default() },
-            ways: Ways { utp: true, ..Ways::default() },
+            policy: ConnectionPolicy { utp: true, ..ConnectionPolicy::default() },
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);

@@ -366,7 +366,7 @@ mod tests {
                 goals: engine_wasm::Goals::default(),
                 queue: engine_wasm::QueueConfig::default(),
                 sources: engine_wasm::discover::Sources::default(),
-                ways: engine_wasm::peer::way::Ways::default(),
+                policy: engine_wasm::peer::policy::ConnectionPolicy::default(),
                 player: None,
             };
             Place::take(&config, &Source::Url { url: "http://example.com/a".into() }, keep)

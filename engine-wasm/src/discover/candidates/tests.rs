@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::peer::mse::Encryption;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 
 fn addr(number: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, (number >> 8).to_be_bytes()[1], number.to_be_bytes()[1]], 6881))
@@ -68,17 +68,17 @@ fn only_a_long_connection_resets_failures() {
 
 #[test]
 fn another_way_is_tried_at_once_and_costs_no_wait() {
-    let ways = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
+    let policy = ConnectionPolicy { encryption: Encryption::Allowed, tcp: true, utp: true };
     let mut candidates = known([1]);
     let mut dial = |now| {
         let addr = candidates.next_to_dial(at(now)).unwrap();
-        let (way, more) = candidates.choose_way(addr, ways).unwrap();
-        assert_eq!(candidates.is_encrypted(addr), way.encrypted);
+        let (method, more) = candidates.choose_method(addr, policy).unwrap();
+        assert_eq!(candidates.is_encrypted(addr), method.encrypted);
         candidates.reached(
             addr,
-            if way.transport == Transport::Tcp { Reached::Nothing } else { Reached::Connection },
+            if method.transport == Transport::Tcp { Reached::Nothing } else { Reached::Connection },
         );
-        (way.transport, way.encrypted, more, candidates.failed(addr, at(now)))
+        (method.transport, method.encrypted, more, candidates.failed(addr, at(now)))
     };
     assert_eq!(dial(0), (Transport::Tcp, false, true, true));
     assert_eq!(dial(0), (Transport::Utp, false, false, true));
@@ -88,20 +88,21 @@ fn another_way_is_tried_at_once_and_costs_no_wait() {
 
 #[test]
 fn a_punched_address_is_dialled_after_failures_unless_in_use_banned_or_left_alone() {
-    let ways = Ways { utp: true, ..Ways::default() };
+    let policy = ConnectionPolicy { utp: true, ..ConnectionPolicy::default() };
     let mut candidates = known([1, 2, 3, 4]);
     (0..4).for_each(|_| _ = candidates.next_to_dial(at(0)));
     candidates.failed(addr(1), at(0));
     candidates.ban(addr(3));
-    candidates.has_everything(addr(4), at(0));
-    let mut punch = |number| candidates.punch(addr(number), ways, at(1)).map(|way| way.transport);
+    candidates.set_complete(addr(4), at(0));
+    let mut punch =
+        |number| candidates.punch(addr(number), policy, at(1)).map(|method| method.transport);
     assert_eq!(
         [1, 1, 2, 3, 4, 5].map(&mut punch),
         [Some(Transport::Utp), None, None, None, None, Some(Transport::Utp)]
     );
     assert_eq!(candidates.source(addr(5)), Some(Source::Pex));
     assert!(!candidates.failed(addr(1), at(2)), "no other way is tried");
-    assert_eq!(candidates.punch(addr(6), Ways::default(), at(3)), None);
+    assert_eq!(candidates.punch(addr(6), ConnectionPolicy::default(), at(3)), None);
     assert_eq!(candidates.next_to_dial(at(3)), Some(addr(6)), "it may be dialled otherwise");
 }
 

@@ -159,7 +159,7 @@ impl Engine {
                 Ok(view) => added(view, &base, !wait.is_ours),
                 Err(failure) => Reply::failure(failure),
             };
-            self.say(reply.to(request_id));
+            self.send_control(reply.to(request_id));
         }
     }
 

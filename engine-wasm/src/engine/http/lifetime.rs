@@ -66,7 +66,11 @@ impl Engine {
         }
         if self.api.adding.next_keep_alive().is_some_and(|next| next <= now) {
             for request_id in self.api.adding.keep_alive(now) {
-                self.say(EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None });
+                self.send_control(EngineMessage::RangeBlock {
+                    request_id,
+                    reason: None,
+                    eta_ms: None,
+                });
             }
         }
         if self.api.events.next().is_some_and(|next| next <= now) {
@@ -89,7 +93,7 @@ impl Engine {
         });
         idle.filter_map(|(info_hash, wanted)| {
             let unread = match self.torrents.get(&info_hash) {
-                Some(torrent) if torrent.is_leaving() => return None,
+                Some(torrent) if torrent.is_being_removed() => return None,
                 Some(torrent) => torrent.unread_since()?.max(wanted),
                 None => wanted,
             };

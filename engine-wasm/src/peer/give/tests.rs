@@ -118,14 +118,14 @@ fn a_handshake_may_arrive_in_parts() {
 #[test]
 fn new_pieces_are_announced_except_to_seeds() {
     let mut peer = arrived(FAST);
-    peer.tell_have(testing::piece(1), Instant(0));
+    peer.announce_piece(testing::piece(1), Instant(0));
     assert_eq!(sent(&mut peer), [] as [u8; 0], "it will be in the introduction");
     peer.introduce(&us(&have(&[])), Instant(0));
     sent(&mut peer);
-    peer.tell_have(testing::piece(1), Instant(0));
+    peer.announce_piece(testing::piece(1), Instant(0));
     assert_eq!(sent(&mut peer), frames(&[Message::Have(1)]));
     hear(&mut peer, Message::HaveAll);
-    peer.tell_have(testing::piece(2), Instant(0));
+    peer.announce_piece(testing::piece(2), Instant(0));
     assert_eq!(sent(&mut peer), [] as [u8; 0]);
 }
 
@@ -201,7 +201,7 @@ fn metadata_is_sent_in_blocks_up_to_a_limit() {
     let ask = Message::Extended { id: 1, payload: b"d8:msg_typei0e5:piecei1ee" };
     assert_eq!(hear(&mut peer, ask), Some(PeerEvent::AsksMetadata(1)));
     peer.handle_metadata_request(1, Some(20_000), Instant(0));
-    peer.give_metadata(&info, 5, Instant(0));
+    peer.send_metadata(&info, 5, Instant(0));
     let payload = MetadataMessage::Data { block: 1, total: 20_000, data: &info[16384..] }.encode();
     assert_eq!(sent(&mut peer), frames(&[Message::Extended { id: 9, payload: &payload }]));
     peer.handle_metadata_request(2, Some(20_000), Instant(0));
@@ -213,7 +213,7 @@ fn metadata_is_sent_in_blocks_up_to_a_limit() {
     );
     for _ in 0..100 {
         peer.handle_metadata_request(0, Some(20_000), Instant(0));
-        peer.give_metadata(&info, 5, Instant(0));
+        peer.send_metadata(&info, 5, Instant(0));
     }
     assert!(sent(&mut peer).len() < 6 * 17_000);
 }

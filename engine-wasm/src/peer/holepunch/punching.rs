@@ -5,7 +5,7 @@ use super::{EXTENSION, HolepunchMessage, OUR_ID};
 use crate::limits;
 use crate::peer::event::PeerError;
 use crate::peer::extension::ExtensionHandshake;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 
 /// The negotiated state and the remaining allowances of one connection.
@@ -45,7 +45,7 @@ impl Punching {
     }
 
     /// Reads the peer's extension handshake. A later one may omit the id.
-    pub(in crate::peer) fn hear(&mut self, hello: &ExtensionHandshake) {
+    pub(in crate::peer) fn read_handshake(&mut self, hello: &ExtensionHandshake) {
         self.id = hello.id(EXTENSION).or(self.id);
     }
 
@@ -101,7 +101,7 @@ impl Punching {
     ///
     /// # Errors
     /// [`PeerError::PunchFlood`] if the peer asks far too often.
-    pub(in crate::peer) fn hear_message(
+    pub(in crate::peer) fn handle_message(
         &mut self,
         payload: &[u8],
         now: Instant,
@@ -131,13 +131,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn punching(speaks: bool, offered: bool) -> Punching {
+    fn punching(supports: bool, offered: bool) -> Punching {
         let mut punching = Punching::new(Instant(0));
         let mut hello = ExtensionHandshake::default();
-        if speaks {
+        if supports {
             hello.messages.insert(EXTENSION.to_owned(), 9);
         }
-        punching.hear(&hello);
+        punching.read_handshake(&hello);
         punching.offer(&mut ExtensionHandshake::default(), offered);
         punching
     }
@@ -146,12 +146,12 @@ mod tests {
     fn messages_are_handled_only_if_both_ends_support_them() {
         let message = HolepunchMessage::Connect(addr("6.7.8.9:10"));
         let heard = |speaks, offered| {
-            punching(speaks, offered).hear_message(&message.encode(), Instant(0)).unwrap()
+            punching(speaks, offered).handle_message(&message.encode(), Instant(0)).unwrap()
         };
         assert_eq!(heard(true, true), Some(message));
         assert_eq!(heard(false, true), None);
         assert_eq!(heard(true, false), None);
-        assert_eq!(punching(true, true).hear_message(b"rubbish", Instant(0)).unwrap(), None);
+        assert_eq!(punching(true, true).handle_message(b"rubbish", Instant(0)).unwrap(), None);
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             punching.offer(&mut hello, is_wanted);
             assert_eq!(hello.id(EXTENSION), expected);
         }
-        punching.hear(&ExtensionHandshake::default());
+        punching.read_handshake(&ExtensionHandshake::default());
         assert_eq!(punching.id(), Some(9), "a later handshake may leave it out");
     }
 
@@ -172,12 +172,12 @@ mod tests {
         let payload = HolepunchMessage::Rendezvous(addr("6.7.8.9:10")).encode();
         let mut heard = 0;
         for _ in 0..limits::RENDEZVOUS.0 + limits::RENDEZVOUS_EXCESS {
-            let message = punching.hear_message(&payload, Instant(0)).unwrap();
+            let message = punching.handle_message(&payload, Instant(0)).unwrap();
             heard += u32::from(message.is_some());
         }
         assert_eq!(heard, limits::RENDEZVOUS.0);
-        assert!(punching.hear_message(&payload, Instant(0)).is_err());
+        assert!(punching.handle_message(&payload, Instant(0)).is_err());
         let later = Instant(0) + Duration::from_secs(3600);
-        assert!(punching.hear_message(&payload, later).is_ok(), "patience pays");
+        assert!(punching.handle_message(&payload, later).is_ok(), "patience pays");
     }
 }

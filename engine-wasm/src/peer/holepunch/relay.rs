@@ -14,7 +14,7 @@ pub(crate) struct Target {
     /// The source address of its datagrams, as far as we know.
     pub(crate) endpoint: SocketAddr,
     /// Whether it supports the extension.
-    pub(crate) speaks: bool,
+    pub(crate) supports: bool,
     /// Whether it is the peer that asked.
     pub(crate) is_asker: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) fn judge(
         // Packets of either peer could not reach the other.
         return Err(Refusal::NotConnected);
     }
-    if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
+    if target.supports { Ok(target) } else { Err(Refusal::NoSupport) }
 }
 
 /// Whether to dial an address for a relay. A relay outside our local network may not name one
@@ -65,8 +65,11 @@ mod tests {
     /// Checks a rendezvous with an address whose peer has this endpoint.
     fn check(addr: &str, asker: &str, endpoint: Option<&str>, expected: Option<Refusal>) {
         let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let target =
-            endpoint.map(|it| Target { endpoint: parse(it), speaks: true, is_asker: it == asker });
+        let target = endpoint.map(|it| Target {
+            endpoint: parse(it),
+            supports: true,
+            is_asker: it == asker,
+        });
         let judged = judge(parse(addr), parse(asker), [Some(parse(OWN)), None], target);
         assert_eq!(judged.err(), expected, "{asker} wants {addr}");
     }
@@ -87,7 +90,7 @@ mod tests {
         check(OWN, "6.7.8.9:10", None, Some(Refusal::NoSelf));
         check("6.7.8.9:10", "6.7.8.9:10", Some("6.7.8.9:10"), Some(Refusal::NoSelf));
         let (addr, asker) = ("1.2.3.4:5".parse().unwrap(), "6.7.8.9:10".parse().unwrap());
-        let target = Target { endpoint: addr, speaks: false, is_asker: false };
+        let target = Target { endpoint: addr, supports: false, is_asker: false };
         assert_eq!(judge(addr, asker, [None; 2], Some(target)), Err(Refusal::NoSupport));
     }
 

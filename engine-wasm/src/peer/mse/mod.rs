@@ -156,7 +156,7 @@ impl Handshake {
         rng: &mut impl Rng,
     ) -> Self {
         let mut handshake = Self::new(Role::Dialled { info_hash, early }, encryption, rng);
-        handshake.say_key();
+        handshake.send_key();
         handshake
     }
 
@@ -315,14 +315,14 @@ impl Handshake {
         Ok(None)
     }
 
-    fn say_key(&mut self) {
+    fn send_key(&mut self) {
         self.out.extend_from_slice(&self.private.public());
         self.out.extend_from_slice(&self.padding[0]);
     }
 
     fn got_secret(&mut self, secret: Secret) {
         let Role::Dialled { info_hash, early } = &self.role else {
-            self.say_key();
+            self.send_key();
             let search = Search::new(&secret.sync_mark());
             return self.read(search.wanted(), Stage::Mark { search, secret });
         };

@@ -48,7 +48,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// Sets the message id from its extension handshake (BEP 10). A later handshake may omit it.
-    pub(crate) fn hear_id(&mut self, id: Option<u8>) {
+    pub(crate) fn set_id(&mut self, id: Option<u8>) {
         self.id = id.or(self.id);
     }
 
@@ -90,7 +90,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Nuisance`]: drop the peer.
-    pub(crate) fn heard(
+    pub(crate) fn handle_message(
         &mut self,
         message: &PexMessage,
         itself: SocketAddr,
@@ -152,7 +152,7 @@ mod tests {
 
     fn willing() -> Exchange {
         let mut exchange = Exchange::default();
-        exchange.hear_id(Some(7));
+        exchange.set_id(Some(7));
         exchange
     }
 
@@ -212,9 +212,9 @@ mod tests {
         assert_eq!(willing().next_message(&known, addr(0), at(0)), None);
         assert!(willing().next_message(&known, "192.168.1.3:1".parse().unwrap(), at(0)).is_some());
         let message = PexMessage { added: vec![(local, Flags::default())], dropped: Vec::new() };
-        assert_eq!(willing().heard(&message, addr(0), at(0)), Ok(Vec::new()));
+        assert_eq!(willing().handle_message(&message, addr(0), at(0)), Ok(Vec::new()));
         assert_eq!(
-            willing().heard(&message, "127.0.0.1:1".parse().unwrap(), at(0)),
+            willing().handle_message(&message, "127.0.0.1:1".parse().unwrap(), at(0)),
             Ok(vec![local])
         );
     }
@@ -226,7 +226,8 @@ mod tests {
             added: vec![(addr(number), Flags::default())],
             dropped: Vec::new(),
         };
-        let mut heard = |number, seconds| exchange.heard(&naming(number), addr(0), at(seconds));
+        let mut heard =
+            |number, seconds| exchange.handle_message(&naming(number), addr(0), at(seconds));
         for number in 1..=3 {
             assert_eq!(heard(number, 0), Ok(vec![addr(number)]));
         }
@@ -243,7 +244,7 @@ mod tests {
         let mut say = |flags: Option<Flags>| {
             let added = flags.map(|flags| (addr(1), flags)).into_iter().collect();
             let dropped = if flags.is_none() { vec![addr(1)] } else { Vec::new() };
-            exchange.heard(&PexMessage { added, dropped }, addr(0), at(0)).unwrap();
+            exchange.handle_message(&PexMessage { added, dropped }, addr(0), at(0)).unwrap();
             exchange.named(addr(1))
         };
         assert_eq!(say(Some(Flags::SEED)), Some(Flags::SEED));
@@ -259,13 +260,16 @@ mod tests {
             let added =
                 (0..100).map(|number| (addr(round * 100 + number), Flags::default())).collect();
             let message = PexMessage { added, dropped: Vec::new() };
-            taken += exchange.heard(&message, addr(0), at(u64::from(round) * 60)).unwrap().len();
+            taken += exchange
+                .handle_message(&message, addr(0), at(u64::from(round) * 60))
+                .unwrap()
+                .len();
         }
         assert_eq!(taken, MAX_TAKEN);
         let message =
             PexMessage { added: vec![(addr(9999), Flags::default())], dropped: vec![addr(1)] };
         assert_eq!(
-            exchange.heard(&message, addr(0), at(9999)),
+            exchange.handle_message(&message, addr(0), at(9999)),
             Ok(vec![addr(9999)]),
             "one for one that went"
         );

@@ -5,7 +5,7 @@
 //! [`MAX_FIRST`] added and as many dropped peers, whatever a peer sends.
 
 pub(crate) mod exchange;
-pub(super) mod talk;
+pub(super) mod state;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -205,13 +205,13 @@ impl Seeding {
 
     /// Whether the seeding goals are reached.
     ///
-    /// `uploaded_now` are the bytes of this session, `verified` the verified bytes. `is_at_work`
+    /// `uploaded_now` are the bytes of this session, `verified` the verified bytes. `is_active`
     /// says whether the time since the last count counts.
     pub(in crate::torrent) fn is_enough(
         &self,
         uploaded_now: u64,
         verified: u64,
-        is_at_work: bool,
+        is_active: bool,
         now: Instant,
     ) -> bool {
         // Earlier uploads are unknown until they are read.
@@ -223,7 +223,7 @@ impl Seeding {
             ratio_percent: self.sharing.ratio_percent.or(self.goals.ratio_percent),
             seed_time: seed_s.or(self.goals.seed_time),
         };
-        let counting = if is_at_work { now.saturating_since(self.counted) } else { Duration::ZERO };
+        let counting = if is_active { now.saturating_since(self.counted) } else { Duration::ZERO };
         goals.are_reached(self.uploaded(uploaded_now), verified, self.seeded + counting)
     }
 
@@ -241,7 +241,7 @@ impl Seeding {
     }
 
     /// Whether peers still get upload slots.
-    pub(in crate::torrent) fn gives_slots(&self) -> bool {
+    pub(in crate::torrent) fn offers_slots(&self) -> bool {
         self.enough_since.is_none()
     }
 }
@@ -321,7 +321,7 @@ mod tests {
         let mut seeding = Seeding::default();
         assert_eq!(seeding.proceed(false, Instant(0)), Next::Seed);
         assert_eq!(seeding.proceed(true, Instant(SECOND)), Next::EndSlots);
-        assert!(!seeding.gives_slots());
+        assert!(!seeding.offers_slots());
         assert_eq!(seeding.proceed(true, Instant(4 * SECOND)), Next::Rest);
         seeding.read(None);
         seeding.set_goals(Goals { ratio_percent: Some(0), seed_time: None });

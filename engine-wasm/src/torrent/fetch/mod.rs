@@ -80,7 +80,7 @@ impl Fetch {
     /// Counts the pieces that a peer announces; `pieces` are all that it has, unless it has all.
     ///
     /// Returns false if the event is about something else.
-    pub(in crate::torrent) fn hear(
+    pub(in crate::torrent) fn handle_event(
         &mut self,
         geometry: &Geometry,
         event: &PeerEvent,
@@ -164,7 +164,7 @@ mod tests {
         for (event, all) in events {
             let mut pieces = Bitfield::new(3);
             all.iter().for_each(|&piece| pieces.set(piece));
-            assert!(fetch.hear(&geometry, event, Some(&pieces)), "{event:?}");
+            assert!(fetch.handle_event(&geometry, event, Some(&pieces)), "{event:?}");
         }
         let seen = [0, 1, 2].map(|index| fetch.availability.count(piece(index)));
         assert_eq!(seen, expected, "{events:?}");
@@ -181,6 +181,6 @@ mod tests {
     #[test]
     fn other_events_change_nothing() {
         let (geometry, mut fetch) = three_pieces();
-        assert!(!fetch.hear(&geometry, &PeerEvent::Unchoked, None));
+        assert!(!fetch.handle_event(&geometry, &PeerEvent::Unchoked, None));
     }
 }

@@ -12,7 +12,7 @@ use crate::peer::{Peer, PeerEvent};
 use crate::source::Sender;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::torrent::swarm::{Dial, Interests, Parted, Shaking};
+use crate::torrent::swarm::{Dial, EndedConnection, Interests, Shaking};
 
 impl Torrent {
     /// Dials peers while there is room.
@@ -21,7 +21,7 @@ impl Torrent {
             return;
         }
         if self.needs_peers() {
-            self.swarm.seeds_are_needed();
+            self.swarm.release_seeds();
         }
         let local = cx.local();
         while let Some(dial) = self.swarm.next_dial(&local, cx.now) {
@@ -30,7 +30,7 @@ impl Torrent {
     }
 
     fn dial_one(&mut self, dial: Dial, cx: &mut Context<'_>) {
-        let conn = cx.dial(self.content.meta.info_hash, dial.addr, dial.way, dial.has_other);
+        let conn = cx.dial(self.content.meta.info_hash, dial.addr, dial.method, dial.has_other);
         self.swarm.dialling(conn, dial, cx.now);
         self.join_group(conn, cx);
     }
@@ -62,15 +62,15 @@ impl Torrent {
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.handshake(conn, data, &cx.local(), cx.now) {
             Shaking::Unfinished => {}
-            Shaking::Over(parted) => self.part(&parted, cx),
+            Shaking::Over(ended) => self.end_connection(&ended, cx),
             Shaking::Done => {
                 let (max_frame, divert) = (MAX_FRAME, Some(PIECE_ID));
                 cx.order(IoCommand::TcpFramed { conn, max_frame, divert });
                 self.record.touch(cx.now);
-                if self.swarm.peers().get(&conn).is_some_and(Peer::speaks_v2) {
+                if self.swarm.peers().get(&conn).is_some_and(Peer::supports_v2) {
                     self.fetch.invalidate();
                 }
-                self.greet(conn, cx);
+                self.send_introduction(conn, cx);
                 cx.changed();
             }
         }
@@ -79,15 +79,15 @@ impl Torrent {
     /// Handles `tcp_frame`.
     pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
         match self.swarm.frame(conn, frame, Some(&self.content.geometry), cx.now) {
-            Ok(Some(event)) => self.heard(conn, event, cx),
+            Ok(Some(event)) => self.handle_event(conn, event, cx),
             Ok(None) => {}
-            Err(parted) => self.part(&parted, cx),
+            Err(ended) => self.end_connection(&ended, cx),
         }
     }
 
-    fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+    fn handle_event(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
         let pieces = self.swarm.peers().get(&conn).and_then(Peer::pieces);
-        if self.fetch.hear(&self.content.geometry, &event, pieces) {
+        if self.fetch.handle_event(&self.content.geometry, &event, pieces) {
             return self.learned(conn, cx);
         }
         match event {
@@ -102,7 +102,7 @@ impl Torrent {
                 }
             }
             PeerEvent::Agreed => {
-                self.part_from_seeds(cx);
+                self.close_seeds(cx);
                 self.fetch.invalidate();
             }
             PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.fetch.invalidate(),
@@ -150,7 +150,7 @@ impl Torrent {
     /// A peer announced its pieces.
     fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         self.update_interest(conn, cx.now);
-        self.part_from_seeds(cx);
+        self.close_seeds(cx);
         self.fetch.invalidate();
     }
 
@@ -180,31 +180,31 @@ impl Torrent {
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
         cx.shared.conns.remove(&conn);
         let local = self.is_running().then(|| cx.local());
-        let Some(parted) = self.swarm.closed(conn, reason, local.as_ref(), cx.now) else { return };
-        self.part(&parted, cx);
-        if parted.retries {
+        let Some(ended) = self.swarm.closed(conn, reason, local.as_ref(), cx.now) else { return };
+        self.end_connection(&ended, cx);
+        if ended.retries {
             self.dial(cx);
         }
     }
 
     /// Closes a connection because of its peer's behaviour.
     pub(in crate::torrent) fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
-        if let Some(parted) = self.swarm.drop_peer(conn, why, cx.now) {
-            self.part(&parted, cx);
+        if let Some(ended) = self.swarm.drop_peer(conn, why, cx.now) {
+            self.end_connection(&ended, cx);
         }
     }
 
     /// Closes all connections.
     pub(in crate::torrent) fn release_all(&mut self, cx: &mut Context<'_>) {
-        let parted = self.swarm.release_all();
-        self.part_all(&parted, cx);
+        let ended = self.swarm.release_all();
+        self.end_connections(&ended, cx);
     }
 
     /// Closes connections to seeds while we need nothing either.
-    pub(in crate::torrent) fn part_from_seeds(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn close_seeds(&mut self, cx: &mut Context<'_>) {
         if !self.needs_peers() {
-            let parted = self.swarm.part_from_seeds(cx.now);
-            self.part_all(&parted, cx);
+            let ended = self.swarm.close_seeds(cx.now);
+            self.end_connections(&ended, cx);
         }
     }
 
@@ -214,8 +214,8 @@ impl Torrent {
         tracing::info!(%torrent, "a peer or web server sent corrupt data and is banned");
         match sender {
             Sender::Peer(addr) => {
-                let parted = self.swarm.ban(addr, "corrupt data", cx.now);
-                self.part_all(&parted, cx);
+                let ended = self.swarm.ban(addr, "corrupt data", cx.now);
+                self.end_connections(&ended, cx);
             }
             Sender::WebHost(host) => {
                 let ended = self.swarm.web_seeds_mut().ban(host);
@@ -224,13 +224,21 @@ impl Torrent {
         }
     }
 
-    pub(in crate::torrent) fn part_all(&mut self, parted: &[Parted], cx: &mut Context<'_>) {
-        parted.iter().for_each(|parted| self.part(parted, cx));
+    pub(in crate::torrent) fn end_connections(
+        &mut self,
+        ended: &[EndedConnection],
+        cx: &mut Context<'_>,
+    ) {
+        ended.iter().for_each(|ended| self.end_connection(ended, cx));
     }
 
     /// A connection has ended: its outstanding blocks may be requested from others.
-    pub(in crate::torrent) fn part(&mut self, parted: &Parted, cx: &mut Context<'_>) {
-        let Parted { conn, is_open, ref peer, .. } = *parted;
+    pub(in crate::torrent) fn end_connection(
+        &mut self,
+        ended: &EndedConnection,
+        cx: &mut Context<'_>,
+    ) {
+        let EndedConnection { conn, is_open, ref peer, .. } = *ended;
         if is_open {
             cx.close(conn);
         }
@@ -254,7 +262,7 @@ impl Torrent {
         for (conn, blocks) in ticked.late {
             self.take_back(conn, &blocks, cx);
         }
-        self.part_all(&ticked.dead, cx);
+        self.end_connections(&ticked.dead, cx);
         for conn in ticked.snubbing {
             self.scheduler().snubbed(conn, cx.now);
             self.fetch.invalidate();

@@ -95,8 +95,8 @@ impl Torrent {
             self.swarm.announce_completion();
         }
         self.refresh_interest(cx.now);
-        self.part_from_seeds(cx);
-        self.tell_upload_only(cx);
+        self.close_seeds(cx);
+        self.announce_upload_only(cx);
         self.next_tick = cx.now;
         cx.changed();
     }
@@ -146,7 +146,7 @@ impl Torrent {
     }
 
     /// Asks the DHT and the local network for peers.
-    pub(in crate::torrent) fn ask_around(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn seek_peers(&mut self, cx: &mut Context<'_>) {
         if !self.is_running() {
             return;
         }
@@ -154,15 +154,15 @@ impl Torrent {
         if let Some(wish) = self.swarm.dht_wish(self.ledger.pieces().is_complete()) {
             self.swarm.set_asks_dht(cx.ask_dht(info_hash, wish));
         }
-        if self.swarm.may_be_named() && cx.shared.sources.lsd {
+        if self.swarm.may_be_announced() && cx.shared.sources.lsd {
             cx.shared.lsd.ask(info_hash, cx.now);
         }
     }
 
     /// Sends due peer exchange messages.
-    pub(in crate::torrent) fn tell_peers(&mut self, cx: &Context<'_>) {
+    pub(in crate::torrent) fn send_peers(&mut self, cx: &Context<'_>) {
         if self.is_running() {
-            self.swarm.tell_peers(&cx.local(), cx.now);
+            self.swarm.send_peers(&cx.local(), cx.now);
         }
     }
 

@@ -114,7 +114,7 @@ impl Torrent {
     ///
     /// Peers answer in order, so these blocks would delay the awaited ones. Most of them are
     /// requested again in the same step, behind those.
-    pub(in crate::torrent) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn cancel_unawaited(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
         self.end_runs_outside(&wanted, cx);
@@ -122,7 +122,7 @@ impl Torrent {
     }
 
     /// Cancels requests that neither viewers nor the selection need any more.
-    pub(in crate::torrent) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn cancel_unneeded(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.fetch.wants().iter().map(|want| want.piece).collect();
         self.end_unwanted_runs(&wanted, cx);
@@ -214,7 +214,7 @@ impl Torrent {
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
             // The file gets another name or another inspection; the block is requested again.
-            NotStored::Failed(error) if self.storage.may_give_way(&error) => {
+            NotStored::Failed(error) if self.storage.can_work_around(&error) => {
                 if let Some(block) = block_of(key, &self.content.geometry) {
                     self.take_back(conn, &[block], cx);
                 }

@@ -21,7 +21,7 @@ impl Torrent {
     /// Announces the place of a served file to the daemon.
     pub(in crate::torrent) fn announce_file(&self, file: FileIndex, cx: &mut Context<'_>) {
         let Served { id, at, etag } = self.storage.served(&self.content, file);
-        cx.say(EngineMessage::FileAnnounce {
+        cx.send_control(EngineMessage::FileAnnounce {
             root: at.root,
             length: self.content.geometry.file_len(file),
             content_type: media::content_type(at.path.last().map_or("", String::as_str)).to_owned(),

@@ -100,7 +100,7 @@ impl Torrent {
 
     fn preparations_changed(&mut self, cx: &mut Context<'_>) {
         self.refresh_wants(cx.now);
-        self.drop_what_nobody_wants(cx);
+        self.cancel_unneeded(cx);
         self.check_next(cx);
         self.refresh_all_interest(cx.now);
         self.fetch.invalidate();

@@ -119,7 +119,7 @@ impl Torrent {
             }
             answer => answer,
         };
-        self.say_hashes(conn, request, answer, cx);
+        self.answer_hashes(conn, request, answer, cx);
     }
 
     /// Handles the computed digests of blocks that a peer requested.
@@ -136,15 +136,21 @@ impl Torrent {
             }
             _ => Answer::Reject,
         };
-        self.say_hashes(conn, request, answer, cx);
+        self.answer_hashes(conn, request, answer, cx);
     }
 
-    fn say_hashes(&mut self, conn: ConnId, request: HashRequest, answer: Answer, cx: &Context<'_>) {
+    fn answer_hashes(
+        &mut self,
+        conn: ConnId,
+        request: HashRequest,
+        answer: Answer,
+        cx: &Context<'_>,
+    ) {
         let hashes = match &answer {
             Answer::Hashes(hashes) => Some(&hashes[..]),
             Answer::Blocks(_) | Answer::Reject => None,
         };
-        self.swarm.give_hashes(conn, request, hashes, cx.now);
+        self.swarm.send_hashes(conn, request, hashes, cx.now);
     }
 
     /// Stores the piece layers with the `.torrent` file, so that they are not requested again.

@@ -65,7 +65,7 @@ impl Torrent {
         if self.is_done() {
             self.completed(cx);
         }
-        self.storage.set_confirmed(self.is_done() && self.makes_no_files());
+        self.storage.set_confirmed(self.is_done() && self.has_all_empty_files());
         self.end_of_check(cx);
         self.check_next(cx);
         self.move_next(cx);

@@ -11,7 +11,7 @@ impl Torrent {
     }
 
     /// Once a tick: records whether any source could send something.
-    pub(in crate::torrent) fn tend_pace(&mut self, now: Instant) {
+    pub(in crate::torrent) fn update_pace(&mut self, now: Instant) {
         if !self.fetches() {
             return self.account.pace.rest();
         }

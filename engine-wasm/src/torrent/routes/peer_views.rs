@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::calls::Calls;
 use crate::limits;
 use crate::peer::Peer;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::{PeerTransport, PeerView};

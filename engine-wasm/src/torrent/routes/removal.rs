@@ -6,11 +6,11 @@ use shared_proto::EngineMessage;
 
 use crate::context::Context;
 use crate::torrent::account::seeding;
-use crate::torrent::{Asker, Parting, Status, Torrent, record};
+use crate::torrent::{Asker, RemovalEnd, Status, Torrent, record};
 use crate::view::Trouble;
 
 impl Torrent {
-    /// Stops it and begins to delete its files; [`Torrent::take_parting`] returns the result.
+    /// Stops it and begins to delete its files; [`Torrent::take_removal_end`] returns the result.
     pub(crate) fn remove_with_data(&mut self, asker: Option<Asker>, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
         self.life.aside = None;
@@ -21,14 +21,14 @@ impl Torrent {
     }
 
     /// Whether it is being removed with its files.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.storage.is_leaving()
+    pub(crate) fn is_being_removed(&self) -> bool {
+        self.storage.is_being_removed()
     }
 
     /// Takes the result of a removal, once it is known.
-    pub(crate) fn take_parting(&mut self, cx: &mut Context<'_>) -> Option<Parting> {
-        let parting = self.storage.take_parting(&self.content)?;
-        if let Parting::Stays { why, .. } = &parting {
+    pub(crate) fn take_removal_end(&mut self, cx: &mut Context<'_>) -> Option<RemovalEnd> {
+        let parting = self.storage.take_removal_end(&self.content)?;
+        if let RemovalEnd::Stays { why, .. } = &parting {
             self.fail(Trouble::NotDeleted, why.clone(), cx);
         }
         Some(parting)
@@ -42,7 +42,7 @@ impl Torrent {
         self.order_all(orders, cx);
         for (file, id) in self.content.geometry.files().zip(self.storage.ids()) {
             if !self.content.geometry.is_padding(file) {
-                cx.say(EngineMessage::FileForget { file_id: id.clone() });
+                cx.send_control(EngineMessage::FileForget { file_id: id.clone() });
             }
         }
         let info_hash = self.content.meta.info_hash;

@@ -18,7 +18,7 @@ impl Torrent {
     /// Sets the user's limits and goals for this torrent.
     pub(crate) fn set_sharing(&mut self, sharing: Sharing, cx: &mut Context<'_>) {
         self.account.seeding.set_sharing(sharing);
-        self.say_limits(cx);
+        self.send_limits(cx);
         self.swarm
             .conns()
             .into_iter()
@@ -69,7 +69,7 @@ impl Torrent {
     pub(in crate::torrent) fn link_sharing(&mut self, cx: &mut Context<'_>) {
         let is_unread = self.account.seeding.link(cx.now);
         if self.account.seeding.is_known() {
-            self.say_limits(cx);
+            self.send_limits(cx);
         }
         if is_unread {
             self.load_sharing(cx);
@@ -93,22 +93,26 @@ impl Torrent {
         if self.account.seeding.read(value.as_deref()) {
             self.save_sharing(cx);
         }
-        self.say_limits(cx);
+        self.send_limits(cx);
         for conn in self.swarm.conns() {
             self.join_group(conn, cx);
         }
         cx.changed();
     }
 
-    fn say_limits(&self, cx: &mut Context<'_>) {
+    fn send_limits(&self, cx: &mut Context<'_>) {
         let Sharing { down_limit_bps: down_bps, up_limit_bps: up_bps, .. } = self.sharing();
         if self.group() != 0 {
-            cx.say(EngineMessage::RateLimit { group: self.swarm.own_group(), down_bps, up_bps });
+            cx.send_control(EngineMessage::RateLimit {
+                group: self.swarm.own_group(),
+                down_bps,
+                up_bps,
+            });
         }
     }
 
     /// Once a tick: counts time, and stops seeding when the goals are reached.
-    pub(in crate::torrent) fn tend_sharing(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn maintain_sharing(&mut self, cx: &mut Context<'_>) {
         self.account.seeding.count(self.is_running() && self.is_done(), cx.now);
         if self.account.seeding.take_read_again(cx.now) {
             self.load_sharing(cx);
@@ -129,14 +133,14 @@ impl Torrent {
     }
 
     /// Whether any peer gets an upload slot.
-    pub(in crate::torrent) fn gives_slots(&self) -> bool {
-        self.account.seeding.gives_slots()
+    pub(in crate::torrent) fn offers_slots(&self) -> bool {
+        self.account.seeding.offers_slots()
     }
 
     /// Bytes were uploaded; the goals may now be reached.
-    pub(in crate::torrent) fn note_given(&mut self, now: Instant) {
+    pub(in crate::torrent) fn note_uploaded(&mut self, now: Instant) {
         self.account.seeding.note_uploaded();
-        if self.gives_slots() && self.is_done() && self.has_given_enough(now) {
+        if self.offers_slots() && self.is_done() && self.has_given_enough(now) {
             self.next_tick = now;
         }
     }
@@ -165,7 +169,7 @@ impl Torrent {
     }
 
     /// Whether it is active.
-    pub(crate) fn is_at_work(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.is_running()
     }
 
@@ -179,7 +183,7 @@ impl Torrent {
     }
 
     /// The user wants it to continue although its goals are reached. Returns whether it does.
-    pub(in crate::torrent) fn insist(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(in crate::torrent) fn force_seeding(&mut self, cx: &mut Context<'_>) -> bool {
         if self.life.status != Status::Resting(Rest::Sated) {
             return false;
         }

@@ -113,7 +113,7 @@ impl Torrent {
     /// Cancels requests for deselected files, and requests selected ones.
     fn after_selection(&mut self, cx: &mut Context<'_>) {
         self.watch.preparations().selection_changed();
-        self.drop_what_nobody_wants(cx);
+        self.cancel_unneeded(cx);
         self.refresh_all_interest(cx.now);
         self.fetch.invalidate();
         self.next_tick = cx.now;

@@ -13,8 +13,8 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         self.set_max_connections(max_connections);
-        let parted = self.swarm.release_newest();
-        self.part_all(&parted, cx);
+        let ended = self.swarm.release_newest();
+        self.end_connections(&ended, cx);
         self.change_goals(goals, cx);
         self.allow_trackers(cx);
         self.allow_web_seeds(cx.shared.sources.web_seeds, cx);

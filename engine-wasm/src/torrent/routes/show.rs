@@ -211,7 +211,7 @@ impl Torrent {
     fn says(&self) -> Option<Sentence> {
         let moving = self.storage.move_says();
         match &self.life.status {
-            _ if self.is_leaving() => Some(Sentence::DeletingFiles),
+            _ if self.is_being_removed() => Some(Sentence::DeletingFiles),
             Status::Failed(_, says) => Some(says.clone()),
             _ if moving.is_some() => moving,
             Status::Resting(Rest::Queued) if self.is_done() => Some(Sentence::QueuedForSeeding),

@@ -96,7 +96,7 @@ impl Torrent {
             Effect::Check => self.check_next(cx),
             Effect::Create => self.create_empty(cx),
             Effect::Made => {
-                if self.is_done() && self.makes_no_files() && !self.storage.is_looking() {
+                if self.is_done() && self.has_all_empty_files() && !self.storage.is_looking() {
                     self.storage.set_confirmed(true);
                     cx.changed();
                 }
@@ -327,7 +327,7 @@ impl Torrent {
     }
 
     /// Whether all selected empty files exist.
-    pub(in crate::torrent) fn makes_no_files(&self) -> bool {
+    pub(in crate::torrent) fn has_all_empty_files(&self) -> bool {
         self.storage.has_all_empties(|file| self.selection.is_wanted(file))
     }
 }

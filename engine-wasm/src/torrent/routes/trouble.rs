@@ -60,7 +60,7 @@ impl Torrent {
 
     /// When it is retried automatically.
     pub(in crate::torrent) fn tried_again_at(&self) -> Option<Instant> {
-        let may = self.life.linked && !self.is_leaving() && self.life.aside.is_none();
+        let may = self.life.linked && !self.is_being_removed() && self.life.aside.is_none();
         let is_stopped = matches!(self.life.status, Status::Failed(..));
         self.storage.tried_again_at().filter(|_| may && is_stopped)
     }

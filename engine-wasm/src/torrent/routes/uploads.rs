@@ -13,16 +13,16 @@ use crate::torrent::Torrent;
 use crate::torrent::content::Content;
 use crate::torrent::ops::Op;
 use crate::torrent::storage::Use;
-use crate::torrent::swarm::{Slots, Told};
+use crate::torrent::swarm::{Offered, Slots};
 
 impl Torrent {
     /// A handshake is done: sends our pieces, unless the peer is connected twice.
-    pub(in crate::torrent) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn send_introduction(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if let Some(twin) = self.swarm.twin_to_drop(conn, cx.peer_id) {
             self.drop_peer(twin, "it is here twice", cx);
         }
-        let told = told(&self.content, self.ledger.pieces());
-        self.swarm.greet(conn, told, &cx.local(), cx.now);
+        let offered = offered(&self.content, self.ledger.pieces());
+        self.swarm.send_introduction(conn, offered, &cx.local(), cx.now);
     }
 
     /// Handles a peer's request for a block.
@@ -35,7 +35,7 @@ impl Torrent {
         let can_give = self.can_give(request);
         match self.swarm.requested(conn, request, can_give, cx.now) {
             Ok(()) => self.send_blocks(conn, cx),
-            Err(parted) => parted.iter().for_each(|parted| self.part(parted, cx)),
+            Err(ended) => ended.iter().for_each(|ended| self.end_connection(ended, cx)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Torrent {
     ) {
         self.swarm.block_sent(conn, length, result.is_ok(), cx.now);
         if result.is_ok() {
-            self.note_given(cx.now);
+            self.note_uploaded(cx.now);
         }
         self.send_blocks(conn, cx);
     }
@@ -124,7 +124,7 @@ impl Torrent {
     /// Assigns the upload slots.
     pub(in crate::torrent) fn choose(&mut self, cx: &mut Context<'_>) {
         if self.is_running() {
-            let count = self.gives_slots().then(|| choker::slots(self.upload_limit(cx)));
+            let count = self.offers_slots().then(|| choker::slots(self.upload_limit(cx)));
             let slots = Slots { count, is_done: self.is_done() };
             self.swarm.choose(slots, cx.rng, cx.now);
         }
@@ -141,25 +141,25 @@ impl Torrent {
             if self.fetch.wants().is_empty() { pieces.unneeded() } else { pieces.have() };
         self.swarm.maintain_uploads(&self.content.meta.info, unneeded, cx.now);
         if !self.needs_peers() {
-            let parted = self.swarm.part_from_idlers(cx.now);
-            self.part_all(&parted, cx);
+            let ended = self.swarm.close_idle_peers(cx.now);
+            self.end_connections(&ended, cx);
         }
     }
 
     /// Sends our extension handshake to every peer again.
     pub(in crate::torrent) fn repeat_extensions(&mut self, cx: &mut Context<'_>) {
-        let told = told(&self.content, self.ledger.pieces());
-        self.swarm.repeat_extensions(told, &cx.local(), cx.now);
+        let offered = offered(&self.content, self.ledger.pieces());
+        self.swarm.repeat_extensions(offered, &cx.local(), cx.now);
     }
 
     /// Tells every peer whether we only upload, which a viewer may change.
     ///
     /// Seeds disconnect peers that only upload (BEP 21).
-    pub(in crate::torrent) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn announce_upload_only(&mut self, cx: &mut Context<'_>) {
         self.note_viewers(cx.now);
         let upload_only = self.is_done() && !self.needs_peers();
         if self.swarm.set_upload_only(upload_only) {
-            self.part_from_seeds(cx);
+            self.close_seeds(cx);
             self.repeat_extensions(cx);
             if !upload_only {
                 self.refresh_all_interest(cx.now);
@@ -169,8 +169,8 @@ impl Torrent {
     }
 }
 
-fn told<'a>(content: &'a Content, pieces: &'a PieceMap) -> Told<'a> {
-    Told {
+fn offered<'a>(content: &'a Content, pieces: &'a PieceMap) -> Offered<'a> {
+    Offered {
         geometry: Some(&content.geometry),
         have: pieces.have(),
         metadata: Some(content.meta.info.len()),

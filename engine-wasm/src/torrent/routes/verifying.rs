@@ -153,14 +153,14 @@ impl Torrent {
             }
             Outcome::WrongReceived(piece) => {
                 self.failed(piece, cx);
-                self.turn_away_hopeless(cx);
+                self.reject_hopeless(cx);
             }
             Outcome::UnreadableReceived(piece) | Outcome::BlockUnreadable(piece) => {
                 self.reset(piece);
                 if let Some(error) = error {
                     self.fail_for(&error, cx);
                 }
-                self.turn_away_hopeless(cx);
+                self.reject_hopeless(cx);
             }
             Outcome::RightInDonor(piece) => {
                 if !self.copy(piece, cx) {
@@ -181,7 +181,7 @@ impl Torrent {
 
     /// The verification of a piece has ended.
     fn end_verifying(&mut self, piece: PieceIndex, was_on_disk: bool, cx: &mut Context<'_>) {
-        self.turn_away_hopeless(cx);
+        self.reject_hopeless(cx);
         if was_on_disk {
             self.checked(piece, cx);
         }
@@ -212,7 +212,7 @@ impl Torrent {
         self.believe(piece, cx);
         self.record.touch(cx.now);
         self.fetch.invalidate();
-        self.swarm.tell_have(piece, cx.now);
+        self.swarm.announce_piece(piece, cx.now);
         if !self.ledger.needs_digests(piece) || !self.digest_blocks(Purpose::Proof(piece), cx) {
             self.ledger.drop_suspicion(piece);
         }

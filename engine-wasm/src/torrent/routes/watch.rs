@@ -33,9 +33,8 @@ impl Torrent {
         let ledger = self.ledger.verified(&self.content.geometry);
         let (answer, jumped) = self.watch.desk_mut().open(id, file, range, ledger, cx.now);
         match answer {
-            Answer::Granted(grant) => {
-                cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) })
-            }
+            Answer::Granted(grant) => cx
+                .send_control(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) }),
             Answer::Wait => {}
             Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
             Answer::Full => {
@@ -45,7 +44,7 @@ impl Torrent {
         if answer == Answer::Wait {
             self.await_end_of_trouble(cx.now);
         }
-        self.turn_away_hopeless(cx);
+        self.reject_hopeless(cx);
         let Some(request) = self.watch.desk().request(id) else { return };
         if !request.is_granted() {
             // A viewer does not wait for other torrents in the queue.
@@ -58,7 +57,7 @@ impl Torrent {
         }
         self.refresh_wants(cx.now);
         if jumped {
-            self.drop_what_nobody_awaits(cx);
+            self.cancel_unawaited(cx);
         }
         self.check_next(cx);
         self.glance(file, cx);
@@ -83,7 +82,7 @@ impl Torrent {
         let Some(there) = range.before(ledger.verified_until(file, range)) else {
             return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
         };
-        cx.say(EngineMessage::RangeAvailable {
+        cx.send_control(EngineMessage::RangeAvailable {
             request_id: id,
             end: (there != range).then(|| there.last().get()),
         });
@@ -123,7 +122,7 @@ impl Torrent {
     pub(in crate::torrent) fn hint(&self, file: FileIndex, range: FileRange, cx: &mut Context<'_>) {
         let (start, end) = range.get();
         let file_id = self.storage.id(file).clone();
-        cx.say(EngineMessage::RangeHint { file_id, start, end });
+        cx.send_control(EngineMessage::RangeHint { file_id, start, end });
     }
 
     /// Handles `range_cancel`.
@@ -132,7 +131,7 @@ impl Torrent {
             self.refresh_wants(cx.now);
             // Blocks that are still needed stay requested. Otherwise they would be requested from
             // others in this step and arrive twice, because a peer sends what it has begun to send.
-            self.drop_what_nobody_wants(cx);
+            self.cancel_unneeded(cx);
         }
         self.fetch.invalidate();
         cx.changed();
@@ -142,12 +141,12 @@ impl Torrent {
     pub(in crate::torrent) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         let ledger = self.ledger.verified(&self.content.geometry);
         for (request_id, grant) in self.watch.desk_mut().verified(piece, ledger, cx.now) {
-            cx.say(EngineMessage::RangeReady { request_id, end: end_of(grant) });
+            cx.send_control(EngineMessage::RangeReady { request_id, end: end_of(grant) });
         }
     }
 
     /// Once a tick: forgets viewers that did not come back, and tells waiting ones the reason.
-    pub(in crate::torrent) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn maintain_viewers(&mut self, cx: &mut Context<'_>) {
         if self.watch.desk_mut().expire(cx.now) {
             self.fetch.invalidate();
         }
@@ -169,7 +168,7 @@ impl Torrent {
     }
 
     /// The torrent stops: rejects all waiting requests.
-    pub(in crate::torrent) fn turn_away(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn reject_all_waiting(&mut self, cx: &mut Context<'_>) {
         for id in self.watch.desk_mut().drain_waiting() {
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
@@ -179,7 +178,7 @@ impl Torrent {
     /// nothing.
     ///
     /// Requests that wait for the check of existing files stay.
-    pub(in crate::torrent) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::torrent) fn reject_hopeless(&mut self, cx: &mut Context<'_>) {
         if !matches!(self.life.status, Status::Paused | Status::Failed(..)) {
             return;
         }
@@ -249,7 +248,7 @@ impl Torrent {
                 BlockReason::NoSource
             }
         };
-        cx.say(EngineMessage::RangeBlock {
+        cx.send_control(EngineMessage::RangeBlock {
             request_id: id,
             reason: Some(reason),
             eta_ms: eta.and_then(|eta| u64::try_from(eta.as_millis()).ok()),
@@ -271,7 +270,7 @@ fn reject(
     retry_after: Option<u64>,
     cx: &mut Context<'_>,
 ) {
-    cx.say(EngineMessage::RangeReject {
+    cx.send_control(EngineMessage::RangeReject {
         request_id,
         status,
         reason: Some(why.to_owned()),

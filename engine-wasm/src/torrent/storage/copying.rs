@@ -119,7 +119,7 @@ impl Storage {
         let Some(outcome) = self.copies.end(piece, result.is_err()) else {
             return (Copied::Going, None);
         };
-        let trouble = result.err().filter(|error| !self.may_give_way(error));
+        let trouble = result.err().filter(|error| !self.can_work_around(error));
         (outcome, trouble.map(Effect::DiskTrouble))
     }
 

@@ -54,7 +54,7 @@ impl Storage {
     ) -> Vec<Effect> {
         self.empties.end(handle);
         let mut effects = vec![Effect::Order(Order::Close(handle))];
-        if self.is_leaving() {
+        if self.is_being_removed() {
             effects.extend(self.made_too_late(content, file, result));
             return effects;
         }
@@ -62,7 +62,7 @@ impl Storage {
             Ok(output) => {
                 effects.extend([self.made(file, &output), Effect::Create, Effect::Made]);
             }
-            Err(error) => match self.give_way(content, file, &error, proofs) {
+            Err(error) => match self.work_around(content, file, &error, proofs) {
                 Some(other) => {
                     effects.extend(other);
                     effects.push(Effect::Create);

@@ -69,7 +69,8 @@ impl Storage {
             Err(error) => {
                 self.looks.call_off();
                 let is_name = error.kind == OpErrorKind::Name;
-                let other = is_name.then(|| self.give_way(content, file, &error, proofs)).flatten();
+                let other =
+                    is_name.then(|| self.work_around(content, file, &error, proofs)).flatten();
                 return (other.unwrap_or_else(|| vec![Effect::DiskTrouble(error)]), None);
             }
         }

@@ -40,7 +40,7 @@ impl Storage {
         proofs.lose(content, file);
         let mut effects = vec![Effect::LetGo(file), Effect::LoseAll(file)];
         let slot = &mut self.files[file.as_usize()];
-        slot.is_gone(Origin::Unknown);
+        slot.set_missing(Origin::Unknown);
         slot.is_displaced = true;
         // The first file that was found most probably contains our data.
         slot.donor = slot.donor.take().or(donor);
@@ -127,7 +127,7 @@ impl Storage {
     /// A file could not be opened for writing, because of its name or of what has its path.
     ///
     /// `None` if neither another name nor another inspection can help.
-    pub(super) fn give_way(
+    pub(super) fn work_around(
         &mut self,
         content: &Content,
         file: FileIndex,
@@ -178,7 +178,7 @@ impl Storage {
     }
 
     /// Whether a file gets another name or another inspection after this error.
-    pub(in crate::torrent) fn may_give_way(&self, error: &OpError) -> bool {
+    pub(in crate::torrent) fn can_work_around(&self, error: &OpError) -> bool {
         matches!(error.kind, OpErrorKind::Exists | OpErrorKind::Changed | OpErrorKind::NotFound)
             || (error.kind == OpErrorKind::Name && self.place.names.tamer().is_some())
     }

@@ -157,7 +157,7 @@ impl Storage {
     ) -> Vec<Effect> {
         let is_writing = access == Access::Write;
         self.open_files.end(access);
-        if is_writing && self.is_leaving() {
+        if is_writing && self.is_being_removed() {
             return self.made_too_late(content, file, result);
         }
         let mut effects = Vec::new();
@@ -178,7 +178,7 @@ impl Storage {
                     effects.push(Effect::Order(Order::Close(handle)));
                 }
                 if is_writing {
-                    let other = self.give_way(content, file, &error, proofs);
+                    let other = self.work_around(content, file, &error, proofs);
                     effects.extend(other.unwrap_or_else(|| vec![Effect::DiskTrouble(error)]));
                 }
             }

@@ -92,12 +92,12 @@ impl Storage {
                 self.evidence.extend(proofs.of(content, file));
                 (Verdict::Other, vec![Effect::LetGo(file)])
             }
-            _ => self.meet(content, file, stat, proofs),
+            _ => self.handle_foreign_file(content, file, stat, proofs),
         }
     }
 
     /// A file that we did not create has the path.
-    fn meet(
+    fn handle_foreign_file(
         &mut self,
         content: &Content,
         file: FileIndex,
@@ -117,7 +117,7 @@ impl Storage {
 
     /// A file of ours was replaced by another one, and gets a free path.
     pub(super) fn replaced(&mut self, file: FileIndex) -> [Effect; 4] {
-        self.files[file.as_usize()].is_gone(Origin::Nothing);
+        self.files[file.as_usize()].set_missing(Origin::Nothing);
         [Effect::LetGo(file), Effect::LoseAll(file), Effect::WantsAreStale, Effect::Touch]
     }
 
@@ -216,7 +216,7 @@ impl Storage {
             effects.push(Effect::LoseAll(file));
             self.place.renamed.remove(&file.get());
             let slot = &mut self.files[file.as_usize()];
-            slot.is_gone(Origin::Unknown);
+            slot.set_missing(Origin::Unknown);
             (slot.is_displaced, slot.names_tried, slot.donor) = (false, 0, None);
             effects.push(Effect::Announce(file));
         }

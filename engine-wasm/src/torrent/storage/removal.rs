@@ -58,16 +58,16 @@ impl Removal {
     }
 
     /// Returns the result of the removal. `name` gives the path of a file as shown.
-    pub(super) fn into_parting(self, name: impl Fn(FileIndex) -> String) -> Parting {
+    pub(super) fn into_parting(self, name: impl Fn(FileIndex) -> String) -> RemovalEnd {
         let Self { asker, failure, spared, .. } = self;
         if let Some(why) = failure {
-            return Parting::Stays { asker, why };
+            return RemovalEnd::Stays { asker, why };
         }
         let left = spared.map(|(first, count)| Sentence::Spared {
             name: name(first),
             others: count.saturating_sub(1),
         });
-        Parting::Goes { asker, left }
+        RemovalEnd::Goes { asker, left }
     }
 
     /// Fails, because the link to the daemon is lost.
@@ -79,7 +79,7 @@ impl Removal {
 
 /// The result of a removal.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
+pub(crate) enum RemovalEnd {
     /// The files are deleted, and the torrent is to be removed.
     Goes {
         /// The origin of the request.

@@ -12,17 +12,17 @@ use super::effect::Effect;
 use super::mover::Asker;
 use super::order::{Location, Order, Request, Task};
 use super::origin::Origin;
-use super::removal::{Parting, Removal};
+use super::removal::{Removal, RemovalEnd};
 use crate::geometry::FileIndex;
 use crate::torrent::content::Content;
 
 impl Storage {
     /// Whether the torrent is being removed with its files.
-    pub(in crate::torrent) fn is_leaving(&self) -> bool {
+    pub(in crate::torrent) fn is_being_removed(&self) -> bool {
         self.removal.is_some()
     }
 
-    /// Starts to delete all files that are ours; [`Storage::take_parting`] returns the result.
+    /// Starts to delete all files that are ours; [`Storage::take_removal_end`] returns the result.
     ///
     /// Files that are being created are deleted once their identity is known.
     pub(in crate::torrent) fn remove(
@@ -96,12 +96,12 @@ impl Storage {
         {
             return Vec::new();
         }
-        self.files[file.as_usize()].is_gone(Origin::Nothing);
+        self.files[file.as_usize()].set_missing(Origin::Nothing);
         vec![Effect::LoseAll(file), Effect::Touch]
     }
 
     /// Takes the result of a removal, once it is known.
-    pub(in crate::torrent) fn take_parting(&mut self, content: &Content) -> Option<Parting> {
+    pub(in crate::torrent) fn take_removal_end(&mut self, content: &Content) -> Option<RemovalEnd> {
         let removal = self.removal.take_if(|removal| removal.is_over())?;
         Some(removal.into_parting(|file| self.shown_path(content, file).join("/")))
     }

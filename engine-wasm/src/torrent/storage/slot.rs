@@ -80,7 +80,7 @@ impl Slot {
     }
 
     /// Records that nothing has its path.
-    pub(super) fn is_gone(&mut self, origin: Origin) {
+    pub(super) fn set_missing(&mut self, origin: Origin) {
         (self.origin, self.stamp, self.known) = (origin, None, None);
         (self.is_there, self.is_stamping) = (false, false);
     }

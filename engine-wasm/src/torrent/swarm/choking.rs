@@ -23,7 +23,7 @@ pub(super) struct Uploads {
     rate: RateMeter,
     maintained: Instant,
     /// Whether peers know that we only upload (BEP 21).
-    says_upload_only: bool,
+    announced_upload_only: bool,
 }
 
 impl Uploads {
@@ -33,7 +33,7 @@ impl Uploads {
             uploaded: 0,
             rate: RateMeter::new(now),
             maintained: now,
-            says_upload_only: false,
+            announced_upload_only: false,
         }
     }
 
@@ -54,13 +54,13 @@ impl Uploads {
     }
 
     /// Whether peers know that we only upload (BEP 21).
-    pub(super) fn says_upload_only(&self) -> bool {
-        self.says_upload_only
+    pub(super) fn announced_upload_only(&self) -> bool {
+        self.announced_upload_only
     }
 
     /// Sets what peers know. Returns whether it has changed.
-    pub(super) fn say_upload_only(&mut self, upload_only: bool) -> bool {
-        std::mem::replace(&mut self.says_upload_only, upload_only) != upload_only
+    pub(super) fn set_announced_upload_only(&mut self, upload_only: bool) -> bool {
+        std::mem::replace(&mut self.announced_upload_only, upload_only) != upload_only
     }
 
     /// Whether a second has passed since this last returned true.

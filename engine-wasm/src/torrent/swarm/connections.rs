@@ -11,7 +11,7 @@ use bytes::Bytes;
 use shared_proto::ConnId;
 use shared_proto::io::CloseReason;
 
-use super::outcomes::{Dial, Interests, Parted, Shaking, Ticked};
+use super::outcomes::{Dial, EndedConnection, Interests, Shaking, Ticked};
 use super::state::Swarm;
 use crate::arrivals::Named;
 use crate::discover::candidates::Source;
@@ -19,7 +19,7 @@ use crate::geometry::{Block, Geometry, PieceIndex};
 use crate::limits;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::local::{Local, Opening};
-use crate::peer::way::Reached;
+use crate::peer::policy::Reached;
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
 
@@ -47,8 +47,8 @@ impl Swarm {
     }
 
     /// We lack pieces: seeds may be dialled at once.
-    pub(in crate::torrent) fn seeds_are_needed(&mut self) {
-        self.candidates.seeds_are_needed();
+    pub(in crate::torrent) fn release_seeds(&mut self) {
+        self.candidates.release_seeds();
     }
 
     /// The next peer to dial, while there is room. [`Swarm::dialling`] must follow.
@@ -67,18 +67,18 @@ impl Swarm {
                 self.candidates.failed(addr, now);
                 continue;
             }
-            match self.candidates.choose_way(addr, local.ways_to(addr)) {
-                Some((way, has_other)) => {
-                    return Some(Dial { addr, way, has_other, is_punched: false });
+            match self.candidates.choose_method(addr, local.policy_for(addr)) {
+                Some((method, has_other)) => {
+                    return Some(Dial { addr, method, has_other, is_punched: false });
                 }
-                None => self.candidates.has_no_way(addr, now),
+                None => self.candidates.set_unreachable(addr, now),
             }
         }
     }
 
     /// A peer is being dialled on this connection.
     pub(crate) fn dialling(&mut self, conn: ConnId, dial: Dial, now: Instant) {
-        let peer = Peer::dial(dial.addr, now).over(dial.way.transport);
+        let peer = Peer::dial(dial.addr, now).over(dial.method.transport);
         self.peers.insert(conn, if dial.is_punched { peer.punched() } else { peer });
     }
 
@@ -208,7 +208,7 @@ impl Swarm {
         frame: &Bytes,
         geometry: Option<&Geometry>,
         now: Instant,
-    ) -> Result<Option<PeerEvent>, Parted> {
+    ) -> Result<Option<PeerEvent>, EndedConnection> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(None) };
         let read = match geometry {
             Some(geometry) => peer.handle_frame(frame, geometry, now),
@@ -272,17 +272,17 @@ impl Swarm {
         reason: CloseReason,
         local: Option<&Local>,
         now: Instant,
-    ) -> Option<Parted> {
+    ) -> Option<EndedConnection> {
         let peer = self.remove(conn)?;
         tracing::debug!(peer = %peer.addr(), ?reason, "connection closed");
         let has_all_as_we_have = peer.is_dialled()
             && peer.is_ready()
             && peer.is_upload_only()
-            && self.uploads.says_upload_only();
+            && self.uploads.announced_upload_only();
         let mut retries = false;
         if has_all_as_we_have {
             // We would have closed it as well: it is dialled again when we need pieces.
-            self.candidates.has_everything(peer.addr(), now);
+            self.candidates.set_complete(peer.addr(), now);
         } else if peer.is_dialled() && self.candidates.failed(peer.addr(), now) {
             retries = true;
         } else if peer.is_connecting()
@@ -290,21 +290,26 @@ impl Swarm {
         {
             self.seek_introduction(peer.addr(), local, now);
         }
-        Some(Parted { conn, is_open: false, peer, retries })
+        Some(EndedConnection { conn, is_open: false, peer, retries })
     }
 
     /// Closes a connection because of its peer's behaviour.
-    pub(crate) fn drop_peer(&mut self, conn: ConnId, why: &str, now: Instant) -> Option<Parted> {
+    pub(crate) fn drop_peer(
+        &mut self,
+        conn: ConnId,
+        why: &str,
+        now: Instant,
+    ) -> Option<EndedConnection> {
         let peer = self.remove(conn)?;
         tracing::debug!(peer = %peer.addr(), why, "peer dropped");
         let retries = peer.is_dialled() && self.candidates.failed(peer.addr(), now);
-        Some(Parted { conn, is_open: true, peer, retries })
+        Some(EndedConnection { conn, is_open: true, peer, retries })
     }
 
     /// Closes the connections beyond the limit: first those being dialled, then the newest.
     ///
     /// Their peers did nothing wrong and may be dialled again.
-    pub(crate) fn release_newest(&mut self) -> Vec<Parted> {
+    pub(crate) fn release_newest(&mut self) -> Vec<EndedConnection> {
         let beyond = self.peers.len().saturating_sub(self.most);
         let mut newest = self.conns();
         newest.sort_by_key(|conn| (self.peers[conn].is_ready(), Reverse(*conn)));
@@ -312,18 +317,23 @@ impl Swarm {
     }
 
     /// Closes every connection. The peers did nothing wrong and may be dialled again.
-    pub(crate) fn release_all(&mut self) -> Vec<Parted> {
+    pub(crate) fn release_all(&mut self) -> Vec<EndedConnection> {
         self.conns().into_iter().filter_map(|conn| self.release(conn)).collect()
     }
 
-    fn release(&mut self, conn: ConnId) -> Option<Parted> {
+    fn release(&mut self, conn: ConnId) -> Option<EndedConnection> {
         let peer = self.remove(conn)?;
         self.candidates.released(peer.addr());
-        Some(Parted { conn, is_open: true, peer, retries: false })
+        Some(EndedConnection { conn, is_open: true, peer, retries: false })
     }
 
     /// Bans an address: its connections are closed, and it is never dialled again.
-    pub(crate) fn ban(&mut self, addr: SocketAddr, why: &str, now: Instant) -> Vec<Parted> {
+    pub(crate) fn ban(
+        &mut self,
+        addr: SocketAddr,
+        why: &str,
+        now: Instant,
+    ) -> Vec<EndedConnection> {
         self.candidates.ban(addr);
         let at = |(&conn, peer): (&ConnId, &Peer)| (peer.addr() == addr).then_some(conn);
         let conns: Vec<ConnId> = self.peers.iter().filter_map(at).collect();
@@ -331,19 +341,19 @@ impl Swarm {
     }
 
     /// Closes connections to peers that need nothing, while we need nothing either.
-    pub(in crate::torrent) fn part_from_seeds(&mut self, now: Instant) -> Vec<Parted> {
+    pub(in crate::torrent) fn close_seeds(&mut self, now: Instant) -> Vec<EndedConnection> {
         let seed =
             |(&conn, peer): (&ConnId, &Peer)| peer.is_upload_only().then_some((conn, peer.addr()));
         let seeds: Vec<(ConnId, SocketAddr)> = self.peers.iter().filter_map(seed).collect();
         let part = |(conn, addr)| {
-            self.candidates.has_everything(addr, now);
+            self.candidates.set_complete(addr, now);
             self.drop_peer(conn, "both of us have everything", now)
         };
         seeds.into_iter().filter_map(part).collect()
     }
 
     /// Closes connections to peers without interest for long, while we need nothing either.
-    pub(in crate::torrent) fn part_from_idlers(&mut self, now: Instant) -> Vec<Parted> {
+    pub(in crate::torrent) fn close_idle_peers(&mut self, now: Instant) -> Vec<EndedConnection> {
         let is_idle = |since| now.saturating_since(since) > IDLE_TIMEOUT;
         let idler = |(&conn, peer): (&ConnId, &Peer)| {
             let idles = peer.is_ready() && peer.upload().idle_since().is_some_and(is_idle);

@@ -156,7 +156,7 @@ impl Swarm {
     }
 
     /// Whether it may be announced in the local network.
-    pub(crate) fn may_be_named(&self) -> bool {
+    pub(crate) fn may_be_announced(&self) -> bool {
         !self.private
     }
 
@@ -182,7 +182,7 @@ impl Swarm {
     }
 
     /// Sends due peer exchange messages (BEP 11).
-    pub(in crate::torrent) fn tell_peers(&mut self, local: &Local, now: Instant) {
+    pub(in crate::torrent) fn send_peers(&mut self, local: &Local, now: Instant) {
         let is_due = self.peers.values().any(|peer| peer.wants_peers(now));
         if !self.exchanges_peers(local) || !is_due {
             return;
@@ -191,7 +191,7 @@ impl Swarm {
             .ready_peers()
             .filter_map(|(_, peer)| Some((peer.listens_at()?, peer.flags())))
             .collect();
-        self.peers.values_mut().for_each(|peer| peer.tell_peers(&known, now));
+        self.peers.values_mut().for_each(|peer| peer.send_peers(&known, now));
     }
 
     /// Number of known addresses.

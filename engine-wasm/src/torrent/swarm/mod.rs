@@ -15,7 +15,7 @@ mod state;
 mod uploads;
 pub(in crate::torrent) mod web_seeds;
 
-pub(crate) use outcomes::{Dial, Discovered, Parted, Shaking, Told, Totals};
+pub(crate) use outcomes::{Dial, Discovered, EndedConnection, Offered, Shaking, Totals};
 pub(in crate::torrent) use outcomes::{Interests, Slots};
 pub(in crate::torrent) use runs::Demand;
 pub(crate) use state::Swarm;

@@ -9,7 +9,7 @@ use crate::discover::candidates::Candidates;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{Block, Geometry};
 use crate::peer::Peer;
-use crate::peer::way::Way;
+use crate::peer::policy::DialMethod;
 
 /// A peer to dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct Dial {
     /// Its address.
     pub(crate) addr: SocketAddr,
     /// The way to dial.
-    pub(crate) way: Way,
+    pub(crate) method: DialMethod,
     /// Whether another transport remains to be tried if this one fails.
     pub(crate) has_other: bool,
     /// Whether the peer dials us at the same time (BEP 55).
@@ -32,12 +32,12 @@ pub(crate) enum Shaking {
     /// The handshake is done.
     Done,
     /// The connection has ended.
-    Over(Parted),
+    Over(EndedConnection),
 }
 
 /// A connection that has ended.
 #[derive(Debug)]
-pub(crate) struct Parted {
+pub(crate) struct EndedConnection {
     /// The connection.
     pub(crate) conn: ConnId,
     /// Whether it is still open and has to be closed.
@@ -54,7 +54,7 @@ pub(crate) struct Ticked {
     /// Blocks that were cancelled long ago and are forgotten.
     pub(crate) late: Vec<(ConnId, Vec<Block>)>,
     /// Peers that became silent.
-    pub(crate) dead: Vec<Parted>,
+    pub(crate) dead: Vec<EndedConnection>,
     /// Peers that owe blocks and send none.
     pub(crate) snubbing: Vec<ConnId>,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Totals {
 
 /// What peers learn about the torrent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct Offered<'a> {
     /// The layout of the torrent; `None` while it is not known.
     pub(crate) geometry: Option<&'a Geometry>,
     /// Pieces that we have.

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::peer::Peer;
 use crate::peer::holepunch::{HolepunchMessage, relay};
 use crate::peer::local::Local;
-use crate::peer::way::Transport;
+use crate::peer::policy::Transport;
 use crate::time::Instant;
 
 impl Swarm {
@@ -64,7 +64,7 @@ impl Swarm {
     fn ask_for_rendezvous(&mut self, relay: ConnId, addr: SocketAddr, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&relay) {
             tracing::debug!(peer = %addr, relay = %peer.addr(), "asking for an introduction");
-            peer.say_punch(HolepunchMessage::Rendezvous(addr), now);
+            peer.send_punch(HolepunchMessage::Rendezvous(addr), now);
         }
     }
 
@@ -93,7 +93,7 @@ impl Swarm {
             (Ok(_), None) => return,
         };
         if let Some(asker) = self.peers.get_mut(&asker).filter(|_| is_told) {
-            asker.say_punch(answer, now);
+            asker.send_punch(answer, now);
         }
     }
 
@@ -122,7 +122,7 @@ impl Swarm {
     fn can_be_punched(&self, addr: SocketAddr, local: &Local) -> bool {
         let is_here = |peer: &Peer| !peer.is_connecting() && peer.is_at(addr);
         self.punches(local)
-            && local.ways_to(addr).utp
+            && local.policy_for(addr).utp
             && !local.own.contains(&Some(addr))
             && !self.candidates.is_banned_host(addr.ip())
             && !self.peers.values().any(is_here)
@@ -146,9 +146,9 @@ impl Swarm {
         if self.peers.len() >= self.most || under_way >= limits::PUNCHES_PER_TORRENT {
             return introduced;
         }
-        if let Some(way) = self.candidates.punch(addr, local.ways_to(addr), now) {
+        if let Some(method) = self.candidates.punch(addr, local.policy_for(addr), now) {
             tracing::debug!(peer = %addr, "punching a hole");
-            introduced.dial = Some(Dial { addr, way, has_other: false, is_punched: true });
+            introduced.dial = Some(Dial { addr, method, has_other: false, is_punched: true });
         }
         introduced
     }

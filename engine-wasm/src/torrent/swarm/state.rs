@@ -7,7 +7,7 @@ use bytes::Bytes;
 use shared_proto::ConnId;
 
 use super::choking::Uploads;
-use super::outcomes::{Discovered, Parted};
+use super::outcomes::{Discovered, EndedConnection};
 use super::web_seeds::WebSeeds;
 use crate::discover::candidates::Candidates;
 use crate::discover::tracker::announcer::Announcer;
@@ -71,7 +71,7 @@ impl Swarm {
     }
 
     /// The link to the daemon is lost, and with it every connection.
-    pub(crate) fn unlink(&mut self, now: Instant) -> Vec<Parted> {
+    pub(crate) fn unlink(&mut self, now: Instant) -> Vec<EndedConnection> {
         self.seeking.clear();
         self.trackers.unlink(now);
         self.web.unlink();
@@ -131,7 +131,7 @@ impl Swarm {
         now: Instant,
     ) {
         let mut peers: Vec<(&ConnId, &Peer)> =
-            self.peers.iter().filter(|(_, peer)| peer.speaks_v2()).collect();
+            self.peers.iter().filter(|(_, peer)| peer.supports_v2()).collect();
         if peers.is_empty() {
             return;
         }
@@ -160,7 +160,7 @@ impl Swarm {
     }
 
     /// Sends a peer the requested hashes, or with `None` a reject.
-    pub(in crate::torrent) fn give_hashes(
+    pub(in crate::torrent) fn send_hashes(
         &mut self,
         conn: ConnId,
         request: HashRequest,
@@ -168,7 +168,7 @@ impl Swarm {
         now: Instant,
     ) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.give_hashes(request, hashes, now);
+            peer.send_hashes(request, hashes, now);
         }
     }
 }

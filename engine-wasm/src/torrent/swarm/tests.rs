@@ -21,8 +21,8 @@ use crate::peer::extension::ExtensionHandshake;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::peer::local::{Local, Opening};
 use crate::peer::pex::{self, PexMessage};
+use crate::peer::policy::{ConnectionPolicy, Transport};
 use crate::peer::upload::Request;
-use crate::peer::way::{Transport, Ways};
 use crate::peer::wire::Message;
 use crate::peer::{PeerEvent, holepunch};
 use crate::time::Instant;
@@ -46,7 +46,7 @@ fn local() -> Local {
         port: Some(6881),
         has_dht_node: true,
         dht_port: Some(7000),
-        ways: Ways { utp: true, ..Ways::default() },
+        policy: ConnectionPolicy { utp: true, ..ConnectionPolicy::default() },
         utp: Families { v4: true, v6: false },
         has_utp: true,
         awaits_sockets: false,
@@ -92,15 +92,19 @@ fn connected(peers: u8) -> Swarm {
         );
         let shaken = swarm.handshake(ConnId(conn), &hello(10 + number), &local(), at(0));
         assert!(matches!(shaken, Shaking::Done), "{shaken:?}");
-        let told = Told { geometry: None, have: &Bitfield::new(4), metadata: Some(100) };
-        swarm.greet(ConnId(conn), told, &local(), at(0));
+        let offered = Offered { geometry: None, have: &Bitfield::new(4), metadata: Some(100) };
+        swarm.send_introduction(ConnId(conn), offered, &local(), at(0));
     }
     swarm.take_out();
     swarm
 }
 
 /// Lets a peer send a message.
-fn say(swarm: &mut Swarm, conn: u64, message: &Message<'_>) -> Result<Option<PeerEvent>, Parted> {
+fn say(
+    swarm: &mut Swarm,
+    conn: u64,
+    message: &Message<'_>,
+) -> Result<Option<PeerEvent>, EndedConnection> {
     let mut frame = Vec::new();
     message.encode(&mut frame);
     swarm.frame(ConnId(conn), &Bytes::from(frame.split_off(4)), Some(&geometry()), at(1))
@@ -116,8 +120,8 @@ fn agree(swarm: &mut Swarm, conn: u64) {
 }
 
 /// The numbers of connections.
-fn conns(parted: &[Parted]) -> Vec<u64> {
-    parted.iter().map(|parted| parted.conn.0).collect()
+fn conns(ended: &[EndedConnection]) -> Vec<u64> {
+    ended.iter().map(|ended| ended.conn.0).collect()
 }
 
 #[test]
@@ -128,8 +132,8 @@ fn dials_stay_within_the_limit() {
     assert_eq!(dial(&mut swarm, 1, at(0)), Some(addr(1)));
     assert_eq!(dial(&mut swarm, 2, at(0)), Some(addr(2)));
     assert_eq!(dial(&mut swarm, 3, at(0)), None);
-    let parted = swarm.drop_peer(ConnId(1), "a test", at(0)).unwrap();
-    assert!(parted.is_open && parted.peer.addr() == addr(1));
+    let ended = swarm.drop_peer(ConnId(1), "a test", at(0)).unwrap();
+    assert!(ended.is_open && ended.peer.addr() == addr(1));
     assert_eq!(dial(&mut swarm, 3, at(0)), Some(addr(1)), "another way to it is left");
     assert_eq!(dial(&mut swarm, 4, at(0)), None);
 }
@@ -148,14 +152,14 @@ fn a_failed_dial_is_retried_another_way_at_once_and_later_again() {
     let mut swarm = swarm_of(false);
     swarm.add_candidates([addr(1)], Source::Tracker);
     let closed = |swarm: &mut Swarm, conn, seconds| {
-        let parted = swarm.closed(ConnId(conn), CloseReason::Refused, None, at(seconds)).unwrap();
-        assert!(!parted.is_open);
-        parted.retries
+        let ended = swarm.closed(ConnId(conn), CloseReason::Refused, None, at(seconds)).unwrap();
+        assert!(!ended.is_open);
+        ended.retries
     };
     dial(&mut swarm, 1, at(0));
     assert!(closed(&mut swarm, 1, 0), "uTP is left");
     let second = swarm.next_dial(&local(), at(0)).unwrap();
-    assert_eq!((second.way.transport, second.has_other), (Transport::Utp, false));
+    assert_eq!((second.method.transport, second.has_other), (Transport::Utp, false));
     swarm.dialling(ConnId(2), second, at(0));
     assert!(!closed(&mut swarm, 2, 0));
     assert_eq!((dial(&mut swarm, 3, at(4)), dial(&mut swarm, 3, at(5))), (None, Some(addr(1))));
@@ -178,7 +182,7 @@ fn a_handshake_may_come_in_parts_and_for_another_torrent_ends_the_connection() {
     swarm.connected(ConnId(1), &local(), at(0));
     let other = Handshake::ours(InfoHash([7; 20]), [9; 20]).encode();
     let shaken = swarm.handshake(conn, &other, &local(), at(0));
-    assert!(matches!(&shaken, Shaking::Over(parted) if parted.is_open), "{shaken:?}");
+    assert!(matches!(&shaken, Shaking::Over(ended) if ended.is_open), "{shaken:?}");
     assert!(swarm.peers().is_empty());
 }
 
@@ -216,8 +220,8 @@ fn a_third_of_the_connections_is_reserved_for_dials() {
 #[test]
 fn protocol_violations_drop_a_peer_and_bans_prevent_dials() {
     let mut swarm = connected(2);
-    let parted = say(&mut swarm, 1, &Message::Have(99)).unwrap_err();
-    assert_eq!((parted.conn, parted.is_open), (ConnId(1), true));
+    let ended = say(&mut swarm, 1, &Message::Have(99)).unwrap_err();
+    assert_eq!((ended.conn, ended.is_open), (ConnId(1), true));
     assert_eq!(conns(&swarm.ban(addr(2), "a test", at(1))), [2]);
     assert!(swarm.peers().is_empty());
     assert_eq!(dial(&mut swarm, 3, at(10_000)), Some(addr(1)));
@@ -261,9 +265,9 @@ fn seeds_are_closed_when_we_need_nothing_and_dialled_when_we_do() {
     let mut swarm = connected(2);
     let seed = ExtensionHandshake { upload_only: true, ..ExtensionHandshake::default() };
     say(&mut swarm, 1, &Message::Extended { id: 0, payload: &seed.encode() }).unwrap();
-    assert_eq!(conns(&swarm.part_from_seeds(at(1))), [1]);
+    assert_eq!(conns(&swarm.close_seeds(at(1))), [1]);
     assert_eq!(dial(&mut swarm, 3, at(60)), None);
-    swarm.seeds_are_needed();
+    swarm.release_seeds();
     assert_eq!(dial(&mut swarm, 3, at(60)), Some(addr(1)));
 }
 
@@ -271,8 +275,8 @@ fn seeds_are_closed_when_we_need_nothing_and_dialled_when_we_do() {
 fn idle_peers_are_closed_after_a_while() {
     let mut swarm = connected(2);
     say(&mut swarm, 1, &Message::Interested).unwrap();
-    assert!(swarm.part_from_idlers(at(300)).is_empty());
-    assert_eq!(conns(&swarm.part_from_idlers(at(301))), [2]);
+    assert!(swarm.close_idle_peers(at(300)).is_empty());
+    assert_eq!(conns(&swarm.close_idle_peers(at(301))), [2]);
 }
 
 #[test]
@@ -317,7 +321,7 @@ fn a_peer_that_keeps_requesting_the_impossible_is_dropped() {
     let mut swarm = connected(1);
     let request = Request { piece: 1, begin: 0, length: BLOCK };
     let refused = (0..1_000).find_map(|_| swarm.requested(ConnId(1), request, true, at(1)).err());
-    assert_eq!(refused.flatten().map(|parted| parted.conn), Some(ConnId(1)));
+    assert_eq!(refused.flatten().map(|ended| ended.conn), Some(ConnId(1)));
 }
 
 #[test]
@@ -334,7 +338,7 @@ fn peers_are_named_to_each_other() {
     let mut swarm = connected(2);
     agree(&mut swarm, 1);
     swarm.take_out();
-    swarm.tell_peers(&local(), at(61));
+    swarm.send_peers(&local(), at(61));
     let out = swarm.take_out();
     let [(ConnId(1), data)] = &out[..] else { panic!("{out:?}") };
     let named = PexMessage::parse(&data[6..]).unwrap();
@@ -351,7 +355,7 @@ fn a_private_torrent_keeps_to_its_trackers() {
     let mut swarm = swarm_of(true);
     swarm.peers_named(vec![addr(9)], &local());
     assert_eq!((swarm.known_peers(), swarm.dht_wish(false)), (0, None));
-    assert!(!swarm.may_be_named() && !swarm.exchanges_peers(&local()));
+    assert!(!swarm.may_be_announced() && !swarm.exchanges_peers(&local()));
     swarm.add_trackers(&["http://t.example/announce".to_owned()], at(0));
     assert!(!swarm.has_tracker());
     assert_eq!(swarm_of(false).dht_wish(true), Some(Wish::Announce));
@@ -378,8 +382,8 @@ fn two_peers_that_support_hole_punching_are_introduced() {
     let wanted = holepunch::HolepunchMessage::Rendezvous(addr(2));
     let introduced = swarm.handle_punch(ConnId(1), wanted, true, &local(), at(1));
     assert_eq!((introduced.dial, introduced.gives_way), (None, None));
-    let told: Vec<ConnId> = swarm.take_out().into_iter().map(|(conn, _)| conn).collect();
-    assert_eq!(told, [ConnId(1), ConnId(2)]);
+    let offered: Vec<ConnId> = swarm.take_out().into_iter().map(|(conn, _)| conn).collect();
+    assert_eq!(offered, [ConnId(1), ConnId(2)]);
 }
 
 #[test]
@@ -394,7 +398,10 @@ fn an_introduced_peer_is_dialled_over_utp_and_a_dial_over_tcp_gives_way() {
     let introduced = swarm.handle_punch(ConnId(1), connect, true, &local(), at(1));
     assert_eq!(introduced.gives_way, Some(ConnId(2)));
     let dial = introduced.dial.unwrap();
-    assert_eq!((dial.addr, dial.way.transport, dial.is_punched), (addr(7), Transport::Utp, true));
+    assert_eq!(
+        (dial.addr, dial.method.transport, dial.is_punched),
+        (addr(7), Transport::Utp, true)
+    );
     swarm.dialling(ConnId(3), dial, at(1));
     let again = swarm.handle_punch(ConnId(1), connect, true, &local(), at(1));
     assert_eq!((again.dial, again.gives_way), (None, None), "it is under way");
@@ -419,7 +426,7 @@ fn without_metadata_messages_about_pieces_are_ignored() {
     let data = Bytes::from_static(b"xyz");
     assert_eq!(given, Some(PeerEvent::Metadata { block: 1, total: 31235, data }));
     let peer = &swarm.peers()[&ConnId(1)];
-    assert!(peer.speaks_metadata() && peer.offered_metadata() == Some(31235));
+    assert!(peer.supports_metadata() && peer.offered_metadata() == Some(31235));
     swarm.take_out();
     swarm.metadata_requested(ConnId(1), 4, None, at(1));
     let refused = swarm.take_out();

@@ -6,7 +6,7 @@
 use rand::Rng;
 use shared_proto::ConnId;
 
-use super::outcomes::{Parted, Slots, Told};
+use super::outcomes::{EndedConnection, Offered, Slots};
 use super::state::Swarm;
 use crate::bitfield::Bitfield;
 use crate::geometry::PieceIndex;
@@ -22,61 +22,70 @@ use crate::time::Instant;
 const METADATA_AT_ONCE: usize = 8;
 
 impl Swarm {
-    fn introduction<'a>(&self, told: Told<'a>, local: &Local) -> Introduction<'a> {
-        let metadata_size = told
+    fn introduction<'a>(&self, offered: Offered<'a>, local: &Local) -> Introduction<'a> {
+        let metadata_size = offered
             .metadata
             .and_then(|length| u32::try_from(length).ok())
             .filter(|size| (1..=limits::METADATA).contains(size));
         Introduction {
-            have: told.have,
+            have: offered.have,
             metadata_size,
             // A magnet link without metadata accepts no incoming peers.
-            port: local.port.filter(|_| told.metadata.is_some()),
-            upload_only: self.uploads.says_upload_only(),
+            port: local.port.filter(|_| offered.metadata.is_some()),
+            upload_only: self.uploads.announced_upload_only(),
             exchanges_peers: self.exchanges_peers(local),
-            punches: told.metadata.is_some() && self.punches(local),
+            punches: offered.metadata.is_some() && self.punches(local),
         }
     }
 
     /// A handshake is done: sends our pieces, our extensions and our DHT port.
-    pub(crate) fn greet(&mut self, conn: ConnId, told: Told<'_>, local: &Local, now: Instant) {
-        let us = self.introduction(told, local);
+    pub(crate) fn send_introduction(
+        &mut self,
+        conn: ConnId,
+        offered: Offered<'_>,
+        local: &Local,
+        now: Instant,
+    ) {
+        let us = self.introduction(offered, local);
         let (info_hash, private) = (self.identity.key, self.private);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.introduce(&us, now);
-        if let Some(geometry) = told.geometry
+        if let Some(geometry) = offered.geometry
             && peer.is_fast()
-            && !told.have.is_clear()
+            && !offered.have.is_clear()
         {
             let set = allowed_fast(peer.addr().ip(), info_hash, geometry, SET_LENGTH);
-            peer.allow(set.into_iter().filter(|piece| told.have.get(piece.get())).collect(), now);
+            peer.allow(
+                set.into_iter().filter(|piece| offered.have.get(piece.get())).collect(),
+                now,
+            );
         }
         if let Some(port) = local.dht_port.filter(|_| !private) {
-            peer.tell_dht_port(port, now);
+            peer.send_dht_port(port, now);
         }
     }
 
     /// Sends our extension handshake to every peer again.
     pub(in crate::torrent) fn repeat_extensions(
         &mut self,
-        told: Told<'_>,
+        offered: Offered<'_>,
         local: &Local,
         now: Instant,
     ) {
-        let us = self.introduction(told, local);
-        self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, now));
+        let us = self.introduction(offered, local);
+        self.peers.values_mut().for_each(|peer| peer.send_extensions(&us, now));
     }
 
     /// Sets whether we only upload (BEP 21).
     ///
     /// Returns whether this has changed; [`Swarm::repeat_extensions`] then tells the peers.
     pub(in crate::torrent) fn set_upload_only(&mut self, upload_only: bool) -> bool {
-        self.uploads.say_upload_only(upload_only)
+        self.uploads.set_announced_upload_only(upload_only)
     }
 
     /// A piece is verified: announces it to every peer.
-    pub(in crate::torrent) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
-        self.peers.values_mut().for_each(|peer| peer.tell_have(piece, now));
+    pub(in crate::torrent) fn announce_piece(&mut self, piece: PieceIndex, now: Instant) {
+        self.peers.values_mut().for_each(|peer| peer.announce_piece(piece, now));
     }
 
     /// Handles a peer's request for a block.
@@ -91,7 +100,7 @@ impl Swarm {
         request: Request,
         can_give: bool,
         now: Instant,
-    ) -> Result<(), Option<Parted>> {
+    ) -> Result<(), Option<EndedConnection>> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.handle_request(request, can_give, now)
             .map_err(|error| self.drop_peer(conn, &error.to_string(), now))
@@ -121,7 +130,7 @@ impl Swarm {
         let size = info.and_then(|info| u32::try_from(info.len()).ok());
         peer.handle_metadata_request(block, size, now);
         if let Some(info) = info {
-            peer.give_metadata(info, METADATA_AT_ONCE, now);
+            peer.send_metadata(info, METADATA_AT_ONCE, now);
         }
     }
 
@@ -179,7 +188,7 @@ impl Swarm {
         now: Instant,
     ) {
         for peer in self.peers.values_mut() {
-            peer.give_metadata(info, limits::METADATA_PER_SECOND, now);
+            peer.send_metadata(info, limits::METADATA_PER_SECOND, now);
             if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(unneeded)) {
                 peer.set_interested(false, now);
             }

@@ -44,9 +44,9 @@ pub(crate) struct Request {
     /// had nothing since then.
     moved: Instant,
     /// When the request was last reported as waiting.
-    pub told: Instant,
+    pub reported: Instant,
     /// The piece at `next`, while it waits.
-    awaits: Option<PieceIndex>,
+    awaited_piece: Option<PieceIndex>,
 }
 
 impl Request {
@@ -63,7 +63,7 @@ impl Request {
 
     /// The piece that it waits for with nothing left to read, and since when.
     fn starves(&self) -> Option<(PieceIndex, Instant)> {
-        self.awaits.filter(|_| self.position == self.next).map(|piece| (piece, self.moved))
+        self.awaited_piece.filter(|_| self.position == self.next).map(|piece| (piece, self.moved))
     }
 }
 
@@ -126,8 +126,8 @@ impl Desk {
             position: range.first(),
             waiting_since: now,
             moved: now,
-            told: now,
-            awaits: None,
+            reported: now,
+            awaited_piece: None,
         };
         let answer = request.granted().map_or(Answer::Wait, Answer::Granted);
         self.wait(id, &mut request, verified);
@@ -276,10 +276,10 @@ impl Desk {
     pub(crate) fn take_due_reminders(&mut self, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
         for (&id, request) in
-            self.requests.iter_mut().filter(|(_, request)| request.awaits.is_some())
+            self.requests.iter_mut().filter(|(_, request)| request.awaited_piece.is_some())
         {
-            if now.saturating_since(request.told) >= REMIND {
-                request.told = now;
+            if now.saturating_since(request.reported) >= REMIND {
+                request.reported = now;
                 ids.push(id);
             }
         }
@@ -331,7 +331,7 @@ impl Desk {
     /// Forgets viewers that did not come back. Returns whether any was forgotten.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let before = self.viewers.len();
-        self.viewers.retain(|_, viewer| !viewer.is_gone(now));
+        self.viewers.retain(|_, viewer| !viewer.has_left(now));
         self.viewers.len() != before
     }
 
@@ -392,7 +392,7 @@ impl Desk {
 
     fn close(&mut self, id: RequestId) -> Option<Request> {
         let request = self.requests.remove(&id)?;
-        if let Some(piece) = request.awaits
+        if let Some(piece) = request.awaited_piece
             && let Some(ids) = self.waiting.get_mut(&piece)
         {
             ids.remove(&id);
@@ -404,12 +404,12 @@ impl Desk {
     }
 
     fn wait(&mut self, id: RequestId, request: &mut Request, verified: Verified<'_>) {
-        request.awaits = if request.is_granted() {
+        request.awaited_piece = if request.is_granted() {
             None
         } else {
             verified.geometry.locate(request.file, request.next).map(|(piece, _)| piece)
         };
-        if let Some(piece) = request.awaits {
+        if let Some(piece) = request.awaited_piece {
             self.waiting.entry(piece).or_default().insert(id);
         }
     }

@@ -74,9 +74,10 @@ impl PreparedFilm {
         for part in parts.filter(|&part| is_there(part)) {
             let mut left = Some(part);
             while let Some(rest) = left
-                && let Some(told) = self.hinted.iter().find(|told| told.contains(rest.first()))
+                && let Some(reported) =
+                    self.hinted.iter().find(|reported| reported.contains(rest.first()))
             {
-                left = rest.from(told.end());
+                left = rest.from(reported.end());
             }
             self.hinted.extend(left);
             fresh.extend(left);

@@ -105,7 +105,7 @@ impl Viewer {
     }
 
     /// Whether it is no longer expected back.
-    pub(crate) fn is_gone(&self, now: Instant) -> bool {
+    pub(crate) fn has_left(&self, now: Instant) -> bool {
         self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
     }
 

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail};
 use engine_wasm::peer::mse::Encryption;
-use engine_wasm::peer::way::Ways;
+use engine_wasm::peer::policy::ConnectionPolicy;
 
 use super::encryption::EncryptionWord;
 use super::file::File;
@@ -29,20 +29,20 @@ impl TalkSettings {
     ///
     /// # Errors
     /// Both transports are disabled.
-    pub(super) fn resolve(&self, file: &File) -> Result<Ways> {
+    pub(super) fn resolve(&self, file: &File) -> Result<ConnectionPolicy> {
         let is_used =
             |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
         let encryption =
             self.encryption.or(file.encryption).map(Encryption::from).unwrap_or_default();
-        let ways = Ways {
+        let policy = ConnectionPolicy {
             encryption,
             tcp: is_used(self.no_tcp, file.no_tcp),
             utp: is_used(self.no_utp, file.no_utp),
         };
-        if !ways.tcp && !ways.utp {
+        if !policy.tcp && !policy.utp {
             bail!("no-tcp and no-utp together leave no way to connect to peers");
         }
-        Ok(ways)
+        Ok(policy)
     }
 }
 
@@ -56,23 +56,29 @@ mod tests {
     fn both_transports_and_allowed_encryption_are_the_defaults() {
         let file = Toml::new("talking-plain", "state = \"/state\"");
         let config = file.settings().resolve().unwrap();
-        assert_eq!(config.ways, Ways { encryption: Encryption::Allowed, tcp: true, utp: true });
-        assert_eq!(config.engine().ways, config.ways, "the engine receives them");
+        assert_eq!(
+            config.policy,
+            ConnectionPolicy { encryption: Encryption::Allowed, tcp: true, utp: true }
+        );
+        assert_eq!(config.engine().policy, config.policy, "the engine receives them");
     }
 
     #[test]
     fn a_flag_outranks_the_file() {
         let file =
             Toml::new("talking-rank", "state = \"/state\"\nencryption = \"forced\"\nno_tcp = true");
-        let ways = Ways { encryption: Encryption::Forced, tcp: false, utp: true };
-        assert_eq!(file.settings().resolve().unwrap().ways, ways);
+        let policy = ConnectionPolicy { encryption: Encryption::Forced, tcp: false, utp: true };
+        assert_eq!(file.settings().resolve().unwrap().policy, policy);
         let talking = TalkSettings {
             encryption: Some(EncryptionWord::Off),
             no_tcp: Some(false),
             no_utp: Some(true),
         };
         let config = Settings { talking, ..file.settings() }.resolve().unwrap();
-        assert_eq!(config.ways, Ways { encryption: Encryption::Off, tcp: true, utp: false });
+        assert_eq!(
+            config.policy,
+            ConnectionPolicy { encryption: Encryption::Off, tcp: true, utp: false }
+        );
     }
 
     #[test]

@@ -106,17 +106,17 @@ fn the_user_has_to_act_when_every_name_is_taken() {
 #[test]
 fn after_several_taken_names_the_folder_gets_a_number() {
     let mut bench = Bench::with(&[("a", 1), ("b", 1)], &[None, None]);
-    let mut give_way = || {
+    let mut work_around = || {
         let error = failed(OpErrorKind::Exists).unwrap_err();
         let proofs = Proofs::new(&bench.have, None);
-        bench.storage.give_way(&bench.content, file(0), &error, proofs).expect("it helps")
+        bench.storage.work_around(&bench.content, file(0), &error, proofs).expect("it helps")
     };
     for number in 2..5 {
         let path = format!("Sample/a ({number})");
-        assert_eq!(orders(&give_way()), [looks_at(Task::LookAgain(file(0)), &path)]);
+        assert_eq!(orders(&work_around()), [looks_at(Task::LookAgain(file(0)), &path)]);
     }
     let expected = [Effect::CloseAll, Effect::AnnounceAll, Effect::Touch, Effect::Look(false)];
-    assert_eq!(give_way(), expected);
+    assert_eq!(work_around(), expected);
     assert_eq!(bench.storage.location(&bench.content, file(0)), at("Sample (2)/a"));
 }
 
@@ -126,7 +126,7 @@ fn refused_names_are_simplified_until_no_step_is_left() {
     let error = failed(OpErrorKind::Name).unwrap_err();
     for helps in [true, true, false] {
         let proofs = Proofs::new(&bench.have, None);
-        let effects = bench.storage.give_way(&bench.content, file(0), &error, proofs);
+        let effects = bench.storage.work_around(&bench.content, file(0), &error, proofs);
         assert_eq!(effects.is_some(), helps);
     }
 }

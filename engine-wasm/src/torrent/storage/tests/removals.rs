@@ -6,7 +6,7 @@ use shared_proto::FileRef;
 
 use crate::handles::Access;
 use crate::torrent::storage::origin::Kept;
-use crate::torrent::storage::removal::Parting;
+use crate::torrent::storage::removal::RemovalEnd;
 use crate::view::Sentence;
 
 /// Four files: ours, ours without an identity, another program's, and none.
@@ -22,8 +22,8 @@ fn deleted(bench: &mut Bench, result: Result<OpOutput, OpError>) -> Vec<Effect> 
 }
 
 fn left(bench: &mut Bench) -> Option<Sentence> {
-    match bench.storage.take_parting(&bench.content) {
-        Some(Parting::Goes { left, .. }) => left,
+    match bench.storage.take_removal_end(&bench.content) {
+        Some(RemovalEnd::Goes { left, .. }) => left,
         other => panic!("it goes: {other:?}"),
     }
 }
@@ -34,7 +34,7 @@ fn only_files_that_are_surely_ours_are_deleted() {
     let orders = bench.storage.remove(&bench.content, None);
     let request = Request::Delete(at("Sample/a"), identity(1));
     assert_eq!(orders, [Order::Ask(Task::Delete(file(0)), request)]);
-    assert_eq!(bench.storage.take_parting(&bench.content), None, "it is under way");
+    assert_eq!(bench.storage.take_removal_end(&bench.content), None, "it is under way");
     let effects = deleted(&mut bench, Ok(OpOutput::Unit));
     assert_eq!(effects, [Effect::LoseAll(file(0)), Effect::Touch]);
     assert_eq!(left(&mut bench), None);
@@ -62,10 +62,10 @@ fn a_file_that_cannot_be_deleted_keeps_the_torrent() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     deleted(&mut bench, failed(OpErrorKind::Denied));
-    let parting = bench.storage.take_parting(&bench.content);
-    let Some(Parting::Stays { why, .. }) = parting else { panic!("{parting:?}") };
+    let parting = bench.storage.take_removal_end(&bench.content);
+    let Some(RemovalEnd::Stays { why, .. }) = parting else { panic!("{parting:?}") };
     assert!(matches!(&why, Sentence::CantDelete { name, .. } if name == "Sample/a"), "{why:?}");
-    assert!(!bench.storage.is_leaving());
+    assert!(!bench.storage.is_being_removed());
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_file_being_created_is_deleted_once_its_identity_is_known() {
     let mut bench = Bench::with(&[("a", 1)], &[None]);
     bench.open(|storage, given| storage.handle(file(0), Access::Write, given));
     assert_eq!(bench.storage.remove(&bench.content, None), []);
-    assert_eq!(bench.storage.take_parting(&bench.content), None);
+    assert_eq!(bench.storage.take_removal_end(&bench.content), None);
     let Bench { content, storage, handles, have, .. } = &mut bench;
     let task = (file(0), FileRef(1), Access::Write);
     let effects = storage.opened(content, task, opened(9), Proofs::new(have, None), handles);
@@ -88,8 +88,8 @@ fn a_removal_fails_when_the_daemon_is_lost() {
     let mut bench = bench();
     bench.storage.remove(&bench.content, None);
     bench.storage.unlink();
-    let parting = bench.storage.take_parting(&bench.content);
-    assert!(matches!(parting, Some(Parting::Stays { .. })), "{parting:?}");
+    let parting = bench.storage.take_removal_end(&bench.content);
+    assert!(matches!(parting, Some(RemovalEnd::Stays { .. })), "{parting:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::time::Instant;
 
 /// The state of peer exchange on one connection.
 #[derive(Debug, Default)]
-pub(in crate::peer) struct Talk {
+pub(in crate::peer) struct PexState {
     /// The port at which the peer listens, according to its handshake.
     port: Option<u16>,
     /// Whether we offered the extension.
@@ -21,11 +21,11 @@ pub(in crate::peer) struct Talk {
     exchange: Exchange,
 }
 
-impl Talk {
+impl PexState {
     /// Reads the peer's extension handshake.
-    pub(in crate::peer) fn hear(&mut self, hello: &ExtensionHandshake) {
+    pub(in crate::peer) fn read_handshake(&mut self, hello: &ExtensionHandshake) {
         self.port = hello.port.or(self.port);
-        self.exchange.hear_id(hello.id(EXTENSION));
+        self.exchange.set_id(hello.id(EXTENSION));
     }
 
     /// Offers the extension in our handshake. A first offer is never withdrawn.
@@ -64,7 +64,7 @@ impl Talk {
     /// Handles a message of the peer at `from`; returns the addresses worth dialling.
     ///
     /// A message without our offer is ignored.
-    pub(in crate::peer) fn hear_peers(
+    pub(in crate::peer) fn handle_peers(
         &mut self,
         payload: &[u8],
         from: SocketAddr,
@@ -74,6 +74,6 @@ impl Talk {
             return Ok(Vec::new());
         }
         let message = PexMessage::parse(payload).map_err(|_| PeerError::Exchange)?;
-        self.exchange.heard(&message, from, now).map_err(|Nuisance| PeerError::Flood)
+        self.exchange.handle_message(&message, from, now).map_err(|Nuisance| PeerError::Flood)
     }
 }

@@ -1,7 +1,7 @@
 //! The ways to connect to a peer: TCP or uTP, plain or encrypted, and their order.
 //!
-//! Owns what the user allows ([`Ways`]) and the results of one peer's dials ([`Tries`]); it dials
-//! nobody. Invariant: one round tries each way at most once, and ends.
+//! Owns what the user allows ([`ConnectionPolicy`]) and the results of one peer's dials
+//! ([`DialAttempts`]); it dials nobody. Invariant: one round tries each way at most once, and ends.
 
 use super::mse::Encryption;
 
@@ -16,7 +16,7 @@ pub enum Transport {
 
 /// One way to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct DialMethod {
     /// The transport.
     pub transport: Transport,
     /// Whether an encrypted handshake comes first ([`super::mse`]).
@@ -24,16 +24,16 @@ pub struct Way {
 }
 
 /// All ways, by their index.
-const ALL: [Way; 4] = [
-    Way { transport: Transport::Tcp, encrypted: false },
-    Way { transport: Transport::Tcp, encrypted: true },
-    Way { transport: Transport::Utp, encrypted: false },
-    Way { transport: Transport::Utp, encrypted: true },
+const ALL: [DialMethod; 4] = [
+    DialMethod { transport: Transport::Tcp, encrypted: false },
+    DialMethod { transport: Transport::Tcp, encrypted: true },
+    DialMethod { transport: Transport::Utp, encrypted: false },
+    DialMethod { transport: Transport::Utp, encrypted: true },
 ];
 
 /// The ways that the user allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ways {
+pub struct ConnectionPolicy {
     /// The policy for encryption.
     pub encryption: Encryption,
     /// TCP, for incoming and outgoing connections.
@@ -43,18 +43,18 @@ pub struct Ways {
     pub utp: bool,
 }
 
-impl Default for Ways {
+impl Default for ConnectionPolicy {
     fn default() -> Self {
         Self { encryption: Encryption::default(), tcp: true, utp: false }
     }
 }
 
-impl Ways {
+impl ConnectionPolicy {
     /// The allowed ways, best first.
     ///
     /// TCP precedes uTP: it is the faster one where both work, and the operating system provides
     /// it.
-    fn in_order(self) -> impl Iterator<Item = Way> {
+    fn in_order(self) -> impl Iterator<Item = DialMethod> {
         let encrypted: &[bool] = match self.encryption {
             Encryption::Off => &[false],
             Encryption::Allowed => &[false, true],
@@ -65,7 +65,7 @@ impl Ways {
         let transports =
             transports.into_iter().filter_map(|(transport, allowed)| allowed.then_some(transport));
         transports.flat_map(|transport| {
-            encrypted.iter().map(move |&encrypted| Way { transport, encrypted })
+            encrypted.iter().map(move |&encrypted| DialMethod { transport, encrypted })
         })
     }
 }
@@ -84,18 +84,18 @@ pub(crate) enum Reached {
 
 /// The results of dialling one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tries {
-    allowed: Ways,
-    current: Option<Way>,
+pub(crate) struct DialAttempts {
+    allowed: ConnectionPolicy,
+    current: Option<DialMethod>,
     /// The way of the last successful handshake.
-    good: Option<Way>,
+    good: Option<DialMethod>,
     /// The ways not to try before the next round, by their index in [`ALL`].
     failed: [bool; ALL.len()],
 }
 
-impl Tries {
+impl DialAttempts {
     /// Starts a dial; returns the next allowed way. `None` if no way is allowed.
-    pub(crate) fn begin(&mut self, allowed: Ways) -> Option<Way> {
+    pub(crate) fn begin(&mut self, allowed: ConnectionPolicy) -> Option<DialMethod> {
         self.allowed = allowed;
         self.current = self.next();
         if self.current.is_none() {
@@ -110,7 +110,7 @@ impl Tries {
     ///
     /// The peer dials us at the same time, so that both routers admit the packets. `None` if no
     /// such way is allowed.
-    pub(crate) fn punch(&mut self, allowed: Ways) -> Option<Way> {
+    pub(crate) fn punch(&mut self, allowed: ConnectionPolicy) -> Option<DialMethod> {
         if !allowed.utp {
             return None;
         }
@@ -119,14 +119,15 @@ impl Tries {
     }
 
     /// The way of the current or last dial.
-    pub(crate) fn current(&self) -> Option<Way> {
+    pub(crate) fn current(&self) -> Option<DialMethod> {
         self.current
     }
 
     /// Whether another transport remains to be tried if the current one fails.
     pub(crate) fn has_other_transport(&self) -> bool {
-        let is_other =
-            |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
+        let is_other = |way: DialMethod| {
+            self.current.is_some_and(|current| way.transport != current.transport)
+        };
         self.left().any(is_other)
     }
 
@@ -152,14 +153,15 @@ impl Tries {
         goes_on
     }
 
-    fn next(&self) -> Option<Way> {
+    fn next(&self) -> Option<DialMethod> {
         self.left().next()
     }
 
-    fn left(&self) -> impl Iterator<Item = Way> {
+    fn left(&self) -> impl Iterator<Item = DialMethod> {
         let good = self.good.filter(|good| self.allowed.in_order().any(|way| way == *good));
-        let failed =
-            |way: &Way| ALL.iter().zip(self.failed).any(|(other, failed)| other == way && failed);
+        let failed = |way: &DialMethod| {
+            ALL.iter().zip(self.failed).any(|(other, failed)| other == way && failed)
+        };
         good.into_iter().chain(self.allowed.in_order()).filter(move |way| !failed(way))
     }
 }
@@ -173,7 +175,7 @@ mod tests {
     const POLICIES: [Encryption; 4] =
         [Encryption::Off, Encryption::Allowed, Encryption::Preferred, Encryption::Forced];
 
-    fn word(way: Way) -> &'static str {
+    fn word(way: DialMethod) -> &'static str {
         match (way.transport, way.encrypted) {
             (Transport::Tcp, false) => "tcp",
             (Transport::Tcp, true) => "TCP",
@@ -183,7 +185,7 @@ mod tests {
     }
 
     /// The ways of one round in order, capitals for encryption, when each reaches this far.
-    fn round(tries: &mut Tries, allowed: Ways, reached: &[Reached]) -> String {
+    fn round(tries: &mut DialAttempts, allowed: ConnectionPolicy, reached: &[Reached]) -> String {
         let mut words = Vec::new();
         for &reached in reached {
             words.extend(tries.begin(allowed).map(word));
@@ -195,9 +197,9 @@ mod tests {
     }
 
     fn check(encryption: Encryption, utp: bool, reached: &[Reached], expected: &str) {
-        let allowed = Ways { encryption, tcp: true, utp };
+        let allowed = ConnectionPolicy { encryption, tcp: true, utp };
         assert_eq!(
-            round(&mut Tries::default(), allowed, reached),
+            round(&mut DialAttempts::default(), allowed, reached),
             expected,
             "{allowed:?} {reached:?}"
         );
@@ -229,14 +231,14 @@ mod tests {
 
     #[test]
     fn a_successful_way_comes_first_in_the_next_round() {
-        let allowed = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
-        let mut tries = Tries::default();
+        let allowed = ConnectionPolicy { encryption: Encryption::Allowed, tcp: true, utp: true };
+        let mut tries = DialAttempts::default();
         assert_eq!(
             round(&mut tries, allowed, &[Reached::Nothing, Reached::Connection, Reached::Peer]),
             "tcp utp UTP"
         );
         assert_eq!(round(&mut tries, allowed, &[Reached::Nothing; 4]), "UTP tcp");
-        let without = Ways { utp: false, ..allowed };
+        let without = ConnectionPolicy { utp: false, ..allowed };
         assert_eq!(
             round(&mut tries, without, &[Reached::Nothing; 4]),
             "tcp",
@@ -246,16 +248,16 @@ mod tests {
 
     #[test]
     fn nothing_is_tried_where_nothing_is_allowed() {
-        let none = Ways { tcp: false, utp: false, ..Ways::default() };
-        assert_eq!(Tries::default().begin(none), None);
-        assert!(!Tries::default().ended(Reached::Nothing));
+        let none = ConnectionPolicy { tcp: false, utp: false, ..ConnectionPolicy::default() };
+        assert_eq!(DialAttempts::default().begin(none), None);
+        assert!(!DialAttempts::default().ended(Reached::Nothing));
     }
 
     #[test]
     fn a_punch_dials_over_utp_only() {
         let check = |encryption, reached: &[Reached], expected: &str| {
-            let allowed = Ways { encryption, tcp: true, utp: true };
-            let mut tries = Tries { good: Some(ALL[0]), ..Tries::default() };
+            let allowed = ConnectionPolicy { encryption, tcp: true, utp: true };
+            let mut tries = DialAttempts { good: Some(ALL[0]), ..DialAttempts::default() };
             let mut words = Vec::from_iter(tries.punch(allowed).map(word));
             for &reached in reached {
                 if !tries.ended(reached) {
@@ -269,17 +271,21 @@ mod tests {
         check(Encryption::Allowed, &[Reached::Connection; 3], "utp UTP");
         check(Encryption::Forced, &[Reached::Connection; 3], "UTP");
         check(Encryption::Allowed, &[Reached::Peer; 3], "utp");
-        assert_eq!(Tries::default().punch(Ways { utp: false, ..Ways::default() }), None);
+        assert_eq!(
+            DialAttempts::default()
+                .punch(ConnectionPolicy { utp: false, ..ConnectionPolicy::default() }),
+            None
+        );
     }
 
     #[test]
     fn another_remaining_transport_is_reported() {
-        let mut tries = Tries::default();
+        let mut tries = DialAttempts::default();
         assert!(!tries.has_other_transport());
-        tries.begin(Ways { utp: true, ..Ways::default() });
+        tries.begin(ConnectionPolicy { utp: true, ..ConnectionPolicy::default() });
         assert!(tries.has_other_transport());
         tries.ended(Reached::Nothing);
-        tries.begin(Ways { utp: true, ..Ways::default() });
+        tries.begin(ConnectionPolicy { utp: true, ..ConnectionPolicy::default() });
         assert!(!tries.has_other_transport());
     }
 
@@ -289,8 +295,8 @@ mod tests {
             (policy, tcp, utp) in (0usize..4, any::<bool>(), any::<bool>()),
             reached in prop::collection::vec(0usize..3, 1..40),
         ) {
-            let allowed = Ways { encryption: POLICIES[policy], tcp, utp };
-            let (mut tries, mut tried) = (Tries::default(), Vec::new());
+            let allowed = ConnectionPolicy { encryption: POLICIES[policy], tcp, utp };
+            let (mut tries, mut tried) = (DialAttempts::default(), Vec::new());
             for reached in reached {
                 let Some(way) = tries.begin(allowed) else { break };
                 prop_assert!(allowed.in_order().any(|one| one == way));
