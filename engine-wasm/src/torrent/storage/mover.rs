@@ -187,10 +187,9 @@ impl Mover {
         }
     }
 
-    /// Records the origin of a request for a move. An asker is told if another one waits for an
-    /// answer already.
+    /// Records the origin of a request for a move.
     ///
-    /// Returns false if so.
+    /// Returns false, with a refusal as its answer, if another request waits for an answer.
     pub(super) fn ask(&mut self, asker: Asker) -> bool {
         if self.asker.is_some() {
             self.answer = Some((asker, Err(Sentence::MovingAlready)));
