@@ -139,3 +139,27 @@ impl Question {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loading_ends_when_a_failed_read_has_succeeded() {
+        let mut loading = Loading::default();
+        loading.defer(1, Intent::Report { about: Vec::new() });
+        loading.ask(OpId(1), Question::Torrents);
+        let question = loading.take(OpId(1)).unwrap();
+        loading.keep_failed(question, Instant(0));
+        assert_eq!(loading.finish(), None);
+        assert!(loading.take_due(Instant(0)).is_empty());
+        let again = loading.next_wakeup().unwrap();
+        assert_eq!(loading.take_due(again).len(), 1);
+        loading.ask(OpId(2), Question::Torrents);
+        assert_eq!(loading.finish(), None);
+        loading.take(OpId(2));
+        assert_eq!(loading.finish().map(|deferred| deferred.len()), Some(1));
+        loading.unlink();
+        assert!(loading.is_over(), "what was read stays read");
+    }
+}

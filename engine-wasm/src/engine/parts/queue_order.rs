@@ -124,3 +124,49 @@ impl QueueOrder {
         self.order.len() < before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(number: u8) -> InfoHash {
+        InfoHash([number; 20])
+    }
+
+    /// Moves torrent 2 of 1, 2, 3 and 4, of which 3 is a seed.
+    fn check_move(to: QueueMove, expected: [u8; 4]) {
+        let mut order = QueueOrder::new(Instant(0));
+        let all = order.sorted((1..5).map(|number| (number.into(), hash(number))));
+        assert!(order.shift(hash(2), to, all, |other| other == hash(3)));
+        let sorted = order.sorted((1..5).map(|number| (number.into(), hash(number))));
+        assert_eq!(sorted, expected.map(hash), "{to:?}");
+        let mut restored = QueueOrder::new(Instant(0));
+        restored.restore(&order.encode().unwrap());
+        assert_eq!(restored.order, order.order);
+    }
+
+    #[test]
+    fn a_move_passes_torrents_of_the_same_kind_only() {
+        check_move(QueueMove::Top, [2, 1, 3, 4]);
+        check_move(QueueMove::Up, [2, 1, 3, 4]);
+        check_move(QueueMove::Down, [1, 4, 3, 2]);
+        check_move(QueueMove::Bottom, [1, 4, 3, 2]);
+    }
+
+    #[test]
+    fn an_unknown_torrent_changes_no_order() {
+        let mut order = QueueOrder::new(Instant(0));
+        assert!(!order.shift(hash(9), QueueMove::Top, vec![hash(1)], |_| false));
+        assert_eq!(order.encode(), None);
+        assert!(!order.forget(hash(1)));
+    }
+
+    #[test]
+    fn a_new_torrent_has_a_higher_number_than_restored_ones() {
+        let mut order = QueueOrder::new(Instant(0));
+        assert_eq!((order.number(), order.number()), (0, 1));
+        order.saw_number(7);
+        order.saw_number(3);
+        assert_eq!(order.number(), 8);
+    }
+}

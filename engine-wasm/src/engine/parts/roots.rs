@@ -74,3 +74,25 @@ impl Roots {
         self.aside = aside;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(key: &str) -> Root {
+        Root { key: RootKey(key.into()), label: key.into(), path: String::new() }
+    }
+
+    #[test]
+    fn a_dropped_folder_is_still_found_and_takes_no_new_torrent() {
+        let mut roots = Roots::default();
+        assert!(!roots.is_linked());
+        roots.link(vec![root("a"), root("b")]);
+        roots.offer(&[root("b"), root("c")]);
+        assert_eq!(roots.default_key(), Some(&RootKey("b".into())));
+        assert!(roots.find("a").is_some() && roots.offered_key("a").is_none());
+        assert_eq!((roots.offered().len(), roots.aside().len()), (2, 1));
+        roots.unlink();
+        assert!(!roots.is_linked() && roots.find("b").is_some());
+    }
+}
