@@ -46,7 +46,7 @@ impl Peer {
     }
 
     /// Sends our extension handshake, again when it has changed (BEP 10).
-    pub fn send_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
+    pub(crate) fn send_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
         if !self.traits.extensions || !self.introduced {
             return;
         }
@@ -65,7 +65,7 @@ impl Peer {
     }
 
     /// Announces one more piece, unless the peer has everything.
-    pub fn announce_piece(&mut self, piece: PieceIndex, now: Instant) {
+    pub(crate) fn announce_piece(&mut self, piece: PieceIndex, now: Instant) {
         if self.introduced && !self.having.has_all() {
             self.send(&Message::Have(piece.get()), now);
         }

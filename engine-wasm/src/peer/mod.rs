@@ -192,7 +192,7 @@ impl Peer {
     }
 
     /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
-    pub fn send_dht_port(&mut self, port: u16, now: Instant) {
+    pub(crate) fn send_dht_port(&mut self, port: u16, now: Instant) {
         if self.traits.dht {
             self.send(&Message::Port(port), now);
         }
@@ -245,7 +245,7 @@ impl Peer {
     }
 
     /// Whether it supports hash transfer (BEP 52).
-    pub fn supports_v2(&self) -> bool {
+    pub(crate) fn supports_v2(&self) -> bool {
         self.is_ready() && self.traits.v2
     }
 

@@ -53,7 +53,7 @@ impl Peer {
     }
 
     /// Returns whether the peer can introduce others, and be introduced to them.
-    pub fn supports_holepunch(&self) -> bool {
+    pub(crate) fn supports_holepunch(&self) -> bool {
         self.is_ready() && self.punching.id().is_some()
     }
 
