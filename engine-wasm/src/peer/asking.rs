@@ -41,17 +41,17 @@ impl Peer {
     }
 
     /// Forgets the requests that were cancelled long ago, and returns their blocks.
-    pub fn forget_late(&mut self, now: Instant) -> Vec<Block> {
+    pub(crate) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
         self.pipeline.forget_late(now)
     }
 
     /// Returns the blocks whose requests are not cancelled.
-    pub fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(crate) fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.pipeline.live_blocks()
     }
 
     /// Returns all blocks that the peer may still send.
-    pub fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(crate) fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.pipeline.armed_blocks()
     }
 
@@ -68,7 +68,7 @@ impl Peer {
     }
 
     /// Returns how long after its expected time a block counts as late.
-    pub fn slack(&self) -> Duration {
+    pub(crate) fn slack(&self) -> Duration {
         self.pipeline.slack()
     }
 
@@ -95,7 +95,7 @@ impl Peer {
     /// Returns the number of rejected requests since the last block.
     ///
     /// A peer that keeps rejecting is useless.
-    pub fn rejections(&self) -> u32 {
+    pub(crate) fn rejections(&self) -> u32 {
         self.pipeline.rejections()
     }
 

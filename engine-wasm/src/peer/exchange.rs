@@ -13,7 +13,7 @@ impl Peer {
     /// Returns the address at which others can dial the peer, if it is known.
     ///
     /// This is the address that we dialled, or else the peer's own with the port that it announced.
-    pub fn listens_at(&self) -> Option<SocketAddr> {
+    pub(crate) fn listens_at(&self) -> Option<SocketAddr> {
         if self.dialled {
             return Some(self.addr);
         }

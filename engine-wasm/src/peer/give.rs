@@ -80,7 +80,7 @@ impl Peer {
     }
 
     /// Whether it supports the fast extension (BEP 6).
-    pub fn is_fast(&self) -> bool {
+    pub(crate) fn is_fast(&self) -> bool {
         self.traits.fast
     }
 
@@ -147,7 +147,7 @@ impl Peer {
     /// Queues a request for a block of the info dictionary, which has `size` bytes.
     ///
     /// A peer that requests far more blocks than exist is rejected.
-    pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
+    pub(crate) fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         if !self.metadata.push(block, size) {
             self.send_metadata_message(MetadataMessage::Reject { block }, now);
         }

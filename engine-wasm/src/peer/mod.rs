@@ -187,7 +187,7 @@ impl Peer {
     }
 
     /// Sets the DHT bit in our handshake, which is still in the outbox (BEP 5).
-    pub fn offer_dht(&mut self) {
+    pub(crate) fn offer_dht(&mut self) {
         Handshake::offer_dht(self.outbox.bytes_mut());
     }
 

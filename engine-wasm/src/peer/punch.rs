@@ -13,7 +13,7 @@ use crate::time::Instant;
 impl Peer {
     /// Sets the transport of the connection; the default is TCP.
     #[must_use]
-    pub fn over(mut self, transport: Transport) -> Self {
+    pub(crate) fn over(mut self, transport: Transport) -> Self {
         self.punching.set_transport(transport);
         self
     }
@@ -37,7 +37,7 @@ impl Peer {
 
     /// Returns whether an address is the peer's. It can be dialled there, or is connected from
     /// there.
-    pub fn is_at(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
         self.addr == addr || self.listens_at() == Some(addr)
     }
 
