@@ -78,4 +78,17 @@ mod tests {
         assert_eq!(permits.iter_mut().position(is_dismissed), Some(0));
         assert_eq!(unidentified.lock().permits.len(), MOST);
     }
+
+    #[test]
+    fn a_connection_that_ends_gives_its_permit_back() {
+        let unidentified = Arc::new(Unidentified::default());
+        let mut permits: Vec<Permit> = (0..MOST).map(|_| unidentified.enter()).collect();
+        permits.pop();
+        assert_eq!(unidentified.lock().permits.len(), MOST - 1);
+        permits.push(unidentified.enter());
+        let is_dismissed = |one: &mut Permit| one.dismissed.try_recv().is_ok();
+        assert!(!permits.iter_mut().any(is_dismissed), "a permit was free");
+        drop(permits);
+        assert!(unidentified.lock().permits.is_empty());
+    }
 }

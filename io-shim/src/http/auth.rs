@@ -387,6 +387,7 @@ mod tests {
             "http://localhost:4000.evil.example/",
             "http://localhost:4000@evil.example/",
             "http://evil.example/http://localhost:4000/",
+            "http://a/",
             "about:blank",
             "localhost:4000",
             "",
@@ -403,5 +404,26 @@ mod tests {
             ("sec-fetch-dest", "document"),
         ];
         assert!(check("/", &arrival), "a link may lead to the front page");
+    }
+
+    #[test]
+    fn an_open_daemon_needs_no_token_for_calls() {
+        let stranger = Credential { is_session: false, key: None };
+        let session = Credential { is_session: true, key: None };
+        assert!(!guard().allows_call(&stranger) && guard().allows_call(&session));
+        assert!(!guard().open(false).allows_call(&stranger));
+        assert!(guard().open(true).allows_call(&stranger));
+    }
+
+    #[test]
+    fn a_listed_origin_is_named_in_the_reply_and_no_other() {
+        let listed = |origins: &[&str]| {
+            let lines: Vec<_> = origins.iter().map(|origin| ("origin", *origin)).collect();
+            guard().listed_origin(&headers(&lines))
+        };
+        assert_eq!(listed(&[EXTENSION]).unwrap(), EXTENSION);
+        assert_eq!(listed(&[]), None);
+        assert_eq!(listed(&["http://evil.example"]), None);
+        assert_eq!(listed(&[EXTENSION, EXTENSION]), None);
     }
 }

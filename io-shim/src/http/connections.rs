@@ -149,6 +149,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
     use crate::control::desk::Busy;
 
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_too_little_is_stalled_and_who_waits_for_us_is_not() {
+    async fn a_client_that_receives_too_little_is_stalled_and_one_that_waits_is_not() {
         let (connections, permits) = full(3);
         let _busy: Vec<Busy> = permits.iter().map(|permit| permit.activity.begin()).collect();
         // The first waits for the engine, the second receives the minimum rate, the third a little
@@ -240,5 +242,70 @@ mod tests {
         assert!(connections.enter().is_none());
         permits.pop();
         assert!(connections.enter().is_some());
+    }
+
+    /// A stream that can only be written slice by slice.
+    struct Plain(tokio::io::DuplexStream);
+
+    impl AsyncWrite for Plain {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, buf)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watched_stream_does_what_its_stream_does() {
+        let watch = || Arc::new(Activity::new(STALL));
+        let (inner, mut far) = tokio::io::duplex(100);
+        let mut stream = Watched::new(tokio::io::BufWriter::new(inner), watch());
+        assert!(stream.is_write_vectored());
+        let mut bytes = [0; 3];
+        stream.write_all(b"abc").await.unwrap();
+        let early = tokio::time::timeout(STALL, far.read_exact(&mut bytes)).await;
+        assert!(early.is_err(), "the buffer holds it");
+        stream.flush().await.unwrap();
+        far.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"abc");
+        let slices = [IoSlice::new(b"de"), IoSlice::new(b"fg")];
+        assert_eq!(stream.write_vectored(&slices).await.unwrap(), 4);
+        far.write_all(b"xyz").await.unwrap();
+        stream.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"xyz");
+        stream.shutdown().await.unwrap();
+        let mut rest = String::new();
+        far.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "defg");
+        assert!(!Watched::new(Plain(far), watch()).is_write_vectored());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_in_both_directions_show_that_a_client_goes_on() {
+        let activity = Arc::new(Activity::new(STALL));
+        let _busy = activity.begin();
+        let _receiving = Activity::receive(&activity);
+        let (inner, mut far) = tokio::io::duplex(1 << 20);
+        let mut stream = Watched::new(inner, Arc::clone(&activity));
+        tokio::time::advance(STALL + STALL).await;
+        assert!(activity.overdue(Instant::now()).is_some());
+        let mut bytes = vec![0; 320 << 10];
+        far.write_all(&bytes).await.unwrap();
+        stream.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(activity.overdue(Instant::now()), None, "it has sent");
+        tokio::time::advance(STALL + STALL).await;
+        assert!(activity.overdue(Instant::now()).is_some());
+        stream.write_all(&bytes).await.unwrap();
+        assert_eq!(activity.overdue(Instant::now()), None, "it has received");
     }
 }

@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -305,9 +305,13 @@ impl Viewer {
         PROGRESS_EVERY.saturating_sub(since)
     }
 
-    fn report_if_due(&mut self, ticket: &Ticket, taken: u64) {
+    fn is_due(&self, taken: u64) -> bool {
         let moved = self.position(taken) - self.reported;
-        if moved >= PROGRESS_BYTES || (moved > 0 && self.at.elapsed() >= PROGRESS_EVERY) {
+        moved >= PROGRESS_BYTES || (moved > 0 && self.at.elapsed() >= PROGRESS_EVERY)
+    }
+
+    fn report_if_due(&mut self, ticket: &Ticket, taken: u64) {
+        if self.is_due(taken) {
             self.report(ticket, taken);
         }
     }
@@ -342,12 +346,45 @@ impl http_body::Body for StreamBody {
         self.left -= chunk.len() as u64;
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A viewer of a range from 1000 on, after 50 other bytes of the body.
+    fn viewer() -> Viewer {
+        Viewer { start: 1_000, before: 50, reported: 1_000, at: Instant::now() }
     }
 
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+    #[tokio::test(start_paused = true)]
+    async fn a_viewers_position_counts_from_its_range() {
+        assert_eq!(
+            [0, 50, 51, 150].map(|taken| viewer().position(taken)),
+            [1_000, 1_000, 1_001, 1_100]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_position_is_reported_when_it_has_moved_far_or_long_ago() {
+        let viewer = viewer();
+        assert!(!viewer.is_due(51));
+        assert!(!viewer.is_due(50 + PROGRESS_BYTES - 1));
+        assert!(viewer.is_due(50 + PROGRESS_BYTES));
+        tokio::time::advance(PROGRESS_EVERY - Duration::from_millis(1)).await;
+        assert!(!viewer.is_due(51));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(viewer.is_due(51));
+        assert!(!viewer.is_due(50), "the engine knows it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_report_comes_an_interval_after_the_last_one() {
+        let viewer = viewer();
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(viewer.next_report(51), PROGRESS_EVERY - Duration::from_millis(100));
+        assert_eq!(viewer.next_report(50), PROGRESS_EVERY, "there is nothing to report");
+        tokio::time::advance(PROGRESS_EVERY).await;
+        assert_eq!(viewer.next_report(51), Duration::ZERO);
     }
 }

@@ -210,4 +210,21 @@ mod tests {
         assert!(!policy.allows("1.1.1.1:0".parse().unwrap()));
         assert!(policy.allows("1.1.1.1:1".parse().unwrap()));
     }
+
+    #[test]
+    fn only_some_addresses_are_public_or_reachable_for_others() {
+        let check = |address: &str| {
+            let ip: IpAddr = address.parse().unwrap();
+            (is_public(ip), is_dialable(ip))
+        };
+        for public in ["1.1.1.1", "2a00::1", "::ffff:8.8.8.8"] {
+            assert_eq!(check(public), (true, true), "{public}");
+        }
+        for private in ["10.0.0.1", "100.64.0.1", "fe80::1"] {
+            assert_eq!(check(private), (false, true), "{private}");
+        }
+        for other in ["127.0.0.1", "::1", "0.0.0.0", "224.0.0.1", "ff02::1"] {
+            assert_eq!(check(other), (false, false), "{other}");
+        }
+    }
 }

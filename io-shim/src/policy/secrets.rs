@@ -83,6 +83,7 @@ mod tests {
             assert_eq!(bad.parse::<Token>(), Err(BadToken), "{bad}");
         }
         let token: Token = "sixteen-letters_".parse().unwrap();
+        assert_eq!(token.as_str(), "sixteen-letters_");
         assert_eq!(format!("{token:?}"), "Token(…)");
         assert!(is_token(&new_token().unwrap()));
     }

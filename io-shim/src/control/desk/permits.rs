@@ -26,7 +26,7 @@ impl Permits {
     pub(super) fn enter(&mut self, file: &FileId) -> bool {
         let of_file = self.by_file.get(file).copied().unwrap_or(0);
         let free = self.most - self.taken;
-        let may = free > 0 && of_file < self.most_per_file && of_file < 2 * free;
+        let may = of_file < self.most_per_file && of_file < 2 * free;
         if may {
             self.taken += 1;
             *self.by_file.entry(file.clone()).or_default() += 1;

@@ -184,5 +184,7 @@ async fn a_stopping_desk_ends_all_calls() {
     assert_eq!(rig.heard(), [DaemonMessage::RangeCancel { request_id }]);
     assert_eq!(waits.answer().await, Err(Unanswered::Stopping));
     assert_eq!(complete.answer().await, Ok(part("a", false)), "it came before the end");
+    rig.replace_engine();
+    assert_eq!(rig.heard(), [], "the next engine is asked nothing");
     assert_eq!(rig.desk.call(call(http::Method::GET)).err(), Some(Refusal::Stopping));
 }

@@ -147,3 +147,21 @@ async fn a_desk_is_idle_without_engine_viewer_and_call() {
     pass().await;
     assert_eq!(idle_s(&rig), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_a_file_that_was_just_forgotten_waits_for_it() {
+    let mut rig = Rig::new();
+    let id = FileId::from("film");
+    let file = rig.desk.find(&id, &SESSION).await.unwrap();
+    rig.tell(EngineMessage::FileForget { file_id: id.clone() });
+    let slot = rig.desk.admit(&id, None).expect("the desk does not stop");
+    let range = ByteRange { start: 10, end: 29 };
+    let mut ticket = rig.desk.ask(Arc::clone(&file), range, Patience::Some, &slot);
+    assert_eq!(rig.heard(), []);
+    rig.announce("film", "tag");
+    assert_eq!(rig.heard(), [question(ticket.id(), 10, 29, false)]);
+    rig.tell(EngineMessage::FileForget { file_id: id });
+    assert_eq!(ticket.begin().await, Err(End::Forgotten));
+    let mut ticket = rig.desk.ask(file, range, Patience::Some, &slot);
+    assert_eq!(timed(ticket.begin()).await, (3, Err(End::EngineGone)));
+}

@@ -92,15 +92,17 @@ async fn a_viewer_waits_for_the_maximum_wait_since_the_engines_last_word() {
     let mut viewer = rig.watch(10, 29, Patience::Some).await;
     assert_eq!(timed(viewer.ticket.begin()).await, (120, Err(End::Silence)));
     let mut viewer = rig.watch(10, 29, Patience::Some).await;
-    tokio::time::sleep(Duration::from_secs(100)).await;
-    rig.block(&viewer);
-    let (id, desk, epoch) = (viewer.id(), Arc::clone(&rig.desk), rig.seat.epoch);
+    let (request_id, desk, epoch) = (viewer.id(), Arc::clone(&rig.desk), rig.seat.epoch);
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(50)).await;
-        let message = EngineMessage::RangeReady { request_id: id, end: Some(10) };
-        desk.handle(epoch, message).unwrap();
+        let second = |at| tokio::time::sleep(Duration::from_secs(at));
+        second(100).await;
+        let block = EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None };
+        desk.handle(epoch, block).unwrap();
+        second(100).await;
+        let ready = EngineMessage::RangeReady { request_id, end: Some(10) };
+        desk.handle(epoch, ready).unwrap();
     });
-    assert_eq!(timed(viewer.ticket.begin()).await, (50, Ok(())));
+    assert_eq!(timed(viewer.ticket.begin()).await, (200, Ok(())));
     tokio::time::sleep(Duration::from_secs(500)).await;
     let next = viewer.ticket.granted_beyond(11, Instant::now());
     assert_eq!(timed(next).await, (120, Err(End::Silence)), "the wait counts from its begin");
@@ -125,6 +127,10 @@ async fn a_request_outlives_its_engine_by_the_grace() {
     assert_eq!(rig.heard(), [question(viewer.id(), 15, 29, false)]);
     rig.announce("film", "tag");
     assert_eq!(rig.heard(), [], "it was asked once");
+    rig.grant(&viewer, Some(28));
+    rig.replace_engine();
+    rig.announce("film", "tag");
+    assert_eq!(rig.heard(), [question(viewer.id(), 29, 29, false)], "the last byte is missing");
     rig.grant(&viewer, None);
     rig.replace_engine();
     rig.announce("film", "tag");
@@ -169,6 +175,19 @@ async fn the_engine_learns_of_each_end_once_unless_it_rejected() {
     assert!(matches!(rejected.ticket.begin().await, Err(End::Rejected { .. })));
     rig.heard();
     drop(rejected);
+    assert_eq!(rig.heard(), []);
+
+    let mut begun = rig.watch(10, 29, Patience::Some).await;
+    rig.grant(&begun, Some(14));
+    let (request_id, reason) = (begun.id(), None);
+    let (status, retry_after) = (None, None);
+    rig.tell(EngineMessage::RangeReject { request_id, status, reason, retry_after });
+    let now = Instant::now();
+    assert_eq!(begun.ticket.granted_beyond(14, now).await, Ok(15), "what is granted is sent");
+    assert_eq!(begun.ticket.granted(), 15);
+    assert!(begun.ticket.granted_beyond(15, now).await.is_err());
+    rig.heard();
+    drop(begun);
     assert_eq!(rig.heard(), []);
 
     let orphan = rig.watch(10, 29, Patience::Some).await;
