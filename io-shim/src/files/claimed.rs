@@ -255,3 +255,51 @@ fn read_whole(parts: impl Iterator<Item = Part>) -> Result<Bytes, OpError> {
     }
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{Roots, Writers};
+    use crate::testing::TempDir;
+
+    #[test]
+    fn a_span_splits_at_any_byte() {
+        let span = || Placed::new(None, 100, 10);
+        let cut = |bytes| {
+            let (first, rest) = span().split_at(bytes);
+            ((first.offset, first.length), rest.map(|rest| (rest.offset, rest.length)))
+        };
+        assert_eq!(cut(0), ((100, 0), Some((100, 10))));
+        assert_eq!(cut(4), ((100, 4), Some((104, 6))));
+        assert_eq!(cut(9), ((100, 9), Some((109, 1))));
+        assert_eq!(cut(10), ((100, 10), None));
+        assert_eq!(cut(11), ((100, 10), None));
+    }
+
+    #[test]
+    fn spans_are_ready_when_their_file_is_open_and_no_claim_is_in_the_way() {
+        let dir = TempDir::new();
+        let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
+        let metrics = Arc::new(Metrics::default());
+        let identity = Arc::new(TrackedFile::new(1));
+        let (opened, handle) = watch::channel(None);
+        let file = Arc::new(OpenFile::new(identity, handle, Arc::clone(&metrics)));
+        let claim = |access, offset| {
+            let placed = Placed::new(Some(Arc::clone(&file)), offset, 10);
+            Claimed::new(&store, None, access, vec![placed])
+        };
+        assert_eq!(metrics.files_open.load(Ordering::Relaxed), 1);
+        assert!(!claim(Access::Read, 0).is_ready(), "the file is being opened");
+        let path = dir.path().join("film");
+        std::fs::write(&path, b"").unwrap();
+        opened.send_replace(Some(Ok(Arc::new(Handle::from(std::fs::File::open(path).unwrap())))));
+        assert!(claim(Access::Read, 0).is_ready());
+        let writing = claim(Access::Write, 5);
+        let (reading, beside) = (claim(Access::Read, 0), claim(Access::Read, 15));
+        assert!(!reading.is_ready() && beside.is_ready());
+        drop(writing);
+        assert!(reading.is_ready());
+        drop((reading, beside, file));
+        assert_eq!(metrics.files_open.load(Ordering::Relaxed), 0);
+    }
+}

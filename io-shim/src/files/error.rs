@@ -158,4 +158,12 @@ mod tests {
             causes.iter().map(|&errno| from_io(&io::Error::from(errno)).message).collect();
         assert_eq!(words.len(), causes.len(), "{words:?}");
     }
+
+    #[test]
+    fn other_errors_are_quoted_without_paths() {
+        let told = io::Error::from(Errno::IO);
+        assert_eq!(from_io(&told).message, format!("the disk failed: {told}"));
+        let wrapped = from_io(&io::Error::other("/home/user/film"));
+        assert_eq!(wrapped.message, "the disk failed: other error");
+    }
 }

@@ -124,3 +124,102 @@ fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io:
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cap_std::ambient_authority;
+    use shared_proto::io::OpErrorKind;
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn open(dir: &TempDir) -> Dir {
+        Dir::open_ambient_dir(dir.path(), ambient_authority()).unwrap()
+    }
+
+    #[test]
+    fn only_the_folders_that_were_made_are_unmade() {
+        let temp = TempDir::new();
+        let dir = open(&temp);
+        dir.create_dir("a").unwrap();
+        let film = Path::new("a/b/c/film");
+        let made = make_parents(&dir, film).unwrap();
+        assert_eq!(made.as_deref(), Some(Path::new("a/b")));
+        assert!(dir.is_dir("a/b/c"));
+        assert_eq!(make_parents(&dir, film).unwrap(), None, "they exist");
+        unmake_parents(&dir, film, None);
+        assert!(dir.is_dir("a/b/c"));
+        unmake_parents(&dir, film, made.as_deref());
+        assert!(!dir.exists("a/b") && dir.is_dir("a"));
+        assert_eq!(make_parents(&dir, Path::new("film")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_stays() {
+        let temp = TempDir::new();
+        let dir = open(&temp);
+        dir.create_dir_all("a/b/c").unwrap();
+        dir.write("a/other", b"").unwrap();
+        unmake_parents(&dir, Path::new("a/b/c/film"), Some(Path::new("a")));
+        assert!(!dir.exists("a/b") && dir.exists("a/other"));
+        dir.create_dir_all("a/b/c").unwrap();
+        remove_empty_parents(&dir, Path::new("a/b/c/film"));
+        assert!(!dir.exists("a/b") && dir.exists("a/other"));
+        dir.remove_file("a/other").unwrap();
+        remove_empty_parents(&dir, Path::new("a/film"));
+        assert!(!dir.exists("a") && temp.path().is_dir());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_said_to_be_one() {
+        let temp = TempDir::new();
+        let dir = open(&temp);
+        dir.write("a", b"").unwrap();
+        dir.create_dir("folder").unwrap();
+        for path in ["a/film", "a/b/film"] {
+            let error = make_parents(&dir, Path::new(path)).unwrap_err();
+            assert_eq!(error.kind, OpErrorKind::Exists, "{path}: {error:?}");
+        }
+        #[cfg(unix)]
+        {
+            dir.symlink("not there", "dangling").unwrap();
+            let error = make_parents(&dir, Path::new("dangling/film")).unwrap_err();
+            assert_eq!(error.kind, OpErrorKind::Exists, "{error:?}");
+            dir.symlink("folder", "link").unwrap();
+            assert_eq!(make_parents(&dir, Path::new("link/film")), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_file_gets_a_new_name_only_where_nothing_has_it() {
+        let temp = TempDir::new();
+        let dir = open(&temp);
+        for rename in [rename_no_replace, check_and_rename] {
+            dir.write("film", b"film").unwrap();
+            dir.write("taken", b"taken").unwrap();
+            let to = |name| rename(&dir, Path::new("film"), &dir, Path::new(name));
+            assert_eq!(to("taken").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(dir.read("taken").unwrap(), b"taken");
+            to("free").unwrap();
+            assert_eq!(dir.read("free").unwrap(), b"film");
+            assert_eq!(to("other").unwrap_err().kind(), io::ErrorKind::NotFound);
+            dir.remove_file("free").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_last_name_is_found_in_its_folder() {
+        let temp = TempDir::new();
+        let dir = open(&temp);
+        dir.create_dir("a").unwrap();
+        dir.write("a/film", b"inner").unwrap();
+        dir.write("film", b"outer").unwrap();
+        for (path, content) in [("a/film", b"inner"), ("film", b"outer")] {
+            let (parent, name) = parent_of(&dir, Path::new(path)).unwrap();
+            assert_eq!(parent.read(name).unwrap(), content);
+            remove_file(&dir, Path::new(path)).unwrap();
+            assert!(!dir.exists(path));
+        }
+        assert!(parent_of(&dir, Path::new("b/film")).is_err());
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::{
     fs::{File, Metadata},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use sha2::{Digest, Sha256};
@@ -30,11 +30,20 @@ pub(crate) fn of(file: &File, found: &Metadata) -> Option<FileIdentity> {
     let system = FileSystem::of(file, found);
     let born = found.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
     let number = system.numbers_stay.then(|| number_of(file, found)).flatten();
+    identity_of(system.id, number, born)
+}
+
+/// The identity of a file by its file system, its number, and its time of birth since 1970.
+fn identity_of(
+    system: [u8; 16],
+    number: Option<u64>,
+    born: Option<Duration>,
+) -> Option<FileIdentity> {
     if number.is_none() && born.is_none() {
         return None;
     }
     let mut hash = Sha256::new();
-    hash.update(system.id);
+    hash.update(system);
     hash.update([u8::from(number.is_some()), u8::from(born.is_some())]);
     hash.update(number.unwrap_or(0).to_le_bytes());
     hash.update(born.map_or(0, |born| born.as_nanos()).to_le_bytes());
@@ -114,6 +123,7 @@ mod linux {
         collections::HashMap,
         fs::{self, File, Metadata},
         os::unix::fs::MetadataExt,
+        path::Path,
         time::{Duration, Instant},
     };
 
@@ -171,7 +181,7 @@ mod linux {
     }
 
     fn ask((device, own_number, kind): Key) -> [u8; 16] {
-        if let Some(uuid) = uuid_of(device) {
+        if let Some(uuid) = uuid_of(Path::new(BY_UUID), device) {
             return hashed("uuid", &uuid);
         }
         match own_number {
@@ -180,11 +190,45 @@ mod linux {
         }
     }
 
-    fn uuid_of(device: u64) -> Option<Vec<u8>> {
-        let links = fs::read_dir(BY_UUID).ok()?.filter_map(Result::ok);
+    fn uuid_of(links: &Path, device: u64) -> Option<Vec<u8>> {
+        let links = fs::read_dir(links).ok()?.filter_map(Result::ok);
         let leads_here =
             |link: &fs::DirEntry| fs::metadata(link.path()).is_ok_and(|disk| disk.rdev() == device);
         links.filter(leads_here).map(|link| link.file_name().into_encoded_bytes()).min()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::os::unix::fs::symlink;
+
+        use super::*;
+        use crate::testing::TempDir;
+
+        #[test]
+        fn the_uuid_is_the_name_of_the_link_to_the_device() {
+            let dir = TempDir::new();
+            symlink("/dev/zero", dir.path().join("0000")).unwrap();
+            symlink("/dev/null", dir.path().join("5a5a")).unwrap();
+            symlink("/dev/not there", dir.path().join("1111")).unwrap();
+            let device = fs::metadata("/dev/null").unwrap().rdev();
+            assert_eq!(uuid_of(dir.path(), device).unwrap(), b"5a5a");
+            assert_eq!(uuid_of(dir.path(), device + 1_000), None);
+            assert_eq!(uuid_of(&dir.path().join("not there"), device), None);
+        }
+
+        #[test]
+        fn without_a_uuid_the_systems_own_number_counts_or_the_device() {
+            // No disk has this device number.
+            const DEVICE: u64 = u64::MAX - 1;
+            let systems = [(DEVICE, 0, 1), (DEVICE - 1, 0, 1), (DEVICE, 5, 1), (DEVICE, 5, 2)];
+            for (at, system) in systems.iter().enumerate() {
+                for other in &systems[at + 1..] {
+                    assert_ne!(ask(*system), ask(*other), "{system:?} {other:?}");
+                }
+            }
+            assert_eq!(ask((DEVICE, 0, 1)), ask((DEVICE, 0, 2)));
+            assert_eq!(ask((DEVICE, 5, 1)), ask((DEVICE - 1, 5, 1)), "plugged in elsewhere");
+        }
     }
 }
 
@@ -250,5 +294,32 @@ mod tests {
         if cfg!(target_os = "linux") && memory.is_dir() {
             assert_ne!(system(memory).id, system(dir.path()).id);
         }
+    }
+
+    #[test]
+    fn an_identity_needs_a_number_or_a_time_of_birth() {
+        let born = Some(Duration::from_nanos(5));
+        let known = [
+            identity_of([1; 16], Some(7), born),
+            identity_of([1; 16], Some(7), None),
+            identity_of([1; 16], None, born),
+            identity_of([2; 16], Some(7), born),
+            identity_of([1; 16], Some(8), born),
+            identity_of([1; 16], Some(7), Some(Duration::from_nanos(6))),
+        ];
+        assert!(known.iter().all(Option::is_some));
+        assert_eq!(known.iter().collect::<BTreeSet<_>>().len(), known.len());
+        assert_eq!(identity_of([1; 16], None, None), None);
+    }
+
+    #[test]
+    fn where_numbers_stay_they_identify_a_file() {
+        let dir = TempDir::new();
+        let path = dir.path().join("film");
+        fs::write(&path, b"film").unwrap();
+        let file = File::open(&path).unwrap();
+        let found = file.metadata().unwrap();
+        assert!(FileSystem::of(&file, &found).numbers_stay);
+        assert_eq!(by_number(&file, &found), of(&file, &found));
     }
 }

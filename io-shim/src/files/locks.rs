@@ -121,14 +121,6 @@ impl TrackedFile {
     }
 }
 
-impl PartialEq for TrackedFile {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for TrackedFile {}
-
 impl Region {
     /// The whole file.
     pub(crate) fn whole(file: &Arc<TrackedFile>) -> Self {
@@ -412,7 +404,9 @@ mod tests {
             for (write, owner, spans, gone) in steps {
                 let access = if write { Write } else { Read };
                 let owner = (owner > 0).then_some(Owner(owner));
-                let span = |(file, at, len)| (file, at * STEP, (at + len) * STEP + 1);
+                // Never empty, and often next to another span.
+                let end = |at, len| (at + len) * STEP + u64::from(len == 0);
+                let span = |(file, at, len)| (file, at * STEP, end(at, len));
                 let spans: Spans = spans.into_iter().map(span).collect();
                 live.push((bench.claim_as(owner, access, &spans), access, owner, spans));
                 if live.len() > 8 {

@@ -37,3 +37,50 @@ impl Moves {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether a command on `name` waits for a move that touches `moved`.
+    async fn waits(moved: &str, name: &str) -> bool {
+        let mut moves = Moves::default();
+        let (running, _) = moves.begin(vec!["unrelated".into(), moved.into()]);
+        let waiting = moves.conflicting(&["other", name]);
+        tokio::pin!(waiting);
+        let waits = tokio::time::timeout(Duration::from_secs(9), &mut waiting).await.is_err();
+        drop(running);
+        if waits {
+            waiting.await;
+        }
+        waits
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_waits_for_moves_of_its_name_and_of_folders_around_it() {
+        for (moved, name) in [("a/b", "a/b"), ("a/b", "a"), ("a", "a/b"), ("a", "a/b/c")] {
+            assert!(waits(moved, name).await, "{moved} {name}");
+        }
+        for (moved, name) in [("a/b", "a/c"), ("a", "ab"), ("ab", "a"), ("a/b", "b")] {
+            assert!(!waits(moved, name).await, "{moved} {name}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_move_waits_for_conflicting_moves_before_it_and_not_for_itself() {
+        let mut moves = Moves::default();
+        let (first, waiting) = moves.begin(vec!["a".into()]);
+        waiting.await;
+        let (second, waiting) = moves.begin(vec!["a".into()]);
+        tokio::pin!(waiting);
+        let early = tokio::time::timeout(Duration::from_secs(9), &mut waiting).await;
+        assert!(early.is_err());
+        drop(first);
+        waiting.await;
+        drop(second);
+        drop(moves.begin(vec!["b".into()]));
+        assert_eq!(moves.0.len(), 1, "moves that have ended are forgotten");
+    }
+}

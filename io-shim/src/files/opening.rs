@@ -217,4 +217,67 @@ mod tests {
         });
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
+
+    #[test]
+    fn a_file_is_extended_but_never_shortened() {
+        let dir = TempDir::new();
+        let path = dir.path().join("film");
+        fs::write(&path, b"0123456789").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for (length, expected) in [(5, 10), (10, 10), (11, 11), (20, 20), (0, 20)] {
+            extend(&file, length).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), expected, "extended to {length}");
+        }
+        assert_eq!(extend(&file, u64::MAX).unwrap_err().kind, OpErrorKind::Limit);
+        let readable = File::open(&path).unwrap();
+        extend(&readable, 20).expect("it is long enough");
+        assert!(extend(&readable, 21).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_state_of_a_file_is_what_the_system_tells() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = TempDir::new();
+        let path = dir.path().join("film");
+        fs::write(&path, b"0123456789").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 123_456_789);
+        file.set_modified(at).unwrap();
+        let found = stat(&file).unwrap();
+        let told = file.metadata().unwrap();
+        assert_eq!((found.length, found.modified_ns), (10, 1_700_000_000_123_456_789));
+        let changed = told.ctime() * 1_000_000_000 + told.ctime_nsec();
+        assert_eq!(found.changed_ns, u64::try_from(changed).unwrap());
+        assert!(found.identity.is_some());
+        assert_eq!(stat_briefly(&file).unwrap(), FileStat { identity: None, ..found });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files_are_opened_and_each_obstacle_is_told_apart() {
+        let temp = TempDir::new();
+        let dir = Dir::open_ambient_dir(temp.path(), ambient_authority()).unwrap();
+        dir.create_dir("folder").unwrap();
+        dir.write("film", b"film").unwrap();
+        dir.symlink("film", "link").unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(temp.path().join("socket")).unwrap();
+        let kind = |path, access| open(&dir, Path::new(path), access).map_err(|error| error.kind);
+        for access in [Access::Read, Access::Write] {
+            assert!(kind("film", access).is_ok());
+            assert_eq!(kind("folder", access).unwrap_err(), OpErrorKind::Exists);
+            assert_eq!(kind("link", access).unwrap_err(), OpErrorKind::Denied);
+            assert_eq!(kind("none", access).unwrap_err(), OpErrorKind::NotFound);
+        }
+        for path in ["film", "folder", "link", "socket"] {
+            assert_eq!(kind(path, Access::Make).unwrap_err(), OpErrorKind::Exists, "{path}");
+        }
+        let look = |path| look(&dir, Path::new(path)).map_err(|error| error.kind);
+        assert!(look("film").unwrap().is_some());
+        assert!(look("none").unwrap().is_none() && look("film/below").unwrap().is_none());
+        assert_eq!(look("folder").unwrap_err(), OpErrorKind::Exists);
+        assert_eq!(look("link").unwrap_err(), OpErrorKind::Denied);
+        assert_eq!(look("socket").unwrap_err(), OpErrorKind::Denied);
+        drop(socket);
+    }
 }

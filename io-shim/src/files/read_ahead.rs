@@ -127,4 +127,35 @@ mod tests {
             "the rest is not"
         );
     }
+
+    #[tokio::test]
+    async fn a_hint_ends_with_the_file_and_has_a_greatest_length() {
+        let dir = crate::testing::TempDir::new();
+        let key = RootKey::from("root");
+        let root = (key.clone(), "Root".to_owned(), dir.path().to_owned());
+        let writers = crate::files::Writers::open(&dir.path().join("locks")).unwrap();
+        let files = Arc::new(FileStore::new(crate::files::Roots::new(vec![root]), writers));
+        File::create(dir.path().join("film")).unwrap().set_len(40 * MIB).unwrap();
+        for (length, start, end, expected) in [
+            (40 * MIB, 0, 40 * MIB - 1, FURTHEST),
+            (40 * MIB, 5, 9, 5),
+            (40 * MIB, 40 * MIB - 7, u64::MAX, 7),
+            (40 * MIB, 3, 3, 1),
+        ] {
+            let metrics = Arc::new(Metrics::default());
+            let ahead = ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics));
+            ahead.hint(key.clone(), vec!["film".into()], length, start, end);
+            // All permits are back when the hint is done.
+            let all = u32::try_from(AT_ONCE).unwrap();
+            drop(ahead.permits.acquire_many(all).await.unwrap());
+            let hinted = metrics.hinted_bytes.load(std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(hinted, expected, "{start} to {end}");
+        }
+        let metrics = Arc::new(Metrics::default());
+        let ahead = ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics));
+        for (length, start, end) in [(0, 0, 9), (10, 10, 19), (10, 9, 8)] {
+            ahead.hint(key.clone(), vec!["film".into()], length, start, end);
+            assert_eq!(ahead.permits.available_permits(), AT_ONCE, "nothing is to be read");
+        }
+    }
 }

@@ -453,25 +453,22 @@ mod tests {
     }
 
     #[test]
-    fn whoever_uses_the_same_file_shares_its_locks_whatever_engine_or_name() {
+    fn all_users_of_a_file_share_its_locks_whatever_engine_or_name() {
         let dir = crate::testing::TempDir::new();
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, other) = (RootKey::from("a"), RootKey::from("b"));
         let first = store.tracked_file(&root, &path("folder/film"));
-        assert_eq!(first, store.tracked_file(&root, &path("folder/film")));
-        assert_eq!(
-            first,
-            store.tracked_file(&root, &path("Folder/FILM")),
-            "the file system may not tell them apart"
-        );
-        assert_ne!(first, store.tracked_file(&root, &path("folder/other")));
-        assert_ne!(first, store.tracked_file(&other, &path("folder/film")));
+        let is_same = |root, name| Arc::ptr_eq(&first, &store.tracked_file(root, &path(name)));
+        assert!(is_same(&root, "folder/film"));
+        assert!(is_same(&root, "Folder/FILM"), "the file system may not tell them apart");
+        assert!(!is_same(&root, "folder/other"));
+        assert!(!is_same(&other, "folder/film"));
         store.share_locks(&root, &path("folder/film"), &root, &path("new"));
-        assert_eq!(first, store.tracked_file(&root, &path("new")));
+        assert!(is_same(&root, "new"));
     }
 
     #[test]
-    fn files_that_nobody_uses_are_forgotten() {
+    fn unused_files_are_forgotten() {
         let dir = crate::testing::TempDir::new();
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let root = RootKey::from("a");
@@ -480,6 +477,22 @@ mod tests {
             store.tracked_file(&root, &[n.to_string()]);
         }
         assert!(store.tracked_files.lock().by_path.len() < 200);
-        assert_eq!(kept, store.tracked_file(&root, &path("kept")));
+        assert!(Arc::ptr_eq(&kept, &store.tracked_file(&root, &path("kept"))));
+    }
+
+    #[test]
+    fn a_location_is_current_until_its_file_moves_to_another_disk() {
+        let dir = crate::testing::TempDir::new();
+        let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
+        let root = RootKey::from("a");
+        let [before, other] = ["film", "other"].map(|name| store.location(&root, &path(name)));
+        let tracked = store.tracked_file(&root, &path("film"));
+        assert!(before.is_current());
+        tracked.count_move();
+        assert!(!before.is_current() && other.is_current());
+        assert!(store.location(&root, &path("film")).is_current());
+        tracked.watch().touch();
+        assert_eq!(before.watch().ours(), 1, "a file has one watch");
+        assert_ne!(tracked.number(), store.tracked_file(&root, &path("other")).number());
     }
 }

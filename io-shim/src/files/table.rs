@@ -415,3 +415,61 @@ fn sync(file: &Handle) -> io::Result<()> {
 fn name_of(root: &RootKey, path: &[String]) -> String {
     format!("{root}\0{}", lock_name(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{Roots, Writers};
+    use crate::testing::TempDir;
+
+    const WRITE: OpenMode = OpenMode::Write { identity: None };
+
+    fn table(dir: &TempDir) -> (FileTable, Arc<FileStore>) {
+        let root = (RootKey::from("root"), "Root".to_owned(), dir.path().to_owned());
+        let writers = Writers::open(&dir.path().join("locks")).unwrap();
+        let store = Arc::new(FileStore::new(Roots::new(vec![root]), writers));
+        let (metrics, stopped) = (Arc::new(Metrics::default()), CancellationToken::new());
+        (FileTable::new(Arc::clone(&store), metrics, 9, stopped), store)
+    }
+
+    #[tokio::test]
+    async fn only_an_opening_that_extends_the_file_counts_as_a_change() {
+        let dir = TempDir::new();
+        std::fs::write(dir.path().join("film"), b"0123456789").unwrap();
+        let (mut table, store) = table(&dir);
+        let (root, path) = (RootKey::from("root"), vec!["film".to_owned()]);
+        let tracked = store.tracked_file(&root, &path);
+        for (number, length, mode, changes) in
+            [(1, 20, OpenMode::Read, 0), (2, 10, WRITE, 0), (3, 11, WRITE, 1), (4, 5, WRITE, 1)]
+        {
+            table.open(FileRef(number), root.clone(), path.clone(), length, mode).await.unwrap();
+            assert_eq!(tracked.watch().ours(), changes, "{length} {mode:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_has_at_most_so_many_spans() {
+        let dir = TempDir::new();
+        let (table, _) = table(&dir);
+        let spans = |count| vec![Span { file: FileRef::ZEROS, offset: 0, length: 1 }; count];
+        assert!(table.resolve(&spans(limits::MAX_SPANS)).is_ok());
+        for count in [limits::MAX_SPANS + 1, limits::MAX_SPANS + 2] {
+            let refused = table.resolve(&spans(count)).err().map(|error| error.kind);
+            assert_eq!(refused, Some(OpErrorKind::Limit));
+        }
+    }
+
+    #[tokio::test]
+    async fn after_the_end_of_an_engine_none_of_its_files_is_open() {
+        let dir = TempDir::new();
+        let (mut table, _) = table(&dir);
+        let path = vec!["film".to_owned()];
+        table.open(FileRef(1), RootKey::from("root"), path, 9, OpenMode::Create).await.unwrap();
+        let span = [Span { file: FileRef(1), offset: 0, length: 1 }];
+        let placed = table.resolve(&span).unwrap();
+        assert!(!placed[0].is_closed());
+        table.clear();
+        assert!(placed[0].is_closed());
+        assert!(table.resolve(&span).is_err());
+    }
+}

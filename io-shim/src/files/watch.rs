@@ -199,4 +199,42 @@ mod tests {
         assert!(heard(None, false));
         assert_eq!(watch.expected(), None);
     }
+
+    #[test]
+    fn another_file_in_the_place_of_the_known_one_is_a_change() {
+        let of = |identity: Option<u8>| FileStat {
+            identity: identity.map(|byte| shared_proto::FileIdentity([byte; 16])),
+            ..stat(1)
+        };
+        let check = |known, seen, expected| {
+            let watch = Watch::default();
+            watch.tell(Some(of(known)), watch.ours());
+            let changed = Guard::default().is_changed(&watch, || Ok::<_, ()>(of(seen)));
+            assert_eq!(changed, Ok(expected), "{known:?} {seen:?}");
+        };
+        check(Some(1), Some(1), false);
+        check(Some(1), Some(2), true);
+        check(Some(1), None, false);
+        check(None, Some(1), false);
+    }
+
+    #[test]
+    fn a_guard_watches_while_it_knows_a_state_and_the_daemon_changes_nothing() {
+        let (watch, mut guard) = (Watch::default(), Guard::default());
+        check(&mut guard, &watch, 1, false);
+        assert!(!guard.is_watching(&watch), "the engine knows no state");
+        watch.tell(Some(stat(1)), watch.ours());
+        check(&mut guard, &watch, 1, false);
+        assert!(guard.is_watching(&watch));
+        watch.touch();
+        assert!(!guard.is_watching(&watch));
+        assert_eq!(watch.expected(), None);
+        watch.tell(Some(stat(1)), watch.ours());
+        let during = guard.is_changed(&watch, || {
+            watch.touch();
+            Ok::<_, ()>(stat(2))
+        });
+        assert_eq!(during, Ok(false), "the daemon changed the file during the look");
+        assert!(!guard.is_watching(&watch));
+    }
 }

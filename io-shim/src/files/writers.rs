@@ -247,12 +247,14 @@ mod tests {
             "0123456789abcdef0123456789abcdef.lock",
             "path-0123456789abcdef0123456789abcdef.lock",
             "Cargo.lock",
+            "0123456789abcdef.lock",
+            "0123456789-not-hex-0123456789-ab.lock",
         ] {
             fs::write(dir.path().join("locks").join(name), b"").unwrap();
         }
-        assert_eq!(left(&dir), 4);
+        assert_eq!(left(&dir), 6);
         let third = Writers::open(&dir.path().join("locks")).unwrap();
-        assert_eq!(left(&dir), 2, "the one that is held stays, and what is no lock of ours");
+        assert_eq!(left(&dir), 4, "the one that is held stays, and what is no lock of ours");
         assert_eq!(third.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
         drop(held);
     }
@@ -300,5 +302,25 @@ mod tests {
             fs::metadata(dir.path().join("locks")).unwrap().permissions().mode() & 0o777,
             0o700
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_a_link_is_refused() {
+        let dir = TempDir::new();
+        fs::create_dir(dir.path().join("elsewhere")).unwrap();
+        let link = dir.path().join("locks");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).unwrap();
+        assert!(Writers::open(&link).is_err());
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_made_is_an_error_and_not_a_busy_file() {
+        let dir = TempDir::new();
+        let [first, _] = two(&dir);
+        let LockName(name) = film();
+        fs::create_dir(dir.path().join("locks").join(name).with_extension("lock")).unwrap();
+        let error = first.admit(&film()).unwrap_err();
+        assert_ne!(error.kind, OpErrorKind::Busy, "{error:?}");
     }
 }

@@ -320,4 +320,12 @@ mod tests {
         (rig.manager.select, rig.manager.open) = ("/not/there".into(), "/not/there/either".into());
         assert_eq!(rig.show(&["A, b & 100%", "ä.mkv"]).await.unwrap_err().kind, OpErrorKind::Other);
     }
+
+    #[tokio::test]
+    async fn only_folders_lead_to_what_is_shown() {
+        let shown = rig(true).show(&["A, b & 100%", "ä.mkv", "below"]).await.unwrap();
+        assert!(shown[0] == "open" && shown[1].ends_with("films/A, b & 100%"), "{shown:?}");
+        let shown = rig(true).show(&["A, b & 100%"]).await.unwrap();
+        assert!(shown[0] == "open" && shown[1].ends_with("/films"), "{shown:?}");
+    }
 }

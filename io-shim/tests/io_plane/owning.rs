@@ -235,3 +235,16 @@ async fn nothing_moves_to_a_disk_that_is_gone() {
     assert_eq!(rename(&mut bench, "film", ("other", "new")).await, Err(OpErrorKind::Absent));
     assert!(bench.disk("root/film").exists() && !bench.disk("other").exists());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_engine_learns_the_room_of_a_roots_disk() {
+    let mut bench = Bench::new();
+    let mut ask = async |root: &str| {
+        let root = RootKey::from(root);
+        bench.ask(|op| IoCommand::RootRoom { op, root }).await.map_err(|error| error.kind)
+    };
+    let Ok(OpOutput::Room { free, total }) = ask("root").await else { panic!("it is told") };
+    assert!(free > 1 && free <= total, "{free} of {total}");
+    assert_eq!(ask("unknown").await, Err(OpErrorKind::NotFound));
+}

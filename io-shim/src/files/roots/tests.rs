@@ -221,3 +221,38 @@ fn the_folder_under_a_disk_that_is_not_mounted_is_not_taken_for_the_disk() {
     new().open(&key, false).unwrap();
     fs::remove_dir_all(&memory).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_opened_for_another_reason_is_not_absent() {
+    let dir = TempDir::new();
+    let (roots, keys) = named(&dir, &["films"]);
+    let films = dir.path().join("films");
+    let opened = roots.open(&keys[0], true).unwrap();
+    roots.remember(&keys[0], &opened);
+    fs::remove_dir(&films).unwrap();
+    assert_eq!(roots.open_if_there(&keys[0]).unwrap_err().kind, OpErrorKind::Absent);
+    std::os::unix::fs::symlink(&films, &films).unwrap();
+    assert_eq!(roots.open_if_there(&keys[0]).unwrap_err().kind, OpErrorKind::Denied);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_room_of_a_root_is_that_of_its_disk_even_before_it_exists() {
+    let dir = TempDir::new();
+    let (roots, keys) = named(&dir, &["films/new"]);
+    let (free, total) = roots.room(&keys[0]).unwrap();
+    assert!(free > 1 && free <= total);
+    roots.open(&keys[0], true).unwrap();
+    assert_eq!(roots.room(&keys[0]).unwrap().1, total);
+    let unknown = RootKey("unknown".into());
+    assert_eq!(roots.room(&unknown).unwrap_err().kind, OpErrorKind::NotFound);
+}
+
+#[test]
+fn an_overlap_is_described_from_the_side_of_the_chosen_folder() {
+    let nested = RootsError::Nested("/films/new".into(), "/films".into());
+    let words = |path| nested.in_words(Path::new(path));
+    assert_eq!(words("/films/new"), "it lies inside another download folder");
+    assert_eq!(words("/films"), "another download folder lies inside it");
+}

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_shut_is_knocked_at_less_and_less_until_it_opens() {
+    async fn a_shut_window_is_knocked_at_less_and_less_until_it_opens() {
         let shut = Shut::new(2);
         shut.sent(addr(), &datagram(STATE, 0));
         let (first, began) = (knocks(&shut).await, Instant::now());
