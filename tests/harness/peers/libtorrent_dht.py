@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""A libtorrent client whose only way to find others is the DHT, on loopback.
+"""A libtorrent client on loopback whose only source of peers is the DHT.
 
 usage: libtorrent_dht.py ROUTER node
        libtorrent_dht.py ROUTER seed FILE.torrent FOLDER
        libtorrent_dht.py ROUTER get MAGNET FOLDER
-ROUTER is HOST:PORT of another node, or "none". Prints "ready PORT" once it listens (and seeds). Ends at the end of its input. Trackers, LSD, PEX, UPnP and NAT-PMP are off.
+ROUTER is HOST:PORT of another node, or "none". Prints "ready PORT" once it listens (and seeds).
+Ends at the end of its input. Trackers, LSD, PEX, UPnP and NAT-PMP are off.
 """
 
 import sys

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Downloads a torrent with libtorrent from one peer, and says how long that took.
+"""Downloads a torrent with libtorrent from one peer, and prints how long that took.
 
 usage: libtorrent_leech.py FILE.torrent FOLDER HOST PORT
-Prints "done SECONDS CPU_SECONDS", counted from adding the torrent to its last piece verified. DHT, LSD, PEX, UPnP and
-NAT-PMP are off, and it announces nowhere; all else is as libtorrent comes.
+Prints "done SECONDS CPU_SECONDS", from adding the torrent to its last verified piece. DHT, LSD,
+PEX, UPnP, NAT-PMP and trackers are off; all other settings are libtorrent's defaults.
 """
 
 import resource
@@ -23,8 +23,8 @@ def cpu():
 def main():
     torrent, folder, host, port = sys.argv[1:5]
     session = lt.session(quiet.SETTINGS | quiet.DIALS_PLAINLY | {
-        # It hangs up on who becomes a seed while it has all that the other had: that the last piece is of interest it sees one step too
-        # late. It is to come back while the test still waits.
+        # libtorrent disconnects a peer that becomes a seed at the wrong moment: it sees one step too
+        # late that it wants that peer's last piece. It must reconnect while the test still waits.
         "min_reconnect_time": 1,
     })
     params = quiet.of_file(torrent)

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""Makes a .torrent file of what lies in a folder, as libtorrent makes it.
+"""Makes a .torrent file of a file or folder with libtorrent.
 
 usage: libtorrent_make.py FOLDER NAME PIECE_LENGTH v1|hybrid|v2 FILE.torrent
-Prints its info hashes, v1 and v2, "-" for one that it has not.
+Prints its info hashes, v1 and v2; "-" stands for a missing one.
 """
 
 import sys
 
 import libtorrent as lt
 
-# A v1 torrent with padding files between the files is a canonical one in libtorrent's words.
+# libtorrent calls a v1 torrent with padding files between the files canonical.
 FLAGS = {
     "v1": lt.create_torrent.v1_only | lt.create_torrent.canonical_files,
     "hybrid": 0,

@@ -1,18 +1,19 @@
 #!/usr/bin/python3
-"""libtorrent as one side of a transfer on loopback, told how it is to talk and where it may look for others.
+"""libtorrent as one side of a transfer on loopback.
 
 usage: libtorrent_party.py JSON
-  torrent or link   what it is about
-  folder            where its files lie, or are to lie
-  seeds             whether it has everything: it is ready when that is checked
-  address           of this machine, to listen at and to dial from
-  encrypted         talk RC4 or not at all; else plainly or not at all
-  utp               talk uTP or not at all; else TCP or not at all
+  torrent or link   path of the .torrent file, or the magnet link
+  folder            the folder of its files
+  seeds             whether it has everything; then it is ready when the check is over
+  address           address of this machine, to listen at and to dial from
+  encrypted         true: RC4 only; false: plain connections only
+  utp               true: uTP only; false: TCP only
   dht               HOST:PORT of a node, or null for no DHT
   pex               exchange addresses with peers
   gives             false: unchoke nobody
   peers             [[HOST, PORT], …] to dial
-Prints "ready PORT". Ends at the end of its input. Of others it hears nowhere else than it was told, and from the trackers and web seeds of its torrent.
+Prints "ready PORT". Ends at the end of its input. Other sources of peers are off, except the
+trackers and web seeds of the torrent.
 """
 
 import json
@@ -24,6 +25,7 @@ import quiet
 
 
 def settings(what):
+    address = what["address"]
     policy = int(lt.enc_policy.forced if what["encrypted"] else lt.enc_policy.disabled)
     return quiet.SETTINGS | quiet.DHT_OF_ONE_ADDRESS | {
         "out_enc_policy": policy,
@@ -33,9 +35,9 @@ def settings(what):
         "enable_outgoing_tcp": not what["utp"],
         "enable_incoming_utp": what["utp"],
         "enable_outgoing_utp": what["utp"],
-        "listen_interfaces": f"[{what['address']}]:0" if ":" in what["address"] else f"{what['address']}:0",
+        "listen_interfaces": f"[{address}]:0" if ":" in address else f"{address}:0",
         # Transmission takes one connection from each address.
-        "outgoing_interfaces": what["address"],
+        "outgoing_interfaces": address,
         "enable_dht": what["dht"] is not None,
         "dht_bootstrap_nodes": what["dht"] or "",
         "allow_multiple_connections_per_ip": True,

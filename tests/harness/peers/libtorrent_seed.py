@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Seeds torrents with libtorrent, on loopback, and says when it is ready.
+"""Seeds torrents with libtorrent on loopback.
 
 usage: libtorrent_seed.py FILE.torrent FOLDER [wide]
-In place of one file there may be a folder of them. Prints "ready PORT" once the content is checked and it seeds. Ends at the end of its input. DHT, LSD, PEX, UPnP and
-NAT-PMP are off, and it announces nowhere. There is no upload cap here: the harness' proxy is the slow line. Buffers are
-small, so that requests wait where a CANCEL still helps; "wide" has them as libtorrent wants them for speed.
+FILE.torrent may be a folder of such files. Prints "ready PORT" once the content is checked and it
+seeds. Ends at the end of its input. DHT, LSD, PEX, UPnP, NAT-PMP and trackers are off. It has no
+upload limit, because the harness's proxy limits the rate. Buffers are small, so that requests wait
+where a CANCEL helps; "wide" uses libtorrent's buffers for speed.
 """
 
 import pathlib
@@ -14,7 +15,11 @@ import libtorrent as lt
 
 import quiet
 
-NARROW = {"send_socket_buffer_size": 32768, "send_buffer_watermark": 32768, "send_buffer_low_watermark": 16384}
+NARROW = {
+    "send_socket_buffer_size": 32768,
+    "send_buffer_watermark": 32768,
+    "send_buffer_low_watermark": 16384,
+}
 
 
 def main():

@@ -1,6 +1,7 @@
-"""libtorrent on loopback that looks for nobody: what the scripts beside this share.
+"""Settings and functions that the libtorrent scripts share.
 
-SETTINGS turn off every way to find others and to be found, and ALONE does so for one torrent; a script turns on what its test is about.
+SETTINGS turn off every source of peers, and ALONE does so for one torrent. A script turns on what
+its test needs.
 """
 
 import sys
@@ -18,9 +19,9 @@ SETTINGS = {
     "enable_outgoing_utp": False,
     "alert_mask": 0,
 }
-# Plainly at the first try: an encrypted one that is refused costs seconds.
+# Dials plainly at first, because a refused encrypted connection costs seconds.
 DIALS_PLAINLY = {"out_enc_policy": int(lt.enc_policy.disabled)}
-# All nodes share one address here, which libtorrent would take for an attack, and a test is not to wait for the next announce.
+# All nodes share one address here, which libtorrent would take for an attack. Announces are quick.
 DHT_OF_ONE_ADDRESS = {
     "dht_restrict_routing_ips": False,
     "dht_restrict_search_ips": False,
@@ -32,14 +33,14 @@ ALONE = (lt.torrent_flags.override_trackers | lt.torrent_flags.disable_dht
 
 
 def of_file(path):
-    """What to add for a .torrent file."""
+    """The parameters of a .torrent file."""
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(str(path))
     return params
 
 
 def add(session, params, folder, flags=ALONE):
-    """Adds a torrent that begins at once."""
+    """Adds a torrent and starts it at once."""
     params.save_path = folder
     params.flags = (params.flags | flags) & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
     handle = session.add_torrent(params)
@@ -57,7 +58,7 @@ def wait_until_seeding(handle):
 
 
 def serve(session):
-    """Prints "ready PORT" once it listens, and goes on to the end of its input."""
+    """Prints "ready PORT" once it listens, and waits for the end of the input."""
     while session.listen_port() == 0:
         time.sleep(0.02)
     print("ready", session.listen_port(), flush=True)
