@@ -1,5 +1,7 @@
 //! Pieces as pictures of their blocks: `.` free, `a` requested, `#` stored, `=` verified.
 
+mod model;
+
 use std::net::SocketAddr;
 
 use shared_proto::ConnId;
@@ -56,6 +58,9 @@ fn a_piece_goes_from_missing_to_have() {
     map.verified(testing::piece(1));
     check(&map, "- H");
     assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
+    assert!(!map.is_complete());
+    map.verified(testing::piece(0));
+    assert!(map.is_complete());
 }
 
 /// Requests a block from A and stores it.
@@ -174,4 +179,15 @@ fn a_failed_piece_starts_over() {
     map.reset(testing::piece(0));
     check(&map, "-");
     assert_eq!(map.store(block(0, 0), B, by(B)), None);
+}
+
+#[test]
+fn a_source_that_could_not_send_a_block_changes_nothing() {
+    let mut map = map(1, 2);
+    map.ask(block(0, 0), A);
+    assert_eq!(map.take_armed_changes(), [testing::piece(0)]);
+    assert!(!map.withdraw(block(0, 0), B, true));
+    assert_eq!(map.take_armed_changes(), []);
+    assert!(map.withdraw(block(0, 0), A, true));
+    assert_eq!(map.take_armed_changes(), [testing::piece(0)]);
 }
