@@ -108,7 +108,7 @@ impl Picker {
         if !peer.is_open() {
             return 0;
         }
-        peer.room(now < self.watched_until, now)
+        peer.room(self.is_watched(now), now)
     }
 
     /// Returns the peers with room for requests, the soonest to finish first.
@@ -156,7 +156,7 @@ impl Picker {
             let Some(block) = scene.pieces.first_free_from(want.piece, want.first) else {
                 continue;
             };
-            if want.awaited && is_too_slow(conn, eta, want.piece, scene) {
+            if want.awaited && is_too_slow(eta, want.piece, scene) {
                 continue;
             }
             return Some(block);
@@ -206,17 +206,13 @@ impl Picker {
 }
 
 /// Returns whether another peer is expected to deliver a block of this piece much sooner.
-fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
-    if eta < TOO_SLOW || !scene.suspects.is_free(piece) {
+fn is_too_slow(eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
+    let Some(beyond) = eta.checked_sub(TOO_SLOW).filter(|_| scene.suspects.is_free(piece)) else {
         return false;
-    }
-    let best = scene
-        .peers
-        .iter()
-        .filter(|(other, peer)| **other != conn && peer.serves(piece))
-        .map(|(_, peer)| peer.eta(scene.now))
-        .min();
-    best.is_some_and(|best| eta > 2 * best + TOO_SLOW)
+    };
+    let serving = scene.peers.values().filter(|peer| peer.serves(piece));
+    let best = serving.map(|peer| peer.eta(scene.now)).min();
+    best.is_some_and(|best| beyond > 2 * best)
 }
 
 /// Finds a block that no viewer needs: begun pieces first, then by priority and rarity.

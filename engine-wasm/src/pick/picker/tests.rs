@@ -1,6 +1,8 @@
 //! Which peer is asked for which block, as text: `1.0` is block 0 of piece 1, followed by `*` for a
 //! duplicate request.
 
+mod late;
+
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
@@ -12,6 +14,7 @@ use crate::metainfo::{Identity, InfoHash};
 use crate::peer::PeerEvent;
 use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
+use crate::pick::priority::Priority;
 use crate::pick::scheduler::Scheduler;
 
 /// Peers 1, 2, 3 … without history. Each takes four requests and should answer within 131 ms.
@@ -23,6 +26,7 @@ struct Table {
     suspects: Suspects,
     peers: BTreeMap<ConnId, Peer>,
     may_duplicate: bool,
+    web: BTreeMap<WebSeedId, Instant>,
     now: Instant,
 }
 
@@ -40,6 +44,7 @@ impl Table {
             suspects: Suspects::default(),
             peers: BTreeMap::new(),
             may_duplicate: true,
+            web: BTreeMap::new(),
             now: Instant(1_000_000),
         };
         (1u64..).zip(peers).for_each(|(peer, has)| table.come(peer, has));
@@ -103,7 +108,8 @@ impl Table {
     /// Returns the next block for a peer.
     fn next(&mut self, peer: u64) -> Option<String> {
         let (now, may_duplicate) = (self.now, self.may_duplicate);
-        let pick = self.scheduler().pick(ConnId(peer), &BTreeMap::new(), may_duplicate, now)?;
+        let web = self.web.clone();
+        let pick = self.scheduler().pick(ConnId(peer), &web, may_duplicate, now)?;
         assert!(self.scheduler().ask(pick, now));
         let star = if pick.duplicate { "*" } else { "" };
         Some(format!("{}.{}{star}", pick.block.piece().get(), pick.block.index().get()))
@@ -136,59 +142,6 @@ fn urgent_pieces_come_first_and_then_the_rarest() {
     table.check(2, "");
     let mut table = Table::new(2, &["xxxx.", "xx.x.", "xx.xx"]);
     table.check(1, "2.0 2.1 0.0 0.1");
-}
-
-#[test]
-fn a_late_block_is_requested_from_two_more_peers() {
-    let mut table = Table::new(1, &["x"; 5]);
-    table.want(&[0]);
-    table.check(1, "0.0");
-    for peer in 2..=3 {
-        table.check(peer, "");
-        table.wait(1_000);
-        table.check(1, "");
-        table.check(peer, "0.0*");
-    }
-    table.wait(1_000);
-    table.check(4, "");
-}
-
-#[test]
-fn a_slow_block_is_requested_from_one_other_peer() {
-    let mut table = Table::new(1, &["x"; 4]);
-    table.want(&[0]);
-    table.ask(1, FIRST, 250);
-    table.check(2, "");
-    let mut table = Table::new(1, &["x"; 4]);
-    table.want(&[0]);
-    table.ask(1, FIRST, 5_000);
-    table.may_duplicate = false;
-    table.check(2, "");
-    table.may_duplicate = true;
-    table.check(2, "0.0*");
-    let mut table = Table::new(1, &["x"; 4]);
-    table.want(&[0]);
-    table.ask(1, FIRST, 5_000);
-    table.ask(2, FIRST, 5_000);
-    table.check(3, "");
-}
-
-#[test]
-fn late_blocks_come_before_unwatched_ones() {
-    let mut table = Table::new(1, &["xx", "xx"]);
-    table.want(&[0]);
-    table.ask(1, FIRST, 100);
-    table.wait(1_000);
-    table.check(2, "0.0* 1.0");
-}
-
-#[test]
-fn a_late_block_without_a_viewer_is_not_requested_twice() {
-    let mut table = Table::new(1, &["xx", "xx"]);
-    table.want(&[1, 0]);
-    table.ask(1, FIRST, 100);
-    table.wait(1_000);
-    table.check(2, "1.0");
 }
 
 #[test]
@@ -238,8 +191,166 @@ fn the_slower_peer_of_a_duplicate_request_is_not_waited_for() {
 }
 
 #[test]
+fn a_torrent_counts_as_watched_for_a_while_after_its_last_viewer() {
+    let mut table = Table::new(1, &["x"]);
+    let until = table.now + WATCHED_FOR;
+    table.want(&[0]);
+    table.picker.set_wants(Vec::new(), false, table.now);
+    assert!(table.picker.is_watched(Instant(until.0 - 1)) && !table.picker.is_watched(until));
+}
+
+#[test]
+fn a_piece_that_failed_is_requested_from_one_peer_alone() {
+    let mut table = Table::new(2, &["x", "x"]);
+    table.suspects.failed(FIRST.piece(), &[]);
+    table.suspects.asked(FIRST.piece(), ConnId(1));
+    table.check(2, "");
+    table.want(&[0]);
+    table.check(2, "");
+    table.check(1, "0.0 0.1");
+    table.wait(10_000);
+    table.check(2, "");
+}
+
+#[test]
+fn a_peer_that_holds_a_piece_later_than_another_is_too_slow_only_if_the_other_has_it() {
+    let slow = |peers: &[&str]| {
+        let mut table = Table::new(1, peers);
+        table.ask(1, FIRST, 100);
+        table.wait(11_000);
+        let now = table.now;
+        assert!(table.peers.get_mut(&ConnId(1)).unwrap().tick(now), "it snubs");
+        table.scheduler().snubbed(ConnId(1), now);
+        table.want(&[1]);
+        table.next(1).expect("it has room for one")
+    };
+    assert_eq!(slow(&["xx", "x."]), "1.0");
+    assert_eq!(slow(&["xx", "xx"]), "0.0", "the awaited piece is left to the other");
+}
+
+#[test]
+fn begun_pieces_that_the_selection_does_not_want_are_left_alone() {
+    let mut table = Table::new(2, &["xx", ".x"]);
+    table.ask(1, FIRST, 100);
+    table.availability.set_priority(FIRST.piece(), Priority::Skip, false);
+    table.check(1, "1.0 1.1");
+    let mut table = Table::new(2, &["xx", ".x"]);
+    table.ask(1, FIRST, 100);
+    table.check(2, "1.0 1.1");
+}
+
+#[test]
+fn few_pieces_are_begun_that_no_viewer_needs() {
+    let most = 3 * 2 + limits::SPARE_BEGUN_PIECES + limits::WANTS;
+    let has = "x".repeat(most + 2);
+    let mut table = Table::new(1, &[&has, &has, &has]);
+    for piece in 0..u32::try_from(most).unwrap() {
+        let block = testing::block(piece, 0);
+        table.scheduler().begin(block, Source::WebSeed(WebSeedId(0)));
+    }
+    assert!(table.next(1).is_some());
+    assert_eq!(table.next(1), None);
+}
+
+#[test]
+fn peers_with_room_queue_by_how_soon_they_finish() {
+    let mut table = Table::new(8, &["x"; 3]);
+    table.check(1, "0.0 0.1 0.2 0.3");
+    table.next(2);
+    let (now, peers) = (table.now, &table.peers);
+    let mut queue = table.picker.queue(peers, now);
+    assert_eq!(queue.next_peer(), Some(ConnId(3)));
+    queue.requeue(ConnId(3), &peers[&ConnId(3)], now);
+    let left: Vec<ConnId> = std::iter::from_fn(|| queue.next_peer()).collect();
+    assert_eq!(left, [3, 2].map(ConnId));
+}
+
+#[test]
+fn requests_that_are_stray_are_cancelled_and_their_blocks_free() {
+    let mut table = Table::new(1, &["xx", "xx"]);
+    table.want(&[0, 1]);
+    table.check(1, "0.0 1.0");
+    table.check(2, "");
+    let now = table.now;
+    table.scheduler().cancel(|_, block| block == FIRST, now);
+    assert!(table.peers[&ConnId(1)].live_blocks().all(|block| block != FIRST));
+    table.check(2, "0.0");
+    assert_eq!(table.peers[&ConnId(1)].live_blocks().count(), 1, "the other is still wanted");
+}
+
+#[test]
+fn a_peer_that_is_gone_is_asked_for_nothing() {
+    let mut table = Table::new(1, &["x"]);
+    let (now, duplicate) = (table.now, false);
+    let pick = Pick { conn: ConnId(9), block: FIRST, eta: Duration::ZERO, duplicate };
+    assert!(!table.scheduler().ask(pick, now));
+    table.check(1, "0.0");
+}
+
+#[test]
+fn a_piece_whose_requests_are_taken_back_is_idle_again() {
+    let mut table = Table::new(2, &["x."]);
+    table.ask(1, FIRST, 100);
+    assert_eq!(table.availability.rarest().count(), 0);
+    table.scheduler().take_back(ConnId(1), &[FIRST]);
+    assert_eq!(table.availability.rarest().collect::<Vec<_>>(), [FIRST.piece()]);
+    let second = testing::block(0, 1);
+    let by = table.peers[&ConnId(1)].addr();
+    let now = table.now;
+    table.scheduler().begin(FIRST, ConnId(1));
+    table.scheduler().begin(second, ConnId(1));
+    table.scheduler().store(FIRST, ConnId(1), by, now);
+    table.scheduler().take_back(ConnId(1), &[second]);
+    assert_eq!(table.availability.rarest().count(), 0, "a block of it is stored");
+}
+
+#[test]
 fn duplicate_requests_are_limited() {
     let floor = limits::DUPLICATE_FLOOR;
     assert!(may_duplicate(floor - 1, 0) && !may_duplicate(floor, 0));
     assert!(may_duplicate(floor + 4_999, 100_000) && !may_duplicate(floor + 5_000, 100_000));
+}
+
+#[test]
+fn a_peer_is_too_slow_when_it_takes_twice_as_long_as_another_and_a_while_more() {
+    let mut table = Table::new(1, &["x", "x"]);
+    let bound = 2 * table.peers[&ConnId(2)].eta(table.now) + TOO_SLOW;
+    let scene = Scene {
+        peers: &table.peers,
+        pieces: &mut table.pieces,
+        availability: &table.availability,
+        suspects: &table.suspects,
+        web: &table.web,
+        may_duplicate: true,
+        now: table.now,
+    };
+    assert!(!is_too_slow(bound, FIRST.piece(), &scene));
+    assert!(is_too_slow(bound + Duration::from_micros(1), FIRST.piece(), &scene));
+}
+
+#[test]
+fn wants_without_a_free_block_are_searched_once() {
+    let mut table = Table::new(1, &["xxx", "xxx"]);
+    table.want(&[0, 1]);
+    table.check(1, "0.0 1.0 2.0");
+    table.check(2, "");
+    assert_eq!(table.picker.exhausted, 2);
+    table.picker.block_freed();
+    assert_eq!(table.picker.exhausted, 0);
+}
+
+#[test]
+fn nobody_may_write_to_pieces_whose_requests_are_withdrawn() {
+    let mut table = Table::new(1, &["xx", "xx"]);
+    table.want(&[0, 1]);
+    table.check(1, "0.0 1.0");
+    table.check(2, "");
+    let now = table.now;
+    let withdrawn = table.scheduler().withdraw(&[FIRST.piece()].into(), now);
+    assert_eq!(withdrawn, [(ConnId(1), FIRST)]);
+    let armed: Vec<Block> = table.peers[&ConnId(1)].armed_blocks().collect();
+    assert_eq!(armed, [testing::block(1, 0)]);
+    assert!(!table.pieces.has_armed(FIRST.piece()));
+    assert_eq!(table.availability.rarest().collect::<Vec<_>>(), [FIRST.piece()]);
+    table.check(2, "0.0");
 }
