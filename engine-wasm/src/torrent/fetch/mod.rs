@@ -146,41 +146,4 @@ impl Fetch {
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-
-    use super::*;
-    use crate::geometry::testing::piece;
-
-    fn three_pieces() -> (Geometry, Fetch) {
-        let geometry = Geometry::new(16_384, &[3 * 16_384]).unwrap();
-        let fetch = Fetch::new(&geometry, |_| true, &mut ChaCha8Rng::seed_from_u64(1));
-        (geometry, fetch)
-    }
-
-    /// How many peers have each of three pieces after these events.
-    fn check(events: &[(PeerEvent, &[u32])], expected: [u32; 3]) {
-        let (geometry, mut fetch) = three_pieces();
-        for (event, all) in events {
-            let mut pieces = Bitfield::new(3);
-            all.iter().for_each(|&piece| pieces.set(piece));
-            assert!(fetch.handle_event(&geometry, event, Some(&pieces)), "{event:?}");
-        }
-        let seen = [0, 1, 2].map(|index| fetch.availability.count(piece(index)));
-        assert_eq!(seen, expected, "{events:?}");
-    }
-
-    #[test]
-    fn each_announced_piece_is_counted_once() {
-        check(&[(PeerEvent::HasAll, &[])], [1, 1, 1]);
-        check(&[(PeerEvent::HasSome, &[0, 2])], [1, 0, 1]);
-        let more = PeerEvent::HasMore(vec![piece(1), piece(2)]);
-        check(&[(PeerEvent::Has(piece(0)), &[0]), (more, &[0, 1, 2])], [1, 1, 1]);
-    }
-
-    #[test]
-    fn other_events_change_nothing() {
-        let (geometry, mut fetch) = three_pieces();
-        assert!(!fetch.handle_event(&geometry, &PeerEvent::Unchoked, None));
-    }
-}
+mod tests;
