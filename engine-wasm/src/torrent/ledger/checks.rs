@@ -106,6 +106,7 @@ mod tests {
     fn a_check_ends_once() {
         let mut checks = Checks::default();
         checks.begin(testing::piece(1));
+        assert_eq!(checks.underway(), 1);
         assert!(checks.end(testing::piece(1)) && !checks.end(testing::piece(1)));
         assert_eq!(checks.underway(), 0);
     }
@@ -132,5 +133,20 @@ mod tests {
         checks.doubt(testing::piece(2));
         checks.forget_doubted(&(testing::piece(0)..=testing::piece(1)));
         assert_eq!(checks.cancel(), Some(vec![testing::piece(2)]));
+    }
+
+    #[test]
+    fn likely_pieces_come_in_order_and_are_forgotten_with_the_daemon() {
+        let mut checks = Checks::default();
+        (0..3).for_each(|piece| checks.add(testing::piece(piece), piece != 1));
+        assert_eq!(checks.take_likely(), Some(testing::piece(0)));
+        assert_eq!(checks.take_likely(), Some(testing::piece(2)));
+        assert_eq!(checks.take_likely(), None);
+        checks.add(testing::piece(3), true);
+        checks.begin(testing::piece(4));
+        checks.unlink();
+        assert_eq!((checks.take_likely(), checks.underway()), (None, 0));
+        checks.reset();
+        assert_eq!(checks.progress(1), Some(0.0), "what was counted before is forgotten");
     }
 }

@@ -1,12 +1,14 @@
 //! Tests of the ledger without a torrent: the meaning of results, including late and stale ones.
 
+mod v2;
+
 use std::net::SocketAddr;
 
 use shared_proto::ConnId;
 
 use super::*;
 
-use crate::geometry::testing;
+use crate::geometry::{BLOCK_LENGTH, testing};
 
 const PIECE: PieceIndex = testing::piece(0);
 const RIGHT: [u8; SHA1] = [7; SHA1];
@@ -187,4 +189,127 @@ fn pieces_that_viewers_wait_for_are_checked_first_up_to_the_limit() {
         ledger.checks.begin(testing::piece(piece));
     }
     assert_eq!(ledger.take_next_check([PIECE].into_iter()), None);
+}
+
+#[test]
+fn the_next_check_is_of_an_unchecked_piece_whose_hash_is_known() {
+    let (mut ledger, _) = ledger();
+    assert!(!ledger.can_check(PIECE), "it is missing");
+    ledger.suspect(PIECE, true);
+    ledger.suspect(testing::piece(1), false);
+    assert!(ledger.can_check(PIECE) && !ledger.is_checked());
+    ledger.for_requests().0.seal(PIECE);
+    assert!(!ledger.can_check(PIECE));
+    assert_eq!(ledger.take_next_check(std::iter::empty()), Some(testing::piece(1)));
+    ledger.for_requests().0.unseal(PIECE);
+    assert!(ledger.unsuspect(testing::piece(1)) && !ledger.unsuspect(testing::piece(1)));
+    assert_eq!(ledger.take_next_check(std::iter::empty()), Some(PIECE));
+}
+
+#[test]
+fn checks_are_over_when_none_is_left_and_the_next_counts_from_zero() {
+    let (mut ledger, _) = ledger();
+    assert_eq!(ledger.check_progress(), None);
+    (0..2).for_each(|piece| ledger.suspect(testing::piece(piece), false));
+    ledger.begin_check(PIECE, false);
+    assert!(!ledger.end_checks());
+    ledger.believe(PIECE);
+    assert!(!ledger.end_check(PIECE) && !ledger.is_checked());
+    assert_eq!(ledger.check_progress(), Some(0.5));
+    ledger.begin_check(testing::piece(1), false);
+    assert!(!ledger.is_checked(), "it is being checked");
+    ledger.believe(testing::piece(1));
+    assert!(ledger.end_check(testing::piece(1)) && ledger.is_checked());
+    ledger.lose(PIECE, true);
+    ledger.suspect(PIECE, false);
+    assert_eq!(ledger.check_progress(), Some(0.0));
+}
+
+#[test]
+fn a_delayed_piece_is_verified_later_if_it_still_waits_for_that() {
+    let (mut ledger, _) = ledger();
+    receive(&mut ledger, [1, 1]);
+    ledger.delay_verifying(PIECE);
+    ledger.delay_verifying(testing::piece(1));
+    assert_eq!(ledger.take_delayed(), [PIECE], "the other is missing");
+    assert_eq!(ledger.take_delayed(), []);
+    ledger.delay_verifying(PIECE);
+    ledger.unlink();
+    assert_eq!(ledger.take_delayed(), []);
+}
+
+#[test]
+fn a_suspect_piece_belongs_to_one_source_until_that_is_gone() {
+    let (mut ledger, _) = ledger();
+    receive(&mut ledger, [1, 2]);
+    assert!(matches!(ledger.failed(PIECE), Failure::Exhibit(_)));
+    assert!(!ledger.needs_digests(PIECE), "nothing is known of the failure");
+    ledger.reset(PIECE);
+    ledger.for_requests().1.asked(PIECE, peer(3).0);
+    assert!(!ledger.suspects().may_ask(PIECE, peer(4).0));
+    ledger.release(peer(3).0);
+    assert!(ledger.suspects().may_ask(PIECE, peer(4).0));
+    ledger.drop_suspicion(PIECE);
+    assert!(ledger.suspects().is_free(PIECE));
+}
+
+#[test]
+fn bytes_that_another_program_changed_are_not_restored_by_a_cancelled_check() {
+    let (mut ledger, _) = ledger();
+    ledger.ask_for_check();
+    for piece in [PIECE, testing::piece(1)] {
+        ledger.believe(piece);
+        ledger.doubt(piece);
+        ledger.lose(piece, true);
+        ledger.suspect(piece, false);
+    }
+    ledger.forget_doubted(&(PIECE..=PIECE));
+    assert_eq!(ledger.cancel_check(), Some((vec![testing::piece(1)], vec![PIECE])));
+}
+
+#[test]
+fn what_the_selection_does_not_want_is_not_needed() {
+    let (mut ledger, _) = ledger();
+    ledger.set_wanted(|piece| piece == PIECE);
+    assert!(!ledger.pieces().is_done());
+    ledger.believe(PIECE);
+    assert!(ledger.pieces().is_done() && !ledger.pieces().is_complete());
+    assert_eq!(ledger.pieces().unneeded().count(), 2);
+}
+
+#[test]
+fn pieces_are_named_when_blocks_of_them_are_armed_or_no_longer() {
+    let (mut ledger, _) = ledger();
+    receive(&mut ledger, [1, 1]);
+    assert!(ledger.take_armed_changes().contains(&PIECE));
+    assert_eq!(ledger.take_armed_changes(), []);
+}
+
+#[test]
+fn a_copied_piece_is_verified_as_one_on_the_disk() {
+    let (mut ledger, meta) = ledger();
+    ledger.suspect(PIECE, false);
+    let id = ledger.begin_check(PIECE, true);
+    assert_eq!(finish(&mut ledger, &meta, id, &RIGHT), Outcome::RightInDonor(PIECE));
+    let id = ledger.begin_verifying(PIECE);
+    let expected = Outcome::Right { piece: PIECE, was_on_disk: true };
+    assert_eq!(finish(&mut ledger, &meta, id, &RIGHT), expected);
+    let id = ledger.begin_verifying(PIECE);
+    assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::WrongOnDisk(PIECE));
+}
+
+#[test]
+fn only_the_sender_of_the_block_that_differs_is_guilty() {
+    for (differing, guilty) in [(0, 1), (1, 2)] {
+        let (mut ledger, meta) = ledger();
+        receive(&mut ledger, [1, 2]);
+        let Failure::Exhibit(senders) = ledger.failed(PIECE) else { panic!("two peers sent it") };
+        let id = ledger.begin(Purpose::Exhibit(PIECE, senders));
+        let mut leaves = [[1; LEAF], [2; LEAF]];
+        finish(&mut ledger, &meta, id, &leaves.concat());
+        leaves[differing] = [9; LEAF];
+        let proof = ledger.begin(Purpose::Proof(PIECE));
+        let expected = Outcome::Guilty(vec![peer(guilty).1]);
+        assert_eq!(finish(&mut ledger, &meta, proof, &leaves.concat()), expected);
+    }
 }
