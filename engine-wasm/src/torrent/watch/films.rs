@@ -91,7 +91,7 @@ impl Films {
         verified: Verified<'_>,
         now: Instant,
     ) {
-        if self.subtitles.is_empty() || verified.pieces.is_complete() {
+        if self.subtitles.is_empty() {
             return;
         }
         let ahead = ahead.filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));

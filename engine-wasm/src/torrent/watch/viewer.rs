@@ -150,3 +150,6 @@ impl Viewer {
         self.position.since(self.origin).clamp(first, limits::WINDOW_MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

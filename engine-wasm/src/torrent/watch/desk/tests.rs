@@ -233,3 +233,139 @@ fn the_daemon_is_reminded_of_a_waiting_request_every_five_seconds() {
         |seconds: u64| scene.desk.take_due_reminders(Instant(0) + Duration::from_secs(seconds));
     assert_eq!([due(4), due(5), due(9), due(10)].map(|ids| ids.len()), [0, 1, 0, 1]);
 }
+
+#[test]
+fn a_new_viewer_has_jumped_and_one_that_goes_on_has_not() {
+    for (gap, viewers) in [(64 << 10, 1), ((64 << 10) + 1, 2)] {
+        let mut scene = Scene::new("########");
+        let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
+        let whole = (0, at(1) - 1);
+        assert!(scene.desk.open(request(1), FILE, whole, ledger, scene.now).1);
+        assert!(!scene.desk.cancel(request(1), scene.now));
+        let next = (at(1) + gap, at(6));
+        let jumped = scene.desk.open(request(2), FILE, next, ledger, scene.now).1;
+        assert_eq!((jumped, scene.desk.viewers.len()), (viewers == 2, viewers));
+    }
+}
+
+#[test]
+fn a_desk_has_room_for_so_many_requests_and_no_more() {
+    let mut scene = Scene::new("..");
+    for id in 0..limits::REQUESTS_PER_TORRENT {
+        assert_eq!(scene.open(id as u128, 0, 0), Answer::Wait);
+    }
+    assert_eq!(scene.open(u128::MAX, 0, 0), Answer::Full);
+    scene.desk.cancel(request(0), scene.now);
+    assert_eq!(scene.open(u128::MAX, 0, 0), Answer::Wait);
+}
+
+#[test]
+fn when_the_daemon_goes_viewers_are_expected_back_where_their_grants_end() {
+    let mut scene = Scene::new("######......");
+    scene.open(1, 0, at(12) - 1);
+    scene.desk.unlink(scene.now);
+    assert!(!scene.desk.is_read() && !scene.desk.is_waited() && scene.desk.is_watched());
+    assert_eq!(scene.wants(), [6, 7, 8, 9, 10, 11]);
+    scene.open(2, at(10), at(12) - 1);
+    assert_eq!(scene.desk.viewers.len(), 1, "it goes on");
+}
+
+#[test]
+fn a_torrent_that_stops_rejects_those_who_wait() {
+    let mut scene = Scene::new("#..");
+    scene.open(1, 0, 9);
+    scene.open(2, at(1), at(2) - 1);
+    scene.open(3, at(2), at(3) - 1);
+    assert_eq!(scene.desk.drain_waiting(), [request(2), request(3)]);
+    assert!(scene.desk.is_read() && !scene.desk.is_waited());
+    assert_eq!(scene.desk.requests().map(|(id, _)| id).collect::<Vec<_>>(), [request(1)]);
+    assert_eq!(scene.desk.viewers.len(), 1);
+    scene.desk.reject(request(1));
+    assert!(!scene.desk.is_read() && !scene.desk.is_watched());
+}
+
+#[test]
+fn who_starves_longest_comes_first_and_who_was_fed_last() {
+    let mut scene = Scene::new(&".".repeat(60));
+    scene.open(1, at(40), at(60) - 1);
+    scene.now = scene.now + Duration::from_secs(1);
+    scene.open(2, 0, at(20) - 1);
+    scene.open(3, at(40), at(60) - 1);
+    scene.now = scene.now + Duration::from_secs(1);
+    assert_eq!(scene.wants()[..2], [40, 0]);
+    // The first is fed: it has something to drain, and then starves later than the second.
+    scene.verify(40);
+    assert_eq!(scene.wants()[0], 0);
+    for id in [1, 3] {
+        scene.desk.progress(request(id), at(41), scene.now);
+    }
+    assert_eq!(scene.wants()[..2], [0, 41]);
+}
+
+#[test]
+fn the_piece_that_a_request_waits_for_is_awaited() {
+    let mut scene = Scene::new("....");
+    scene.open(1, at(1), at(4) - 1);
+    let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
+    let wants = scene.desk.wants(ledger, scene.now);
+    let awaited: Vec<(u32, bool)> =
+        wants.iter().map(|want| (want.piece.get(), want.awaited)).collect();
+    assert_eq!(awaited, [(1, true), (2, false), (3, false)]);
+    assert!(scene.desk.is_awaited(testing::piece(1)) && !scene.desk.is_awaited(testing::piece(2)));
+}
+
+#[test]
+fn hints_are_those_of_the_viewer_behind_a_request() {
+    let mut scene = Scene::new("##..");
+    scene.open(1, 0, at(4) - 1);
+    let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
+    assert_eq!(scene.desk.hint(request(1), ledger), None, "little is there");
+    assert_eq!(scene.desk.hint(request(2), ledger), None);
+    let mut scene = Scene::new("####");
+    scene.open(1, 5, at(2) - 1);
+    let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
+    assert_eq!(
+        scene.desk.hint(request(1), ledger),
+        Some((FILE, testing::file_range((5, at(4) - 1))))
+    );
+}
+
+#[test]
+fn a_viewer_starves_since_it_last_moved() {
+    let mut scene = Scene::new(&format!("#{}", ".".repeat(60)));
+    let second = |seconds| Instant(0) + Duration::from_secs(seconds);
+    scene.open(1, 0, at(20) - 1);
+    scene.now = second(1);
+    scene.open(2, at(40), at(60) - 1);
+    scene.desk.progress(request(1), at(1), second(2));
+    scene.now = second(4);
+    scene.open(3, at(20), at(40) - 1);
+    scene.desk.progress(request(1), at(1), second(5));
+    scene.now = second(6);
+    assert_eq!(scene.wants()[..3], [40, 1, 20]);
+}
+
+#[test]
+fn a_verified_block_elsewhere_in_its_piece_grants_a_request_nothing() {
+    let mut scene = Scene::new("#..");
+    scene.open(1, 0, at(3) - 1);
+    scene.open(2, at(2), at(3) - 1);
+    scene.now = scene.now + Duration::from_secs(1);
+    let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
+    for piece in [1, 2] {
+        assert_eq!(scene.desk.verified(testing::piece(piece), ledger, scene.now), []);
+        assert!(scene.desk.is_awaited(testing::piece(piece)) && scene.desk.is_waited());
+    }
+    assert_eq!(scene.desk.request(request(1)).unwrap().waiting_since, Instant(0));
+}
+
+#[test]
+fn a_request_that_was_granted_nothing_of_a_lost_piece_waits_on() {
+    let mut scene = Scene::new("#..");
+    scene.open(1, 0, at(3) - 1);
+    scene.now = scene.now + Duration::from_secs(1);
+    scene.lose(1);
+    assert_eq!(scene.desk.request(request(1)).unwrap().waiting_since, Instant(0));
+    scene.lose(0);
+    assert_eq!(scene.desk.request(request(1)).unwrap().waiting_since, scene.now);
+}
