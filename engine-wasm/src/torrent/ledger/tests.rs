@@ -313,3 +313,19 @@ fn only_the_sender_of_the_block_that_differs_is_guilty() {
         assert_eq!(finish(&mut ledger, &meta, proof, &leaves.concat()), expected);
     }
 }
+
+#[test]
+fn large_pieces_are_checked_a_few_at_once_and_those_that_viewers_need_at_any_time() {
+    let head = b"d4:infod6:lengthi100663296e4:name1:a12:piece lengthi16777216e6:pieces120:";
+    let meta = Metainfo::parse(&[&head[..], &RIGHT.repeat(6), b"ee"].concat()).expect("a torrent");
+    let mut ledger = Ledger::new(&meta, Arc::new(meta.geometry()));
+    (0..6).for_each(|index| ledger.suspect(testing::piece(index), false));
+    for index in 0..4 {
+        let piece = testing::piece(index);
+        assert_eq!(ledger.take_next_check(std::iter::empty()), Some(piece));
+        ledger.begin_check(piece, false);
+    }
+    assert_eq!(ledger.take_next_check(std::iter::empty()), None, "these are 64 MiB");
+    let wanted = testing::piece(5);
+    assert_eq!(ledger.take_next_check([wanted].into_iter()), Some(wanted));
+}
