@@ -156,4 +156,15 @@ mod tests {
             assert_eq!(place(seconds, duration), None, "{seconds} of {duration}");
         }
     }
+
+    #[test]
+    fn the_index_is_a_part_once_it_is_found() {
+        let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
+        let mut film = PreparedFilm::new(testing::file(0), None, &geometry);
+        film.search.feed(b"\0\0\0\x10ftypisom\0\0\0\0\0\x30\0\0moov");
+        let index = (16, 3 * MIB + 15);
+        assert!(film.parts().any(|part| part.get() == index));
+        let hints: Vec<(u64, u64)> = film.hints(|_| true).into_iter().map(FileRange::get).collect();
+        assert_eq!(hints, [(0, 2 * MIB - 1), (2 * MIB, index.1)]);
+    }
 }
