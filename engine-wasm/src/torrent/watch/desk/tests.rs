@@ -235,7 +235,7 @@ fn the_daemon_is_reminded_of_a_waiting_request_every_five_seconds() {
 }
 
 #[test]
-fn a_new_viewer_has_jumped_and_one_that_goes_on_has_not() {
+fn a_new_viewer_has_jumped_and_a_continuing_one_has_not() {
     for (gap, viewers) in [(64 << 10, 1), ((64 << 10) + 1, 2)] {
         let mut scene = Scene::new("########");
         let ledger = Verified { geometry: &scene.geometry, pieces: &scene.pieces };
@@ -249,7 +249,7 @@ fn a_new_viewer_has_jumped_and_one_that_goes_on_has_not() {
 }
 
 #[test]
-fn a_desk_has_room_for_so_many_requests_and_no_more() {
+fn a_desk_accepts_a_limited_number_of_requests() {
     let mut scene = Scene::new("..");
     for id in 0..limits::REQUESTS_PER_TORRENT {
         assert_eq!(scene.open(id as u128, 0, 0), Answer::Wait);
@@ -271,7 +271,7 @@ fn when_the_daemon_goes_viewers_are_expected_back_where_their_grants_end() {
 }
 
 #[test]
-fn a_torrent_that_stops_rejects_those_who_wait() {
+fn a_stopping_torrent_rejects_waiting_requests() {
     let mut scene = Scene::new("#..");
     scene.open(1, 0, 9);
     scene.open(2, at(1), at(2) - 1);
@@ -285,7 +285,7 @@ fn a_torrent_that_stops_rejects_those_who_wait() {
 }
 
 #[test]
-fn who_starves_longest_comes_first_and_who_was_fed_last() {
+fn the_viewer_that_starves_longest_comes_first() {
     let mut scene = Scene::new(&".".repeat(60));
     scene.open(1, at(40), at(60) - 1);
     scene.now = scene.now + Duration::from_secs(1);

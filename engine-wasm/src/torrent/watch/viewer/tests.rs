@@ -63,7 +63,7 @@ fn a_request_close_to_where_a_viewer_stopped_goes_on_with_it() {
 }
 
 #[test]
-fn the_window_grows_with_what_was_read_in_one_go() {
+fn the_window_grows_with_the_sequential_read() {
     let scene = Scene::new(0..0);
     let mut viewer = viewer(0);
     assert_eq!(scene.wanted(&viewer), Some((0, 4)), "the first window has 4 MiB");
