@@ -9,13 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::{LIMIT, until};
 use jstorrent_tests::dice::Dice;
+use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::http;
 use jstorrent_tests::plain::{Server, url_of};
-use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::swarm::{Client, Seeder};
+use jstorrent_tests::swarm::Client;
 use jstorrent_tests::terminal::daemons;
-use jstorrent_tests::torrent::{Recipe, Torrent};
-use jstorrent_tests::workspace::Scratch;
 use serde_json::json;
 
 const LENGTH: usize = 24 << 20;
@@ -50,21 +48,16 @@ async fn add(server: &Server, magnet: &str) -> Result<String> {
 async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_wrong_byte() -> Result<()> {
     let kills = std::env::var("KILLS").map_or(Ok(KILLS), |kills| kills.parse())?;
     let mut dice = Dice::from_env("KILLS_SEED");
-    let scratch = Scratch::new("kills")?;
-    let (content, state, dir) =
-        (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
-    let path = content.join("film.mp4");
-    let truth = Arc::new(dice.bytes(LENGTH));
-    std::fs::write(&path, &*truth)?;
-    let torrent = Torrent::make(&Recipe::of_file(&path, PIECE_LENGTH)?)?.public();
-    let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+    let film = Fixture::random("film.mp4", LENGTH).dice(dice.below(u64::MAX));
     // Slow enough for the last kill to hit a download.
     let rate = LENGTH as u64 * 1_000 / (kills.max(1) * LIFE_MS);
-    let line = Proxy::start(seeder.address(), Line::of_rate(rate))?;
-    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={}", torrent.info_hash, line.address());
+    let film = film.pieces_of(PIECE_LENGTH).linked().seeded(Client::Libtorrent, rate);
+    let fixture = film.build().await?;
+    let (torrent, truth) = (&fixture.torrent, Arc::new(fixture.truth[0].clone()));
+    let magnet = fixture.magnet();
     let (mut told, mut served, mut regained) = (0, 0, 0);
     for kill in 0..kills {
-        let mut server = Server::start(&state, &dir, &[]).await?;
+        let mut server = fixture.serve(&[]).await?;
         if kill > 0 {
             // The server remembers the torrent.
             let verified = server.verified(&torrent.info_hash, 0).await?;
@@ -85,7 +78,7 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_wrong_byte()
             until("the last viewer to read", LIMIT, is_read).await?;
         }
         told = server.verified(&torrent.info_hash, 0).await?;
-        let daemon = daemons(&state).pop().context("no daemon runs")?;
+        let daemon = daemons(&fixture.home.state).pop().context("no daemon runs")?;
         if dice.below(2) == 0 {
             server.terminal.kill().await;
             daemon.kill();
@@ -107,16 +100,12 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_wrong_byte()
         told < LENGTH as u64,
         "the download was over before the last kill: it proves less than it should"
     );
-    let server = Server::start(&state, &dir, &[]).await?;
+    let server = fixture.serve(&[]).await?;
     let verified = server.verified(&torrent.info_hash, 0).await?;
     ensure!(verified >= told, "{told} bytes were verified, and {verified} are");
-    line.set_rate(0);
+    fixture.set_rate(0);
     let url = add(&server, &magnet).await?;
     let whole = http::get(&url).await?;
     ensure!(whole.whole && whole.body == *truth, "what is served at last is not what was seeded");
-    ensure!(
-        std::fs::read(dir.join("film.mp4"))? == *truth,
-        "what lies there is not what was seeded"
-    );
-    Ok(())
+    fixture.is_in(&fixture.home.downloads)
 }

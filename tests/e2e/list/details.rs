@@ -6,87 +6,42 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use jstorrent_tests::browser::Browser;
+use jstorrent_tests::browser::Options;
 use jstorrent_tests::clock::{LIMIT, until};
-use jstorrent_tests::dice::Dice;
-use jstorrent_tests::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::keys::{Key, Modifier};
 use jstorrent_tests::leecher::Leecher;
 use jstorrent_tests::page::{by_css, by_test_id};
-use jstorrent_tests::pages::{AppPage, TorrentSnapshot};
-use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::swarm::{Client, Seeder};
-use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::pages::TorrentSnapshot;
+use jstorrent_tests::scene::Scene;
+use jstorrent_tests::swarm::Client;
+use jstorrent_tests::torrent::Torrent;
 use jstorrent_tests::tracker::{Front, Tracker};
-use jstorrent_tests::workspace::Scratch;
 use serde_json::json;
 
 /// A torrent of three files with one seeder, added in a browser.
-struct Show {
-    torrent: Torrent,
-    tracker: Tracker,
-    line: Proxy,
-    browser: Browser,
-    app: AppPage,
-    _seeder: Seeder,
-    scratch: Scratch,
+async fn show(rate_bps: u64) -> Result<Scene> {
+    let files = ["one.bin", "two.bin", "three.bin"].map(|name| (name, 5_000_000));
+    // Adding trackers to a private torrent is refused.
+    let show = Fixture::random_files("show", &files).public();
+    let fixture = show.seeded(Client::Libtorrent, rate_bps).build().await?;
+    let scene = Scene::with(fixture, Options::default()).await?;
+    scene.torrent_when("the first piece", |torrent| torrent.verified > 0).await?;
+    Ok(scene)
 }
 
-impl Show {
-    async fn comes(rate_bps: u64) -> Result<Self> {
-        let scratch = Scratch::new("controls")?;
-        let folder = scratch.dir("content")?;
-        std::fs::create_dir(folder.join("show"))?;
-        let files = ["one.bin", "two.bin", "three.bin"];
-        for (seed, name) in (1..).zip(files) {
-            std::fs::write(folder.join("show").join(name), Dice::new(seed).bytes(5_000_000))?;
-        }
-        let tracker = Tracker::start().await?;
-        let torrent = Torrent::make(&Recipe {
-            folder,
-            name: "show".into(),
-            files: files.map(str::to_owned).to_vec(),
-            piece_length: PIECE_LENGTH,
-            announce: Some(tracker.url()),
-        })?;
-        // Adding trackers to a private torrent is refused.
-        let torrent = torrent.public();
-        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
-        let line = Proxy::start(seeder.address(), Line::of_rate(rate_bps))?;
-        tracker.name([line.address()]);
-        let browser = Browser::headless().await?;
-        let app = AppPage::open(&browser).await?;
-        app.linked().await.with_context(|| browser.report())?;
-        app.choose(&torrent.write_to(scratch.path())?).await?;
-        app.download().await?;
-        let show = Self { torrent, tracker, line, browser, app, _seeder: seeder, scratch };
-        show.when("it to come", |torrent| torrent.verified > 0).await?;
-        Ok(show)
-    }
-
-    /// As `comes`, with the details open.
-    async fn in_detail(rate_bps: u64) -> Result<Self> {
-        let show = Self::comes(rate_bps).await?;
-        let page = &show.app.session;
-        page.click("details").await.with_context(|| show.browser.report())?;
-        page.wait_for("byTestId('details-open')", LIMIT).await?;
-        Ok(show)
-    }
-
-    /// The engine's view of the torrent, as soon as `is_so` holds.
-    async fn when(
-        &self,
-        what: &str,
-        is_so: impl Fn(&TorrentSnapshot) -> bool,
-    ) -> Result<TorrentSnapshot> {
-        let torrent = self.app.torrent_when(&self.torrent.info_hash, what, LIMIT, is_so).await;
-        torrent.with_context(|| self.browser.report())
-    }
+/// As [`show`], with the details open.
+async fn show_in_detail(rate_bps: u64) -> Result<Scene> {
+    let show = show(rate_bps).await?;
+    let page = &show.app.session;
+    page.click("details").await.with_context(|| show.browser.report())?;
+    page.wait_for("byTestId('details-open')", LIMIT).await?;
+    Ok(show)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_are_shown_and_limits_and_trackers_apply() -> Result<()> {
-    let show = Show::in_detail(FILM_RATE_BPS).await?;
+    let show = show_in_detail(FILM_RATE_BPS).await?;
     let then = |result: Result<()>| result.with_context(|| show.browser.report());
     then(peers_are_shown(&show).await)?;
     then(a_limit_holds(&show).await)?;
@@ -95,9 +50,9 @@ async fn peers_are_shown_and_limits_and_trackers_apply() -> Result<()> {
 }
 
 /// The details show one peer: the seeder's line, its client's name and its rate.
-async fn peers_are_shown(show: &Show) -> Result<()> {
+async fn peers_are_shown(show: &Scene) -> Result<()> {
     let page = &show.app.session;
-    let address = show.line.address().to_string();
+    let address = show.fixture.lines[0].address().to_string();
     let shown = page.reads(&by_test_id("peer"), |text| text.contains("B/s")).await?;
     ensure!(shown.contains(&address), "{address} is not in {shown}");
     ensure!(shown.contains("libtorrent"), "no client in {shown}");
@@ -106,15 +61,15 @@ async fn peers_are_shown(show: &Show) -> Result<()> {
     known.map(drop)
 }
 
-async fn downloaded(show: &Show) -> Result<u64> {
-    Ok(show.when("it to be there", |_| true).await?.downloaded)
+async fn downloaded(show: &Scene) -> Result<u64> {
+    Ok(show.torrent_when("it to be there", |_| true).await?.downloaded)
 }
 
 /// The limit of the torrent, bytes a second.
 const BPS: u64 = 50_000;
 
 /// A limit of this torrent slows the line itself.
-async fn a_limit_holds(show: &Show) -> Result<()> {
+async fn a_limit_holds(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     page.fill("limit-download", "fast").await?;
     page.click("limits-save").await?;
@@ -122,11 +77,11 @@ async fn a_limit_holds(show: &Show) -> Result<()> {
     page.fill("limit-download", "0.05").await?;
     page.press(Key::Enter).await?;
     let slow = |t: &TorrentSnapshot| (1..BPS * 3 / 2).contains(&t.down_rate_bps);
-    show.when("the limit to count", slow).await?;
-    let (before, passed, since) = (downloaded(show).await?, show.line.passed(), Instant::now());
-    show.when("some time to pass", |_| since.elapsed().as_secs() >= 8).await?;
+    show.torrent_when("the limit to count", slow).await?;
+    let (before, passed, since) = (downloaded(show).await?, show.fixture.passed(), Instant::now());
+    show.torrent_when("some time to pass", |_| since.elapsed().as_secs() >= 8).await?;
     let came = (downloaded(show).await? - before) as f64;
-    let passed = (show.line.passed() - passed) as f64;
+    let passed = (show.fixture.passed() - passed) as f64;
     let allowed = BPS as f64 * since.elapsed().as_secs_f64();
     // Bytes in the system's buffers had passed the line before.
     ensure!(passed < 1.5 * allowed, "{passed} bytes passed where {allowed} may");
@@ -134,18 +89,18 @@ async fn a_limit_holds(show: &Show) -> Result<()> {
     Ok(())
 }
 
-async fn without_the_limit_it_is_fast(show: &Show) -> Result<()> {
+async fn without_the_limit_it_is_fast(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     page.fill("limit-download", "").await?;
     page.press(Key::Enter).await?;
     let fast = |t: &TorrentSnapshot| t.down_rate_bps > 4 * BPS;
-    show.when("it to be fast again", fast).await.map(drop)
+    show.torrent_when("it to be fast again", fast).await.map(drop)
 }
 
 /// An added tracker gets an announce, a removed one a `stopped`, and a press announces to all.
-async fn trackers_are_asked(show: &Show) -> Result<()> {
+async fn trackers_are_asked(show: &Scene) -> Result<()> {
     let page = &show.app.session;
-    let own = &show.tracker;
+    let own = &show.fixture.tracker;
     let other = Tracker::open(Front::Http).await?;
     let before = own.announces();
     page.click("announce").await?;
@@ -179,17 +134,17 @@ async fn trackers_are_asked(show: &Show) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complete_torrent_is_copied_saved_renamed_and_seeded() -> Result<()> {
-    let show = Show::in_detail(0).await?;
-    show.when("all of it", |t| t.state == "complete").await?;
+    let show = show_in_detail(0).await?;
+    show.torrent_when("all of it", |t| t.state == "complete").await?;
     let then = |result: Result<()>| result.with_context(|| show.browser.report());
     then(the_magnet_link_is_copied(&show).await)?;
-    then(the_torrent_is_saved(&show, &show.scratch.dir("saved")?).await)?;
+    then(the_torrent_is_saved(&show, &show.fixture.scratch.dir("saved")?).await)?;
     then(a_file_is_renamed(&show).await)?;
     then(what_is_given_is_counted(&show).await)
 }
 
 /// The copied link, pasted into the field for links, names this torrent.
-async fn the_magnet_link_is_copied(show: &Show) -> Result<()> {
+async fn the_magnet_link_is_copied(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     let granted = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     show.browser.cdp().call("Browser.grantPermissions", granted).await?;
@@ -201,7 +156,7 @@ async fn the_magnet_link_is_copied(show: &Show) -> Result<()> {
     page.wait_for("byTestId('link-input').value !== ''", LIMIT).await?;
     let link = page.evaluate("byTestId('link-input').value").await?;
     let link = link.as_str().unwrap_or_default();
-    ensure!(link.contains(&format!("xt=urn:btih:{}", show.torrent.info_hash)), "{link}");
+    ensure!(link.contains(&format!("xt=urn:btih:{}", show.fixture.torrent.info_hash)), "{link}");
     ensure!(link.contains("&tr=http%3A%2F%2F127.0.0.1%3A"), "no tracker in {link}");
     page.press(Key::Enter).await?;
     page.reads(&by_test_id("already"), |text| !text.is_empty()).await?;
@@ -209,14 +164,14 @@ async fn the_magnet_link_is_copied(show: &Show) -> Result<()> {
     Ok(())
 }
 
-async fn the_torrent_is_saved(show: &Show, folder: &Path) -> Result<()> {
+async fn the_torrent_is_saved(show: &Scene, folder: &Path) -> Result<()> {
     let page = &show.app.session;
     let behavior = json!({ "behavior": "allow", "downloadPath": folder });
     show.browser.cdp().call("Browser.setDownloadBehavior", behavior).await?;
     page.click("save-torrent").await?;
     let path: PathBuf = folder.join("show.torrent");
     let saved = until("the file", LIMIT, || async { Ok(std::fs::read(&path).ok()) }).await?;
-    let info = info_of(&show.torrent.metainfo)?;
+    let info = info_of(&show.fixture.torrent.metainfo)?;
     ensure!(saved.windows(info.len()).any(|it| it == info), "another info dictionary");
     Ok(())
 }
@@ -227,7 +182,7 @@ fn info_of(metainfo: &[u8]) -> Result<&[u8]> {
     Ok(&metainfo[at..metainfo.len() - 1])
 }
 
-async fn a_file_is_renamed(show: &Show) -> Result<()> {
+async fn a_file_is_renamed(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     let file = "[data-testid=file][data-index='1'] [data-testid=rename]";
     let folder = show.browser.downloads().join("show");
@@ -253,11 +208,11 @@ async fn a_file_is_renamed(show: &Show) -> Result<()> {
 }
 
 /// Uploads to another client are counted and shown with their ratio.
-async fn what_is_given_is_counted(show: &Show) -> Result<()> {
+async fn what_is_given_is_counted(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     let port = page.evaluate("jstorrent.snapshot().snapshot.listenPort").await?;
     let port = u16::try_from(port.as_u64().context("a port")?)?;
-    let torrent = &show.torrent;
+    let torrent = &show.fixture.torrent;
     // The torrent's tracker would name the seeder.
     let metainfo = [b"d", info_of(&torrent.metainfo)?, b"e"].concat();
     let blind = Torrent { metainfo, ..torrent.clone() };
@@ -266,7 +221,7 @@ async fn what_is_given_is_counted(show: &Show) -> Result<()> {
     let uploaded = "jstorrent.snapshot().snapshot.torrents[0].uploaded";
     page.wait_for(&format!("{uploaded} >= {}", torrent.length), LIMIT).await?;
     let uploaded = page.evaluate(uploaded).await?.as_f64().context("a number")?;
-    let length = show.torrent.length as f64;
+    let length = show.fixture.torrent.length as f64;
     let ratio = format!("{:.2}", uploaded / length);
     let words = page.reads(&by_css(".torrent-uploaded"), |text| text.contains(&ratio)).await?;
     ensure!(words.contains("MB") || words.contains("kB"), "no bytes in {words}");
@@ -275,11 +230,11 @@ async fn what_is_given_is_counted(show: &Show) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_problem_report_has_versions_and_no_secret() -> Result<()> {
-    let show = Show::comes(FILM_RATE_BPS).await?;
+    let show = show(FILM_RATE_BPS).await?;
     reported(&show).await.with_context(|| show.browser.report())
 }
 
-async fn reported(show: &Show) -> Result<()> {
+async fn reported(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     page.click("report").await?;
     page.wait_for("!byTestId('report-copy')?.disabled", LIMIT).await?;
@@ -289,10 +244,10 @@ async fn reported(show: &Show) -> Result<()> {
         ensure!(text.contains(told), "{told:?} is not in:\n{text}");
     }
     let token = show.browser.daemon().await?.token;
-    let line = show.line.address().to_string();
+    let line = show.fixture.lines[0].address().to_string();
     let downloads = show.browser.downloads().display().to_string();
     let secrets = [
-        show.torrent.info_hash.as_str(),
+        show.fixture.torrent.info_hash.as_str(),
         "show",
         "one.bin",
         &token,

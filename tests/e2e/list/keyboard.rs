@@ -3,29 +3,24 @@
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, extension_url};
 use jstorrent_tests::clock::LIMIT;
-use jstorrent_tests::fixture::{FILM_RATE_BPS, PIECE_LENGTH};
+use jstorrent_tests::fixture::{FILM_RATE_BPS, Fixture};
 use jstorrent_tests::keys::Key;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::page::{by_css, by_test_id};
 use jstorrent_tests::pages::AppPage;
-use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::swarm::{Client, Seeder};
-use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::swarm::Client;
+use jstorrent_tests::torrent::Torrent;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_is_added_watched_left_removed_and_brought_back_by_keyboard_alone() -> Result<()> {
-    let film = Film::Mp4MoovFirst.file().await?;
-    // Clients do not send the metadata of a private torrent.
-    let torrent = Torrent::make(&Recipe::of_file(&film, PIECE_LENGTH)?)?.public();
-    let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
-    let line = Proxy::start(seeder.address(), Line::of_rate(2 * FILM_RATE_BPS))?;
-    let link =
-        format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
+    let film = Fixture::film(Film::Mp4MoovFirst).linked();
+    let fixture = film.seeded(Client::Libtorrent, 2 * FILM_RATE_BPS).build().await?;
+    let link = format!("{}&dn=Linked", fixture.magnet());
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.linked().await.with_context(|| browser.report())?;
-    by_keyboard(&app, &browser, &torrent, &link).await.with_context(|| browser.report())
+    by_keyboard(&app, &browser, &fixture.torrent, &link).await.with_context(|| browser.report())
 }
 
 async fn by_keyboard(app: &AppPage, browser: &Browser, film: &Torrent, link: &str) -> Result<()> {
