@@ -89,7 +89,7 @@ fn bits_spare(pieces: usize) -> usize {
 }
 
 /// Whether a peer answers for the torrent and has every piece.
-pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize) -> bool {
+pub(crate) async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(peer).await.context("nobody listens")?;
         send_handshake(&mut stream, info_hash, &fresh_peer_id()).await?;
