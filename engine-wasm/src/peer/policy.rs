@@ -16,7 +16,7 @@ pub enum Transport {
 
 /// One way to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DialMethod {
+pub(crate) struct DialMethod {
     /// The transport.
     pub transport: Transport,
     /// Whether an encrypted handshake comes first ([`super::mse`]).

@@ -101,9 +101,12 @@ fn every_intent_about_a_torrent_that_is_not_there_says_so() {
             IntentReply::Failed { says, .. } => says.clone(),
             _ => None,
         };
-        // The simulated host has no file manager.
-        let is_shown = intent["kind"] == "show_in_folder";
-        let expected = if is_shown { Sentence::NoFolders } else { Sentence::NoSuchTorrent };
+        let expected = match intent["kind"].as_str() {
+            // The simulated host has no file manager.
+            Some("show_in_folder") => Sentence::NoFolders,
+            Some("undo_remove") => Sentence::UndoTooLate,
+            _ => Sentence::NoSuchTorrent,
+        };
         assert_eq!(says, Some(expected), "{intent}: {reply:?}");
     }
 }

@@ -244,7 +244,8 @@ proptest! {
     fn a_torrent_with_changed_bytes_is_an_error_or_valid_and_never_a_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut torrent = testing::torrent_with_trackers(64, &[("a/x", 100), ("b", 1)], &["http://t/a"]).torrent;
+        let files = [("a/x", 100), ("b", 1)];
+        let mut torrent = testing::torrent_with_trackers(64, &files, &["http://t/a"]).torrent;
         for (at, byte) in changes {
             let at = at.index(torrent.len());
             torrent[at] = byte;
