@@ -1,4 +1,4 @@
-//! The addresses of peers that a torrent knows, and which of them to dial next.
+//! Chooses which address of a torrent's peers to dial next.
 //!
 //! Owns the addresses and the results of dialling them; it opens and counts no connections.
 //! Invariant: an address is in exactly one of three states, *ready*, *waiting* after a failure, or
@@ -24,7 +24,7 @@ pub(crate) const MAX_BANNED: usize = 1_000;
 pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(600);
-/// How long a useless peer is not dialled, such as a seed while we seed.
+/// How long a useless peer is not dialled. A seed is useless while we seed.
 pub(crate) const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// How long an address waits when every way to dial it is switched off.
 pub(crate) const NO_WAY_RETRY: Duration = Duration::from_secs(30);
@@ -93,7 +93,7 @@ pub(crate) struct Candidates {
     own: Own,
 }
 
-/// Our own addresses as others see them, with the port at which we are reached.
+/// Our own addresses as others see them. The port is the one at which we are reached.
 pub(crate) type Own = [Option<SocketAddr>; 2];
 
 impl Candidates {

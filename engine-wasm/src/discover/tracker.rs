@@ -95,7 +95,7 @@ impl AnnounceParams {
 pub struct AnnounceResponse {
     /// Time until the next announce, within our bounds.
     pub interval: Duration,
-    /// Time before which we must not ask again, not even by hand, if the tracker gives one.
+    /// Time before which we must not ask again, not even by hand. `None` if the tracker gives none.
     pub min_interval: Option<Duration>,
     /// A warning from the tracker.
     pub warning: Option<String>,

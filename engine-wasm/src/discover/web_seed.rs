@@ -32,7 +32,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 const BUSY_RETRY: Duration = Duration::from_secs(30);
 /// Longest back-off.
 const MAX_RETRY: Duration = Duration::from_secs(1800);
-/// Missing files at which a server no longer counts as a web seed of this torrent.
+/// Number of missing files at which a server stops being a web seed.
 const MAX_MISSING: usize = 100;
 
 /// Why a fetch failed.

@@ -265,7 +265,8 @@ impl Pending {
         &self.link.files
     }
 
-    /// Builds the `.torrent` file from an info dictionary and the link's trackers and web seeds.
+    /// Builds the `.torrent` file from an info dictionary. The link gives the trackers and web
+    /// seeds.
     pub(crate) fn torrent_file(&self, info: &[u8]) -> Bytes {
         let tiers = self.link.trackers.iter().map(|url| encode::list([encode::bytes(url)]));
         let seeds = self.link.web_seeds.iter().map(encode::bytes);

@@ -13,7 +13,8 @@ use crate::metainfo::InfoHash;
 /// Number of pieces in a set, as BEP 6 suggests.
 pub(crate) const SET_LENGTH: usize = 10;
 
-/// Returns the set for a peer at this address, at most `length` pieces, in the order of BEP 6.
+/// Returns the allowed-fast set for a peer at this address. The set has at most `length` pieces, in
+/// the order of BEP 6.
 ///
 /// BEP 6 defines it for IPv4, from the first three bytes of the address. For IPv6 we use the first
 /// eight, the network of one customer.

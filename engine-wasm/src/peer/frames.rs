@@ -15,7 +15,7 @@ use crate::hashes::request::REQUEST_LENGTH;
 use crate::time::Instant;
 
 impl Peer {
-    /// Handles a frame of a torrent's peer whose payload was not diverted to the disk.
+    /// Handles a frame from a torrent's peer. The payload was not diverted to the disk.
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.

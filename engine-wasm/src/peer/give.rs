@@ -134,7 +134,8 @@ impl Peer {
         self.metadata.id().is_some()
     }
 
-    /// Length of the info dictionary that it offers, in bytes; `None` if it offers none.
+    /// Returns the length of the info dictionary that the peer offers, in bytes. `None` if the peer
+    /// offers none.
     pub(crate) fn offered_metadata(&self) -> Option<u32> {
         self.metadata.offered()
     }

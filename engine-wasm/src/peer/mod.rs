@@ -55,7 +55,7 @@ use wire::Message;
 
 /// How long a connected peer may take to finish its handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After this silence a peer counts as gone (BEP 3 asks for a keep-alive every two minutes).
+/// After this silence a peer counts as gone. BEP 3 asks for a keep-alive every two minutes.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
 
 #[derive(Debug)]
@@ -186,12 +186,12 @@ impl Peer {
         self.outbox.append(&hello.encode(), now);
     }
 
-    /// Sets the DHT bit in our handshake, which is still in the outbox (BEP 5).
+    /// Sets the DHT bit in our handshake (BEP 5). The handshake must still be in the outbox.
     pub(crate) fn offer_dht(&mut self) {
         Handshake::offer_dht(self.outbox.bytes_mut());
     }
 
-    /// Sends the port of our DHT node, if the peer has a node as well (BEP 5).
+    /// Sends the port of our DHT node (BEP 5). Does nothing if the peer has no node.
     pub(crate) fn send_dht_port(&mut self, port: u16, now: Instant) {
         if self.traits.dht {
             self.send(&Message::Port(port), now);

@@ -46,7 +46,8 @@ impl Pipe {
         Self { spare: LEAST, looked: now, paused: Duration::ZERO, last_pause: None }
     }
 
-    /// How much of the peer's rate to have requested, as a time, given its fastest reply.
+    /// Returns how much to have requested, as a time at the peer's rate. `fastest` is the time of
+    /// the peer's fastest reply.
     ///
     /// A pausing peer only sends what was requested, so a quarter more is requested; otherwise a
     /// higher rate would never show.

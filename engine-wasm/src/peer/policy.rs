@@ -184,7 +184,8 @@ mod tests {
         }
     }
 
-    /// The ways of one round in order, capitals for encryption, when each reaches this far.
+    /// Returns the ways of one round in order, in capitals if encrypted. `reached` says how far
+    /// each way gets.
     fn round(tries: &mut DialAttempts, allowed: ConnectionPolicy, reached: &[Reached]) -> String {
         let mut words = Vec::new();
         for &reached in reached {

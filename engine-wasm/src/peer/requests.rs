@@ -200,7 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// A peer with the fast extension answers each request once, in any order and any mixture.
+        /// A peer with the fast extension answers each request once. The answers come in any order
+        /// and any mixture.
         #[test]
         fn every_answer_is_matched_to_its_request(
             deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200),

@@ -1,4 +1,4 @@
-//! The messages of the wire protocol (BEP 3, 6, 10 and 52), one per frame.
+//! The messages of the wire protocol. A frame holds one message (BEP 3, 6, 10 and 52).
 //!
 //! Owns shapes and sizes; the owner of a torrent's geometry validates the numbers. Invariant: a
 //! parsed message has exactly the size of its kind, and encoding it gives the same bytes. The

@@ -44,7 +44,8 @@ pub(crate) use storage::removal::RemovalEnd;
 
 /// How often a torrent checks its peers and viewers.
 const TICK: Duration = Duration::from_secs(1);
-/// The same while a viewer waits, so that a late block is noticed although nothing else happens.
+/// How often a torrent checks its peers while a viewer waits. The torrent then notices a late block
+/// although nothing else happens.
 const TICK_AWAITED: Duration = Duration::from_millis(100);
 
 /// Why a torrent is inactive.
@@ -322,7 +323,8 @@ impl Torrent {
         self.life.status == Status::Running
     }
 
-    /// Whether it needs ticks, for its peers or for work that waits for open files.
+    /// Returns whether the torrent needs ticks. Its peers need them, and so does work that waits
+    /// for open files.
     fn ticks(&self) -> bool {
         self.life.status == Status::Running || self.awaits_hashes()
     }

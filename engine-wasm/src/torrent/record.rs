@@ -35,7 +35,7 @@ pub(crate) fn keys(info_hash: InfoHash) -> [String; 2] {
 /// Delay before a failed write is repeated.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Additional delay per byte of the record, so that a huge torrent writes at most 128 KiB/s.
+/// Additional delay per byte of the record. A huge torrent then writes at most 128 KiB/s.
 const GATHER_PER_BYTE: Duration = Duration::from_micros(8);
 
 /// How long changes are collected before they are written.

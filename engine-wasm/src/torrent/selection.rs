@@ -15,7 +15,7 @@ use crate::torrent::content::Content;
 #[derive(Debug)]
 pub(in crate::torrent) struct Selection {
     files: Vec<Priority>,
-    /// Whether the user has yet to decide; then the files' priorities are only a plan.
+    /// Whether the user has yet to decide. Until then the files' priorities are only a plan.
     undecided: bool,
     /// The film that will probably be watched first: the first selected playable file.
     film: Option<FileIndex>,
@@ -91,7 +91,8 @@ impl Selection {
         self.priority(file) != Priority::Skip
     }
 
-    /// The priorities with which only these files are selected; a selected file keeps its own.
+    /// Returns the priorities with which only these files are selected. A selected file keeps its
+    /// own priority.
     pub(in crate::torrent) fn only(
         &self,
         geometry: &Geometry,

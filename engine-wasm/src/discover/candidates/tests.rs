@@ -1,4 +1,4 @@
-//! Tests of the order and times of dialling; every address stays in exactly one state.
+//! Tests of the order and times of dialling. Every address stays in exactly one state.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn known(numbers: impl IntoIterator<Item = u16>) -> Candidates {
     candidates
 }
 
-/// Fails the next dial at each of these times, and expects an address to be due exactly then.
+/// Fails the next dial at each of these times. Expects an address to be due exactly then.
 fn check_waits(candidates: &mut Candidates, from: u64, waits: &[u64]) {
     let mut now = from;
     for wait in waits {

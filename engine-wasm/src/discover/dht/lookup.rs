@@ -249,7 +249,8 @@ impl Lookup {
             && self.strangers_asked.is_empty()
     }
 
-    /// Returns the nearest nodes that answered, of each row, with their tokens for an announce.
+    /// Returns the nearest nodes that answered, of each row. The bytes are a node's token for an
+    /// announce.
     pub(crate) fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
         [&self.proven, &self.unproven].into_iter().flat_map(Row::answered)
     }
@@ -289,7 +290,7 @@ mod tests {
 
     const TARGET: NodeId = NodeId([0; 20]);
 
-    /// Returns a node at this distance with a local address, so that its ID counts as proven.
+    /// Returns a node at this distance. Its address is local, so that its ID counts as proven.
     fn near(distance: u8) -> Contact {
         let mut id = [0; 20];
         id[19] = distance;

@@ -133,7 +133,7 @@ pub enum Body {
         query: Query,
         /// Which nodes the sender wants; `None` for the family of the packet.
         want: Option<Want>,
-        /// Whether the sender answers no queries, so that nodes should not remember it (BEP 43).
+        /// Whether the sender answers no queries (BEP 43). Nodes should not remember such a sender.
         read_only: bool,
     },
     /// A response.

@@ -120,7 +120,7 @@ impl Dht {
         }
     }
 
-    /// Sets whether we answer queries; only a node that others can reach should (BEP 43).
+    /// Sets whether we answer queries (BEP 43). Only a node that others can reach should answer.
     ///
     /// Initially we do not.
     pub(crate) fn set_read_only(&mut self, read_only: bool) {
@@ -144,7 +144,8 @@ impl Dht {
         self.look_for(info_hash, None, now, rng);
     }
 
-    /// Searches for peers, and announces us at this TCP port to the nodes nearest to the torrent.
+    /// Searches for peers, and announces us to the nodes nearest to the torrent. We announce this
+    /// TCP port.
     pub(crate) fn announce(
         &mut self,
         info_hash: InfoHash,

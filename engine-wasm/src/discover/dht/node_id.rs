@@ -22,7 +22,7 @@ const V6_MASK: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
 /// The reflected polynomial of CRC-32C (Castagnoli).
 const CASTAGNOLI: u32 = 0x82f6_3b78;
 
-/// The ID of a node, or the target of a lookup; both share one space.
+/// The ID of a node, or the target of a lookup. Both share one space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 20]);
 
@@ -58,7 +58,7 @@ impl NodeId {
         id
     }
 
-    /// Returns a random ID that shares exactly the first `bits` bits; `bits` is below 160.
+    /// Returns a random ID that shares exactly the first `bits` bits. `bits` is below 160.
     pub(crate) fn with_common_bits(self, bits: u32, rng: &mut impl Rng) -> Self {
         let (whole, part) = ((bits / 8) as usize, bits % 8);
         let mut id = Self::random(rng);

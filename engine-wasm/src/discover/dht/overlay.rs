@@ -40,7 +40,7 @@ const FEW: usize = 4 * BUCKET;
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest such delay.
 const MAX_RETRY: Duration = Duration::from_secs(15 * 60);
-/// Shortest time between two changes of our ID, however often our address seems to change.
+/// Shortest time between two changes of our ID. Our address may seem to change more often.
 const RENAME_AFTER: Duration = Duration::from_secs(10 * 60);
 /// Most bootstrap addresses.
 const MAX_ROUTERS: usize = 32;
@@ -50,7 +50,7 @@ pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) rng: &'a mut ChaCha8Rng,
     pub(super) read_only: bool,
-    /// Whether both networks have a socket, so that each may learn nodes of the other.
+    /// Whether both networks have a socket. Each may then learn nodes of the other.
     pub(super) both: bool,
     pub(super) packets: &'a mut VecDeque<(SocketAddr, Bytes)>,
     pub(super) events: &'a mut VecDeque<Event>,
@@ -62,7 +62,7 @@ pub(super) struct Turn<'a> {
 enum Goal {
     /// Find the nodes near an ID.
     Nodes,
-    /// Find peers of a torrent; with a port, also announce us to the nearest nodes.
+    /// Find peers of a torrent. With a port, also announce us to the nearest nodes.
     Peers { info_hash: InfoHash, announce: Option<u16>, found: BTreeSet<SocketAddr> },
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Overlay {
     searches: BTreeMap<u64, Search>,
     started: u64,
     waiting: VecDeque<(InfoHash, Option<u16>)>,
-    /// Nodes from an earlier session or named by others that have not been queried yet.
+    /// Nodes that have not been queried yet. An earlier session or other nodes named them.
     remembered: Vec<Contact>,
     routers: Vec<SocketAddr>,
     votes: Votes,

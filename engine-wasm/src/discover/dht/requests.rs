@@ -91,7 +91,8 @@ impl DhtRequests {
         self.hosts.pop_first()
     }
 
-    /// Sets whether a node exists, and the port at which it answers queries, if it does.
+    /// Sets the port at which our node answers queries. `None` if no node exists; the inner `None`
+    /// if it answers none.
     pub(crate) fn set_node(&mut self, node: Option<Option<u16>>) {
         self.node = node;
     }

@@ -21,7 +21,7 @@ use crate::time::Instant;
 pub(crate) const MAX_TORRENTS: usize = 1_000;
 /// Most peers stored per torrent: enough for several answers.
 pub(crate) const MAX_PEERS: usize = 200;
-/// Most peers of one torrent from one machine; some share an address behind a router.
+/// Most peers of one torrent from one machine. Some share an address behind a router.
 pub(crate) const MAX_PER_MACHINE: usize = 4;
 /// How long an announce is valid. Clients announce every 15 minutes.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(30 * 60);

@@ -20,9 +20,9 @@ use super::node_id::NodeId;
 use crate::addresses::{is_local, machine};
 use crate::time::Instant;
 
-/// Nodes per bucket, per answer, and in the final stage of a lookup (Kademlia's *k*).
+/// Nodes per bucket, and per answer (Kademlia's *k*). A lookup's final stage takes as many.
 pub(crate) const BUCKET: usize = 8;
-/// How long a node stays good without contact; also how often each bucket is refreshed.
+/// How long a node stays good without contact. Each bucket is refreshed as often.
 pub(crate) const FRESH: Duration = Duration::from_secs(15 * 60);
 /// Number of unanswered queries in a row that make a node bad.
 const BAD_AFTER: u32 = 2;
@@ -153,7 +153,7 @@ impl Table {
         nodes.filter(|node| !node.is_bad()).map(|node| node.contact)
     }
 
-    /// Returns up to `most` nodes nearest to a target that are not bad, nearest first.
+    /// Returns up to `most` nodes nearest to a target, nearest first. Bad nodes are left out.
     pub(crate) fn closest(&self, target: NodeId, most: usize) -> Vec<Contact> {
         let mut all: Vec<Contact> = self.contacts().collect();
         all.sort_unstable_by_key(|contact| contact.id.distance(target));
@@ -313,7 +313,7 @@ mod tests {
         Instant(1) + Duration::from_secs(seconds)
     }
 
-    /// Returns node `number` of the farthest bucket, with a local address and so a proven ID.
+    /// Returns node `number` of the farthest bucket. A local address proves its ID.
     fn far(number: u8) -> Contact {
         let mut id = [number; 20];
         id[0] = 0x80;

@@ -14,7 +14,7 @@ use crate::time::Instant;
 
 /// Most outstanding queries of one network.
 pub(crate) const MAX_PENDING: usize = 512;
-/// A query without a response for this long is slow; the search continues without it.
+/// A query without a response for this long is slow. The search continues without it.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(2);
 /// A query without a response for this long is lost.
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(8);

@@ -27,7 +27,7 @@ use crate::view::{Sentence, TrackerView};
 pub(crate) struct Ask {
     /// What to send.
     pub(crate) inquiry: Inquiry,
-    /// What to pass to [`Announcer::asked`] with the operation's id; `None` if the answer is
+    /// What to pass to [`Announcer::asked`] with the operation's id. `None` if the answer is
     /// ignored.
     pub(crate) job: Option<Job>,
 }

@@ -24,7 +24,7 @@ pub(crate) struct UdpUrl {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Path and query, to be passed on by BEP 41; empty if they carry nothing.
+    /// Path and query, which BEP 41 passes on to the tracker. Empty if they carry nothing.
     pub request: String,
 }
 

@@ -247,8 +247,7 @@ mod model {
     use super::*;
 
     proptest! {
-        /// Whatever peers do, an honest one that stays is never guilty, and the dictionary is
-        /// found.
+        /// Whatever peers do, an honest one that stays is never guilty. The dictionary is found.
         #[test]
         fn one_honest_peer_is_enough(
             deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60),

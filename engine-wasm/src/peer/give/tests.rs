@@ -71,7 +71,8 @@ const FAST: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 4];
 const PLAIN: [u8; 8] = [0; 8];
 const EXTENDED: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 0];
 
-/// Checks the first messages to a peer that supports this, when we have these pieces.
+/// Checks the first messages to a peer. `reserved` says what the peer supports, and `pieces` which
+/// pieces we have.
 fn check_introduction(reserved: [u8; 8], pieces: &[u32], expected: &[Message<'_>]) {
     let mut peer = arrived(reserved);
     peer.introduce(&us(&have(pieces)), Instant(0));

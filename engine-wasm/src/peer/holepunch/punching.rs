@@ -77,7 +77,8 @@ impl Punching {
         self.punched
     }
 
-    /// Returns the message id that the peer assigned to the extension, if it supports it.
+    /// Returns the message id that the peer assigned to the extension. `None` if the peer does not
+    /// support it.
     pub(in crate::peer) fn id(&self) -> Option<u8> {
         self.id
     }

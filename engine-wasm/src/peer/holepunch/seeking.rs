@@ -36,7 +36,8 @@ pub(crate) struct Seeking {
 }
 
 impl Seeking {
-    /// Chooses the relay to ask for an address that can't be dialled, if it is time.
+    /// Chooses the relay to ask for an address that can't be dialled. `None` if it is too early to
+    /// ask, or no relay is known.
     ///
     /// The candidates are connected peers that know a peer at the address.
     pub(crate) fn ask(
@@ -67,7 +68,7 @@ impl Seeking {
         self.ask_next(addr, &others, now)
     }
 
-    /// Returns whether a `connect` message answers a request of ours; each request has one answer.
+    /// Returns whether a `connect` message answers a request of ours. Each request has one answer.
     ///
     /// The relay may know the peer's port better than we do.
     pub(crate) fn is_answer(&mut self, addr: SocketAddr, by: ConnId, now: Instant) -> bool {

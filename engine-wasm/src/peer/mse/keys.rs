@@ -65,7 +65,8 @@ impl Private {
 pub(super) struct Secret([u8; KEY_LEN]);
 
 impl Secret {
-    /// The mark by which the answering end finds the end of the dialling end's padding.
+    /// Returns the mark after the padding of the dialling end. The answering end searches for the
+    /// mark.
     pub(super) fn sync_mark(&self) -> [u8; 20] {
         hash(&[b"req1", &self.0])
     }

@@ -160,7 +160,7 @@ impl Handshake {
         handshake
     }
 
-    /// Starts a handshake of the answering end, after the first bytes were no plain handshake.
+    /// Starts a handshake of the answering end. The first bytes were no plain handshake.
     pub fn accept(encryption: Encryption, rng: &mut impl Rng) -> Self {
         Self::new(Role::Accepted, encryption, rng)
     }

@@ -34,7 +34,8 @@ impl Search {
         if could_end > MAX_PADDING + self.mark.len() { Err(NotFound) } else { Ok(()) }
     }
 
-    /// Length of the longest prefix of the mark that ends the bytes read so far.
+    /// Returns how much of the mark the bytes read so far may hold. This is the length of the
+    /// longest prefix of the mark that ends those bytes.
     fn overlap(&self) -> usize {
         let most = self.mark.len().min(self.read.len());
         (0..=most).rev().find(|&length| self.read.ends_with(&self.mark[..length])).unwrap_or(0)

@@ -156,7 +156,7 @@ mod tests {
         exchange
     }
 
-    /// Checks the added and dropped peers in the message of this second, if there is one.
+    /// Checks the added and dropped peers in the message of this second. `None` expects no message.
     fn check(
         exchange: &mut Exchange,
         seconds: u64,
@@ -276,8 +276,8 @@ mod tests {
     }
 
     proptest! {
-        /// A receiver that applies every message knows all of our peers a few minutes after the
-        /// last change.
+        /// A receiver that applies every message knows all of our peers. It does so a few minutes
+        /// after the last change.
         #[test]
         fn applying_all_messages_yields_our_peers(
             changes in prop::collection::vec(

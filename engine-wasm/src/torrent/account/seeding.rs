@@ -162,7 +162,8 @@ impl Seeding {
         self.unsaved
     }
 
-    /// Counts the time since the last call, if the torrent was complete and at work.
+    /// Counts the time since the last call. `is_seeding` says whether the torrent was complete and
+    /// at work.
     pub(in crate::torrent) fn count(&mut self, is_seeding: bool, now: Instant) {
         if is_seeding {
             let passed = now.saturating_since(self.counted);

@@ -77,7 +77,8 @@ impl Fetch {
         (&mut self.picker, &mut self.availability)
     }
 
-    /// Counts the pieces that a peer announces; `pieces` are all that it has, unless it has all.
+    /// Counts the pieces that a peer announces. `pieces` are all that the peer has; they matter
+    /// only if it has some.
     ///
     /// Returns false if the event is about something else.
     pub(in crate::torrent) fn handle_event(

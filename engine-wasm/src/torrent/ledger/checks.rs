@@ -1,4 +1,4 @@
-//! The pieces on the disk that have to be verified, and the progress of that.
+//! The pieces on the disk that have to be verified, and the progress.
 //!
 //! Owns which pieces were verified before a check by the user, so that a cancelled check leaves
 //! everything as it was.

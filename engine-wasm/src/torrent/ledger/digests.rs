@@ -23,7 +23,7 @@ pub(in crate::torrent) enum Purpose {
     InDonor(PieceIndex),
     /// Verify one block.
     Block(Block),
-    /// Record the blocks of a failed piece, with the peers that sent each of them.
+    /// Record the blocks of a failed piece. The lists name the peers that sent each block.
     Exhibit(PieceIndex, Vec<Vec<Sender>>),
     /// Compare the blocks of a verified piece with those of its earlier failures.
     Proof(PieceIndex),

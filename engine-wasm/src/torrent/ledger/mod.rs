@@ -259,7 +259,7 @@ impl Ledger {
         Some((restored, left))
     }
 
-    /// Starts to check a piece on the disk, in its own files or in their donors.
+    /// Starts to check a piece on the disk. The piece is in its own files or in their donors.
     pub(in crate::torrent) fn begin_check(
         &mut self,
         piece: PieceIndex,
@@ -411,7 +411,7 @@ impl Ledger {
         }
     }
 
-    /// A piece is missing again, except its verified blocks, which a viewer may be reading.
+    /// A piece is missing again. Its verified blocks stay, because a viewer may be reading them.
     pub(in crate::torrent) fn reset(&mut self, piece: PieceIndex) {
         self.pieces.reset(piece);
         self.digests.forget(piece);

@@ -28,7 +28,7 @@ use crate::torrent::swarm::{Discovered, Swarm};
 use crate::torrent::watch::Watch;
 
 impl Torrent {
-    /// Creates a torrent from its `.torrent` file; the error is a sentence for the user.
+    /// Creates a torrent from its `.torrent` file. The error is a sentence for the user.
     ///
     /// With a record it continues where an earlier engine stopped.
     pub(crate) fn new(

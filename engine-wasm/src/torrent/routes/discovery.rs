@@ -38,7 +38,7 @@ impl Torrent {
         self.swarm.take_over(discovered, &self.content.meta.trackers, cx.now);
     }
 
-    /// Adds the peers of a magnet link for this torrent, unless the torrent is private (BEP 27).
+    /// Adds the peers of a magnet link for this torrent. A private torrent takes none (BEP 27).
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.content.meta.private {
             self.add_peers(link.peers.iter().copied(), Source::Hand, cx);

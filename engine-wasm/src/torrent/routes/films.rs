@@ -71,7 +71,8 @@ impl Torrent {
         self.servable(self.watch.films().next(is_wanted)?)
     }
 
-    /// Prepares the file that a page expects to open at this position, for a while.
+    /// Prepares the file that a page expects to open at this position. The preparation ends after a
+    /// while.
     ///
     /// It replaces the file that was expected before.
     pub(crate) fn prepare(

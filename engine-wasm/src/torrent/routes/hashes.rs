@@ -153,7 +153,8 @@ impl Torrent {
         self.swarm.send_hashes(conn, request, hashes, cx.now);
     }
 
-    /// Stores the piece layers with the `.torrent` file, so that they are not requested again.
+    /// Stores the piece layers with the `.torrent` file. The engine then never requests the layers
+    /// again.
     fn keep_layers(&mut self, cx: &mut Context<'_>) {
         let source = with_layers(self.record.source(), &self.ledger.trees().layers());
         self.record.set_source(source.into());

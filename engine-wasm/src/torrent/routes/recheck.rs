@@ -1,4 +1,4 @@
-//! Checks all files for errors because the user asked for it, and cancels such checks.
+//! Checks all files for errors on the user's request, and cancels such checks.
 //!
 //! During the check, viewers still get what is verified, and the pieces that they wait for are
 //! checked first.

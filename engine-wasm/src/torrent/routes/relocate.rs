@@ -47,7 +47,8 @@ impl Torrent {
         self.storage.take_answer()
     }
 
-    /// Removes it from the engine; returns the answer to a waiting request for a move.
+    /// Ends a move because the torrent is removed. Returns the answer to a waiting request for the
+    /// move.
     pub(crate) fn end_move(&mut self) -> Option<Answer> {
         self.storage.end_move()
     }

@@ -247,7 +247,7 @@ impl Torrent {
         }
     }
 
-    /// The missing pieces within these first bytes of a file may be on the disk.
+    /// Suspects that the disk holds the missing pieces in a file's first `readable` bytes.
     fn suspect_within(&mut self, file: FileIndex, readable: u64) {
         for piece in self.pieces_of_file(file) {
             let range = self.content.geometry.range_in_file(piece, file);
@@ -292,7 +292,7 @@ impl Torrent {
         self.apply_all(effects, cx);
     }
 
-    /// Inspects a file when a viewer starts to read it, because it may have changed.
+    /// Inspects a file when a viewer starts to read it. Another program may have changed the file.
     pub(in crate::torrent) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         if self.life.linked {
             let order = self.storage.glance(&self.content, file, cx.now);

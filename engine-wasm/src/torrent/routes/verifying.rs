@@ -113,7 +113,8 @@ impl Torrent {
         true
     }
 
-    /// Handles the answer to a digest; the files of `pinned` were kept open for it.
+    /// Handles the answer to a digest. The files of the piece `pinned` were kept open for the
+    /// digest.
     pub(in crate::torrent) fn digested(
         &mut self,
         (id, pinned): (DigestId, Option<PieceIndex>),
@@ -224,7 +225,7 @@ impl Torrent {
         }
     }
 
-    /// The disk holds a piece, according to a digest, or to a stamp that excludes later changes.
+    /// The disk holds a piece. A digest proves this, or a stamp that excludes later changes.
     pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.ledger.believe(piece);
         self.fetch.take(piece);

@@ -174,8 +174,7 @@ impl Torrent {
         }
     }
 
-    /// Rejects the requests that only a download could serve, because a stopped torrent downloads
-    /// nothing.
+    /// Rejects the requests that only a download could serve. A stopped torrent downloads nothing.
     ///
     /// Requests that wait for the check of existing files stay.
     pub(in crate::torrent) fn reject_hopeless(&mut self, cx: &mut Context<'_>) {

@@ -138,7 +138,7 @@ impl Torrent {
         }
     }
 
-    /// Ends the runs outside these pieces, because a viewer jumped and nobody waits for them.
+    /// Ends the runs outside these pieces. A viewer jumped, and nobody waits for the other pieces.
     pub(in crate::torrent) fn end_runs_outside(
         &mut self,
         awaited: &BTreeSet<PieceIndex>,

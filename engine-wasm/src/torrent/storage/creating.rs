@@ -1,4 +1,4 @@
-//! Creates the empty files of a torrent, which contain no piece that would create them.
+//! Creates the empty files of a torrent. An empty file contains no piece that would create it.
 
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{FileRef, OpenMode};

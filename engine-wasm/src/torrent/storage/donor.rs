@@ -1,4 +1,5 @@
-//! Donors, which are existing files that valid pieces are copied from, and the pending copies.
+//! Donors, and the pending copies from them. A donor is an existing file that valid pieces are
+//! copied from.
 
 use std::collections::BTreeMap;
 

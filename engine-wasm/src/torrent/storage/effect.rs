@@ -15,8 +15,7 @@ pub(in crate::torrent) enum Effect {
     Announce(FileIndex),
     /// Announce the places of all files to the daemon.
     AnnounceAll,
-    /// Stop reading and writing this file, and close it, because another file may have its path
-    /// now.
+    /// Stop reading and writing this file, and close it. Another file may have its path now.
     LetGo(FileIndex),
     /// Close this file.
     Close(FileIndex),

@@ -184,7 +184,7 @@ impl Looks {
         self.underway.take_if(|look| look.left == 0).map(|look| look.round)
     }
 
-    /// Cancels a round that only confirms what is known, but not a check of the user.
+    /// Cancels a round that only confirms what is known. A check of the user goes on.
     pub(super) fn call_confirmation_off(&mut self) {
         self.underway.take_if(|look| !look.round.is_recheck);
     }

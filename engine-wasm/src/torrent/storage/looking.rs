@@ -1,4 +1,4 @@
-//! Inspects the files of a torrent at the start, after each reconnect, and for checks.
+//! Inspects the files of a torrent: at the start, after each reconnect, and for checks.
 //!
 //! Owns the round over all files, and what a file's state says about its content. A verified piece
 //! in the record is trusted if the stamps of all its files match; other files are hashed. The
@@ -27,7 +27,8 @@ impl Storage {
         self.looks.call_off()
     }
 
-    /// Starts a round over all files, unless one is running or a move has to end first.
+    /// Starts a round over all files. Starts none while another round runs or a move has to end
+    /// first.
     pub(in crate::torrent) fn look(&mut self, content: &Content, is_recheck: bool) -> Vec<Order> {
         if self.looks.join(is_recheck) {
             return Vec::new();
@@ -144,8 +145,8 @@ impl Storage {
         (verdict, effects, appearance)
     }
 
-    /// The found file, unless our file was just displaced and so does not exist yet. Whether its
-    /// new name is free shows when it is created.
+    /// Returns the found file. `None` if our file was just displaced: it does not exist yet, and
+    /// whether its new name is free shows when it is created.
     fn here(&self, file: FileIndex, stat: Option<FileStat>) -> Option<FileStat> {
         let origin = self.files[file.as_usize()].origin;
         stat.filter(|_| !matches!(origin, Origin::Nothing | Origin::Unknown))

@@ -69,7 +69,8 @@ pub(in crate::torrent) struct Storage {
     place: Place,
     /// Whether the user allowed writing to files that existed before.
     adopts: bool,
-    /// Whether all selected files were seen on the disk since their last piece was verified.
+    /// Whether the disk is known to hold all selected files. They were seen since their last piece
+    /// was verified.
     is_confirmed: bool,
     files: Vec<Slot>,
     open_files: OpenFiles,
@@ -189,7 +190,7 @@ impl Storage {
         }
     }
 
-    /// The link to the daemon is lost, and with it all open files and pending commands.
+    /// The link to the daemon is lost. All open files and pending commands are lost with it.
     pub(in crate::torrent) fn unlink(&mut self) {
         self.looks.call_off();
         self.stamps.unlink();
@@ -261,7 +262,7 @@ impl Storage {
         self.files[file.as_usize()].verified
     }
 
-    /// Whether another file had its name, so that it has a number in its name.
+    /// Returns whether our file has a number in its name. Another file had the name.
     pub(in crate::torrent) fn is_displaced(&self, file: FileIndex) -> bool {
         self.files[file.as_usize()].is_displaced
     }
@@ -288,7 +289,8 @@ impl Storage {
         self.is_confirmed = false;
     }
 
-    /// Whether all selected files were seen on the disk since their last piece was verified.
+    /// Returns whether the disk is known to hold all selected files. They were seen since their
+    /// last piece was verified.
     pub(in crate::torrent) fn is_confirmed(&self) -> bool {
         self.is_confirmed
     }

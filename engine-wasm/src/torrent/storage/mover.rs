@@ -93,7 +93,7 @@ impl Mover {
         self.relocation.as_mut()
     }
 
-    /// Starts a move to a place with an inspection of the new paths of these files.
+    /// Starts a move to a place. It begins with an inspection of the new paths of these files.
     pub(super) fn begin(&mut self, to: Place, queue: VecDeque<FileIndex>, files: usize) {
         self.notice = None;
         self.relocation = Some(Relocation::new(to, Stage::Looking, files));
@@ -294,7 +294,7 @@ impl Relocation {
         Some(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
     }
 
-    /// Queues the files that are still to be moved, out of `all` whose path differs.
+    /// Queues the files that are still to be moved. `all` are the files whose paths differ.
     pub(super) fn refill(&mut self, all: VecDeque<FileIndex>, length: impl Fn(FileIndex) -> u64) {
         let is_back = self.is_returning();
         let is_left = |file: &FileIndex| self.moved[file.as_usize()] == is_back;
@@ -340,7 +340,8 @@ impl Relocation {
         self.bytes.1 += count;
     }
 
-    /// Takes the postponed inspection of all files; the flag says whether it is for a check.
+    /// Takes the postponed inspection of all files. The flag says whether the inspection is for a
+    /// check.
     pub(super) fn take_postponed_look(&mut self) -> Option<bool> {
         self.look_after.take()
     }

@@ -19,8 +19,8 @@ use crate::view::{Sentence, Trouble};
 
 /// Numbered names that are tried for one file before the user has to act.
 const NAMES_TRIED: u32 = 100;
-/// Number of taken names in a folder after which the folder must be the obstacle. The torrent's own
-/// folder then gets a number.
+/// Number of taken names after which the folder must be the obstacle. The torrent's own folder then
+/// gets a number.
 const NAMES_IN_FOLDER: u32 = 3;
 
 impl Storage {
@@ -124,7 +124,8 @@ impl Storage {
         Ok(())
     }
 
-    /// A file could not be opened for writing, because of its name or of what has its path.
+    /// Finds a way when a file could not be opened for writing. The obstacle is the file's name, or
+    /// what has its path.
     ///
     /// `None` if neither another name nor another inspection can help.
     pub(super) fn work_around(

@@ -276,8 +276,8 @@ impl Storage {
         handles.close_all_of(content.meta.info_hash).into_iter().map(Order::Close).collect()
     }
 
-    /// Closes a file if it is open, because another file may have its path by now. No key may be
-    /// armed on it.
+    /// Closes a file if it is open. Another file may have its path by now. No key may be armed on
+    /// the file.
     pub(in crate::torrent) fn close(
         &self,
         content: &Content,

@@ -50,7 +50,7 @@ pub(in crate::torrent) enum Task {
     LookAgain(FileIndex),
     /// Copies a span of this piece.
     Copy(PieceIndex),
-    /// Inspects the new path of a file in a move, in the round with this number.
+    /// Inspects the new path of a file in a move. The number is that of the round.
     LookAhead(FileIndex, u32),
     /// Inspects the old path of a file in a move.
     LookBack(FileIndex, u32),
@@ -63,7 +63,7 @@ pub(in crate::torrent) enum Task {
 /// A file operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::torrent) enum Request {
-    /// Opens a file under a handle; a new file is at least `length` bytes long.
+    /// Opens a file under a handle. A new file is at least `length` bytes long.
     Open {
         /// The handle.
         file: FileRef,

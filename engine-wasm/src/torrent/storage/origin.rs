@@ -1,4 +1,4 @@
-//! The origin of a file at a torrent's path, and which of its pieces are verified.
+//! The origin of a file at a torrent's path, and the file's verified pieces.
 
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ pub(super) enum Origin {
     Adopted(Option<FileIdentity>),
     /// It existed before: it is only read.
     Theirs(Option<FileIdentity>),
-    /// The record says that we created it, and the file system can't tell whether it is still that
-    /// file. It is only read until a hash decides.
+    /// A file that may be ours and is only read until a hash decides. The record says that we
+    /// created a file here, but the file system can't tell whether this is that file.
     Unsure,
 }
 

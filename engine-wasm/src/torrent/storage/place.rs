@@ -49,7 +49,7 @@ pub(crate) struct Place {
     pub(crate) root: RootKey,
     /// The folders below it, outermost first.
     pub(crate) folder: Vec<String>,
-    /// The name of its file or folder there, if it differs from its own name.
+    /// The name of the torrent's file or folder there. `None` if it is the torrent's own name.
     pub(crate) name: Option<String>,
     /// The names of single files there, if they differ from their own names.
     pub(crate) renamed: BTreeMap<u32, String>,

@@ -46,7 +46,8 @@ impl Storage {
         copies.into_iter().map(delete).collect()
     }
 
-    /// The locations of a file, if we created it and the disk can identify it.
+    /// Returns the locations of a file that we created. The result is empty if the disk can't
+    /// identify the file.
     ///
     /// A file without an identity stays, because it may be another program's.
     pub(super) fn our_copies(
@@ -61,7 +62,8 @@ impl Storage {
         places.map(|place| (place.location(file, content), identity)).collect()
     }
 
-    /// Handles a file that was being created or opened for writing when the removal began.
+    /// Handles a file that was opened too late: it was being created or opened for writing when the
+    /// removal began.
     pub(super) fn made_too_late(
         &mut self,
         content: &Content,

@@ -1,4 +1,4 @@
-//! The state of one file of a torrent, as far as the daemon knows it.
+//! The last known state of one file of a torrent.
 
 use shared_proto::FileId;
 use shared_proto::io::FileStat;
@@ -23,7 +23,7 @@ pub(super) struct Slot {
     pub(super) written: Option<Instant>,
     /// Whether it waits for a stamp.
     pub(super) is_dirty: bool,
-    /// Whether its stamp is pending, and we have not written to it since that began.
+    /// Whether its stamp is pending. False once we have written to it since that began.
     pub(super) is_stamping: bool,
     /// Whether it is on the disk, as far as is known.
     pub(super) is_there: bool,
@@ -36,7 +36,7 @@ pub(super) struct Slot {
     /// Whether we created it, or found it to be ours, since the daemon connected. This counts if
     /// the file system has no identities.
     pub(super) is_ours_now: bool,
-    /// Whether another file had its name, so that it has a number in its name.
+    /// Whether the file has a number in its name. Another file had the name.
     pub(super) is_displaced: bool,
     /// Number of names tried since the user last acted.
     pub(super) names_tried: u32,

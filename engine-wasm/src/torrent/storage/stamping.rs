@@ -43,7 +43,7 @@ impl Storage {
         last_look
     }
 
-    /// The file is to be stamped when nothing was written to it for a while.
+    /// The file is to be stamped. It gets its stamp when nothing was written to it for a while.
     pub(super) fn wants_stamp(&mut self, file: FileIndex, now: Instant) {
         let slot = &mut self.files[file.as_usize()];
         slot.written = Some(now);
@@ -133,7 +133,8 @@ impl Storage {
         }
     }
 
-    /// The daemon found that another program changed a file, before or during a reply (`was_sent`).
+    /// The daemon found that another program changed a file. `was_sent` says whether the change
+    /// came during a reply, not before it.
     pub(in crate::torrent) fn changed_by_others(
         &mut self,
         content: &Content,
@@ -155,7 +156,7 @@ impl Storage {
         effects
     }
 
-    /// Inspects a file when a viewer starts to read it, because it may have changed.
+    /// Inspects a file when a viewer starts to read it. Another program may have changed the file.
     pub(in crate::torrent) fn glance(
         &mut self,
         content: &Content,

@@ -12,7 +12,8 @@ use shared_proto::io::{OpError, OpErrorKind};
 use crate::time::Instant;
 use crate::view::{Sentence, Trouble as Kind};
 
-/// The kind of an error, the sentence for the user, and whether it may pass by itself.
+/// Returns an error's kind, its sentence for the user, and whether it may pass. It may pass by
+/// itself, without the user.
 pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) {
     let why = error.into();
     match error.kind {

@@ -82,7 +82,8 @@ impl Swarm {
         self.peers.insert(conn, if dial.is_punched { peer.punched() } else { peer });
     }
 
-    /// Whether a peer that dialled us listens at this address, so that a dial would be redundant.
+    /// Returns whether a peer that dialled us listens at this address. A dial would then be
+    /// redundant.
     fn has_dialled_us(&self, addr: SocketAddr) -> bool {
         let dialled_us = |peer: &&Peer| !peer.is_dialled() && peer.is_ready();
         self.peers.values().filter(dialled_us).any(|peer| peer.is_at(addr))

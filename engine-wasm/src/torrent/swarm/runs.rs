@@ -68,7 +68,8 @@ impl Swarm {
         })
     }
 
-    /// Free blocks from the first of a piece on, continued into the following selected pieces.
+    /// Returns the free blocks from the first of a piece on. The run continues into the selected
+    /// pieces that follow.
     ///
     /// With `late` the run may start with a block that other sources owe too long.
     fn run_from(

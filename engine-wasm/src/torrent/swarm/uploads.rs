@@ -134,8 +134,8 @@ impl Swarm {
         }
     }
 
-    /// The next block to send to a peer, while there is room on its line. [`Swarm::block_sent`] or
-    /// [`Swarm::block_refused`] must follow.
+    /// Returns the next block to send to a peer. `None` while there is no room on the peer's line.
+    /// [`Swarm::block_sent`] or [`Swarm::block_refused`] must follow.
     pub(in crate::torrent) fn next_block(&mut self, conn: ConnId, now: Instant) -> Option<Request> {
         self.peers.get_mut(&conn)?.upload_mut().next_to_send(now)
     }
@@ -153,7 +153,8 @@ impl Swarm {
         }
     }
 
-    /// A block of this length was passed on to a peer, or could not be sent.
+    /// A block of this length was passed on to a peer. `succeeded` is false if it could not be
+    /// sent.
     pub(in crate::torrent) fn block_sent(
         &mut self,
         conn: ConnId,

@@ -278,8 +278,8 @@ impl WebSeeds {
         self.seeds.get(id.0 as usize)
     }
 
-    /// Whether a web seed has all files of a block, and the number of requests would stay within
-    /// its limit.
+    /// Returns whether a web seed has all files of a block. False also if the number of requests
+    /// would exceed its limit.
     pub(super) fn has(
         &self,
         id: WebSeedId,
@@ -385,7 +385,7 @@ impl WebSeeds {
         self.end_where(|run| is_to_end(&run.blocks))
     }
 
-    /// Ends the runs of a web seed that may write a block, because another source stored it.
+    /// Ends the runs of a web seed that may write a block. Another source stored the block.
     pub(in crate::torrent) fn end_runs_into(&mut self, id: WebSeedId, block: Block) -> Vec<Ended> {
         self.end_where(|run| run.seed == id && run.blocks.contains(&block))
     }

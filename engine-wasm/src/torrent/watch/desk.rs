@@ -55,7 +55,7 @@ impl Request {
         self.next >= self.range.end()
     }
 
-    /// How far it may go; `None` if it has to wait for its first byte.
+    /// Returns how far the reply may go. `None` if it has to wait for its first byte.
     fn granted(&self) -> Option<Grant> {
         let granted = self.range.before(self.next)?;
         Some(if self.is_granted() { Grant::All } else { Grant::UpTo(granted.last()) })
@@ -147,8 +147,8 @@ impl Desk {
         }
     }
 
-    /// The verified bytes ahead of this request's viewer that the daemon should read in advance,
-    /// each once.
+    /// Returns the verified bytes that the daemon should read in advance. They lie ahead of this
+    /// request's viewer, and each is returned once.
     pub(crate) fn hint(
         &mut self,
         id: RequestId,

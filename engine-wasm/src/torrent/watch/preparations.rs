@@ -159,7 +159,8 @@ impl Preparations {
         }
     }
 
-    /// The verified parts of the expected film that the daemon should read ahead, each byte once.
+    /// Returns the verified parts of the expected film that the daemon should read ahead. Each byte
+    /// is returned once.
     pub(in crate::torrent) fn hints(
         &mut self,
         verified: Verified<'_>,

@@ -88,7 +88,8 @@ const LANGUAGES: &[(&str, &str, &[&str])] = &[
     ("zh-Hant", "Chinese (traditional)", &["cht", "traditional"]),
 ];
 
-/// The subtitles of each film that has any, given all files with their paths in natural order.
+/// Returns the subtitles of each film that has any. `files` are all files with their paths, in
+/// natural order.
 pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleView>> {
     let index = Index::of(files);
     let mut all: BTreeMap<u32, Vec<(bool, SubtitleView)>> = BTreeMap::new();
@@ -116,8 +117,8 @@ pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleV
     all.into_iter().map(|(film, list)| (film, views(list))).collect()
 }
 
-/// The missing pieces of these subtitle files, in order, up to a total length that is usual for
-/// subtitles.
+/// Returns the missing pieces of these subtitle files, in order. Their total length is limited to
+/// what is usual for subtitles.
 pub(crate) fn wants(
     files: impl Iterator<Item = FileIndex>,
     verified: Verified<'_>,
@@ -171,7 +172,8 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// The films that a subtitle file belongs to, and the remaining words of its name.
+    /// Returns the films that a subtitle file belongs to. The words are those of its name that
+    /// remain.
     fn films_of(&self, folders: &[String], stem: &str) -> (Vec<u32>, Vec<String>) {
         // The torrent's own folder may have any name.
         let is_for_them =

@@ -19,8 +19,8 @@ const FILM: FileIndex = testing::file(0);
 const OTHER: FileIndex = testing::file(1);
 const REQUEST: RequestId = RequestId(uuid::Uuid::from_u128(1));
 
-/// Two films of eight pieces of 1 MiB each, and a subtitle file of the first film in one more
-/// piece.
+/// Two films of eight pieces of 1 MiB each, and a subtitle file. The subtitle file belongs to the
+/// first film and fills one more piece.
 struct Scene {
     geometry: Arc<Geometry>,
     pieces: PieceMap,
@@ -337,8 +337,8 @@ fn bytes_of_the_range_that_the_search_needs_take_it_further() {
     assert_eq!(next.first().get(), MIB);
 }
 
-/// A film after a file of such a length that the byte at `last` begins a piece, and all pieces
-/// before that one.
+/// A film, and all pieces before the byte at `last`. That byte begins a piece, because the file
+/// before the film has a suitable length.
 fn verified_before(last: u64) -> (Arc<Geometry>, PieceMap) {
     let before = MIB - last % MIB;
     let geometry = Arc::new(Geometry::new(1 << 20, &[before, 8 * MIB]).expect("a layout"));

@@ -88,7 +88,8 @@ impl Viewer {
         self.idle_since = Some(now);
     }
 
-    /// The verified bytes ahead of it to be read in advance, if they are worth a message.
+    /// Returns the verified bytes ahead of it to be read in advance. `None` if they are not worth a
+    /// message.
     pub(super) fn hint(&mut self, verified: Verified<'_>) -> Option<FileRange> {
         let ahead = verified.geometry.whole_file(self.file)?.from(self.position)?;
         let ahead = ahead.take(HINTED_AHEAD)?.from(self.hinted)?;

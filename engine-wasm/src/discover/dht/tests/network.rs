@@ -32,8 +32,8 @@ enum Who {
     Honest(Box<Dht>),
     /// Its address is known, but no node is there.
     Dead,
-    /// Answers each query with invented nodes near the target, invented peers, and a false report
-    /// of the sender's address.
+    /// Answers each query with lies: invented nodes near the target, invented peers, and a false
+    /// address of the sender.
     Liar,
 }
 
@@ -59,7 +59,7 @@ fn addr(at: usize, family: Family) -> SocketAddr {
 }
 
 impl Network {
-    /// Creates a network of honest, dead and lying nodes that start within the first minute.
+    /// Creates a network of honest, dead and lying nodes. They start within the first minute.
     fn new(seed: u64, honest: usize, dead: usize, liars: usize, families: &[Family]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut nodes = Vec::new();

@@ -162,7 +162,7 @@ impl Tracker {
         self.asked_for = true;
     }
 
-    /// Makes the tracker due at once because the user wants it, also in the next round.
+    /// Makes the tracker due at once, also in the next round. The user wants it.
     pub(super) fn ask_by_hand(&mut self, now: Instant) {
         (self.tried, self.asked_for) = (false, true);
         (self.turns.next_at, self.turns.retry_at) = (None, now);
@@ -202,7 +202,8 @@ impl Tracker {
         Some(self.announce(self.first_event()))
     }
 
-    /// Takes the announce of the round, if the tracker was not asked in it and may be.
+    /// Takes the announce of the round. `None` if the tracker was asked in the round or may not be
+    /// asked.
     pub(super) fn take_turn(&mut self, now: Instant) -> Option<Announce> {
         let is_due = self.turns.next_at.is_none_or(|at| at <= now);
         if self.tried || !is_due || !self.is_usable(now) {

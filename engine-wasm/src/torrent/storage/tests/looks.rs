@@ -12,7 +12,8 @@ use crate::torrent::storage::stamps::Stamp;
 const UNTOUCHED: PieceLook =
     PieceLook { is_readable: true, is_untouched: true, is_stale: false, is_as_seen: true };
 
-/// Checks the conclusion about the only piece of a file that an earlier engine created and stamped.
+/// Checks the conclusion about the only piece of a file. An earlier engine created and stamped the
+/// file.
 fn check(stamped: Option<FileStat>, found: Option<FileStat>, expected: Option<PieceLook>) {
     let restored = Restored {
         kept: Some(vec![(0, Kept::Ours(identity(1)))]),

@@ -11,8 +11,8 @@ fn bench(kept: Option<Kept>) -> Bench {
     Bench::restored(&[("a", 2)], Restored { kept: Some(kept), ..Restored::default() })
 }
 
-/// Checks what becomes of a file with the stored origin `kept` when `found` has its path, and
-/// whether it counts as missing.
+/// Checks the new origin of a file, and whether it counts as missing. `kept` is its stored origin,
+/// and `found` has its path.
 ///
 /// `verified` says whether one of its pieces was verified.
 fn check(kept: Option<Kept>, verified: bool, found: Option<FileStat>, expected: (Origin, bool)) {
