@@ -29,7 +29,7 @@ pub(crate) fn send(swarm: &mut Swarm, torrent: InfoHash, asks: Vec<Ask>, cx: &mu
     }
 }
 
-/// Handles an answer that may be a tracker's, and sends the questions that follow from it.
+/// Handles an answer that may be a tracker's. Sends the questions that follow from the answer.
 ///
 /// Returns false if the answer is not a tracker's. After one that is, peers may be dialled, and a
 /// tracker that failed makes room for the next.

@@ -183,7 +183,7 @@ impl Engine {
         })
     }
 
-    /// Returns whether a file was inspected since its last write, and no write is pending.
+    /// Returns whether a file was inspected since its last write. False while a write is pending.
     #[cfg(test)]
     pub(crate) fn is_settled(&self, info_hash: &str, file: usize) -> bool {
         let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));

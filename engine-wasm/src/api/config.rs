@@ -13,7 +13,8 @@ pub struct ApiConfig {
     pub retry_delay: Duration,
     /// Time limit of each attempt.
     pub metadata_timeout: Duration,
-    /// How long a temporary torrent without readers is kept; then it is removed with its data.
+    /// How long a temporary torrent without readers is kept. After that the torrent and its data
+    /// are removed.
     pub cleanup_delay: Duration,
     /// Number of torrents from which the API refuses to add others.
     pub max_torrents: usize,

@@ -92,7 +92,8 @@ impl Code {
 pub(crate) struct Failure {
     pub(crate) code: Code,
     message: String,
-    /// The methods that the path supports, if it does not support that of the call.
+    /// The methods that the path supports. `None` unless the path does not support the call's
+    /// method.
     pub(super) allow: Option<String>,
     files: Vec<Choice>,
 }

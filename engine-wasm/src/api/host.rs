@@ -18,7 +18,7 @@ use crate::view::topics::{State, Topic, Topics};
 
 /// Shortest time between two updates.
 const PACE: Duration = Duration::from_millis(500);
-/// Longest time without data on a stream, and longest time before a waiting call is kept alive.
+/// Longest time without data on a stream. A waiting call is kept alive as often.
 const QUIET: Duration = Duration::from_secs(10);
 /// First intent id for calls over HTTP. The ids of a host's own intents count from 0.
 const FIRST_INTENT: u64 = 1 << 52;

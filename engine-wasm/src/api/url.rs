@@ -7,7 +7,7 @@ use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use crate::percent::PATH;
 
-/// Decodes percent-encoded text; `None` if an escape is malformed or the result is not UTF-8.
+/// Decodes percent-encoded text. `None` if an escape is malformed or the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let is_escape = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let decoded = percent_decode_str(text).decode_utf8().ok()?;
@@ -34,7 +34,7 @@ pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// Returns the scheme and host for URLs in an answer, from the request's `Host` header.
+/// Returns the scheme and host for URLs in an answer. They come from the request's `Host` header.
 ///
 /// Empty if the header is missing or is not a valid host; the URLs are then relative.
 pub(crate) fn base(host: &str) -> String {

@@ -249,7 +249,7 @@ fn stream(stream: &StreamView) -> Stream {
     }
 }
 
-/// Returns `part / whole` from 0 to 1; it is 1 only if nothing is missing.
+/// Returns `part / whole`, from 0 to 1. The result is 1 only if nothing is missing.
 fn share(part: u64, whole: u64) -> f64 {
     const STEPS: u64 = 1_000_000;
     if whole == 0 {

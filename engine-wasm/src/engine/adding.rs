@@ -43,7 +43,7 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Starts a new torrent, and replaces the magnet link for it if there is one.
+    /// Starts a new torrent. The torrent replaces its magnet link, if there is one.
     pub(super) fn add_new(
         &mut self,
         meta: Metainfo,

@@ -1,4 +1,4 @@
-//! Changes a torrent's trackers and web seeds, and exports its magnet link and `.torrent` file.
+//! Changes a torrent's trackers and web seeds. Exports its magnet link and `.torrent` file.
 
 use bytes::Bytes;
 
@@ -86,7 +86,7 @@ impl Engine {
         }
     }
 
-    /// Adds the web seeds that a torrent names when it is added again, unless it is private.
+    /// Adds the web seeds that a torrent names when it is added again. A private torrent gets none.
     pub(super) fn keep_web_seeds(&mut self, info_hash: InfoHash, urls: &[String], now: Instant) {
         let fresh = self
             .torrents

@@ -52,7 +52,8 @@ impl Context<'_> {
         }
     }
 
-    /// Orders the daemon to encrypt and decrypt from here on, if both ends agreed to.
+    /// Orders the daemon to encrypt and decrypt from here on. Does nothing unless both ends agreed
+    /// to encryption.
     pub(super) fn transform(
         &mut self,
         conn: ConnId,

@@ -29,7 +29,7 @@ impl Engine {
         }
     }
 
-    /// Carries out an intent; returns its torrent, or `None` if the reply is sent elsewhere.
+    /// Carries out an intent and returns its torrent. `None` if the reply is sent elsewhere.
     pub(super) fn carry_out(
         &mut self,
         id: u64,

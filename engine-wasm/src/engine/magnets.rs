@@ -110,7 +110,7 @@ impl Engine {
         self.common.out.push_back(Output::Changed);
     }
 
-    /// Replies that a torrent was added; `before` is the number of listed torrents before it.
+    /// Replies that a torrent was added. `before` is the number of torrents listed before that.
     pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
         let duplicate = self.listed_count() == before;
         let reply = IntentReply::added(info_hash, duplicate);

@@ -1,4 +1,5 @@
-//! Prepares the file that the user will probably open next; at most one in all torrents.
+//! Prepares the file that the user will probably open next. At most one file is prepared, in all
+//! torrents together.
 
 use super::Engine;
 use crate::metainfo::InfoHash;

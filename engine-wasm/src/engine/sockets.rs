@@ -44,7 +44,7 @@ impl Engine {
         }
     }
 
-    /// Handles a changed port mapping; announces the new port to trackers, the DHT and peers.
+    /// Handles a changed port mapping. Announces the new port to trackers, the DHT and peers.
     pub(super) fn port_mapped(
         &mut self,
         socket: SocketId,

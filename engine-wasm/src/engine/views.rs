@@ -143,7 +143,8 @@ impl Engine {
         all.into_iter().map(|(_, view)| view).collect()
     }
 
-    /// Returns the torrent with this hash, unless it is removed and can only be restored.
+    /// Returns the torrent with this hash. `None` if the torrent is removed and can only be
+    /// restored.
     fn listed(&self, info_hash: &str) -> Option<InfoHash> {
         info_hash.parse().ok().filter(|info_hash| !self.decisions.removals.hides(*info_hash))
     }
@@ -162,7 +163,7 @@ impl Engine {
         view
     }
 
-    /// Returns the pieces of one file in at most `cells` cells; `None` if there is no such file or
+    /// Returns the pieces of one file in at most `cells` cells. `None` if there is no such file or
     /// it is empty.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
         self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(file, cells)
@@ -175,7 +176,8 @@ fn placed(view: TorrentView, positions: &BTreeMap<InfoHash, u32>) -> TorrentView
     TorrentView { queue_position: position.copied().unwrap_or_default(), ..view }
 }
 
-/// Appends a path with `/` to an absolute path, with the separator of the latter's system.
+/// Appends a path with `/` to an absolute path. The result has the separator of the absolute path's
+/// system.
 fn below(folder: &str, path: &str) -> String {
     let separator = if folder.contains('\\') && !folder.starts_with('/') { "\\" } else { "/" };
     format!("{}{separator}{}", folder.trim_end_matches(['/', '\\']), path.replace('/', separator))

@@ -16,7 +16,7 @@ use crate::time::Instant;
 
 /// A request without an answer for this long counts as refused.
 const LATE_AFTER: Duration = Duration::from_secs(5);
-/// A refusal is forgotten after this time; the peer may have received the hashes meanwhile.
+/// A refusal is forgotten after this time. The peer may have received the hashes meanwhile.
 const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The outstanding hash requests of one torrent.

@@ -13,7 +13,8 @@ pub const CHUNK: u32 = 512;
 /// Most hashes that we send at once: libtorrent requests a 64 MiB piece as a whole.
 pub(crate) const MAX_SENT: u32 = 4_096;
 
-/// Requests hashes of one layer of a file's tree, and the uncles that prove them.
+/// A request for hashes of one layer of a file's tree. The answer includes the uncles that prove
+/// the hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HashRequest {
     /// Root of the file's tree; it identifies the file.
@@ -60,7 +61,7 @@ impl HashRequest {
         self.proof_layers.saturating_add(1).saturating_sub(self.span())
     }
 
-    /// Returns whether the request is valid (BEP 52) and names hashes that this tree has.
+    /// Returns whether the request is valid (BEP 52). This tree must have the named hashes.
     pub fn fits(&self, shape: &Shape) -> bool {
         self.length.is_power_of_two()
             && self.length <= MAX_SENT

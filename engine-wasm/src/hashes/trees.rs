@@ -136,7 +136,8 @@ impl Trees {
         tree.layer.get(at)
     }
 
-    /// Returns whether these block digests hash to the piece; `None` if its hash is unknown.
+    /// Returns whether these block digests hash to the piece. `None` if the piece's hash is
+    /// unknown.
     pub(crate) fn verify_piece(&self, piece: PieceIndex, blocks: &[Hash]) -> Option<bool> {
         let (tree, at) = self.tree_of(piece)?;
         let expected = tree.layer.get(at)?;

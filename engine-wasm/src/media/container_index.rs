@@ -167,8 +167,8 @@ impl Search {
         })
     }
 
-    /// Visits the elements in `bytes`, which begin at offset `from`, until `visit` returns a new
-    /// state.
+    /// Visits the elements in `bytes` until `visit` returns a new state. The bytes begin at offset
+    /// `from` of the file.
     ///
     /// Otherwise the search continues at the first element that does not begin within `bytes`.
     fn walk(
@@ -283,7 +283,7 @@ fn variable(bytes: &[u8]) -> Result<(u8, u64), HeaderError> {
     Ok((length, big_endian(digits)))
 }
 
-/// Finds the start of the segment's content in the first bytes of a Matroska file.
+/// Finds the start of the segment's content. `bytes` are the first of a Matroska file.
 fn segment(bytes: &[u8]) -> Option<u64> {
     let head = ebml(bytes).ok().filter(|head| head.id == EBML)?;
     let at = u64::from(head.header).checked_add(head.size?)?;

@@ -31,7 +31,7 @@ pub enum BencodeError {
     /// A byte that starts no value, or an `e` that closes no container.
     #[error("unexpected byte at {0}")]
     UnexpectedByte(usize),
-    /// Not a number, a number with leading zeros, or one that does not fit into 64 bits.
+    /// A malformed number, or one that does not fit into 64 bits. Leading zeros are malformed.
     #[error("bad number at {0}")]
     BadNumber(usize),
     /// A dictionary key that is not a byte string.
@@ -166,14 +166,15 @@ impl<'d> Value<'d> {
         Some(std::iter::from_fn(move || Some((children.next()?.bytes()?, children.next()?))))
     }
 
-    /// Returns the value of a key, if the value is a dictionary that has it.
+    /// Returns the value of a key. `None` if the value is not a dictionary that has the key.
     ///
     /// Of duplicate keys the first counts.
     pub fn get(self, key: &str) -> Option<Value<'d>> {
         self.dict()?.find(|(name, _)| *name == key.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Returns the value's encoding as it stands in the input (what an info hash is computed from).
+    /// Returns the value's encoding as it stands in the input. An info hash is a hash of such
+    /// bytes.
     pub fn raw(self) -> &'d [u8] {
         let token = self.token();
         &self.document.input[token.start as usize..token.end as usize]
@@ -320,7 +321,8 @@ impl Tokenizer<'_> {
         Ok(())
     }
 
-    /// Adds a token that ends at the current offset; [`Self::close`] corrects it for a container.
+    /// Adds a token that ends at the current offset. [`Self::close`] corrects the end of a
+    /// container.
     fn push(&mut self, kind: Kind, start: usize) -> Result<(), BencodeError> {
         if self.tokens.len() >= MAX_TOKENS {
             return Err(BencodeError::TooManyTokens);

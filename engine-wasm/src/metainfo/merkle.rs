@@ -20,12 +20,12 @@ pub fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }
 
-/// Returns the node at this height whose leaves all lie beyond the end of the file.
+/// Returns the node at this height above padding only. All its leaves lie beyond the file's end.
 pub(crate) fn zero(height: u32) -> Hash {
     (0..height).fold([0; HASH_LENGTH], |below, _| parent(&below, &below))
 }
 
-/// Returns the number of layers above a layer of this many nodes, up to the root.
+/// Returns the number of layers above a layer of this many nodes. The root counts as one.
 pub(crate) fn layers_above(nodes: u64) -> u32 {
     nodes.max(1).next_power_of_two().trailing_zeros()
 }

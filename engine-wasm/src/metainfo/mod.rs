@@ -79,7 +79,7 @@ impl fmt::Debug for InfoHashV2 {
     }
 }
 
-/// The known hashes of one torrent, and the key that the engine uses for it.
+/// The known hashes of one torrent. One of them is the key that the engine uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The hash by which the engine identifies the torrent.

@@ -52,7 +52,7 @@ pub(crate) enum Rule {
     Anywhere,
 }
 
-/// Returns the name as it stands in the torrent, if a path can contain it.
+/// Returns a name as the torrent gives it, where a path allows that.
 ///
 /// Replaces `/`, control characters and characters that change the direction of text, and shortens
 /// the name to [`MAX_COMPONENT`] bytes. Bytes that are not UTF-8 become `U+FFFD`.
@@ -110,7 +110,7 @@ fn split_extension(name: &str) -> (&str, &str) {
     }
 }
 
-/// Joins stem and extension, and shortens the stem so that the result fits into `most` bytes.
+/// Joins stem and extension, in at most `most` bytes. Shortens the stem if necessary.
 fn with_extension(stem: &str, extension: &str, most: usize) -> String {
     let room = most.saturating_sub(extension.len());
     format!("{}{extension}", &stem[..stem.floor_char_boundary(room)])
@@ -186,7 +186,7 @@ impl Paths {
         names
     }
 
-    /// Returns the folder of this name; renames it if a file has the name already.
+    /// Returns the folder of this name. Renames the folder if a file has the name already.
     fn folder(&mut self, parent: u32, name: String) -> Folder {
         let wanted = (parent, self.fold(&name));
         if let Some(Taken::Folder(folder)) = self.taken.get(&wanted) {

@@ -181,7 +181,7 @@ fn file_dict(path: &str, length: usize) -> Dict {
     Dict::new().int("length", number(length)).raw("path", path)
 }
 
-/// Returns pseudo-random bytes that are equal in every run and differ from block to block.
+/// Returns pseudo-random bytes that are equal in every run. The blocks differ.
 pub(crate) fn content(length: usize) -> Vec<u8> {
     let words = (0u64..).map(|at| {
         let mixed = (at ^ (at >> 7)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

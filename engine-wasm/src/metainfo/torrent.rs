@@ -217,7 +217,7 @@ fn hashes(pieces: Value<'_>) -> Result<Vec<[u8; HASH_LENGTH]>, MetainfoError> {
     }
 }
 
-/// Returns the files of a v1 list, and whether the torrent is a single-file torrent.
+/// Returns the files of a v1 list. The flag says whether the torrent is a single-file torrent.
 fn files<'d>(info: Value<'d>, name: &'d [u8]) -> Result<(Vec<Entry<'d>>, bool), MetainfoError> {
     match (info.get("files"), info.get("length")) {
         (Some(_), Some(_)) => Err(MetainfoError::Bad("files")),

@@ -31,8 +31,8 @@ pub(crate) struct Availability {
 }
 
 impl Availability {
-    /// Creates all of a torrent's `pieces` as idle, with normal priority and count 0, in random
-    /// order.
+    /// Creates all of a torrent's `pieces`, in random order. Each is idle, with normal priority and
+    /// count 0.
     pub(crate) fn new(pieces: impl Iterator<Item = PieceIndex>, rng: &mut impl Rng) -> Self {
         let mut order: Vec<PieceIndex> = pieces.collect();
         for at in (1..order.len()).rev() {
@@ -184,7 +184,7 @@ impl Availability {
     }
 }
 
-/// Returns the position of a priority in the order; `None` if it is not downloaded.
+/// Returns the position of a priority in the order. `None` if the priority is not downloaded.
 fn class(priority: Priority) -> Option<usize> {
     match priority {
         Priority::High => Some(0),

@@ -98,7 +98,7 @@ struct Standing {
 }
 
 impl Standing {
-    /// Returns the recent rates received from and sent to the peer, in bytes per second.
+    /// Returns the recent rates from and to the peer, in bytes per second.
     fn rates(&self, contender: &Contender, now: Instant) -> (u64, u64) {
         let Some(mark) = self.marks.front() else { return (0, 0) };
         let millis =
@@ -117,7 +117,7 @@ impl Standing {
     }
 }
 
-/// The rank of a peer that earned no slot; while we seed, of every peer.
+/// The rank of a peer that earned no slot. While we seed, every peer has such a rank.
 ///
 /// First the peers whose turn is not over; then the waiting peers, the longest first; then the
 /// peers whose turn is over, the fastest first.

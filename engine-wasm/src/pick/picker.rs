@@ -24,7 +24,8 @@ use crate::time::Instant;
 /// How long the torrent counts as watched after the last viewer left. A player that seeks closes
 /// its connection and opens another.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
-/// A peer whose estimate exceeds twice the best by this much is not given an urgent piece.
+/// A peer with an estimate this far above twice the best is too slow. It is not given an urgent
+/// piece.
 const TOO_SLOW: Duration = Duration::from_millis(100);
 /// Most peers asked for the block at a cursor.
 const HOLDERS: usize = 2;
@@ -164,8 +165,8 @@ impl Picker {
         None
     }
 
-    /// Finds a block at a cursor whose peer is late, or is expected to take twice as long as this
-    /// peer.
+    /// Finds a block at a cursor whose peer is late. A peer that is expected to take twice as long
+    /// as this peer counts as well.
     fn late(&self, conn: ConnId, peer: &Peer, eta: Duration, scene: &Scene<'_>) -> Option<Block> {
         if !scene.may_duplicate {
             return None;
@@ -205,7 +206,7 @@ impl Picker {
     }
 }
 
-/// Returns whether another peer is expected to deliver a block of this piece much sooner.
+/// Returns whether another peer should deliver a block of this piece much sooner.
 fn is_too_slow(eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
     let Some(beyond) = eta.checked_sub(TOO_SLOW).filter(|_| scene.suspects.is_free(piece)) else {
         return false;

@@ -72,7 +72,7 @@ impl PieceMap {
         }
     }
 
-    /// Allows single blocks to be verified, so that viewers can read from the middle of a piece.
+    /// Allows single blocks to be verified. Viewers can then read from the middle of a piece.
     pub(crate) fn verify_by_block(&mut self) {
         self.by_block = true;
     }
@@ -177,7 +177,7 @@ impl PieceMap {
         std::mem::take(&mut self.armed_changes)
     }
 
-    /// Returns the number of stored blocks of a begun piece; 0 for any other piece.
+    /// Returns the number of stored blocks of a begun piece. The result is 0 for any other piece.
     pub(crate) fn stored_blocks(&self, piece: PieceIndex) -> u32 {
         self.open.get(&piece).map_or(0, OpenPiece::stored)
     }
@@ -189,7 +189,7 @@ impl PieceMap {
         self.open.get(&piece).map_or(0, OpenPiece::underway)
     }
 
-    /// Marks a missing piece as possibly on disk; it is checked before it is downloaded.
+    /// Marks a missing piece as possibly on disk. The piece is checked before it is downloaded.
     pub(crate) fn mark_unchecked(&mut self, piece: PieceIndex) {
         if self.state(piece) == PieceState::Missing {
             self.unchecked.set(piece.get());
@@ -239,7 +239,8 @@ impl PieceMap {
         }
     }
 
-    /// Returns whether no peer was asked for this block of a missing or open piece.
+    /// Returns whether no source was asked for this block. False if the piece is neither missing
+    /// nor open.
     pub(crate) fn is_free(&self, block: Block) -> bool {
         match self.state(block.piece()) {
             PieceState::Missing => !self.is_sealed(block.piece()),
@@ -250,7 +251,7 @@ impl PieceMap {
         }
     }
 
-    /// Returns the requested blocks of a begun piece, each with the connections that were asked.
+    /// Returns the requested blocks of a begun piece. Each comes with the sources that were asked.
     pub(crate) fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[Source])> {
         self.open.get(&piece).into_iter().flat_map(OpenPiece::asked)
     }
@@ -276,7 +277,7 @@ impl PieceMap {
         by
     }
 
-    /// Finds the first block of a begun piece, from `from` on, that is not verified.
+    /// Finds the first block of a begun piece that is not verified. The search starts at `from`.
     ///
     /// `None` if all are verified. For a piece that is not begun it is `from`.
     pub(crate) fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
@@ -360,7 +361,7 @@ impl PieceMap {
         self.open.remove(&piece).is_some_and(|open| open.has_proved())
     }
 
-    /// Returns the senders of each block of a piece that is being hashed, in block order.
+    /// Returns the senders of each block of a piece, in block order. The piece is being hashed.
     ///
     /// Empty for a piece found on disk.
     pub(crate) fn senders(&self, piece: PieceIndex) -> Vec<Vec<Sender>> {
@@ -390,7 +391,8 @@ impl PieceMap {
         });
     }
 
-    /// Marks a piece as missing if nothing is stored and no connection may write to it.
+    /// Marks an untouched piece as missing. Nothing of it is stored, and no connection may write to
+    /// it.
     fn close_if_untouched(&mut self, piece: PieceIndex) {
         if self.open.get(&piece).is_some_and(OpenPiece::is_untouched) {
             self.open.remove(&piece);

@@ -1,4 +1,4 @@
-//! Runs the picker in random swarms on a virtual clock and checks every pick against rules.
+//! Runs the picker in random swarms on a virtual clock. Checks every pick against rules.
 //!
 //! The rules use records that the simulation keeps itself. A failure prints `SIM_SEED=…`; the same
 //! variable in the environment repeats the run.

@@ -83,7 +83,8 @@ impl Suspects {
         }
     }
 
-    /// Returns whether the blocks of a verified piece should be digested, to find guilty peers.
+    /// Returns whether the blocks of a verified piece should be digested. The digests reveal guilty
+    /// peers.
     pub(crate) fn needs_digests(&self, piece: PieceIndex) -> bool {
         self.pieces.get(&piece).is_some_and(|suspect| !suspect.failures.is_empty())
     }

@@ -15,7 +15,8 @@ pub(crate) struct Verified<'a> {
 }
 
 impl Verified<'_> {
-    /// Returns the offset of the first byte of a range that is not verified, or the range's end.
+    /// Returns how far the bytes of a range are verified. This is the offset of the first byte that
+    /// is not, or the range's end.
     pub(crate) fn verified_until(&self, file: FileIndex, range: FileRange) -> FileOffset {
         let pieces = self.geometry.pieces_of(file, range);
         let missing = self.pieces.have().next_unset(pieces.start().get());
@@ -33,8 +34,8 @@ impl Verified<'_> {
         }
     }
 
-    /// Returns the first offset from `offset` on, within its piece, whose block is not verified by
-    /// its own hash; at most `end`.
+    /// Returns how far the bytes from `offset` on are verified by block hashes. The result is at
+    /// most `end` and the end of the piece.
     pub(crate) fn proved_until(
         &self,
         file: FileIndex,

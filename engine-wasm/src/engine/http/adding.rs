@@ -16,7 +16,8 @@ use crate::time::Instant;
 use crate::view::TorrentView;
 
 impl Engine {
-    /// Answers calls that added a magnet link, once its metadata is known or the wait is over.
+    /// Answers calls that added a magnet link. Each is answered once the metadata is known or the
+    /// wait is over.
     pub(in crate::engine) fn answer_added(&mut self, now: Instant) {
         let due: Vec<InfoHash> = self
             .api
@@ -111,7 +112,7 @@ impl Engine {
         }
     }
 
-    /// Returns whether a torrent would be new; fails if it would be one too many.
+    /// Returns whether a torrent would be new. Fails if the torrent would be one too many.
     fn make_room(&self, info_hash: InfoHash) -> Result<bool, Failure> {
         let is_new = !self.is_known(info_hash);
         let most = self.config.api.max_torrents.min(limits::TORRENTS);
@@ -124,8 +125,8 @@ impl Engine {
         Ok(is_new)
     }
 
-    /// Records whether a call wants a torrent for good or only while it is read. A torrent that is
-    /// kept already stays kept.
+    /// Records how long a call wants a torrent: for good, or only while it is read. A torrent that
+    /// is kept already stays kept.
     fn want(&mut self, info_hash: InfoHash, keep: bool, is_new: bool, now: Instant) {
         if keep {
             // The torrent still belongs to its call, so that a failed call removes it.
@@ -170,7 +171,7 @@ impl Engine {
     }
 }
 
-/// Returns the reply to an added torrent, without its list of files if that is too long.
+/// Returns the reply to an added torrent. The list of files is left out if it is too long.
 pub(super) fn added(view: &TorrentView, base: &str, duplicate: bool) -> Reply {
     let added = Added::new(view, base, duplicate);
     let reply = Reply::json(&added);

@@ -44,7 +44,8 @@ impl Awaited {
         self.commands.insert(op, purpose);
     }
 
-    /// Removes an answered command and returns its purpose; `None` if it is none of these.
+    /// Removes an answered command and returns its purpose. `None` if nothing waits for the
+    /// command.
     pub(crate) fn take(&mut self, op: OpId) -> Option<Purpose> {
         self.commands.remove(&op)
     }

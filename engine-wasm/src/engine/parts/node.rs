@@ -113,7 +113,7 @@ impl Node {
         self.dht.handle_packet(from, packet, cx.now, cx.rng);
     }
 
-    /// Does what is due, and sends queued packets; nothing before the routing table was read.
+    /// Does what is due, and sends queued packets. Does nothing before the routing table was read.
     ///
     /// `is_wanted` says whether the user lets the engine use the DHT, and `can_save` whether the
     /// daemon takes writes.

@@ -12,8 +12,7 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::QueueMove;
 
-/// How often to re-evaluate the queue when no event arrives, because viewers can leave without
-/// notice.
+/// How often to re-evaluate the queue when no event arrives. Viewers can leave without notice.
 const EVERY: Duration = Duration::from_secs(1);
 /// State key of the order: info hashes, a line each.
 pub(crate) const KEY: &str = "queue";
@@ -83,7 +82,7 @@ impl QueueOrder {
         all.into_iter().map(|(_, hash)| hash).collect()
     }
 
-    /// Moves a torrent past others of its kind; `all` is the sorted list of all torrents, and
+    /// Moves a torrent past others of its kind. `all` is the sorted list of all torrents, and
     /// `is_seed` says of which kind a torrent is. Returns whether the torrent is in the list.
     pub(crate) fn shift(
         &mut self,
@@ -133,7 +132,7 @@ mod tests {
         InfoHash([number; 20])
     }
 
-    /// Moves torrent 2 of 1, 2, 3 and 4, of which 3 is a seed.
+    /// Moves torrent 2 of 1, 2, 3 and 4. Torrent 3 is a seed.
     fn check_move(to: QueueMove, expected: [u8; 4]) {
         let mut order = QueueOrder::new(Instant(0));
         let all = order.sorted((1..5).map(|number| (number.into(), hash(number))));

@@ -7,7 +7,7 @@ use super::space::Space;
 /// The download folders.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
-    /// The folder for torrents whose user chose none; `None` without a connection to the daemon.
+    /// The folder for torrents whose user chose none. `None` without a connection to the daemon.
     default: Option<RootKey>,
     /// The folders that take new torrents; the first is the default.
     offered: Vec<Root>,

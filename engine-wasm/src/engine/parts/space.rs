@@ -33,7 +33,8 @@ impl Space {
         self.last.is_some()
     }
 
-    /// Returns whether the last question is at least this long ago, or there was none.
+    /// Returns whether the next question is due. A question is due if none was asked within
+    /// `pause`.
     pub(crate) fn is_due(&self, pause: Duration, now: Instant) -> bool {
         self.last.is_none_or(|last| now.saturating_since(last) >= pause)
     }

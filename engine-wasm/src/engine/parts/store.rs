@@ -20,7 +20,8 @@ impl Store {
         (self.trouble, self.begun_anew, self.unread) = (None, 0, None);
     }
 
-    /// Takes over the condition that the daemon reports; returns whether it began a new store.
+    /// Takes over the condition that the daemon reports. Returns whether the daemon began a new
+    /// store.
     pub(crate) fn set_status(
         &mut self,
         trouble: Option<String>,

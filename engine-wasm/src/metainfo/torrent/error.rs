@@ -37,7 +37,7 @@ pub enum MetainfoError {
     /// A piece layer that does not hash to its file's root.
     #[error("a piece layer does not fit its file")]
     LayerRoot,
-    /// A path that is too long for every disk, even after its names were shortened.
+    /// A path that is too long for every disk. Even shortened names did not help.
     #[error("a file's path is too long: {0}")]
     Path(#[from] shared_proto::path::TooLong),
     /// The torrent has no file.

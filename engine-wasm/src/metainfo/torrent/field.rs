@@ -12,7 +12,7 @@ pub(super) fn required<'d, T>(
     read(dict.get(key).ok_or(MetainfoError::Missing(key))?).ok_or(MetainfoError::Bad(key))
 }
 
-/// Reads the `.utf-8` variant of a field, which old programs add, or else the plain field.
+/// Reads the `.utf-8` variant of a field, or else the plain field. Old programs add the variant.
 pub(super) fn localised<'d, T>(
     dict: Value<'d>,
     utf8: &str,

@@ -18,7 +18,7 @@ pub struct File {
     pub length: u64,
     /// Whether the file is padding (BEP 47): zeros that align the next file, never shown.
     pub padding: bool,
-    /// The root of the file's hash tree (BEP 52); `None` without a v2 part and for an empty file.
+    /// The root of the file's hash tree (BEP 52). `None` without a v2 part and for an empty file.
     pub root: Option<Hash>,
 }
 

@@ -33,7 +33,7 @@ pub(super) fn meta_version(info: Value<'_>) -> Result<i64, MetainfoError> {
     }
 }
 
-/// Checks that a v2 piece length is a power of two and at least one block.
+/// Checks a v2 piece length: a power of two, and at least one block.
 pub(super) fn check_piece_length(piece_length: u64) -> Result<(), MetainfoError> {
     let is_whole = piece_length.is_power_of_two() && piece_length >= u64::from(BLOCK_LENGTH);
     if is_whole { Ok(()) } else { Err(MetainfoError::PieceLength(piece_length)) }
@@ -90,7 +90,8 @@ fn entry<'d>(file: Value<'d>, path: &[&'d [u8]]) -> Result<Entry<'d>, MetainfoEr
     Ok(Entry { path: path.to_vec(), length, padding: false, root })
 }
 
-/// Checks that both lists of a hybrid describe the same files at the same offsets.
+/// Checks that both lists of a hybrid describe the same files. The offsets must be the same as
+/// well.
 ///
 /// Copies the roots of the v2 files to the v1 files.
 pub(super) fn unite(

@@ -115,7 +115,8 @@ impl Table {
         Some(format!("{}.{}{star}", pick.block.piece().get(), pick.block.index().get()))
     }
 
-    /// Checks the blocks requested from a peer until it has no room or nothing is left.
+    /// Checks the blocks requested from a peer. Requests until the peer has no room or nothing is
+    /// left.
     #[track_caller]
     fn check(&mut self, peer: u64, expected: &str) {
         let asked: Vec<String> = std::iter::from_fn(|| self.next(peer)).collect();

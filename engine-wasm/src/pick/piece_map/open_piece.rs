@@ -235,7 +235,7 @@ impl OpenPiece {
         stored.map(|(block, _)| block)
     }
 
-    /// Finds the first block from `from` on that is not verified; `None` if all are.
+    /// Finds the first block from `from` on that is not verified. `None` if all are.
     ///
     /// For a piece found on disk it is `from`.
     pub(super) fn first_unproved(&self, from: BlockIndex) -> Option<BlockIndex> {

@@ -35,7 +35,8 @@ fn check_error(info: &Dict, expected: MetainfoError) {
     assert_eq!(parse(info), Err(expected));
 }
 
-/// Checks a hybrid of these v1 files and a tree of `a` (40,000 bytes) and `b` (5 bytes).
+/// Checks a hybrid of these v1 files and a v2 tree. The tree holds `a` (40,000 bytes) and `b` (5
+/// bytes).
 ///
 /// `expected` names the part that differs, if any.
 fn check_hybrid(files: &[Dict], pieces: usize, expected: Option<&'static str>) {

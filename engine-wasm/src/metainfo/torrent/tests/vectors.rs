@@ -1,4 +1,5 @@
-//! The two torrents published with BEP 52, compared with what the BEP's own implementation reads.
+//! The two torrents published with BEP 52. The tests compare what we read with what the BEP's own
+//! implementation reads.
 
 use data_encoding::HEXLOWER;
 

@@ -6,7 +6,7 @@ use super::*;
 
 const PIECES: u32 = 3;
 const BLOCKS: u32 = 4;
-/// Blocks of the last piece, the last of which is half as long as the others.
+/// Number of blocks of the last piece. The last block is half as long as the others.
 const LAST_BLOCKS: u32 = 2;
 /// The piece that the selection does not want.
 const UNWANTED: u32 = 1;
