@@ -43,7 +43,7 @@ pub struct FileView {
 }
 
 impl FileView {
-    /// The URL under the file's own name, below the daemon's base URL, with the key of
+    /// Returns the URL under the file's own name, below the daemon's base URL. It has the key of
     /// [`FileView::url`].
     ///
     /// For players that recognise a format by the name's extension. Empty for a file that is not

@@ -237,7 +237,7 @@ pub enum Intent {
     /// the reason why the folder can't be used. Refused where `topics::World::folders` is false,
     /// and over the HTTP API.
     SetDownloadFolder {
-        /// The absolute path of an existing folder that belongs to the user and is writable.
+        /// The absolute path of an existing folder. The folder belongs to the user and is writable.
         path: String,
     },
 }
@@ -281,8 +281,8 @@ pub struct Position {
 }
 
 impl Position {
-    /// The byte at this position in a file of `length` bytes, assuming a constant bit rate. `None`
-    /// if the numbers are invalid.
+    /// Returns the byte at this position in a file of `length` bytes. Assumes a constant bit rate.
+    /// `None` if the numbers are invalid.
     pub(crate) fn share_of(self, length: u64) -> Option<u64> {
         let millis = |seconds: f64| Some(Duration::try_from_secs_f64(seconds).ok()?.as_millis());
         let (at, whole) = (millis(self.seconds)?, millis(self.duration_s)?);

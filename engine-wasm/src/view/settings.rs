@@ -41,7 +41,7 @@ pub struct Settings {
     pub max_downloads: Option<u32>,
     /// Most complete torrents that seed at once; `None` for no limit.
     pub max_seeds: Option<u32>,
-    /// Whether a torrent that a page adds downloads at once instead of waiting for
+    /// Whether a torrent that a page adds downloads at once. Otherwise it waits for
     /// `Intent::Decide`.
     pub start_at_once: bool,
     /// Whether the user was told that watching also uploads.
@@ -59,7 +59,7 @@ pub struct Sharing {
     /// Upload limit, bytes per second; `None` for the common limit alone.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub up_limit_bps: Option<u64>,
-    /// Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for the common
+    /// Seeding stops at this ratio of uploaded to verified bytes, percent. `None` for the common
     /// setting.
     pub ratio_percent: Option<u32>,
     /// Seeding stops after this time, seconds; `None` for the common setting.

@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub listen_port: Option<u16>,
     /// The router's port mapping; `None` if no mapping is requested.
     pub port_mapping: Option<PortMappingView>,
-    /// Settings for all torrents; `None` if they can't be changed or are not loaded yet.
+    /// Settings for all torrents. `None` if they can't be changed or are not loaded yet.
     pub settings: Option<Settings>,
     /// Notices about the engine as a whole.
     #[serde(default)]

@@ -26,7 +26,7 @@ pub struct World {
     pub listen_port: Option<u16>,
     /// The router's port mapping; `None` if no mapping is requested.
     pub port_mapping: Option<PortMappingView>,
-    /// Settings for all torrents; `None` if they can't be changed or are not loaded yet.
+    /// Settings for all torrents. `None` if they can't be changed or are not loaded yet.
     pub settings: Option<Settings>,
     /// Notices about the engine as a whole.
     pub notices: Vec<NoticeView>,
@@ -200,7 +200,8 @@ impl Topics {
 }
 
 impl State {
-    /// Returns the changes since an earlier state of the same topic, or all of it without one.
+    /// Returns the changes since an earlier state of the same topic. Without one, returns all of
+    /// the state.
     fn since(&self, before: Option<&Self>) -> Change {
         match self {
             Self::List { torrents, world } => {
@@ -234,7 +235,8 @@ impl State {
     }
 }
 
-/// Returns the order of all keys, unless it is unchanged, and the items that are new or changed.
+/// Returns the order of all keys, and the items that are new or changed. The order is `None` if it
+/// is unchanged.
 fn differing<T: Clone + PartialEq, K: Clone + Eq + Hash>(
     now: &[T],
     before: Option<&[T]>,

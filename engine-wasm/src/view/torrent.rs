@@ -62,7 +62,7 @@ pub struct TorrentView {
     pub root: String,
     /// The path of its file or folder below the download folder, with `/`.
     pub lies_at: String,
-    /// The absolute path of its file or folder in the system's notation; empty if unknown.
+    /// The absolute path of its file or folder, in the system's notation. Empty if unknown.
     #[serde(default)]
     pub path: String,
     /// Bytes of payload downloaded in this session, including wasted bytes.
@@ -84,8 +84,8 @@ pub struct TorrentView {
     /// Upload rate, bytes of payload per second; 0 while nothing is uploaded.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
-    /// Seconds until all selected files are complete, at the rate of the last half minute. `None`
-    /// if it is not downloading, or if that can't be estimated.
+    /// Seconds until all selected files are complete. The rate of the last half minute is assumed.
+    /// `None` if the torrent is not downloading, or if the time can't be estimated.
     #[serde(default)]
     pub eta_s: Option<u32>,
     /// Whether connected peers have missing pieces and have sent nothing for ten seconds.
@@ -175,7 +175,7 @@ pub enum Trouble {
     BadName,
     /// Another error of the disk. The torrent retries automatically.
     DiskError,
-    /// The torrent was to be removed with its files, and one of them can't be deleted.
+    /// The torrent could not be removed with its files. One of the files can't be deleted.
     NotDeleted,
     /// No peer sent the metadata of the magnet link.
     NotDescribed,

@@ -232,6 +232,6 @@ infoHash: string,
  */
 file: number | null, } | { "kind": "set_download_folder", 
 /**
- * The absolute path of an existing folder that belongs to the user and is writable.
+ * The absolute path of an existing folder. The folder belongs to the user and is writable.
  */
 path: string, };

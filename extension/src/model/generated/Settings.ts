@@ -64,7 +64,7 @@ maxDownloads: number | null,
  */
 maxSeeds: number | null, 
 /**
- * Whether a torrent that a page adds downloads at once instead of waiting for
+ * Whether a torrent that a page adds downloads at once. Otherwise it waits for
  * `Intent::Decide`.
  */
 startAtOnce: boolean, 

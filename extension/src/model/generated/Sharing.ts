@@ -13,7 +13,7 @@ downLimitBps: number | null,
  */
 upLimitBps: number | null, 
 /**
- * Seeding stops at this ratio of uploaded to verified bytes, percent; `None` for the common
+ * Seeding stops at this ratio of uploaded to verified bytes, percent. `None` for the common
  * setting.
  */
 ratioPercent: number | null, 

@@ -32,7 +32,7 @@ listenPort: number | null,
  */
 portMapping: PortMappingView | null, 
 /**
- * Settings for all torrents; `None` if they can't be changed or are not loaded yet.
+ * Settings for all torrents. `None` if they can't be changed or are not loaded yet.
  */
 settings: Settings | null, 
 /**

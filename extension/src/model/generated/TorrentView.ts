@@ -88,7 +88,7 @@ root: string,
  */
 liesAt: string, 
 /**
- * The absolute path of its file or folder in the system's notation; empty if unknown.
+ * The absolute path of its file or folder, in the system's notation. Empty if unknown.
  */
 path: string, 
 /**
@@ -120,8 +120,8 @@ downRateBps: number,
  */
 upRateBps: number, 
 /**
- * Seconds until all selected files are complete, at the rate of the last half minute. `None`
- * if it is not downloading, or if that can't be estimated.
+ * Seconds until all selected files are complete. The rate of the last half minute is assumed.
+ * `None` if the torrent is not downloading, or if the time can't be estimated.
  */
 etaS: number | null, 
 /**
