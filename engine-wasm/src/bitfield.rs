@@ -14,8 +14,8 @@ const WORD: u32 = u64::BITS;
 /// A fixed number of bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitfield {
-    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that the words in big-endian order are the
-    /// wire format.
+    /// The bits, in the order of the wire format. Bit `i` is bit `63 - i % 64` of word `i / 64`,
+    /// and the words are big-endian on the wire.
     words: Vec<u64>,
     len: u32,
     ones: u32,
@@ -156,7 +156,7 @@ impl Bitfield {
         self.next_matching(from, |word| !word)
     }
 
-    /// Returns the first bit at or after `from` that is set here and clear in `other`.
+    /// Returns the first bit that is set here and clear in `other`. The search starts at `from`.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -43,7 +43,8 @@ pub struct Config {
     pub start_at_once: bool,
     /// Whether the user has seen the notice that watching also uploads.
     pub sharing_told: bool,
-    /// The last log lines, for problem reports; empty unless the host subscribes it to `tracing`.
+    /// The last log lines, for problem reports. Empty unless the host subscribes the tail to
+    /// `tracing`.
     pub log: LogTail,
     /// Whether intents may open the file manager and change the download folder.
     pub folders: bool,

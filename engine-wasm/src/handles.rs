@@ -126,7 +126,7 @@ impl Handles {
         }
     }
 
-    /// Returns the handle of a file that is open with at least this access, and marks it as used.
+    /// Returns the handle of a file that is open with at least this access. Marks the file as used.
     pub(crate) fn find(&mut self, key: Key, access: Access) -> Option<FileRef> {
         let entry = self.open.get_mut(&key).filter(|entry| entry.access >= access)?;
         self.by_use.remove(&entry.used);

@@ -16,7 +16,7 @@ pub enum Input {
         /// The daemon's limits.
         limits: Limits,
     },
-    /// The connection to the daemon was lost, and with it every socket, open file and command.
+    /// The connection to the daemon was lost. Every socket, open file and command is lost with it.
     Unlinked,
     /// A control message from the daemon other than `welcome`.
     Control(DaemonMessage),

@@ -22,7 +22,7 @@ pub(crate) const OPEN_FILES: usize = 2_000;
 /// Most files of one torrent whose metadata is read at once. Enough to keep the disk busy; prevents
 /// a torrent with a hundred thousand files from filling the daemon's queue.
 pub(crate) const LOOKS: u32 = 256;
-/// Most nested folders that a torrent may be moved into, because every system limits path length.
+/// Most nested folders that a torrent may be moved into. Every system limits the length of paths.
 pub(crate) const FOLDERS: usize = 32;
 /// Most empty files that one torrent creates at once.
 pub(crate) const CREATED_AT_ONCE: usize = 64;
@@ -31,8 +31,8 @@ pub(crate) const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Largest connection limit that the user may set. Each connection uses a socket of the daemon, and
 /// more of them do not increase the download rate.
 pub(crate) const MOST_CONNECTIONS_PER_TORRENT: u32 = 500;
-/// Smallest rate limit that the user may set, bytes per second, for all connections together. At
-/// lower rates every peer would time out before a block arrives.
+/// Smallest rate limit that the user may set, bytes per second. It holds for all connections
+/// together. At lower rates every peer would time out before a block arrives.
 pub(crate) const LEAST_RATE_LIMIT: u64 = 1_000;
 /// Most connections of one torrent being opened: half-open ones fill tables in home routers.
 pub(crate) const DIALS_PER_TORRENT: usize = 10;
@@ -42,7 +42,8 @@ pub(crate) const ARRIVALS: usize = 100;
 pub(crate) const DIAL_TIMEOUT_MS: u32 = 10_000;
 /// Dial timeout over the first of two transports, milliseconds: enough for two lost TCP packets.
 pub(crate) const FIRST_DIAL_TIMEOUT_MS: u32 = 4_000;
-/// Dial timeout over uTP, milliseconds, so that both transports together take as long as one alone.
+/// Dial timeout over uTP, milliseconds. With it, both transports together take as long as one
+/// alone.
 pub(crate) const UTP_DIAL_TIMEOUT_MS: u32 = 6_000;
 
 /// Token bucket for the rendezvous requests (BEP 55) of one peer: burst and interval.
@@ -77,7 +78,7 @@ pub(crate) const FIRST_REQUESTS: u32 = 4;
 pub(crate) const DEFAULT_REQQ: u32 = 250;
 /// Most outstanding requests to any peer: 8 MiB, which is 70 ms at 1 Gbit/s.
 pub(crate) const MAX_REQQ: u32 = 512;
-/// Most unanswered requests that a peer may have with us; we announce it as `reqq`.
+/// Most unanswered requests that a peer may have with us. We announce the number as `reqq`.
 pub(crate) const REQUESTS_PER_PEER: usize = 512;
 /// How often a peer may request the info dictionary on one connection. The second and third time
 /// allow for lost blocks.
@@ -98,7 +99,8 @@ pub(crate) const RAREST_SCAN: usize = 2_048;
 pub(crate) const CHECK_AHEAD: u64 = 64 << 20;
 /// Most pieces checked at once.
 pub(crate) const CHECKS: usize = 32;
-/// Most pieces whose failed blocks are remembered until the piece passes, to find the guilty peers.
+/// Most pieces whose failed blocks are remembered until the piece passes. The blocks reveal the
+/// guilty peers.
 pub(crate) const SUSPECT_PIECES: usize = 64;
 /// Share of the received bytes that may be requested twice on purpose, percent.
 pub(crate) const DUPLICATE_PERCENT: u64 = 5;

@@ -28,13 +28,13 @@ const LONG_MS: u64 = 20 * 60_000;
 const STARTED_MS: u64 = 5_000;
 /// Largest accepted position, seconds: a hundred days.
 const LONGEST_S: f64 = 8_640_000.0;
-/// A film smaller than the largest one by this factor is a sample or a trailer.
+/// How many times smaller a sample or a trailer is than the largest film.
 const MUCH_SMALLER: u64 = 20;
 /// Folder names, and words in file names, that mark extras.
 const EXTRAS: &[&str] =
     &["sample", "samples", "trailer", "trailers", "extras", "featurettes", "bonus"];
 
-/// Most choices per torrent, and the longest name and value of a choice in bytes.
+/// Most choices per torrent, and the longest name and value of a choice. The lengths are in bytes.
 pub(crate) const CHOICES: (usize, usize, usize) = (16, 32, 128);
 
 /// How far the user watched a file.
@@ -58,7 +58,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Creates a report from times in seconds; a missing time leaves the mark's value unchanged.
+    /// Creates a report from times in seconds. A missing time leaves the mark's value unchanged.
     ///
     /// # Errors
     /// If a time is negative, not finite or longer than a hundred days.
@@ -133,7 +133,7 @@ pub(crate) struct Dated<T> {
     pub(crate) when: When,
 }
 
-/// The user's choices for a torrent, such as languages; the pages define names and values.
+/// The user's choices for a torrent, such as languages. The pages define names and values.
 pub(crate) type Choices = BTreeMap<String, String>;
 
 /// The marks and choices of one torrent.
@@ -179,7 +179,8 @@ impl Watching {
     }
 }
 
-/// Returns the main files of a torrent, given the index, path and length in bytes of all files.
+/// Returns the main files of a torrent. `files` gives the index, path and length in bytes of all
+/// files.
 ///
 /// These are its videos, or its audio files if it has no video. Samples, trailers and extras are
 /// left out unless the torrent has nothing else.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Length from which a word counts as a key, a token or a hash, characters.
+/// Length from which a word counts as a secret, characters. A secret is a key, a token or a hash.
 const SECRET_LENGTH: usize = 32;
 /// Length below which a name counts as a common word and is kept, characters.
 const NAME_LENGTH: usize = 4;
@@ -68,7 +68,7 @@ impl Scrubber {
     }
 }
 
-/// Returns the first characters of a text; `None` if it is shorter than any name.
+/// Returns the first characters of a text. `None` if the text is shorter than any name.
 fn head(text: &str) -> Option<&str> {
     let (last, c) = text.char_indices().nth(NAME_LENGTH - 1)?;
     text.get(..last + c.len_utf8())
@@ -245,7 +245,8 @@ fn is_time(word: &str) -> bool {
         && is_made_of(time.trim_end_matches('Z'), &[':', '.'])
 }
 
-/// Returns whether the word is a host or file name with a dot (`tracker.example.org`, `film.mkv`).
+/// Returns whether the word is a host or file name with a dot. `tracker.example.org` and `film.mkv`
+/// are such words.
 ///
 /// Versions such as `6.1.0-21-amd64` and numbers with a unit are not.
 fn is_dotted(word: &str) -> bool {

@@ -184,7 +184,7 @@ impl Geometry {
         TorrentOffset(u64::from(piece.get()) * u64::from(self.piece_length))
     }
 
-    /// Returns the length of a piece in bytes, without the gap behind its last file.
+    /// Returns the length of a piece in bytes. The gap behind its last file does not count.
     ///
     /// Zero for a piece that is padding only.
     pub(crate) fn piece_len(&self, piece: PieceIndex) -> u32 {
@@ -200,7 +200,8 @@ impl Geometry {
         u32::try_from(end - start).expect("a piece is no longer than the piece length")
     }
 
-    /// Returns the number of zeros after a piece that its v1 hash includes (padding files).
+    /// Returns the number of zeros after a piece that its v1 hash includes. They stand for padding
+    /// files.
     pub(crate) fn zeros_after(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
     }
@@ -330,7 +331,7 @@ impl Geometry {
         (at.0 < self.ends[index]).then(|| (file, FileOffset(at.0 - self.starts[index])))
     }
 
-    /// Returns the piece of a byte of a file, and the byte's offset in the piece.
+    /// Returns the piece of a byte of a file, and the byte's offset there.
     ///
     /// `None` at the end of the file.
     pub(crate) fn locate(
@@ -368,7 +369,7 @@ impl Geometry {
         Some(self.pieces_of(file, self.whole_file(file)?))
     }
 
-    /// Returns the part of a file that lies in a piece; `None` if there is none.
+    /// Returns the part of a file that lies in a piece. `None` if there is none.
     pub(crate) fn range_in_file(&self, piece: PieceIndex, file: FileIndex) -> Option<FileRange> {
         let (start, end) = self.file_bounds(file);
         let piece_start = self.piece_start(piece).get();
@@ -377,7 +378,8 @@ impl Geometry {
         if first < after { FileRange::new(first - start, after - 1 - start) } else { None }
     }
 
-    /// Returns the part of a file that lies in the same piece as the byte at `offset`.
+    /// Returns the part of a file that lies in one piece. The piece is that of the byte at
+    /// `offset`.
     ///
     /// Once that piece is verified, everything up to the end of this part can be granted. `None` at
     /// the end of the file.
@@ -386,17 +388,17 @@ impl Geometry {
         self.range_in_file(piece, file)
     }
 
-    /// Returns the start of a piece as an offset in a file, clipped to the file.
+    /// Returns the start of a piece as an offset in a file. The offset is clipped to the file.
     pub(crate) fn piece_start_in_file(&self, file: FileIndex, piece: PieceIndex) -> FileOffset {
         self.in_file(file, self.piece_start(piece).get())
     }
 
-    /// Returns the start of a block as an offset in a file, clipped to the file.
+    /// Returns the start of a block as an offset in a file. The offset is clipped to the file.
     pub(crate) fn block_start_in_file(&self, file: FileIndex, block: Block) -> FileOffset {
         self.in_file(file, self.piece_start(block.piece).get() + u64::from(block.begin().0))
     }
 
-    /// Returns an offset in the torrent as one in a file, clipped to the file.
+    /// Returns an offset in the torrent as one in a file. The result is clipped to the file.
     fn in_file(&self, file: FileIndex, at: u64) -> FileOffset {
         let (start, end) = self.file_bounds(file);
         FileOffset(at.clamp(start, end) - start)

@@ -16,7 +16,7 @@ fn span(file: u32, offset: u64, length: u32) -> FileSpan {
     FileSpan { file: FileIndex(file), offset: FileOffset(offset), length }
 }
 
-/// Returns the last byte of a file in the piece of the byte at `offset`.
+/// Returns the last byte of a file in one piece. The piece is that of the byte at `offset`.
 fn piece_end(geometry: &Geometry, file: FileIndex, offset: u64) -> Option<u64> {
     geometry.piece_range_at(file, FileOffset(offset)).map(|range| range.last().get())
 }

@@ -267,7 +267,7 @@ async fn sleep_until(moment: Option<Clock>) {
     }
 }
 
-/// Writes frames until the socket fails or the sender is dropped, then closes the socket.
+/// Writes frames, then closes the socket. Ends when the socket fails or the sender is dropped.
 async fn write(mut sink: SplitSink<Socket, Message>, mut frames: mpsc::UnboundedReceiver<Message>) {
     while let Some(frame) = frames.recv().await {
         if sink.feed(frame).await.is_err() {

@@ -202,7 +202,8 @@ impl EngineHost {
         to_js(&inner.brain.snapshot(clock(&inner.scope)))
     }
 
-    /// Returns the changes of these topics since the last call, as a list of `TopicUpdate`.
+    /// Returns the changes of these topics since the last call. The result is a list of
+    /// `TopicUpdate`.
     ///
     /// A topic that the last call did not name is returned as a whole.
     ///

@@ -1,4 +1,5 @@
-//! Adding a torrent again reports a duplicate and merges the new trackers, web seeds and peers.
+//! Tests of adding a torrent again. The engine reports a duplicate and merges the new trackers, web
+//! seeds and peers.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use crate::view::{Intent, Settings};
 
 const TORRENT: InfoHash = InfoHash([7; 20]);
 
-/// An engine, a daemon with UDP and a state store only, and one other DHT node.
+/// An engine, its daemon, and one other DHT node. The daemon has UDP and a state store only.
 struct Bench {
     engine: Engine,
     other: Dht,

@@ -1,4 +1,4 @@
-//! A disk in memory, with file times, a limited size, and changes by other programs.
+//! A disk in memory. It has file times and a limited size, and other programs change it.
 //!
 //! Sparse files occupy only their written bytes.
 

@@ -94,7 +94,8 @@ pub(super) struct Engines {
     pub(super) strangers: BTreeMap<ConnId, Stranger>,
     /// All datagrams, with sender and destination.
     pub(super) datagrams: Vec<(usize, SocketAddr, Bytes)>,
-    /// Size of the parts in which the first bytes of connections arrive. 0 for whole messages.
+    /// Size of the parts in which a connection's first bytes arrive. The size is 0 for whole
+    /// messages.
     pub(super) crumbs: usize,
     /// Whether TCP connections fail.
     pub(super) without_tcp: bool,

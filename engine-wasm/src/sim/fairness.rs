@@ -1,4 +1,5 @@
-//! Viewers of one torrent share its download rate fairly, at any position in the file.
+//! Viewers of one torrent share its download rate fairly. Their positions in the file do not
+//! matter.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const LENGTH: u64 = 20 * MIB;
 /// Interval at which viewers read their granted bytes.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Creates a world with a film of small pieces and one seeder with this rate.
+/// Creates a world with one seeder of this rate. The film has small pieces.
 fn tight_line(rate_bps: u64, seed: u8) -> World {
     let film = torrent(64 << 10, &[("film.mp4", usize::try_from(LENGTH).expect("a short film"))]);
     World::with_torrent(film, &[Behaviour::honest(rate_bps, 50)], seed)

@@ -272,7 +272,8 @@ fn wire(messages: &[Message<'_>]) -> Vec<u8> {
     out
 }
 
-/// Returns the kinds of messages that the peer received since the last call, without handshakes.
+/// Returns the kinds of messages that the peer received since the last call. Handshakes are left
+/// out.
 fn kinds(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<u8> {
     let heard = std::mem::take(&mut engines.strangers.get_mut(&stranger).unwrap().heard);
     let mut rest = if heard.first() == Some(&19) { &heard[68..] } else { &heard[..] };

@@ -11,7 +11,7 @@ use crate::metainfo::testing::torrent;
 use crate::view::{Intent, IntentReply, Sentence, Sharing};
 use crate::{Config, settings};
 
-/// Returns the names of all intents, as serde's error about an unknown one lists them.
+/// Returns the names of all intents. Serde's error about an unknown intent lists them.
 fn names() -> Vec<String> {
     let error = serde_json::from_value::<Intent>(json!({ "kind": "" })).expect_err("no such name");
     let text = error.to_string();

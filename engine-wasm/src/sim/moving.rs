@@ -1,4 +1,5 @@
-//! Moves during downloads and playback, failing disks, and restarts in the middle of a move.
+//! Tests of moves: during downloads and playback, with failing disks, and with restarts in the
+//! middle.
 
 use std::time::Duration;
 

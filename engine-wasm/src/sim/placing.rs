@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Choice, Intent, IntentReply, QueueMove, TorrentState};
 
-/// Returns a torrent of a film and an empty file, which is created with the decision.
+/// Returns a torrent of a film and an empty file. The decision creates the empty file.
 fn films() -> Sample {
     torrent(64 << 10, &[("S/a.mkv", 2 << 20), ("S/empty.nfo", 0)])
 }

@@ -86,7 +86,8 @@ fn frame(id: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Connects a peer to engine 0 that states its listen port, with or without the extension.
+/// Connects a peer to engine 0. The peer states its listen port, and `speaks` says whether it has
+/// the extension.
 fn stranger(engines: &mut Engines, port: u16, speaks: bool) -> ConnId {
     let stranger = engines.dial(0);
     let mut id = [8; 20];

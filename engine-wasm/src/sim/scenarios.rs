@@ -219,8 +219,8 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(run(16), run(16));
 }
 
-/// All kinds of peers, viewers that come, seek and leave, and lost connections and engines: the
-/// download always completes.
+/// A download always completes, whatever happens. The test has all kinds of peers, viewers that
+/// come, seek and leave, and lost connections and engines.
 #[test]
 fn chaos_ends_well() {
     use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};

@@ -1,5 +1,5 @@
-//! Every sent byte belongs to a verified piece, also when other programs change files and the disk
-//! answers late.
+//! Every sent byte belongs to a verified piece. This holds also when other programs change files
+//! and the disk answers late.
 
 use std::time::Duration;
 

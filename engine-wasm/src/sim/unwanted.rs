@@ -1,5 +1,5 @@
-//! Unselected files play after all selected files are complete, although seeds disconnect
-//! upload-only peers (BEP 21).
+//! Unselected files play after all selected files are complete. The files play although seeds
+//! disconnect upload-only peers (BEP 21).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn seeds() -> Vec<Behaviour> {
     vec![Behaviour { leaves_upload_only: true, ..Behaviour::honest(1 << 20, 20) }; 3]
 }
 
-/// Creates a world in which the first file is complete and the second is not selected.
+/// Creates a world in which the first file is complete. The second is not selected.
 fn complete(seed: u8) -> World {
     let mut world = World::new(two(), &seeds(), seed);
     world.add_choosing(&[(1, Priority::Skip)]);
@@ -33,7 +33,7 @@ fn complete(seed: u8) -> World {
 }
 
 impl World {
-    /// Plays the second file part by part; the first part must arrive within this time.
+    /// Plays the second file part by part. The first part must arrive within this time.
     fn play_second(&mut self, within_s: u64) {
         for (part, within_s) in
             (0..LENGTH / PART).zip(std::iter::once(within_s).chain(std::iter::repeat(2)))

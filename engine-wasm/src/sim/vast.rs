@@ -82,7 +82,8 @@ impl Vast {
         vast
     }
 
-    /// Sends a request and connects the peer; returns the grant, `Some(None)` for the whole range.
+    /// Sends a request, connects the peer, and returns the grant. `Some(None)` grants the whole
+    /// range.
     fn ask(&mut self, start: u64, end: u64) -> Option<Option<u64>> {
         let file_id = format!("{}.0", self.meta.info_hash).as_str().into();
         let request_id = RequestId(uuid::Uuid::from_u128(u128::from(start)));

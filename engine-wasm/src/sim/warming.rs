@@ -18,8 +18,8 @@ fn four() -> Vec<Behaviour> {
     vec![Behaviour::honest(MIB, 50); 4]
 }
 
-/// Returns three episodes, MP4 films with the index at the end, and the index's offset. The second
-/// file is the first episode.
+/// Returns three episodes, and the offset of the index. The episodes are MP4 films with the index
+/// at the end. The second file is the first episode.
 fn season(media: usize) -> (Sample, u64) {
     let (film, at) = mp4_with_index_last(media, INDEX);
     (

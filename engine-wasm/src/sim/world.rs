@@ -35,7 +35,7 @@ use crate::metainfo::testing::Sample;
 use crate::time::Instant;
 use crate::view::IntentReply;
 
-/// Delay from daemon to engine, and the time that the daemon needs for a command.
+/// Delay from daemon to engine. The daemon needs the same time for a command.
 const DAEMON_DELAY: Duration = Duration::from_micros(200);
 
 #[derive(Debug)]

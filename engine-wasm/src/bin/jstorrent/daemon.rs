@@ -24,7 +24,8 @@ const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
 const ERRORS: &str = "daemon.err";
 /// How long the daemon may take to start.
 const READY_WITHIN: Duration = Duration::from_secs(15);
-/// How long the daemon may take to end after the grace period for its readers, before it is killed.
+/// How long the daemon may take to end before it is killed. The time begins after the grace period
+/// for the daemon's readers.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a killed daemon may take to disappear.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);

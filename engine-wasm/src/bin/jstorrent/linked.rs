@@ -40,7 +40,7 @@ pub(crate) enum Outcome {
     Nothing,
     /// The daemon had died and was restarted.
     Restarted,
-    /// The daemon cannot be started for this reason; the next attempt follows after a delay.
+    /// The daemon cannot be started, for this reason. The next attempt follows after a delay.
     Trouble(String),
 }
 

@@ -1,4 +1,4 @@
-//! The state and download folders of a run, and which of their files may be removed.
+//! The folders of a run, and which of their files may be removed.
 //!
 //! Each pair of torrent and download folder has its own state folder, as has the download folder of
 //! each server. At most one `jstorrent` locks it. Invariant: files that existed before the torrent
@@ -22,7 +22,7 @@ const BEFORE: &str = "before.json";
 
 /// How long to wait for a living run to end.
 const ENDING_WITHIN: Duration = Duration::from_millis(500);
-/// How long a child of a killed run may take to load and release the lock.
+/// How long a killed run's child may take to load and release the lock.
 const LOADED_WITHIN: Duration = Duration::from_secs(15);
 /// Interval of attempts to take a lock.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -327,7 +327,7 @@ fn is_alive(pid: u32) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// On Windows a lock ends with its process, so a process that holds one is alive.
+/// On Windows a process that holds a lock is alive. A lock ends with its process.
 #[cfg(not(unix))]
 fn is_alive(_: u32) -> bool {
     true

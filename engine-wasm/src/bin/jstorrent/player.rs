@@ -8,9 +8,9 @@ use tokio::process::{Child, Command};
 /// Placeholder for the URL in a player's command.
 const PLACE: &str = "{}";
 
-/// Runs a player with the URL of a film, and of its subtitles if the player is known to accept
-/// them. Dropping the value ends the player. Its output goes to standard error, because standard
-/// output holds results.
+/// Runs a player with the URL of a film. The player also gets the URLs of the subtitles if it is
+/// known to accept them. Dropping the value ends the player. The player's output goes to standard
+/// error, because standard output holds results.
 ///
 /// # Errors
 /// The command is empty, has an open quote, or cannot be started.
@@ -58,7 +58,7 @@ fn with_url(mut words: Vec<String>, url: &str) -> Vec<String> {
     words.iter().map(|word| word.replace(PLACE, url)).collect()
 }
 
-/// Returns the arguments that pass subtitles to this player, best first; empty for unknown players.
+/// Returns the arguments that pass subtitles to this player, best first. Empty for unknown players.
 fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
     if subtitles.is_empty() {
         return Vec::new();

@@ -70,7 +70,8 @@ impl Source {
     }
 }
 
-/// Returns the name of the state folder for a torrent or server and its download folder.
+/// Returns the name of a state folder. `work` is its torrent or server, and `dir` the download
+/// folder.
 pub(crate) fn key_of(work: &str, dir: &Path) -> String {
     let mut digest = Sha1::new();
     digest.update(work);

@@ -25,8 +25,8 @@ const STEP: u64 = 96 << 10;
 #[derive(Debug)]
 pub(in crate::sim) struct Sending {
     rng: ChaCha8Rng,
-    /// The state of each file that the engine last learned, if the daemon has not written to it
-    /// since.
+    /// The state of each file that the engine last learned. Files that the daemon has written to
+    /// since are left out.
     told: BTreeMap<Vec<String>, FileStat>,
     reported: BTreeSet<(usize, Option<u64>)>,
     etags: BTreeMap<usize, String>,

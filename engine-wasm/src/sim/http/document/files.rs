@@ -7,7 +7,8 @@ use crate::sim::world::World;
 
 const ADOPT: &str = "/torrents/{infoHash}/adopt";
 
-/// Calls about files of a torrent, of an invalid hash, and of an unknown torrent.
+/// Makes calls about files. The torrents are one that exists, an unknown one, and one with an
+/// invalid hash.
 pub(super) fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     let huge = vec![b' '; 10_000];

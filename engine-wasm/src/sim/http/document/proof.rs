@@ -12,7 +12,8 @@ pub(super) fn document() -> Value {
     serde_json::from_str(DOCUMENT).expect("the document is JSON")
 }
 
-/// Returns how a value violates its schema, and records the parts of the document that were used.
+/// Returns how a value violates its schema. Records in `seen` the parts of the document that were
+/// used.
 pub(super) fn differences(
     document: &Value,
     schema: &Value,
@@ -117,7 +118,8 @@ impl Proof {
         Self { document: document(), seen: BTreeSet::new(), answers: BTreeSet::new() }
     }
 
-    /// Checks that a reply is documented for this path and method and has the documented form.
+    /// Checks that a reply has its documented form. The document must describe the reply for this
+    /// path and method.
     pub(super) fn check(&mut self, path: &str, method: &str, answer: &Answer) {
         let what = format!("{method} {path} {}", answer.status);
         let responses = &self.document["paths"][path][method]["responses"];
