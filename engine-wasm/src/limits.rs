@@ -31,7 +31,7 @@ pub(crate) const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Largest connection limit that the user may set. Each connection uses a socket of the daemon, and
 /// more of them do not increase the download rate.
 pub(crate) const MOST_CONNECTIONS_PER_TORRENT: u32 = 500;
-/// Smallest rate limit that the user may set, bytes per second. It holds for all connections
+/// Smallest rate limit that the user may set, bytes per second. The limit holds for all connections
 /// together. At lower rates every peer would time out before a block arrives.
 pub(crate) const LEAST_RATE_LIMIT: u64 = 1_000;
 /// Most connections of one torrent being opened: half-open ones fill tables in home routers.

@@ -182,8 +182,8 @@ impl Watching {
 /// Returns the main files of a torrent. `files` gives the index, path and length in bytes of all
 /// files.
 ///
-/// These are its videos, or its audio files if it has no video. Samples, trailers and extras are
-/// left out unless the torrent has nothing else.
+/// The main files are its videos, or its audio files if it has no video. Samples, trailers and
+/// extras are left out unless the torrent has nothing else.
 pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + Clone) -> Vec<u32> {
     let name = |path: &'a [String]| path.last().map_or("", String::as_str);
     let has_video = files.clone().any(|(_, path, _)| media::is_video(name(path)));

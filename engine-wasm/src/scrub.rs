@@ -2,8 +2,8 @@
 //!
 //! It removes addresses, host names, file names, paths, keys and hashes, and removes too much
 //! rather than too little. Invariant: the result contains no address, no host or file name with a
-//! dot, no path below its first folder, no URL beyond its scheme, and no word of 32 or more
-//! characters.
+//! dot, and no word of 32 or more characters. Of a path at most the first folder is left, and of a
+//! URL the scheme.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

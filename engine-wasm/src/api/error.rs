@@ -92,8 +92,7 @@ impl Code {
 pub(crate) struct Failure {
     pub(crate) code: Code,
     message: String,
-    /// The methods that the path supports. `None` unless the path does not support the call's
-    /// method.
+    /// The methods that the path supports. `None` if the path supports the call's method.
     pub(super) allow: Option<String>,
     files: Vec<Choice>,
 }

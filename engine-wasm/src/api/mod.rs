@@ -1,11 +1,12 @@
 //! The HTTP API: the meaning of calls and the form of answers.
 //!
-//! It consists of routes (`route`), errors ([`error`]), JSON forms ([`view`]) and documents. It
-//! also owns the state that outlives a call: calls that wait for magnet links ([`adding`]),
-//! incomplete calls ([`incoming`]), subscribers of `/events` ([`events`]), the daemon's own pages
-//! ([`host`]), and torrents that exist only while they are read ([`temporary`]). It knows neither
-//! sockets nor HTTP framing: a call is a [`Call`], an answer a [`Reply`]. The engine carries out
-//! the [`Action`]s; this module does not know the engine.
+//! It consists of routes (`route`), errors ([`error`]), JSON forms ([`view`]) and documents. The
+//! module also owns the state that outlives a call. This is the state of calls that wait for magnet
+//! links ([`adding`]), incomplete calls ([`incoming`]) and subscribers of `/events` ([`events`]).
+//! The daemon's own pages ([`host`]) and the torrents that exist only while they are read
+//! ([`temporary`]) have such a state, too. The module knows neither sockets nor HTTP framing: a
+//! call is a [`Call`], an answer a [`Reply`]. The engine carries out the [`Action`]s, and the
+//! module does not know the engine.
 
 pub(crate) mod adding;
 mod config;

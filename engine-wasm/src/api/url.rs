@@ -34,7 +34,7 @@ pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// Returns the scheme and host for URLs in an answer. They come from the request's `Host` header.
+/// Returns the scheme and host for URLs in an answer. Both come from the request's `Host` header.
 ///
 /// Empty if the header is missing or is not a valid host; the URLs are then relative.
 pub(crate) fn base(host: &str) -> String {

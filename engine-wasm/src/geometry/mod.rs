@@ -200,8 +200,8 @@ impl Geometry {
         u32::try_from(end - start).expect("a piece is no longer than the piece length")
     }
 
-    /// Returns the number of zeros after a piece that its v1 hash includes. They stand for padding
-    /// files.
+    /// Returns the number of zeros after a piece that its v1 hash includes. The zeros stand for
+    /// padding files.
     pub(crate) fn zeros_after(&self, piece: PieceIndex) -> u32 {
         if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
     }

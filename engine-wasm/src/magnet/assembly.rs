@@ -21,7 +21,7 @@ use crate::metainfo::Identity;
 use crate::peer::metadata::{block_count, block_length};
 use crate::time::Instant;
 
-/// A peer that sends none of its owed blocks for this long is useless. It is useless only for now.
+/// A peer that owes blocks and sends none for this long stalls. A stalled peer is useless for now.
 const STALLED_AFTER: Duration = Duration::from_secs(15);
 /// A block that is this late is requested from a second, otherwise idle peer.
 const LATE_AFTER: Duration = Duration::from_secs(2);
@@ -291,8 +291,8 @@ impl Assembly {
             .for_each(|offer| offer.asked.clear());
     }
 
-    /// Chooses the most popular sizes to download. Among equals it prefers those already begun,
-    /// then the smaller.
+    /// Chooses the most popular sizes to download. Among equally popular sizes, those already begun
+    /// come first, then the smaller ones.
     fn choose_sizes(&mut self) {
         let mut popular: BTreeMap<u32, usize> =
             self.fetches.keys().map(|&size| (size, 0)).collect();

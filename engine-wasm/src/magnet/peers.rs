@@ -21,7 +21,7 @@ use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::torrent::swarm::{EndedConnection, Offered, Shaking, Totals};
 
-/// How long a peer may take to offer the dictionary. After that it makes room for others.
+/// How long a peer may take to offer the dictionary. After that the peer makes room for others.
 const OFFER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The totals that trackers receive. The missing size is unknown, but must not be zero: that would
 /// make us a seeder.

@@ -170,7 +170,8 @@ impl Search {
     /// Visits the elements in `bytes` until `visit` returns a new state. The bytes begin at offset
     /// `from` of the file.
     ///
-    /// Otherwise the search continues at the first element that does not begin within `bytes`.
+    /// If `visit` never does, the search continues at the first element that does not begin within
+    /// `bytes`.
     fn walk(
         &mut self,
         (from, bytes): (u64, &[u8]),

@@ -20,7 +20,8 @@ pub fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }
 
-/// Returns the node at this height above padding only. All its leaves lie beyond the file's end.
+/// Returns the node at this height above padding only. All leaves below the node lie beyond the
+/// file's end.
 pub(crate) fn zero(height: u32) -> Hash {
     (0..height).fold([0; HASH_LENGTH], |below, _| parent(&below, &below))
 }

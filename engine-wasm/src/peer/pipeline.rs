@@ -12,7 +12,7 @@ use crate::geometry::{BLOCK_LENGTH, Block};
 use crate::limits;
 use crate::time::Instant;
 
-/// How much to request in advance without a viewer. It is a time at the peer's rate.
+/// How much to request in advance without a viewer. The amount is a time at the peer's rate.
 const HORIZON: Duration = Duration::from_secs(3);
 /// Minimum number of outstanding requests with a viewer.
 const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;

@@ -24,8 +24,8 @@ use crate::time::Instant;
 /// How long the torrent counts as watched after the last viewer left. A player that seeks closes
 /// its connection and opens another.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
-/// A peer with an estimate this far above twice the best is too slow. It is not given an urgent
-/// piece.
+/// A peer with an estimate this far above twice the best is too slow. A peer that is too slow gets
+/// no urgent piece.
 const TOO_SLOW: Duration = Duration::from_millis(100);
 /// Most peers asked for the block at a cursor.
 const HOLDERS: usize = 2;
@@ -166,7 +166,7 @@ impl Picker {
     }
 
     /// Finds a block at a cursor whose peer is late. A peer that is expected to take twice as long
-    /// as this peer counts as well.
+    /// as this peer counts as late, too.
     fn late(&self, conn: ConnId, peer: &Peer, eta: Duration, scene: &Scene<'_>) -> Option<Block> {
         if !scene.may_duplicate {
             return None;
@@ -206,7 +206,8 @@ impl Picker {
     }
 }
 
-/// Returns whether another peer should deliver a block of this piece much sooner.
+/// Returns whether a peer is too slow for a block of this piece. Another peer is then expected to
+/// deliver the block much sooner.
 fn is_too_slow(eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
     let Some(beyond) = eta.checked_sub(TOO_SLOW).filter(|_| scene.suspects.is_free(piece)) else {
         return false;

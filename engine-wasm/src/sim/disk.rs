@@ -1,4 +1,4 @@
-//! A disk in memory. It has file times and a limited size, and other programs change it.
+//! A disk in memory. The disk has file times and a limited size, and other programs change it.
 //!
 //! Sparse files occupy only their written bytes.
 

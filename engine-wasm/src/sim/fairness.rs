@@ -1,4 +1,4 @@
-//! Viewers of one torrent share its download rate fairly. Their positions in the file do not
+//! Viewers of one torrent share its download rate fairly. The viewers' positions in the file do not
 //! matter.
 
 use std::time::Duration;

@@ -323,7 +323,7 @@ impl Torrent {
         self.life.status == Status::Running
     }
 
-    /// Returns whether the torrent needs ticks. Its peers need them, and so does work that waits
+    /// Returns whether the torrent needs ticks. The peers need ticks, and so does work that waits
     /// for open files.
     fn ticks(&self) -> bool {
         self.life.status == Status::Running || self.awaits_hashes()

@@ -43,8 +43,8 @@ pub struct FileView {
 }
 
 impl FileView {
-    /// Returns the URL under the file's own name, below the daemon's base URL. It has the key of
-    /// [`FileView::url`].
+    /// Returns the URL under the file's own name, below the daemon's base URL. The URL has the key
+    /// of [`FileView::url`].
     ///
     /// For players that recognise a format by the name's extension. Empty for a file that is not
     /// served.

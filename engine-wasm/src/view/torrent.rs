@@ -104,8 +104,8 @@ pub struct TorrentView {
     /// Number of its files, without padding.
     #[serde(default)]
     pub file_count: u32,
-    /// The film to play next: the last watched film if it was not finished, else the first
-    /// unwatched one after it in natural order, else the first unwatched one, else the first.
+    /// The film to play next: the last watched film, if it was not finished. Else it is the first
+    /// unwatched film after that in natural order, else the first unwatched film, else the first.
     /// `None` if nothing is playable.
     #[serde(default)]
     pub next: Option<NextFilm>,

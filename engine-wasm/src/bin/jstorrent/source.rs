@@ -70,8 +70,8 @@ impl Source {
     }
 }
 
-/// Returns the name of a state folder. `work` is its torrent or server, and `dir` the download
-/// folder.
+/// Returns the name of a state folder. `work` names the torrent or server, and `dir` is the
+/// download folder.
 pub(crate) fn key_of(work: &str, dir: &Path) -> String {
     let mut digest = Sha1::new();
     digest.update(work);

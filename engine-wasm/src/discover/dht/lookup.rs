@@ -290,7 +290,8 @@ mod tests {
 
     const TARGET: NodeId = NodeId([0; 20]);
 
-    /// Returns a node at this distance. Its address is local, so that its ID counts as proven.
+    /// Returns a node at this distance. The node's address is local, so that its ID counts as
+    /// proven.
     fn near(distance: u8) -> Contact {
         let mut id = [0; 20];
         id[19] = distance;

@@ -1,7 +1,7 @@
 //! Announces received from other nodes (BEP 5), and tokens that prove a sender's address.
 //!
 //! Announces are kept for half an hour. Invariant: at most [`MAX_TORRENTS`] torrents, [`MAX_PEERS`]
-//! peers of each, and [`MAX_PER_MACHINE`] of these from one machine; a token is valid for one
+//! peers of each, and [`MAX_PER_MACHINE`] of these from one machine. A token is valid for one
 //! address and one torrent, for five to ten minutes.
 
 use std::collections::BTreeMap;

@@ -1,12 +1,12 @@
 //! The routing table (BEP 5): many nodes near our own ID, few far from it.
 //!
 //! This module owns the buckets and the state of their nodes; it sends nothing. Invariant: each
-//! node has answered us from its address; each bucket (the number of leading bits shared with our
-//! ID) has at most [`BUCKET`] nodes and as many in reserve; and each machine outside the local
-//! network has at most one node.
+//! node has answered us from its address. Each bucket (the number of leading bits shared with our
+//! ID) has at most [`BUCKET`] nodes, and as many in reserve. Each machine outside the local network
+//! has at most one node.
 //!
-//! A node is *good* if it answered or queried us within the last 15 minutes, *questionable* if it
-//! was silent for longer, and *bad* after two queries in a row without an answer. A new node
+//! A node is *good* if it answered or queried us within the last 15 minutes, and *questionable* if
+//! it was silent for longer. It is *bad* after two queries in a row without an answer. A new node
 //! replaces a bad one, and a proven node (BEP 42) replaces an unproven one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,7 +313,7 @@ mod tests {
         Instant(1) + Duration::from_secs(seconds)
     }
 
-    /// Returns node `number` of the farthest bucket. A local address proves its ID.
+    /// Returns node `number` of the farthest bucket. A local address proves the node's ID.
     fn far(number: u8) -> Contact {
         let mut id = [number; 20];
         id[0] = 0x80;

@@ -139,7 +139,7 @@ impl Exchanges {
         true
     }
 
-    /// Repeats the datagrams that are due. Gives up on those that were repeated often enough.
+    /// Repeats the datagrams that are due. Gives up on datagrams that were repeated often enough.
     pub(crate) fn handle_timeout(&mut self, rng: &mut impl Rng, now: Instant) {
         let silent = || failure(OpErrorKind::Timeout, "the tracker does not answer");
         let due: Vec<SocketAddr> = self

@@ -1,9 +1,9 @@
 //! When to announce to which tracker (BEP 12), and when to scrape (BEP 48).
 //!
 //! Owns the tiers and the rounds; never a socket or a clock. Each tracker's times and answers are
-//! its own ([`entry`]). Invariants: each tracker has at most one pending announce; a tracker that
-//! failed is not asked during its back-off, or for as long as it demands (BEP 31); it receives
-//! `stopped` only if it may have received `started`.
+//! its own ([`entry`]). Invariants: each tracker has at most one pending announce. A tracker that
+//! failed is not asked during its back-off, or for as long as it demands (BEP 31). A tracker
+//! receives `stopped` only if it may have received `started`.
 //!
 //! A *round* asks trackers in order, tier by tier, until one names peers. The next tracker is asked
 //! when one fails, and also when one has been silent for [`STAGGER`], so that a hanging tracker

@@ -33,7 +33,7 @@ fn digests(sample: &Sample, piece: PieceIndex) -> Vec<Hash> {
     merkle::leaves(&sample.content[start..start + geometry.piece_len(piece) as usize])
 }
 
-/// Checks the hash of every piece and block. Each can be requested and is correct.
+/// Checks the hash of every piece and block. Each hash can be requested and is correct.
 fn check(piece_length: u32, files: &[(&str, usize)]) {
     let sample = torrent_of(Version::V2, piece_length, files);
     let geometry = sample.metainfo.geometry();

@@ -276,8 +276,8 @@ mod tests {
     }
 
     proptest! {
-        /// A receiver that applies every message knows all of our peers. It does so a few minutes
-        /// after the last change.
+        /// A receiver that applies every message knows all of our peers. The list is complete a few
+        /// minutes after the last change.
         #[test]
         fn applying_all_messages_yields_our_peers(
             changes in prop::collection::vec(

@@ -19,8 +19,8 @@ use crate::metainfo::encode::Dict;
 pub const EXTENSION: &str = "ut_pex";
 /// The message id that we assign to the extension.
 pub(crate) const OUR_ID: u8 = 2;
-/// Maximum number of added peers in a message, and of dropped peers (BEP 11). It counts both
-/// families together.
+/// Maximum number of added peers in a message, and of dropped peers (BEP 11). Both families count
+/// together.
 pub(crate) const MAX_NAMED: usize = 50;
 /// The same for the first message to a peer, which may be longer.
 pub const MAX_FIRST: usize = 100;

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::pick::picker::Pick;
 use crate::pick::piece_map::PieceState;
 
-/// A peer that should answer this fast is never passed over. Not even a faster peer is preferred.
+/// A peer expected to answer this fast is never passed over. Not even a faster peer is preferred.
 const QUICK: Duration = Duration::from_millis(100);
 
 /// The simulation's own record of blocks.

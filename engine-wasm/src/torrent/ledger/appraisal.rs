@@ -2,8 +2,8 @@
 
 use crate::pick::piece_map::PieceState;
 
-/// What is known about a piece after an inspection of its files. It combines the inspection with
-/// the record of an earlier engine.
+/// What is known about a piece after an inspection of its files. A sighting combines the inspection
+/// with the record of an earlier engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::torrent) struct Sighting {
     /// Whether the user started a check of everything.
@@ -39,7 +39,7 @@ pub(in crate::torrent) enum Appraisal {
         /// Whether to hash what the disk holds instead.
         is_readable: bool,
     },
-    /// A missing piece is verified. Its files are as an earlier engine left them.
+    /// A missing piece is verified. The piece's files are as an earlier engine left them.
     Believe,
     /// The disk may hold a missing piece: it is hashed before it is requested.
     Suspect {

@@ -1,4 +1,4 @@
-//! The pieces on the disk that have to be verified, and the progress.
+//! The pieces on the disk that await verification, and the progress of that.
 //!
 //! Owns which pieces were verified before a check by the user, so that a cancelled check leaves
 //! everything as it was.

@@ -69,8 +69,8 @@ pub(in crate::torrent) struct Storage {
     place: Place,
     /// Whether the user allowed writing to files that existed before.
     adopts: bool,
-    /// Whether the disk is known to hold all selected files. They were seen since their last piece
-    /// was verified.
+    /// Whether the disk is known to hold all selected files. Each was seen since its last piece was
+    /// verified.
     is_confirmed: bool,
     files: Vec<Slot>,
     open_files: OpenFiles,
@@ -289,8 +289,8 @@ impl Storage {
         self.is_confirmed = false;
     }
 
-    /// Returns whether the disk is known to hold all selected files. They were seen since their
-    /// last piece was verified.
+    /// Returns whether the disk is known to hold all selected files. Each was seen since its last
+    /// piece was verified.
     pub(in crate::torrent) fn is_confirmed(&self) -> bool {
         self.is_confirmed
     }

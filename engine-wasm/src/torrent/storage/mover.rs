@@ -93,7 +93,8 @@ impl Mover {
         self.relocation.as_mut()
     }
 
-    /// Starts a move to a place. It begins with an inspection of the new paths of these files.
+    /// Starts a move to a place. The move begins with an inspection of the new paths of these
+    /// files.
     pub(super) fn begin(&mut self, to: Place, queue: VecDeque<FileIndex>, files: usize) {
         self.notice = None;
         self.relocation = Some(Relocation::new(to, Stage::Looking, files));

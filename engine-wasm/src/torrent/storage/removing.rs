@@ -1,8 +1,8 @@
 //! Removes a torrent with its files, which are deleted first.
 //!
-//! Owns the progress of that. If a file can't be deleted, the torrent stays: it is stopped with the
-//! reason, so that the user can try again, and the remaining pieces are as verified as before. A
-//! file that is no longer ours is not touched, and the answer reports it.
+//! Owns the progress of that. If a file can't be deleted, the torrent stays. It is stopped with the
+//! reason, so that the user can try again. The remaining pieces are as verified as before. A file
+//! that is no longer ours is not touched, and the answer reports it.
 
 use shared_proto::FileIdentity;
 use shared_proto::io::{OpError, OpOutput};

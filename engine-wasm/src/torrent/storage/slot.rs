@@ -23,7 +23,7 @@ pub(super) struct Slot {
     pub(super) written: Option<Instant>,
     /// Whether it waits for a stamp.
     pub(super) is_dirty: bool,
-    /// Whether its stamp is pending. False once we have written to it since that began.
+    /// Whether its stamp is pending. False if we wrote to the file after the stamp began.
     pub(super) is_stamping: bool,
     /// Whether it is on the disk, as far as is known.
     pub(super) is_there: bool,

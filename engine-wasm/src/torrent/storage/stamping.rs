@@ -43,7 +43,8 @@ impl Storage {
         last_look
     }
 
-    /// The file is to be stamped. It gets its stamp when nothing was written to it for a while.
+    /// The file is to be stamped. The stamp follows when nothing was written to the file for a
+    /// while.
     pub(super) fn wants_stamp(&mut self, file: FileIndex, now: Instant) {
         let slot = &mut self.files[file.as_usize()];
         slot.written = Some(now);

@@ -12,8 +12,8 @@ use shared_proto::io::{OpError, OpErrorKind};
 use crate::time::Instant;
 use crate::view::{Sentence, Trouble as Kind};
 
-/// Returns an error's kind, its sentence for the user, and whether it may pass. It may pass by
-/// itself, without the user.
+/// Returns an error's kind, its sentence for the user, and whether it may pass. An error that may
+/// pass needs no act of the user.
 pub(in crate::torrent) fn trouble_of(error: &OpError) -> (Kind, Sentence, bool) {
     let why = error.into();
     match error.kind {

@@ -79,7 +79,7 @@ fn hello(name: u8) -> [u8; HANDSHAKE_LEN] {
     theirs
 }
 
-/// A swarm with peers that we dialled, after all handshakes. Their connections count from 1.
+/// A swarm with peers that we dialled, after all handshakes. The peers' connections count from 1.
 fn connected(peers: u8) -> Swarm {
     let mut swarm = swarm_of(false);
     for number in 1..=peers {

@@ -147,8 +147,8 @@ impl Desk {
         }
     }
 
-    /// Returns the verified bytes that the daemon should read in advance. They lie ahead of this
-    /// request's viewer, and each is returned once.
+    /// Returns the verified bytes that the daemon should read in advance. The bytes lie ahead of
+    /// this request's viewer, and each byte is returned once.
     pub(crate) fn hint(
         &mut self,
         id: RequestId,

@@ -117,8 +117,8 @@ pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleV
     all.into_iter().map(|(film, list)| (film, views(list))).collect()
 }
 
-/// Returns the missing pieces of these subtitle files, in order. Their total length is limited to
-/// what is usual for subtitles.
+/// Returns the missing pieces of these subtitle files, in order. The total length of the files is
+/// limited to what is usual for subtitles.
 pub(crate) fn wants(
     files: impl Iterator<Item = FileIndex>,
     verified: Verified<'_>,

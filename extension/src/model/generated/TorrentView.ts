@@ -153,8 +153,8 @@ trackers: Array<TrackerView>,
  */
 fileCount: number, 
 /**
- * The film to play next: the last watched film if it was not finished, else the first
- * unwatched one after it in natural order, else the first unwatched one, else the first.
+ * The film to play next: the last watched film, if it was not finished. Else it is the first
+ * unwatched film after that in natural order, else the first unwatched film, else the first.
  * `None` if nothing is playable.
  */
 next: NextFilm | null, 

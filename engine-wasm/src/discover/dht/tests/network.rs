@@ -59,7 +59,7 @@ fn addr(at: usize, family: Family) -> SocketAddr {
 }
 
 impl Network {
-    /// Creates a network of honest, dead and lying nodes. They start within the first minute.
+    /// Creates a network of honest, dead and lying nodes. All nodes start within the first minute.
     fn new(seed: u64, honest: usize, dead: usize, liars: usize, families: &[Family]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut nodes = Vec::new();

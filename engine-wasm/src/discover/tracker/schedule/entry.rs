@@ -162,7 +162,7 @@ impl Tracker {
         self.asked_for = true;
     }
 
-    /// Makes the tracker due at once, also in the next round. The user wants it.
+    /// Makes the tracker due at once, as the user wants. This holds for the next round, too.
     pub(super) fn ask_by_hand(&mut self, now: Instant) {
         (self.tried, self.asked_for) = (false, true);
         (self.turns.next_at, self.turns.retry_at) = (None, now);
