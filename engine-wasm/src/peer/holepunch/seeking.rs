@@ -37,7 +37,7 @@ pub(crate) struct Seeking {
 
 impl Seeking {
     /// Chooses the relay to ask for an address that can't be dialled. `None` if it is too early to
-    /// ask, or no relay is known.
+    /// ask, if no relay is known, or if enough were asked.
     ///
     /// The candidates are connected peers that know a peer at the address.
     pub(crate) fn ask(
