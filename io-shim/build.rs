@@ -1,5 +1,5 @@
-//! A release build puts the server's pages into the program (`src/pages.rs`), and has to notice
-//! when they come to be.
+//! Makes Cargo build a release again when the server's pages appear or change. The program contains
+//! the pages (`src/pages.rs`).
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

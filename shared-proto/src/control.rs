@@ -145,7 +145,7 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
     },
-    /// Limits the rate of all connections of a group together, each direction on its own.
+    /// Limits the rate of all connections of a group together. Each direction has its own limit.
     RateLimit {
         /// The group; see [`crate::io::IoCommand::TcpGroup`]. 0 is all connections together.
         group: u32,
@@ -197,8 +197,9 @@ pub enum DaemonMessage {
     ///
     /// Sent after `welcome` unless all is well, and whenever it changes.
     StateStatus {
-        /// Why the store cannot write now, a phrase for a person; absent when it can. The daemon
-        /// answers puts with an error meanwhile, keeps them in memory, and writes them later.
+        /// Why the store cannot write now, a phrase for a person. Absent if it can write. The
+        /// daemon answers puts with an error meanwhile, keeps them in memory, and writes them
+        /// later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
         /// Paths of unreadable files that were set aside, in this run or earlier.
@@ -312,7 +313,7 @@ pub struct Limits {
     pub max_conns: u32,
     /// Open files at once.
     pub max_files: u32,
-    /// Bytes of I/O frames that may be under way in each direction without new credit.
+    /// Most bytes of I/O frames under way in each direction without new credit.
     pub io_window: u32,
     /// How long the daemon waits for the engine's next message about a request, milliseconds.
     pub max_wait_ms: u64,

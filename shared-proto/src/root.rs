@@ -12,7 +12,7 @@ pub struct Root {
     pub key: RootKey,
     /// The name that a person sees.
     pub label: String,
-    /// Absolute path, to show to a person; empty when the daemon does not tell it.
+    /// Absolute path, to show to a person. Empty if the daemon does not tell it.
     #[serde(default)]
     pub path: String,
 }

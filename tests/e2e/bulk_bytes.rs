@@ -1,4 +1,4 @@
-//! Payload goes from socket to disk to viewer inside the daemon; the brain sees headers and
+//! Content passes from socket to disk to viewer inside the daemon. The engine sees only headers and
 //! completions.
 
 use anyhow::{Context as _, Result, ensure};

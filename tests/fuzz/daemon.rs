@@ -81,7 +81,7 @@ impl Rig {
         Self { runtime, daemon, folder }
     }
 
-    /// Runs a connection to its end, and makes sure that no task is left and none panicked.
+    /// Runs a connection to its end. Fails if a task is left or has panicked.
     fn run<F: Future<Output = ()>>(&self, talk: impl FnOnce(DuplexStream) -> F) {
         self.runtime.block_on(async {
             let (near, far) = tokio::io::duplex(PIPE);
@@ -148,7 +148,8 @@ async fn engine(desk: Arc<Desk>, mut seat: Seat, manner: u8) {
     }
 }
 
-/// Sends all bytes in parts of this length, and reads until the other end closes or stays silent.
+/// Sends all bytes in parts of this length, and reads the answers. Ends when the other end closes
+/// or stays silent.
 async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = vec![0; PIPE];

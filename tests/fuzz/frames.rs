@@ -8,10 +8,11 @@ use shared_proto::control::Limits;
 use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
 use shared_proto::{DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VERSION};
 
-/// Most frames that a link sends at once, far more than a real one does.
+/// Most frames that a link sends at once. A real link sends far fewer.
 const MOST_FRAMES: usize = 10_000;
 
-/// Reads the bytes as one frame of each kind in each direction, and as a daemon's whole output.
+/// Reads the bytes as one frame, or as a daemon's whole output. The first byte chooses the kind and
+/// the direction of the frame.
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, frame)) = data.split_first() else { return };
     match kind % 5 {

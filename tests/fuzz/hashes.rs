@@ -63,7 +63,8 @@ fn say(all: &Trees, request: &HashRequest) -> Option<Vec<u8>> {
     Some(hashes)
 }
 
-/// Reads the bytes as a request, or as an answer to an open request or to none.
+/// Reads the bytes as a request or as an answer. Some answers have an open request and some have
+/// none.
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, body)) = data.split_first() else { return };
     let (all, mut lean) = (trees(true), trees(false));

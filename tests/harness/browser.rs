@@ -1,4 +1,4 @@
-//! Chrome with the extension in a temporary profile, and the daemon that the extension starts.
+//! Chrome with the extension in a temporary profile, and the extension's daemon.
 //!
 //! The daemon's own `install` installs the native messaging host, the debugging pipe loads the
 //! extension (branded Chrome knows no other way), and environment variables configure the daemon.

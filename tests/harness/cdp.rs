@@ -135,7 +135,7 @@ impl Cdp {
         Ok(reply["targetInfos"].as_array().into_iter().flatten().map(target).collect())
     }
 
-    /// The target of a kind whose address starts with `url`, as soon as there is one.
+    /// Waits for the target of a kind whose address starts with `url`.
     ///
     /// # Errors
     /// None came in time.
@@ -221,7 +221,7 @@ fn console_line(params: &Value) -> String {
     format!("{}: {}", params["type"].as_str().unwrap_or("log"), args.join(" "))
 }
 
-/// A message of the browser itself, such as a violation of the content security policy.
+/// A message of the browser itself. An example is a violation of the content security policy.
 fn log_entry(entry: &Value) -> String {
     let part = |name: &str| entry[name].as_str().unwrap_or_default();
     format!("{} ({}): {} {}", part("level"), part("source"), part("text"), part("url"))

@@ -116,7 +116,7 @@ impl Builder {
         self.public().trackerless()
     }
 
-    /// Adds a seeder behind a line of this rate, bytes a second; 0 is without limit.
+    /// Adds a seeder behind a line of this rate. The rate is in bytes a second; 0 is without limit.
     pub fn seeded(mut self, client: Client, rate_bps: u64) -> Self {
         self.seeders.push((client, Line::of_rate(rate_bps)));
         self
@@ -192,7 +192,8 @@ impl Fixture {
         Builder::new(Content::Film(film))
     }
 
-    /// Builds a public film with one seeder whose line is about twice as fast as the film plays.
+    /// Builds a public film with one seeder. The seeder's line is about twice as fast as the film
+    /// plays.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -220,7 +221,7 @@ impl Fixture {
         Builder::new(Content::Random { name: name.to_owned(), length })
     }
 
-    /// A folder of files of random bytes, each with its path below the folder and its length.
+    /// A folder of files of random bytes. Each file has its path below the folder and its length.
     pub fn random_files(name: &str, files: &[(&str, usize)]) -> Builder {
         let files = files.iter().map(|(path, length)| ((*path).to_owned(), *length)).collect();
         Builder::new(Content::RandomFiles { name: name.to_owned(), files })

@@ -100,7 +100,7 @@ const VP9: &[&str] = &[
 /// A test pattern with a clock running in it, and noise.
 const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
 
-/// Makes a film of an ffmpeg video source and a tone, and writes it to `path`.
+/// Makes a film of a video source of ffmpeg and a tone. The film is written to `path`.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.
@@ -129,7 +129,8 @@ pub async fn make(path: &Path, seconds: u32, picture: &str, encoding: &[&str]) -
     finish(command, path).await
 }
 
-/// Makes a long MP4 by repeating a short film, without encoding it again; its index is first.
+/// Makes a long MP4 by repeating a short film. The film is not encoded again, and its index comes
+/// first.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.

@@ -1,4 +1,4 @@
-//! nginx, serving a folder on loopback, as a web seed and as a measure for benchmarks.
+//! nginx, which serves a folder on loopback. It is a web seed in tests and a measure in benchmarks.
 
 use std::path::Path;
 use std::process::Stdio;

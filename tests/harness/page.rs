@@ -54,7 +54,8 @@ const SPOT: &str = r#"(async (find) => {
   return { x, y, wrong: `it is covered by ${top?.outerHTML.slice(0, 120)}` };
 })"#;
 
-/// Focuses a list and returns how many entries below the chosen one a value is.
+/// Focuses a list and counts the entries to a value. The count starts at the chosen entry and goes
+/// down.
 const STEPS: &str = r#"((list, value) => {
   list.focus();
   const at = [...list.options].findIndex((entry) => entry.value === value);
@@ -201,7 +202,7 @@ impl Page {
         bail!("Tab does not lead to {element}")
     }
 
-    /// The text of the element with this test id, as soon as it is there.
+    /// Waits for the element with this test id and returns its text.
     ///
     /// # Errors
     /// There is none in a minute.

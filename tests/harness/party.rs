@@ -245,7 +245,7 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
     Ok(command)
 }
 
-/// Adds a link through Transmission's remote control, the only way to give it a link.
+/// Adds a link through Transmission's remote control. Transmission takes links in no other way.
 ///
 /// A call needs a session id, which the refusal of a call without one holds.
 async fn add_link(port: u16, link: &str) -> Result<()> {

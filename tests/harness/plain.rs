@@ -23,7 +23,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a free port, with its state and its downloads in these folders.
+    /// Starts a server on a free port, with its state and downloads here.
     ///
     /// # Errors
     /// It was not built, or does not come up.

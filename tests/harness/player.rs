@@ -181,7 +181,7 @@ impl PlayerPage {
         self.playback_when(&what, limit, |p| p.current_time >= seconds).await.map(drop)
     }
 
-    /// Seeks and waits until the film plays on; returns how long the first picture took.
+    /// Seeks and waits until the film plays on. Returns how long the first picture took.
     ///
     /// # Errors
     /// It does not in time, or the `<video>` gave up.
@@ -207,7 +207,7 @@ impl PlayerPage {
         Ok(took)
     }
 
-    /// Unmutes the film and returns its loudest sample, 0 to 1, as soon as it is not silence.
+    /// Unmutes the film and returns its loudest sample, 0 to 1. Waits until the film is not silent.
     ///
     /// # Errors
     /// The page is gone, or it is silent for too long.

@@ -150,7 +150,7 @@ fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Waits up to 20 s for a line that starts with `prefix`, and returns the rest of the line.
+/// Waits up to 20 s for a line that starts with `prefix`. Returns the rest of the line.
 ///
 /// Further output is read and dropped, so that the child never blocks on it.
 ///
@@ -181,7 +181,7 @@ pub fn log_to(path: &Path) -> Result<Stdio> {
     Ok(File::create(path).with_context(|| format!("making {}", path.display()))?.into())
 }
 
-/// The text of a program's `log` and `errors` files, for the report of a failure.
+/// The text of a program's `log` and `errors` files. The report of a failure contains it.
 pub(crate) fn logged(folder: &Path) -> String {
     let read = |name| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
     format!("the program says: {}{}", read("log"), read("errors"))

@@ -1,4 +1,4 @@
-//! A TCP proxy that adds delay and limits the rate of a seeder on loopback.
+//! A TCP proxy that delays a seeder on loopback and limits its rate.
 //!
 //! Every byte is passed on `delay` after it came, in both directions. Towards the leecher all
 //! connections share one link of `rate` bytes a second. Buffers stay small (about 0.1 s), so
@@ -22,7 +22,8 @@ use crate::clock::{LIMIT, until};
 
 /// Longest read on a limited link, bytes.
 const CHUNK: usize = 8 << 10;
-/// A limited link is not read while it has data to send for this time.
+/// How much data a limited link may have to send, as time. While it has more, the proxy reads
+/// nothing for it.
 const BACKLOG: Duration = Duration::from_millis(30);
 /// Kernel buffers of a limited link, bytes.
 const SOCKET_BUFFER: u32 = 32 << 10;
@@ -121,7 +122,8 @@ impl Proxy {
         self.accepting.abort();
     }
 
-    /// Stops the line towards leechers after about this many bytes in all; `u64::MAX` releases it.
+    /// Stops the line towards leechers after about this many bytes in all. `u64::MAX` releases the
+    /// line.
     pub fn hold_at(&self, bytes: u64) {
         self.link.held_at.send_replace(bytes);
     }
@@ -198,7 +200,8 @@ async fn pump(
 }
 
 impl Link {
-    /// Returns when the link has sent `bytes` more; waits while it has too much to send.
+    /// Returns when the link will have sent `bytes` more. Waits first while the link has too much
+    /// to send.
     async fn take(&self, bytes: u64) -> Instant {
         let passed = self.passed.fetch_add(bytes, Ordering::Relaxed);
         // The sender lives as long as the link.

@@ -24,7 +24,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A film with one seeder, whose line is about twice as fast as the film plays.
+    /// Starts a film with one seeder. The seeder's line is about twice as fast as the film plays.
     ///
     /// # Errors
     /// Anything that is needed for it fails.
@@ -118,8 +118,8 @@ impl Scene {
             + &torrent.files.iter().find(|file| file.index == self.film).context("a file")?.url)
     }
 
-    /// Fetches a range of the film from the daemon, both ends inclusive, and compares it with the
-    /// truth.
+    /// Fetches a range of the film and compares it with the truth. The daemon sends the range; both
+    /// ends are inclusive.
     ///
     /// # Errors
     /// It does not come, or one byte differs.

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for Ctrl+C, SIGTERM or SIGHUP, and returns the exit status that a shell expects.
+/// Waits for Ctrl+C, SIGTERM or SIGHUP. Returns the exit status that a shell expects.
 ///
 /// # Panics
 /// Outside a Tokio runtime that handles signals.

@@ -265,8 +265,8 @@ mod tests {
     use crate::dice::Dice;
     use crate::wire;
 
-    /// A client that is ready has checked the content against the metainfo, so this also tests the
-    /// torrent maker.
+    /// Checks that this client seeds a torrent of the harness. A client that is ready has checked
+    /// the content against the metainfo, so this also tests the torrent maker.
     async fn check(client: Client) {
         let scratch = Scratch::new("swarm").unwrap();
         let file = scratch.path().join("content.bin");

@@ -134,7 +134,7 @@ impl Torrent {
         Self { metainfo, ..self.clone() }
     }
 
-    /// The same torrent with a web seed's URL (BEP 19); it must have had none.
+    /// The same torrent with a web seed's URL (BEP 19). The torrent must have had none.
     #[must_use]
     pub fn with_web_seed(&self, url: &str) -> Self {
         let entry = [text("url-list").encode(), Bencode::List(vec![text(url)]).encode()].concat();

@@ -1,4 +1,5 @@
-//! As much of the peer protocol (BEP 3) as a hostile seeder and a bare leecher need.
+//! The part of the peer protocol (BEP 3) that the harness needs. A hostile seeder and a bare
+//! leecher use it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};

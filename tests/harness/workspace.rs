@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The addresses at which tested programs take peers, so that nothing is reachable from outside.
+/// The addresses at which tested programs take peers. Nothing is reachable from outside.
 pub(crate) const LOOPBACK: &str = "127.0.0.1,::1";
 
-/// The environment variable with the native programs' folder below Cargo's target folder; the
-/// default is `release`.
+/// The environment variable that names the native programs' folder. The folder lies below Cargo's
+/// target folder; the default is `release`.
 pub const PROGRAMS: &str = "JSTORRENT_TEST_PROGRAMS";
 
 /// The checkout.
@@ -30,7 +30,7 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The daemon, as `cargo xtask build` made it, or in the folder that [`PROGRAMS`] names.
+/// The daemon as `cargo xtask build` made it. [`PROGRAMS`] may name another folder.
 ///
 /// # Errors
 /// It was not built.
@@ -38,7 +38,7 @@ pub fn daemon() -> Result<PathBuf> {
     program("jstorrent-io-daemon")
 }
 
-/// The terminal host, as `cargo xtask build` made it, or in the folder that [`PROGRAMS`] names.
+/// The terminal host as `cargo xtask build` made it. [`PROGRAMS`] may name another folder.
 ///
 /// # Errors
 /// It was not built.

@@ -24,7 +24,7 @@ const FILES: &[(&str, usize)] = &[
     ("f.exact", 4 * PIECE_LENGTH),
 ];
 
-/// A torrent in this version, with content of its own for each number, without trackers.
+/// A torrent in this version, without trackers. Each number has a content of its own.
 pub(crate) async fn content(number: u64, version: Version) -> Result<Fixture> {
     let set = Fixture::random_files("set", FILES).dice(number).pieces_of(PIECE_LENGTH);
     // A private torrent would rule out most of the sources.
@@ -52,7 +52,7 @@ pub(crate) async fn complete(fixture: &Fixture, party: &mut Party, cell: &Cell) 
     })
 }
 
-/// The first file that is not as it was seeded; empty files count on demand.
+/// The first file that is not as it was seeded. Empty files count only `with_empty`.
 fn differs<'a>(fixture: &'a Fixture, folder: &Path, with_empty: bool) -> Option<&'a Path> {
     let torrent = &fixture.torrent;
     let is_wrong = |(path, bytes): &(&PathBuf, &Vec<u8>)| {

@@ -25,7 +25,7 @@ const PIECE_LENGTH: usize = 64 << 10;
 const SECONDS: u64 = 15;
 /// Longest wait for the release of resources: the runtime keeps an idle thread for 10 s.
 const SETTLE: Duration = Duration::from_secs(25);
-/// How many more descriptors, threads and tasks than before a process may have, for periodic work.
+/// How many descriptors, threads and tasks a process may have gained. Periodic work needs some.
 const SPARE: usize = 4;
 
 /// A file's content and URL.

@@ -237,7 +237,7 @@ async fn thirty_thousand_files_are_added() -> Result<()> {
     Ok(())
 }
 
-/// A torrent file that names `count` files of ten bytes; their content does not exist.
+/// A torrent file that names `count` files of ten bytes. The content does not exist.
 fn many_files(folder: &Path, count: usize) -> Result<PathBuf> {
     let names: Vec<String> = (0..count).map(|at| format!("{at:09}")).collect();
     let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 10)).collect();

@@ -8,7 +8,7 @@ mod limits;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Waits until no other test of this binary runs; the next one begins when the guard is dropped.
+/// Waits until no other test of this binary runs. The next test begins when the guard is dropped.
 pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await

@@ -1,4 +1,5 @@
-//! Runs apt-get, so that no service of an installed package starts, now or with the machine.
+//! Runs apt-get so that it starts no service. An installed package's service starts neither now nor
+//! with the machine.
 
 use std::process::Stdio;
 
@@ -40,8 +41,8 @@ pub(crate) async fn disable(services: impl Iterator<Item = &str>) {
     }
 }
 
-/// Runs apt-get, and a second time if it fails, since mirrors fail at times. apt-get keeps the
-/// terminal, where sudo may ask for a password.
+/// Runs apt-get, and a second time if it fails. Mirrors fail at times. The terminal stays with
+/// apt-get, since sudo may ask for a password there.
 async fn run(args: &[&str]) -> Result<()> {
     for attempt in 1..=2 {
         let mut command = as_root("sh");
@@ -86,8 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs the script with an `apt-get` that asks the policy, as dpkg does, and then does `deed`;
-    /// returns what the policy said, and the policy that is left.
+    /// Runs the script with a pretended `apt-get`. It asks the policy, as dpkg does, and then does
+    /// `deed`. Returns what the policy said, and the policy that is left.
     async fn asked(scratch: &Scratch, deed: &str) -> (String, Option<String>) {
         let (policy, said) = (scratch.path().join("policy-rc.d"), scratch.path().join("said"));
         let apt = scratch.path().join("apt-get");

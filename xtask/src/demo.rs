@@ -12,7 +12,7 @@ use jstorrent_tests::swarm::{Client, Swarm};
 use jstorrent_tests::workspace;
 
 const SECONDS: u32 = 150;
-/// A slow play of colours with a clock, and a little noise, which does not compress.
+/// A slow play of colours with a clock and a little noise. Noise does not compress.
 const PICTURE: &str = "gradients=size=960x540:rate=24:speed=0.012:\
     nb_colors=4:c0=0x0b1d51:c1=0x725cad:c2=0x8ccdeb:\
     c3=0xd9705f:x0=0:y0=0:x1=960:y1=540,\

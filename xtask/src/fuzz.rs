@@ -144,8 +144,8 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Copies new inputs of all lengths into a corpus while it stays within [`CORPUS_BYTES`]; returns
-/// how many.
+/// Copies new inputs of all lengths into a corpus, up to [`CORPUS_BYTES`]. Returns how many it
+/// copied.
 fn adopt(chosen: &Path, corpus: &Path) -> Result<usize> {
     let inputs = |folder: &Path| -> Result<Vec<(u64, PathBuf)>> {
         let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;

@@ -1,4 +1,5 @@
-//! The programs that a command needs, and how they come onto Debian and its derivatives.
+//! The programs that a command needs, and their installation on Debian. Derivatives of Debian
+//! install them in the same way.
 //!
 //! The packages and the commands are printed before anything is installed. On other systems, or
 //! with `--no-install`, the missing programs are named and the command stops.

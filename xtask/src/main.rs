@@ -47,7 +47,7 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
-    /// Play a torrent in Chrome; without one, a demo film from a slow seeder on this machine.
+    /// Play a torrent in Chrome. Without one, play a demo film from a slow seeder on this machine.
     Run {
         /// The torrent to add.
         torrent: Option<PathBuf>,
@@ -86,7 +86,8 @@ enum Command {
         #[arg(long)]
         file: Option<String>,
     },
-    /// Measure what a person feels in Chrome, beside what the swarm and other programs allow.
+    /// Measure what a person feels in Chrome. What the swarm and other programs allow stands beside
+    /// it.
     Bench {
         /// Measure less often and with smaller files: under a minute instead of three.
         #[arg(long)]
@@ -101,7 +102,7 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
-    /// Let a fuzzer look for bytes that make the engine panic, and keep what it learns.
+    /// Let a fuzzer look for bytes that make the engine panic. Keep what the fuzzer learns.
     Fuzz {
         /// Only targets whose name contains this.
         filter: Option<String>,

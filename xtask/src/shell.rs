@@ -71,7 +71,8 @@ pub(crate) async fn step(what: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and calls back with each line of its output; returns whether it succeeded.
+/// Runs a command and calls back with each line of its output. Returns whether the command
+/// succeeded.
 ///
 /// # Errors
 /// It cannot be started.

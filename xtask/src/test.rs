@@ -76,7 +76,7 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs one of the extension's scripts that try the pages in a real browser; whether it passed.
+/// Runs a script that tries the extension's pages in a real browser. Returns whether it passed.
 async fn in_browser(script: &str) -> Result<bool> {
     let mut command = shell::command("npm");
     command.args(["run", script]).current_dir(build::folder());

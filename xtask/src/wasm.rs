@@ -131,7 +131,7 @@ async fn rustup_target_is_there() -> bool {
     sysroot().await.is_some_and(|root| root.join("lib/rustlib").join(TARGET).join("lib").exists())
 }
 
-/// Adds rustup's target; a toolchain for which this failed is not tried again on every build.
+/// Adds rustup's target. A toolchain for which this failed is not tried again on every build.
 async fn add_rustup_target(consent: Consent) -> bool {
     if consent == Consent::Never {
         return false;

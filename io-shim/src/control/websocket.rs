@@ -93,7 +93,7 @@ impl<S> Gate<S> {
     }
 }
 
-/// Length of a frame's header, as far as its first bytes tell (RFC 6455 §5.2).
+/// Length of a frame's header, judged by its first bytes (RFC 6455 §5.2).
 fn header_length(begun: &[u8]) -> usize {
     let Some(second) = begun.get(1) else { return 2 };
     let length = match second & 0x7f {

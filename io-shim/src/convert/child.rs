@@ -90,7 +90,7 @@ impl Child {
         Ok(Self { process, output, messages, listener, secret, _permit: permit })
     }
 
-    /// Waits for the first bytes and returns the body. ffmpeg is killed when the body is dropped.
+    /// Waits for the first bytes and returns the body. Dropping the body kills ffmpeg.
     ///
     /// # Errors
     /// A sentence for a person: ffmpeg failed or hangs.

@@ -38,7 +38,8 @@ pub(super) fn copy_span(
     copy_through_memory(from, to, at, end, cancelled)
 }
 
-/// How many bytes were copied; `None` where the operating system cannot copy between these files.
+/// Copies inside the operating system and returns how many bytes it copied. `None` if the system
+/// cannot copy between these files.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn copy_in_system(from: &File, to: &File, at: u64, length: u64) -> std::io::Result<Option<u64>> {
     use rustix::io::Errno;

@@ -144,7 +144,7 @@ mod tests {
             .expect("the temporary folder can be written")
     }
 
-    /// The digest of `data`, split at `at` into two files, with other bytes around it.
+    /// The digest of `data`, split at `at` into two files. Other bytes surround each part.
     fn digest_of(kind: DigestKind, data: &[u8], at: usize) -> Result<Bytes, OpError> {
         let part = |bytes: &[u8]| {
             let mut file = unnamed_file();

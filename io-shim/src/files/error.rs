@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// Expects this kind for an error of the system, and words that name the problem.
+    /// Expects this kind for a system error, and words in its message.
     fn check(errno: Errno, kind: OpErrorKind, words: &str) {
         let error = from_io(&io::Error::from(errno));
         assert_eq!(error.kind, kind, "{errno:?}");

@@ -13,7 +13,8 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// A file, and the right to write to it if it is open for writing.
+    /// A handle that keeps the right to write. `writer` is `None` if the file is open only for
+    /// reading.
     pub(super) fn new(file: File, writer: Option<Arc<Writer>>) -> Self {
         Self { file, _writer: writer }
     }

@@ -33,7 +33,8 @@ pub(crate) fn of(file: &File, found: &Metadata) -> Option<FileIdentity> {
     identity_of(system.id, number, born)
 }
 
-/// The identity of a file by its file system, its number, and its time of birth since 1970.
+/// The identity of a file by its file system, number and time of birth. The time counts from 1970.
+/// `None` if neither the number nor the time is known.
 fn identity_of(
     system: [u8; 16],
     number: Option<u64>,
@@ -50,7 +51,8 @@ fn identity_of(
     Some(FileIdentity(first_half(hash)))
 }
 
-/// As [`of`], but also `None` where two files may share the identity for a moment.
+/// As [`of`], but only where numbers of files stay. Elsewhere, two files may share the identity for
+/// a moment, and this is `None`.
 pub(crate) fn by_number(file: &File, found: &Metadata) -> Option<FileIdentity> {
     FileSystem::of(file, found).numbers_stay.then(|| of(file, found)).flatten()
 }
@@ -131,7 +133,7 @@ mod linux {
 
     use super::{FileSystem, hashed};
 
-    /// The folder of symbolic links to disks, named by the UUIDs of their file systems.
+    /// The folder that names disks by the UUIDs of their file systems. It holds symbolic links.
     const BY_UUID: &str = "/dev/disk/by-uuid";
 
     /// How long an answer counts. Another disk may get the same device number.

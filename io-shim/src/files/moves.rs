@@ -21,7 +21,8 @@ impl Moves {
         (sender, conflicting)
     }
 
-    /// Waits for the moves that touch these names, or a folder above or beneath them.
+    /// Waits for the moves that touch these names. A move of a folder above or beneath a name
+    /// touches it, too.
     pub(super) fn conflicting(&self, names: &[&str]) -> impl Future<Output = ()> + use<> {
         let touches = |a: &str, b: &str| {
             a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -67,7 +67,7 @@ pub(super) fn copy_over<G, W>(
     moved
 }
 
-/// Removes the file that was copied, but no other file that has its path now.
+/// Removes the file that was copied. If another file is at the path now, that file stays.
 fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
     let Some(found) = opening::look(dir, path)? else { return Ok(()) };
     if opening::stat(&found)?.identity != opening::stat(source)?.identity {

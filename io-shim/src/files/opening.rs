@@ -152,7 +152,7 @@ fn changed_ns(_: &Metadata) -> u64 {
     0
 }
 
-/// The regular file at a path, for looking at only; `None` if there is none.
+/// Opens the regular file at a path, only to look at it. `None` if there is none.
 pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     let found = match faults::check(faults::Access::Look).and_then(|()| look_at(dir, path)) {
         Ok(found) => found,

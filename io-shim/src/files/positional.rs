@@ -20,7 +20,7 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     Ok(filled)
 }
 
-/// Reads `count` bytes at an offset into new memory, or fewer if the file ends.
+/// Reads `count` bytes at an offset into new memory. The result is shorter if the file ends.
 pub(crate) fn read_bytes_at(file: &File, count: usize, offset: u64) -> io::Result<Vec<u8>> {
     faults::check(faults::Access::Read)?;
     let mut bytes = Vec::with_capacity(count);

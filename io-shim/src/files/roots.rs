@@ -76,7 +76,7 @@ impl Roots {
         Self { entries: Arc::new(RwLock::new(entries)), ..Self::default() }
     }
 
-    /// The same roots, with a file in `folder` that remembers which of them held files.
+    /// The same roots, which remember in `folder` which of them held files.
     #[must_use]
     pub fn remembering_in(self, folder: &Path) -> Self {
         Self { seen: Arc::new(Seen::load(folder)), ..self }

@@ -120,7 +120,7 @@ impl FileStore {
         self.roots.list()
     }
 
-    /// The roots that are set aside, so that an engine can tell where files lie.
+    /// The roots that are set aside. An engine then knows where files lie.
     pub(crate) fn roots_aside(&self) -> Vec<Root> {
         self.roots.list_aside()
     }

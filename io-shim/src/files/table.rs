@@ -43,7 +43,8 @@ pub(crate) struct FileTable {
     last_name_job: Option<oneshot::Receiver<()>>,
     /// Moves take long, so only commands on the same names wait for them.
     moves: Moves,
-    /// Files whose state the engine knows, kept so that changes by other programs are noticed.
+    /// Files whose state the engine knows. The table keeps them to notice changes by other
+    /// programs.
     watched: Arc<Mutex<HashMap<u64, Arc<TrackedFile>>>>,
     stopped: CancellationToken,
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use shared_proto::io::FileStat;
 
-/// The state of a file, and how many changes the daemon had made by then.
+/// The state of a file, and the number of the daemon's changes by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     stat: FileStat,
@@ -94,7 +94,8 @@ impl Watch {
 pub(crate) struct Guard(Option<Seen>);
 
 impl Guard {
-    /// Whether another program changed the file since this guard, or the engine, first saw it.
+    /// Whether another program changed the file. The file is compared with the state that this
+    /// guard or the engine first saw.
     ///
     /// # Errors
     /// Errors of `look`.
@@ -110,7 +111,8 @@ impl Guard {
         Ok(self.0.is_some_and(|seen| !seen.looks_like(&stat)))
     }
 
-    /// Whether the last look found the file watched, and the daemon left it unchanged since.
+    /// Whether the guard's last look still counts. The file was watched then, and the daemon has
+    /// not changed it since.
     pub(crate) fn is_watching(&self, watch: &Watch) -> bool {
         self.0.is_some_and(|seen| seen.ours == watch.ours())
     }

@@ -6,8 +6,8 @@
 /// Descriptors that are enough for every part's maximum.
 #[cfg(unix)]
 const WANTED: u64 = 16_384;
-/// Limits to ask for if the system refuses [`WANTED`] although its hard limit is higher. macOS
-/// allows no more than `OPEN_MAX`.
+/// Limits to ask for if the system refuses [`WANTED`] despite a higher hard limit. An example is
+/// macOS, which allows no more than `OPEN_MAX`.
 #[cfg(unix)]
 const WANTED_OR: [u64; 2] = [10_240, 4_096];
 

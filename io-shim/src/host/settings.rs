@@ -114,7 +114,7 @@ pub struct Settings {
     /// How long running replies may go on after a stop signal [default: 2000]
     #[arg(long, env = "JSTORRENT_STOP_GRACE_MS", value_name = "MS")]
     pub stop_grace_ms: Option<u64>,
-    /// The ffmpeg that converts films for browsers; by default the one on the search path
+    /// The ffmpeg that converts films for browsers [default: the one on the search path]
     #[arg(long, env = "JSTORRENT_FFMPEG", value_name = "PROGRAM")]
     pub ffmpeg: Option<PathBuf>,
     /// HTTP connections at a time; fewer where the system allows fewer [default: 1024]
@@ -132,8 +132,7 @@ pub struct Settings {
     /// Replies at a time per file that wait for bytes [default: as --max-replies-per-file]
     #[arg(long, env = "JSTORRENT_MAX_WAITING_PER_FILE", value_name = "N")]
     pub max_waiting_per_file: Option<usize>,
-    /// How long a request's headers may take, and a connection may idle between requests [default:
-    /// 30000]
+    /// Longest time for a request's headers, and between two requests [default: 30000]
     #[arg(long, env = "JSTORRENT_HEADER_TIMEOUT_MS", value_name = "MS")]
     pub header_timeout_ms: Option<u64>,
     /// How long a connection may make too little progress while others wait [default: 10000]

@@ -78,7 +78,7 @@ impl Guard {
         if known(host.as_bytes()) && target_known { Ok(()) } else { Err(AccessError::Host) }
     }
 
-    /// Checks that the request comes from a program (no `Origin`) or from a listed origin.
+    /// Checks that a program or a listed origin makes the request. A program sends no `Origin`.
     ///
     /// # Errors
     /// [`AccessError::Origin`]
@@ -114,7 +114,7 @@ impl Guard {
         }
     }
 
-    /// Checks that a program, the daemon's own page or a listed origin makes the call.
+    /// Checks that a program, the daemon's page or a listed origin calls.
     ///
     /// A page of another site may only link to the front page. A browser that sends no
     /// `Sec-Fetch-Site` may still send `Referer`.

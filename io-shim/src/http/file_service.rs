@@ -172,8 +172,8 @@ impl FileService {
 }
 
 impl Selected {
-    /// A client that does not wait gets one range, as long as what is there. A reply with status
-    /// 200 would need the whole file.
+    /// Narrows the ranges to one for a client that does not wait. The reply is then as long as what
+    /// is there. A reply with status 200 would need the whole file.
     fn for_patience(self, patience: Patience, length: u64) -> Self {
         match (patience, self) {
             (Patience::None, Self::Many(ranges)) if !ranges.is_empty() => Self::One(ranges[0]),
@@ -228,7 +228,7 @@ impl Outline {
     }
 }
 
-/// The ranges to send, the text after the last, and the outline of the reply.
+/// The ranges to send, the text behind them, and the reply's outline.
 fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Outline) {
     let mut headers = common_headers(file);
     let mut status = StatusCode::PARTIAL_CONTENT;
@@ -267,7 +267,8 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
     (parts, tail, Outline { status, headers, length })
 }
 
-/// A reply with the headers but without the content, for `HEAD` or an empty file.
+/// A reply with the headers but without the content. It answers `HEAD`, and a request for an empty
+/// file.
 fn head(file: &ServedFile, selected: &Selected) -> Answer {
     let (_, _, outline) = lay_out(file, selected);
     outline.with(Content::Text(String::new()))

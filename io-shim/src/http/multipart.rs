@@ -1,4 +1,5 @@
-//! The text around the parts of a `multipart/byteranges` reply (RFC 9110 §14.6), as in nginx.
+//! The text around the parts of a `multipart/byteranges` reply (RFC 9110 §14.6). The format is that
+//! of nginx.
 //!
 //! Owns what precedes each part, what follows the last, and the length of it all. Never sees the
 //! bytes of the parts.

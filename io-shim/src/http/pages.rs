@@ -53,7 +53,7 @@ pub(crate) fn page(path: &str, headers: &HeaderMap) -> Answer {
     answer
 }
 
-/// The page that asks for the token; `None` if the program was built without pages.
+/// The page that asks for the token. `None` if the program was built without pages.
 pub(crate) fn door() -> Option<Answer> {
     let mut answer = Files::get(DOOR).is_some().then(|| page(DOOR, &HeaderMap::new()))?;
     *answer.status_mut() = StatusCode::UNAUTHORIZED;

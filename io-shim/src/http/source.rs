@@ -34,7 +34,7 @@ pub(crate) enum Unread {
 }
 
 impl Source {
-    /// A file that was opened just now, at a location that was looked up before.
+    /// A file that was opened just now. Its location was looked up before.
     pub(crate) fn new(file: File, location: Location) -> Self {
         Self { file: Arc::new(file), location, guard: Guard::default() }
     }

@@ -352,7 +352,7 @@ impl http_body::Body for StreamBody {
 mod tests {
     use super::*;
 
-    /// A viewer of a range from 1000 on, after 50 other bytes of the body.
+    /// A viewer of a range from 1000 on. The body has 50 other bytes before the range.
     fn viewer() -> Viewer {
         Viewer { start: 1_000, before: 50, reported: 1_000, at: Instant::now() }
     }

@@ -12,7 +12,7 @@ use crate::http::replies::{Answer, Content, plain};
 const VERSION: &str = "13";
 /// Length of a nonce, bytes (RFC 6455 §4.1).
 const NONCE_BYTES: usize = 16;
-/// The 101 that opens a WebSocket, or the status that refuses it (RFC 6455 §4.2).
+/// The reply 101 that opens a WebSocket, or a refusal (RFC 6455 §4.2).
 pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) -> Answer {
     if method != Method::GET {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET");
@@ -47,7 +47,8 @@ pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) 
     answer
 }
 
-/// 426, with the headers that name what is missing (RFC 6455 §4.4, RFC 9110 §15.5.22).
+/// The reply 426, which refuses an incomplete upgrade. Its headers name what is missing (RFC 6455
+/// §4.4, RFC 9110 §15.5.22).
 fn upgrade_required(words: &str) -> Answer {
     let mut refusal = plain(StatusCode::UPGRADE_REQUIRED, words);
     let headers = refusal.headers_mut();

@@ -70,7 +70,7 @@ impl Framing {
         *self = Framing::Framed { max_frame, divert };
     }
 
-    /// How many bytes a read may add to the buffer; zero means not to read.
+    /// How many bytes a read may add to the buffer. Zero means not to read.
     pub(crate) fn allowance(&self, buffered: usize) -> usize {
         match self {
             Framing::Raw { left } => {

@@ -60,7 +60,7 @@ pub(crate) struct Sockets {
     pub(crate) ports: Ports,
 }
 
-/// The rate limits of a group, for bytes that do not come over a connection.
+/// The rate limits of a group, for bytes outside of connections.
 pub(crate) struct Meter {
     context: Arc<Context>,
     membership: Membership,

@@ -31,7 +31,7 @@ impl Reading {
         is_first
     }
 
-    /// How many bytes a read may add to the buffer; zero means not to read.
+    /// How many bytes a read may add to the buffer. Zero means not to read.
     pub(super) fn allowance(&self, buffered: usize) -> usize {
         self.framing.allowance(buffered)
     }

@@ -178,7 +178,8 @@ impl<S: ByteStream> Session<'_, S> {
     }
 }
 
-/// Reads grow quickly and shrink slowly, so that a fast stream needs few system calls.
+/// The size of the next read. The size grows quickly and shrinks slowly, so that a fast stream
+/// needs few system calls.
 fn next_size(size: usize, read: usize) -> usize {
     if read >= size {
         (size * 2).min(limits::READ_MAX)

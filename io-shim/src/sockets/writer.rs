@@ -39,7 +39,8 @@ pub(super) struct Writer<'a, S> {
     stream: &'a S,
     cipher: Option<Cipher>,
     staged: VecDeque<Bytes>,
-    /// Position in the stream behind all that is staged, and behind all that is written.
+    /// Position in the stream behind all that is staged. `written` is the position behind all that
+    /// is written.
     staged_to: u64,
     written: u64,
 }

@@ -95,7 +95,7 @@ impl NoteStore {
         Ok(self.unreported(&mut inner))
     }
 
-    /// Notes of other programs that the engine does not know; `None` if there are none. Reads the
+    /// Notes of other programs that the engine does not know. `None` if there are none. Reads the
     /// file only if it has changed.
     pub(crate) fn news(&self) -> Option<Notes> {
         let mut inner = self.lock();

@@ -1,4 +1,5 @@
-//! The store on a sound disk, with damaged files, and with files of other versions.
+//! The store on a sound disk and with damaged or foreign files. Foreign files come from other
+//! versions.
 
 use std::fs;
 use std::path::PathBuf;

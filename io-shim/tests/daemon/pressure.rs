@@ -83,7 +83,8 @@ async fn a_viewer_that_leaves_under_backpressure_is_noticed_within_a_second() {
 
 const OTHER: &str = "/stream/other?key=key-of-the-film";
 
-/// A daemon with two files and these limits on permits, in total and per file.
+/// A daemon with two files and these limits on permits. One limit is for all files, the other for
+/// each file.
 async fn with_places(all: usize, per_file: usize, length: usize) -> (Rig, Brain) {
     let limits = |settings: &mut io_shim::host::settings::Settings| {
         settings.max_replies = Some(all);

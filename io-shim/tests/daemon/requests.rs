@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, Viewer, soon};
 
-/// The status of the answer to these bytes; `None` when the connection closes without one.
+/// The status of the answer to these bytes. `None` if the connection closes without an answer.
 async fn status_of(rig: &Rig, request: &[u8]) -> Option<u16> {
     let mut viewer = Viewer::connect(rig.port).await;
     viewer.send(request).await;

@@ -130,7 +130,7 @@ async fn several_addresses_share_one_port() {
     }
 }
 
-/// A page in a browser on this machine can reach the port like any program.
+/// Any page in a browser on this machine can reach the port.
 #[tokio::test]
 async fn addresses_that_the_policy_would_not_dial_are_refused_unreported() {
     let mut bench = strict();

@@ -18,7 +18,8 @@ const NAMES: [&str; 5] = ["one.bin", "two.bin", "three.bin", "twelve.bin", "twen
 const LENGTH: usize = 1_500_000;
 /// Bytes of all files.
 const ALL: u64 = (NAMES.len() * LENGTH) as u64;
-/// The engine takes a file's stamp when nothing was written to it for three seconds.
+/// How long a file rests before its stamp is surely taken. The engine takes the stamp when nothing
+/// was written to the file for three seconds.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// Files that share pieces, from a seeder behind a line of this rate.

@@ -1,4 +1,5 @@
-//! The list of torrents on a full disk, in a damaged file, and in a file of a newer version.
+//! The list of torrents on a full disk and in unreadable files. A file is unreadable if it is
+//! damaged or of a newer version.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ fn empty() -> Result<(Scratch, Home)> {
     Ok((scratch, home))
 }
 
-/// Adds a torrent without seeders and with 200 KB of metainfo; returns its info hash.
+/// Adds a torrent without seeders and returns its info hash. The metainfo has 200 KB.
 async fn add(server: &Server, scratch: &Scratch, name: &str) -> Result<String> {
     let file = torrent::of_nobody(scratch.path(), name, &[(name, 10_000 * (16 << 10))])?;
     let added = server.add_file(&file, "?keep=1").await?;

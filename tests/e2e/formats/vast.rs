@@ -16,7 +16,7 @@ use jstorrent_tests::workspace::Scratch;
 const EDGE: u64 = 1 << 32;
 const LENGTH: u64 = EDGE + (33 << 20) + 5;
 const PIECE_LENGTH: usize = 16 << 20;
-/// Length of the content around each place that is read, bytes; the rest of the file is a hole.
+/// Length of the content around each place that is read, bytes. The rest of the file is a hole.
 const NOISE: usize = 64 << 10;
 
 /// Makes the film, which takes little room on the disk.

@@ -97,7 +97,8 @@ async fn without_the_limit_it_is_fast(show: &Scene) -> Result<()> {
     show.torrent_when("it to be fast again", fast).await.map(drop)
 }
 
-/// An added tracker gets an announce, a removed one a `stopped`, and a press announces to all.
+/// The page adds, removes and asks trackers. An added tracker gets an announce, a removed one gets
+/// a `stopped`, and a press of the button announces to all.
 async fn trackers_are_asked(show: &Scene) -> Result<()> {
     let page = &show.app.session;
     let own = &show.fixture.tracker;
@@ -176,7 +177,8 @@ async fn the_torrent_is_saved(show: &Scene, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The info dictionary of a torrent of the harness, with its key; it is the last entry.
+/// The info dictionary of a torrent of the harness, with its key. The dictionary is the last entry
+/// of the metainfo.
 fn info_of(metainfo: &[u8]) -> Result<&[u8]> {
     let at = metainfo.windows(6).position(|it| it == b"4:info").context("an info dictionary")?;
     Ok(&metainfo[at..metainfo.len() - 1])

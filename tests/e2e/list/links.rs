@@ -157,7 +157,8 @@ fn attempts(link: &str) -> String {
     )
 }
 
-/// A web page can neither open the list with a link nor send messages to the extension.
+/// A web page cannot add a torrent. It can neither open the list with a link nor send messages to
+/// the extension.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_page_can_add_nothing() -> Result<()> {
     let browser = Browser::headless().await?;

@@ -17,7 +17,7 @@ use jstorrent_tests::tracker::Tracker;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::json;
 
-/// Four torrents of one file each, the largest added last, and one seeder of all of them.
+/// Four torrents of one file each, and one seeder of all. The largest torrent is added last.
 struct Four {
     names: [&'static str; 4],
     torrents: Vec<Torrent>,
@@ -216,7 +216,8 @@ async fn removed_and_brought_back(four: &Four) -> Result<()> {
     Ok(())
 }
 
-/// Removes one torrent without its file, and another with it, which is deleted with no page open.
+/// Removes one torrent without its file, and another one with its file. The file is deleted with no
+/// page open.
 async fn removed_for_good(four: &Four) -> Result<()> {
     let page = &four.app.session;
     page.click_on(&by_css(&format!("{} [data-testid=remove]", four.row(0)))).await?;

@@ -59,7 +59,7 @@ async fn a_file_that_is_no_torrent_is_refused_with_a_reason() -> Result<()> {
     Ok(())
 }
 
-/// A file by its index in the torrent; the page lists files in natural order.
+/// A file by its index in the torrent. The page lists files in natural order.
 fn file_of(torrent: &TorrentSnapshot, index: u32) -> &FileSnapshot {
     torrent.files.iter().find(|file| file.index == index).expect("the torrent has such a file")
 }

@@ -21,8 +21,8 @@ fn film(dice: u64) -> Builder {
     Fixture::random("a film.bin", LENGTH).dice(dice).pieces_of(64 << 10).trackerless()
 }
 
-/// A libtorrent seeder, a slow `jstorrent` that knows it, and a second libtorrent that knows only
-/// `jstorrent`.
+/// A libtorrent seeder, a slow `jstorrent`, and a second libtorrent. The slow `jstorrent` knows the
+/// seeder, and the second libtorrent knows only `jstorrent`.
 async fn between_two(fixture: &Fixture) -> Result<(Party, Terminal, Party)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
@@ -75,8 +75,8 @@ async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
     fixture.is_in(&fixture.home.downloads)
 }
 
-/// A libtorrent seeder, a slow `jstorrent` connected to it, and a second `jstorrent` connected to
-/// the first.
+/// A libtorrent seeder, a slow `jstorrent`, and a second `jstorrent`. The slow one is connected to
+/// the seeder, and the second one to the slow one.
 async fn behind_one(fixture: &Fixture) -> Result<(Party, Terminal, Terminal)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;

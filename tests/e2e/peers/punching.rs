@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 /// Longest wait: libtorrent sends PEX once a minute, and all dials must fail first.
 const LIMIT: Duration = Duration::from_secs(100);
-/// Longest wait for the dial after an introduction; an ordinary dial is repeated after five
+/// Longest wait for the dial after an introduction. An ordinary dial is repeated only after five
 /// seconds.
 const AT_ONCE: Duration = Duration::from_secs(4);
 /// How much earlier the datagram may arrive than the message that causes it.
@@ -51,7 +51,7 @@ struct Stranger {
 }
 
 impl Stranger {
-    /// Connects as soon as the other end accepts peers, after its check of the folder.
+    /// Connects as soon as the other end accepts peers. The other end checks its folder first.
     async fn taken_by(to: SocketAddr, fixture: &Fixture) -> Result<Self> {
         until("the stranger to be taken", LIMIT, || async {
             Ok(Self::dial(fixture, to).await.ok())

@@ -1,4 +1,4 @@
-//! No unverified byte leaves the daemon, even if a seeder lies or the engine disappears.
+//! No unverified byte leaves the daemon. This holds even if a seeder lies or the engine disappears.
 
 use std::io::Write as _;
 use std::time::Duration;

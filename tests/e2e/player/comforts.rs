@@ -58,7 +58,7 @@ async fn scene_of(path: &Path) -> Result<Scene> {
     Scene::with(film.build().await?, Options::default()).await
 }
 
-/// Plays a film with sound while it is incomplete, with a seek there and back.
+/// Plays a film with sound while it is incomplete. Seeks forth and back, too.
 async fn watch_and_listen(path: &Path) -> Result<()> {
     let scene = scene_of(path).await?;
     let watched = async {
@@ -120,7 +120,7 @@ async fn without_ffmpeg_the_page_names_the_format_and_a_remedy() -> Result<()> {
     .await
 }
 
-/// Holds the pointer over an unplayed part of the seek bar, and waits for its picture.
+/// Holds the pointer over an unplayed part of the seek bar. Waits for the picture of that part.
 async fn picture_over_the_bar(path: &Path) -> Result<()> {
     let film = Fixture::of_file(path).seeded(Client::Libtorrent, 0);
     let scene = Scene::with(film.build().await?, Options::default()).await?;
@@ -176,7 +176,7 @@ async fn the_seek_bar_shows_pictures_of_unplayed_parts_of_an_mp4() -> Result<()>
     picture_over_the_bar(&film("player.mp4", SECONDS, &encoding).await?).await
 }
 
-/// A Matroska with subtitles inside, in two languages, which begin at 2 s and at 30 s.
+/// Makes a Matroska with subtitles in two languages. The subtitles begin at 2 s and at 30 s.
 async fn titled(folder: &Path) -> Result<PathBuf> {
     let plain =
         film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?;

@@ -1,4 +1,4 @@
-//! A film plays, plays on and seeks in Chrome while a real client still sends it.
+//! A film plays and seeks in Chrome while a client still sends it.
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;

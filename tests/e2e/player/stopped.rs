@@ -15,7 +15,8 @@ use jstorrent_tests::swarm::Client;
 use jstorrent_tests::workspace::{Scratch, target};
 
 const SECONDS: u32 = 60;
-/// The film takes half a minute to download, so it is incomplete at every stop here.
+/// Rate of the seeder. The film takes half a minute to download, so it is incomplete at every stop
+/// here.
 const RATE_BPS: u64 = 256 << 10;
 /// Longer than the player's pause between two attempts.
 const PATIENCE: Duration = Duration::from_secs(90);

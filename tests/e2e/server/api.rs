@@ -19,7 +19,8 @@ use jstorrent_tests::workspace;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// A torrent with folders, a name that occurs twice, and a name that URLs must encode.
+/// A torrent with folders and unusual names. One name occurs twice, and one must be encoded in
+/// URLs.
 async fn series() -> Result<Fixture> {
     let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(|path| (path, 100_000));
     let series = Fixture::random_files("Series", &files).pieces_of(32 << 10);

@@ -1,4 +1,4 @@
-//! The protocol of an HTTP tracker (BEP 3, with the compact peers of BEP 23).
+//! The protocol of an HTTP tracker (BEP 3) with compact peers (BEP 23).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

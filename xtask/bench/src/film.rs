@@ -9,7 +9,7 @@ use jstorrent_tests::media;
 
 use crate::plan::{MIB, folder};
 
-/// A picture with noise, which does not compress, so that the film has exactly the rate below.
+/// A picture with noise. Noise does not compress, so the film has exactly the rate below.
 const PICTURE: &str = "testsrc2=size=1280x720:rate=24,noise=alls=12:allf=t";
 const RATE: &[&str] =
     &["-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "2M", "-f", "mp4"];

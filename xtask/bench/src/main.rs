@@ -1,4 +1,4 @@
-//! The benchmark of what the user waits for in Chrome; `cargo xtask bench` builds and starts it.
+//! The benchmark of what the user waits for in Chrome. `cargo xtask bench` builds and starts it.
 //!
 //! Each figure stands beside what the swarm or another program allows on the same machine in the
 //! same run.

@@ -22,7 +22,7 @@ use crate::floor::Floor;
 use crate::plan::{MIB, Plan};
 use crate::report::{Report, Unit};
 
-/// The pause between two seeks, as short as when the user drags the seek bar.
+/// The pause between two seeks. It is as short as when the user drags the seek bar.
 pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 
 /// A browser whose extension is linked with its daemon, without a torrent.
@@ -50,7 +50,7 @@ impl Warm {
         Ok(Self { browser, app })
     }
 
-    /// Drops a torrent on the page; returns as soon as the page has its URL.
+    /// Drops a torrent on the page. Returns as soon as the page has its URL.
     pub(crate) async fn add(&self, torrent: &Torrent) -> Result<Added> {
         let start = Instant::now();
         self.app.drop_file(&format!("{}.torrent", torrent.name), &torrent.metainfo).await?;
@@ -71,8 +71,8 @@ impl Warm {
         })
     }
 
-    /// Checks that the torrent is still incomplete, since the figures would mean nothing otherwise;
-    /// returns wasted bytes in percent of downloaded ones.
+    /// Returns wasted bytes in percent of downloaded ones. Fails if the torrent is almost complete,
+    /// since the figures would then mean nothing.
     pub(crate) async fn wasted_while_incomplete(
         &self,
         page: &Session,
@@ -178,7 +178,7 @@ async fn measure_round(
     Ok(())
 }
 
-/// Gets the first MiB from an offset on and hangs up; returns the times to its first and last byte.
+/// Gets the first MiB from an offset on and hangs up. Returns the times to its first and last byte.
 async fn fetch(url: &str, truth: &std::fs::File, offset: u64) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut reply = http::open(url, &[("Range", &format!("bytes={offset}-"))]).await?;

@@ -1,4 +1,5 @@
-//! Collects the figures, and prints them at the end as a table or as one line of JSON.
+//! Collects the figures and prints them at the end. They are printed as a table or as one line of
+//! JSON.
 
 use std::ffi::OsStr;
 use std::process::Stdio;

@@ -44,7 +44,7 @@ pub(crate) async fn measure(finished: &Finished, plan: &Plan, report: &mut Repor
     small_ranges(&nginx.url(name), finished, length, plan, report).await
 }
 
-/// Measures small ranges, one after the other on one connection, as a player reads an index.
+/// Measures small ranges, one after the other on one connection. A player reads an index like this.
 ///
 /// The first ranges beside the last ones show whether a range costs more after many others.
 async fn small_ranges(

@@ -1,4 +1,4 @@
-//! Download at full speed from one unlimited seeder, beside libtorrent as the leecher of the same
+//! Download at full speed from one unlimited seeder, beside libtorrent. Both leechers get the same
 //! file from the same seeder.
 
 use std::collections::BTreeMap;

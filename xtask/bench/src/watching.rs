@@ -22,11 +22,12 @@ use crate::plan::Plan;
 use crate::report::{Report, Unit};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// A frame at most this many seconds from the place sought shows that the seek has arrived.
+/// How near a frame must be to the place sought, seconds. Such a frame shows that the seek has
+/// arrived.
 const NEAR_S: f64 = 3.0;
 
-/// A script that runs before the page's own and notes the events of the first `<video>` with their
-/// times. It captures the events, since media events don't bubble.
+/// A script that notes the events of the first `<video>` with their times. It runs before the
+/// page's own, and captures the events, since media events don't bubble.
 const WATCH: &str = r#"(() => {
   const seen = (globalThis.bench = {});
   const now = () => performance.timeOrigin + performance.now();
@@ -170,7 +171,7 @@ async fn seek(page: &Session, to_s: f64) -> Result<Sought> {
     Ok(sought)
 }
 
-/// Waits until the daemon has served the first byte of a file; returns that time.
+/// Waits until the daemon has served the first byte. Returns the time, milliseconds since 1970.
 async fn first_byte_ms(daemon: Endpoint) -> Result<f64> {
     let end = tokio::time::Instant::now() + LIMIT;
     while tokio::time::Instant::now() < end {

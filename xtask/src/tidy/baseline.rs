@@ -42,7 +42,7 @@ impl Baseline {
         stale.map(String::as_str).collect()
     }
 
-    /// Writes a list of exactly these findings; lines of rules that have not run stay.
+    /// Writes a list of exactly these findings. Lines of rules that have not run stay.
     ///
     /// # Errors
     /// The file can't be written.

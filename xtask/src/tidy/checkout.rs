@@ -13,7 +13,8 @@ const READ: &[&str] = &["rs", "ts", "mjs", "md"];
 /// What programs write.
 const WRITTEN: &[&str] = &["extension/src/model/generated/"];
 
-/// Paths relative to the root, with `/`, and the texts of those that the rules read.
+/// The paths of a checkout, and the texts that the rules read. Paths are relative to the root, with
+/// `/`.
 #[derive(Debug, Default)]
 pub(super) struct Checkout {
     paths: BTreeSet<String>,
@@ -55,7 +56,7 @@ impl Checkout {
         self.texts.get(path).map(String::as_str)
     }
 
-    /// Whether there is a file or folder of this path; the empty path is the root.
+    /// Whether there is a file or folder of this path. The empty path is the root.
     pub(super) fn has(&self, path: &str) -> bool {
         let folder = format!("{path}/");
         path.is_empty()

@@ -41,7 +41,7 @@ pub(super) fn check(modules: &Modules) -> Vec<Finding> {
     graph.keys().filter_map(|file| on_cycle(file)).collect()
 }
 
-/// A cycle in words, such as `a (B, line 2) → b (A, line 3) → a`.
+/// A cycle in words. An example is `a (B, line 2) → b (A, line 3) → a`.
 fn chain(graph: &Graph, cycle: &[String]) -> String {
     let used = |pair: &[String]| {
         let Use { line, name } = &graph[&pair[0]][&pair[1]];

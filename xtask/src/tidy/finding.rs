@@ -72,7 +72,8 @@ pub(super) struct Finding {
     pub(super) line: usize,
     /// The rule.
     pub(super) rule: Rule,
-    /// What tells this finding from others of the rule in the file, where there can be several.
+    /// What tells this finding from others of the rule in the file. `None` where there can be only
+    /// one.
     pub(super) name: Option<String>,
     /// What is wrong, as a sentence.
     pub(super) sentence: String,

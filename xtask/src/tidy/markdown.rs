@@ -123,7 +123,8 @@ fn broken(
     (!anchor.is_empty() && missing).then(|| format!("`{file}` has no heading `#{anchor}`"))
 }
 
-/// A path that is written in a file, from the root on; none if it leads out of the checkout.
+/// Resolves a path that is written in a file. The result starts at the root; `None` if the path
+/// leads out of the checkout.
 fn beside(file: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();

@@ -45,7 +45,7 @@ pub(super) struct Module {
     pub(super) imports: Vec<Import>,
     /// Paths of several segments in its code.
     pub(super) paths: Vec<Written>,
-    /// Identifiers of its code, with the line of the first; fields and methods are left out.
+    /// Identifiers of its code, with the line of the first. Fields and methods are left out.
     pub(super) words: BTreeMap<String, usize>,
 }
 
@@ -102,7 +102,7 @@ impl Modules {
         own
     }
 
-    /// Where a path leads that is written in a module; nowhere if it leads out of the crate.
+    /// Where a path that is written in a module leads. `None` if the path leads out of the crate.
     pub(super) fn resolve(&self, from: usize, path: &[String]) -> Option<Place> {
         self.resolve_within(from, path, MAX_DEPTH)
     }
@@ -235,7 +235,7 @@ fn extended(path: &[String], last: &syn::Ident) -> Vec<String> {
     path.iter().cloned().chain([last.to_string()]).collect()
 }
 
-/// Calls back with each path of two or more segments, except for those of `pub(in …)`.
+/// Calls back with each path of two or more segments. The path of a `pub(in …)` is left out.
 fn each_path(tokens: TokenStream, call: &mut impl FnMut(Written)) {
     let mut path: Option<Written> = None;
     let mut colons = 0;

@@ -1,4 +1,4 @@
-//! The packages of the workspace and their files, and the sources and licences of all crates.
+//! The workspace's packages and their files, and all crates' sources and licences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

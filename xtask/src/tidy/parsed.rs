@@ -73,7 +73,7 @@ pub(super) fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// The tokens of an item; of an `impl`, without the functions that are for tests.
+/// The tokens of an item. Functions of an `impl` that are for tests are left out.
 pub(super) fn tokens(item: &Item) -> TokenStream {
     let Item::Impl(whole) = item else { return item.to_token_stream() };
     let mut live = whole.clone();
@@ -84,7 +84,7 @@ pub(super) fn tokens(item: &Item) -> TokenStream {
     live.to_token_stream()
 }
 
-/// Calls back with each identifier of a stream, and whether it follows a dot, as fields do.
+/// Calls back with each identifier and whether it follows a dot. Fields follow a dot.
 pub(super) fn each_word(tokens: TokenStream, call: &mut impl FnMut(&proc_macro2::Ident, bool)) {
     let mut dot = false;
     for token in tokens {

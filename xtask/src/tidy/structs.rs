@@ -11,7 +11,8 @@ use super::parsed::Parsed;
 
 /// Fields of a struct.
 const MAX_FIELDS: usize = 16;
-/// What a record of the wire, of the API, of a configuration file or of a command line derives.
+/// What a record derives. Records are those of the wire, the API, configuration files and command
+/// lines.
 const RECORD: &[&str] = &["Serialize", "Deserialize", "Parser", "Args"];
 
 /// Checks all structs.

@@ -13,8 +13,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What a client has to receive or send while permits are scarce, bytes per second. The kernel
-/// takes 170 KiB of a reply at once, so a player at this rate shows progress every ten seconds.
+/// Least rate of a client while permits are scarce, bytes per second. The bytes that the client
+/// receives and sends count. The kernel takes 170 KiB of a reply at once, so a player at this rate
+/// shows progress every ten seconds.
 const MIN_RATE: i64 = 16 << 10;
 
 /// The activity of one connection.
@@ -87,7 +88,8 @@ impl Activity {
         self.ended.notified().await;
     }
 
-    /// The order in which connections are closed, the least first; `None` for a busy connection.
+    /// The rank of this connection among those to close. The connection with the least rank closes
+    /// first; `None` if the connection is busy.
     pub(crate) fn rank(&self, now: Instant) -> Option<(bool, Reverse<Duration>)> {
         let idle_for = {
             let state = self.lock();

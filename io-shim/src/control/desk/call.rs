@@ -107,7 +107,7 @@ pub(super) struct WaitState {
 }
 
 impl Question {
-    /// Whether a repeated question has the same effect as a single one (RFC 9110 §9.2.2).
+    /// Whether a repeated question has the effect of a single one (RFC 9110 §9.2.2).
     fn is_repeatable(&self) -> bool {
         match self {
             Self::Http { method, .. } => method.is_idempotent(),

@@ -22,7 +22,7 @@ pub(crate) struct ServedFile {
 }
 
 impl ServedFile {
-    /// Whether both announcements have the same bytes, so that a running reply may go on. A strong
+    /// Whether both announcements have the same bytes. A running reply may then go on. A strong
     /// entity tag says so (RFC 9110 §8.8.1), wherever the bytes are.
     pub(super) fn same_bytes(&self, other: &Self) -> bool {
         (self.length, &self.etag) == (other.length, &other.etag)

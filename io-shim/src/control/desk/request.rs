@@ -33,7 +33,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The message that asks the engine of this epoch for all bytes not yet granted.
+    /// Makes the message that asks the engine for all bytes not yet granted. `epoch` is the
+    /// engine's.
     pub(super) fn ask_engine(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
         self.asked = Some(epoch);
         self.grant.send_modify(|grant| {
@@ -57,7 +58,7 @@ impl Request {
         grant.end.is_none() && watermark <= self.range.end && reach >= watermark
     }
 
-    /// Ends the range at the first grant, if the viewer does not wait for more.
+    /// Ends the range at the first grant if the viewer does not wait.
     pub(super) fn narrow(&mut self, end: Option<u64>) {
         if self.only_now
             && let Some(end) = end.filter(|end| *end >= self.range.start)

@@ -43,7 +43,8 @@ impl NotesFile {
         Self { folder: folder.into() }
     }
 
-    /// Takes the lock, which ends with the returned file; `None` when another process keeps it.
+    /// Takes the lock. Closing the returned file releases the lock. `None` if another process keeps
+    /// it.
     pub(super) fn lock(&self) -> io::Result<Option<File>> {
         make_private_folder(&self.folder)?;
         let mut options = OpenOptions::new();
