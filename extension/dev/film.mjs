@@ -1,11 +1,11 @@
-// A minute of film for the pages that are tried in a browser: made once with ffmpeg, and kept.
+// Makes a minute of film for the test pages with ffmpeg, once.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes VP8 and Opus in WebM at `path`, unless it is there.
+ * Makes a film of VP8 and Opus in WebM at `path`, unless the file exists.
  * @param {string} path
  * @param {{ source: string, rate: string, more?: string }} picture ffmpeg's source, the bit rate,
  *   and more options of the encoder

@@ -1,4 +1,4 @@
-// Made-up states of the engine for pictures of the pages.
+// Made-up states of the engine, for pictures and tests of the pages.
 
 const hash = (number) => number.toString(16).padStart(40, "0");
 const MB = 1e6;
@@ -229,7 +229,7 @@ const settings = {
   sharingTold: true,
 };
 
-/** The state beside the torrents. */
+/** The part of the state that belongs to no torrent. */
 export const world = {
   roots: [
     {
@@ -293,7 +293,7 @@ const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
   peers: 9,
 });
 
-// The name of one episode was taken.
+// Another file already had the name of one episode.
 const taken = series.map((one, at) => ({
   ...one,
   displaced: at === 1,
@@ -337,7 +337,7 @@ const rare = [
     says: { code: "looking_for_peers" },
   }),
 ];
-// Just added: nothing is downloaded before the user decides.
+// A torrent that was just added. The user has not decided yet, so only the beginning is downloaded.
 const fresh = series.map((one) => ({
   ...one,
   priority: "normal",
@@ -451,7 +451,7 @@ const stream = (waiting) => [
   { infoHash: hash(1), fileIndex: 1, start: 0, end: 1, position: 0, waiting },
 ];
 
-/** Scenes of the player page. `film`: whether a real film is shown. */
+/** Scenes of the player page. `film` tells whether a real film is shown. */
 export const playerScenes = {
   playing: { film: true, state: state(connected, few, stream(null)) },
   subtitles: { film: true, state: state(connected, few, stream(null)), choose: "English" },

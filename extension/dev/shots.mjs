@@ -1,8 +1,8 @@
 // Takes pictures of the scenes in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots
 // [word…]`.
 //
-// Fails if axe finds a problem in the list, or the list is wider than its window.
-// `SHOTS_LANGUAGE=de` sets the language, which is added to the pictures' names.
+// Fails if axe finds a problem in the list, or if the list is wider than its window.
+// `SHOTS_LANGUAGE=de` sets the language and adds it to the pictures' names.
 //
 // The pages are those of dist/; a script in the page plays the engine's part of the channel. The
 // player's film is made with ffmpeg and served from here.
@@ -66,8 +66,7 @@ function serve(path) {
 }
 
 /**
- * Plays the engine in the page: sends updates a few times a second, and answers requests for
- * pieces.
+ * A script that plays the engine in the page. It sends updates a few times a second, and answers requests.
  */
 function fakeEngine(state) {
   return `(() => {
@@ -171,7 +170,7 @@ try {
   const background = await browser.attach(
     (target) => target.type === "service_worker" && target.url.startsWith(base),
   );
-  // The real engine would send updates as well.
+  // Ends the real engine, which would send updates, too.
   await until("the background", () =>
     background.evaluate("typeof chrome !== 'undefined' && !!chrome.offscreen?.closeDocument"),
   );
@@ -242,7 +241,7 @@ try {
 if (failures > 0) console.log(`${failures} pages failed`);
 process.exitCode = failures > 0 ? 1 : 0;
 
-/** Looks for accessibility problems. */
+/** Counts the page as failed if axe finds a problem, or if the page is wider than its window. */
 async function check(page, title) {
   await page.evaluate(axe);
   const found = await page.evaluate(`(async () => {

@@ -1,6 +1,6 @@
-// Drives Chromium over --remote-debugging-pipe: launch, find targets, evaluate, take pictures.
+// Drives Chromium over --remote-debugging-pipe: launches it, finds targets, runs scripts, takes pictures.
 //
-// Only for scripts of this folder and dev/; it is not shipped.
+// Only scripts of this folder and of dev/ use it. It is not shipped.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -159,7 +159,7 @@ class Session {
   }
 }
 
-/** Polls until the answer is true, for at most ten seconds. */
+/** Polls until the answer is true, and returns the answer. Fails after `limitMs`. */
 export async function until(what, ask, limitMs = 10_000) {
   const end = Date.now() + limitMs;
   for (;;) {

@@ -1,3 +1,5 @@
+// The types of notices.mjs.
+
 interface Outputs {
   outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
 }

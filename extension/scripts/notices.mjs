@@ -3,7 +3,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Licences of code inside packages that their licence files don't mention. */
+/** Notices about code inside packages which the packages' own licence files don't mention. */
 const FURTHER = {
   "@mediabunny/ac3": ffmpeg("ac3"),
   "@mediabunny/dts": ffmpeg("dts"),

@@ -1,4 +1,4 @@
-// The scenes of how the controls fit: narrow, medium and wide windows, and plain pictures.
+// Scenes that test whether the controls fit: narrow and medium windows, touch, and plain pictures.
 //
 // Each scene gets a `Stage` and tells it what must hold.
 
@@ -10,12 +10,12 @@ export const layoutScenes = {
     height: 640,
     features: light,
     async play(stage) {
-      await stage.holds("it fits", FITS);
+      await stage.holds("the controls fit", FITS);
       await stage.picture("320-light");
       await stage.ask("trial.change({ durationS: 7384 })");
       await stage.click(control("more"));
       await stage.holds(
-        "the menu has what the row lacks",
+        "the menu has the buttons that the row lacks",
         `["subtitles", "audio", "speed", "pip", "next", "previous"].every((key) =>
           document.querySelector("[role=menu] [data-key=" + key + "]"),
         )`,
@@ -24,7 +24,7 @@ export const layoutScenes = {
       await stage.picture("320-more");
       await stage.click("[role=menu] [data-key=subtitles]");
       await stage.holds(
-        "another menu replaces the menu",
+        "the menu of subtitles replaces the first menu",
         `${one("[role=menu]")}.dataset.name === "subtitles" &&
           document.documentElement.scrollWidth <= 320`,
       );
@@ -61,7 +61,7 @@ export const layoutScenes = {
         "the time has hours",
         "document.querySelector('.time').textContent.includes('10:05:00')",
       );
-      await stage.holds("it fits", FITS);
+      await stage.holds("the controls fit", FITS);
       await stage.click(control("time"));
       await stage.holds(
         "the remaining time is shown",
@@ -86,7 +86,7 @@ export const layoutScenes = {
     height: 640,
     features: dark,
     async play(stage) {
-      await stage.holds("it fits", FITS);
+      await stage.holds("the controls fit", FITS);
       await stage.picture("500-dark");
     },
   },
@@ -106,7 +106,7 @@ export const layoutScenes = {
       );
       await stage.tap("#stage", 0.38);
       await stage.holds(
-        "a second tap shows them",
+        "a second tap shows the controls",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.holds(
@@ -115,7 +115,7 @@ export const layoutScenes = {
           ({ clientHeight }) => clientHeight >= 44,
         )`,
       );
-      await stage.holds("it fits", FITS);
+      await stage.holds("the controls fit", FITS);
       await stage.picture("touch");
       await stage.wait(400);
       await stage.calls();

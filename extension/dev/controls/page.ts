@@ -54,7 +54,7 @@ let model: ControlsModel = {
   hasPrevious: true,
 };
 
-// What headless Chrome can't show is only recorded.
+// Headless Chrome has neither wake locks nor picture-in-picture, so the page only records requests for them.
 const locks: { released: boolean }[] = [];
 Object.defineProperty(navigator, "wakeLock", {
   value: {

@@ -53,7 +53,7 @@ const bundle = (options) =>
   });
 const controls = await bundle({ entryPoints: [join(here, "page.ts")] });
 const statesBundle = await bundle({ entryPoints: [join(here, "states.ts")] });
-/** Code that the page loads anyway. */
+/** Leaves out code that the page loads without the controls, too. */
 const shared = {
   name: "shared",
   setup: ({ onResolve }) =>

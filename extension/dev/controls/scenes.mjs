@@ -1,4 +1,4 @@
-// The scenes of what the controls do: keys, mouse, menus, previews, screen readers.
+// Scenes that test what the controls do: keys, mouse, menus, previews, screen readers.
 //
 // Each scene gets a `Stage` and tells it what must hold.
 
@@ -47,7 +47,7 @@ export const scenes = {
       await stage.asked("c selects the same subtitles again", [["subtitles", "4"]]);
       await stage.press("m");
       await stage.holds(
-        "m mutes, which is stored",
+        "m mutes, and the page stores that",
         `${VIDEO}.muted && localStorage.controls.includes("true")`,
       );
       await stage.press("m");
@@ -70,7 +70,7 @@ export const scenes = {
       );
       await stage.picture("full-screen");
       await stage.press("f");
-      await stage.holds("and back", "document.fullscreenElement === null");
+      await stage.holds("f leaves full screen", "document.fullscreenElement === null");
     },
   },
   "text fields, buttons and the browser keep their keys": {
@@ -92,7 +92,7 @@ export const scenes = {
       await stage.press(" ");
       await stage.holds("Space presses the focused button", "toggles === 1");
       await stage.wait(100);
-      await stage.holds("Space presses it only once", "toggles === 1");
+      await stage.holds("Space presses the button only once", "toggles === 1");
       await stage.press("k");
       await stage.holds("k works while a button has the focus", "toggles === 2");
       await stage.press("Enter");
@@ -109,7 +109,7 @@ export const scenes = {
       await stage.ask("document.querySelector('#outside').focus()");
       await stage.press("Enter");
       await stage.wait(100);
-      await stage.holds("Enter outside of the player does nothing in it", "toggles === 3");
+      await stage.holds("Enter outside of the player does not act on the film", "toggles === 3");
     },
   },
   "the mouse: clicks, double clicks, hiding": {
@@ -159,7 +159,7 @@ export const scenes = {
       );
       await stage.wait(3_500);
       await stage.holds(
-        "the keyboard’s focus keeps them visible",
+        "the keyboard’s focus keeps the controls visible",
         "document.querySelector('#stage').dataset.controls === 'shown'",
       );
       await stage.picture("focus");
@@ -276,7 +276,7 @@ export const scenes = {
       await stage.press("b");
       await stage.holds("a letter finds its item", "document.activeElement.dataset.key === '6'");
       await stage.press("Enter");
-      await stage.asked("chosen", [["subtitles", "6"]]);
+      await stage.asked("Enter chooses the item", [["subtitles", "6"]]);
       await stage.holds(
         "the menu closes, and its button has the focus",
         `!document.querySelector("[role=menu]") && ${focused("subtitles")}`,
@@ -323,7 +323,7 @@ export const scenes = {
       await stage.click(control("audio"));
       await stage.click("[role=menu] [data-key='2']");
       await stage.wait(50);
-      await stage.holds("chosen", "trial.model().audio.selected === '2'");
+      await stage.holds("a click chooses the track", "trial.model().audio.selected === '2'");
       await stage.click(control("subtitles"));
       await stage.picture("subtitles-dark");
       await stage.click(control("subtitles"));
@@ -344,7 +344,7 @@ export const scenes = {
       await stage.click(control("subtitles"));
       await stage.wait(3_200);
       await stage.holds(
-        "the open menu keeps them",
+        "the open menu keeps the controls visible",
         `${one("#stage")}.dataset.controls === "shown"`,
       );
       await stage.calls();
@@ -361,7 +361,7 @@ export const scenes = {
       })()`);
       await stage.wait(50);
       await stage.mouse("mouseReleased", spot, { button: "left", buttons: 0, clickCount: 1 });
-      await stage.asked("a click counts although a track arrives during it", [["subtitles", "6"]]);
+      await stage.asked("a click counts if a track arrives during the click", [["subtitles", "6"]]);
     },
   },
   "texts for screen readers": {
@@ -402,7 +402,7 @@ export const scenes = {
       await stage.check("card");
     },
   },
-  "the screen stays awake while it plays": {
+  "the screen stays awake while a film plays": {
     async play(stage) {
       await stage.play();
       await stage.holds(
@@ -430,7 +430,7 @@ export const scenes = {
       );
       await stage.ask("trial.lifetime.abort()");
       await stage.holds(
-        "after the end nothing of the controls is left",
+        "nothing of the controls is left after their end",
         `trial.locks.every(({ released }) => released) &&
           !${one(".controls, .next-card-place")} &&
           !navigator.mediaSession.metadata &&
@@ -439,7 +439,7 @@ export const scenes = {
       await stage.calls();
       await stage.press("k");
       await stage.press("5");
-      await stage.asked("after the end no key acts", []);
+      await stage.asked("no key acts after the end of the controls", []);
       await stage.holds("the film plays on", `!${VIDEO}.paused`);
     },
   },
@@ -465,10 +465,10 @@ export const scenes = {
       await stage.asked("Escape cancels the card", [["cancelled"]]);
       await stage.ask("trial.card.show('03', 1)");
       await stage.wait(1_200);
-      await stage.asked("at zero the next episode plays", [["playNow"]]);
+      await stage.asked("the next episode plays at zero", [["playNow"]]);
       await stage.ask("trial.card.show('03')");
       await stage.click("[data-testid=next-play]");
-      await stage.asked("the button plays it at once", [["playNow"]]);
+      await stage.asked("the button plays the next episode at once", [["playNow"]]);
       await stage.holds("the card is gone", "!document.querySelector('.next-card')");
     },
   },

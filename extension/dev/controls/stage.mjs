@@ -1,4 +1,4 @@
-// Drives a test page like a user: presses keys, moves the mouse, touches; and records failures.
+// Drives a test page like a user, with keys, mouse and touch, and records failures.
 
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -49,7 +49,7 @@ export class Stage {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  /** The calls of the session since the last look. */
+  /** Takes the calls that the session got since the last `calls` or `asked`. */
   calls() {
     return this.ask("trial.calls.splice(0)");
   }
@@ -123,7 +123,7 @@ export class Stage {
 
   async play() {
     await this.ask("document.querySelector('video').play()");
-    await this.holds("it plays", "document.querySelector('video').currentTime > 0.1");
+    await this.holds("the film plays", "document.querySelector('video').currentTime > 0.1");
   }
 
   /** Fails the scene for each problem that axe finds. */

@@ -1,4 +1,4 @@
-// Tests the player in each state: texts are readable and reachable in light, dark, narrow, and with
+// Tests the player in each state: texts are readable and reachable on a light, a dark and a narrow page, and with
 // forced colours.
 
 const theme = (value) => ({ name: "prefers-color-scheme", value });
@@ -6,7 +6,7 @@ const FORCED = { name: "forced-colors", value: "active" };
 const FITS = "document.documentElement.scrollWidth <= innerWidth";
 
 /**
- * Looks at every state in one dress.
+ * A scene that shows every state with these media features and this size.
  * @param {string} name
  * @param {{ name: string, value: string }[]} features
  * @param {{ axe?: boolean, width?: number, height?: number }} [options]
@@ -46,30 +46,33 @@ export const states = {
       await offers("fulldisk", "Try again", "resume");
       await offers("skip", "Skip ahead", "skip");
       await stage.press("f");
-      await stage.holds("it fills the screen", "document.fullscreenElement !== null");
+      await stage.holds("f enters full screen", "document.fullscreenElement !== null");
       await stage.ask("trial.calls.splice(0)");
       await stage.wait(600);
       await stage.check("full screen");
       await stage.picture("state-skip-full");
       await stage.click(".veil .button");
-      await stage.asked("in full screen", [["act", "skip"]]);
+      await stage.asked("the button works in full screen", [["act", "skip"]]);
       await stage.press("Escape");
-      await stage.holds("it is a window again", "document.fullscreenElement === null");
+      await stage.holds("Escape leaves full screen", "document.fullscreenElement === null");
       await stage.ask("trial.show('waiting')");
       const spoken = "document.querySelector('[data-testid=player-spoken]').textContent";
       await stage.holds("no estimates are spoken aloud", `${spoken} === 'Waiting for data'`);
-      // Scrolling keys belong to the page while a button below the film has the focus.
+      // While a button below the film has the focus, the arrow keys scroll the page.
       await stage.ask("document.querySelector('[data-testid=copy-url]').focus()");
       const volume = await stage.ask("document.querySelector('video').volume");
       await stage.press("ArrowDown");
       await stage.wait(100);
       await stage.holds(
-        "no change of volume",
+        "an arrow key outside of the player does not change the volume",
         `document.querySelector('video').volume === ${volume}`,
       );
       await stage.ask("document.activeElement.blur()");
       await stage.press("ArrowDown");
-      await stage.holds("a change of volume", `document.querySelector('video').volume < ${volume}`);
+      await stage.holds(
+        "an arrow key changes the volume when nothing has the focus",
+        `document.querySelector('video').volume < ${volume}`,
+      );
     },
   },
 };

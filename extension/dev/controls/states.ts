@@ -1,4 +1,4 @@
-// The test page of the player's own lines, in each state.
+// The test page of the player's messages: it shows the player in each state.
 
 import "../sentences";
 import { render } from "lit";
@@ -47,7 +47,7 @@ const usual: Situation = {
   recovering: false,
 };
 
-/** A state of the player, as far as it differs from the usual one. */
+/** How a state of the player differs from the usual one. */
 interface State {
   situation?: Partial<Situation>;
   foot?: Partial<Foot>;

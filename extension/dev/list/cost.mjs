@@ -1,7 +1,7 @@
 // Measures the cost of showing the list: `npm run list:cost [-- word…]`, after `npm run build`.
 //
-// The server's page runs in a renderer of its own, so only the page is measured: its processor
-// time, including the compositor, and its layouts. LIST_COST_S sets the duration in seconds (30).
+// Measures the processor time of the page's renderer, including the compositor, and the page's layouts. The server's
+// page runs in a renderer of its own, so nothing else counts. LIST_COST_S sets the duration in seconds (default: 30).
 // LIST_COST_PAGES sets the folder of the pages, to compare two builds.
 
 import { dirname, join } from "node:path";
@@ -82,7 +82,7 @@ async function measured(name, { torrents, active }) {
         page.evaluate("!!document.querySelector('[data-testid=peer]')"),
       );
     }
-    // Wait until all files are there: a page may show them in portions.
+    // A page may show the files in portions. Waits until all files are there.
     while (
       await page.evaluate(
         `(() => {
@@ -134,7 +134,7 @@ async function look(browser, page) {
   };
 }
 
-/** The time from the click to the frame that shows it, including the engine's answer. */
+/** Deselects all files. Resolves with the time from the click to the frame that shows the result, in ms. */
 function deselect(page) {
   return page.evaluate(`new Promise((resolve) => {
     const box = () => document.querySelector("[data-testid=want-all]");

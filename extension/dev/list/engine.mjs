@@ -1,6 +1,6 @@
-// A server with a fake engine: serves the pages, and sends updates twice a second.
+// A server with a fake engine. It serves the pages and sends updates twice a second.
 //
-// One torrent downloads at a fixed rate. The others stand still, unless `active` says otherwise.
+// The first `active` torrents download at a fixed rate, and the others stand still.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
-/** What the page is told of a removed torrent. */
+/** A removed torrent, as the list's topic describes it. */
 function removedOf({ infoHash, name }) {
   return { infoHash, name, undoS: 8, deleteData: false, message: null };
 }
@@ -89,7 +89,8 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   };
 
   /**
-   * Adds downloaded bytes to the first incomplete wanted file. When all are complete, starts again.
+   * Adds downloaded bytes to the first incomplete selected file. When all selected files are complete, the first file
+   * starts again.
    */
   const advance = (torrent, at) => {
     const bytes = (rateBps * TICK_MS) / 1000;
@@ -138,7 +139,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
 
   /** Every intent that the page sent. */
   const asked = [];
-  /** Kinds of intents that are refused with a sentence of the engine. */
+  /** Kinds of intents that the server refuses with a sentence of the engine. */
   const refused = new Set();
   const obey = (intent) => {
     asked.push(intent);

@@ -79,7 +79,7 @@ export const scenes = {
       await stage.holds("the first torrent has the focus", `${FOCUS} === "toggle 0"`);
       await stage.ask("scrollTo(0, 1e6)");
       await stage.holds(
-        "the last is there",
+        "the last torrent is rendered",
         `${all("torrent")}.some((it) => it.innerText.includes("Torrent number 100"))`,
       );
     },
@@ -94,7 +94,7 @@ export const scenes = {
           .dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
       `);
       await stage.holds(
-        "three are selected",
+        "three torrents are selected",
         `${one("selection")}.innerText.includes("3 selected")`,
       );
       await stage.click("[data-testid=selected-pause]");
@@ -112,20 +112,20 @@ export const scenes = {
       await focusFirst(stage);
       await stage.press("a", CTRL);
       await stage.holds(
-        "all are selected",
+        "all torrents are selected",
         `${one("selection")}.innerText.includes("30 selected")`,
       );
       await stage.check("selected");
       await stage.press("Delete");
       await stage.holds(
-        "a dialog asks",
+        "a dialog asks whether to remove the torrents",
         `document.querySelector("#dialog[open]")?.innerText.includes("Remove 30 torrents?")`,
       );
       await stage.check("removing");
       await stage.press("Enter");
-      await stage.holds("they are gone", `!!${one("empty")}`);
+      await stage.holds("the torrents are gone", `!!${one("empty")}`);
       if (asked.filter(({ kind, deleteData }) => kind === "remove" && !deleteData).length !== 30)
-        stage.fails.push("not each was removed once");
+        stage.fails.push("not each torrent was removed once");
     },
   },
   "Ctrl+click and Shift+click on a row select, a plain click opens": {
@@ -149,11 +149,14 @@ export const scenes = {
       await click(0, CTRL);
       await click(2, SHIFT);
       await stage.holds(
-        "three are selected",
+        "three torrents are selected",
         `${one("selection")}.innerText.includes("3 selected")`,
       );
       await click(4, 0);
-      await stage.holds("the last is open", `${all("torrent")}.at(-1).dataset.open !== undefined`);
+      await stage.holds(
+        "the last torrent is open",
+        `${all("torrent")}.at(-1).dataset.open !== undefined`,
+      );
     },
   },
   "torrents and files are searched and sorted": {
@@ -195,7 +198,7 @@ export const scenes = {
     active: 1,
     async play(stage, { origin }) {
       await stage.ask("scrollTo(0, 1e6)");
-      await stage.holds("the last is there", `${all("toggle")}.at(-1).title === "Show"`);
+      await stage.holds("the last torrent is rendered", `${all("toggle")}.at(-1).title === "Show"`);
       await stage.ask(`${all("toggle")}.at(-1).click()`);
       await stage.holds("the torrent opens", `!!${one("file")}`);
       await stage.ask("scrollTo(0, scrollY + 900)");
@@ -203,7 +206,8 @@ export const scenes = {
       await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
       await stage.ask("void scrollBy(0, 3)");
       await stage.wait(300);
-      // Its place in the window. The heights of the lines above are measured anew.
+      // The focused control's place in the window. Its place in the page may differ: the heights of the lines above are
+      // measured anew.
       const top = "Math.round(document.activeElement.getBoundingClientRect().top / 2)";
       const where = `[${top}, ${FOCUS}].join()`;
       const before = await stage.ask(where);
@@ -218,10 +222,13 @@ export const scenes = {
         `${where} === ${JSON.stringify(before)}`,
       );
       await stage.wait(1500);
-      await stage.holds("it stays there", `${where} === ${JSON.stringify(before)}`);
+      await stage.holds(
+        "the focused control stays there",
+        `${where} === ${JSON.stringify(before)}`,
+      );
     },
   },
-  "adding a torrent that is in the list already shows it and says so": {
+  "when a torrent is added again, the list scrolls to its row and says so": {
     torrents: many(60),
     async play(stage) {
       await stage.ask(`(() => {
@@ -230,7 +237,7 @@ export const scenes = {
         dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
       })()`);
       await stage.holds(
-        "the row says so",
+        "the row says that the torrent is in the list",
         `${one("already")}?.innerText === "Already in the list"`,
       );
       await stage.holds(
@@ -270,7 +277,7 @@ export const scenes = {
           ${all("file")}.every((it) => it.dataset.priority === "normal")`,
       );
       if (asked.filter(({ kind }) => kind === "set_priorities").length !== 3)
-        stage.fails.push("each click is one intent");
+        stage.fails.push("not each click was one intent");
       await stage.check("folders");
     },
   },
@@ -289,7 +296,7 @@ export const scenes = {
       await stage.press("Enter");
       await stage.holds("the dialog closes", `!document.querySelector("#dialog").open`);
       await stage.click("[data-testid=details]");
-      await stage.holds("details are there", `!!${one("limit-upload")}`);
+      await stage.holds("the details open", `!!${one("limit-upload")}`);
       await stage.ask(`${one("limit-upload")}.focus()`);
       await stage.page.send("Input.insertText", { text: "0.5" });
       await stage.press("Enter");
@@ -298,7 +305,10 @@ export const scenes = {
         `${one("details-open")}.innerText.includes("Saved.")`,
       );
       await stage.check("details");
-      await stage.holds("its path is shown", `${one("place")}.innerText.endsWith("/films/Show")`);
+      await stage.holds(
+        "the page shows the path",
+        `${one("place")}.innerText.endsWith("/films/Show")`,
+      );
       await stage.click("[data-testid=show-in-folder]");
       for (let at = 0; at < 50 && !asked.some(({ kind }) => kind === "show_in_folder"); at += 1)
         await stage.ask("0");
@@ -321,7 +331,7 @@ export const scenes = {
       await press(
         "Tab",
         `document.activeElement === ${one("add-link")}`,
-        "the focus comes to the button for links",
+        "Tab moves the focus to the button for links",
       );
       await stage.press("Enter");
       await stage.holds(
@@ -331,13 +341,13 @@ export const scenes = {
       await stage.page.send("Input.insertText", { text: `magnet:?xt=urn:btih:${"ab".repeat(20)}` });
       await stage.press("Enter");
       await stage.holds(
-        "it is in the list, open",
+        "the new torrent is in the list and open",
         `${one("torrent")}.innerText.includes("A new film") && !!${one("file")}`,
       );
       await press(
         "Tab",
         `document.activeElement === ${one("play")}`,
-        "the focus comes to the film",
+        "Tab moves the focus to the film",
       );
       await stage.press("Enter");
       await stage.holds("the player opens", "location.pathname === '/player.html'");
@@ -350,7 +360,7 @@ export const scenes = {
       await stage.click("[data-testid=toggle]");
       await stage.holds("the torrent opens", `!!${one("details")}`);
       await stage.click("[data-testid=details]");
-      await stage.holds("details are there", `!!${one("peers")}`);
+      await stage.holds("the details open", `!!${one("peers")}`);
       await stage.holds(
         "nothing is wider than the window",
         "document.documentElement.scrollWidth <= innerWidth",
@@ -389,7 +399,7 @@ export const scenes = {
     async play(stage) {
       await stage.click("[data-testid=toggle]");
       await stage.holds(
-        "the file’s line says so",
+        "the file’s line says that the film needs ffmpeg",
         `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`,
       );
     },
@@ -399,24 +409,24 @@ export const scenes = {
     async play(stage) {
       await stage.ask(`${all("remove")}[1].focus()`);
       await stage.press("Enter");
-      await stage.holds("a dialog asks", `document.querySelector("#dialog").open`);
+      await stage.holds("a dialog opens", `document.querySelector("#dialog").open`);
       await stage.press("Enter");
       await stage.holds("the torrent is gone", `${all("torrent")}.length === 3`);
-      await stage.holds("the next one has the focus", `${FOCUS} === "remove 1"`);
+      await stage.holds("the next torrent has the focus", `${FOCUS} === "remove 1"`);
     },
   },
-  "after the last torrent is removed, Undo has the focus and brings it back": {
+  "after the last torrent is removed, Undo has the focus and restores the torrent": {
     torrents: many(1),
     async play(stage) {
       await stage.ask(`${one("remove")}.focus()`);
       await stage.press("Enter");
-      await stage.holds("a dialog asks", `document.querySelector("#dialog").open`);
+      await stage.holds("a dialog opens", `document.querySelector("#dialog").open`);
       await stage.press("Enter");
       await stage.holds("the list is empty", `!!${one("empty")}`);
       await stage.holds("Undo has the focus", `document.activeElement === ${one("undo")}`);
       await stage.press("Enter");
       await stage.holds("the torrent is back", `${all("torrent")}.length === 1`);
-      await stage.holds("its row has the focus", `${FOCUS} === "toggle 0"`);
+      await stage.holds("the torrent’s row has the focus", `${FOCUS} === "toggle 0"`);
     },
   },
   "a refusal is shown beside the button that asked, or in the torrent’s row": {
@@ -427,15 +437,15 @@ export const scenes = {
       await stage.click("[data-testid=toggle]");
       await stage.holds("the torrent opens", `!!${one("details")}`);
       await stage.click("[data-testid=details]");
-      await stage.holds("details are there", `!!${one("recheck")}`);
+      await stage.holds("the details open", `!!${one("recheck")}`);
       const below = (id) => {
         const wrong = `${one(id)}.closest(".details-part").querySelector("[data-wrong]")`;
         return `${wrong}?.innerText.includes("${words}")`;
       };
       await stage.ask(`${one("recheck")}.click()`);
-      await stage.holds("the check is refused beside its button", below("recheck"));
+      await stage.holds("the refusal of the check is beside its button", below("recheck"));
       await stage.ask(`${one("queue-top")}.click()`);
-      await stage.holds("so is the move in the queue", below("queue-top"));
+      await stage.holds("the refusal of the move is beside its button", below("queue-top"));
       await stage.holds("the page’s top shows nothing", `!${one("note")}`);
       await stage.check("refused");
       await stage.ask("scrollTo(0, 2500)");
@@ -453,15 +463,15 @@ export const scenes = {
       await stage.check("refused in the row");
       await stage.picture("list-refused");
       await stage.click("[data-testid=reply-dismiss]");
-      await stage.holds("the words go when they are dismissed", `!${one("torrent-reply")}`);
+      await stage.holds("the refusal goes when the user dismisses it", `!${one("torrent-reply")}`);
       await stage.click("[data-testid=pause]");
       await stage.holds("the row says why the torrent was not paused", `!!${one("torrent-reply")}`);
       refused.clear();
       await stage.click("[data-testid=pause]");
-      await stage.holds("the words go when the action works", `!${one("torrent-reply")}`);
+      await stage.holds("the refusal goes when the action works", `!${one("torrent-reply")}`);
     },
   },
-  "torrents added above the window do not move what is in it": {
+  "torrents added above the window do not move the visible ones": {
     torrents: many(60),
     async play(stage) {
       await stage.ask("scrollTo(0, 2000)");
@@ -478,7 +488,7 @@ export const scenes = {
         clipboardData.setData("text/plain", ${JSON.stringify(paste)});
         dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
       })()`);
-      await stage.holds("both are there", "document.title.includes('62 torrents')");
+      await stage.holds("both torrents are added", "document.title.includes('62 torrents')");
       await stage.wait(300);
       await stage.holds(
         "the first visible torrent is where it was",
@@ -486,7 +496,7 @@ export const scenes = {
       );
       await stage.ask("scrollTo(0, 0)");
       await stage.holds(
-        "the new ones come first",
+        "the new torrents come first",
         `${one("torrent")}.innerText.includes("A new film")`,
       );
     },

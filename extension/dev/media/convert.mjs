@@ -1,4 +1,4 @@
-// Replaces the daemon's `/convert`: runs ffmpeg with the same arguments on the same server's film.
+// Stands in for the daemon's `/convert`: runs ffmpeg with the daemon's arguments on a film of the test server.
 //
 // `test/convert_args.test.ts` compares the arguments with those of the daemon.
 
@@ -76,7 +76,7 @@ export function convert(url, source, response) {
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (words = (words + text).slice(-4096)));
   child.stdout.once("data", () => response.writeHead(200, { "Content-Type": "video/mp4" }));
-  // ffmpeg waits while nobody reads its output.
+  // ffmpeg waits while the client does not read.
   child.stdout.on(
     "data",
     (chunk) =>

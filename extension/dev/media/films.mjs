@@ -1,6 +1,6 @@
 // Makes short test films with a flash and a beep every two seconds.
 //
-// They are made once, in a scratch folder outside of the repository.
+// Each film is made once, in a scratch folder outside of the repository.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 export const SCRATCH = process.env.MEDIA_SCRATCH ?? join(tmpdir(), "jstorrent-media");
-/** In seconds. */
+/** Length of a film in seconds. */
 export const LENGTH = 64;
 /** Interval and duration of flashes and beeps, in seconds. */
 export const EVERY = 2;
@@ -56,7 +56,7 @@ function ffmpeg(args) {
   });
 }
 
-/** Makes a file once. It has another name until it is complete. */
+/** Makes a file once. The file has another name until it is complete. */
 export function made(name, make) {
   mkdirSync(SCRATCH, { recursive: true });
   const path = join(SCRATCH, name);
@@ -67,7 +67,7 @@ export function made(name, make) {
   return path;
 }
 
-/** The container that stores a codec's video until it is put into a film. */
+/** The container of a codec's video before `film` adds the sound. Other codecs use Matroska. */
 const CARRIERS = { xvid: "avi", wmv: "asf", flv: "flv", mpeg2: "mpg" };
 
 /** Video with flashes, made once per codec. */
@@ -262,7 +262,7 @@ export function cut(path, share) {
   );
 }
 
-/** A film without an index and a duration. */
+/** A film with neither index nor duration. */
 export function live() {
   return made("live.mkv", (path) =>
     ffmpeg(["-i", film("h264", "ac3", "mkv"), "-c", "copy", "-f", "matroska", "-live", "1", path]),

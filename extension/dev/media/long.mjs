@@ -1,9 +1,9 @@
-// Plays ten minutes, then two hours at 16 times the speed, and measures stalls, A/V offset and
-// memory: `npm run media:long`.
+// Plays a film for a long time and measures stalls, A/V offset and memory: `npm run media:long`.
 //
-// Memory is that of the renderer process with page and worker, after garbage collection, and what
-// both keep alive. The command fails if one of these grows. `node dev/media/long.mjs FILM
-// mse|ffmpeg|plain [minutes] [hours]`.
+// The film plays for ten minutes, then for two hours at 16 times the speed. After a garbage collection, two kinds of
+// memory are measured: that of the renderer process, and that of the live data of page and worker. The command fails
+// if the process or the worker grows. `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]` plays another
+// film.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,10 +17,11 @@ const [name = "h264-ac3.mkv", way = "mse", minutes = "10", hours = "2"] = proces
 const SPEED = 16;
 const EVERY_S = 30;
 /**
- * Most growth of the worker's memory, and at normal speed of the process, in MB. Buffers are full
- * after a minute. At 16 times the speed, the decoders' memory depends on the machine's load.
+ * Most growth of the process at normal speed, in MB. At 16 times the speed, the decoders' memory depends on the
+ * machine's load.
  */
 const MOST_GROWTH = 10;
+/** Most growth of the worker's live data, in MB. */
 const MOST_GROWTH_ALIVE = 2;
 
 const parts = name.split(/[-.]/);
@@ -111,7 +112,7 @@ async function watch(speed, until) {
   await closePage(browser, page);
 }
 
-/** The difference of the medians of the first and last third. Earlier values still fill buffers. */
+/** By how much the median of the last third exceeds that of the first. Ignores the first minute, which fills buffers. */
 function growth(values) {
   const settled = values.slice(2);
   const third = Math.max(1, Math.floor(settled.length / 3));

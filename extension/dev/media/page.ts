@@ -151,8 +151,7 @@ function titled(files: BesideFile[] = []): void {
 }
 
 /**
- * What is drawn over the film: the lines of text, and the canvas's opaque part as shares of its
- * size.
+ * What is drawn over the film: the lines of text, and the opaque part of the canvas, in pixels of the canvas.
  */
 function drawn() {
   const top = stage.getBoundingClientRect().top;
@@ -191,7 +190,7 @@ function canvasDrawn() {
   return { width: canvas.width, height: canvas.height, opaque, box };
 }
 
-/** The canvas's colour at a place in shares of its size. */
+/** The canvas's colour at a place. The place is given as shares of the canvas's width and height. */
 function colour(x: number, y: number): number[] | undefined {
   const canvas = host.querySelector("canvas");
   if (!canvas || canvas.width === 0) return undefined;

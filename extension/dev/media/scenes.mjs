@@ -1,4 +1,4 @@
-// Scenes beyond codecs: change of tracks, subtitles, odd films. Each returns what failed.
+// Scenes of playing that don't depend on codecs: change of tracks, subtitles, odd films. Each returns what failed.
 
 import { cut, film, lateSound, live, manyTracks } from "./films.mjs";
 
@@ -35,7 +35,7 @@ export const scenes = {
       ];
     },
   },
-  "subtitles, and those from before a seek": {
+  "subtitles, also one that began before the position of a seek": {
     film: () => manyTracks(),
     async play(ask, url) {
       await ask(`trial.mse("${url}")`);
@@ -173,7 +173,7 @@ export const scenes = {
           return [
             ...fails,
             ...state.troubles,
-            early !== undefined && "it had all that it needed",
+            early !== undefined && "the seek needed no bytes",
             !(state.time > 60) && `stands at ${state.time}`,
             state.beeps.length === 0 && "silent",
           ];

@@ -57,7 +57,7 @@ export async function bundle(out) {
   return sizes;
 }
 
-/** When the line is free again. */
+/** When the line is free again, in ms of `performance.now()`. */
 let free = 0;
 
 /** Sends `rate` bytes per second in chunks of 16 KiB. All replies share the line. */
@@ -72,17 +72,18 @@ function slowly(rate) {
 }
 
 /**
- * `films` maps names to paths. A film is served as `/NAME` and `/stream/NAME`, and converted as
- * `/convert/NAME`, by `daemon` if there is one. Query parameters: `part` limits a reply in bytes,
- * `rate` in bytes per second, and `delay` delays it in ms. `asked` lists the requests for films
- * with range, start and end (ms), and bytes sent. `/refuse/NAME/STATUS` refuses a film from then
- * on; status 200 ends that.
+ * Starts the server on a free port. `films` maps names to paths.
+ *
+ * `/NAME` and `/stream/NAME` are a film, `/convert/NAME` is its conversion, by `daemon` if there is one. Three query
+ * parameters change a reply: `part` limits its bytes, `rate` its bytes per second, and `delay` delays it by so many
+ * ms. After `/refuse/NAME/STATUS`, requests for the film get this status; status 200 ends that. The result's `asked`
+ * lists the requests for films with range, start and end in ms, and bytes sent.
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
   /** @type {any[]} */
   const asked = [];
-  /** Refused films with their status, as by a daemon whose engine is being replaced. */
+  /** Refused films with their status. A daemon refuses films like this while its engine is replaced. */
   const refused = new Map();
   const base = () =>
     `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;

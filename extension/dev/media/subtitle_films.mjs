@@ -1,6 +1,6 @@
 // Makes films with subtitles of every kind, and subtitle files, for the scenes.
 //
-// Each subtitle is shown for three of every four seconds: number 5 from 20 s to 23 s.
+// Each subtitle is shown for the first three of its four seconds: number 5 is shown from 20 s to 23 s.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const srt = (line) =>
   numbers
     .map((i) => `${i + 1}\n${clock(i * 4, ",")} --> ${clock(i * 4 + 3, ",")}\n${line(i)}\n`)
     .join("\n");
-/** A line at the bottom, one in italics, and one that a tag moves to the top. */
+/** Three kinds of lines in turn: at the bottom, in italics, and moved to the top by a tag. */
 const lines = () =>
   srt((i) =>
     i % 3 === 0
@@ -26,7 +26,7 @@ const lines = () =>
         : `{\\an8}Line ${i}`,
   );
 
-/** Places and looks of the styled boxes, on a picture of 1280 × 720. */
+/** Places of the styled boxes, on a picture of 1280 × 720. */
 export const STYLED = {
   width: 1280,
   height: 720,
@@ -171,7 +171,7 @@ export function longLine() {
   );
 }
 
-/** A film that the `<video>` plays by itself, and the files beside it. */
+/** A film that the `<video>` plays by itself. */
 export const bare = () => film("h264", "aac", "mp4", LENGTH);
 /** Encodes Cyrillic letters in windows-1251. */
 const windows1251 = (text) =>
@@ -180,6 +180,7 @@ const windows1251 = (text) =>
       letter.charCodeAt(0) >= 0x410 ? letter.charCodeAt(0) - 0x350 : letter.charCodeAt(0),
     ),
   );
+/** The subtitle files beside `bare`, also files that can't be read. */
 export const beside = () => [
   file(
     "beside.ru.srt",

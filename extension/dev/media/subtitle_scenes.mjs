@@ -10,7 +10,7 @@ const BLUE = [0, 0, 255, 255];
 const RED = [255, 0, 0, 255];
 const GREEN = [0, 255, 0, 255];
 
-/** What is drawn once `holds` is true, or after five seconds. */
+/** Waits until `holds` is true, for at most five seconds. Returns what is drawn then. */
 async function settled(ask, holds) {
   let drawn;
   await until("what is drawn", async () => holds((drawn = await ask("trial.drawn()"))), 5000).catch(
@@ -23,7 +23,7 @@ const shows =
   (...wanted) =>
   (drawn) =>
     texts(drawn).join("|") === wanted.join("|");
-/** The colour in the middle of a box, once it is the wanted one. */
+/** Waits until the middle of a box has a colour. Returns false then, and the failure after five seconds. */
 async function painted(ask, plane, number, wanted) {
   const { x, y, width, height } = plane.box(number);
   let colour;
@@ -218,7 +218,7 @@ export const scenes = {
       fails.push(await painted(ask, PICTURES, 2, RED));
       await ask("subtitles.size = 1.5");
       const large = await settled(ask, ({ canvas }) => canvas?.box.right - canvas?.box.left > 400);
-      // 90 of 360 px are covered, three quarters of the plane are visible.
+      // The controls cover 90 of 360 px, so three quarters of the plane are visible.
       await ask("subtitles.insetPx = 90");
       const lifted = await settled(ask, ({ canvas }) => canvas?.box.bottom < 810);
       await shoot("pictures-large-above-controls");
@@ -284,7 +284,7 @@ export const scenes = {
       const voice = await settled(ask, shows("Voice 5 & Ann"));
       await choose("beside.de.ass");
       const fails = [await painted(ask, STYLED, 5, BLUE)];
-      // Georgian, which the bundled font lacks: shown as HTML with the system's fonts.
+      // The bundled font lacks Georgian letters, so the text is shown as HTML with the system's fonts.
       await choose("beside.ka.ass");
       const georgian = await settled(ask, shows("გამარჯობა 5"));
       await shoot("georgian");

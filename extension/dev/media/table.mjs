@@ -1,8 +1,8 @@
 // Plays every combination of codecs and containers and prints a table: `npm run media [word…]`.
 //
-// Every film is played by the worker, to test copying, or by ffmpeg if the worker can't. The
-// command fails if a cell exceeds its limit. `--short` plays one film of each kind, `--daemon`
-// converts with the real daemon. Needs ffmpeg and Chromium; the films are made once.
+// The worker plays each film that it can, to test copying. ffmpeg converts the others. The command fails if a cell
+// exceeds its limit. `--short` plays one film of each kind, `--daemon` converts with the real daemon. Needs ffmpeg and
+// Chromium; the films are made once.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -15,8 +15,8 @@ const isShort = process.argv.includes("--short");
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 
 /**
- * The expected result of the inspection for films that the worker plays. The `<video>` itself plays
- * PCM and Vorbis.
+ * The verdict that the inspection should give a film that the worker plays here. Sound in PCM and Vorbis needs no
+ * worker: the `<video>` plays it.
  */
 function expected(audio, container) {
   if (["ac3", "eac3", "dts"].includes(audio)) return "mse sound_transcoded";
@@ -47,7 +47,7 @@ const converter = [
   ["hevc", "aac", "mkv", "ffmpeg video_codec"],
   ["hevc", "ac3", "mp4", "ffmpeg video_codec"],
   ["hevc", "aac", "ts", "ffmpeg video_codec"],
-  // The video of these is copied.
+  // ffmpeg copies the video of these films.
   ["h264", "truehd", "mkv", "ffmpeg audio_codec"],
   ["h264", "mp2", "ts", "ffmpeg audio_codec"],
 ].map(([video, audio, container, verdict]) => [video, audio, container, "ffmpeg", verdict]);
@@ -86,8 +86,8 @@ const rows = [...worker, ...converter]
   );
 
 /**
- * Films that the `<video>` plays by itself, for comparison. FFmpeg's AAC is 20 ms late in any
- * player, so AAC has its own.
+ * Films that the `<video>` plays by itself, for comparison. FFmpeg's AAC is 20 ms late in any player, so films with
+ * AAC are compared with AAC.
  */
 const PLAIN = { aac: "h264-aac.mp4", opus: "h264-opus.mkv" };
 
@@ -165,7 +165,7 @@ try {
   for (const [codec, name] of Object.entries(PLAIN))
     line(name, "plain", { ...plain[codec], sync: 0 });
   for (const row of rows) {
-    // ffmpeg produces AAC.
+    // ffmpeg's conversions have AAC.
     const like = row.audio === "aac" || row.way === "ffmpeg" ? plain.aac : plain.opus;
     const result = await trial(stage, row, like.offset);
     failures += result.fails.length > 0 ? 1 : 0;

@@ -2,14 +2,14 @@
 
 import { until } from "../../scripts/chromium.mjs";
 
-/** Duration of a frame in ms, the largest A/V offset. */
+/** Largest A/V offset in ms: the duration of a frame. */
 const FRAME_MS = 42;
 const PITCH = 1000;
-/** Longest time to a first frame and of a seek in ms: all bytes are on this machine. */
+/** Longest time to a first frame and of a seek, in ms. All bytes are on this machine. */
 const SLOW_MS = 2500;
 /**
- * Problems that a busy machine can cause, which are tried again. Silence, a wrong verdict or a
- * wrong length are not among them.
+ * Problems that a busy machine can cause. A film with only such problems is tried again. Silence, a wrong verdict and
+ * a wrong length are not among them.
  */
 const NOISE = new Set(["first frame", "seek", "pitch", "sync"]);
 const MOST_LOOKS = 3;
@@ -19,7 +19,7 @@ export const median = (values) => values.toSorted((a, b) => a - b)[values.length
 export const number = (value, digits = 0) =>
   value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
 
-/** The address of a film. Only the converter's address has no parts. */
+/** The address of a film. The server cuts each reply to 1 MiB, as the daemon does for the pages. */
 export const address = (base, name, query = "") => `${base}/stream/${name}?part=1048576${query}`;
 
 /** Opens the test page. */
@@ -32,7 +32,7 @@ export async function openPage(browser, base) {
 export const closePage = (browser, page) =>
   browser.send("Target.closeTarget", { targetId: page.target.targetId });
 
-/** How much later than flashes the beeps are, in ms. */
+/** How much later the beeps are than the flashes, in ms. */
 export function offsetsOf({ flashes, beeps }) {
   return flashes.flatMap((flash) => {
     const beep = beeps.map(({ at }) => at - flash.at).filter((offset) => Math.abs(offset) < 500);
@@ -75,7 +75,7 @@ async function once({ browser, base, sent }, name, way) {
 export const plainly = (stage, name) => once(stage, name, "plain");
 
 /**
- * Plays a film with an engine and returns problems in words. `offset` is the delay of plain sound.
+ * Plays a film with an engine and returns problems in words. `offset` is the A/V offset of a plain `<video>`, in ms.
  */
 export async function trial(stage, { name, way, verdict }, offset) {
   for (let looks = 1; ; looks += 1) {

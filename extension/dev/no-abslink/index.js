@@ -1,4 +1,5 @@
-// What jassub's worker imports by name. It is exposed to nobody: src/player/subtitles/ass_worker.ts holds it directly.
+// Replaces abslink with the two names that jassub's worker imports. Nothing is exposed: ass_worker.ts, in
+// src/player/subtitles/, calls jassub's worker directly.
 
 export const finalizer = Symbol("finalizer");
 export function expose() {}
