@@ -1,3 +1,5 @@
+// Adding files and links: what is read, what is refused, and the notes beside them.
+
 import { expect, test } from "vitest";
 import type { AddedFile } from "../src/list/add";
 import { Adder, MOST_FILES, readMetainfo } from "../src/list/add";
@@ -70,7 +72,7 @@ test("a film is refused without being read", async () => {
   expect(await readMetainfo(file)).toMatch(/Is it the film itself/);
 });
 
-test("an added torrent has no note any more", async () => {
+test("the note about a torrent goes when the torrent is added", async () => {
   const { adder, added } = rig();
   adder.setReady(true);
   adder.addFiles([given("d"), given("d")]);
@@ -88,7 +90,7 @@ test("a torrent added alone is distinguished from one of many", async () => {
   expect(alone).toEqual([true, false, false]);
 });
 
-test("each file that could not be added says why", async () => {
+test("each file that could not be added has a note", async () => {
   const { adder, words } = rig(async () => ({ kind: "failed", message: "It lacks its pieces." }));
   adder.setReady(true);
   adder.addFiles([given("d", { name: "bad.torrent" }), given("x", { name: "other.txt" })]);
@@ -113,7 +115,7 @@ test("links are sent to the engine as links, and files as files", async () => {
   expect(added).toHaveLength(3);
 });
 
-test("a link that the engine refuses says why, by the name that the user knows", async () => {
+test("the note about a refused link has the reason, and the name that the user knows", async () => {
   const { adder } = rig(async () => ({ kind: "failed", message: "The server answered 404." }));
   adder.setReady(true);
   adder.addLinks(["https://example.org/films/A%20film.torrent"]);

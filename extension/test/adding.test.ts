@@ -1,3 +1,5 @@
+// The dialog for a new torrent: the choice of files, the room on the disk, and the torrents that it asks about.
+
 import { describe, expect, test } from "vitest";
 import { AddingSheet } from "../src/list/adding_sheet";
 import { all, bytesOf, filmOf, priorities, shortage } from "../src/list/adding_choice";
@@ -143,14 +145,14 @@ describe("which torrents the dialog asks about", () => {
     const { sheet, rows } = rig();
     rows();
     sheet.ask(HASH);
-    expect(sheet.topics, "it may not be in the list yet").toEqual([`torrent/${HASH}`]);
+    expect(sheet.topics, "the torrent may not be in the list yet").toEqual([`torrent/${HASH}`]);
     rows({});
     expect(sheet.topics).toEqual([`torrent/${HASH}`]);
     rows({ undecided: false });
     expect(sheet.topics).toEqual([]);
     sheet.ask(HASH);
     rows({ undecided: false });
-    expect(sheet.topics, "it never waited").toEqual([]);
+    expect(sheet.topics, "the torrent is decided already").toEqual([]);
   });
 
   test("the dialog skips a torrent that was removed meanwhile", () => {

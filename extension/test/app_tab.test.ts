@@ -1,3 +1,5 @@
+// The one tab with the list, which a click on the toolbar button opens or focuses.
+
 import { expect, test } from "vitest";
 import { APPEARS_MS, appShower } from "../src/extension/app_tab";
 import { FakeClock, settle } from "./fake_clock";

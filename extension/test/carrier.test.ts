@@ -1,3 +1,5 @@
+// Who opens a film: the `<video>` by itself, or an engine.
+
 import { expect, test } from "vitest";
 import { Carrier, isInspectedFirst } from "../src/player/carrier";
 import type { Engine, Film } from "../src/player/engines/engine";

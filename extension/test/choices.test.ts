@@ -1,3 +1,5 @@
+// The stored choices of subtitles and sound for a torrent.
+
 import { expect, test } from "vitest";
 import { audioOf, subtitlesOf, withAudio, withSubtitles } from "../src/player/choices";
 

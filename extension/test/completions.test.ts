@@ -1,10 +1,12 @@
+// Which torrents count as completed downloads.
+
 import { expect, test } from "vitest";
 import { Completions } from "../src/model/completions";
 import type { TorrentState } from "../src/model/generated/TorrentState";
 
 /**
- * Which torrents are reported as complete while one goes through these states. `*` after a state:
- * bytes were downloaded.
+ * How many completions are reported while a torrent goes through these states. A `*` after a state means that bytes
+ * were downloaded.
  */
 function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
   const completions = new Completions();

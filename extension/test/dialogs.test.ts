@@ -1,3 +1,5 @@
+// Closing a dialog by a press outside of it.
+
 import { expect, test } from "vitest";
 import { closeByPressBeside } from "../src/ui/dialogs";
 

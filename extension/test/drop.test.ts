@@ -1,3 +1,5 @@
+// Dragging files and links over the page, and dropping them.
+
 import { beforeAll, expect, test, vi } from "vitest";
 import { watchDrops } from "../src/list/drop";
 import { FakeClock } from "./fake_clock";

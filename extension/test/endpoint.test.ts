@@ -1,3 +1,5 @@
+// The daemon's endpoint from the native messaging host, and sharing of calls that run already.
+
 import { expect, test, vi } from "vitest";
 import { requestEndpoint } from "../src/extension/endpoint";
 import type { EndpointResult } from "../src/extension/messages";
@@ -47,12 +49,12 @@ test("the host's own error text is returned", () =>
     message: "No room.",
   }));
 
-test("a host that is not installed", () =>
+test("a host that is not installed is reported as missing", () =>
   check(fails("Specified native messaging host not found."), "no_host"));
-test("a host that is for another extension", () =>
+test("a host that is for another extension is reported as forbidden", () =>
   check(fails("Access to the specified native messaging host is forbidden."), "forbidden"));
-test("a host that ends", () => check(fails("Native host has exited."), "host_error"));
-test("a host that does not start", () =>
+test("a host that ends is an error", () => check(fails("Native host has exited."), "host_error"));
+test("a host that does not start is an error", () =>
   check(fails("Failed to start native messaging host."), "host_error"));
 
 test.each([

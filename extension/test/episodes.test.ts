@@ -1,3 +1,5 @@
+// The next and the previous film of a torrent.
+
 import { expect, test } from "vitest";
 import { neighbours } from "../src/player/episodes";
 import { file } from "./samples";

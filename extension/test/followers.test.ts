@@ -1,3 +1,5 @@
+// Which updates the worker sends to which page.
+
 import { expect, test } from "vitest";
 import { Followers } from "../src/extension/followers";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
@@ -81,7 +83,7 @@ test("a closed page is forgotten together with its revisions", () => {
   expect(followers.topics()).toEqual([]);
 });
 
-test("beyond the most pages, the page that was silent longest is forgotten", () => {
+test("when there are too many pages, the page that was silent longest is forgotten", () => {
   const { followers, gone } = rig();
   for (let page = 0; page < 64; page++) followers.follow(`p${page}`, [], [], false);
   followers.follow("p0", [], [], false);

@@ -1,3 +1,5 @@
+// Sizes, rates, times and lists of peers as texts.
+
 import { expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";

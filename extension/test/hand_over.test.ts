@@ -1,3 +1,5 @@
+// Passing a link from Chrome to a page with the list.
+
 import { expect, test } from "vitest";
 import { handOver, PATIENCE_MS } from "../src/extension/hand_over";
 import type { AppMessage } from "../src/extension/messages";
@@ -27,14 +29,14 @@ function rig(link: string, listens: number) {
   return { clock, told, shown: () => shown, outcome: () => outcome };
 }
 
-test("an open page gets the link at once, and once", async () => {
+test("an open page gets the link at once, and only once", async () => {
   const it = rig(MAGNET, 1);
   await settle();
   expect(it.outcome()).toBe("done");
   expect(it.told).toEqual([[7, { kind: "add_link", link: MAGNET }]]);
 });
 
-test("one page is opened, and gets the message when it listens", async () => {
+test("one page is opened, and gets the link when the page listens", async () => {
   const it = rig(MAGNET, 5);
   await it.clock.advance(1_000);
   expect([it.outcome(), it.told.length, it.shown()]).toEqual(["done", 5, 1]);

@@ -1,3 +1,5 @@
+// The engine as a page of the extension knows it: topics, replies, silence and versions.
+
 import { expect, test } from "vitest";
 import { ExtensionHost, NEVER_MS, SILENCE_MS } from "../src/host/extension";
 import type { EngineMessage, PageMessage, PageReply } from "../src/host/protocol";
@@ -71,7 +73,7 @@ function rig(
   return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving, it };
 }
 
-test("a page names its topics at once, and again when a new worker says hello, without a timer", async () => {
+test("a page names its topics at once, and again only when a new worker says hello", async () => {
   const { clock, host, hear, watches, it } = rig();
   host.follow(["list"]);
   host.follow(["list"]);
@@ -95,7 +97,7 @@ test("a page without any message shows “starting”, and asks for an engine", 
   expect(counts.ensured).toBe(2);
 });
 
-test("silence is reported, the engine is requested repeatedly, and its return ends both", async () => {
+test("a silent engine is reported and requested repeatedly, until it speaks again", async () => {
   const { clock, host, hear, counts } = rig();
   hear();
   expect(host.link.kind).toBe("connected");
@@ -106,7 +108,7 @@ test("silence is reported, the engine is requested repeatedly, and its return en
   expect(host.link.kind).toBe("connected");
 });
 
-test("changes are applied to the known state, and notified once", () => {
+test("changes are applied to the known state, and listeners are told once", () => {
   const { host, hear, name, counts, watches } = rig();
   host.follow(["list"]);
   hear({ updates: [whole(4)] });

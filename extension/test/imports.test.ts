@@ -32,7 +32,7 @@ function importsOf(path: string, text: string): string[] {
   );
 }
 
-/** The files that import themselves through others. Each file comes with its imports. */
+/** The files that import themselves through others. `files` maps each file to its imports. */
 function inCycles(files: ReadonlyMap<string, readonly string[]>): string[] {
   const reaches = (from: string, to: string, seen: Set<string>): boolean =>
     (files.get(from) ?? []).some((next) => {

@@ -1,3 +1,5 @@
+// The link between engine and daemon: when it is opened, repeated and given up.
+
 import { describe, expect, test } from "vitest";
 import {
   ATTEMPT_MS,

@@ -1,3 +1,5 @@
+// The sentences about the link to the daemon or server.
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";

@@ -1,3 +1,5 @@
+// Registering the page for magnet links, and taking such a link from the page's address.
+
 import { expect, test } from "vitest";
 import { broughtLink, offerToOpenMagnets } from "../src/list/magnet_handler";
 import { HASH } from "./samples";

@@ -1,3 +1,5 @@
+// Torrents that open in the list after they were added.
+
 import { expect, test } from "vitest";
 import { Newcomers } from "../src/list/newcomers";
 import { HASH, torrent } from "./samples";

@@ -1,3 +1,5 @@
+// The licences of bundled packages.
+
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { notices } from "../scripts/notices.mjs";

@@ -1,3 +1,5 @@
+// How often the worker sends updates to pages.
+
 import { expect, test } from "vitest";
 import {
   ALIVE_MS,
@@ -54,7 +56,7 @@ test("changes are sent soon, together, and then twice a second", async () => {
 });
 
 test.each([300, 450, 1_000])(
-  "news that take %i ms are told seldom, whatever changes meanwhile, and no page takes the engine for gone",
+  "updates that take %i ms are sent seldom, and no page takes the engine for gone meanwhile",
   async (costMs) => {
     const { clock, told, spoke, publisher } = rig(costMs);
     publisher.wanted();

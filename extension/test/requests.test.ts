@@ -1,3 +1,5 @@
+// Which requests of pages the worker performs, so that none is performed twice.
+
 import { expect, test } from "vitest";
 import { RECALL_MS, Requests } from "../src/extension/requests";
 import type { PageRequest } from "../src/host/protocol";

@@ -17,7 +17,7 @@ const EVERYWHERE = [
   /^(sudo apt|brew|winget|cargo|jstorrent-io-daemon) [\w -]+$/,
   // The ASS styles for scripts without any.
   /^\[Script Info\]/,
-  // Chrome does not show this to anybody.
+  // Chrome does not show this sentence.
   /^Runs the torrent engine/,
 ];
 /** Attributes that a user reads or hears. */
@@ -177,4 +177,4 @@ test.each([
   'type A = "Of a kind";',
   'const key = "ArrowDown";',
   'const action = { label: t("commonClose"), does: "close" };',
-])("none is seen in %s", (source) => expect(sentences("a.ts", source)).toEqual([]));
+])("no sentence is seen in %s", (source) => expect(sentences("a.ts", source)).toEqual([]));

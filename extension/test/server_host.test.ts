@@ -1,3 +1,5 @@
+// The engine as the server's page knows it: streams, intents and failures.
+
 import { expect, test } from "vitest";
 import { ServerHost } from "../src/host/server";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
@@ -145,7 +147,7 @@ test("a refused token is reported at once, and the user can enter another", asyn
   expect(asks.token).toBe(1);
 });
 
-test("beyond the server's most topics, only the first are followed", () => {
+test("of more topics than the server allows, only the first are followed", () => {
   const { host, streams } = rig();
   host.follow(["list", ...Array.from({ length: 150 }, (_, at) => `torrent/${at}` as const)]);
   expect(streams[0]!.address.match(/topic=/g)).toHaveLength(100);
@@ -176,7 +178,7 @@ test("intents are posted as JSON, and a file as its bytes", async () => {
   expect(calls[1]![0]).toBe("http://127.0.0.1:3000/host/torrents");
 });
 
-test("failures are shown in the server's words, or in ours if it has none", async () => {
+test("failures are shown in the server's words, or in the page's own if there are none", async () => {
   const { host, replies } = rig();
   expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({
     kind: "failed",

@@ -1,3 +1,5 @@
+// Notifications of the server's page about completed torrents.
+
 import { expect, test } from "vitest";
 import { FakeHost } from "../src/host/fake";
 import type { TorrentState } from "../src/model/generated/TorrentState";

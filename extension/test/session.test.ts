@@ -1,3 +1,5 @@
+// One opening of a film in the player: begin, position, failures and paused torrents.
+
 import { beforeEach, expect, test, vi } from "vitest";
 import { FakeHost } from "../src/host/fake";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";

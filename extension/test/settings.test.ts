@@ -1,3 +1,5 @@
+// The form for settings, and the words for whether peers can connect.
+
 import { describe, expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";

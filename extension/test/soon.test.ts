@@ -1,3 +1,5 @@
+// Rendering once after many changes.
+
 import { expect, test } from "vitest";
 import { soon } from "../src/ui/soon";
 

@@ -1,3 +1,5 @@
+// Opening a film again after failures, and what a failure says about the film.
+
 import { describe, expect, test } from "vitest";
 import { classify, lackWords } from "../src/player/failure";
 import { MOST_DOUBTS, MOST_FAILURES, Source } from "../src/player/source";

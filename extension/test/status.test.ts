@@ -1,3 +1,5 @@
+// The player's sentence about the film, and how well bytes arrive.
+
 import { describe, expect, test } from "vitest";
 import type { Situation, Status } from "../src/player/status";
 import { status, supplyOf, waitOf } from "../src/player/status";
@@ -86,7 +88,7 @@ describe("the status says what to do", () => {
     check({ torrent: paused, file: file({ verified: 1000 }), media: FED }, "Playing", "quiet");
     expect(told({ torrent: paused }).action).toEqual({ label: "Resume", does: "resume" });
   });
-  test("about a full disk, whatever the decoder spoken", () => {
+  test("about a full disk, whatever the decoder says", () => {
     const full = torrent({ state: "error", message: "The disk is full." });
     check(
       { torrent: full, trouble: { words: "Chrome can’t play it.", isHere: false } },
@@ -119,7 +121,7 @@ describe("the status says what to do", () => {
       "This torrent is not in the list. It may have been removed.",
       "trouble",
     ));
-  test("about an empty file, whatever the decoder spoken", () =>
+  test("about an empty file, whatever the decoder says", () =>
     check(
       {
         file: file({ length: 0, verified: 0 }),
@@ -151,7 +153,7 @@ describe("about the daemon, the status says", () => {
       "Lost connection to the engine. Restarting it…",
       "waiting",
     ));
-  test("so before anything else", () =>
+  test("that it is gone, before anything else", () =>
     check(
       { link: { kind: "connecting" }, media: FED },
       "Lost connection to the daemon. Reconnecting…",

@@ -1,3 +1,5 @@
+// Storage of the browser that is forbidden or full.
+
 import { expect, test } from "vitest";
 import { guarded } from "../src/ui/stores";
 

@@ -1,3 +1,5 @@
+// Applying the engine's updates to the known state of a topic.
+
 import { expect, test } from "vitest";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { FileView } from "../src/model/generated/FileView";
@@ -64,7 +66,7 @@ test("a series of changes gives the last state, for any states", () => {
   }
 });
 
-test("a change to an unknown revision is a gap, and so is an unknown name", () => {
+test("an update of an unknown revision is a gap, and so is one with an unknown file", () => {
   const first = applied(undefined, told(undefined, [file()], 1));
   expect(applied(first, told([], [file()], 3))).toBeUndefined();
   expect(applied(undefined, told([], [file()], 2))).toBeUndefined();

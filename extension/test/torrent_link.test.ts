@@ -1,3 +1,5 @@
+// Recognizing magnet links and addresses of torrent files.
+
 import { describe, expect, test } from "vitest";
 import {
   isMagnet,
@@ -49,7 +51,7 @@ describe("a link", () => {
     check("HTTP://127.0.0.1:8000", { kind: "add_url", url: "http://127.0.0.1:8000/" });
   });
 
-  test.each(["", "  ", "<>"])("%o is asked for", (typed) => check(typed, /Paste/));
+  test.each(["", "  ", "<>"])("is asked for if %o is typed", (typed) => check(typed, /Paste/));
 
   test.each([
     "javascript:alert(1)",

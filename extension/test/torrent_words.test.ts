@@ -1,3 +1,5 @@
+// The words about a torrent in its row.
+
 import { expect, test } from "vitest";
 import {
   isDescribed,

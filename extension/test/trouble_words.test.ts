@@ -1,3 +1,5 @@
+// The words for the reason why a torrent stopped.
+
 import { expect, test } from "vitest";
 import { troubleWords } from "../src/text/trouble_words";
 

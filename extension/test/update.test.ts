@@ -1,3 +1,5 @@
+// When an update of the extension is installed.
+
 import { expect, test } from "vitest";
 import { LOOK_MS, QUIET_MS, Update } from "../src/extension/update";
 import { FakeClock } from "./fake_clock";
@@ -37,7 +39,7 @@ test("an update is installed after a quiet while", async () => {
 });
 
 test.each(["pages", "serving"] as const)(
-  "never while there are %s, and not at once afterwards",
+  "an update waits as long as “%s” is true, and for a quiet while afterwards",
   async (what) => {
     const { clock, update, it } = rig({ [what]: true });
     update.isReady = true;

@@ -1,3 +1,5 @@
+// Replacing a worker that hangs or fails.
+
 import { expect, test } from "vitest";
 import { SETTLED_MS, STUCK_MS, Watchdog } from "../src/extension/watchdog";
 import { FakeClock } from "./fake_clock";
@@ -65,7 +67,7 @@ test("the sleep of the computer does not count as a hang", async () => {
   expect(born[0]!.worker.alive).toBe(false);
 });
 
-test("a failed worker is replaced soon, after repeated failures with growing delays", async () => {
+test("a failed worker is replaced soon, and with growing delays after repeated failures", async () => {
   const { clock, born, dog } = rig();
   const pauses: number[] = [];
   for (let round = 0; round < 9; round++) {

@@ -112,7 +112,7 @@ async function watch(speed, until) {
   await closePage(browser, page);
 }
 
-/** By how much the median of the last third exceeds that of the first. Ignores the first minute, which fills buffers. */
+/** By how much the median of the last third exceeds that of the first. Ignores the first minute, when buffers fill. */
 function growth(values) {
   const settled = values.slice(2);
   const third = Math.max(1, Math.floor(settled.length / 3));

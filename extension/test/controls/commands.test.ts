@@ -1,3 +1,5 @@
+// What each command of the controls does to the film.
+
 import { expect, test, vi } from "vitest";
 import type { CommandScene } from "../../src/player/controls/commands";
 import { Commands } from "../../src/player/controls/commands";
@@ -92,7 +94,7 @@ test("turning subtitles on again selects the same track", () => {
   expect(port.selectSubtitles).toHaveBeenLastCalledWith("b");
 });
 
-test("turning subtitles on selects the first track if none was selected, or it is gone", () => {
+test("turning subtitles on selects the first track if none was selected before", () => {
   const { port, commands } = scene(subtitles(undefined));
   commands.perform({ does: "toggle_subtitles" });
   expect(port.selectSubtitles).toHaveBeenLastCalledWith("a");
@@ -123,7 +125,7 @@ test("missing episodes are not requested", () => {
   expect([port.next.mock.calls.length, port.previous.mock.calls.length]).toEqual([1, 0]);
 });
 
-test("in a film of unknown length only the beginning can be seeked by share", () => {
+test("in a film of unknown length, only the beginning can be sought by share", () => {
   const { seeker, commands } = scene({}, NaN);
   commands.perform({ does: "seek_to_share", share: 0.5 });
   commands.perform({ does: "seek_to_share", share: 0 });

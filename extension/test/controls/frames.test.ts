@@ -1,3 +1,5 @@
+// The pictures over the seek bar: captured frames, and frames that the page requests.
+
 import { beforeEach, expect, test, vi } from "vitest";
 import { Frames, Preview } from "../../src/player/controls/frames";
 import { FakeClock, settle } from "../fake_clock";

@@ -1,3 +1,5 @@
+// The command of each key, and the elements that keep their keys.
+
 import { expect, test } from "vitest";
 import type { Press, Scrolls, Taker } from "../../src/player/controls/keys";
 import { commandOf } from "../../src/player/controls/keys";

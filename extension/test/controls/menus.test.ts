@@ -1,3 +1,5 @@
+// The menus of the controls: their items, what the items do, and the focus.
+
 import { expect, test, vi } from "vitest";
 import type { MediaState } from "../../src/player/controls/media_state";
 import type { MenuActions, MenuName } from "../../src/player/controls/menus";
@@ -32,7 +34,7 @@ const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({
   subtitles: { tracks: [english, german], selected, delayS, size },
 });
 
-/** Compares a menu with lines: `*` chosen, `-` not chosen, `>` opens a menu, ` ` acts. */
+/** Compares a menu with lines. They begin with `*` if chosen, `-` if not, `>` if they open a menu, ` ` if they act. */
 function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[]): void {
   const menu = menuOf(name, undefined, given, actions());
   const drawn = menu.groups.flatMap(({ items }) =>
@@ -59,12 +61,12 @@ test("while subtitles are on, the menu has delay and size", () =>
   ]));
 test("a film without subtitles offers to add a file", () =>
   check("subtitles", scene(), ["*Off", " Add a file…"]));
-test("the menu of sound tracks", () =>
+test("the menu of sound tracks marks the selected one", () =>
   check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), [
     "*English",
     "-German",
   ]));
-test("the menu “more” contains what has no button in the row", () =>
+test("the menu “more” has the items that have no button in the row", () =>
   check(
     "more",
     scene(

@@ -1,3 +1,5 @@
+// The countdown to the next episode.
+
 import { expect, test } from "vitest";
 import { Countdown } from "../../src/player/controls/next_card";
 import { FakeClock } from "../fake_clock";

@@ -1,3 +1,5 @@
+// What the controls show and speak after a change.
+
 import { expect, test } from "vitest";
 import type { MediaState } from "../../src/player/controls/media_state";
 import { NO_FILM } from "../../src/player/controls/model";
@@ -56,7 +58,7 @@ test("a volume is shown, and only a mute is spoken", () => {
   expect([notices.flash?.words, notices.spoken]).toEqual(["Muted", "Muted"]);
 });
 
-test("quick skips in one direction add up, and start anew in the other", async () => {
+test("quick skips add up, and a skip in the other direction starts anew", async () => {
   const { clock, notices } = scene();
   for (const seconds of [10, 10]) notices.showSkip(seconds);
   expect([notices.flash?.words, notices.flash?.side]).toEqual(["+20 s", 1]);
@@ -68,7 +70,7 @@ test("quick skips in one direction add up, and start anew in the other", async (
   expect(notices.flash?.words).toBe("−5 s");
 });
 
-test("the same words are spoken again", () => {
+test("words that are announced twice are spoken twice", () => {
   const { notices } = scene();
   for (let time = 0; time < 2; time++) {
     notices.expect("rate");

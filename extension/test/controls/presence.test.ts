@@ -1,3 +1,5 @@
+// When the controls are visible.
+
 import { expect, test } from "vitest";
 import { Presence } from "../../src/player/controls/presence";
 import { FakeClock } from "../fake_clock";
@@ -21,7 +23,7 @@ test("the controls hide three seconds after the last movement", async () => {
 });
 
 test.each(["paused", "menu", "drag", "focus"] as const)(
-  "%s keeps them, and for three seconds after",
+  "the reason %s keeps the controls visible, and for three seconds after its end",
   async (reason) => {
     const { clock, presence } = scene();
     presence.hold(reason, true);

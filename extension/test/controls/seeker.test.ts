@@ -1,3 +1,5 @@
+// Seeks: how quick steps add up, and when the player's position follows.
+
 import { expect, test } from "vitest";
 import { Seeker } from "../../src/player/controls/seeker";
 import { FakeClock } from "../fake_clock";
@@ -61,7 +63,7 @@ test("places are clamped to the film", () => {
   expect(seeker.target).toBe(100);
 });
 
-test("a film of unknown length can be seeked forwards, and NaN is ignored", () => {
+test("in a film of unknown length, the user can seek forwards, and NaN is ignored", () => {
   const { sent, seeker } = scene(Infinity);
   seeker.to(5000);
   seeker.to(NaN);

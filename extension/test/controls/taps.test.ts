@@ -1,3 +1,5 @@
+// Single and double taps on the film.
+
 import { expect, test } from "vitest";
 import { Taps } from "../../src/player/controls/taps";
 import { FakeClock } from "../fake_clock";

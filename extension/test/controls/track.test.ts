@@ -1,3 +1,5 @@
+// The drawing of the seek bar, and its conversion of places to times.
+
 import { expect, test } from "vitest";
 import {
   cellsFor,

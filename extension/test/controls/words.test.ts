@@ -1,3 +1,5 @@
+// The controls' words for times, tracks and delays.
+
 import { expect, test } from "vitest";
 import {
   delaySentence,

@@ -1,8 +1,10 @@
+// Which changes of torrents a screen reader hears.
+
 import { expect, test } from "vitest";
 import { Announcer } from "../../src/list/announcer";
 import { torrent } from "../samples";
 
-test("only changed reasons are announced, and nothing about the first state", () => {
+test("only changes are announced, and nothing about the first state", () => {
   const announcer = new Announcer();
   expect(
     announcer.look([torrent({ state: "error", message: "The disk is full." })]),

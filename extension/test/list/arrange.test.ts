@@ -1,3 +1,5 @@
+// Sorting and searching the list.
+
 import { expect, test } from "vitest";
 import type { Sort } from "../../src/list/arrange";
 import { arranged, finder } from "../../src/list/arrange";

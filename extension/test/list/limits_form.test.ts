@@ -1,3 +1,5 @@
+// The fields for the limits of one torrent.
+
 import { expect, test } from "vitest";
 import { limitsOf, sharingOf } from "../../src/list/limits_form";
 

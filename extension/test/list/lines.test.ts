@@ -1,3 +1,5 @@
+// The lines of the list: torrents, tools, details, folders and files.
+
 import { expect, test } from "vitest";
 import type { Shown } from "../../src/list/lines";
 import { Lines } from "../../src/list/lines";

@@ -1,3 +1,5 @@
+// Magnet links that have had no peers for a long time.
+
 import { expect, test } from "vitest";
 import { Lonely, LONELY_MS } from "../../src/list/lonely";
 import { torrent } from "../samples";

@@ -1,3 +1,5 @@
+// Selecting several torrents.
+
 import { expect, test } from "vitest";
 import { Selection } from "../../src/list/selection";
 

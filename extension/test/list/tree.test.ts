@@ -1,3 +1,5 @@
+// The tree of a torrent's folders and files.
+
 import { expect, test } from "vitest";
 import type { TreeItem } from "../../src/list/tree";
 import { itemsOf, TreeCache, treeOf } from "../../src/list/tree";

@@ -1,3 +1,5 @@
+// The state of the list that survives leaving the page.
+
 import { expect, test } from "vitest";
 import { ListState } from "../../src/list/list_state";
 import { keepSort, keepView, sortIn, viewIn } from "../../src/list/view_state";

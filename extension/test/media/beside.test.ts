@@ -1,3 +1,5 @@
+// Reading subtitles beside a conversion, as far as the conversion has come.
+
 import { expect, test } from "vitest";
 import { Beside } from "../../src/media/beside";
 import { Cues } from "../../src/media/cues";
@@ -7,8 +9,8 @@ const SECONDS = 100;
 const [VIDEO, SOUND, ENGLISH, GERMAN] = [1, 2, 3, 4];
 
 /**
- * A film with a subtitle in each language every second and key frames at even seconds. It records
- * what is read.
+ * A film with key frames at even seconds, and with a subtitle in each language every second. `log` records what is
+ * read.
  */
 function film() {
   const log = { reads: [] as string[], furthest: 0, cancelled: 0, closed: 0 };
@@ -74,7 +76,7 @@ test("without a selected track nothing is read", async () => {
   expect(log.reads).toEqual([]);
 });
 
-test("cues come as far as the conversion is, and no byte beyond is read", async () => {
+test("cues come as far as the conversion has come, and no byte beyond is read", async () => {
   const { beside, cues, log, lines } = film();
   cues.select(new Set([ENGLISH]));
   beside.began(10);
@@ -96,7 +98,7 @@ test("cues come as far as the conversion is, and no byte beyond is read", async 
   expect(lines).toHaveLength(SECONDS - 6);
 });
 
-test("after a seek reading starts there, and no cue comes twice", async () => {
+test("after a seek, reading starts at the new place, and no cue comes twice", async () => {
   const { beside, cues, log, lines } = film();
   cues.select(new Set([ENGLISH]));
   beside.began(0);

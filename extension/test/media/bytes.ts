@@ -12,7 +12,7 @@ export interface Served {
   source: RangeSource;
   /** The requested ranges. */
   asked: string[];
-  /** The abort signals of these requests. */
+  /** The abort signals of the requests. */
   signals: AbortSignal[];
 }
 

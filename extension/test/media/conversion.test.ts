@@ -1,3 +1,5 @@
+// Playing a conversion by ffmpeg: requests, buffers, seeks and failures.
+
 import { describe, expect, test } from "vitest";
 import { AHEAD_S, Conversion, type ConvertFetch, convertUrl } from "../../src/media/conversion";
 import { Patience } from "../../src/media/patience";
@@ -228,7 +230,7 @@ describe("a conversion", () => {
     conversion.moved(20);
     await until("more", () => ranges()[0]![1] >= 20 + AHEAD_S);
   });
-  test("limits the buffer in bytes as well, and evicts what is behind", async () => {
+  test("limits the buffer in bytes as well, and evicts the bytes behind the element", async () => {
     const { conversion, media, ranges } = play({ size: 4 << 20 });
     await until("60 MB", () => (ranges()[0]?.[1] ?? 0) >= 7.5);
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -337,7 +339,7 @@ describe("a conversion", () => {
     expect(asked.length).toBeGreaterThan(60);
     expect(heard.troubles).toEqual([]);
   });
-  test("a stream that ends early is requested again, unless it ends there twice", async () => {
+  test("a stream that ends early is requested again, unless it ends twice at the same place", async () => {
     // ffmpeg treats missing bytes as the film's end.
     const { media, asked, ranges } = play({ seconds: 25, ends: [12] });
     await until("the end", () => media.readyState === "ended");

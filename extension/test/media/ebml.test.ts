@@ -1,3 +1,5 @@
+// EBML, the encoding of Matroska: numbers, elements and lacing.
+
 import { describe, expect, test } from "vitest";
 import { parseBlock } from "../../src/media/matroska/blocks";
 import { children, header, UNKNOWN, vint } from "../../src/media/matroska/ebml";
@@ -51,7 +53,7 @@ describe("children", () => {
       [...children(concat([0xae], UNKNOWN_SIZE, [1, 2]))].map(({ data }) => [...data]),
     ).toEqual([[1, 2]]);
   });
-  test("of 2^20 tracks only a few are kept", () => {
+  test("of 2^16 tracks only a few are kept", () => {
     const one = el(0xae, el(0xd7, num(1, 4)));
     const many = new Uint8Array(one.length * 2 ** 16);
     for (let i = 0; i < 2 ** 16; i += 1) {
@@ -82,7 +84,7 @@ describe("lacing", () => {
       index === 0 ? sizeBytes(size, 2) : sizeBytes(size - sizes[index - 1]! + 2 ** 13 - 1, 2),
     );
 
-  test("all three kinds give back the frames", () => {
+  test("the frames of all three kinds of lacing are found", () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       const random = chance(seed);
       const count = 1 + Math.floor(random() * 16);

@@ -1,3 +1,5 @@
+// Cutting the streams in MPEG-TS into frames of sound and pictures.
+
 import { expect, test } from "vitest";
 import { avcConfig } from "../../src/media/annexb";
 import { Cursor } from "../../src/media/reader";

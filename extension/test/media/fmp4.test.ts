@@ -1,3 +1,5 @@
+// Writing fragmented MP4, and the times of its samples.
+
 import { BufferSource, EncodedPacketSink, Input, MP4 } from "mediabunny";
 import { describe, expect, test } from "vitest";
 import { codecString } from "../../src/media/codecs";
@@ -172,7 +174,7 @@ describe("init segments", () => {
     ["fLaC", stream("flac", "audio", { config: flac })],
   ];
   for (const [type, described] of cases) {
-    test(`${type} is described where it should be`, () => {
+    test(`the init segment describes ${type} in its sample description box`, () => {
       const stsd = child(initSegment(described), "moov", "trak", "mdia", "minf", "stbl", "stsd");
       expect(boxes(stsd.subarray(8)).map((box) => box.type)).toEqual([type]);
     });
@@ -203,7 +205,7 @@ describe("init segments", () => {
   });
 });
 
-test("another demuxer finds the same film after reader and writer", async () => {
+test("another demuxer finds the same film in what the reader read and the writer wrote", async () => {
   const { source } = served(sample("live.mkv"));
   const file = (await MatroskaFile.open(source, new Cursor(source, 0)))!;
   for (const track of file.streams) {

@@ -1,4 +1,4 @@
-// Heads of containers that are not played here, written by ffmpeg 5.1: 20 s of 64 × 36 video and a
+// Reading the heads of containers that the worker can't play. ffmpeg 5.1 wrote the files: 20 s of 64 × 36 video and a
 // tone.
 
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,5 @@
+// What plays a film: the `<video>`, the worker, ffmpeg or nothing.
+
 import { describe, expect, test } from "vitest";
 import type { Codec, Stream } from "../../src/media/film";
 import { type Capabilities, decide, inspect, sniff } from "../../src/media/inspect";
@@ -147,7 +149,7 @@ describe("decisions", () => {
     check("h264", ["aac"], "none encrypted", { encrypted: true });
     check(undefined, [], "none no_streams");
   });
-  test("a film with another of its sound tracks", () => {
+  test("each kind of film with another sound track", () => {
     check("h264", ["aac", "aac"], "mse tracks_to_choose", { container: "mp4", wanted: 2 });
     check("h264", ["aac", "ac3"], "mse sound_transcoded", { container: "mp4", wanted: 2 });
     check("h264", ["aac", "aac"], "native plays_as_is", { container: "mp4", wanted: 1 });

@@ -1,3 +1,5 @@
+// Reading Matroska: real files, seeking, odd structures and hostile bytes.
+
 import { BufferSource, EncodedPacketSink, Input, MATROSKA } from "mediabunny";
 import { describe, expect, test } from "vitest";
 import type { Packet } from "../../src/media/film";
@@ -191,8 +193,8 @@ describe("seeking", () => {
     expect(cues.map(({ data }) => new TextDecoder().decode(data))).toContain("Second");
   });
   /**
-   * A cluster every two seconds with a subtitle of three seconds; the first cluster has one of a
-   * minute. `named`: the index lists subtitles.
+   * A film with a cluster every two seconds. Each cluster up to number `last` has a subtitle of three seconds, and the
+   * first one also a subtitle of a minute. `named` tells whether the index lists subtitles.
    */
   function lines({
     named,
@@ -247,7 +249,7 @@ describe("seeking", () => {
       : [];
     return { found, fetched: source.fetched - start };
   };
-  test("an indexed subtitle that lasts until the place is found, however long ago it began", async () => {
+  test("an indexed subtitle that lasts until the place is found, however early it began", async () => {
     expect((await before(lines({ named: true, last: 2 }), 50.5)).found).toEqual([
       "long",
       "line 0",
@@ -266,7 +268,7 @@ describe("seeking", () => {
       "line 24",
     ]);
   });
-  test("nothing is read if by the index no subtitle lasts until the place", async () => {
+  test("nothing is read if the index names no subtitle that lasts until the place", async () => {
     expect(await before(lines({ named: true, last: 2, filling: 1 << 20 }), 50.5)).toEqual({
       found: [],
       fetched: 0,
@@ -289,7 +291,7 @@ describe("seeking", () => {
       "line 24",
     ]);
   });
-  test("a film whose Cues are beyond its end can still be seeked", async () => {
+  test("seeking works in a film whose Cues are beyond its end", async () => {
     const whole = sample("ffmpeg.mkv");
     const packet = await first(whole.subarray(0, whole.length - 3000), 3);
     expect(packet.pts / 1e6).toBeLessThanOrEqual(3);
@@ -302,7 +304,7 @@ describe("structure", () => {
     el(0x1f43b675, el(0xe7, num(ms)), ...blocks);
   const times = (found: Packet[]) => found.map(({ pts }) => pts / 1000);
 
-  test("clusters of unknown size, CRC-32 and Void in between", async () => {
+  test("clusters of unknown size are read, also with CRC-32 and Void between them", async () => {
     const film = concat(
       EBML_HEAD,
       [0x18, 0x53, 0x80, 0x67],
@@ -395,7 +397,7 @@ describe("structure", () => {
     );
     expect(times(await packets(film))).toEqual([0]);
   });
-  test("Void of 2^55 bytes after the head ends the film", async () => {
+  test("Void of 2^50 bytes after the head ends the film", async () => {
     const film = concat(EBML_HEAD, el(0x18538067, tracks, concat([0xec], sizeBytes(2 ** 50, 8))));
     expect(await packets(film)).toEqual([]);
   });

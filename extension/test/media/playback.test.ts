@@ -1,3 +1,5 @@
+// Feeding a film to Media Source Extensions: buffers, seeks, tracks and subtitles.
+
 import { describe, expect, test } from "vitest";
 import { Lane } from "../../src/media/buffers";
 import { MatroskaFile } from "../../src/media/matroska/file";
@@ -50,7 +52,7 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
   };
 }
 
-/** A film with an index at its end, with ten key frames and 16 AAC frames per second. */
+/** A film with ten key frames and 16 AAC frames per second, and with an index at its end. */
 function long(
   seconds: number,
   {
@@ -241,7 +243,7 @@ describe("without a helpful index", () => {
     expect(begins).toEqual([]);
     expect(troubles).toEqual([]);
   });
-  test("a place before the first picture is moved to it", async () => {
+  test("a place before the first picture is moved to the first picture", async () => {
     for (const indexed of [true, false]) {
       const { source, begins } = await film(long(60, { first: 5, indexed }), { at: 2 });
       await until("the beginning", () => source.buffers.every(({ ranges }) => ranges.length > 0));
@@ -316,7 +318,7 @@ describe("subtitles", () => {
         .every((line) => line.includes("Default")),
     ).toBe(true);
   });
-  test("chosen while the buffers are full, they arrive for all that is buffered", async () => {
+  test("that are chosen while the buffers are full arrive for all that is buffered", async () => {
     // Full by time, and full by bytes.
     for (const frame of [20_000, 4 << 20]) {
       const { source, playback, text } = await film(long(100, { spoken: true, frame }), { at: 20 });
@@ -332,7 +334,7 @@ describe("subtitles", () => {
       playback.close();
     }
   });
-  test("after a seek, those that began a cluster before are included", async () => {
+  test("that began a cluster before the place of a seek arrive, too", async () => {
     const { source, text } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"], at: 4.1 });
     await until("the end", () => source.readyState === "ended");
     expect(text()).toContain("Third");

@@ -1,3 +1,5 @@
+// Finding key frames for the pictures over the seek bar.
+
 import { expect, test } from "vitest";
 import { decoderConfig, KeyFrames } from "../../src/media/preview";
 import type { Fetch } from "../../src/media/reader";
@@ -36,7 +38,7 @@ for (const [name, codec] of [
   ["film.mp4", "avc1"],
   ["tracks.mpegts", "avc1"],
 ] as const) {
-  test(`${name}: the key frame at or before a time is found, at several times, also back again`, async () => {
+  test(`${name}: the key frame at or before a time is found, for times in any order`, async () => {
     const { frames, asked } = daemon(sample(name));
     for (const at of [0, 1.7, 0.2]) {
       const found = await frames.near(at);
@@ -50,7 +52,7 @@ for (const [name, codec] of [
   });
 }
 
-test("without bytes there is no picture and no second request, and with them there is a picture", async () => {
+test("without bytes on disk there is no picture, and there is one once they are on disk", async () => {
   const bytes = sample("ffmpeg.mkv");
   let there = 10;
   const { frames, asked } = daemon(bytes, (at) => at < there);

@@ -1,3 +1,5 @@
+// Reading a film by range requests, and waiting while the daemon is away.
+
 import { describe, expect, test } from "vitest";
 import { BlockReader } from "../../src/media/blocks";
 import { Cursor, FAR, type Fetch, PART, RangeSource } from "../../src/media/reader";

@@ -1,3 +1,5 @@
+// The channels of sound tracks, and mixing them down to stereo.
+
 import { describe, expect, test } from "vitest";
 import { MatroskaFile } from "../../src/media/matroska/file";
 import { mixDown, rolesOf } from "../../src/media/mixdown";

@@ -1,3 +1,5 @@
+// Reading MPEG-TS: tracks, times, damage, and the place for a time.
+
 import { describe, expect, test } from "vitest";
 import { type Capabilities, inspect } from "../../src/media/inspect";
 import { Cursor } from "../../src/media/reader";
@@ -128,8 +130,8 @@ test("reading a damaged stream ends", async () => {
 }, 30_000);
 
 /**
- * A stream with a picture of `size` packets every 40 ms. `rate` makes some parts denser than
- * others.
+ * A stream with a picture every 40 ms and a key picture every `keyEvery` seconds. `size` gives the packets of a
+ * picture at a second.
  */
 function long(
   seconds: number,
@@ -204,7 +206,7 @@ describe("a place for a time", () => {
     return { looks, read };
   }
 
-  /** The index after playing the first seconds. */
+  /** What is known of the places after playing the first seconds. */
   function taught(bytes: Uint8Array, seconds: number): Known {
     const known = new Known();
     const pass = known.walk();
@@ -215,7 +217,7 @@ describe("a place for a time", () => {
     return known;
   }
 
-  /** While the distance of key frames is unknown, some before the last one may be read, too. */
+  /** The key frames from which reading may begin. While their distance is unknown, it may begin two frames earlier. */
   const near = (target: number, every: number) =>
     [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 

@@ -1,3 +1,5 @@
+// The engines that a worker feeds, the inspection of films, and the words about both.
+
 import { describe, expect, test, vi } from "vitest";
 import type { Film as Inspected, FromWorker, ToWorker, Verdict } from "../../src/media/protocol";
 import type { Film } from "../../src/player/engines/engine";
@@ -135,7 +137,7 @@ describe("an inspection", () => {
 });
 
 describe("engines that a worker feeds", () => {
-  test("the worker of the inspection is used further, at the film's present address", async () => {
+  test("an engine goes on with the inspection's worker, at the film's present address", async () => {
     const ending = new AbortController();
     const { worker, result } = look(ending.signal);
     worker.say({ kind: "opened", film: inspected, verdict: mse });
@@ -154,7 +156,7 @@ describe("engines that a worker feeds", () => {
     await engine.destroy();
     expect(worker.terminated).toBe(true);
   });
-  test("a worker is told that the daemon is away, also if it starts then", () => {
+  test("a worker learns that the daemon is away, also a worker that starts then", () => {
     const { engine, workers } = engines(MseEngine);
     engine.open(FILM, 0);
     for (const connected of [true, false, false, true]) engine.linked(connected);

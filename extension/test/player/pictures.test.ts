@@ -1,3 +1,5 @@
+// The worker for the pictures over the seek bar.
+
 import { expect, test, vi } from "vitest";
 import type { FromPreview, ToPreview } from "../../src/media/protocol";
 import { Pictures } from "../../src/player/pictures";
@@ -43,7 +45,7 @@ test("nothing is loaded before the first request, and one worker serves all", as
   expect(await Promise.all([first, second])).toEqual([undefined, made]);
 });
 
-test("destroying it answers pending requests, and a picture without a request is freed", async () => {
+test("the end answers pending requests, and a picture that comes later is freed", async () => {
   const { pictures, workers } = rig();
   const asked = pictures.near("u", 1, live());
   pictures.destroy();

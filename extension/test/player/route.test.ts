@@ -1,3 +1,5 @@
+// What a player does with the verdict of an inspection.
+
 import { beforeEach, expect, test, vi } from "vitest";
 import type { Film, Verdict } from "../../src/media/protocol";
 import type { FedListener } from "../../src/player/engines/fed";

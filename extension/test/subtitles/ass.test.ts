@@ -1,4 +1,4 @@
-// The messages to the libass worker, with a fake worker and document.
+// The messages between the player and the libass worker, with a fake worker and document.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FromAss, Size, ToAss } from "../../src/player/subtitles/ass_protocol";

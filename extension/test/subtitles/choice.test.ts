@@ -1,3 +1,5 @@
+// The subtitles to begin with, the languages of tracks, and the cues at a time.
+
 import { describe, expect, test } from "vitest";
 import { type Choosable, pick, preferenceOf } from "../../src/player/subtitles/choice";
 import { CueList } from "../../src/player/subtitles/cues";
@@ -31,7 +33,7 @@ describe("the track to begin with", () => {
     tracks = FILM,
     languages = ["de-AT", "en"],
   ) => expect(pick(preference, tracks, languages)).toBe(wanted);
-  test("is none if none was wanted", () => check("off", undefined));
+  test("is none if the user wanted none", () => check("off", undefined));
   test("has the preferred language, whatever its code", () => {
     check({ language: "de", forced: false, title: undefined }, "de");
     check({ language: "en", forced: false, title: undefined }, "en");

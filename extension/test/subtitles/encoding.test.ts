@@ -1,3 +1,5 @@
+// Recognizing the encoding of subtitle files.
+
 import { expect, test } from "vitest";
 import { decodeText } from "../../src/player/subtitles/encoding";
 import { chance } from "../media/bytes";

@@ -1,3 +1,5 @@
+// Reading subtitle files: SRT, WebVTT, SSA and ASS as text, and hostile ones.
+
 import { describe, expect, test } from "vitest";
 import type { TextCue } from "../../src/player/subtitles/cues";
 import { readBytes, readFile } from "../../src/player/subtitles/files";
@@ -6,7 +8,7 @@ import { parseAss } from "../../src/player/subtitles/ass_script";
 import { size } from "../../src/text/format";
 import { t } from "../../src/text/messages";
 
-/** A cue as a line such as `1-2 8 [b]text[/b]`, with the place if it is not 2. */
+/** A cue as a line such as `1-2 @8 [b]text[/]`. The place follows `@` if it is not 2. */
 function brief({ start, end, place, spans }: TextCue): string {
   const text = spans
     .map((span) => {

@@ -1,3 +1,5 @@
+// Decoding PGS, the subtitle pictures of discs.
+
 import { describe, expect, test } from "vitest";
 import { parseSup, PgsSets, type Screen } from "../../src/player/subtitles/pgs_decode";
 import { fitted, planeRect } from "../../src/player/subtitles/picture";

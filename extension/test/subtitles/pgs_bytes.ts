@@ -19,7 +19,7 @@ export const segment = (type: number, body: number[]): number[] => [
 ];
 export const END = segment(0x80, []);
 
-/** `state`: 0x80 starts afresh, 0 continues. */
+/** A composition segment. The `state` 0x80 starts afresh, and 0 continues. */
 export function composition(
   plane: [number, number],
   state: number,
@@ -47,7 +47,7 @@ export function composition(
   ]);
 }
 
-/** Entries of index, Y, Cr, Cb, alpha. */
+/** A palette segment. An entry is index, Y, Cr, Cb, alpha. */
 export const palette = (entries: readonly number[][], id = 0): number[] =>
   segment(0x14, [id, 0, ...entries.flat()]);
 

@@ -1,4 +1,4 @@
-// The list of tracks and the choice, with a fake renderer and `<video>`.
+// The list of subtitle tracks and the choice among them, with a fake renderer and `<video>`.
 //
 // dev/media tests what real renderers draw.
 
