@@ -66,7 +66,7 @@ function serve(path) {
 }
 
 /**
- * A script that plays the engine in the page. It sends updates a few times a second, and answers requests.
+ * A script that plays the engine in the page: it sends updates a few times a second, and answers requests.
  */
 function fakeEngine(state) {
   return `(() => {

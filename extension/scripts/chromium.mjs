@@ -1,6 +1,6 @@
 // Drives Chromium over --remote-debugging-pipe: launches it, finds targets, runs scripts, takes pictures.
 //
-// Only scripts of this folder and of dev/ use it. It is not shipped.
+// Only scripts of this folder and of dev/ use this file, which is not shipped.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -197,9 +197,8 @@ pub enum DaemonMessage {
     ///
     /// Sent after `welcome` unless all is well, and whenever it changes.
     StateStatus {
-        /// Why the store cannot write now, a phrase for a person. Absent if it can write. The
-        /// daemon answers puts with an error meanwhile, keeps them in memory, and writes them
-        /// later.
+        /// Why the store cannot write now, a phrase for a person. Absent if it can write. Meanwhile
+        /// the daemon answers each put with an error, keeps the put in memory, and writes it later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
         /// Paths of unreadable files that were set aside, in this run or earlier.

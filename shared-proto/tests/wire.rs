@@ -264,7 +264,7 @@ fn the_limits_are_those_of_the_protocol() {
     assert_eq!(frame::MAX_RC4_SKIP as usize, 64 * KIB);
 }
 
-/// Spaces around a message count. They make a frame of any length.
+/// Spaces around a message count, and so a frame can have any length.
 #[test]
 fn a_frame_may_be_as_long_as_its_limit() {
     let text = r#"{"op":"range_cancel","requestId":"01234567-89ab-4def-8123-456789abcdef"}"#;

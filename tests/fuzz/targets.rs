@@ -131,8 +131,8 @@ fn local(data: &[u8]) {
     }
 }
 
-/// Searches the bytes for a container's index. They are read as a complete file, and as an endless
-/// file that has these bytes wherever it is read.
+/// Searches the bytes for a container's index. The bytes are read as a complete file, and as an
+/// endless file that has them wherever it is read.
 fn container_index(data: &[u8]) {
     for length in [u64::try_from(data.len()).expect("a length"), u64::MAX] {
         let mut search = Search::new(length);

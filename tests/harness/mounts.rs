@@ -1,4 +1,4 @@
-//! Tests that mount file systems. Each runs in a user and mount namespace of its own.
+//! Tests that mount file systems. Each test runs in a user and mount namespace of its own.
 //!
 //! Only a process with one thread can enter a namespace. So [`within`] starts the test binary again
 //! below `unshare`, for this one test. It fails where that is not possible, so such a test never

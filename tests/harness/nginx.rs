@@ -1,4 +1,5 @@
-//! nginx, which serves a folder on loopback. It is a web seed in tests and a measure in benchmarks.
+//! nginx, which serves a folder on loopback. In tests, nginx is a web seed; in benchmarks, it is a
+//! measure.
 
 use std::path::Path;
 use std::process::Stdio;

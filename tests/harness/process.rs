@@ -181,7 +181,7 @@ pub fn log_to(path: &Path) -> Result<Stdio> {
     Ok(File::create(path).with_context(|| format!("making {}", path.display()))?.into())
 }
 
-/// The text of a program's `log` and `errors` files. The report of a failure contains it.
+/// The text of a program's `log` and `errors` files, for failure reports.
 pub(crate) fn logged(folder: &Path) -> String {
     let read = |name| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
     format!("the program says: {}{}", read("log"), read("errors"))

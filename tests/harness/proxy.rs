@@ -22,8 +22,8 @@ use crate::clock::{LIMIT, until};
 
 /// Longest read on a limited link, bytes.
 const CHUNK: usize = 8 << 10;
-/// How much data a limited link may have to send, as time. While it has more, the proxy reads
-/// nothing for it.
+/// How much data a limited link may have to send, as time. While a link has more, the proxy reads
+/// nothing more for that link.
 const BACKLOG: Duration = Duration::from_millis(30);
 /// Kernel buffers of a limited link, bytes.
 const SOCKET_BUFFER: u32 = 32 << 10;

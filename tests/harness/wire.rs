@@ -1,5 +1,5 @@
-//! The part of the peer protocol (BEP 3) that the harness needs. A hostile seeder and a bare
-//! leecher use it.
+//! The part of the peer protocol (BEP 3) that the harness needs. The hostile seeder and the bare
+//! leecher speak this part.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};

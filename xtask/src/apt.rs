@@ -87,8 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs the script with a pretended `apt-get`. It asks the policy, as dpkg does, and then does
-    /// `deed`. Returns what the policy said, and the policy that is left.
+    /// Runs the script with a pretended `apt-get`. The pretended program asks the policy, as dpkg
+    /// does, and then does `deed`. Returns what the policy said, and the policy that is left.
     async fn asked(scratch: &Scratch, deed: &str) -> (String, Option<String>) {
         let (policy, said) = (scratch.path().join("policy-rc.d"), scratch.path().join("said"));
         let apt = scratch.path().join("apt-get");

@@ -1,5 +1,5 @@
-//! The programs that a command needs, and their installation on Debian. Derivatives of Debian
-//! install them in the same way.
+//! The programs that a command needs, and their installation on Debian. On Debian's derivatives,
+//! the installation is the same.
 //!
 //! The packages and the commands are printed before anything is installed. On other systems, or
 //! with `--no-install`, the missing programs are named and the command stops.

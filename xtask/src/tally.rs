@@ -1,5 +1,5 @@
-//! Counts the checks that passed and failed. It reads the output of `cargo test` and vitest's
-//! report.
+//! Counts the checks that passed and failed. The counts come from the output of `cargo test` and
+//! from vitest's report.
 //!
 //! `cargo test` has no report in a stable format, so its lines are counted. A runner that has one,
 //! such as nextest, runs no examples in documentation, would have to be compiled on each fresh

@@ -1,4 +1,4 @@
-// A server with a fake engine. It serves the pages and sends updates twice a second.
+// A server with a fake engine, which serves the pages and sends updates twice a second.
 //
 // The first `active` torrents download at a fixed rate, and the others stand still.
 

@@ -34,7 +34,7 @@ const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({
   subtitles: { tracks: [english, german], selected, delayS, size },
 });
 
-/** Compares a menu with lines. They begin with `*` if chosen, `-` if not, `>` if they open a menu, ` ` if they act. */
+/** Compares a menu with lines. A line begins with `*` if chosen, `-` if not, `>` if it opens a menu, ` ` if it acts. */
 function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[]): void {
   const menu = menuOf(name, undefined, given, actions());
   const drawn = menu.groups.flatMap(({ items }) =>

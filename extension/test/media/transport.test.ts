@@ -217,7 +217,7 @@ describe("a place for a time", () => {
     return known;
   }
 
-  /** The key frames from which reading may begin. While their distance is unknown, it may begin two frames earlier. */
+  /** The key frames from which reading may begin: the last one and, while distances are unknown, two before it. */
   const near = (target: number, every: number) =>
     [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 

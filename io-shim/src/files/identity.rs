@@ -133,7 +133,7 @@ mod linux {
 
     use super::{FileSystem, hashed};
 
-    /// The folder that names disks by the UUIDs of their file systems. It holds symbolic links.
+    /// The folder with a link to each disk, named by its file system's UUID.
     const BY_UUID: &str = "/dev/disk/by-uuid";
 
     /// How long an answer counts. Another disk may get the same device number.

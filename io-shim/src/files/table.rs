@@ -43,8 +43,8 @@ pub(crate) struct FileTable {
     last_name_job: Option<oneshot::Receiver<()>>,
     /// Moves take long, so only commands on the same names wait for them.
     moves: Moves,
-    /// Files whose state the engine knows. The table keeps them to notice changes by other
-    /// programs.
+    /// Files whose state the engine knows. The daemon notices when other programs change these
+    /// files.
     watched: Arc<Mutex<HashMap<u64, Arc<TrackedFile>>>>,
     stopped: CancellationToken,
 }

@@ -267,8 +267,7 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
     (parts, tail, Outline { status, headers, length })
 }
 
-/// A reply with the headers but without the content. It answers `HEAD`, and a request for an empty
-/// file.
+/// A reply with the headers but without the content. `HEAD` and an empty file get this reply.
 fn head(file: &ServedFile, selected: &Selected) -> Answer {
     let (_, _, outline) = lay_out(file, selected);
     outline.with(Content::Text(String::new()))

@@ -47,7 +47,7 @@ pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) 
     answer
 }
 
-/// The reply 426, which refuses an incomplete upgrade. Its headers name what is missing (RFC 6455
+/// The reply 426, which refuses an incomplete upgrade. The headers name what is missing (RFC 6455
 /// §4.4, RFC 9110 §15.5.22).
 fn upgrade_required(words: &str) -> Answer {
     let mut refusal = plain(StatusCode::UPGRADE_REQUIRED, words);

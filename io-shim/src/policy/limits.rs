@@ -1,4 +1,5 @@
-//! Bounds that protect the daemon from its engine and from strangers. Each comes with its reason.
+//! Bounds that protect the daemon from its engine and from strangers. Each bound comes with its
+//! reason.
 //!
 //! Nobody needs to tune them. The user's settings are in [`crate::policy::io_config::IoConfig`].
 

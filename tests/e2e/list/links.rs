@@ -157,7 +157,7 @@ fn attempts(link: &str) -> String {
     )
 }
 
-/// A web page cannot add a torrent. It can neither open the list with a link nor send messages to
+/// A web page cannot add a torrent. No web page can open the list with a link, or send messages to
 /// the extension.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_page_can_add_nothing() -> Result<()> {

@@ -1,4 +1,4 @@
-//! No unverified byte leaves the daemon. This holds even if a seeder lies or the engine disappears.
+//! No unverified byte leaves the daemon. Lying seeders and the engine's end change nothing.
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -58,7 +58,7 @@ async fn scene_of(path: &Path) -> Result<Scene> {
     Scene::with(film.build().await?, Options::default()).await
 }
 
-/// Plays a film with sound while it is incomplete. Seeks forth and back, too.
+/// Plays a film with sound while the film is incomplete. Seeks forth and back, too.
 async fn watch_and_listen(path: &Path) -> Result<()> {
     let scene = scene_of(path).await?;
     let watched = async {

@@ -182,8 +182,8 @@ async fn a_conversion_needs_its_key_and_reads_only_films() -> Result<()> {
     Ok(())
 }
 
-/// Writes a program that pretends to be ffmpeg. The program answers questions like ffmpeg. Asked to
-/// convert, it appends its pid to a file and then acts.
+/// Writes a program that pretends to be ffmpeg. The program answers questions like ffmpeg. When
+/// asked to convert, the program appends its pid to a file and then acts.
 fn pretend(folder: &Path, version: &str, act: &str) -> Result<PathBuf> {
     let path = folder.join("pretended");
     let pids = folder.join("pids");

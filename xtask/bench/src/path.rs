@@ -22,7 +22,7 @@ use crate::floor::Floor;
 use crate::plan::{MIB, Plan};
 use crate::report::{Report, Unit};
 
-/// The pause between two seeks. It is as short as when the user drags the seek bar.
+/// The pause between two seeks. Seeks follow each other as fast when the user drags the seek bar.
 pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 
 /// A browser whose extension is linked with its daemon, without a torrent.

@@ -1,5 +1,4 @@
-//! Collects the figures and prints them at the end. They are printed as a table or as one line of
-//! JSON.
+//! Collects the figures and prints them at the end. The output is a table or one line of JSON.
 
 use std::ffi::OsStr;
 use std::process::Stdio;

@@ -26,8 +26,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// arrived.
 const NEAR_S: f64 = 3.0;
 
-/// A script that notes the events of the first `<video>` with their times. It runs before the
-/// page's own, and captures the events, since media events don't bubble.
+/// A script that notes the events of the first `<video>` with their times. The script runs before
+/// the page's own, and captures the events, since media events don't bubble.
 const WATCH: &str = r#"(() => {
   const seen = (globalThis.bench = {});
   const now = () => performance.timeOrigin + performance.now();
