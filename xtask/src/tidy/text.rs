@@ -28,8 +28,7 @@ pub(super) fn check(checkout: &Checkout) -> Vec<Finding> {
                 found.push(Finding::new(Rule::LineWidth, file, number, says));
             }
         }
-        // A test in TypeScript has the name of what it tests, and says the rest in its `describe`.
-        if !file.ends_with(".test.ts") && !has_header(text, rust) {
+        if !has_header(text, rust) {
             let says = "the file does not open with a comment that says what it owns";
             found.push(Finding::new(Rule::Header, file, 1, says));
         }
@@ -86,6 +85,6 @@ mod tests {
     fn a_file_without_a_header_is_found() {
         check_one("a.rs", "// No inner comment.\nfn a() {}\n", &[(Rule::Header, 1)]);
         check_one("a.ts", "export const a = 1;\n// Late.\n", &[(Rule::Header, 1)]);
-        check_one("a.test.ts", "describe('a', () => {});\n", &[]);
+        check_one("a.test.ts", "describe('a', () => {});\n", &[(Rule::Header, 1)]);
     }
 }
