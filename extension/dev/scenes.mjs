@@ -88,8 +88,8 @@ const series = [
   file(1, "The Long Night/Season 1/02 – Harbour.mkv", 688 * MB, 0.42, "video/x-matroska"),
   file(
     2,
-    "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it any " +
-      "more, not even here.mkv",
+    "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it " +
+      "any more, not even here.mkv",
     702 * MB,
     0,
     "video/x-matroska",
@@ -303,8 +303,9 @@ const unsaved = [
   {
     kind: "not_saved",
     message:
-      "The list of torrents and the settings can’t be saved: no space left on device. Changes are " +
-      "kept in memory and saved as soon as that works. They are lost if the program ends first.",
+      "The list of torrents and the settings can’t be saved: no space left on device. Changes " +
+      "are kept in memory and saved as soon as that works. They are lost if the program " +
+      "ends first.",
     says: { code: "not_saved", detail: "no space left on device" },
   },
 ];
@@ -359,7 +360,8 @@ const space = [
   {
     kind: "space",
     message:
-      "The downloads into “Downloads” need 40 GB more, and 12 GB are free. Free some space, or choose fewer files.",
+      "The downloads into “Downloads” need 40 GB more, and 12 GB are free. " +
+      "Free some space, or choose fewer files.",
     says: {
       code: "needs_space",
       folder: "Downloads",

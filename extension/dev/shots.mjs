@@ -66,7 +66,8 @@ function serve(path) {
 }
 
 /**
- * A script that plays the engine in the page: it sends updates a few times a second, and answers requests.
+ * A script that plays the engine in the page: it sends updates a few times a second, and answers
+ * requests.
  */
 function fakeEngine(state) {
   return `(() => {
@@ -85,7 +86,10 @@ function fakeEngine(state) {
         return { kind, order, torrents: torrents.map(row), world };
       }
       if (kind === "peers") return { kind, peers: state.peers };
-      if (kind === "torrent") return { kind, order: files.map(({ index }) => index), files, trackers };
+      if (kind === "torrent") {
+        const order = files.map(({ index }) => index);
+        return { kind, order, files, trackers };
+      }
       const isIts = ({ infoHash, fileIndex }) => infoHash === hash && fileIndex === Number(index);
       const film = {
         torrent: torrent ? row(torrent) : null,
@@ -178,7 +182,8 @@ try {
     background.evaluate("chrome.offscreen.hasDocument()"),
   );
   await background.evaluate(
-    "chrome.offscreen.createDocument = async () => {}; chrome.offscreen.closeDocument().then(() => 1)",
+    "chrome.offscreen.createDocument = async () => {}; " +
+      "chrome.offscreen.closeDocument().then(() => 1)",
   );
 
   for (const [width, height] of [

@@ -1,4 +1,5 @@
-// Drives Chromium over --remote-debugging-pipe: launches it, finds targets, runs scripts, takes pictures.
+// Drives Chromium over --remote-debugging-pipe: launches it, finds targets, runs scripts, takes
+// pictures.
 //
 // Only scripts of this folder and of dev/ use this file, which is not shipped.
 
@@ -13,8 +14,8 @@ const PLACES = ["/usr/lib/chromium/chromium", "/usr/bin/chromium", "/usr/bin/chr
 export const EXTENSION_ID = "cpallhfnafgboofejffacjngdjldepmp";
 
 /**
- * Starts a browser with a fresh profile. `extension` is the folder of an unpacked extension to load;
- * `env` is added to the environment.
+ * Starts a browser with a fresh profile. `extension` is the folder of an unpacked extension to
+ * load; `env` is added to the environment.
  *
  * @param {{ extension?: string, args?: string[], env?: Record<string, string> }} options
  */

@@ -43,9 +43,8 @@ export async function notices(metafile, root) {
     const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
     if (!file) throw new Error(`${name} is bundled and has no licence file`);
     const further = FURTHER[name] ? `${FURTHER[name]}\n\n` : "";
-    texts.push(
-      `${name} ${version} (${license})\n\n${further}${(await readFile(join(root, folder, file), "utf8")).trim()}\n`,
-    );
+    const text = (await readFile(join(root, folder, file), "utf8")).trim();
+    texts.push(`${name} ${version} (${license})\n\n${further}${text}\n`);
   }
   return texts.join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -54,7 +54,8 @@ let model: ControlsModel = {
   hasPrevious: true,
 };
 
-// Headless Chrome has neither wake locks nor picture-in-picture, so the page only records requests for them.
+// Headless Chrome has neither wake locks nor picture-in-picture, so the page only records requests
+// for them.
 const locks: { released: boolean }[] = [];
 Object.defineProperty(navigator, "wakeLock", {
   value: {

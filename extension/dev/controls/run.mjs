@@ -68,10 +68,9 @@ const sized = await bundle({
   plugins: [shared],
   minify: true,
 });
-const gzipped = gzipSync(sized.outputFiles[0].contents, { level: 9 }).length;
-console.log(
-  `the controls are ${sized.outputFiles[0].contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`,
-);
+const { contents } = sized.outputFiles[0];
+const gzipped = gzipSync(contents, { level: 9 }).length;
+console.log(`the controls are ${contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`);
 
 const text = (path) => readFile(join(root, path));
 const files = {

@@ -448,7 +448,8 @@ export const scenes = {
     async play(stage) {
       await stage.play();
       await stage.ask(`trial.card.show(
-        "03 – A rather long title that goes on and on until nobody reads it any more, not even here",
+        "03 – A rather long title that goes on and on until nobody reads it any more, " +
+          "not even here",
         10,
       )`);
       await stage.holds(

@@ -1,5 +1,5 @@
-// Tests the player in each state: texts are readable and reachable on a light, a dark and a narrow page, and with
-// forced colours.
+// Tests the player in each state: texts are readable and reachable on a light, a dark and a narrow
+// page, and with forced colours.
 
 const theme = (value) => ({ name: "prefers-color-scheme", value });
 const FORCED = { name: "forced-colors", value: "active" };

@@ -1,8 +1,9 @@
 // Measures the cost of showing the list: `npm run list:cost [-- word…]`, after `npm run build`.
 //
-// Measures the processor time of the page's renderer, including the compositor, and the page's layouts. The server's
-// page runs in a renderer of its own, so nothing else counts. LIST_COST_S sets the duration in seconds (default: 30).
-// LIST_COST_PAGES sets the folder of the pages, to compare two builds.
+// Measures the processor time of the page's renderer, including the compositor, and the page's
+// layouts. The server's page runs in a renderer of its own, so nothing else counts. LIST_COST_S
+// sets the duration in seconds (default: 30). LIST_COST_PAGES sets the folder of the pages, to
+// compare two builds.
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +21,8 @@ const films = (count, length) =>
   Array.from({ length: count }, (_, at) =>
     file(
       at,
-      `The Long Night/Season ${1 + Math.floor(at / 100)}/The Long Night – ${at + 1} – An episode.mkv`,
+      `The Long Night/Season ${1 + Math.floor(at / 100)}/` +
+        `The Long Night – ${at + 1} – An episode.mkv`,
       length,
       0.1,
       "video/x-matroska",
@@ -134,7 +136,10 @@ async function look(browser, page) {
   };
 }
 
-/** Deselects all files. Resolves with the time from the click to the frame that shows the result, in ms. */
+/**
+ * Deselects all files. Resolves with the time in ms from the click to the frame that shows the
+ * result.
+ */
 function deselect(page) {
   return page.evaluate(`new Promise((resolve) => {
     const box = () => document.querySelector("[data-testid=want-all]");

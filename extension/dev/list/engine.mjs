@@ -89,8 +89,8 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   };
 
   /**
-   * Adds downloaded bytes to the first incomplete selected file. When all selected files are complete, the first file
-   * starts again.
+   * Adds downloaded bytes to the first incomplete selected file. When all selected files are
+   * complete, the first file starts again.
    */
   const advance = (torrent, at) => {
     const bytes = (rateBps * TICK_MS) / 1000;

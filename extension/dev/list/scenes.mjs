@@ -206,8 +206,8 @@ export const scenes = {
       await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
       await stage.ask("void scrollBy(0, 3)");
       await stage.wait(300);
-      // The focused control's place in the window. Its place in the page may differ: the heights of the lines above are
-      // measured anew.
+      // The focused control's place in the window. Its place in the page may differ: the heights of
+      // the lines above are measured anew.
       const top = "Math.round(document.activeElement.getBoundingClientRect().top / 2)";
       const where = `[${top}, ${FOCUS}].join()`;
       const before = await stage.ask(where);

@@ -1,4 +1,11 @@
 // The types of convert.mjs.
 
-export function convertArgs(order: { start: number; video: string; audio: number }, source: string): string[];
-export function convert(url: URL, source: string, response: import("node:http").ServerResponse): void;
+export function convertArgs(
+  order: { start: number; video: string; audio: number },
+  source: string,
+): string[];
+export function convert(
+  url: URL,
+  source: string,
+  response: import("node:http").ServerResponse,
+): void;

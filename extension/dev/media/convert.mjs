@@ -1,4 +1,5 @@
-// Stands in for the daemon's `/convert`: runs ffmpeg with the daemon's arguments on a film of the test server.
+// Stands in for the daemon's `/convert`: runs ffmpeg with the daemon's arguments on a film of the
+// test server.
 //
 // `test/convert_args.test.ts` compares the arguments with those of the daemon.
 

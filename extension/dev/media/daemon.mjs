@@ -1,8 +1,8 @@
 // Runs the real daemon with complete films, to test its `/convert`: `npm run media:short --
 // --daemon`.
 //
-// The daemon is target/debug/jstorrent, or the program that JSTORRENT names. Pages of other origins can't read the
-// daemon's replies, so the films' server forwards them.
+// The daemon is target/debug/jstorrent, or the program that JSTORRENT names. Pages of other origins
+// can't read the daemon's replies, so the films' server forwards them.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,7 +17,9 @@ const PROGRAM =
   join(dirname(fileURLToPath(import.meta.url)), "../../../target/debug/jstorrent");
 const PIECE = 256 << 10;
 
-/** Starts the daemon with films, a map of names to paths. `serve` takes the result as its `daemon`. */
+/**
+ * Starts the daemon with films, a map of names to paths. `serve` takes the result as its `daemon`.
+ */
 export async function startDaemon(films) {
   const folder = await mkdtemp(join(tmpdir(), "jstorrent-daemon-"));
   const [dir, state] = [join(folder, "films"), join(folder, "state")];

@@ -3,8 +3,8 @@
 const MB = 2 ** 20;
 
 /**
- * Attaches to a page's workers, also to later ones. Returns a function that collects garbage and then measures the
- * memory of the page and of its workers, in MB.
+ * Attaches to a page's workers, also to later ones. Returns a function that collects garbage and
+ * then measures the memory of the page and of its workers, in MB.
  */
 export async function watchHeaps(browser, page) {
   const sessions = new Map([[page.sessionId, "page"]]);

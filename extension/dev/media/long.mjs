@@ -1,9 +1,9 @@
 // Plays a film for a long time and measures stalls, A/V offset and memory: `npm run media:long`.
 //
-// The film plays for ten minutes, then for two hours at 16 times the speed. After a garbage collection, two kinds of
-// memory are measured: that of the renderer process, and that of the live data of page and worker. The command fails
-// if the process or the worker grows. `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]` plays another
-// film.
+// The film plays for ten minutes, then for two hours at 16 times the speed. After a garbage
+// collection, two kinds of memory are measured: that of the renderer process, and that of the live
+// data of page and worker. The command fails if the process or the worker grows. Another film is
+// played by `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,8 +17,8 @@ const [name = "h264-ac3.mkv", way = "mse", minutes = "10", hours = "2"] = proces
 const SPEED = 16;
 const EVERY_S = 30;
 /**
- * Most growth of the process at normal speed, in MB. At 16 times the speed, the decoders' memory depends on the
- * machine's load.
+ * Most growth of the process at normal speed, in MB. At 16 times the speed, the decoders' memory
+ * depends on the machine's load.
  */
 const MOST_GROWTH = 10;
 /** Most growth of the worker's live data, in MB. */
@@ -112,7 +112,10 @@ async function watch(speed, until) {
   await closePage(browser, page);
 }
 
-/** By how much the median of the last third exceeds that of the first. Ignores the first minute, when buffers fill. */
+/**
+ * By how much the median of the last third exceeds that of the first. Ignores the first minute,
+ * when buffers fill.
+ */
 function growth(values) {
   const settled = values.slice(2);
   const third = Math.max(1, Math.floor(settled.length / 3));

@@ -151,7 +151,8 @@ function titled(files: BesideFile[] = []): void {
 }
 
 /**
- * What is drawn over the film: the lines of text, and the opaque part of the canvas, in pixels of the canvas.
+ * What is drawn over the film: the lines of text, and the opaque part of the canvas, in pixels of
+ * the canvas.
  */
 function drawn() {
   const top = stage.getBoundingClientRect().top;
@@ -190,7 +191,9 @@ function canvasDrawn() {
   return { width: canvas.width, height: canvas.height, opaque, box };
 }
 
-/** The canvas's colour at a place. The place is given as shares of the canvas's width and height. */
+/**
+ * The canvas's colour at a place. The place is given as shares of the canvas's width and height.
+ */
 function colour(x: number, y: number): number[] | undefined {
   const canvas = host.querySelector("canvas");
   if (!canvas || canvas.width === 0) return undefined;

@@ -1,9 +1,9 @@
 // Compares each way of playing with a plain `<video>` with AAC: `npm run media:ratios [word…]`.
 //
-// Measures the time and the bytes to the first frame, and those of a far seek. All bytes share a line of 1 MiB/s, and
-// each request is delayed by 50 ms. The ways take turns, so that other load affects all of them. The script prints
-// medians of three and their ratios to the plain way. With `-- --log` it also prints the requested ranges, their
-// times, and the bytes sent.
+// Measures the time and the bytes to the first frame, and those of a far seek. All bytes share a
+// line of 1 MiB/s, and each request is delayed by 50 ms. The ways take turns, so that other load
+// affects all of them. The script prints medians of three and their ratios to the plain way. With
+// `-- --log` it also prints the requested ranges, their times, and the bytes sent.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -15,7 +15,9 @@ const logs = process.argv.includes("--log");
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const SECONDS = 600;
 const ROUNDS = 3;
-/** The position of the seek in seconds. The films repeat one minute, and no repetition begins here. */
+/**
+ * The position of the seek in seconds. The films repeat one minute, and no repetition begins here.
+ */
 const PLACE = 505;
 const LINE = "&rate=1048576&delay=50";
 

@@ -1,4 +1,5 @@
-// Scenes of playing that don't depend on codecs: change of tracks, subtitles, odd films. Each returns what failed.
+// Scenes of playing that don't depend on codecs: change of tracks, subtitles, odd films. Each
+// returns what failed.
 
 import { cut, film, lateSound, live, manyTracks } from "./films.mjs";
 

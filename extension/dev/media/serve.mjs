@@ -74,16 +74,19 @@ function slowly(rate) {
 /**
  * Starts the server on a free port. `films` maps names to paths.
  *
- * `/NAME` and `/stream/NAME` are a film, `/convert/NAME` is its conversion, by `daemon` if there is one. Three query
- * parameters change a reply: `part` limits its bytes, `rate` its bytes per second, and `delay` delays it by so many
- * ms. After `/refuse/NAME/STATUS`, requests for the film get this status; status 200 ends that. The result's `asked`
- * lists the requests for films with range, start and end in ms, and bytes sent.
+ * `/NAME` and `/stream/NAME` are a film, `/convert/NAME` is its conversion, by `daemon` if there is
+ * one. Three query parameters change a reply: `part` limits its bytes, `rate` its bytes per second,
+ * and `delay` delays it by so many ms. After `/refuse/NAME/STATUS`, requests for the film get this
+ * status; status 200 ends that. The result's `asked` lists the requests for films with range, start
+ * and end in ms, and bytes sent.
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
   /** @type {any[]} */
   const asked = [];
-  /** Refused films with their status. A daemon refuses films like this while its engine is replaced. */
+  /**
+   * Refused films with their status. A daemon refuses films like this while its engine is replaced.
+   */
   const refused = new Map();
   const base = () =>
     `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
@@ -113,7 +116,8 @@ export function serve(scripts, films, daemon) {
         return response
           .writeHead(200, { "Content-Type": "text/html", ...POLICY })
           .end(
-            '<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>',
+            '<!doctype html><video id="video" width="640"></video>' +
+              '<script type="module" src="page.js"></script>',
           );
       const script = await readFile(join(scripts, name));
       response

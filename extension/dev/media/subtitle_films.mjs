@@ -1,6 +1,7 @@
 // Makes films with subtitles of every kind, and subtitle files, for the scenes.
 //
-// Each subtitle is shown for the first three of its four seconds: number 5 is shown from 20 s to 23 s.
+// Each subtitle is shown for the first three of its four seconds: number 5 is shown from
+// 20 s to 23 s.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

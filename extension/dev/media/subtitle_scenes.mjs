@@ -23,7 +23,10 @@ const shows =
   (...wanted) =>
   (drawn) =>
     texts(drawn).join("|") === wanted.join("|");
-/** Waits until the middle of a box has a colour. Returns false then, and the failure after five seconds. */
+/**
+ * Waits until the middle of a box has a colour. Returns false then, and the failure after five
+ * seconds.
+ */
 async function painted(ask, plane, number, wanted) {
   const { x, y, width, height } = plane.box(number);
   let colour;
@@ -271,7 +274,9 @@ export const scenes = {
           "trouble",
           () =>
             ask(
-              `subtitles.tracks.some(({ id, state }) => id === "beside/${name}" && state === "failed")`,
+              `subtitles.tracks.some(
+                ({ id, state }) => id === "beside/${name}" && state === "failed",
+              )`,
             ),
           5000,
         ).catch(() => {});
@@ -284,7 +289,8 @@ export const scenes = {
       const voice = await settled(ask, shows("Voice 5 & Ann"));
       await choose("beside.de.ass");
       const fails = [await painted(ask, STYLED, 5, BLUE)];
-      // The bundled font lacks Georgian letters, so the text is shown as HTML with the system's fonts.
+      // The bundled font lacks Georgian letters, so the text is shown as HTML with the system's
+      // fonts.
       await choose("beside.ka.ass");
       const georgian = await settled(ask, shows("გამარჯობა 5"));
       await shoot("georgian");

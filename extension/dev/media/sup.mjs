@@ -4,8 +4,9 @@ const u16 = (value) => [value >> 8, value & 255];
 const u32 = (value) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
 
 /**
- * Encodes boxes on a plane. A box is { start, end, x, y, width, height, colour: [Y, Cr, Cb, alpha] } with times in
- * seconds. At most one box is shown at a time.
+ * Encodes boxes on a plane. A box is
+ * { start, end, x, y, width, height, colour: [Y, Cr, Cb, alpha] } with times in seconds. At most
+ * one box is shown at a time.
  */
 export function sup(plane, boxes) {
   const bytes = boxes.flatMap((box) => [

@@ -1,8 +1,8 @@
 // Plays every combination of codecs and containers and prints a table: `npm run media [word…]`.
 //
-// The worker plays each film that it can, to test copying. ffmpeg converts the others. The command fails if a cell
-// exceeds its limit. `--short` plays one film of each kind, `--daemon` converts with the real daemon. Needs ffmpeg and
-// Chromium; the films are made once.
+// The worker plays each film that it can, to test copying. ffmpeg converts the others. The command
+// fails if a cell exceeds its limit. `--short` plays one film of each kind, `--daemon` converts
+// with the real daemon. Needs ffmpeg and Chromium; the films are made once.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -15,8 +15,8 @@ const isShort = process.argv.includes("--short");
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 
 /**
- * The verdict that the inspection should give a film that the worker plays here. Sound in PCM and Vorbis needs no
- * worker: the `<video>` plays it.
+ * The verdict that the inspection should give a film that the worker plays here. Sound in PCM and
+ * Vorbis needs no worker: the `<video>` plays it.
  */
 function expected(audio, container) {
   if (["ac3", "eac3", "dts"].includes(audio)) return "mse sound_transcoded";
@@ -86,8 +86,8 @@ const rows = [...worker, ...converter]
   );
 
 /**
- * Films that the `<video>` plays by itself, for comparison. FFmpeg's AAC is 20 ms late in any player, so films with
- * AAC are compared with AAC.
+ * Films that the `<video>` plays by itself, for comparison. FFmpeg's AAC is 20 ms late in any
+ * player, so films with AAC are compared with AAC.
  */
 const PLAIN = { aac: "h264-aac.mp4", opus: "h264-opus.mkv" };
 

@@ -8,8 +8,8 @@ const PITCH = 1000;
 /** Longest time to a first frame and of a seek, in ms. All bytes are on this machine. */
 const SLOW_MS = 2500;
 /**
- * Problems that a busy machine can cause. A film with only such problems is tried again. Silence, a wrong verdict and
- * a wrong length are not among them.
+ * Problems that a busy machine can cause. A film with only such problems is tried again. Silence, a
+ * wrong verdict and a wrong length are not among them.
  */
 const NOISE = new Set(["first frame", "seek", "pitch", "sync"]);
 const MOST_LOOKS = 3;
@@ -75,7 +75,8 @@ async function once({ browser, base, sent }, name, way) {
 export const plainly = (stage, name) => once(stage, name, "plain");
 
 /**
- * Plays a film with an engine and returns problems in words. `offset` is the A/V offset of a plain `<video>`, in ms.
+ * Plays a film with an engine and returns problems in words. `offset` is the A/V offset of a plain
+ * `<video>`, in ms.
  */
 export async function trial(stage, { name, way, verdict }, offset) {
   for (let looks = 1; ; looks += 1) {
