@@ -1,4 +1,5 @@
-// The dialog for a new torrent: the choice of files, the room on the disk, and the torrents that it asks about.
+// The dialog for a new torrent: the choice of files, the room on the disk, and the torrents that it
+// asks about.
 
 import { describe, expect, test } from "vitest";
 import { AddingSheet } from "../src/list/adding_sheet";

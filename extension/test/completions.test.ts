@@ -5,8 +5,8 @@ import { Completions } from "../src/model/completions";
 import type { TorrentState } from "../src/model/generated/TorrentState";
 
 /**
- * How many completions are reported while a torrent goes through these states. A `*` after a state means that bytes
- * were downloaded.
+ * How many completions are reported while a torrent goes through these states. A `*` after a state
+ * means that bytes were downloaded.
  */
 function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
   const completions = new Completions();

@@ -16,7 +16,7 @@ const around = (index: number) => {
   return [previous?.index, next?.index];
 };
 
-test("the next film is the next in order, skipping other files and entering the next folder", () => {
+test("the next film is the next in order, past other files and into the next folder", () => {
   expect(around(4)).toEqual([undefined, 0]);
   expect(around(0)).toEqual([4, 1]);
   expect(around(1)).toEqual([0, undefined]);

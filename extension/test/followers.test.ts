@@ -91,7 +91,7 @@ test("when there are too many pages, the page that was silent longest is forgott
   expect(gone).toEqual(["p1"]);
 });
 
-test("one visible page makes the audience visible, and a page that becomes visible gets updates at once", () => {
+test("one visible page makes the audience visible, and a page that appears gets updates", () => {
   const { followers } = rig();
   expect(followers.audience()).toBe("none");
   followers.follow("a", [], [], true);

@@ -197,7 +197,7 @@ test("an unanswered request fails, with a reason", async () => {
   expect(await asked).toEqual({ kind: "failed", message: "The engine did not answer." });
 });
 
-test("an engine that can't be started is reported, and tried again automatically and on request", async () => {
+test("a failed start of the engine is reported, and repeated later or on request", async () => {
   const { clock, host, hear, counts, it } = rig({ installed: "b1", trouble: "No room." });
   await settle();
   expect(host.link).toEqual({ kind: "down", cause: "not_started", message: "No room." });
@@ -240,7 +240,8 @@ test("a request that can't be repeated fails at once, and says what to do", asyn
   expect(await asked).toEqual({
     kind: "failed",
     message:
-      "JSTorrent’s engine restarted at that moment. Check whether your change took effect. If not, try again.",
+      "JSTorrent’s engine restarted at that moment. Check whether your change took effect. " +
+      "If not, try again.",
   });
   const other = host.intent({ kind: "pause", infoHash: HASH });
   host.handleHello({ build: "b2" });

@@ -219,7 +219,7 @@ describe("a daemon that is not installed", () => {
     expect(it.asked).toHaveLength(4);
   });
 
-  test("is not requested without a visible page, and requested at once when one appears", async () => {
+  test("is not requested without a visible page, but at once when one appears", async () => {
     const it = rig({ kind: "no_host" }, false);
     await it.clock.advance(60_000);
     expect(it.asked).toHaveLength(1);

@@ -13,7 +13,7 @@ const FEATURES: [version: number, name: string, use: RegExp][] = [
   [
     122,
     "methods of sets",
-    /\.(union|intersection|difference|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)\(/,
+    /\.(union|intersection|difference|symmetricDifference|is(SubsetOf|SupersetOf|DisjointFrom))\(/,
   ],
   [
     122,

@@ -21,7 +21,7 @@ test("a repeated request is performed once", () => {
   expect(requests.judge("q", 7, false, intent("pause"), 4)).toBe("act");
 });
 
-test("a request that a former worker may have performed is repeated only if that is harmless", () => {
+test("a request that a former worker may have performed is repeated only if harmless", () => {
   const requests = new Requests(0);
   expect(requests.judge("p", 1, true, intent("pause"), 1)).toBe("act");
   expect(requests.judge("p", 2, true, intent("remove"), 1)).toBe("lost");

@@ -67,7 +67,7 @@ test("a count of one has a sentence of its own", () => {
   );
 });
 
-test("English shows the daemon’s own words for a failure, other languages the words for its kind", () => {
+test("English shows the daemon’s words for a failure, other languages those for its kind", () => {
   expect(whyWords(WHY)).toBe("permission denied");
   setSentences(inTable(de));
   expect(whyWords(WHY)).toBe("der Zugriff ist nicht erlaubt");

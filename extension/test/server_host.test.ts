@@ -178,7 +178,7 @@ test("intents are posted as JSON, and a file as its bytes", async () => {
   expect(calls[1]![0]).toBe("http://127.0.0.1:3000/host/torrents");
 });
 
-test("failures are shown in the server's words, or in the page's own if there are none", async () => {
+test("failures are shown in the server's words, or in the page's if there are none", async () => {
   const { host, replies } = rig();
   expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({
     kind: "failed",

@@ -58,7 +58,7 @@ function rig(answer: NotificationPermission = "granted") {
   return { notifications, shown, clicks, tell };
 }
 
-test("a completed torrent gives one notification if the user wants it, and a click opens the torrent", async () => {
+test("a completed torrent gives one notification, if wanted, and a click opens it", async () => {
   const { notifications, shown, clicks, tell } = rig();
   expect(await notifications.turn(true)).toBe(true);
   const opened: string[] = [];
@@ -73,7 +73,7 @@ test("a completed torrent gives one notification if the user wants it, and a cli
   expect(opened).toEqual([HASH]);
 });
 
-test("there are no notifications before the user wants them, nor about torrents completed before", async () => {
+test("there are no notifications before they are wanted, nor of earlier completions", async () => {
   const { notifications, shown, tell } = rig();
   tell("complete");
   await notifications.turn(true);

@@ -134,7 +134,7 @@ function plays(video: FakeVideo, at: number): void {
   video.say("timeupdate");
 }
 
-test("the position is reported every few seconds, at a pause and at the end, and never twice", async () => {
+test("the position is reported every few seconds, at pauses and the end, never twice", async () => {
   const { host, video, clock, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -284,7 +284,7 @@ test("a paused torrent that has the whole film plays it and stays paused", () =>
   expect([resumes(host), video.loads.length]).toEqual([0, 1]);
 });
 
-test("a paused torrent does not count as the film's failure, and the film continues where it was", async () => {
+test("a paused torrent is no failure of the film, which continues where it was", async () => {
   const { host, video, clock, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
@@ -307,7 +307,7 @@ test("a paused torrent does not count as the film's failure, and the film contin
   expect(video.currentTime).toBe(30);
 });
 
-test("a film on a full disk is tried again every few seconds, and the page says why it waits", async () => {
+test("a film on a full disk is retried every few seconds, and the page says why", async () => {
   const { host, video, clock, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));

@@ -80,7 +80,7 @@ describe("the form", () => {
     ).toHaveProperty("settings");
   });
 
-  test("the folder can be changed where the engine allows it, and only a different one counts", () => {
+  test("the folder can change where the engine allows it, and only a different one counts", () => {
     const roots = [{ key: "a", label: "Films", freeBytes: null, totalBytes: null, path: "/films" }];
     expect([folderOf({ roots, folders: true }), folderOf({ roots, folders: false })]).toEqual([
       "/films",

@@ -138,7 +138,7 @@ test("a film that failed while the daemon was away is opened as soon as it is ba
   expect(video.currentTime).toBe(20);
 });
 
-test("a network error while the daemon is connected is retried with growing delays, then final", async () => {
+test("with the daemon connected, a network error is retried ever later, then final", async () => {
   const { clock, video, source, fail } = rig();
   source.setUrl("a");
   for (let failure = 0; failure < MOST_FAILURES; failure++) {
@@ -194,7 +194,7 @@ test("a long network failure at one place does not blame the film at other place
 });
 
 describe("while bytes do not arrive", () => {
-  test("the film is neither tried nor blamed, and opens at its place once bytes arrive", async () => {
+  test("the film is neither tried nor blamed, and opens at its place when they do", async () => {
     for (const code of [NETWORK, DECODE, NOT_SUPPORTED]) {
       const { clock, video, source, metadata, fail } = rig(42);
       source.setUrl("a");

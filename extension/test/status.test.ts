@@ -181,7 +181,7 @@ test("with several requests, the last waiting one is shown", () => {
   expect(waitOf([stream()])).toBeUndefined();
 });
 
-test("the text for screen readers has the reason, but no estimate that changes every second", () => {
+test("the text for screen readers has the reason, but no estimate that changes each second", () => {
   const first = told({ wait: wait() });
   const later = told({ wait: wait({ etaMs: 9_000, havePieces: 2 }) });
   expect([later.text === first.text, later.spoken]).toEqual([false, first.spoken]);

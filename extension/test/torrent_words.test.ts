@@ -102,7 +102,7 @@ test("the progress covers only the selected files", () => {
   expect(progressWords({ ...some, state: "complete" })).toBe("400 B selected");
 });
 
-test("the remaining time follows from the rate of some seconds, and is hidden without a rate", () => {
+test("the remaining time follows from the rate of some seconds, and is hidden without one", () => {
   const some = torrent({ wanted: 400, wantedVerified: 300, downRateBps: 1, peers: 1 });
   expect(stateWords({ ...some, etaS: 2 })).toBe("about 2 s left");
   expect(stateWords({ ...some, etaS: 2, stalled: true })).toBe("The peers stopped sending");

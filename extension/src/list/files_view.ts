@@ -302,6 +302,10 @@ function watchedView(
     title=${words}
     @click=${() => actions.watched(infoHash, file.index, !watched)}
   >
-    ${watched ? icons.check : html`<span class="unwatched" ${styles({ "--part": `${part}%` })}></span>`}
+    ${
+      watched
+        ? icons.check
+        : html`<span class="unwatched" ${styles({ "--part": `${part}%` })}></span>`
+    }
   </button>`;
 }

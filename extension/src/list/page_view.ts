@@ -169,7 +169,8 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
       (note) => html`<p class="note" data-kind="failed" data-testid="note">
         ${icons.warning}
         <span class="note-text"
-          ><bdi class="note-name">${note.name}</bdi><bdi class="note-words">${note.words}</bdi></span
+          ><bdi class="note-name">${note.name}</bdi
+          ><bdi class="note-words">${note.words}</bdi></span
         >
         <button
           class="icon-button"

@@ -44,8 +44,8 @@ export function splitPath(path: string): { folder: string; name: string } {
 }
 
 /**
- * A time in a film, such as `3:05` or `1:02:03`. It has hours if `longest` has them. An unknown time
- * is `–:––`.
+ * A time in a film, such as `3:05` or `1:02:03`. It has hours if `longest` has them. An unknown
+ * time is `–:––`.
  */
 export function clockTime(seconds: number, longest = seconds): string {
   if (!Number.isFinite(seconds)) return "–:––";

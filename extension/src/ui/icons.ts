@@ -30,7 +30,8 @@ export const cross = icon(svg`<path d="m5.5 5.5 9 9m0-9-9 9" />`);
 export const warning = icon(svg`<path d="M10 3.5 17.3 16H2.7ZM10 8.2v3.6m0 2v.2" />`);
 export const link = icon(
   svg`<path
-    d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9"
+    d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11
+      M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9"
   />`,
 );
 export const pencil = icon(svg`<path d="m4.5 15.5.8-3.3 8-8 2.5 2.5-8 8Zm7.3-9.8 2.5 2.5" />`);

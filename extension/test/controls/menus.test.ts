@@ -34,14 +34,17 @@ const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({
   subtitles: { tracks: [english, german], selected, delayS, size },
 });
 
-/** Compares a menu with lines. A line begins with `*` if chosen, `-` if not, `>` if it opens a menu, ` ` if it acts. */
+/**
+ * Compares a menu with lines. A line begins with `*` if chosen, `-` if not, `>` if it opens a menu,
+ * ` ` if it acts.
+ */
 function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[]): void {
   const menu = menuOf(name, undefined, given, actions());
   const drawn = menu.groups.flatMap(({ items }) =>
-    items.map(
-      ({ label, value, checked, opens }) =>
-        `${opens ? ">" : checked === undefined ? " " : checked ? "*" : "-"}${label}${value ? `: ${value}` : ""}`,
-    ),
+    items.map(({ label, value, checked, opens }) => {
+      const mark = opens ? ">" : checked === undefined ? " " : checked ? "*" : "-";
+      return `${mark}${label}${value ? `: ${value}` : ""}`;
+    }),
   );
   expect(drawn).toEqual(lines);
 }

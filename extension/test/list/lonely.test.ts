@@ -7,7 +7,7 @@ import { torrent } from "../samples";
 const link = (more = {}) => torrent({ state: "metadata", peers: 0, ...more });
 const { infoHash } = link();
 
-test("a magnet link is lonely after a long time without peers, and that time is known in advance", () => {
+test("a magnet link without peers is lonely after a time that is known in advance", () => {
   const lonely = new Lonely();
   lonely.look([link()], 1000);
   lonely.look([link()], 20_000);

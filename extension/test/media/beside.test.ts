@@ -9,8 +9,8 @@ const SECONDS = 100;
 const [VIDEO, SOUND, ENGLISH, GERMAN] = [1, 2, 3, 4];
 
 /**
- * A film with key frames at even seconds, and with a subtitle in each language every second. `log` records what is
- * read.
+ * A film with key frames at even seconds, and with a subtitle in each language every second. `log`
+ * records what is read.
  */
 function film() {
   const log = { reads: [] as string[], furthest: 0, cancelled: 0, closed: 0 };

@@ -339,7 +339,7 @@ describe("a conversion", () => {
     expect(asked.length).toBeGreaterThan(60);
     expect(heard.troubles).toEqual([]);
   });
-  test("a stream that ends early is requested again, unless it ends twice at the same place", async () => {
+  test("a stream that ends early is requested again, but not twice at one place", async () => {
     // ffmpeg treats missing bytes as the film's end.
     const { media, asked, ranges } = play({ seconds: 25, ends: [12] });
     await until("the end", () => media.readyState === "ended");

@@ -122,7 +122,7 @@ describe("fragments", () => {
 });
 
 describe("init segments", () => {
-  test("transcoded sound has the same channels in its entry and its Opus head, also in mono", () => {
+  test("transcoded sound has the same channels in its entry and Opus head, also in mono", () => {
     for (const channels of [1, 2, 6]) {
       const stream = {
         codec: "ac3",
@@ -205,7 +205,7 @@ describe("init segments", () => {
   });
 });
 
-test("another demuxer finds the same film in what the reader read and the writer wrote", async () => {
+test("another demuxer finds the same film in what was read and then written", async () => {
   const { source } = served(sample("live.mkv"));
   const file = (await MatroskaFile.open(source, new Cursor(source, 0)))!;
   for (const track of file.streams) {

@@ -1,5 +1,5 @@
-// Reading the heads of containers that the worker can't play. ffmpeg 5.1 wrote the files: 20 s of 64 × 36 video and a
-// tone.
+// Reading the heads of containers that the worker can't play. ffmpeg 5.1 wrote the files: 20 s of
+// 64 × 36 video and a tone.
 
 import { describe, expect, test } from "vitest";
 import { Bytes } from "../../src/media/foreign/head";

@@ -193,8 +193,9 @@ describe("seeking", () => {
     expect(cues.map(({ data }) => new TextDecoder().decode(data))).toContain("Second");
   });
   /**
-   * A film with a cluster every two seconds. Each cluster up to number `last` has a subtitle of three seconds, and the
-   * first one also a subtitle of a minute. `named` tells whether the index lists subtitles.
+   * A film with a cluster every two seconds. Each cluster up to number `last` has a subtitle of
+   * three seconds, and the first one also a subtitle of a minute. `named` tells whether the index
+   * lists subtitles.
    */
   function lines({
     named,
@@ -249,7 +250,7 @@ describe("seeking", () => {
       : [];
     return { found, fetched: source.fetched - start };
   };
-  test("an indexed subtitle that lasts until the place is found, however early it began", async () => {
+  test("an indexed subtitle that lasts until the place is found, even an early one", async () => {
     expect((await before(lines({ named: true, last: 2 }), 50.5)).found).toEqual([
       "long",
       "line 0",

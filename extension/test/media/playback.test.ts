@@ -293,7 +293,7 @@ describe("tracks", () => {
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(10, 0)]]);
   });
-  test("silence precedes sound that begins late, and a film plays on when its sound ends early", async () => {
+  test("silence precedes late sound, and a film plays on when its sound ends early", async () => {
     const { source } = await film(long(30, { sound: (second) => second >= 8 && second < 20 }));
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toHaveLength(1);

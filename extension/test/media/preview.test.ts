@@ -52,7 +52,7 @@ for (const [name, codec] of [
   });
 }
 
-test("without bytes on disk there is no picture, and there is one once they are on disk", async () => {
+test("there is no picture without bytes on disk, and one once they are on disk", async () => {
   const bytes = sample("ffmpeg.mkv");
   let there = 10;
   const { frames, asked } = daemon(bytes, (at) => at < there);

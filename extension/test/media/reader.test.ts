@@ -138,7 +138,7 @@ describe("replies", () => {
     expect(waited).toBeGreaterThan(10_000);
     expect(waited).toBeLessThan(20_000);
   });
-  test("the reader waits while the engine is replaced, and then finds the film at a new address", async () => {
+  test("the reader waits for a new engine, and then finds the film at a new address", async () => {
     for (const status of [403, 404, 410, 503, 504]) {
       let source: RangeSource | undefined;
       const urls = new Set<string>();

@@ -130,8 +130,8 @@ test("reading a damaged stream ends", async () => {
 }, 30_000);
 
 /**
- * A stream with a picture every 40 ms and a key picture every `keyEvery` seconds. `size` gives the packets of a
- * picture at a second.
+ * A stream with a picture every 40 ms and a key picture every `keyEvery` seconds. `size` gives the
+ * packets of a picture at a second.
  */
 function long(
   seconds: number,
@@ -217,7 +217,10 @@ describe("a place for a time", () => {
     return known;
   }
 
-  /** The key frames from which reading may begin: the last one and, while distances are unknown, two before it. */
+  /**
+   * The key frames from which reading may begin: the last one and, while distances are unknown, two
+   * before it.
+   */
   const near = (target: number, every: number) =>
     [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 

@@ -137,7 +137,7 @@ describe("an inspection", () => {
 });
 
 describe("engines that a worker feeds", () => {
-  test("an engine goes on with the inspection's worker, at the film's present address", async () => {
+  test("an engine goes on with the inspection's worker at the film's present address", async () => {
     const ending = new AbortController();
     const { worker, result } = look(ending.signal);
     worker.say({ kind: "opened", film: inspected, verdict: mse });

@@ -139,7 +139,7 @@ test("a film that plays without sound is opened again through the worker", async
   expect(log).toEqual(["use mse", "reload"]);
 });
 
-test("sound tracks of a film are offered if there are several, and the preferred one plays", async () => {
+test("several sound tracks of a film are offered, and the preferred one plays", async () => {
   inspection = {
     film: film(track(1, "en", true), track(2, "de")),
     verdict: { path: "native", reason: "plays_as_is" },

@@ -48,11 +48,11 @@ describe("the track to begin with", () => {
     check({ language: "en", forced: true, title: undefined }, undefined);
     check({ language: "de", forced: false, title: undefined }, undefined, [FILM[2]!]);
   });
-  test("is none if the language is missing, unless there is only one track of unknown language", () => {
+  test("is none if the language is missing, unless the only track's language is unknown", () => {
     check({ language: "fr", forced: false, title: undefined }, undefined);
     check({ language: "fr", forced: false, title: undefined }, "only", [track("only", undefined)]);
   });
-  test("without a preference is a forced track in the user's language, or the only forced track", () => {
+  test("without preference is a forced track in the user's language, or else the only one", () => {
     check(undefined, "de-forced");
     check(undefined, undefined, FILM, ["fr"]);
     check(undefined, "x", [track("x", "ja", { forced: true, isDefault: true })], ["fr"]);

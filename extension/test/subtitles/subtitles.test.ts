@@ -186,7 +186,7 @@ describe("the list", () => {
 });
 
 describe("a track inside the film", () => {
-  test("is requested when it is chosen, and drawn as blocks arrive and frames are shown", async () => {
+  test("is requested when chosen, and drawn as blocks arrive and frames are shown", async () => {
     const { subtitles, asked, log, video, settled, state } = stage();
     subtitles.setInside([inside(3, "en"), inside(4, "de")]);
     subtitles.select("inside/4");
@@ -345,7 +345,7 @@ describe("files", () => {
     expect(fetch).toHaveBeenCalledTimes(1);
     expect(log.filter((line) => line.includes("attach"))).toHaveLength(2);
   });
-  test("that can't be fetched say so, and are fetched again when they are chosen again", async () => {
+  test("that can't be fetched say so, and are fetched again when chosen again", async () => {
     serve(() => new Response("", { status: 503 }));
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);

@@ -8,11 +8,17 @@ const SPEAKER = "M3.5 8v4h2.6l3.9 3.3V4.7L6.1 8Z";
 export const pauseSolid = icon(svg`<path class="solid" d="M5 4h3.6v12H5Zm6.4 0H15v12h-3.6Z" />`);
 export const again = icon(svg`<path d="M4.2 10a5.8 5.8 0 1 0 1.9-4.3M6 2.8v3h3" />`);
 export const next = icon(
-  svg`<path class="solid" d="M4.5 4.9v10.2c0 .5.6.8 1 .5l7.4-5.1a.6.6 0 0 0 0-1L5.5 4.4c-.4-.3-1 0-1 .5Z" />
+  svg`<path
+      class="solid"
+      d="M4.5 4.9v10.2c0 .5.6.8 1 .5l7.4-5.1a.6.6 0 0 0 0-1L5.5 4.4c-.4-.3-1 0-1 .5Z"
+    />
     <path d="M15.5 4.5v11" />`,
 );
 export const previous = icon(
-  svg`<path class="solid" d="M15.5 4.9v10.2c0 .5-.6.8-1 .5l-7.4-5.1a.6.6 0 0 1 0-1l7.4-5.1c.4-.3 1 0 1 .5Z" />
+  svg`<path
+      class="solid"
+      d="M15.5 4.9v10.2c0 .5-.6.8-1 .5l-7.4-5.1a.6.6 0 0 1 0-1l7.4-5.1c.4-.3 1 0 1 .5Z"
+    />
     <path d="M4.5 4.5v11" />`,
 );
 export const loud = icon(

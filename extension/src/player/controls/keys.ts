@@ -117,7 +117,8 @@ function takerOf(target: EventTarget | null): Taker {
   if (
     target.isContentEditable ||
     target.closest(
-      "textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]",
+      "textarea, select, input:not([type=range], [type=checkbox], [type=button]), " +
+        "dialog, [role=menu]",
     )
   )
     return "text";

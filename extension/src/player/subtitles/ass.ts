@@ -16,7 +16,7 @@ const MOST_COVERED = 0.5;
 export const SILENT_MS = 10_000;
 /** Letters that the bundled font lacks. */
 const BEYOND =
-  /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
+  /[^\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Hebrew}\p{sc=Common}\p{sc=Inherited}]/u;
 
 /** The renderer for styled subtitles. */
 export class AssRenderer implements Renderer {

@@ -12,9 +12,9 @@ export type StylePlaces = ReadonlyMap<string, Place>;
 const EVENTS =
   "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
 const STYLE_FIELDS = [
-  "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic",
-  "Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment",
-  "MarginL, MarginR, MarginV, Encoding",
+  "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour",
+  "Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle",
+  "BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding",
 ];
 const DEFAULT_HEAD = `[Script Info]
 ScriptType: v4.00+

@@ -87,8 +87,8 @@ function languageOf(word: string): string | undefined {
 /** Languages that are recognized in file names. Any three letters are a language somewhere. */
 const COMMON = new Set(
   (
-    "af ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is " +
-    "it ja ka kk km kn ko lt lv mk ml mn mr ms nb nl nn no pa pl pt ro ru si sk sl sq sr sv sw ta " +
-    "te th tr uk ur uz vi zh"
+    "af ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id " +
+    "is it ja ka kk km kn ko lt lv mk ml mn mr ms nb nl nn no pa pl pt ro ru si sk sl sq sr sv " +
+    "sw ta te th tr uk ur uz vi zh"
   ).split(" "),
 );
