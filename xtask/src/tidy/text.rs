@@ -5,10 +5,8 @@ use super::finding::{Finding, Rule};
 
 /// Lines of a file.
 const MAX_LINES: usize = 500;
-/// Columns of a line of Rust.
-const MAX_RUST: usize = 100;
-/// Columns of a line of TypeScript, and of JavaScript that Node runs.
-const MAX_SCRIPT: usize = 120;
+/// Columns of a line.
+const MAX_COLUMNS: usize = 100;
 
 /// Checks all sources.
 pub(super) fn check(checkout: &Checkout) -> Vec<Finding> {
@@ -19,16 +17,14 @@ pub(super) fn check(checkout: &Checkout) -> Vec<Finding> {
             let says = format!("the file has {lines} lines; {MAX_LINES} are allowed");
             found.push(Finding::new(Rule::FileLength, file, 1, says));
         }
-        let rust = extension(file) == "rs";
-        let limit = if rust { MAX_RUST } else { MAX_SCRIPT };
         for (number, line) in (1..).zip(text.lines()) {
             let width = line.chars().count();
-            if width > limit && !is_one_word(line) {
-                let says = format!("the line has {width} columns; {limit} are allowed");
+            if width > MAX_COLUMNS && !is_one_word(line) {
+                let says = format!("the line has {width} columns; {MAX_COLUMNS} are allowed");
                 found.push(Finding::new(Rule::LineWidth, file, number, says));
             }
         }
-        if !has_header(text, rust) {
+        if !has_header(text, extension(file) == "rs") {
             let says = "the file does not open with a comment that says what it owns";
             found.push(Finding::new(Rule::Header, file, 1, says));
         }
@@ -77,8 +73,8 @@ mod tests {
         check_one("a.rs", &format!("//! A.\n// {}", "é ".repeat(48)), &[]);
         check_one("a.rs", &format!("//! A.\n// {}", "é ".repeat(50)), &[(Rule::LineWidth, 2)]);
         check_one("a.rs", &format!("//! A.\n// https://{}", "e".repeat(100)), &[]);
-        check_one("a.ts", &format!("// A.\n// {}", "e ".repeat(58)), &[]);
-        check_one("a.ts", &format!("// A.\n// {}", "e ".repeat(60)), &[(Rule::LineWidth, 2)]);
+        check_one("a.ts", &format!("// A.\n// {}", "e ".repeat(48)), &[]);
+        check_one("a.ts", &format!("// A.\n// {}", "e ".repeat(50)), &[(Rule::LineWidth, 2)]);
     }
 
     #[test]
