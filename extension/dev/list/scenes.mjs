@@ -1,37 +1,7 @@
 // The scenes of the list: keyboard, several torrents, many files, leaving and returning.
 
 import { file, torrent } from "../scenes.mjs";
-
-const MB = 1e6;
-const CTRL = 2;
-const SHIFT = 8;
-
-const films = (count) =>
-  Array.from({ length: count }, (_, at) =>
-    file(
-      at,
-      `Show/Season ${1 + Math.floor(at / 10)}/${at + 1}.mkv`,
-      7 * MB,
-      0.1,
-      "video/x-matroska",
-    ),
-  );
-const many = (count) =>
-  Array.from({ length: count }, (_, at) =>
-    torrent(at + 1, `Torrent number ${at + 1}`, "downloading", 0.1, { peers: 3 }),
-  );
-
-/** The test id and line number of the focused control. */
-const FOCUS = `[
-  document.activeElement.closest("[data-testid]")?.dataset.testid,
-  document.activeElement.closest(".line")?.dataset.line,
-].join(" ")`;
-const one = (id) => `document.querySelector("[data-testid=${id}]")`;
-const all = (id) => `[...document.querySelectorAll("[data-testid=${id}]")]`;
-
-async function focusFirst(stage) {
-  await stage.ask(`${one("toggle")}.focus()`);
-}
+import { CTRL, FOCUS, MB, SHIFT, all, films, focusFirst, many, one } from "./shared.mjs";
 
 export const scenes = {
   "the arrow keys move between lines, open and fold": {
