@@ -6,8 +6,8 @@
 //! memory and written later; an unreadable file is set aside, never deleted. [`notes`] is a
 //! separate store that all daemons of a user share.
 
-#[cfg(debug_assertions)]
 mod durable;
+#[cfg(debug_assertions)]
 mod faults;
 mod keeper;
 pub mod notes;
