@@ -49,6 +49,10 @@ async fn checks(tally: &mut Tally) {
     tally.check("cargo fmt --check", said(fmt));
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     tally.check("cargo clippy", said(shell::step("lints", shell::cargo().args(clippy)).await));
+    // What is installed has no debug assertions, and leaves out code that the tests need.
+    let release = ["check", "--release", "-p", "io-shim", "-p", "engine-wasm", "--lib", "--bins"];
+    let checked = shell::step("release programs", shell::cargo().args(release)).await;
+    tally.check("the release programs compile", said(checked));
     tally.check("TypeScript types are those of the engine", said(bindings::check().await));
     let tidy = tidy::run(tidy::Options::default()).await;
     let tidy = tidy.unwrap_or_else(|error| {
