@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::control::desk::Activity;
+use crate::http::flushes::Flushes;
 
 /// All connections of one daemon.
 pub(crate) struct Connections {
@@ -89,11 +90,12 @@ impl Drop for Permit {
 pub(crate) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
+    flushes: Arc<Flushes>,
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+    pub(crate) fn new(stream: S, activity: Arc<Activity>, flushes: Arc<Flushes>) -> Self {
+        Self { stream, activity, flushes }
     }
 }
 
@@ -139,7 +141,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.flushes.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -269,7 +275,7 @@ mod tests {
     async fn a_watched_stream_does_what_its_stream_does() {
         let watch = || Arc::new(Activity::new(STALL));
         let (inner, mut far) = tokio::io::duplex(100);
-        let mut stream = Watched::new(tokio::io::BufWriter::new(inner), watch());
+        let mut stream = Watched::new(tokio::io::BufWriter::new(inner), watch(), Arc::default());
         assert!(stream.is_write_vectored());
         let mut bytes = [0; 3];
         stream.write_all(b"abc").await.unwrap();
@@ -287,7 +293,7 @@ mod tests {
         let mut rest = String::new();
         far.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "defg");
-        assert!(!Watched::new(Plain(far), watch()).is_write_vectored());
+        assert!(!Watched::new(Plain(far), watch(), Arc::default()).is_write_vectored());
     }
 
     #[tokio::test(start_paused = true)]
@@ -296,7 +302,7 @@ mod tests {
         let _busy = activity.begin();
         let _receiving = Activity::receive(&activity);
         let (inner, mut far) = tokio::io::duplex(1 << 20);
-        let mut stream = Watched::new(inner, Arc::clone(&activity));
+        let mut stream = Watched::new(inner, Arc::clone(&activity), Arc::default());
         tokio::time::advance(STALL + STALL).await;
         assert!(activity.overdue(Instant::now()).is_some());
         let mut bytes = vec![0; 320 << 10];

@@ -10,6 +10,7 @@ pub(crate) mod conditions;
 pub(crate) mod connections;
 pub(crate) mod converting;
 pub(crate) mod file_service;
+mod flushes;
 pub(crate) mod multipart;
 pub(crate) mod opener;
 pub(crate) mod pages;

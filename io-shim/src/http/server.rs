@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::control::desk::{Activity, Busy};
 use crate::http::app::App;
 use crate::http::connections::{Connections, Permit, Watched};
+use crate::http::flushes::{Flushes, LastBytes};
 use crate::http::replies::{Body, BoxError, Content, plain};
 use crate::http::routes;
 use crate::metrics::Metrics;
@@ -164,9 +165,15 @@ pub(crate) async fn connection<S>(
     let _counted = Counted::new(&app.metrics);
     let activity = permit.activity();
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&app))));
-    let (guarded, recorded) = (Arc::clone(&app), Arc::clone(&activity));
+    let flushes = Arc::<Flushes>::default();
+    let (guarded, recorded, flushed) =
+        (Arc::clone(&app), Arc::clone(&activity), Arc::clone(&flushes));
     let service = service_fn(move |request| {
-        answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&recorded), request)
+        let answered = answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&recorded), request);
+        let flushed = Arc::clone(&flushed);
+        async move {
+            answered.await.map(|reply| reply.map(|body| Body::new(LastBytes::new(body, flushed))))
+        }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -174,7 +181,7 @@ pub(crate) async fn connection<S>(
         .header_read_timeout(header_timeout)
         .max_buf_size(HTTP_BUFFER)
         .max_header_size(MAX_HEADERS);
-    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity), flushes));
     let served = builder.serve_connection(stream, service).with_upgrades();
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
