@@ -1,5 +1,5 @@
 //! Canonical peer priority (BEP 40): an order of connections on which both ends agree. It mixes a
-//! swarm well, and nobody can choose who is connected to whom.
+//! swarm well, and no peer can choose the neighbours of another.
 //!
 //! Owns the masks and the checksum; it knows no peer. The higher number goes first.
 

@@ -3,8 +3,8 @@
 //! A peer asks the third one, the *relay*, for a *rendezvous* with the other. The relay tells both
 //! to connect, and each dials the other over uTP at the same time. What either sends first makes
 //! its own router admit what the other sends. This module owns the messages' form; `relay` decides
-//! whom we introduce, `seeking` whom we ask for an introduction, and `allowance` how often. None of
-//! them knows a connection.
+//! which peers we introduce, `seeking` which peer we ask for an introduction, and `allowance` how
+//! often. None of them knows a connection.
 //!
 //! Invariant: a message holds one address and has the matching length, whatever a peer sends.
 

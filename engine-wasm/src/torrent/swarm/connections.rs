@@ -119,7 +119,7 @@ impl Swarm {
         self.peers.len() < self.most && arrivals < room
     }
 
-    /// Whether a peer rejected so many requests in a row that it is useless.
+    /// Whether a peer has rejected more than [`MOST_REJECTS`] requests in a row.
     pub(in crate::torrent) fn rejects_everything(&self, conn: ConnId) -> bool {
         self.peers.get(&conn).is_some_and(|peer| peer.rejections() > MOST_REJECTS)
     }
