@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jstorrent_tests::made::Version;
-use jstorrent_tests::swarm::Client;
+use jstorrent_tests::party::Kind;
 
 /// How two clients find each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,24 +63,32 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Other {
     /// A BitTorrent client.
-    Client(Client),
+    Client(Kind),
     /// A web server.
     Nginx,
 }
 
 impl Other {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Client(Client::Libtorrent),
-        Self::Client(Client::Transmission),
-        Self::Client(Client::Aria2),
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Client(Kind::Libtorrent),
+        Self::Client(Kind::Transmission),
+        Self::Client(Kind::Aria2),
+        Self::Client(Kind::QBittorrent),
+        Self::Client(Kind::Deluge),
+        Self::Client(Kind::RTorrent),
+        Self::Client(Kind::WebTorrent),
         Self::Nginx,
     ];
 
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Client(Client::Libtorrent) => "libtorrent",
-            Self::Client(Client::Transmission) => "Transmission",
-            Self::Client(Client::Aria2) => "aria2",
+            Self::Client(Kind::Libtorrent) => "libtorrent",
+            Self::Client(Kind::Transmission) => "Transmission",
+            Self::Client(Kind::Aria2) => "aria2",
+            Self::Client(Kind::QBittorrent) => "qBittorrent",
+            Self::Client(Kind::Deluge) => "Deluge",
+            Self::Client(Kind::RTorrent) => "rTorrent",
+            Self::Client(Kind::WebTorrent) => "WebTorrent",
             Self::Nginx => "nginx",
         }
     }
@@ -105,8 +113,19 @@ impl Cell {
                 }
             }
         }
-        all.retain(|cell| cell.other != Other::Nginx || cell.is_of_a_web_server());
+        all.retain(|cell| match cell.other {
+            Other::Nginx => cell.is_of_a_web_server(),
+            Other::Client(_) => cell.is_set_up(),
+        });
         all
+    }
+
+    /// Whether the harness can start the client for this cell. For some clients it sets up no other
+    /// source of peers than trackers.
+    fn is_set_up(&self) -> bool {
+        let Other::Client(client) = self.other else { return true };
+        let by_tracker = matches!(self.source, Source::Http | Source::Udp | Source::Magnet);
+        by_tracker || matches!(client, Kind::Libtorrent | Kind::Transmission | Kind::Aria2)
     }
 
     fn is_of_a_web_server(&self) -> bool {
@@ -116,24 +135,42 @@ impl Cell {
             && !self.utp
     }
 
-    /// Whether the default run has it: it uses an HTTP tracker, or v1 over plain TCP.
+    /// Whether the default run has it: it uses an HTTP tracker, or v1 over plain TCP. qBittorrent
+    /// and Deluge are based on libtorrent: two transports are enough for them.
     pub(crate) fn is_in_short_form(&self) -> bool {
         let is_simple = self.version == Version::V1 && !self.encrypted && !self.utp;
-        self.source == Source::Http || is_simple
+        let is_libtorrent = matches!(self.other, Other::Client(Kind::QBittorrent | Kind::Deluge));
+        let is_enough = !is_libtorrent || self.encrypted == self.utp;
+        is_simple || (self.source == Source::Http && is_enough)
     }
 
     /// Why the other client can't do this, if so.
     pub(crate) fn cannot(&self) -> Option<&'static str> {
         let Other::Client(client) = self.other else { return None };
         match (client, self.source) {
-            (Client::Aria2 | Client::Transmission, _) if self.version == Version::V2 => {
+            (Kind::Aria2 | Kind::Transmission | Kind::RTorrent | Kind::WebTorrent, _)
+                if self.version == Version::V2 =>
+            {
                 Some("it knows no v2")
             }
-            (Client::Transmission, _) if self.version == Version::Hybrid => {
+            (Kind::Transmission, _) if self.version == Version::Hybrid => {
                 Some("it calls hybrids corrupt")
             }
-            (Client::Aria2, _) if self.version == Version::Hybrid => {
+            (Kind::Aria2, _) if self.version == Version::Hybrid => {
                 Some("it computes another info hash for hybrids: it drops their empty keys")
+            }
+            (Kind::RTorrent | Kind::WebTorrent, _)
+                if self.version == Version::Hybrid && self.direction == Direction::Down =>
+            {
+                Some("it seeds padding only from files that no other client writes")
+            }
+            (Kind::RTorrent, Source::Magnet) if self.version == Version::Hybrid => {
+                Some("it takes no links with a v2 hash")
+            }
+            (Kind::Deluge, Source::Magnet)
+                if self.version == Version::V2 && self.direction == Direction::Up =>
+            {
+                Some("it takes no links with a v2 hash alone")
             }
             (_, Source::WebSeed) if self.encrypted || self.utp => {
                 Some("without peers there is no peer protocol")
@@ -141,8 +178,10 @@ impl Cell {
             (_, Source::WebSeed) if self.direction == Direction::Down => {
                 Some("it serves no HTTP; nginx does")
             }
-            (Client::Aria2, _) if self.utp => Some("it speaks no uTP"),
-            (Client::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
+            (Kind::Aria2 | Kind::RTorrent | Kind::WebTorrent, _) if self.utp => {
+                Some("it speaks no uTP")
+            }
+            (Kind::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
             _ => None,
         }
     }
@@ -164,13 +203,14 @@ impl Cell {
 
     /// Whether the other client creates empty files.
     pub(crate) fn it_makes_empty_files(&self) -> bool {
-        self.other != Other::Client(Client::Transmission)
+        // WebTorrent makes them only while it downloads a torrent without padding.
+        !matches!(self.other, Other::Client(Kind::Transmission | Kind::WebTorrent))
     }
 
     /// Whether the other client dials us.
     pub(crate) fn it_dials(&self) -> bool {
         // Transmission takes no peers of 127.* from any source.
-        self.direction == Direction::Up && self.other != Other::Client(Client::Transmission)
+        self.direction == Direction::Up && self.other != Other::Client(Kind::Transmission)
     }
 }
 

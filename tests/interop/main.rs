@@ -20,9 +20,8 @@ use jstorrent_tests::clock::until;
 use jstorrent_tests::dht::Node;
 use jstorrent_tests::fixture::Fixture;
 use jstorrent_tests::nginx::Nginx;
-use jstorrent_tests::party::{Part, Party};
+use jstorrent_tests::party::{Kind, Part, Party};
 use jstorrent_tests::plain::Server;
-use jstorrent_tests::swarm::Client;
 use jstorrent_tests::torrent::Torrent;
 use jstorrent_tests::tracker::{Front, Tracker};
 use jstorrent_tests::workspace;
@@ -217,7 +216,7 @@ async fn introduced(fixture: &Fixture, cell: &Cell, part: &Part<'_>) -> Result<(
     let mut party = Party::start(part).await?;
     let peers = [us, party.address()];
     let introducer = Part {
-        client: Client::Libtorrent,
+        client: Kind::Libtorrent,
         address: "127.0.0.3",
         gives: false,
         peers: &peers,
@@ -239,9 +238,9 @@ async fn acquainted(
         utp: introducer.utp,
         pex: true,
         peers,
-        ..Part::new(Client::Libtorrent, &fixture.torrent, true)
+        ..Part::new(Kind::Libtorrent, &fixture.torrent, true)
     };
-    if introducer.client == Client::Transmission {
+    if introducer.client == Kind::Transmission {
         // Transmission dials no peer of 127.*.
         let party = Party::start(introducer).await?;
         let giver = Party::start(&giver(&[party.address()])).await?;

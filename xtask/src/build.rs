@@ -39,6 +39,7 @@ pub(crate) async fn all(consent: Consent) -> Result<()> {
 /// As [`all`].
 pub(crate) async fn for_tests(consent: Consent) -> Result<()> {
     unpacked_extension(consent).await?;
+    npm_packages(&workspace::root().join("tests/harness/peers/webtorrent"), consent).await?;
     shell::step(
         "programs and tests",
         shell::cargo().args(["build", "--workspace", "--all-targets"]),
@@ -58,13 +59,14 @@ async fn extension(consent: Consent) -> Result<()> {
         .await
 }
 
-/// Installs the extension's npm packages, unless they are the lock file's already.
+/// Installs a folder's npm packages, unless they are the lock file's already.
 ///
 /// # Errors
 /// npm fails, or nothing may be installed.
 async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
-    let lock =
-        std::fs::read(folder.join("package-lock.json")).context("extension/package-lock.json")?;
+    let shown = folder.strip_prefix(workspace::root()).unwrap_or(folder).display();
+    let lock = std::fs::read(folder.join("package-lock.json"))
+        .with_context(|| format!("{shown}/package-lock.json"))?;
     let stamp = folder.join("node_modules/.installed-lock.json");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         Step::start("npm packages").up_to_date();
@@ -72,8 +74,7 @@ async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
     }
     if consent == Consent::Never {
         bail!(
-            "the npm packages of extension/package-lock.json are not installed: \
-             run `cargo xtask build`"
+            "the npm packages of {shown}/package-lock.json are not installed: run `npm ci` there"
         );
     }
     let mut command = shell::command("npm");

@@ -40,6 +40,9 @@ const ARIA2: Need = Need::new("aria2", || which("aria2c").is_ok());
 const TRANSMISSION: Need =
     Need::new("transmission-daemon", || which("transmission-daemon").is_ok())
         .with_service("transmission-daemon");
+const QBITTORRENT: Need = Need::new("qbittorrent-nox", || which("qbittorrent-nox").is_ok());
+const RTORRENT: Need = Need::new("rtorrent", || which("rtorrent").is_ok());
+const DELUGE: Need = Need::new("deluged", || which("deluged").is_ok()).with_service("deluged");
 // It lies where only root's PATH leads.
 const NGINX: Need =
     Need::new("nginx-light", || which("/usr/sbin/nginx").is_ok()).with_service("nginx");
@@ -94,7 +97,17 @@ fn needs(purpose: For) -> &'static [Need] {
         For::Playing => &[BROWSER],
         For::Demo => &[BROWSER, FFMPEG, LIBTORRENT],
         For::Bench => &[BROWSER, FFMPEG, LIBTORRENT, NGINX],
-        For::Tests => &[BROWSER, FFMPEG, LIBTORRENT, ARIA2, TRANSMISSION, NGINX],
+        For::Tests => &[
+            BROWSER,
+            FFMPEG,
+            LIBTORRENT,
+            ARIA2,
+            TRANSMISSION,
+            QBITTORRENT,
+            RTORRENT,
+            DELUGE,
+            NGINX,
+        ],
     }
 }
 

@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::fixture::{Builder, Fixture};
 use jstorrent_tests::http;
 use jstorrent_tests::nginx::Nginx;
-use jstorrent_tests::party::{Part, Party};
-use jstorrent_tests::swarm::Client;
+use jstorrent_tests::party::{Kind, Part, Party};
 use jstorrent_tests::terminal::Terminal;
 use serde_json::Value;
 
@@ -24,14 +23,14 @@ fn film(dice: u64) -> Builder {
 /// A libtorrent seeder, a slow `jstorrent`, and a second libtorrent. The slow `jstorrent` knows the
 /// seeder, and the second libtorrent knows only `jstorrent`.
 async fn between_two(fixture: &Fixture) -> Result<(Party, Terminal, Party)> {
-    let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
+    let seeder = Part { pex: true, ..Part::new(Kind::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
     let limits =
         ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
     let mut hub = fixture.home("hub")?.get(fixture.torrent_file()?, &limits)?;
     let peers = [hub.address().await?];
     let getter =
-        Part { pex: true, peers: &peers, ..Part::new(Client::Libtorrent, &fixture.torrent, false) };
+        Part { pex: true, peers: &peers, ..Part::new(Kind::Libtorrent, &fixture.torrent, false) };
     let getter = Party::start(&getter).await?;
     Ok((seeder, hub, getter))
 }
@@ -47,14 +46,14 @@ async fn libtorrent_finds_a_seeder_through_our_pex() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn we_find_a_seeder_through_libtorrents_pex() -> Result<()> {
     let fixture = film(2).public().build().await?;
-    let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
+    let seeder = Part { pex: true, ..Part::new(Kind::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
     let peers = [seeder.address()];
     let hub = Part {
         pex: true,
         gives: false,
         peers: &peers,
-        ..Part::new(Client::Libtorrent, &fixture.torrent, false)
+        ..Part::new(Kind::Libtorrent, &fixture.torrent, false)
     };
     let hub = Party::start(&hub).await?;
     let mut terminal = fixture.get(&["--peer", &hub.address().to_string()])?;
@@ -78,7 +77,7 @@ async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
 /// A libtorrent seeder, a slow `jstorrent`, and a second `jstorrent`. The slow one is connected to
 /// the seeder, and the second one to the slow one.
 async fn behind_one(fixture: &Fixture) -> Result<(Party, Terminal, Terminal)> {
-    let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, true) };
+    let seeder = Part { pex: true, ..Part::new(Kind::Libtorrent, &fixture.torrent, true) };
     let seeder = Party::start(&seeder).await?;
     let limits =
         ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];

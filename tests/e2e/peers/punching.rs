@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::fixture::Fixture;
-use jstorrent_tests::party::{Part, Party};
-use jstorrent_tests::swarm::Client;
+use jstorrent_tests::party::{Kind, Part, Party};
 use jstorrent_tests::wire;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -152,7 +151,7 @@ fn id_of(handshake: &[u8]) -> Option<u8> {
 async fn libtorrent_relays_us_to_a_peer_that_we_cannot_dial() -> Result<()> {
     let fixture = nobodys(1).await?;
     let hub =
-        Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &fixture.torrent, false) })
+        Party::start(&Part { pex: true, ..Part::new(Kind::Libtorrent, &fixture.torrent, false) })
             .await?;
     let peer = hub.address().to_string();
     let mut terminal = fixture.get(&[&PLAINLY[..], &["--peer", &peer]].concat())?;
@@ -171,7 +170,7 @@ async fn we_relay_a_peer_to_libtorrent() -> Result<()> {
     let us = terminal.address().await?;
     let mut stranger = Stranger::taken_by(us, &fixture).await?;
     let part =
-        Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &fixture.torrent, false) };
+        Part { utp: true, peers: &[us], ..Part::new(Kind::Libtorrent, &fixture.torrent, false) };
     let libtorrent = Party::start(&part).await?;
     // libtorrent may not be connected yet.
     let told = loop {

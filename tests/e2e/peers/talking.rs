@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::fixture::Fixture;
-use jstorrent_tests::party::{Part, Party};
+use jstorrent_tests::party::{Kind, Part, Party};
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::swarm::Client;
+
 use jstorrent_tests::torrent::Torrent;
 
 /// Longest wait for a transfer.
@@ -18,14 +18,14 @@ const LENGTH: usize = (4 << 20) + 777;
 /// The way in which a client talks.
 #[derive(Clone, Copy, Debug)]
 struct Theirs {
-    client: Client,
+    client: Kind,
     encrypted: bool,
     utp: bool,
     address: &'static str,
 }
 
 impl Theirs {
-    fn new(client: Client) -> Self {
+    fn new(client: Kind) -> Self {
         Self { client, encrypted: false, utp: false, address: "127.0.0.1" }
     }
 
@@ -73,7 +73,7 @@ async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
 async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let fixture = film().await?;
     let flags = [&ALONE, flags].concat();
-    let (_terminal, leecher) = if theirs.client == Client::Libtorrent {
+    let (_terminal, leecher) = if theirs.client == Kind::Libtorrent {
         let mut terminal = fixture.give(&flags).await?;
         let us = [(theirs.address.parse::<IpAddr>()?, terminal.port().await?).into()];
         let part = Part { peers: &us, ..theirs.part(&fixture.torrent, false) };
@@ -99,7 +99,7 @@ const OFF: &[&str] = &["--encryption", "off"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_that_insists_on_encryption_gets_it() -> Result<()> {
-    let theirs = Theirs::new(Client::Libtorrent).encrypted();
+    let theirs = Theirs::new(Kind::Libtorrent).encrypted();
     check_both_ways(theirs, FORCED).await?;
     // We dial plainly at first, then encrypted.
     check_both_ways(theirs, &[]).await?;
@@ -108,26 +108,26 @@ async fn libtorrent_that_insists_on_encryption_gets_it() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_that_refuses_encryption_gets_plain_connections() -> Result<()> {
-    let theirs = Theirs::new(Client::Libtorrent);
+    let theirs = Theirs::new(Kind::Libtorrent);
     check_both_ways(theirs, OFF).await?;
     check_both_ways(theirs, &["--encryption", "preferred"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transmission_that_insists_on_encryption_gets_it() -> Result<()> {
-    let theirs = Theirs::new(Client::Transmission).encrypted();
+    let theirs = Theirs::new(Kind::Transmission).encrypted();
     tokio::try_join!(check_both_ways(theirs, FORCED), check_both_ways(theirs, &[])).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aria2_that_insists_on_encryption_gets_it() -> Result<()> {
-    let theirs = Theirs::new(Client::Aria2).encrypted();
+    let theirs = Theirs::new(Kind::Aria2).encrypted();
     tokio::try_join!(check_both_ways(theirs, FORCED), check_both_ways(theirs, &[])).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_encryption_works_with_clients_that_do_not_insist_on_it() -> Result<()> {
-    let (transmission, aria2) = (Theirs::new(Client::Transmission), Theirs::new(Client::Aria2));
+    let (transmission, aria2) = (Theirs::new(Kind::Transmission), Theirs::new(Kind::Aria2));
     tokio::try_join!(check_both_ways(transmission, FORCED), check_both_ways(aria2, FORCED))
         .map(drop)
 }
@@ -135,7 +135,7 @@ async fn forced_encryption_works_with_clients_that_do_not_insist_on_it() -> Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_passes_between_forced_encryption_and_no_encryption() -> Result<()> {
     let (forced, plain) =
-        (Theirs::new(Client::Libtorrent).encrypted(), Theirs::new(Client::Libtorrent));
+        (Theirs::new(Kind::Libtorrent).encrypted(), Theirs::new(Kind::Libtorrent));
     for (theirs, flags) in [(forced, OFF), (plain, FORCED)] {
         let fixture = film().await?;
         let seeder = Party::start(&theirs.part(&fixture.torrent, true)).await?;
@@ -162,7 +162,7 @@ async fn nothing_passes_between_forced_encryption_and_no_encryption() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_without_tcp_is_reached_over_utp() -> Result<()> {
-    let theirs = Theirs::new(Client::Libtorrent).over_utp();
+    let theirs = Theirs::new(Kind::Libtorrent).over_utp();
     // Our first dial, over TCP, is refused.
     check_both_ways(theirs, &[]).await?;
     check_both_ways(theirs, &["--no-tcp", "--encryption", "off"]).await?;
@@ -171,7 +171,7 @@ async fn libtorrent_without_tcp_is_reached_over_utp() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transmission_is_reached_over_utp_when_tcp_is_off() -> Result<()> {
-    let theirs = Theirs::new(Client::Transmission).over_utp();
+    let theirs = Theirs::new(Kind::Transmission).over_utp();
     let secretly = ["--no-tcp", "--encryption", "forced"];
     let (plainly, secretly) =
         (check_both_ways(theirs, &["--no-tcp"]), check_both_ways(theirs.encrypted(), &secretly));
@@ -180,7 +180,7 @@ async fn transmission_is_reached_over_utp_when_tcp_is_off() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_is_reached_over_ipv6() -> Result<()> {
-    let theirs = Theirs::new(Client::Libtorrent).at("::1");
+    let theirs = Theirs::new(Kind::Libtorrent).at("::1");
     check_both_ways(theirs, &["--peer-address", "::1"]).await?;
     check_both_ways(theirs.encrypted(), &["--peer-address", "::1", "--no-utp"]).await?;
     check_both_ways(theirs.over_utp(), &["--peer-address", "::1", "--no-tcp"]).await
