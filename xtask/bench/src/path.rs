@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options};
 use jstorrent_tests::cdp::Session;
+use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::pages::{self, AppPage};
 use jstorrent_tests::steps::Step;
@@ -24,6 +25,8 @@ use crate::report::{Report, Unit};
 
 /// The pause between two seeks. Seeks follow each other as fast when the user drags the seek bar.
 pub(crate) const PAUSE: Duration = Duration::from_millis(300);
+/// How long a page may take to know the torrents.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A browser whose extension is linked with its daemon, without a torrent.
 pub(crate) struct Warm {
@@ -78,7 +81,9 @@ impl Warm {
         page: &Session,
         torrent: &Torrent,
     ) -> Result<f64> {
-        let state = pages::torrent(page, &torrent.info_hash).await?.context("the torrent went")?;
+        // A page follows the engine's view of torrents from the first question on.
+        let known = || pages::torrent(page, &torrent.info_hash);
+        let state = until("the page to know the torrent", KNOWN_WITHIN, known).await?;
         ensure!(
             state.verified < state.length * 9 / 10,
             "the film is complete: {} bytes",
