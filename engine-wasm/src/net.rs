@@ -87,6 +87,29 @@ impl Net {
         self.joins_groups = self.config.udp && self.config.listen_port.is_some();
     }
 
+    /// Queues the multicast groups to join anew, because interfaces changed. Returns the sockets to
+    /// close.
+    pub(crate) fn rejoin_groups(&mut self) -> Vec<SocketId> {
+        let old: Vec<SocketId> = self.groups().map(|(socket, _)| socket).collect();
+        self.open.retain(|_, (role, ..)| *role != Role::Group);
+        // A group that could not be joined may work now.
+        let is_underway = |family| {
+            let opening =
+                self.opening.values().any(|it| (it.role, it.family) == (Role::Group, family));
+            opening
+                || self
+                    .todo
+                    .iter()
+                    .any(|it| matches!(it, Todo::Open(Role::Group, of, _) if *of == family))
+        };
+        let missing: Vec<Family> = [Family::V6, Family::V4]
+            .into_iter()
+            .filter(|&family| self.joins_groups && !is_underway(family))
+            .collect();
+        self.todo.extend(missing.into_iter().map(|it| Todo::Open(Role::Group, it, lsd::PORT)));
+        old
+    }
+
     /// Handles a new connection to the daemon: queues the sockets to open.
     ///
     /// The first socket determines the port of the others.

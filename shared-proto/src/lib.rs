@@ -170,6 +170,8 @@
 //!   `http_reply`, as for the call. Late or lost: the call is not carried out.
 //! - `NotesChanged`. Sender: daemon, within seconds after another daemon wrote notes. Answer: none.
 //!   Late or lost: the next `NotesRead` returns all notes.
+//! - `NetworkChanged`. Sender: daemon, within seconds after the computer woke up, or a local address
+//!   came or went. Answer: none. Late or lost: peers are found again as their time-outs end.
 #![forbid(unsafe_code)]
 
 pub mod control;
@@ -190,4 +192,4 @@ pub use root::Root;
 /// Version of this protocol, which `hello` and `welcome` carry.
 ///
 /// A daemon closes a connection of another version with [`CloseCode::Protocol`].
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;

@@ -287,6 +287,18 @@ impl Candidates {
         }
     }
 
+    /// Makes the addresses ready that wait after failures, because the network has changed.
+    pub(crate) fn retry(&mut self) {
+        let waiting: Vec<SocketAddr> = self.waiting.iter().map(|(_, addr)| *addr).collect();
+        for addr in waiting {
+            if !self.left_alone.contains(&addr) {
+                self.update(addr, |candidate| {
+                    (candidate.failures, candidate.state) = (0, State::Ready);
+                });
+            }
+        }
+    }
+
     /// Forgets the addresses from sources that are no longer allowed.
     pub(crate) fn keep(&mut self, is_kept: impl Fn(Source) -> bool) {
         let unwanted = self

@@ -144,6 +144,11 @@ impl Neighbourhood {
         }
     }
 
+    /// Makes all announcements due, because the neighbours may be others.
+    pub(crate) fn make_due(&mut self, now: Instant) {
+        self.wants.values_mut().for_each(|want| want.due = want.due.min(now));
+    }
+
     /// The datagram to send now, if one is due. `port` is where we listen.
     pub(crate) fn poll(
         &mut self,

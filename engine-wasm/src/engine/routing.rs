@@ -81,6 +81,7 @@ impl Engine {
                 return self.datagram(socket, from, &data, now);
             }
             IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
+            IoEvent::NetworkChanged { slept } => return self.network_changed(slept, now),
             IoEvent::HttpContent { request_id, data } => {
                 return self.handle_content(request_id, &data, now);
             }
@@ -107,7 +108,8 @@ impl Engine {
             | IoEvent::UdpReceived { .. }
             | IoEvent::PortMapped { .. }
             | IoEvent::HttpContent { .. }
-            | IoEvent::NotesChanged { .. } => None,
+            | IoEvent::NotesChanged { .. }
+            | IoEvent::NetworkChanged { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
             return self.handle_answer(op, result, now);
@@ -129,7 +131,8 @@ impl Engine {
                 | IoEvent::UdpReceived { .. }
                 | IoEvent::PortMapped { .. }
                 | IoEvent::HttpContent { .. }
-                | IoEvent::NotesChanged { .. } => {}
+                | IoEvent::NotesChanged { .. }
+                | IoEvent::NetworkChanged { .. } => {}
             });
         }
         self.with(info_hash, now, |torrent, cx| match event {
@@ -147,7 +150,8 @@ impl Engine {
             | IoEvent::UdpReceived { .. }
             | IoEvent::PortMapped { .. }
             | IoEvent::HttpContent { .. }
-            | IoEvent::NotesChanged { .. } => {}
+            | IoEvent::NotesChanged { .. }
+            | IoEvent::NetworkChanged { .. } => {}
         });
     }
 

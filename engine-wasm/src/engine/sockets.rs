@@ -71,6 +71,24 @@ impl Engine {
         self.common.out.push_back(Output::Changed);
     }
 
+    /// Finds peers anew, because the computer slept or its addresses changed.
+    pub(super) fn network_changed(&mut self, slept: bool, now: Instant) {
+        self.common.renew_peer_id();
+        let shared = &mut self.common.shared;
+        shared.dht_requests.make_due(now);
+        shared.lsd.make_due(now);
+        for socket in shared.net.rejoin_groups() {
+            self.common.out.push_back(Output::Io(IoCommand::SocketClose { socket }));
+        }
+        self.open_sockets(now);
+        let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
+        for info_hash in all {
+            self.with(info_hash, now, |torrent, cx| torrent.network_changed(slept, cx));
+            self.with_magnet(info_hash, now, |pending, cx| pending.network_changed(slept, cx));
+        }
+        self.common.out.push_back(Output::Changed);
+    }
+
     /// Handles an incoming connection.
     pub(super) fn accepted(
         &mut self,

@@ -226,6 +226,17 @@ impl Pending {
         self.announce_to_trackers(cx);
     }
 
+    /// The computer slept, or its addresses changed: connections that may be dead are replaced, and
+    /// peers are looked for anew.
+    pub(crate) fn network_changed(&mut self, slept: bool, cx: &mut Context<'_>) {
+        if slept {
+            self.release_all(cx);
+        }
+        self.swarm.network_changed(cx.now);
+        self.announce_to_trackers(cx);
+        self.dial(cx);
+    }
+
     fn send_to_trackers(&mut self, asks: Vec<Ask>, cx: &mut Context<'_>) {
         announcing::send(&mut self.swarm, self.link.info_hash, asks, cx);
     }

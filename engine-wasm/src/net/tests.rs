@@ -169,6 +169,30 @@ fn only_configured_sockets_are_opened() {
     assert!(asked.is_empty() && net.listen_port().is_none());
 }
 #[test]
+fn groups_are_joined_anew_when_interfaces_change() {
+    let config = NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() };
+    let mut net = Net::new(config, ConnectionPolicy::default());
+    net.join_groups();
+    net.link();
+    let open = |net: &mut Net, first: u64| {
+        for op in first..first + 50 {
+            let Some(command) = net.next_command(OpId(op)) else { break };
+            let is_group = matches!(command, IoCommand::UdpBind { group: Some(_), .. });
+            let port = if is_group { lsd::PORT } else { TAKEN };
+            net.answered(OpId(op), &Ok(OpOutput::Bound { port }));
+        }
+    };
+    open(&mut net, 1);
+    let before: Vec<SocketId> = net.groups().map(|(socket, _)| socket).collect();
+    assert_eq!(net.rejoin_groups(), before);
+    assert_eq!(net.rejoin_groups(), [], "they are being joined");
+    open(&mut net, 100);
+    assert_eq!(net.groups().count(), 2);
+    assert!(net.groups().all(|(socket, _)| !before.contains(&socket)));
+    assert_eq!(net.udp_port(), Some(TAKEN), "other sockets stay");
+}
+
+#[test]
 fn groups_are_joined_besides_other_sockets_and_may_fail() {
     for has_groups in [true, false] {
         let mut net = Net::new(

@@ -22,6 +22,7 @@ mod lifecycle;
 mod magnets;
 mod mapping;
 mod moving;
+mod network;
 mod ownership;
 mod pacing;
 mod places;

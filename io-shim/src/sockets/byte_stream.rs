@@ -4,12 +4,16 @@
 //! system tells the readiness. Owns no buffer.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 use tokio::net::TcpStream;
 
 /// Both directions of a connection. One task waits for each.
 pub(super) trait ByteStream: Send + Sync {
+    /// The address of this computer that the stream uses, if that is known.
+    fn local_ip(&self) -> Option<IpAddr>;
+
     /// Waits until reading may succeed.
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
 
@@ -30,6 +34,10 @@ pub(super) trait ByteStream: Send + Sync {
 }
 
 impl ByteStream for TcpStream {
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|local| local.ip().to_canonical())
+    }
+
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send {
         TcpStream::readable(self)
     }

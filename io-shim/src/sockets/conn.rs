@@ -3,7 +3,8 @@
 //! Owns how the stream is read, what waits to be sent, and how the connection is ended from
 //! outside.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -32,6 +33,10 @@ pub(crate) struct Conn {
     pub(super) killed: CancellationToken,
     /// Closes the connection after the current burst, with an event.
     pub(super) overfull: CancellationToken,
+    /// Closes the connection after the current burst, with an event: its local address is gone.
+    pub(super) lost: CancellationToken,
+    /// The local address, once the connection is open.
+    local: OnceLock<IpAddr>,
 }
 
 impl Conn {
@@ -44,6 +49,8 @@ impl Conn {
             diversion,
             group: Membership::new(None),
             overfull: killed.child_token(),
+            lost: killed.child_token(),
+            local: OnceLock::new(),
             killed,
         }
     }
@@ -118,6 +125,23 @@ impl Conn {
     /// The armed keys.
     pub(super) fn diversion(&self) -> &Diversion {
         &self.diversion
+    }
+
+    /// Notes the local address of the open connection.
+    pub(super) fn set_local(&self, local: Option<IpAddr>) {
+        if let Some(local) = local {
+            let _ = self.local.set(local);
+        }
+    }
+
+    /// The local address; `None` while the connection is not open.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.local.get().copied()
+    }
+
+    /// Closes the connection with an event, because its local address is gone.
+    pub(super) fn lose(&self) {
+        self.lost.cancel();
     }
 
     /// Closes the connection at once: no write begins and no event follows.

@@ -6,7 +6,7 @@
 //! waits in the `outbox` for the `writer`. `rate` limits both directions; [`crate::policy::dial`]
 //! decides which addresses may be dialled and may connect. `ports` holds the open ports: `binding`
 //! opens them, `listen` accepts, `udp` carries datagrams and, with `utp`, connections over them
-//! (`polled`). [`port_map`] asks routers to forward ports. Commands for a closed connection are
+//! (`polled`). `network` notices when local addresses change. [`port_map`] asks routers to forward ports. Commands for a closed connection are
 //! ignored, because messages of both sides can cross.
 
 pub(crate) mod binding;
@@ -19,6 +19,7 @@ mod context;
 pub(crate) mod divert;
 pub(crate) mod framing;
 pub(crate) mod listen;
+mod network;
 mod outbox;
 mod polled;
 pub mod port_map;
@@ -87,6 +88,7 @@ impl Sockets {
         stopped: CancellationToken,
     ) -> Self {
         let context = Arc::new(Context::new(config, events, store, metrics, maps, stopped));
+        tokio::spawn(network::watch(Arc::clone(&context)));
         Self { ports: Ports::new(Arc::clone(&context), config.addresses.clone()), context }
     }
 

@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, IoSlice},
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -30,6 +31,7 @@ pub(super) struct Polled<R, W> {
     writer: Mutex<W>,
     reading: Arc<Readiness>,
     writing: Arc<Readiness>,
+    local: Option<IpAddr>,
 }
 
 /// Bytes that were read ahead.
@@ -45,7 +47,8 @@ struct Readiness {
 }
 
 impl<R, W> Polled<R, W> {
-    pub(super) fn new(reader: R, writer: W) -> Self {
+    /// `local` is the address of this computer that the stream uses, if that is known.
+    pub(super) fn new(reader: R, writer: W, local: Option<IpAddr>) -> Self {
         let ready =
             || Arc::new(Readiness { is_ready: AtomicBool::new(true), called: Notify::new() });
         let reader = Reader { inner: reader, lump: BytesMut::new() };
@@ -54,11 +57,16 @@ impl<R, W> Polled<R, W> {
             writer: Mutex::new(writer),
             reading: ready(),
             writing: ready(),
+            local,
         }
     }
 }
 
 impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin> ByteStream for Polled<R, W> {
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.local
+    }
+
     async fn readable(&self) -> io::Result<()> {
         self.reading.wait().await;
         Ok(())
@@ -176,7 +184,7 @@ mod tests {
     async fn a_polled_stream_is_ready_when_a_try_can_succeed() {
         let (mut far, near) = duplex(8);
         let (reader, writer) = split(near);
-        let stream = Polled::new(reader, writer);
+        let stream = Polled::new(reader, writer, None);
         let mut buffer = BytesMut::from(&b"before "[..]);
         let would_block =
             |tried: io::Result<usize>| tried.unwrap_err().kind() == io::ErrorKind::WouldBlock;

@@ -51,6 +51,7 @@ async fn live<S: ByteStream>(
 ) {
     let reason = match opening.await {
         Ok(stream) => {
+            conn.set_local(stream.local_ip());
             context.events.send(opened).await;
             Session { context, conn, stream }.serve().await
         }
@@ -83,6 +84,7 @@ impl<S: ByteStream> Session<'_, S> {
             reason = &mut reading => return reason,
             reason = Writer::new(self.context, self.conn, &self.stream).run() => reason,
             () = self.conn.overfull.cancelled() => CloseReason::Limit,
+            () = self.conn.lost.cancelled() => CloseReason::AddressGone,
         };
         stop.cancel();
         reading.await;

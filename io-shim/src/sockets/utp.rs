@@ -37,6 +37,7 @@ mod shut;
 use self::dials::Dials;
 use self::packet::{HEADER, SILENCE, SYN, VERSION};
 use self::shut::Shut;
+use super::network::source_towards;
 use super::polled::Polled;
 use crate::files::error::op_error;
 use crate::policy::limits;
@@ -182,8 +183,10 @@ async fn knock(wire: Arc<Wire>, inbox: mpsc::Sender<(SocketAddr, Bytes)>) {
 }
 
 fn stream_of(stream: UtpStream) -> Stream {
+    // The socket is bound to every address, so the route tells which one the datagrams come from.
+    let local = source_towards(stream.remote_addr());
     let (reader, writer) = stream.split();
-    Polled::new(reader, writer)
+    Polled::new(reader, writer, local)
 }
 
 /// The port's sockets, and what is known of the datagrams that pass.

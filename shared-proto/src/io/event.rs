@@ -110,6 +110,14 @@ pub enum IoEvent {
         /// The notes that are new, or newer than those that the engine knows.
         notes: Notes,
     },
+    /// The computer slept, or local addresses came or went.
+    ///
+    /// Connections from addresses that are gone have ended with [`CloseReason::AddressGone`]. After a
+    /// sleep, the others may be dead without a sign.
+    NetworkChanged {
+        /// Whether the computer slept, or the daemon was stopped for long.
+        slept: bool,
+    },
 }
 
 /// Why a connection ended.
@@ -129,6 +137,8 @@ pub enum CloseReason {
     Limit,
     /// Any other failure of the network.
     Network,
+    /// The computer no longer has the connection's local address.
+    AddressGone,
 }
 
 /// Why a diverted payload was dropped.

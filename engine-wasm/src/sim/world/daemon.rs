@@ -52,7 +52,7 @@ impl World {
                     line.armed.remove(&key);
                 }
             }
-            IoCommand::TcpGroup { .. } => {}
+            IoCommand::TcpGroup { .. } | IoCommand::SocketClose { .. } => {}
             IoCommand::TcpClose { conn } => {
                 self.lines.conns.remove(&conn);
             }

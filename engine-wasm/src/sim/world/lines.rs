@@ -37,6 +37,11 @@ impl World {
         self.lines.conns.clear();
     }
 
+    /// Lets every connection die without a sign, as a sleep does. Seeders can be dialled again.
+    pub(in crate::sim) fn break_lines(&mut self) {
+        self.lines.conns.clear();
+    }
+
     /// Returns the addresses of connected seeders.
     pub(in crate::sim) fn connected(&self) -> Vec<SocketAddr> {
         self.lines.conns.values().map(|line| line.addr).collect()

@@ -1,5 +1,6 @@
 //! Discovery of peers for a torrent: trackers, the DHT, the local network, users and links.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -61,6 +62,19 @@ impl Torrent {
     pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
         self.swarm.port_moved();
         self.announce_to_trackers(cx);
+    }
+
+    /// The computer slept, or its addresses changed: connections that may be dead are replaced, and
+    /// peers are looked for anew.
+    pub(crate) fn network_changed(&mut self, slept: bool, cx: &mut Context<'_>) {
+        if slept {
+            self.release_all(cx);
+        }
+        // A web server's connection does not tell its local address.
+        self.end_runs_outside(&BTreeSet::new(), cx);
+        self.swarm.network_changed(cx.now);
+        self.announce_to_trackers(cx);
+        self.dial(cx);
     }
 
     /// Asks the trackers that are due for peers.

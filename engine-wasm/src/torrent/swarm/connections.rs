@@ -276,6 +276,11 @@ impl Swarm {
     ) -> Option<EndedConnection> {
         let peer = self.remove(conn)?;
         tracing::debug!(peer = %peer.addr(), ?reason, "connection closed");
+        if reason == CloseReason::AddressGone {
+            let retries = peer.is_dialled();
+            self.candidates.released(peer.addr());
+            return Some(EndedConnection { conn, is_open: false, peer, retries });
+        }
         let has_all_as_we_have = peer.is_dialled()
             && peer.is_ready()
             && peer.is_upload_only()

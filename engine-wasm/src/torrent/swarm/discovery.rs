@@ -71,6 +71,14 @@ impl Swarm {
         self.trackers.moved();
     }
 
+    /// The network has changed: peers that failed are ready, and trackers are due.
+    pub(crate) fn network_changed(&mut self, now: Instant) {
+        self.candidates.retry();
+        self.trackers.moved();
+        // Trackers that were asked just now are not asked again.
+        let _ = self.trackers.announce_now(now);
+    }
+
     /// Adds the trackers of a magnet link, each in its own tier. A private torrent accepts none.
     pub(crate) fn add_trackers(&mut self, urls: &[String], now: Instant) {
         if !self.private {

@@ -16,6 +16,7 @@ use shared_proto::{
     IoEvent, SocketId,
     io::{Mapping, OpError, OpErrorKind},
 };
+use tokio::sync::watch;
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
@@ -53,12 +54,14 @@ impl Default for MapConfig {
 pub struct PortMaps {
     config: MapConfig,
     tasks: Mutex<HashMap<Target, JoinHandle<()>>>,
+    /// How often the network has changed.
+    changes: watch::Sender<u64>,
 }
 
 impl PortMaps {
     /// No mappings yet.
     pub fn new(config: MapConfig) -> Self {
-        Self { config, tasks: Mutex::default() }
+        Self { config, tasks: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
     /// Asks for a mapping until `closed`.
@@ -89,15 +92,22 @@ impl PortMaps {
         }
         let before = tasks.remove(&target);
         let (config, addresses) = (self.config.clone(), addresses.to_vec());
+        let changes = self.changes.subscribe();
         let task = tokio::spawn(async move {
             // An earlier socket had the same port. Its mapping is removed first.
             if let Some(before) = before {
                 let _ = before.await;
             }
-            Box::pin(Keeper { config, addresses, target, socket, events, closed }.keep()).await;
+            Box::pin(Keeper { config, addresses, target, socket, events, closed, changes }.keep())
+                .await;
         });
         tasks.insert(target, task);
         Ok(())
+    }
+
+    /// Asks again for every mapping, because the router may be another one, or may have forgotten.
+    pub(crate) fn network_changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// Resolves when the mappings of all closed sockets are removed.
@@ -129,10 +139,11 @@ struct Keeper {
     socket: SocketId,
     events: EventSender,
     closed: CancellationToken,
+    changes: watch::Receiver<u64>,
 }
 
 impl Keeper {
-    async fn keep(self) {
+    async fn keep(mut self) {
         let pace = self.config.pace;
         let mut lease: Option<(Router, Lease)> = None;
         let mut reported = None;
@@ -151,7 +162,14 @@ impl Keeper {
                 self.report(result.clone()).await;
                 reported = Some(result);
             }
-            let _ = self.closed.run_until_cancelled(sleep(wait)).await;
+            let due = async {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    // The sender lives as long as the daemon.
+                    _ = self.changes.changed() => {}
+                }
+            };
+            let _ = self.closed.run_until_cancelled(due).await;
         }
         if let Some((router, lease)) = lease {
             let _ = timeout(limits::UNMAP_WITHIN, router.unmap(&lease)).await;
