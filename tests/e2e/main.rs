@@ -12,6 +12,7 @@ mod faults {
     mod data;
     mod keeping;
     mod kills;
+    mod network;
     mod state;
     mod storing;
 }

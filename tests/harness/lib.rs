@@ -29,6 +29,8 @@ pub mod liar;
 pub mod made;
 pub mod media;
 pub mod mounts;
+mod namespaces;
+pub mod networks;
 pub mod nginx;
 pub mod page;
 pub mod pages;

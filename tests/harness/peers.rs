@@ -1,6 +1,7 @@
 //! libtorrent as a client: the Python scripts in `peers/`, each of which does one thing for a
 //! scenario.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
@@ -15,10 +16,15 @@ pub const PYTHON: &str = "/usr/bin/python3";
 /// Runs one of the scripts; its arguments are the caller's to add.
 pub fn script(name: &str) -> Command {
     let mut command = Command::new(PYTHON);
-    command.arg(workspace::root().join("tests/harness/peers").join(name));
+    command.arg(path(name));
     // What scripts share would else be left compiled in the source tree.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
+}
+
+/// The path of a script.
+pub(crate) fn path(name: &str) -> PathBuf {
+    workspace::root().join("tests/harness/peers").join(name)
 }
 
 /// Starts a script that says on which port it is ready. It ends when its input does.

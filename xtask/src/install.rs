@@ -43,6 +43,7 @@ const TRANSMISSION: Need =
 const QBITTORRENT: Need = Need::new("qbittorrent-nox", || which("qbittorrent-nox").is_ok());
 const RTORRENT: Need = Need::new("rtorrent", || which("rtorrent").is_ok());
 const DELUGE: Need = Need::new("deluged", || which("deluged").is_ok()).with_service("deluged");
+const IPROUTE: Need = Need::new("iproute2", || which("ip").is_ok());
 // It lies where only root's PATH leads.
 const NGINX: Need =
     Need::new("nginx-light", || which("/usr/sbin/nginx").is_ok()).with_service("nginx");
@@ -106,6 +107,7 @@ fn needs(purpose: For) -> &'static [Need] {
             QBITTORRENT,
             RTORRENT,
             DELUGE,
+            IPROUTE,
             NGINX,
         ],
     }
