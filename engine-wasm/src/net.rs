@@ -12,9 +12,8 @@ use shared_proto::{IoCommand, OpId, SocketId};
 
 use crate::addresses::Families;
 use crate::discover::lsd;
-use crate::mapping::Mappings;
+use crate::mapping::{Mappings, Report};
 use crate::peer::policy::ConnectionPolicy;
-use crate::view::PortMappingView;
 
 /// Which sockets the engine opens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -258,9 +257,10 @@ impl Net {
         self.mappings.handle_report(socket, result);
     }
 
-    /// Returns the state of the port mapping for peers; `None` if none was requested.
-    pub(crate) fn mapping_view(&self) -> Option<PortMappingView> {
-        self.mappings.view(self.listener()?)
+    /// Returns the last report about the port mapping for peers: `Some(None)` while the router is
+    /// being asked, `None` if none was requested.
+    pub(crate) fn mapping_report(&self) -> Option<Option<&Report>> {
+        self.mappings.report_of(self.listener()?)
     }
 
     /// Returns the port at which peers outside the local network can connect.

@@ -10,17 +10,18 @@ pub(crate) mod announcer;
 pub(crate) mod exchange;
 pub mod http;
 pub(crate) mod schedule;
+pub(crate) mod status;
 pub mod udp;
 pub mod url;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use shared_proto::io::OpError;
 use thiserror::Error;
 
 use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::BencodeError;
-use crate::view::{Sentence, Why};
 
 /// Shortest time between two announces, whatever the tracker asks for.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -154,22 +155,11 @@ pub enum TrackerError {
     #[error("no datagram can be sent to this tracker")]
     NoWay,
     /// No answer arrived; the text is the daemon's.
-    #[error("{0}")]
-    Lost(Why),
+    #[error("{}", .0.message)]
+    Lost(OpError),
 }
 
 impl TrackerError {
-    /// The sentence that a page shows for this error.
-    pub fn says(&self) -> Sentence {
-        match self {
-            Self::Bencode(_) | Self::NotAnAnswer | Self::AnswerLost => Sentence::TrackerUnreadable,
-            Self::Failure { reason, .. } => Sentence::TrackerRefuses { reason: reason.clone() },
-            Self::Status(status) => Sentence::TrackerStatus { status: *status },
-            Self::NoWay => Sentence::TrackerNoWay,
-            Self::Lost(why) => Sentence::TrackerFailed { why: why.clone() },
-        }
-    }
-
     /// When the tracker wants to be asked again, if it says so.
     pub fn retry(&self) -> Option<Retry> {
         if let Self::Failure { retry, .. } = self { *retry } else { None }

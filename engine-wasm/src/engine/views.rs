@@ -66,7 +66,7 @@ impl Engine {
         World {
             roots: self.roots.offered().iter().map(|root| self.root_view(root)).collect(),
             listen_port: self.common.shared.net.listen_port(),
-            port_mapping: self.common.shared.net.mapping_view(),
+            port_mapping: self.common.shared.net.mapping_report().map(Into::into),
             settings: self.settings(),
             notices: self.notices(),
             removed: self.decisions.removals.views(now),

@@ -91,7 +91,7 @@ impl Pending {
         }
         let is_sought = self.swarm.asks_dht() || self.swarm.has_tracker();
         match (self.swarm.tracker_trouble(), self.swarm.known_peers()) {
-            (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
+            (Some(why), 0) => Sentence::NoPeers { why: why.into() },
             (None, 0) if is_sought => Sentence::LookingForPeers,
             (None, 0) if self.link.hosts > 0 => Sentence::NoPeersByHost,
             (None, 0) => Sentence::NoPeersInLink,

@@ -3,8 +3,10 @@
 //! Owns [`Snapshot`], the daemon's folders and the router's port mapping.
 
 use serde::{Deserialize, Serialize};
+use shared_proto::io;
 
 use super::{NoticeView, RemovedView, Settings, StreamView, TorrentView, Why};
+use crate::mapping::Report;
 
 /// The state of everything that pages show, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,6 +86,28 @@ impl PortMappingView {
     }
 }
 
+impl From<Option<&Report>> for PortMappingView {
+    fn from(report: Option<&Report>) -> Self {
+        let (mapping, error) = match report {
+            None => (None, None),
+            Some(Ok(mapping)) => (Some(mapping), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        Self {
+            state: match report {
+                None => MappingState::Asking,
+                Some(Ok(_)) => MappingState::Mapped,
+                Some(Err(_)) => MappingState::Failed,
+            },
+            port: mapping.map(|mapping| mapping.port),
+            address: mapping.and_then(|mapping| mapping.address).map(|address| address.to_string()),
+            by: mapping.map(|mapping| mapping.by.into()),
+            message: error.map(|error| error.message.clone()),
+            why: error.map(Why::from),
+        }
+    }
+}
+
 /// The state of a port mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -108,4 +132,14 @@ pub enum MappedBy {
     NatPmp,
     /// UPnP's Internet Gateway Device.
     Upnp,
+}
+
+impl From<io::MappedBy> for MappedBy {
+    fn from(by: io::MappedBy) -> Self {
+        match by {
+            io::MappedBy::Pcp => Self::Pcp,
+            io::MappedBy::NatPmp => Self::NatPmp,
+            io::MappedBy::Upnp => Self::Upnp,
+        }
+    }
 }

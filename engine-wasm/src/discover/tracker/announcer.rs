@@ -14,13 +14,13 @@ use shared_proto::OpId;
 use shared_proto::io::{Family, OpError, OpOutput};
 
 use super::schedule::{Announce, TrackerId, TrackerSchedule};
+use super::status::{NotNow, TrackerStatus};
 use super::udp::{self, Question};
 use super::url::{TrackerUrl, UdpUrl};
 use super::{AnnounceParams, AnnounceResponse, Counts, Event, TrackerError, http};
 use crate::addresses::Families;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
-use crate::view::{Sentence, TrackerView};
 
 /// A question for a tracker.
 #[derive(Debug)]
@@ -157,18 +157,12 @@ impl Announcer {
     /// Makes every tracker due that may be asked now; returns their number.
     ///
     /// # Errors
-    /// No tracker may be asked now; the sentence says why.
-    pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
+    /// [`NotNow`]: no tracker may be asked now.
+    pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, NotNow> {
         if self.is_empty() {
-            return Err(if self.allowed { Sentence::NoTracker } else { Sentence::TrackersOff });
+            return Err(if self.allowed { NotNow::NoTracker } else { NotNow::Forbidden });
         }
-        self.schedule.begin_by_hand(now).map_err(|wait| match wait {
-            Some(wait) => {
-                let seconds = u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX);
-                Sentence::AskedJustNow { seconds }
-            }
-            None => Sentence::TrackersGone,
-        })
+        self.schedule.begin_by_hand(now).map_err(|wait| wait.map_or(NotNow::Gone, NotNow::Wait))
     }
 
     /// The URLs of all trackers, tier by tier.
@@ -281,13 +275,13 @@ impl Announcer {
     }
 
     /// Why no tracker works; `None` when one does.
-    pub(crate) fn trouble(&self) -> Option<&Sentence> {
+    pub(crate) fn trouble(&self) -> Option<&TrackerError> {
         self.schedule.trouble().filter(|_| self.allowed)
     }
 
     /// The state of each tracker; empty while trackers are not allowed.
-    pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
-        if self.allowed { self.schedule.views(now) } else { Vec::new() }
+    pub(crate) fn statuses(&self, now: Instant) -> Vec<TrackerStatus> {
+        if self.allowed { self.schedule.statuses(now) } else { Vec::new() }
     }
 
     fn announce(&self, announce: Announce, params: &AnnounceParams) -> Ask {
@@ -316,7 +310,7 @@ impl Announcer {
             Ok(OpOutput::Addresses(addresses)) => addresses,
             Ok(_) => Vec::new(),
             Err(error) => {
-                self.failed(job.tracker, &TrackerError::Lost((&error).into()), now);
+                self.failed(job.tracker, &TrackerError::Lost(error), now);
                 return Vec::new();
             }
         };
@@ -405,7 +399,7 @@ fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerEr
     match result {
         Ok(OpOutput::Bytes(body)) => Ok(body),
         Ok(_) => Err(TrackerError::AnswerLost),
-        Err(error) => Err(TrackerError::Lost((&error).into())),
+        Err(error) => Err(TrackerError::Lost(error)),
     }
 }
 
@@ -457,7 +451,7 @@ mod tests {
         assert!(matches!(&sent[..], [Inquiry::Datagram(addr, _)] if addr.is_ipv4()), "{sent:?}");
         assert!(trackers.answered(OpId(9), lost(), BOTH, Instant(0)).is_none(), "not asked");
         assert!(trackers.answered(OpId(2), lost(), BOTH, Instant(0)).is_some());
-        assert!(matches!(trackers.trouble(), Some(Sentence::TrackerFailed { .. })));
+        assert!(matches!(trackers.trouble(), Some(TrackerError::Lost(_))));
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, Tr
             _ => Err(TrackerError::Status(status)),
         },
         Ok(_) => Err(TrackerError::AnswerLost),
-        Err(error) => Err(TrackerError::Lost((&error).into())),
+        Err(error) => Err(TrackerError::Lost(error)),
     }
 }
 

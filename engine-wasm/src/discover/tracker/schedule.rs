@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
+use super::status::TrackerStatus;
 use super::url::TrackerUrl;
 use super::{AnnounceResponse, Counts, TrackerError};
 use crate::metainfo::torrent::MAX_URLS;
 use crate::time::Instant;
-use crate::view::{Sentence, TrackerView};
 use entry::{MAX_ASKED_RETRY, Tracker};
 
 pub(crate) use entry::{Announce, Scrape, TrackerId};
@@ -219,19 +219,19 @@ impl TrackerSchedule {
 
     /// The error of the first failed tracker, if no tracker works. `None` while any is being asked
     /// for the first time.
-    pub(crate) fn trouble(&self) -> Option<&Sentence> {
+    pub(crate) fn trouble(&self) -> Option<&TrackerError> {
         if self.all().any(Tracker::is_hopeful) {
             return None;
         }
         self.all().find_map(Tracker::error)
     }
 
-    /// The trackers as pages show them.
-    pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
+    /// The state of each tracker.
+    pub(crate) fn statuses(&self, now: Instant) -> Vec<TrackerStatus> {
         let tiers = (0u32..).zip(&self.tiers);
         let all =
             tiers.flat_map(|(tier, trackers)| trackers.iter().map(move |tracker| (tier, tracker)));
-        all.map(|(tier, tracker)| tracker.view(tier, now)).collect()
+        all.map(|(tier, tracker)| tracker.status(tier, now)).collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &Tracker> {

@@ -222,7 +222,7 @@ impl Torrent {
                     && !self.swarm.has_ready_peer() =>
             {
                 Some(match (self.swarm.tracker_trouble(), self.swarm.known_peers()) {
-                    (Some(why), 0) => Sentence::NoPeers { why: why.clone().into() },
+                    (Some(why), 0) => Sentence::NoPeers { why: why.into() },
                     (_, 0) if self.swarm.asks_dht() => Sentence::LookingForPeers,
                     (_, 0) if !self.swarm.has_tracker() => Sentence::NoPeersNoTracker,
                     (_, 0) => Sentence::LookingForPeers,

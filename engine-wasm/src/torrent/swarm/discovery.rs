@@ -58,7 +58,7 @@ impl Swarm {
     /// # Errors
     /// No tracker may be asked now; the sentence says why.
     pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, Sentence> {
-        self.trackers.announce_now(now)
+        Ok(self.trackers.announce_now(now)?)
     }
 
     /// The download is complete: trackers will be informed.
@@ -134,12 +134,12 @@ impl Swarm {
 
     /// The state of each tracker.
     pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
-        self.trackers.views(now)
+        self.trackers.statuses(now).into_iter().map(Into::into).collect()
     }
 
     /// Why no tracker works; `None` when one does.
-    pub(crate) fn tracker_trouble(&self) -> Option<&Sentence> {
-        self.trackers.trouble()
+    pub(crate) fn tracker_trouble(&self) -> Option<Sentence> {
+        self.trackers.trouble().map(Into::into)
     }
 
     /// Whether any tracker can be asked.

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::discover::tracker::status::{Activity, Said, TrackerStatus};
 use crate::discover::tracker::url::TrackerUrl;
 use crate::discover::tracker::{AnnounceResponse, Counts, Event, Retry, TrackerError};
 use crate::time::Instant;
-use crate::view::{Sentence, TrackerState, TrackerView};
 
 /// Back-off after a tracker's first failure; each further failure doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
@@ -81,7 +81,7 @@ struct Answers {
     counts: Counts,
     /// When its numbers of peers arrived or were requested.
     counted_at: Option<Instant>,
-    says: Option<Sentence>,
+    said: Option<Said>,
 }
 
 /// One tracker of a torrent.
@@ -240,8 +240,7 @@ impl Tracker {
         (self.turns.failures, self.turns.next_at) = (0, Some(next_at));
         let pause = answer.min_interval.unwrap_or(BY_HAND.min(answer.interval));
         self.turns.by_hand_at = now + pause;
-        let warning = answer.warning.clone();
-        self.answers.says = warning.map(|warning| Sentence::TrackerWarns { warning });
+        self.answers.said = answer.warning.clone().map(Said::Warning);
         if answer.tracker_id.is_some() {
             self.answers.tracker_id.clone_from(&answer.tracker_id);
         }
@@ -255,7 +254,7 @@ impl Tracker {
     pub(super) fn failed(&mut self, error: &TrackerError, now: Instant) {
         let turns = &mut self.turns;
         turns.failures = turns.failures.saturating_add(1);
-        self.answers.says = Some(error.says());
+        self.answers.said = Some(Said::Failure(error.clone()));
         match error.retry() {
             Some(Retry::Never) => turns.gone = true,
             Some(Retry::In(pause)) => {
@@ -294,33 +293,33 @@ impl Tracker {
     }
 
     /// Its error, if it failed.
-    pub(super) fn error(&self) -> Option<&Sentence> {
-        self.answers.says.as_ref().filter(|_| self.turns.failures > 0)
+    pub(super) fn error(&self) -> Option<&TrackerError> {
+        match &self.answers.said {
+            Some(Said::Failure(error)) if self.turns.failures > 0 => Some(error),
+            _ => None,
+        }
     }
 
-    /// The tracker as pages show it.
-    pub(super) fn view(&self, tier: u32, now: Instant) -> TrackerView {
-        let state = if self.underway {
-            TrackerState::Asking
+    /// The state of the tracker.
+    pub(super) fn status(&self, tier: u32, now: Instant) -> TrackerStatus {
+        let activity = if self.underway {
+            Activity::Asking
         } else if self.turns.failures > 0 {
-            TrackerState::Failing
+            Activity::Failing
         } else if self.standing.started {
-            TrackerState::Working
+            Activity::Working
         } else {
-            TrackerState::Idle
+            Activity::Idle
         };
-        let shows_next = state == TrackerState::Working || state == TrackerState::Failing;
-        let seconds =
-            |at: Instant| u32::try_from(at.saturating_since(now).as_secs()).unwrap_or(u32::MAX);
-        TrackerView {
+        let shows_next = matches!(activity, Activity::Working | Activity::Failing);
+        let next = self.next_turn().filter(|_| shows_next);
+        TrackerStatus {
             url: self.url.as_str().to_owned(),
             tier,
-            state,
-            next_announce_s: self.next_turn().filter(|_| shows_next).map(seconds),
-            seeders: self.answers.counts.seeders,
-            leechers: self.answers.counts.leechers,
-            message: self.answers.says.as_ref().map(Sentence::to_string),
-            says: self.answers.says.clone(),
+            activity,
+            next_announce: next.map(|at| at.saturating_since(now)),
+            counts: self.answers.counts,
+            said: self.answers.said.clone(),
         }
     }
 

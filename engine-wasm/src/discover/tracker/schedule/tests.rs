@@ -76,17 +76,18 @@ impl Bench {
     }
 
     /// Checks state, seconds to the next announce, and numbers of each tracker.
-    fn check_views(&self, expected: &[&str]) {
-        let views = self.schedule.views(self.now);
-        let shown: Vec<String> = views
+    fn check_statuses(&self, expected: &[&str]) {
+        let statuses = self.schedule.statuses(self.now);
+        let shown: Vec<String> = statuses
             .iter()
-            .map(|view| {
-                let TrackerView { tier, state, next_announce_s, seeders, leechers, .. } = view;
-                let number = |number: &Option<u32>| {
+            .map(|TrackerStatus { tier, activity, next_announce, counts, .. }| {
+                let number = |number: Option<u64>| {
                     number.map_or("-".to_owned(), |number| number.to_string())
                 };
-                let numbers = [next_announce_s, seeders, leechers].map(number).join(" ");
-                format!("{tier} {state:?} {numbers}")
+                let [seeders, leechers] =
+                    [counts.seeders, counts.leechers].map(|count| number(count.map(u64::from)));
+                let next = number(next_announce.map(|wait| wait.as_secs()));
+                format!("{tier} {activity:?} {next} {seeders} {leechers}")
             })
             .collect();
         assert_eq!(shown, expected);
@@ -295,15 +296,15 @@ fn tiers_are_shuffled_by_the_seed() {
 }
 
 #[test]
-fn views_show_what_each_tracker_does() {
+fn statuses_show_what_each_tracker_does() {
     let mut bench = Bench::new("a|b|c");
     bench.poll(0);
-    bench.check_views(&["0 Asking - - -", "1 Idle - - -", "2 Idle - - -"]);
+    bench.check_statuses(&["0 Asking - - -", "1 Idle - - -", "2 Idle - - -"]);
     bench.fails('a');
     bench.poll(0);
     assert_eq!(bench.schedule.trouble(), None, "another one is being asked");
     bench.succeeds('b', 1);
-    bench.check_views(&["0 Failing 15 - -", "1 Working 100 3 4", "2 Idle - - -"]);
+    bench.check_statuses(&["0 Failing 15 - -", "1 Working 100 3 4", "2 Idle - - -"]);
     assert_eq!(bench.schedule.trouble(), None);
 }
 
@@ -311,7 +312,10 @@ fn views_show_what_each_tracker_does() {
 fn the_trouble_is_the_first_trackers_error_if_none_works() {
     let mut bench = Bench::new("a|b");
     bench.check_failures(&[(0, "a started"), (0, "b started")]);
-    assert_eq!(bench.schedule.trouble(), Some(&Sentence::TrackerRefuses { reason: "no".into() }));
+    assert_eq!(
+        bench.schedule.trouble(),
+        Some(&TrackerError::Failure { reason: "no".into(), retry: None })
+    );
 }
 
 #[test]
@@ -344,7 +348,7 @@ fn trackers_that_no_announce_reaches_are_scraped_now_and_then() {
     assert_eq!(letter(&scrape.url), 'c', "one failed, one has just answered");
     assert_eq!(bench.schedule.poll_scrape(at(1)), None);
     bench.schedule.scraped(scrape.id, Counts { seeders: Some(9), leechers: None });
-    bench.check_views(&["0 Failing 15 - -", "1 Working 100 3 4", "2 Idle - 9 -"]);
+    bench.check_statuses(&["0 Failing 15 - -", "1 Working 100 3 4", "2 Idle - 9 -"]);
 }
 
 proptest! {
