@@ -1,8 +1,8 @@
 //! Fetches URLs of strangers, under the same dial policy as sockets.
 //!
 //! Owns the HTTP client and its rules: `http` and `https` only, every address checked after name
-//! resolution and at each redirect, few redirects, a bounded body. Never sends cookies. Knows
-//! nothing of what it fetches.
+//! resolution and at each redirect, few redirects, a bounded body without its codings
+//! ([`crate::plane::decoding`]). Never sends cookies. Knows nothing of what it fetches.
 
 use std::{
     error::Error,
@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{
     Client, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{LOCATION, RANGE},
+    header::{ACCEPT_ENCODING, LOCATION, RANGE},
     redirect::Policy,
 };
 use shared_proto::{
@@ -24,6 +24,7 @@ use shared_proto::{
 };
 
 use crate::files::error::op_error;
+use crate::plane::decoding::decoded;
 use crate::plane::resolve::Lookup;
 use crate::policy::dial::DialPolicy;
 use crate::policy::limits;
@@ -69,7 +70,10 @@ impl HttpClient {
     async fn get_in_time(&self, url: &str, max_bytes: u32) -> Result<OpOutput, OpError> {
         let response = self.open(url, None).await?;
         let status = response.status().as_u16();
-        Ok(OpOutput::Http { status, body: body_of(response, max_bytes).await? })
+        let headers = response.headers().clone();
+        let most = usize::try_from(max_bytes).unwrap_or(usize::MAX).min(MAX_VALUE);
+        let body = decoded(&headers, body_of(response, most).await?, most)?;
+        Ok(OpOutput::Http { status, body })
     }
 
     /// Sends a GET and follows redirects to the reply. `range` is the first and last byte to ask
@@ -89,7 +93,9 @@ impl HttpClient {
             Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
         for _ in 0..=limits::MAX_REDIRECTS {
             self.check(&url)?;
-            let mut request = self.client(&url)?.get(url.clone());
+            // Ranges of an encoded file would be of no use, and small replies need no coding.
+            let request = self.client(&url)?.get(url.clone());
+            let mut request = request.header(ACCEPT_ENCODING, "identity");
             if let Some((first, last)) = range {
                 request = request.header(RANGE, format!("bytes={first}-{last}"));
             }
@@ -139,6 +145,10 @@ fn build(resolver: Resolver) -> Option<Client> {
         .no_proxy()
         .dns_resolver(Arc::new(resolver))
         .pool_idle_timeout(IDLE)
+        // Header lines that other clients overlook must not cost the reply.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .build();
     client.inspect_err(|error| tracing::error!(%error, "the HTTP client cannot be built")).ok()
 }
@@ -149,13 +159,14 @@ fn redirect_of(from: &Url, response: &Response) -> Result<Option<Url>, OpError> 
         return Ok(None);
     }
     let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
-    let next = location.to_str().ok().and_then(|location| from.join(location).ok());
+    // Some servers send names as they are, in UTF-8.
+    let next = str::from_utf8(location.as_bytes()).ok();
+    let next = next.and_then(|location| from.join(location.trim()).ok());
     next.map(Some)
         .ok_or_else(|| op_error(OpErrorKind::Network, "the server's redirect has no target"))
 }
 
-async fn body_of(mut response: Response, max_bytes: u32) -> Result<Bytes, OpError> {
-    let most = usize::try_from(max_bytes).unwrap_or(usize::MAX).min(MAX_VALUE);
+async fn body_of(mut response: Response, most: usize) -> Result<Bytes, OpError> {
     let too_long = || op_error(OpErrorKind::Limit, "the reply is too long");
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(too_long());

@@ -73,7 +73,8 @@ async fn a_fetch_gives_status_and_body_and_says_who_asks() {
     let head = head.to_lowercase();
     assert!(head.contains("user-agent: jstorrent/0.1.0\r\n"), "{head}");
     assert!(head.contains("authorization: basic dxnlcjp3b3jk\r\n"), "{head}");
-    assert!(!head.contains("accept-encoding") && !head.contains("cookie"), "{head}");
+    assert!(head.contains("accept-encoding: identity\r\n"), "{head}");
+    assert!(!head.contains("cookie"), "{head}");
 }
 
 #[tokio::test]
@@ -108,6 +109,37 @@ async fn redirects_are_followed_but_not_for_ever() {
         Ok((200, "arrived".into()))
     );
     assert_eq!(get(&mut bench, &format!("http://{addr}/loop"), 99).await, Err(OpErrorKind::Limit));
+}
+
+#[tokio::test]
+async fn a_compressed_body_arrives_plain() {
+    /// `d8:intervali1800e5:peers0:e`, compressed with gzip.
+    const PACKED: [u8; 47] = [
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 75, 177, 176, 202, 204, 43, 73, 45, 42, 75, 204, 201, 52,
+        180, 48, 48, 72, 53, 181, 42, 72, 77, 45, 42, 54, 176, 74, 5, 0, 171, 217, 152, 146, 27, 0,
+        0, 0,
+    ];
+    let addr = serve(|_| {
+        let head = "HTTP/1.0 200 OK\r\nContent-Encoding: x-gzip\r\nBad Header: 1\r\n\r\n";
+        [head.as_bytes(), &PACKED].concat()
+    })
+    .await;
+    assert_eq!(
+        get(&mut Bench::new(), &format!("http://{addr}/announce"), 99).await,
+        Ok((200, "d8:intervali1800e5:peers0:e".into()))
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_may_lead_to_a_name_that_is_not_ascii() {
+    let addr = serve(|head| match head.split(' ').nth(1) {
+        Some("/once") => reply("302 Found", "Location: /f\u{fc}r uns\r\n", ""),
+        Some("/f%C3%BCr%20uns") => reply("200 OK", "", "arrived"),
+        _ => reply("404 Not Found", "", ""),
+    })
+    .await;
+    let found = get(&mut Bench::new(), &format!("http://{addr}/once"), 99).await;
+    assert_eq!(found, Ok((200, "arrived".into())));
 }
 
 #[tokio::test]

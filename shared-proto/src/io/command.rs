@@ -388,7 +388,8 @@ pub enum IoCommand {
     },
     /// Fetch an `http:` or `https:` URL, following a few redirects. → [`super::OpOutput::Http`]
     ///
-    /// The command fails with [`super::OpErrorKind::Limit`] when the body is longer than
+    /// The body is decoded if the server encoded it with gzip or deflate. The command fails with
+    /// [`super::OpErrorKind::Limit`] when the body, encoded or decoded, is longer than
     /// `max_bytes`.
     HttpGet {
         /// For the answer.
