@@ -2,19 +2,26 @@
 //!
 //! Owns how many lookups run at a time, and how they end. The system's lookup cannot be cancelled,
 //! so each runs in a separate process that ends with the command. A name whose server never answers
-//! thus holds no thread.
+//! thus holds no thread. A lookup that takes longer than [`PROMPT`] gives its place to the next one.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    pin::pin,
     process::Stdio,
     sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
-use tokio::{io::AsyncReadExt, process::Command, sync::Semaphore, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    process::Command,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::files::error::op_error;
 use crate::policy::dial::DialPolicy;
@@ -22,6 +29,8 @@ use crate::policy::limits;
 
 /// Timeout of a lookup, its wait for a permit included.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a lookup may hold one of the places that others wait for.
+const PROMPT: Duration = Duration::from_millis(500);
 
 /// Looks up names.
 pub(crate) struct Lookup {
@@ -31,6 +40,7 @@ pub(crate) struct Lookup {
     is_secluded: bool,
     program: Option<PathBuf>,
     permits: Arc<Semaphore>,
+    slow_permits: Arc<Semaphore>,
 }
 
 impl Lookup {
@@ -44,6 +54,7 @@ impl Lookup {
             is_secluded,
             program,
             permits: Arc::new(Semaphore::new(limits::MAX_LOOKUPS)),
+            slow_permits: Arc::new(Semaphore::new(limits::MAX_SLOW_LOOKUPS)),
         }
     }
 
@@ -80,12 +91,11 @@ impl Lookup {
             return Err(op_error(OpErrorKind::Limit, "the name is too long"));
         }
         match timeout(PATIENCE, self.look(bare(host))).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(too_slow()),
             Ok(found) => {
                 found.map_err(|_| op_error(OpErrorKind::Network, "the name has no address"))
             }
-            Err(_) => {
-                Err(op_error(OpErrorKind::Timeout, "the name could not be looked up in time"))
-            }
+            Err(_) => Err(too_slow()),
         }
     }
 
@@ -94,6 +104,21 @@ impl Lookup {
             return Ok(vec![ip]);
         }
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
+        let permit = Arc::new(Mutex::new(permit));
+        let mut answer = pin!(self.ask(host, &permit));
+        if let Ok(found) = timeout(PROMPT, &mut answer).await {
+            return found;
+        }
+        let slow = Arc::clone(&self.slow_permits).try_acquire_owned();
+        *permit.lock() = slow.map_err(|_| io::ErrorKind::TimedOut)?;
+        answer.await
+    }
+
+    async fn ask(
+        &self,
+        host: &str,
+        permit: &Arc<Mutex<OwnedSemaphorePermit>>,
+    ) -> io::Result<Vec<IpAddr>> {
         if let Some(program) = self.program.as_deref().filter(|_| !is_known_here(host)) {
             match ask(program, host).await {
                 // An update may have removed the program of a running daemon.
@@ -102,7 +127,7 @@ impl Lookup {
             }
         }
         // A lookup in this process keeps its permit until it ends, even if no command waits for it.
-        let host = host.to_owned();
+        let (host, permit) = (host.to_owned(), Arc::clone(permit));
         let looking = tokio::spawn(async move {
             let _permit = permit;
             tokio::net::lookup_host((host, 0))
@@ -111,6 +136,10 @@ impl Lookup {
         });
         looking.await.map_err(io::Error::other)?
     }
+}
+
+fn too_slow() -> OpError {
+    op_error(OpErrorKind::Timeout, "the name could not be looked up in time")
 }
 
 /// Asks a program, which ends when the future is dropped.

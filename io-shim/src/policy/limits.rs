@@ -100,8 +100,12 @@ pub(crate) const MAX_UNSENT_DATAGRAMS: usize = 1_024;
 /// all.
 pub(crate) const DIALLED_SHARE: usize = 8;
 
-/// Name lookups at a time. Each holds a process.
+/// Name lookups at a time that began a moment ago. Each holds a process.
 pub const MAX_LOOKUPS: usize = 16;
+
+/// Further lookups at a time, which their name servers keep waiting. Names that are not answered
+/// thus do not delay others.
+pub const MAX_SLOW_LOOKUPS: usize = 48;
 
 /// Bytes of a lookup's answer: far more than the addresses of any name.
 pub(crate) const MAX_LOOKUP_BYTES: u64 = 64 << 10;
