@@ -74,9 +74,9 @@ pub(crate) const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// frame.
 pub(crate) const MAX_SCAN_BYTES: usize = 8 << 20;
 
-/// HTTP requests at a time. There are many servers, but slow ones should not hold hundreds of
-/// sockets.
-pub(crate) const MAX_FETCHES: usize = 64;
+/// HTTP requests at a time. The silent trackers of many torrents should not delay others, nor hold
+/// thousands of sockets.
+pub(crate) const MAX_FETCHES: usize = 256;
 
 /// Redirects followed by one fetch.
 pub(crate) const MAX_REDIRECTS: usize = 5;

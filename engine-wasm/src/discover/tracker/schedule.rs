@@ -6,8 +6,8 @@
 //! receives `stopped` only if it may have received `started`.
 //!
 //! A *round* asks trackers in order, tier by tier, until one names peers. The next tracker is asked
-//! when one fails, and also when one has been silent for [`STAGGER`], so that a hanging tracker
-//! delays nothing. The tracker that answers moves to the front of its tier and sets the time of the
+//! when one fails, and also when one has been silent for a while, so that a hanging tracker delays
+//! nothing: at most [`STAGGER`], and [`SILENCE`] for all silent trackers together. The tracker that answers moves to the front of its tier and sets the time of the
 //! next round.
 
 mod entry;
@@ -25,8 +25,12 @@ use entry::{MAX_ASKED_RETRY, Tracker};
 
 pub(crate) use entry::{Announce, Scrape, TrackerId};
 
-/// After this silence the next tracker is asked as well.
-pub(crate) const STAGGER: Duration = Duration::from_millis(1500);
+/// Longest silence of a tracker after which the next one is asked as well.
+const STAGGER: Duration = Duration::from_millis(1500);
+/// Longest time until the last tracker is asked when all trackers before it are silent.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Longest delay of a poll after which a round still catches up with its plan.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// The trackers of one torrent.
 #[derive(Debug)]
@@ -136,8 +140,16 @@ impl TrackerSchedule {
             }
             return None;
         };
-        self.round = Some(now + STAGGER);
+        // The plan counts, not the time of the poll: polls may be rarer than turns.
+        let planned = if now.saturating_since(next_start) > CATCH_UP { now } else { next_start };
+        self.round = Some(planned + self.stagger());
         Some(announce)
+    }
+
+    /// After how much silence of one tracker the next one is asked.
+    fn stagger(&self) -> Duration {
+        let others = u32::try_from(self.all().count().saturating_sub(1)).unwrap_or(u32::MAX);
+        STAGGER.min(SILENCE / others.max(1))
     }
 
     /// The scrape that is due now. It asks the first tracker of a tier that no announce reaches.

@@ -130,10 +130,10 @@ fn the_first_tracker_receives_started_and_then_regular_announces() {
 fn a_hanging_tracker_delays_no_other() {
     let mut bench = Bench::new("a|b|c|d");
     assert_eq!(
-        (bench.poll(0), bench.poll(1), bench.poll(2)),
+        (bench.poll(0), bench.poll(0), bench.poll(1)),
         ("a started".into(), "-".into(), "b started".into())
     );
-    assert_eq!((bench.poll(3), bench.poll(4)), ("-".into(), "c started".into()));
+    assert_eq!((bench.poll(1), bench.poll(2)), ("-".into(), "c started".into()));
     bench.succeeds('c', 5);
     assert_eq!(bench.poll(60), "-", "peers are known");
     bench.succeeds('a', 1);
@@ -385,4 +385,33 @@ proptest! {
             answered.insert(name, seconds);
         }
     }
+}
+
+#[test]
+fn all_silent_trackers_together_delay_the_last_one_by_less_than_five_seconds() {
+    let asked_at = |tiers: &str, last: char, polls_per_second: u64| {
+        let mut bench = Bench::new(tiers);
+        for poll in 0.. {
+            bench.now = at(0) + Duration::from_millis(1000 * poll / polls_per_second);
+            while bench.poll_now() != "-" {}
+            if bench.underway.iter().any(|(letter, _)| *letter == last) {
+                return bench.now.saturating_since(at(0));
+            }
+        }
+        unreachable!("it is asked at last")
+    };
+    let many = "a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u";
+    assert!(asked_at(many, 'u', 1) <= Duration::from_secs(4));
+    assert!(asked_at(many, 'u', 10) <= Duration::from_secs(4));
+    assert!(asked_at(many, 'b', 10) >= Duration::from_millis(100), "one after the other");
+    assert_eq!(asked_at("a|b", 'b', 10), STAGGER, "few are asked without haste");
+}
+
+#[test]
+fn a_round_that_was_not_polled_for_long_does_not_ask_all_at_once() {
+    let mut bench = Bench::new("a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u");
+    assert_eq!(bench.poll(0), "a started");
+    bench.now = at(3600);
+    let asked = (0..21).take_while(|_| bench.poll_now() != "-").count();
+    assert_eq!(asked, 1);
 }
