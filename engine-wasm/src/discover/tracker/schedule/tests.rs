@@ -138,8 +138,8 @@ fn a_hanging_tracker_delays_no_other() {
     assert_eq!(bench.poll(60), "-", "peers are known");
     bench.succeeds('a', 1);
     bench.fails('b');
-    assert_eq!(bench.poll(103), "-", "the first that named peers sets the time");
-    assert_eq!(bench.poll(104), "b started");
+    assert_eq!(bench.poll(101), "-", "the first that named peers sets the time");
+    assert_eq!(bench.poll(102), "b started");
 }
 
 #[test]
