@@ -29,6 +29,7 @@ use super::bencode::{self, Value};
 use super::sanitise::{self, Paths, Rule};
 use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
+use crate::percent::encode_url;
 use field::{localised, required};
 use file::Entry;
 
@@ -306,12 +307,18 @@ fn nodes(root: Value<'_>) -> Vec<(String, u16)> {
     nodes.take(MAX_NODES).collect()
 }
 
+/// Returns the URLs of web servers, each encoded. An entry that is none costs no other entry.
 fn web_seeds(root: Value<'_>) -> Vec<String> {
-    let seeds = root.get("url-list").into_iter().flat_map(urls);
-    seeds
-        .filter(|url| url.starts_with("http://") || url.starts_with("https://"))
-        .take(MAX_URLS)
-        .collect()
+    let list = root.get("url-list");
+    let entries = list.and_then(Value::list).into_iter().flatten();
+    let all = entries.chain(list).filter_map(Value::bytes);
+    let urls = all.map(|url| encode_url(url.trim_ascii())).filter(|url| {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        is_web && url.len() <= MAX_URL_LENGTH
+    });
+    let mut seen = BTreeSet::new();
+    urls.filter(|url| seen.insert(url.clone())).take(MAX_URLS).collect()
 }
 
 /// Returns the URLs of a list, or a single URL. Both forms exist for trackers and web seeds.

@@ -13,7 +13,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use reqwest::{
     Response,
-    header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap},
+    header::{CONTENT_RANGE, HeaderMap},
 };
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use tokio::time::Instant;
@@ -63,12 +63,9 @@ pub(crate) async fn fetch(
         // A server without ranges sends the file from its start.
         _ => offset == 0,
     };
-    let is_plain =
-        response.headers().get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    if !is_range
-        || !is_plain
-        || response.content_length().is_some_and(|announced| announced != length)
-    {
+    // A content coding says nothing here: a range is one of the encoded file (RFC 9110 §14.2), and
+    // servers label compressed files with the coding of their content. The hash decides.
+    if !is_range || response.content_length().is_some_and(|announced| announced != length) {
         return Err(wrong_length());
     }
     store_body(response, length, target, &mut patience).await?;
@@ -79,13 +76,13 @@ pub(crate) async fn fetch(
 fn starts_with_range(headers: &HeaderMap, first: u64, last: u64) -> bool {
     let range =
         headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
-    let named = range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).and_then(
-        |(range, _)| {
-            let (first, last) = range.trim().split_once('-')?;
-            Some((first.parse().ok()?, last.parse().ok()?))
-        },
-    );
-    named == Some((first, last))
+    let named = || {
+        let (unit, range) = range.trim().split_once(' ')?;
+        let (range, _) = range.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
+        let (first, last) = range.trim().split_once('-')?;
+        Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+    };
+    named() == Some((first, last))
 }
 
 async fn store_body(
@@ -180,6 +177,7 @@ mod tests {
         };
         check("bytes 5-9/100", true);
         check("bytes 5-9/*", true);
+        check("Bytes  5-9/100", true);
         check("bytes 5-8/100", false);
         check("bytes 0-9/100", false);
         check("bytes */100", false);

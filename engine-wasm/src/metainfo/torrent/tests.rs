@@ -166,6 +166,20 @@ fn web_seeds_and_the_private_flag_are_read() {
         ["http://a/", "https://c/d"]
     );
     assert_eq!(parse_with(Dict::new().bytes("url-list", "http://a/")).web_seeds, ["http://a/"]);
+    let odd = encode::list([
+        encode::bytes("HTTP://a/"),
+        encode::int(1),
+        encode::bytes("ftp://a/"),
+        encode::bytes(""),
+        encode::list([encode::bytes("http://nested/")]),
+        encode::bytes(b" http://b/f\xfcr uns.mkv\r\n"),
+        encode::bytes("HTTP://a/"),
+        encode::bytes("hTTps://c/"),
+    ]);
+    assert_eq!(
+        parse_with(Dict::new().raw("url-list", odd)).web_seeds,
+        ["HTTP://a/", "http://b/f%FCr%20uns.mkv", "hTTps://c/"]
+    );
     assert!(parse(&single().int("private", 1)).unwrap().private);
     assert!(!parse(&single().int("private", 0)).unwrap().private);
 }
