@@ -9,6 +9,7 @@
 pub(crate) mod announcer;
 pub(crate) mod exchange;
 pub mod http;
+mod peer_list;
 pub(crate) mod schedule;
 pub(crate) mod status;
 pub mod udp;
@@ -108,6 +109,8 @@ pub struct AnnounceResponse {
     pub external: Option<IpAddr>,
     /// Addresses of peers; our own may be among them.
     pub peers: Vec<SocketAddr>,
+    /// Peers that are named by host and port: their names have to be looked up.
+    pub hosts: Vec<(String, u16)>,
 }
 
 /// Numbers of peers, as far as a tracker gives them.

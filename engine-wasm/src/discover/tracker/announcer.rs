@@ -60,6 +60,8 @@ pub(crate) struct Job {
 enum Goal {
     Announce(AnnounceParams),
     Scrape,
+    /// To find a peer that the tracker names by its host.
+    Peer,
 }
 
 /// The step that a pending question has reached.
@@ -69,6 +71,8 @@ enum Step {
     Fetch,
     /// The name of a UDP tracker is being looked up. Each failure selects another of its addresses.
     Resolve { url: UdpUrl, failures: u32 },
+    /// The host name of a peer is being looked up.
+    PeerName,
     /// A question over this address family is pending.
     Ask(Family),
 }
@@ -212,6 +216,11 @@ impl Announcer {
             return Some(Answered { asks, ..Answered::default() });
         }
         Some(match job.goal {
+            Goal::Peer => {
+                let found =
+                    if let Ok(OpOutput::Addresses(found)) = result { found } else { vec![] };
+                Answered { peers: found, ..Answered::default() }
+            }
             Goal::Scrape => {
                 if let Ok(counts) = counts(&job.step, result, self.info_hash) {
                     self.schedule.scraped(job.tracker, counts);
@@ -221,8 +230,9 @@ impl Announcer {
             Goal::Announce(_) => match answer(&job.step, result) {
                 Ok(answer) => {
                     self.schedule.succeeded(job.tracker, &answer, now);
-                    let AnnounceResponse { peers, external, .. } = answer;
-                    Answered { peers, external, asks: Vec::new() }
+                    let AnnounceResponse { peers, external, hosts, .. } = answer;
+                    let asks = hosts.into_iter().map(|host| look_up(job.tracker, host)).collect();
+                    Answered { peers, external, asks }
                 }
                 Err(error) => {
                     self.failed(job.tracker, &error, now);
@@ -325,7 +335,7 @@ impl Announcer {
         let ask = |&addr: &SocketAddr| {
             let question = match job.goal {
                 Goal::Announce(params) => Question::announce(&params, self.key, &url.request),
-                Goal::Scrape => Question::scrape(self.info_hash),
+                Goal::Scrape | Goal::Peer => Question::scrape(self.info_hash),
             };
             let step = Step::Ask(family_of(addr));
             let job = Job { tracker: job.tracker, goal: job.goal, step };
@@ -358,6 +368,12 @@ fn resolve(tracker: TrackerId, goal: Goal, url: UdpUrl, failures: u32) -> Ask {
     Ask { inquiry, job: Some(Job { tracker, goal, step }) }
 }
 
+/// Looks up a peer that a tracker names by host and port.
+fn look_up(tracker: TrackerId, (host, port): (String, u16)) -> Ask {
+    let inquiry = Inquiry::Resolve { host, port };
+    Ask { inquiry, job: Some(Job { tracker, goal: Goal::Peer, step: Step::PeerName }) }
+}
+
 /// Picks one address of each family.
 fn choose(addresses: &[SocketAddr], failures: u32) -> Vec<SocketAddr> {
     let of = |family| {
@@ -379,7 +395,7 @@ fn answer(
 ) -> Result<AnnounceResponse, TrackerError> {
     match step {
         Step::Ask(family) => udp::parse_response(&datagram(result)?, *family),
-        Step::Fetch | Step::Resolve { .. } => http::parse_response(&http::body(result)?),
+        _ => http::parse_response(&http::body(result)?),
     }
 }
 
@@ -390,7 +406,7 @@ fn counts(
 ) -> Result<Counts, TrackerError> {
     match step {
         Step::Ask(_) => udp::parse_scrape(&datagram(result)?),
-        Step::Fetch | Step::Resolve { .. } => http::parse_scrape(&http::body(result)?, info_hash),
+        _ => http::parse_scrape(&http::body(result)?, info_hash),
     }
 }
 
@@ -404,86 +420,4 @@ fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerEr
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-    use shared_proto::io::OpErrorKind;
-
-    use super::super::testing::PARAMS;
-    use super::*;
-
-    const UDP: &str = "udp://t.example:80/announce";
-    const BOTH: Families = Families { v4: true, v6: true };
-
-    fn announcer(tracker: &str) -> Announcer {
-        let mut rng = rand::rngs::ChaCha8Rng::from_seed([1; 32]);
-        let tiers = vec![vec![tracker.to_owned()]];
-        Announcer::new(PARAMS.info_hash, tiers, true, &mut rng, Instant(0))
-    }
-
-    /// Sends questions under ids from `first` on; returns what was sent.
-    fn send(announcer: &mut Announcer, asks: Vec<Ask>, first: u64) -> Vec<Inquiry> {
-        let mut sent = Vec::new();
-        for (op, ask) in (first..).map(OpId).zip(asks) {
-            if let Some(job) = ask.job {
-                announcer.asked(op, job);
-            }
-            sent.push(ask.inquiry);
-        }
-        sent
-    }
-
-    fn lost() -> Result<OpOutput, OpError> {
-        Err(OpError { kind: OpErrorKind::Network, message: "gone".to_owned() })
-    }
-
-    #[test]
-    fn a_udp_tracker_is_resolved_and_asked_over_each_open_family() {
-        let mut trackers = announcer(UDP);
-        let asks = trackers.due(&PARAMS, Instant(0));
-        let looked_up = Inquiry::Resolve { host: "t.example".to_owned(), port: 80 };
-        assert_eq!(send(&mut trackers, asks, 1), [looked_up]);
-        assert!(trackers.due(&PARAMS, Instant(0)).is_empty(), "it is under way");
-        let found = ["192.0.2.1:80", "[2001:db8::1]:80"].map(|addr| addr.parse().unwrap());
-        let found = Ok(OpOutput::Addresses(found.to_vec()));
-        let only_v4 = Families { v4: true, v6: false };
-        let asks = trackers.answered(OpId(1), found, only_v4, Instant(0)).unwrap().asks;
-        let sent = send(&mut trackers, asks, 2);
-        assert!(matches!(&sent[..], [Inquiry::Datagram(addr, _)] if addr.is_ipv4()), "{sent:?}");
-        assert!(trackers.answered(OpId(9), lost(), BOTH, Instant(0)).is_none(), "not asked");
-        assert!(trackers.answered(OpId(2), lost(), BOTH, Instant(0)).is_some());
-        assert!(matches!(trackers.trouble(), Some(TrackerError::Lost(_))));
-    }
-
-    #[test]
-    fn a_tracker_that_may_know_us_gets_a_goodbye_without_waiting() {
-        let mut trackers = announcer("http://t.example/announce");
-        assert!(trackers.stop(&PARAMS, Instant(0)).is_empty(), "it does not know us");
-        let asks = trackers.due(&PARAMS, Instant(0));
-        send(&mut trackers, asks, 1);
-        let goodbyes = trackers.allow(false, &PARAMS, Instant(1));
-        let [Ask { inquiry: Inquiry::Fetch(url), job: None }] = &goodbyes[..] else {
-            panic!("{goodbyes:?}")
-        };
-        assert!(url.contains("event=stopped"), "{url}");
-        assert!(
-            trackers.answered(OpId(1), lost(), BOTH, Instant(1)).is_none(),
-            "no answer is expected"
-        );
-        assert!(trackers.due(&PARAMS, Instant(1)).is_empty() && trackers.is_empty());
-    }
-
-    #[test]
-    fn one_address_of_each_family_is_asked_and_another_one_after_a_failure() {
-        let check = |failures, expected: &[&str]| {
-            let all =
-                ["192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
-            let chosen: Vec<String> =
-                choose(&all, failures).iter().map(ToString::to_string).collect();
-            assert_eq!(chosen, expected);
-        };
-        check(0, &["192.0.2.1:1", "[2001:db8::1]:1"]);
-        check(1, &["192.0.2.2:1", "[2001:db8::1]:1"]);
-        check(2, &["192.0.2.1:1", "[2001:db8::1]:1"]);
-        assert_eq!(choose(&[], 1), []);
-    }
-}
+mod tests;

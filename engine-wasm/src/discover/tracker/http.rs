@@ -2,18 +2,17 @@
 //!
 //! Owns the form of the query and the fields that are read; it fetches nothing.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, OpId};
 
-use super::{AnnounceParams, AnnounceResponse, Counts, Event, MAX_PEERS, Retry, TrackerError};
+use super::peer_list::{PeerList, address, number};
+use super::{AnnounceParams, AnnounceResponse, Counts, Event, Retry, TrackerError};
 use super::{bounded, shown};
-use crate::addresses::{compact_v4, compact_v6};
 use crate::limits;
 use crate::metainfo::InfoHash;
-use crate::metainfo::bencode::{self, Value};
+use crate::metainfo::bencode::{self, Document, Value};
 use crate::percent::percent_encode;
 
 /// Timeout for a tracker's answer, in milliseconds. Other trackers are asked meanwhile.
@@ -74,7 +73,7 @@ pub(crate) fn fetch(op: OpId, url: String) -> IoCommand {
 /// [`TrackerError`], with a text for the user.
 pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
     match result {
-        Ok(OpOutput::Http { status: 200, body }) => Ok(body),
+        Ok(OpOutput::Http { status: 200..=299, body }) => Ok(body),
         // Some trackers give the reason in the body.
         Ok(OpOutput::Http { status, body }) => match parse_response(&body) {
             Err(error @ TrackerError::Failure { .. }) => Err(error),
@@ -90,17 +89,16 @@ pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, Tr
 /// # Errors
 /// [`TrackerError`], with a text for the user.
 pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
-    let document = bencode::parse(body.trim_ascii_end())?;
+    let document = document(body)?;
     let root = document.root();
-    check(root)?;
-    let number = |key: &str| root.get(key).and_then(Value::uint);
-    let asked = [number("interval"), number("min interval")].into_iter().flatten().max();
-    let v4 = root.get("peers").into_iter().flat_map(peers);
-    let v6 = root.get("peers6").and_then(Value::bytes).into_iter().flat_map(compact_v6);
+    let PeerList { addresses: peers, hosts } = check(root)?;
+    let seconds = |key: &str| root.get(key).and_then(number);
+    let asked = [seconds("interval"), seconds("min interval")].into_iter().flatten().max();
+    let warning = root.get("warning message").and_then(Value::bytes).map(shown);
     Ok(AnnounceResponse {
         interval: bounded(asked),
-        min_interval: number("min interval").map(|seconds| bounded(Some(seconds))),
-        warning: root.get("warning message").and_then(Value::bytes).map(shown),
+        min_interval: seconds("min interval").map(|seconds| bounded(Some(seconds))),
+        warning: warning.filter(|warning| !warning.trim().is_empty()),
         counts: counts(root),
         tracker_id: root
             .get("tracker id")
@@ -109,7 +107,8 @@ pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
             .filter(|id| (1..=MAX_TRACKER_ID).contains(&id.len()))
             .map(<[u8]>::to_vec),
         external: root.get("external ip").and_then(Value::bytes).and_then(address),
-        peers: v4.chain(v6).take(MAX_PEERS).collect(),
+        peers,
+        hosts,
     })
 }
 
@@ -118,7 +117,7 @@ pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
 /// # Errors
 /// [`TrackerError`], with a text for the user.
 pub fn parse_scrape(body: &[u8], info_hash: InfoHash) -> Result<Counts, TrackerError> {
-    let document = bencode::parse(body.trim_ascii_end())?;
+    let document = document(body)?;
     let root = document.root();
     check(root)?;
     let mut files = root.get("files").and_then(Value::dict).into_iter().flatten();
@@ -126,16 +125,30 @@ pub fn parse_scrape(body: &[u8], info_hash: InfoHash) -> Result<Counts, TrackerE
     ours.map(|(_, file)| counts(file)).ok_or(TrackerError::NotAnAnswer)
 }
 
-/// Whether the answer is a dictionary without a failure reason.
-fn check(root: Value<'_>) -> Result<(), TrackerError> {
+/// Reads the dictionary of an answer. Scripts print blank lines or a byte order mark before it, and
+/// more after it.
+fn document(body: &[u8]) -> Result<Document<'_>, TrackerError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    Ok(bencode::parse_prefix(body)?)
+}
+
+/// Returns the peers of an answer, which must be a dictionary without a failure reason.
+///
+/// An empty reason beside peers is none: some trackers send each key always.
+fn check(root: Value<'_>) -> Result<PeerList, TrackerError> {
     if root.dict().is_none() {
         return Err(TrackerError::NotAnAnswer);
     }
-    let Some(reason) = root.get("failure reason").and_then(Value::bytes) else { return Ok(()) };
-    Err(TrackerError::Failure {
-        reason: shown(reason),
-        retry: root.get("retry in").and_then(retry),
-    })
+    let peers = PeerList::of(root);
+    match root.get("failure reason").and_then(Value::bytes) {
+        Some(reason) if !reason.trim_ascii().is_empty() || peers.is_empty() => {
+            Err(TrackerError::Failure {
+                reason: shown(reason),
+                retry: root.get("retry in").and_then(retry),
+            })
+        }
+        _ => Ok(peers),
+    }
 }
 
 /// Parses a number of minutes, or `never` (BEP 31).
@@ -152,26 +165,8 @@ fn retry(value: Value<'_>) -> Option<Retry> {
 }
 
 fn counts(dict: Value<'_>) -> Counts {
-    let count = |key: &str| Some(u32::try_from(dict.get(key)?.uint()?).unwrap_or(u32::MAX));
+    let count = |key: &str| Some(u32::try_from(number(dict.get(key)?)?).unwrap_or(u32::MAX));
     Counts { seeders: count("complete"), leechers: count("incomplete") }
-}
-
-/// Parses an address of four or sixteen bytes in network order.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)).map(|ip| ip.to_canonical())
-}
-
-/// Parses peers in either form: six bytes each (BEP 23), or a dictionary each.
-fn peers(value: Value<'_>) -> impl Iterator<Item = SocketAddr> {
-    let compact = value.bytes().into_iter().flat_map(compact_v4);
-    let dicts = value.list().into_iter().flatten().filter_map(|peer| {
-        // A host name instead of an address would need a look-up; no tracker sends one any more.
-        let ip: IpAddr = peer.get("ip")?.text()?.parse().ok()?;
-        let port = u16::try_from(peer.get("port")?.uint()?).ok()?;
-        Some(SocketAddr::new(ip, port))
-    });
-    compact.chain(dicts)
 }
 
 fn with_info_hash(tracker: &str, info_hash: InfoHash) -> String {
@@ -208,12 +203,6 @@ mod tests {
         parse_response(&dict.encode())
     }
 
-    fn check_peers(dict: Dict, expected: &[&str]) {
-        let peers: Vec<String> =
-            parse(dict).unwrap().peers.iter().map(ToString::to_string).collect();
-        assert_eq!(peers, expected);
-    }
-
     fn check_interval(dict: Dict, seconds: u64) {
         assert_eq!(parse(dict).unwrap().interval, Duration::from_secs(seconds));
     }
@@ -243,40 +232,6 @@ mod tests {
     }
 
     #[test]
-    fn compact_peers_of_both_families_are_read() {
-        let mut v6 = Ipv6Addr::LOCALHOST.octets().to_vec();
-        v6.extend([0x1a, 0xe1, 0xff]);
-        let dict = Dict::new()
-            .bytes("peers", [127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 9, 0, 80, 1, 2, 3])
-            .bytes("peers6", v6);
-        check_peers(dict, &["127.0.0.1:6881", "10.0.0.9:80", "[::1]:6881"]);
-    }
-
-    #[test]
-    fn peers_as_dictionaries_are_read_and_invalid_ones_skipped() {
-        let peer = |ip: &str, port| Dict::new().bytes("ip", ip).int("port", port).encode();
-        let list = encode::list([
-            peer("1.2.3.4", 5),
-            peer("::1", 6),
-            peer("tracker.example", 7),
-            peer("1.2.3.4", 65536),
-            peer("1.2.3.4", -1),
-            encode::int(3),
-        ]);
-        check_peers(Dict::new().raw("peers", list), &["1.2.3.4:5", "[::1]:6"]);
-        check_peers(Dict::new().int("peers", 3), &[]);
-        check_peers(Dict::new(), &[]);
-    }
-
-    #[test]
-    fn more_peers_than_allowed_are_cut() {
-        assert_eq!(
-            parse(Dict::new().bytes("peers", vec![1; 6 * (MAX_PEERS + 1)])).unwrap().peers.len(),
-            MAX_PEERS
-        );
-    }
-
-    #[test]
     fn the_interval_stays_within_our_bounds() {
         check_interval(Dict::new(), 1800);
         check_interval(Dict::new().int("interval", 900), 900);
@@ -284,6 +239,8 @@ mod tests {
         check_interval(Dict::new().int("interval", 0), 30);
         check_interval(Dict::new().int("interval", i64::MAX), 3600);
         check_interval(Dict::new().int("interval", -5), 1800);
+        check_interval(Dict::new().bytes("interval", "900"), 900);
+        check_interval(Dict::new().bytes("interval", "soon"), 1800);
     }
 
     #[test]
@@ -339,7 +296,8 @@ mod tests {
             |bytes: &[u8]| parse(Dict::new().bytes("external ip", bytes)).unwrap().external;
         assert_eq!(external(&[192, 0, 2, 1]), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(external(&Ipv6Addr::LOCALHOST.octets()), Some("::1".parse().unwrap()));
-        assert_eq!(external(b"192.0.2.1"), None);
+        assert_eq!(external(b"192.0.2.1"), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(external(b"192.0.2"), None);
         let id = |id: &[u8]| parse(Dict::new().bytes("tracker id", id)).unwrap().tracker_id;
         assert_eq!((id(b"x"), id(b""), id(&[1; 257])), (Some(b"x".to_vec()), None, None));
     }
@@ -384,7 +342,16 @@ mod tests {
         assert_eq!(parse_response(b"<html>"), Err(BencodeError::UnexpectedByte(0).into()));
         assert_eq!(parse_response(b""), Err(BencodeError::UnexpectedEnd.into()));
         assert_eq!(parse_response(b"le"), Err(TrackerError::NotAnAnswer));
-        assert!(parse_response(b"d5:peers0:e\r\n").is_ok());
+        for body in [
+            &b"d5:peers0:e\r\n"[..],
+            b"\r\n d5:peers0:e",
+            b"\xef\xbb\xbfd5:peers0:e",
+            b"d5:peers0:e<!-- 0.01 s -->",
+            b"d14:failure reason0:5:peers6:\x7f\x00\x00\x01\x00\x05e",
+        ] {
+            assert!(parse_response(body).is_ok(), "{}", body.escape_ascii());
+        }
+        assert!(parse_response(b"d14:failure reason0:e").is_err());
     }
 
     #[test]

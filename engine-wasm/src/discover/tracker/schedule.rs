@@ -175,7 +175,8 @@ impl TrackerSchedule {
         let next_at = tracker.succeeded(answer, now);
         self.move_to_front(id);
         // A tracker that knows no peers does not stop the round.
-        if self.round.is_some() && !answer.peers.is_empty() {
+        let names_peers = !answer.peers.is_empty() || !answer.hosts.is_empty();
+        if self.round.is_some() && names_peers {
             self.end_round(Some(next_at), now);
         }
     }

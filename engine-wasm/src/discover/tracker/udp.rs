@@ -169,6 +169,7 @@ pub fn parse_response(body: &[u8], family: Family) -> Result<AnnounceResponse, T
         tracker_id: None,
         external: None,
         peers,
+        hosts: Vec::new(),
     })
 }
 

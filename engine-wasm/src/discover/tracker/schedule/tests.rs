@@ -103,6 +103,7 @@ fn answer(peers: u16) -> AnnounceResponse {
         tracker_id: None,
         external: None,
         peers: (1..=peers).map(|port| ([192, 0, 2, 1], port).into()).collect(),
+        hosts: Vec::new(),
     }
 }
 
