@@ -13,7 +13,7 @@ pub(crate) fn percent_encode(bytes: &[u8], out: &mut String) {
     out.extend(percent_encoding::percent_encode(bytes, COMPONENT));
 }
 
-/// Encodes what a URL must not contain (RFC 3986 §2), as browsers do; bytes that are not ASCII, too.
+/// Encodes what a URL must not contain (RFC 3986 §2), including bytes that are not ASCII.
 ///
 /// Escapes stay as they are. A `%` that begins no escape is itself escaped. Square brackets stay in
 /// the host, where they enclose an IPv6 address.

@@ -22,8 +22,8 @@ const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// Returns the body without its codings, at most `most` bytes.
 ///
 /// # Errors
-/// [`OpErrorKind::Limit`] when the decoded body is longer than `most`; [`OpErrorKind::Network`] when
-/// it ends early or is damaged.
+/// [`OpErrorKind::Limit`] when the decoded body is longer than `most`; [`OpErrorKind::Network`]
+/// when it ends early or is damaged.
 pub(crate) fn decoded(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, OpError> {
     let mut labels: Vec<String> = headers
         .get_all(CONTENT_ENCODING)

@@ -2,7 +2,7 @@
 //!
 //! Owns how many lookups run at a time, and how they end. The system's lookup cannot be cancelled,
 //! so each runs in a separate process that ends with the command. A name whose server never answers
-//! thus holds no thread. A lookup that takes longer than [`PROMPT`] gives its place to the next one.
+//! thus holds no thread. A lookup that takes longer than [`PROMPT`] leaves its place to the next.
 
 use std::{
     io,

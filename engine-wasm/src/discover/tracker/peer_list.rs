@@ -1,7 +1,7 @@
 //! The peers in an HTTP tracker's answer, in each form that trackers use (BEP 3, 7, 23).
 //!
-//! Owns the forms of `peers` and `peers6`. An entry that names no peer is skipped; it costs no other
-//! entry. Invariant: at most [`MAX_PEERS`] addresses and [`MAX_HOSTS`] host names are read.
+//! Owns the forms of `peers` and `peers6`. An entry that names no peer is skipped and costs no
+//! other entry. Invariant: at most [`MAX_PEERS`] addresses and [`MAX_HOSTS`] host names are read.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

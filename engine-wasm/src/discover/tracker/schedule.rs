@@ -6,9 +6,9 @@
 //! receives `stopped` only if it may have received `started`.
 //!
 //! A *round* asks trackers in order, tier by tier, until one names peers. The next tracker is asked
-//! when one fails, and also when one has been silent for a while, so that a hanging tracker delays
-//! nothing: at most [`STAGGER`], and [`SILENCE`] for all silent trackers together. The tracker that answers moves to the front of its tier and sets the time of the
-//! next round.
+//! when one fails, and also when one is silent: at most [`STAGGER`] later, and at most [`SILENCE`]
+//! later when all trackers are silent. A hanging tracker thus delays nothing. The tracker that
+//! answers moves to the front of its tier and sets the time of the next round.
 
 mod entry;
 
