@@ -185,6 +185,14 @@ impl Bitfield {
         self.next_set_missing_in(other, 0).is_some()
     }
 
+    /// Iterates over the indexes of the bits that are set here and clear in `other`.
+    pub(crate) fn iter_missing_in<'a>(
+        &'a self,
+        other: &'a Bitfield,
+    ) -> impl Iterator<Item = u32> + 'a {
+        successive(move |from| self.next_set_missing_in(other, from))
+    }
+
     /// Iterates over the indexes of the set bits in ascending order.
     pub(crate) fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
         successive(move |from| self.next_set(from))

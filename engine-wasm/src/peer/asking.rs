@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use super::Peer;
+use super::pipeline::Standing;
+
 use super::wire::Message;
 use crate::geometry::{Block, Geometry};
 use crate::time::Instant;
@@ -26,7 +28,20 @@ impl Peer {
         }
     }
 
-    /// Records the arrival of a block, whether wanted or not.
+    /// Cancels a request because the peer did not answer it. The block may still arrive.
+    pub(crate) fn give_up(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+        if self.pipeline.give_up(block, now) {
+            self.send_cancel(block, geometry, now);
+        }
+    }
+
+    /// Cancels a request because another peer has sent the block, or nobody may send it any more.
+    pub(crate) fn disarm(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+        self.cancel(block, geometry, now);
+        self.pipeline.disarm(block);
+    }
+
+    /// Records the arrival of a block. An unrequested one earns the peer nothing.
     pub fn received(&mut self, block: Block, geometry: &Geometry, now: Instant) {
         let (_, length) = geometry.block_range(block);
         self.last_heard = now;
@@ -35,9 +50,35 @@ impl Peer {
         }
     }
 
-    /// Records that the peer can't send a block. Returns whether its request was not cancelled.
-    pub fn forget(&mut self, block: Block) -> bool {
-        self.pipeline.forget(block)
+    /// Returns whether a block may be requested now. Soon after a `cancel` or a rejection it may
+    /// not.
+    pub(crate) fn may_ask(&self, block: Block, now: Instant) -> bool {
+        self.pipeline.may_ask(block, now)
+    }
+
+    /// Returns the requests that the peer seems to have lost.
+    pub(crate) fn lost(&self, now: Instant) -> Vec<Block> {
+        self.pipeline.lost(now)
+    }
+
+    /// Returns whether something may be requested that was held back at the last call.
+    pub(crate) fn has_pause_ended(&mut self, now: Instant) -> bool {
+        self.pipeline.has_pause_ended(now)
+    }
+
+    /// Returns what the peer's record says about its next block.
+    pub(crate) fn standing(&self) -> Standing {
+        self.pipeline.standing()
+    }
+
+    /// Returns whether requests are outstanding that were not cancelled.
+    pub(crate) fn owes(&self) -> bool {
+        self.pipeline.live() > 0
+    }
+
+    /// Returns whether the peer mostly sends blocks that were not requested.
+    pub(crate) fn floods(&self) -> bool {
+        self.pipeline.floods()
     }
 
     /// Forgets the requests that were cancelled long ago, and returns their blocks.
@@ -101,7 +142,7 @@ impl Peer {
 
     /// Returns whether the peer owes blocks and sends none.
     pub(crate) fn is_snubbing(&self) -> bool {
-        self.pipeline.is_snubbed()
+        self.standing() == Standing::Snubbing
     }
 
     fn send_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {

@@ -104,11 +104,13 @@ impl Peer {
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
         match message {
-            Message::Choke => Ok(Some(self.choke())),
+            Message::Choke => Ok(self.choke(now)),
             Message::Unchoke => {
-                self.having.set_choked(false);
-                self.pipeline.unchoked(now);
-                Ok(Some(PeerEvent::Unchoked))
+                let is_news = self.having.set_choked(false);
+                if is_news {
+                    self.pipeline.unchoked();
+                }
+                Ok(is_news.then_some(PeerEvent::Unchoked))
             }
             Message::Have(piece) => self.having.handle_have(piece, geometry),
             Message::Bitfield(bits) => {
@@ -127,7 +129,9 @@ impl Peer {
             Message::Reject { piece, begin, length } => {
                 self.agreed()?;
                 let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
-                Ok(self.pipeline.rejected(block).then_some(PeerEvent::Rejected(block)))
+                let is_choked = self.having.is_choked();
+                let is_live = self.pipeline.rejected(block, is_choked, now);
+                Ok(is_live.then_some(PeerEvent::Rejected(block)))
             }
             Message::AllowedFast(piece) => {
                 self.agreed()?;
@@ -167,10 +171,9 @@ impl Peer {
     /// Handles a choke.
     ///
     /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
-    /// rejected (BEP 6).
-    fn choke(&mut self) -> PeerEvent {
-        self.having.set_choked(true);
-        let dropped = if self.traits.fast { Vec::new() } else { self.pipeline.forget_all() };
-        PeerEvent::Choked(dropped)
+    /// rejected (BEP 6). A repeated choke changes nothing.
+    fn choke(&mut self, now: Instant) -> Option<PeerEvent> {
+        let is_news = self.having.set_choked(true);
+        is_news.then(|| PeerEvent::Choked(self.pipeline.choked(!self.traits.fast, now)))
     }
 }

@@ -64,9 +64,14 @@ impl Having {
         !self.choked || !self.allowed_fast.is_empty()
     }
 
-    /// Sets whether the peer chokes us.
-    pub(super) fn set_choked(&mut self, choked: bool) {
-        self.choked = choked;
+    /// Sets whether the peer chokes us. Returns whether that is new.
+    pub(super) fn set_choked(&mut self, choked: bool) -> bool {
+        std::mem::replace(&mut self.choked, choked) != choked
+    }
+
+    /// Returns whether the peer chokes us.
+    pub(super) fn is_choked(&self) -> bool {
+        self.choked
     }
 
     /// Handles a `have`.

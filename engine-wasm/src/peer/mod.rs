@@ -49,6 +49,7 @@ use metadata_queue::MetadataQueue;
 use outbox::Outbox;
 use pex::state::PexState;
 use pipeline::Pipeline;
+pub(crate) use pipeline::Standing;
 use traits::Traits;
 use upload::Upload;
 use wire::Message;

@@ -1,7 +1,8 @@
 //! The outstanding requests to one peer: how many to send, and when their blocks are expected.
 //!
-//! Knows no messages and no connection. Invariant: a peer snubs us from the time at which it owed
-//! blocks and sent none for [`SNUB_AFTER`], until its next block.
+//! Knows no messages and no connection. Only blocks that were requested count: an unrequested block
+//! changes nothing but its own count. Invariant: a peer snubs us from the time at which it owed
+//! blocks and sent none for [`SNUB_AFTER`], until its next requested block.
 
 use std::time::Duration;
 
@@ -20,6 +21,26 @@ const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
 /// Silence after which a peer that owes blocks snubs us. Its blocks are requested from others.
 const SNUB_AFTER: Duration = Duration::from_secs(10);
+/// Minimum time after which an unanswered request counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(2);
+/// How long a peer gets no request after it choked us without a block, the first time. The time
+/// doubles with each repetition.
+const FIRST_HOLD: Duration = Duration::from_millis(250);
+/// Unrequested blocks that are ignored before the peer counts as flooding.
+const MOST_UNREQUESTED: u32 = 256;
+/// Most doublings of that time: to 32 s.
+const MOST_HOLDS: u32 = 7;
+
+/// What a peer's record says about its next block. The best comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// It has sent requested blocks.
+    Proven,
+    /// It has sent no requested block yet.
+    New,
+    /// It owes blocks and sends none.
+    Snubbing,
+}
 
 /// The outstanding requests to one peer, and the rate of its replies.
 #[derive(Debug)]
@@ -29,13 +50,33 @@ pub(super) struct Pipeline {
     requests: Requests,
     received_blocks: u32,
     received_bytes: u64,
+    /// Blocks that came without a request.
+    unrequested: u32,
+    /// The rate at which blocks arrive.
     rate: RateMeter,
+    /// The same without the times at which the peer owed nothing: what it can send.
+    capacity: RateMeter,
     reply: ReplyTime,
     /// The time from our handshake to the peer's, if the peer answered ours.
     round_trip: Duration,
     pipe: Pipe,
     last_block: Instant,
+    /// Since when the peer has owed blocks; the time of its last block if that is later.
+    owing: Option<Instant>,
+    /// When the peer last ceased to owe blocks.
+    idle: Instant,
+    /// How long the peer has owed blocks since its last one, before `owing`.
+    owed: Duration,
     snubbed: bool,
+    /// Whether the peer got requests, and has sent a block, since it unchoked us.
+    asked_since_unchoke: bool,
+    sent_since_unchoke: bool,
+    /// How often in succession it choked us without a block.
+    broken_unchokes: u32,
+    /// Until when it gets no requests for that.
+    hold_until: Instant,
+    /// When [`Pipeline::has_pause_ended`] was last called.
+    looked: Instant,
 }
 
 impl Pipeline {
@@ -46,12 +87,22 @@ impl Pipeline {
             requests: Requests::default(),
             received_blocks: 0,
             received_bytes: 0,
+            unrequested: 0,
             rate: RateMeter::new(now),
+            capacity: RateMeter::new(now),
             reply: ReplyTime::default(),
             round_trip: Duration::MAX,
             pipe: Pipe::new(now),
             last_block: now,
+            owing: None,
+            idle: now,
+            owed: Duration::ZERO,
             snubbed: false,
+            asked_since_unchoke: false,
+            sent_since_unchoke: false,
+            broken_unchokes: 0,
+            hold_until: now,
+            looked: now,
         }
     }
 
@@ -71,24 +122,53 @@ impl Pipeline {
             self.last_block = now;
         }
         self.requests.ask(block, now + eta, now);
+        self.asked_since_unchoke = true;
+        self.settle(false, now);
     }
 
-    /// Cancels a request. Returns false if there is none.
+    /// Returns whether a block may be requested now. Soon after a `cancel` or a rejection it may
+    /// not.
+    pub(super) fn may_ask(&self, block: Block, now: Instant) -> bool {
+        self.requests.may_ask(block, now)
+    }
+
+    /// Cancels a request that is no longer needed. Returns false if there is none.
     pub(super) fn cancel(&mut self, block: Block, now: Instant) -> bool {
-        self.requests.cancel(block, now)
+        let is_cancelled = self.requests.cancel(block, now);
+        self.settle(false, now);
+        is_cancelled
     }
 
-    /// Records the arrival of a block of `length` bytes, whether wanted or not.
+    /// Cancels a request because the peer did not answer it. Returns false if there is none.
+    pub(super) fn give_up(&mut self, block: Block, now: Instant) -> bool {
+        let is_cancelled = self.requests.cancel(block, now);
+        self.settle(true, now);
+        is_cancelled
+    }
+
+    /// Records that another peer has sent a block, after its cancellation here.
+    pub(super) fn disarm(&mut self, block: Block) {
+        self.requests.disarm(block);
+    }
+
+    /// Records the arrival of a block of `length` bytes. An unrequested one is only counted.
     ///
     /// Returns whether the peer would send it a second time, so that the request has to be
     /// cancelled.
     pub(super) fn received(&mut self, block: Block, length: u32, now: Instant) -> bool {
+        let Some(received) = self.requests.received(block) else {
+            self.unrequested = self.unrequested.saturating_add(1);
+            return false;
+        };
         let silent = now.saturating_since(self.last_block);
         self.last_block = now;
-        self.snubbed = false;
+        (self.snubbed, self.sent_since_unchoke, self.broken_unchokes) = (false, true, 0);
+        self.settle(false, now);
+        self.owed = Duration::ZERO;
+        self.owing = self.owing.map(|_| now);
         self.rate.add(u64::from(length), now);
+        self.capacity.add(u64::from(length), now);
         self.received_bytes += u64::from(length);
-        let Some(received) = self.requests.received(block) else { return false };
         self.received_blocks = self.received_blocks.saturating_add(1);
         let took = now.saturating_since(received.asked_at);
         self.reply.add(took);
@@ -99,29 +179,74 @@ impl Pipeline {
         received.comes_again
     }
 
-    /// Records that the peer unchoked us.
-    pub(super) fn unchoked(&mut self, now: Instant) {
-        self.last_block = now;
+    /// Records that the peer unchoked us. It must have choked us before.
+    pub(super) fn unchoked(&mut self) {
+        (self.asked_since_unchoke, self.sent_since_unchoke) = (false, false);
+    }
+
+    /// Records that the peer chokes us. It must not have choked us before.
+    ///
+    /// If it `drops` its requests, returns those that the daemon would write.
+    pub(super) fn choked(&mut self, drops: bool, now: Instant) -> Vec<Block> {
+        if self.asked_since_unchoke && !self.sent_since_unchoke {
+            let hold = FIRST_HOLD * 2u32.pow(self.broken_unchokes.min(MOST_HOLDS));
+            (self.broken_unchokes, self.hold_until) = (self.broken_unchokes + 1, now + hold);
+        }
+        let dropped = if drops { self.requests.forget_all() } else { Vec::new() };
+        self.settle(true, now);
+        dropped
     }
 
     /// Records that the peer rejects a request. Returns whether the request had not been cancelled.
-    pub(super) fn rejected(&mut self, block: Block) -> bool {
-        self.requests.rejected(block)
-    }
-
-    /// Records that the peer can't send a block. Returns whether its request was not cancelled.
-    pub(super) fn forget(&mut self, block: Block) -> bool {
-        self.requests.forget(block)
-    }
-
-    /// Forgets all requests, and returns their blocks.
-    pub(super) fn forget_all(&mut self) -> Vec<Block> {
-        self.requests.forget_all()
+    ///
+    /// A peer that does not choke us is not asked for the block again at once.
+    pub(super) fn rejected(&mut self, block: Block, is_choked: bool, now: Instant) -> bool {
+        let is_live = self.requests.rejected(block, !is_choked, now);
+        self.settle(true, now);
+        is_live
     }
 
     /// Forgets the requests that were cancelled long ago, and returns their blocks.
     pub(super) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
         self.requests.forget_late(now)
+    }
+
+    /// Returns the requests that the peer has lost: it answered later ones, or is silent for longer
+    /// than usual. A peer without a reply so far is given [`SNUB_AFTER`].
+    pub(super) fn lost(&self, now: Instant) -> Vec<Block> {
+        let patience = LOST_AFTER.max(self.reply.usual() * 4);
+        let is_silent = self.standing() == Standing::Proven && self.silent_for(now) > patience;
+        self.requests.lost(patience, is_silent, now)
+    }
+
+    /// Returns whether something may be requested that was held back at the last call.
+    pub(super) fn has_pause_ended(&mut self, now: Instant) -> bool {
+        let since = std::mem::replace(&mut self.looked, now);
+        self.hold_until > since && self.hold_until <= now
+            || self.requests.has_pause_ended(since, now)
+    }
+
+    /// Returns how long the peer has owed blocks since its last one.
+    fn silent_for(&self, now: Instant) -> Duration {
+        self.owed + self.owing.map_or(Duration::ZERO, |since| now.saturating_since(since))
+    }
+
+    /// Notes whether the peer owes blocks now. `counts` says whether the time for which it owed
+    /// blocks counts against it if it owes none any more.
+    fn settle(&mut self, counts: bool, now: Instant) {
+        match self.owing {
+            None if self.requests.live() > 0 => {
+                self.capacity.skip(now.saturating_since(self.idle));
+                self.owing = Some(now);
+            }
+            Some(since) if self.requests.live() == 0 => {
+                if counts {
+                    self.owed += now.saturating_since(since);
+                }
+                (self.owing, self.idle) = (None, now);
+            }
+            _ => {}
+        }
     }
 
     /// Returns the blocks whose requests are not cancelled.
@@ -145,15 +270,35 @@ impl Pipeline {
     }
 
     /// Returns how long one more block would take: `rttMin + (outstanding + block) / rate`.
+    ///
+    /// The rate is that at which the peer sends while it owes blocks. The silence of a peer that
+    /// has not sent anything is added.
     pub(super) fn eta(&self, now: Instant) -> Duration {
         let bytes = u64::from(self.requests.live() + 1) * u64::from(BLOCK_LENGTH);
-        let rate = if self.rate.is_settled(now) {
-            self.rate.rate_bps(now).max(1 << 10)
-        } else {
-            ASSUMED_RATE_BPS
-        };
+        let rate = self.capacity_bps(now).map_or(ASSUMED_RATE_BPS, |rate| rate.max(1 << 10));
         let eta = self.reply.min() + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
-        if self.snubbed { eta + SNUB_AFTER } else { eta }
+        match self.standing() {
+            Standing::Proven => eta,
+            Standing::New => eta + self.silent_for(now),
+            Standing::Snubbing => eta + SNUB_AFTER,
+        }
+    }
+
+    /// Returns what the peer can send, in bytes per second; `None` if that is unknown.
+    fn capacity_bps(&self, now: Instant) -> Option<u64> {
+        let at = if self.owing.is_some() { now } else { self.idle };
+        self.capacity.is_settled(at).then(|| self.capacity.rate_bps(at))
+    }
+
+    /// Returns what the peer's record says about its next block.
+    pub(super) fn standing(&self) -> Standing {
+        if self.snubbed {
+            Standing::Snubbing
+        } else if self.received_blocks == 0 {
+            Standing::New
+        } else {
+            Standing::Proven
+        }
     }
 
     /// Returns how many more blocks to request.
@@ -161,30 +306,36 @@ impl Pipeline {
     /// With a viewer, no more is requested than keeps the peer's line busy ([`Pipe`]). A seek waits
     /// behind everything that the peer has begun to send, and no `cancel` stops that.
     pub(super) fn room(&self, watched: bool, now: Instant) -> u32 {
+        if now < self.hold_until || self.requests.due() >= limits::ARMED_PER_PEER {
+            return 0;
+        }
         if self.snubbed {
             return u32::from(self.requests.live() == 0);
         }
-        if self.requests.blocks().len() >= limits::ARMED_PER_PEER {
-            return 0;
-        }
         let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
-        let depth = if self.rate.is_settled(now) {
+        let depth = if let Some(rate) = self.capacity_bps(now) {
             let (horizon, least) = if watched {
                 (self.pipe.horizon(self.reply.min()), LEAST_WATCHED)
             } else {
                 (HORIZON, limits::FIRST_REQUESTS)
             };
-            let bytes = self
-                .rate
-                .rate_bps(now)
-                .saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0))
-                / 1000;
+            let bytes = rate.saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0)) / 1000;
             let blocks = u32::try_from(bytes.div_ceil(u64::from(BLOCK_LENGTH))).unwrap_or(u32::MAX);
             grown.min(blocks.max(least))
         } else {
             grown
         };
         depth.min(self.reqq).saturating_sub(self.requests.live())
+    }
+
+    /// Returns the number of requests that were not cancelled.
+    pub(super) fn live(&self) -> u32 {
+        self.requests.live()
+    }
+
+    /// Returns whether the peer mostly sends blocks that were not requested.
+    pub(super) fn floods(&self) -> bool {
+        self.unrequested > MOST_UNREQUESTED.max(self.received_blocks)
     }
 
     /// Returns the download rate from the peer, in bytes of payload per second.
@@ -202,20 +353,19 @@ impl Pipeline {
         self.requests.rejections()
     }
 
-    /// Returns whether the peer owes blocks and sends none.
-    pub(super) fn is_snubbed(&self) -> bool {
-        self.snubbed
-    }
-
-    /// Checks, once a second, whether the peer is snubbing now.
+    /// Checks, once a second, whether the peer is snubbing now. Its requests are to be given up.
     pub(super) fn check_snubbed(&mut self, now: Instant) -> bool {
-        let snubs = self.requests.live() > 0 && now.saturating_since(self.last_block) > SNUB_AFTER;
-        self.snubbed |= snubs;
+        let snubs = self.requests.live() > 0 && self.silent_for(now) > SNUB_AFTER;
+        if snubs {
+            (self.snubbed, self.owed, self.owing) = (true, Duration::ZERO, Some(now));
+        }
         snubs
     }
 
     fn block_time(&self, now: Instant) -> Duration {
-        Duration::from_micros(u64::from(BLOCK_LENGTH) * 1_000_000 / self.rate.rate_bps(now).max(1))
+        Duration::from_micros(
+            u64::from(BLOCK_LENGTH) * 1_000_000 / self.capacity.rate_bps(now).max(1),
+        )
     }
 }
 
@@ -238,10 +388,10 @@ mod tests {
         assert!(!pipeline.check_snubbed(at(60)), "it owes nothing");
         pipeline.ask(block(0), Duration::from_secs(1), at(60));
         assert!(!pipeline.check_snubbed(at(70)));
-        assert!(pipeline.check_snubbed(at(71)) && pipeline.is_snubbed());
+        assert!(pipeline.check_snubbed(at(71)) && pipeline.standing() == Standing::Snubbing);
         assert_eq!(pipeline.room(false, at(71)), 0, "one block at a time");
         pipeline.received(block(0), BLOCK_LENGTH, at(72));
-        assert!(!pipeline.is_snubbed());
+        assert_eq!(pipeline.standing(), Standing::Proven);
     }
 
     #[test]

@@ -40,6 +40,12 @@ impl RateMeter {
         self.weighted += bytes / self.tau_s;
     }
 
+    /// Leaves out the last `pause` of the measurement: nothing could have arrived.
+    pub(crate) fn skip(&mut self, pause: Duration) {
+        self.since = self.since + pause;
+        self.last = self.last + pause;
+    }
+
     /// Bytes per second now.
     pub(crate) fn rate_bps(&self, now: Instant) -> u64 {
         let age = now.saturating_since(self.since).max(MIN_SPAN).as_secs_f64();
@@ -90,6 +96,11 @@ impl ReplyTime {
     /// The fastest reply so far, or what to assume before the first one.
     pub(crate) fn min(&self) -> Duration {
         self.min.unwrap_or(Duration::from_millis(100))
+    }
+
+    /// Time that a reply usually takes; zero before the first one.
+    pub(crate) fn usual(&self) -> Duration {
+        self.smoothed.map_or(Duration::ZERO, |(mean, _)| Duration::from_secs_f64(mean))
     }
 
     /// Tolerance for late replies: four mean deviations (RFC 6298 §2).

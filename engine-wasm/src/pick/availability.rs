@@ -147,6 +147,17 @@ impl Availability {
         (0..CLASSES).flat_map(of_class).copied()
     }
 
+    /// Returns the piece that [`Availability::rarest`] has first among the first `most` of these
+    /// that are idle.
+    pub(crate) fn rarest_of(
+        &self,
+        pieces: impl Iterator<Item = PieceIndex>,
+        most: usize,
+    ) -> Option<PieceIndex> {
+        let idle = pieces.filter(|&piece| self.is_idle(piece)).take(most);
+        idle.min_by_key(|piece| self.place[piece.as_usize()])
+    }
+
     /// Returns all idle pieces by priority, and within each priority the rarest first.
     ///
     /// Pieces that no peer has come before the others of their priority.

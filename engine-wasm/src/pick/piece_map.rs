@@ -147,6 +147,15 @@ impl PieceMap {
         self.have.is_full()
     }
 
+    /// Returns the pieces of `theirs` that are wanted and not verified, in order.
+    pub(crate) fn lacking<'a>(
+        &'a self,
+        theirs: &'a Bitfield,
+    ) -> impl Iterator<Item = PieceIndex> + 'a {
+        let indexes = theirs.iter_missing_in(&self.unneeded);
+        indexes.filter_map(|index| self.geometry.piece(index))
+    }
+
     /// Sets which pieces are wanted; initially all are.
     pub(crate) fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
         let mut unneeded = self.have.clone();
@@ -222,6 +231,20 @@ impl PieceMap {
             None => self.geometry.block(piece, from),
         };
         Some(later.unwrap_or(first))
+    }
+
+    /// Returns the free blocks of a piece, those from `from` on first.
+    ///
+    /// Empty for a piece that is or may be on disk.
+    pub(crate) fn free_blocks(
+        &self,
+        piece: PieceIndex,
+        from: BlockIndex,
+    ) -> impl Iterator<Item = Block> + '_ {
+        let all = self.geometry.blocks(piece);
+        let later = all.clone().from(from);
+        let earlier = all.take_while(move |block| block.index() < from);
+        later.chain(earlier).filter(|&block| self.is_free(block))
     }
 
     /// Finds the first free block of the piece.

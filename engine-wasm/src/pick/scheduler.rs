@@ -112,8 +112,7 @@ impl Scheduler<'_> {
             let theirs: Vec<Block> =
                 peer.armed_blocks().filter(|block| pieces.contains(&block.piece())).collect();
             for block in theirs {
-                peer.cancel(block, self.geometry, now);
-                peer.forget(block);
+                peer.disarm(block, self.geometry, now);
                 self.pieces.withdraw(block, conn, true);
                 withdrawn.push((conn, block));
             }
@@ -126,9 +125,15 @@ impl Scheduler<'_> {
     /// Frees all blocks requested from a peer that has been silent for too long.
     pub(crate) fn snubbed(&mut self, conn: ConnId, now: Instant) {
         self.suspects.release(conn);
+        let owed = self.peers.get(&conn).map(|peer| peer.live_blocks().collect::<Vec<_>>());
+        self.give_up(conn, &owed.unwrap_or_default(), now);
+    }
+
+    /// Frees blocks that a peer does not send. They are still stored if they come.
+    pub(crate) fn give_up(&mut self, conn: ConnId, blocks: &[Block], now: Instant) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        for block in peer.live_blocks().collect::<Vec<_>>() {
-            peer.cancel(block, self.geometry, now);
+        for &block in blocks {
+            peer.give_up(block, self.geometry, now);
             self.pieces.withdraw(block, conn, false);
         }
         self.picker.block_freed();
@@ -149,8 +154,7 @@ impl Scheduler<'_> {
             if let Source::Peer(conn) = other
                 && let Some(peer) = self.peers.get_mut(conn)
             {
-                peer.cancel(block, self.geometry, now);
-                peer.forget(block);
+                peer.disarm(block, self.geometry, now);
             }
         }
         Some(stored)

@@ -21,15 +21,16 @@ fn simulate(mut story: impl FnMut(u64)) {
 }
 
 #[test]
-fn without_a_viewer_blocks_are_requested_once_and_rarest_first() {
+fn without_a_viewer_the_rarest_blocks_come_first_and_few_come_twice() {
+    let (mut redundant, mut downloaded) = (0, 0);
     simulate(|seed| {
         let mut world = World::new(seed, false);
         world.run();
-        assert_eq!(
-            world.traffic.duplicated, 0,
-            "without waiting viewers nothing is requested twice"
-        );
+        redundant += world.traffic.redundant;
+        downloaded += world.traffic.downloaded;
     });
+    // Torrents of 3.5 MB on average: the end game is a large part of each download.
+    assert!(redundant * 20 <= downloaded, "{redundant} bytes beside {downloaded} came twice");
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub(super) struct Lines {
     conns: BTreeMap<ConnId, Conn>,
     pub(super) dialled: BTreeMap<SocketAddr, u32>,
     pub(super) received_bytes: u64,
+    /// Those of blocks that the daemon did not write.
+    pub(super) redundant_bytes: u64,
 }
 
 /// Web servers, trackers, names and the router.

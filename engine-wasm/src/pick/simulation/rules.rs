@@ -8,6 +8,7 @@ use shared_proto::ConnId;
 use super::world::World;
 use crate::geometry::{Block, PieceIndex};
 use crate::limits;
+use crate::peer::Standing;
 use crate::pick::picker::Pick;
 use crate::pick::piece_map::PieceState;
 
@@ -39,24 +40,27 @@ impl World {
     fn is_free_for(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
         self.peers[&conn].serves(piece)
             && self.suspects.may_ask(piece, conn)
-            && self.free_blocks(piece) > 0
+            && self.has_free_block(piece, conn)
     }
 
-    /// Returns the number of free blocks, from the simulation's own records.
-    fn free_blocks(&self, piece: PieceIndex) -> usize {
+    /// Returns whether a block is free that the peer did not cancel or reject just now. Uses the
+    /// simulation's own records.
+    fn has_free_block(&self, piece: PieceIndex, conn: ConnId) -> bool {
         if matches!(self.pieces.state(piece), PieceState::Have | PieceState::Hashing) {
-            return 0;
+            return false;
         }
         let blocks = self.geometry.blocks(piece);
         let is_free = |block: &Block| {
-            !self.ledger.asked.contains_key(block) && !self.ledger.stored.contains(block)
+            !self.ledger.asked.contains_key(block)
+                && !self.ledger.stored.contains(block)
+                && self.peers[&conn].may_ask(*block, self.now)
         };
-        blocks.filter(is_free).count()
+        blocks.into_iter().any(|block| is_free(&block))
     }
 
     /// Checks a pick against all rules.
     pub(super) fn check(&mut self, pick: &Pick) {
-        let Pick { conn, block, eta, duplicate } = *pick;
+        let Pick { conn, block, eta, duplicate, hopeless } = *pick;
         let peer = &self.peers[&conn];
         assert!(
             peer.serves(block.piece()) && self.picker.room(peer, self.now) > 0,
@@ -68,15 +72,18 @@ impl World {
         let want = wants.iter().position(|want| want.piece == block.piece());
         let holders = self.ledger.asked.get(&block).map_or(0, BTreeSet::len);
         if duplicate {
-            assert!(want.is_some_and(|at| wants[at].awaited), "{block:?} need not be had twice");
+            if want.is_none_or(|at| !wants[at].awaited) {
+                self.check_refusal(conn);
+            }
             let most =
                 limits::DUPLICATE_FLOOR + self.traffic.downloaded * limits::DUPLICATE_PERCENT / 100;
             assert!(
-                self.traffic.duplicated <= most,
+                hopeless || self.traffic.duplicated <= most,
                 "{} bytes were asked for twice",
                 self.traffic.duplicated
             );
-            assert!((1..3).contains(&holders), "{holders} are asked for {block:?}");
+            assert!(holders > 0, "{block:?} is free");
+            assert!(hopeless || self.hopeful(block) < 3, "{holders} are asked for {block:?}");
             assert!(
                 !self.ledger.asked[&block].contains(&conn),
                 "{conn:?} is asked for {block:?} already"
@@ -97,6 +104,16 @@ impl World {
         if want.is_none() && self.pieces.state(block.piece()) == PieceState::Missing {
             self.check_rarest(block.piece(), conn);
         }
+    }
+
+    /// Returns the number of holders of a block from which it may still be expected.
+    fn hopeful(&self, block: Block) -> usize {
+        let is_hopeful = |conn: &&ConnId| {
+            let peer = &self.peers[*conn];
+            let is_late = peer.overdue(block, self.now) > peer.slack();
+            peer.standing() == Standing::Proven || peer.standing() == Standing::New && !is_late
+        };
+        self.ledger.asked[&block].iter().filter(is_hopeful).count()
     }
 
     /// Checks a newly begun, unwatched piece: no begun piece could continue, and none is rarer.

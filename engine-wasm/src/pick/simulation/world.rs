@@ -68,6 +68,8 @@ pub(super) struct Traffic {
     pub(super) downloaded: u64,
     /// Bytes that were requested a second time.
     pub(super) duplicated: u64,
+    /// Bytes that came although another peer had sent them.
+    pub(super) redundant: u64,
 }
 
 /// The behaviour of a remote peer.
@@ -288,6 +290,7 @@ impl World {
         let addr = peer.addr();
         peer.received(block, &self.geometry, self.now);
         if !is_armed {
+            self.traffic.redundant += u64::from(length);
             return;
         }
         self.traffic.downloaded += u64::from(length);
@@ -396,12 +399,12 @@ impl World {
     }
 
     fn request(&mut self, pick: Pick) {
-        let Pick { conn, block, duplicate, .. } = pick;
+        let Pick { conn, block, duplicate, hopeless, .. } = pick;
         let (_, length) = self.geometry.block_range(block);
         let now = self.now;
         assert!(self.scheduler().ask(pick, now), "who is picked is there");
         self.ledger.asked.entry(block).or_default().insert(conn);
-        self.traffic.duplicated += if duplicate { u64::from(length) } else { 0 };
+        self.traffic.duplicated += if duplicate && !hopeless { u64::from(length) } else { 0 };
         if self.faults.others_stall && conn != FAITHFUL {
             return;
         }

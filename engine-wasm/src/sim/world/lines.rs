@@ -152,6 +152,7 @@ impl World {
         let Some(line) = self.lines.conns.get_mut(&conn) else { return };
         self.lines.received_bytes += u64::from(length);
         let Some(spans) = line.armed.remove(&key) else {
+            self.lines.redundant_bytes += u64::from(length);
             return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed });
         };
         let mut rest = data;

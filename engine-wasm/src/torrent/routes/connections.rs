@@ -267,5 +267,12 @@ impl Torrent {
             self.scheduler().snubbed(conn, cx.now);
             self.fetch.invalidate();
         }
+        for (conn, blocks) in ticked.lost {
+            self.scheduler().give_up(conn, &blocks, cx.now);
+            self.fetch.invalidate();
+        }
+        if ticked.has_pause_ended || self.is_any_peer_idle(cx.now) {
+            self.fetch.invalidate();
+        }
     }
 }

@@ -49,6 +49,11 @@ impl Torrent {
         }
     }
 
+    /// Whether a peer has nothing to send while another owes blocks, which may become late.
+    pub(in crate::torrent) fn is_any_peer_idle(&mut self, now: Instant) -> bool {
+        self.lacks_something() && self.fetch.for_requests().0.is_any_idle(self.swarm.peers(), now)
+    }
+
     fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
         let (may_duplicate, web) = (self.may_duplicate(), self.swarm.web_seeds().expectations());
         let pick = self.scheduler().pick(conn, &web, may_duplicate, cx.now);
@@ -71,12 +76,12 @@ impl Torrent {
 
     /// Requests a block. False if its files can't be opened now.
     fn request(&mut self, pick: Pick, cx: &mut Context<'_>) -> bool {
-        let Pick { conn, block, duplicate, .. } = pick;
+        let Pick { conn, block, duplicate, hopeless, .. } = pick;
         let Some(spans) = self.spans_to_fill(block, cx) else { return false };
         if !self.scheduler().ask(pick, cx.now) {
             return false;
         }
-        if duplicate {
+        if duplicate && !hopeless {
             self.fetch.count_duplicate(self.content.geometry.block_range(block).1);
         }
         let geometry = std::sync::Arc::clone(&self.content.geometry);
@@ -216,6 +221,7 @@ impl Torrent {
             // The file gets another name or another inspection; the block is requested again.
             NotStored::Failed(error) if self.storage.can_work_around(&error) => {
                 if let Some(block) = block_of(key, &self.content.geometry) {
+                    self.swarm.block_came(conn, block, &self.content.geometry, cx.now);
                     self.take_back(conn, &[block], cx);
                 }
             }

@@ -379,14 +379,22 @@ impl Swarm {
             if !late.is_empty() {
                 ticked.late.push((conn, late));
             }
+            ticked.has_pause_ended |= peer.has_pause_ended(now);
             if peer.is_dead(now) {
-                dead.push(conn);
+                dead.push((conn, "silent"));
+            } else if peer.floods() {
+                dead.push((conn, "it sends what nobody requested"));
             } else if peer.tick(now) {
                 ticked.snubbing.push(conn);
+            } else {
+                let lost = peer.lost(now);
+                if !lost.is_empty() {
+                    ticked.lost.push((conn, lost));
+                }
             }
         }
         ticked.dead =
-            dead.into_iter().filter_map(|conn| self.drop_peer(conn, "silent", now)).collect();
+            dead.into_iter().filter_map(|(conn, why)| self.drop_peer(conn, why, now)).collect();
         ticked
     }
 

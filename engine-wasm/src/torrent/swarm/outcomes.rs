@@ -57,6 +57,10 @@ pub(crate) struct Ticked {
     pub(crate) dead: Vec<EndedConnection>,
     /// Peers that owe blocks and send none.
     pub(crate) snubbing: Vec<ConnId>,
+    /// Requests that their peers seem to have lost.
+    pub(crate) lost: Vec<(ConnId, Vec<Block>)>,
+    /// Whether a peer may get requests that were held back so far.
+    pub(crate) has_pause_ended: bool,
 }
 
 /// The pieces that decide about our interest in peers.

@@ -4,17 +4,73 @@ use super::*;
 
 #[test]
 fn a_late_block_is_requested_from_two_more_peers() {
-    let mut table = Table::new(1, &["x"; 5]);
+    let mut table = Table::new(1, &["xx"; 5]);
+    (1..=5).for_each(|peer| table.prove(peer));
     table.want(&[0]);
     table.check(1, "0.0");
     for peer in 2..=3 {
         table.check(peer, "");
-        table.wait(1_000);
+        table.wait(2_500);
         table.check(1, "");
         table.check(peer, "0.0*");
     }
-    table.wait(1_000);
+    table.wait(2_500);
     table.check(4, "");
+}
+
+#[test]
+fn blocks_of_peers_that_never_sent_any_are_requested_from_each_idle_peer() {
+    for watched in [true, false] {
+        let mut table = Table::new(1, &["x"; 6]);
+        if watched {
+            table.want(&[0]);
+        }
+        table.may_duplicate = false;
+        table.check(1, "0.0");
+        for peer in 2..=6 {
+            table.check(peer, "");
+            table.wait(4_500);
+            table.check(peer, "0.0*");
+        }
+    }
+}
+
+#[test]
+fn the_block_that_is_expected_last_is_requested_first_in_the_end_game() {
+    let mut table = Table::new(1, &["xxx"; 3]);
+    for (piece, eta_ms) in [(0, 1_000), (1, 9_000), (2, 2_000)] {
+        table.ask(1, testing::block(piece, 0), eta_ms);
+    }
+    table.may_duplicate = false;
+    table.check(2, "");
+    table.may_duplicate = true;
+    table.check(2, "1.0* 2.0* 0.0*");
+    table.check(3, "");
+}
+
+#[test]
+fn a_snubbing_peer_is_not_asked_for_what_others_owe() {
+    let mut table = Table::new(1, &["xx", "xx"]);
+    table.ask(1, FIRST, 100);
+    table.ask(2, testing::block(1, 0), 100);
+    table.wait(11_000);
+    let now = table.now;
+    assert!(table.peers.get_mut(&ConnId(1)).unwrap().tick(now), "it snubs");
+    table.scheduler().snubbed(ConnId(1), now);
+    table.check(1, "");
+    table.check(2, "0.0");
+}
+
+#[test]
+fn four_late_pieces_are_searched_that_this_peer_has() {
+    let mut table = Table::new(1, &["xxxxxx", ".....x"]);
+    for piece in 0..6 {
+        table.ask(1, testing::block(piece, 0), 100);
+    }
+    table.want(&[0, 1, 2, 3, 4, 5]);
+    table.await_all();
+    table.wait(1_000);
+    table.check(2, "5.0*");
 }
 
 #[test]
@@ -47,12 +103,12 @@ fn late_blocks_come_before_unwatched_ones() {
 }
 
 #[test]
-fn a_late_block_without_a_viewer_is_not_requested_twice() {
-    let mut table = Table::new(1, &["xx", "xx"]);
+fn a_late_block_that_no_viewer_awaits_comes_last() {
+    let mut table = Table::new(1, &["xxx", "xxx"]);
     table.want(&[1, 0]);
     table.ask(1, FIRST, 100);
     table.wait(1_000);
-    table.check(2, "1.0");
+    table.check(2, "1.0 2.0 0.0*");
 }
 
 #[test]
@@ -82,12 +138,14 @@ fn a_block_is_slow_when_it_takes_more_than_twice_as_long_as_another_peer() {
     let mut table = Table::new(1, &["x"; 2]);
     table.want(&[0]);
     let eta = table.peers[&ConnId(2)].eta(table.now);
-    let (now, mut pick) =
-        (table.now, Pick { conn: ConnId(1), block: FIRST, eta: 2 * eta, duplicate: false });
+    let (now, mut pick) = (
+        table.now,
+        Pick { conn: ConnId(1), block: FIRST, eta: 2 * eta, duplicate: false, hopeless: false },
+    );
     table.scheduler().ask(pick, now);
     table.check(2, "");
-    table.scheduler().take_back(ConnId(1), &[FIRST]);
-    table.peers.get_mut(&ConnId(1)).unwrap().forget(FIRST);
+    let mut table = Table::new(1, &["x"; 2]);
+    table.want(&[0]);
     pick.eta += Duration::from_micros(1);
     table.scheduler().ask(pick, now);
     table.check(2, "0.0*");
