@@ -57,7 +57,7 @@ impl Peer {
     }
 
     /// Returns the requests that the peer seems to have lost.
-    pub(crate) fn lost(&self, now: Instant) -> Vec<Block> {
+    pub(crate) fn lost(&mut self, now: Instant) -> Vec<Block> {
         self.pipeline.lost(now)
     }
 
@@ -142,7 +142,7 @@ impl Peer {
 
     /// Returns whether the peer owes blocks and sends none.
     pub(crate) fn is_snubbing(&self) -> bool {
-        self.standing() == Standing::Snubbing
+        self.pipeline.is_snubbed()
     }
 
     fn send_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {

@@ -38,7 +38,7 @@ pub(crate) enum Standing {
     Proven,
     /// It has sent no requested block yet.
     New,
-    /// It owes blocks and sends none.
+    /// It owes blocks and has sent none for unusually long.
     Snubbing,
 }
 
@@ -68,6 +68,8 @@ pub(super) struct Pipeline {
     /// How long the peer has owed blocks since its last one, before `owing`.
     owed: Duration,
     snubbed: bool,
+    /// Whether the peer lost all requests by being silent for unusually long, until its next block.
+    stalled: bool,
     /// Whether the peer got requests, and has sent a block, since it unchoked us.
     asked_since_unchoke: bool,
     sent_since_unchoke: bool,
@@ -98,6 +100,7 @@ impl Pipeline {
             idle: now,
             owed: Duration::ZERO,
             snubbed: false,
+            stalled: false,
             asked_since_unchoke: false,
             sent_since_unchoke: false,
             broken_unchokes: 0,
@@ -162,7 +165,8 @@ impl Pipeline {
         };
         let silent = now.saturating_since(self.last_block);
         self.last_block = now;
-        (self.snubbed, self.sent_since_unchoke, self.broken_unchokes) = (false, true, 0);
+        (self.snubbed, self.stalled) = (false, false);
+        (self.sent_since_unchoke, self.broken_unchokes) = (true, 0);
         self.settle(false, now);
         self.owed = Duration::ZERO;
         self.owing = self.owing.map(|_| now);
@@ -212,11 +216,15 @@ impl Pipeline {
     }
 
     /// Returns the requests that the peer has lost: it answered later ones, or is silent for longer
-    /// than usual. A peer without a reply so far is given [`SNUB_AFTER`].
-    pub(super) fn lost(&self, now: Instant) -> Vec<Block> {
+    /// than usual. A silent peer gets one request at a time until its next block.
+    ///
+    /// A peer without a reply so far is given [`SNUB_AFTER`].
+    pub(super) fn lost(&mut self, now: Instant) -> Vec<Block> {
         let patience = LOST_AFTER.max(self.reply.usual() * 4);
         let is_silent = self.standing() == Standing::Proven && self.silent_for(now) > patience;
-        self.requests.lost(patience, is_silent, now)
+        let lost = self.requests.lost(patience, is_silent, now);
+        self.stalled |= is_silent && !lost.is_empty();
+        lost
     }
 
     /// Returns whether something may be requested that was held back at the last call.
@@ -292,7 +300,7 @@ impl Pipeline {
 
     /// Returns what the peer's record says about its next block.
     pub(super) fn standing(&self) -> Standing {
-        if self.snubbed {
+        if self.snubbed || self.stalled {
             Standing::Snubbing
         } else if self.received_blocks == 0 {
             Standing::New
@@ -309,7 +317,7 @@ impl Pipeline {
         if now < self.hold_until || self.requests.due() >= limits::ARMED_PER_PEER {
             return 0;
         }
-        if self.snubbed {
+        if self.standing() == Standing::Snubbing {
             return u32::from(self.requests.live() == 0);
         }
         let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
@@ -353,6 +361,11 @@ impl Pipeline {
         self.requests.rejections()
     }
 
+    /// Returns whether the peer has owed blocks for [`SNUB_AFTER`] and sent none.
+    pub(super) fn is_snubbed(&self) -> bool {
+        self.snubbed
+    }
+
     /// Checks, once a second, whether the peer is snubbing now. Its requests are to be given up.
     pub(super) fn check_snubbed(&mut self, now: Instant) -> bool {
         let snubs = self.requests.live() > 0 && self.silent_for(now) > SNUB_AFTER;
@@ -391,6 +404,71 @@ mod tests {
         assert!(pipeline.check_snubbed(at(71)) && pipeline.standing() == Standing::Snubbing);
         assert_eq!(pipeline.room(false, at(71)), 0, "one block at a time");
         pipeline.received(block(0), BLOCK_LENGTH, at(72));
+        assert_eq!(pipeline.standing(), Standing::Proven);
+    }
+
+    #[test]
+    fn only_requested_blocks_count() {
+        let mut pipeline = Pipeline::new(at(0));
+        pipeline.ask(block(0), Duration::from_secs(1), at(0));
+        for second in 1..=10 {
+            assert!(!pipeline.check_snubbed(at(second)));
+            pipeline.received(block(1), BLOCK_LENGTH, at(second));
+        }
+        assert!(pipeline.check_snubbed(at(11)));
+        assert_eq!((pipeline.received_bytes(), pipeline.rate_bps(at(11))), (0, 0));
+    }
+
+    #[test]
+    fn a_peer_that_chokes_and_unchokes_in_turn_snubs_and_gets_requests_ever_later() {
+        let mut pipeline = Pipeline::new(at(0));
+        let mut now = at(0);
+        for hold_ms in [250, 500, 1_000, 2_000] {
+            let hold = Duration::from_millis(hold_ms);
+            pipeline.unchoked();
+            assert!(pipeline.room(false, now) > 0);
+            pipeline.ask(block(0), Duration::from_secs(1), now);
+            now = now + Duration::from_secs(2);
+            assert_eq!(pipeline.choked(true, now), [block(0)]);
+            assert_eq!(pipeline.room(false, now), 0);
+            now = now + hold;
+            assert!(!pipeline.has_pause_ended(Instant(now.0 - 1)));
+            assert!(pipeline.has_pause_ended(now), "after {hold:?}");
+        }
+        pipeline.unchoked();
+        pipeline.ask(block(0), Duration::from_secs(1), now);
+        assert!(pipeline.check_snubbed(now + Duration::from_secs(3)), "it owed blocks for 11 s");
+    }
+
+    #[test]
+    fn a_rate_does_not_fade_while_nothing_is_requested() {
+        let mut pipeline = Pipeline::new(at(0));
+        let mut now = at(0);
+        for index in 0..100 {
+            pipeline.ask(block(index), Duration::from_millis(20), now);
+            now = now + Duration::from_millis(20);
+            pipeline.received(block(index), BLOCK_LENGTH, now);
+        }
+        let (eta, later) = (pipeline.eta(now), now + Duration::from_secs(60));
+        assert_eq!(pipeline.eta(later), eta);
+        pipeline.ask(block(200), eta, later);
+        assert!(pipeline.eta(later) > eta && pipeline.eta(later) < 2 * eta);
+        assert!(pipeline.eta(later + Duration::from_secs(5)) > 3 * eta, "it is slow now");
+    }
+
+    #[test]
+    fn a_peer_that_falls_silent_loses_its_requests_and_gets_one_at_a_time() {
+        let mut pipeline = Pipeline::new(at(0));
+        let short = Duration::from_millis(100);
+        pipeline.ask(block(0), short, at(0));
+        pipeline.received(block(0), BLOCK_LENGTH, at(0) + short);
+        pipeline.ask(block(1), short, at(1));
+        assert_eq!(pipeline.lost(at(3)), []);
+        assert_eq!(pipeline.lost(at(4)), [block(1)]);
+        pipeline.give_up(block(1), at(4));
+        assert_eq!((pipeline.standing(), pipeline.room(false, at(4))), (Standing::Snubbing, 1));
+        assert!(!pipeline.is_snubbed(), "it keeps its upload slot for now");
+        pipeline.received(block(1), BLOCK_LENGTH, at(5));
         assert_eq!(pipeline.standing(), Standing::Proven);
     }
 

@@ -35,8 +35,8 @@ const HOLDERS_LATE: usize = 3;
 /// How much sooner a peer must deliver a block without a viewer to be asked for it as well. Less
 /// would gain little, and blocks that are being sent would come twice.
 const MARGIN: Duration = Duration::from_millis(250);
-/// Number of wanted pieces searched for a late block.
-const LATE_SCAN: usize = 4;
+/// Number of wanted pieces that the peer has and others owe, searched for a late block.
+const LATE_SCAN: usize = 16;
 
 /// Returns whether another duplicate request is allowed; both arguments are bytes.
 pub(crate) fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
@@ -146,8 +146,9 @@ impl Picker {
         let (block, prospect) = self
             .wanted(true, asker, scene)
             .map(|block| (block, None))
-            .or_else(|| self.late(asker, scene))
+            .or_else(|| self.late(true, asker, scene))
             .or_else(|| self.wanted(false, asker, scene).map(|block| (block, None)))
+            .or_else(|| self.late(false, asker, scene))
             .or_else(|| self.spare(asker, scene).map(|block| (block, None)))
             .or_else(|| self.owed(asker, scene))?;
         let (duplicate, hopeless) = (prospect.is_some(), prospect == Some(Prospect::Hopeless));
@@ -176,14 +177,23 @@ impl Picker {
         None
     }
 
-    /// Finds a block at a cursor whose peer is late. A peer that is expected to take twice as long
-    /// as this peer counts as late, too. Also returns what is expected of them.
-    fn late(&self, asker: Asker<'_>, scene: &Scene<'_>) -> Option<(Block, Option<Prospect>)> {
-        let urgent = self.wants.iter().filter(|want| want.awaited);
-        urgent.filter(|want| asker.may_send(want.piece, scene)).take(LATE_SCAN).find_map(|want| {
-            let mut owed = scene.pieces.asked(want.piece);
-            owed.find_map(|(block, holders)| {
-                let prospect = asker.relieves(block, holders, Duration::ZERO, scene)?;
+    /// Finds a block that a viewer needs and whose peers are late, or slow beside this peer. Also
+    /// returns what is expected of them.
+    fn late(
+        &self,
+        awaited: bool,
+        asker: Asker<'_>,
+        scene: &Scene<'_>,
+    ) -> Option<(Block, Option<Prospect>)> {
+        let margin = if awaited { Duration::ZERO } else { MARGIN };
+        let owed = |want: &Want| {
+            want.awaited == awaited
+                && scene.pieces.asked(want.piece).next().is_some()
+                && asker.may_send(want.piece, scene)
+        };
+        self.wants.iter().filter(|want| owed(want)).take(LATE_SCAN).find_map(|want| {
+            scene.pieces.asked(want.piece).find_map(|(block, holders)| {
+                let prospect = asker.relieves(block, holders, margin, scene)?;
                 Some((block, Some(prospect)))
             })
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::odd::{Ask, Odd, after};
 use crate::bitfield::Bitfield;
 use crate::hashes::request::HashRequest;
 use crate::hashes::trees::{Answer, Trees};
@@ -65,6 +66,8 @@ pub(super) struct Behaviour {
     pub(super) hashes: Hashes,
     /// It disconnects upload-only peers, as libtorrent does (BEP 21).
     pub(super) leaves_upload_only: bool,
+    /// How it answers requests for blocks, if not like a seeder.
+    pub(super) odd: Option<Odd>,
 }
 
 /// How a seeder answers hash requests (BEP 52).
@@ -99,6 +102,7 @@ impl Behaviour {
             describes: Describes::Honestly,
             hashes: Hashes::Given,
             leaves_upload_only: false,
+            odd: None,
         }
     }
 
@@ -141,6 +145,7 @@ pub(super) struct Seeder {
     next_pulse: Instant,
     line_free: Instant,
     sent: u32,
+    asked: u32,
 }
 
 impl Seeder {
@@ -162,6 +167,7 @@ impl Seeder {
             next_pulse: now,
             line_free: now,
             sent: 0,
+            asked: 0,
         }
     }
 
@@ -330,6 +336,18 @@ impl Seeder {
             return;
         }
         match Message::parse(frame).expect("the engine speaks the protocol") {
+            Message::Interested
+                if self.choking
+                    && let Some(odd) = self.behaviour.odd =>
+            {
+                self.choking = false;
+                actions.extend(after(now, (odd.interested)(sample)));
+            }
+            Message::Request { piece, begin, length } if let Some(odd) = self.behaviour.odd => {
+                self.asked += 1;
+                let ask = Ask::new(self.asked, (piece, begin, length), sample);
+                actions.extend(after(now, (odd.asked)(&ask)));
+            }
             Message::Interested if self.choking => {
                 self.choking = false;
                 actions.push((now, Action::Send(encode(&Message::Unchoke))));
@@ -444,7 +462,7 @@ impl Seeder {
     }
 }
 
-fn encode(message: &Message<'_>) -> Vec<u8> {
+pub(super) fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     message.encode(&mut out);
     out

@@ -178,7 +178,7 @@ fn a_much_slower_peer_gets_no_urgent_pieces() {
     table.scheduler().snubbed(ConnId(1), now);
     table.want(&[2, 1]);
     table.check(1, "1.0");
-    table.check(2, "2.0 0.0 1.0*");
+    table.check(2, "2.0 1.0* 0.0");
 }
 
 #[test]

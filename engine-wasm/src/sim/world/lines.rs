@@ -155,6 +155,10 @@ impl World {
             self.lines.redundant_bytes += u64::from(length);
             return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed });
         };
+        let expected: u32 = spans.iter().map(|span| span.length).sum();
+        if expected != length {
+            return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Length });
+        }
         let mut rest = data;
         for span in spans {
             let (now, later) = rest.split_at(span.length as usize);

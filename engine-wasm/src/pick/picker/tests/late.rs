@@ -103,12 +103,13 @@ fn late_blocks_come_before_unwatched_ones() {
 }
 
 #[test]
-fn a_late_block_that_no_viewer_awaits_comes_last() {
-    let mut table = Table::new(1, &["xxx", "xxx"]);
+fn late_blocks_follow_those_that_are_needed_as_much() {
+    let mut table = Table::new(1, &["xxxx", "xxxx"]);
     table.want(&[1, 0]);
     table.ask(1, FIRST, 100);
+    table.ask(1, testing::block(3, 0), 100);
     table.wait(1_000);
-    table.check(2, "1.0 2.0 0.0*");
+    table.check(2, "1.0 0.0* 2.0 3.0*");
 }
 
 #[test]
