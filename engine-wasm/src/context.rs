@@ -23,6 +23,7 @@ use crate::net::Net;
 use crate::peer::local::{Local, Opening};
 use crate::peer::mse;
 use crate::peer::policy::{ConnectionPolicy, DialMethod, Transport};
+use crate::precedence::Precedence;
 use crate::time::Instant;
 use crate::writes::Writes;
 
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) upload_limit_bps: Option<u64>,
     /// The open files of all torrents.
     pub(crate) handles: Handles,
+    /// What torrents may request while a viewer is short of bytes.
+    pub(crate) precedence: Precedence,
 }
 
 impl Shared {

@@ -225,6 +225,7 @@ pub mod peer;
 mod percent;
 mod pick;
 mod plan;
+mod precedence;
 mod queue;
 mod scrub;
 mod settings;

@@ -32,6 +32,7 @@ impl Engine {
     pub(super) fn send_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
         self.common.shared.upload_limit_bps = up_bps;
+        self.common.shared.precedence.set_limit(down_bps);
         self.common.out.push_back(Output::Control(EngineMessage::RateLimit {
             group: ALL_CONNECTIONS,
             down_bps,

@@ -269,6 +269,10 @@ impl Torrent {
             self.fetch.invalidate();
         }
         self.maintain_viewers(cx);
+        self.report_shortage(cx);
+        if cx.shared.precedence.shortage(self.info_hash(), cx.now).is_some() {
+            self.fetch.invalidate();
+        }
         self.update_pace(cx.now);
         let pause = if self.watch.desk().is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
@@ -280,6 +284,7 @@ impl Torrent {
         self.verify_delayed(cx);
         if self.fetch.is_stale() {
             self.refresh_wants(cx.now);
+            self.report_shortage(cx);
             self.read_prepared(cx);
             self.ask_for_hashes(cx);
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);

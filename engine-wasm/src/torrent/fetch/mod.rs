@@ -24,6 +24,8 @@ pub(in crate::torrent) struct Fetch {
     is_stale: bool,
     /// Bytes requested from a second peer while the first still owed them.
     duplicated: u64,
+    /// The last shortage of another torrent's viewer for which requests were cancelled.
+    gave_way: u32,
 }
 
 impl Fetch {
@@ -38,7 +40,7 @@ impl Fetch {
         geometry.pieces().filter(|&piece| is_idle(piece)).for_each(|piece| {
             availability.take(piece);
         });
-        Self { availability, picker: Picker::default(), is_stale: true, duplicated: 0 }
+        Self { availability, picker: Picker::default(), is_stale: true, duplicated: 0, gave_way: 0 }
     }
 
     /// Something changed: requests are computed again at the end of the step.
@@ -133,6 +135,11 @@ impl Fetch {
         is_idle: bool,
     ) {
         self.availability.set_priority(piece, priority, is_idle);
+    }
+
+    /// Notes a shortage of another torrent's viewer. Returns whether it is a new one.
+    pub(in crate::torrent) fn give_way(&mut self, shortage: u32) -> bool {
+        std::mem::replace(&mut self.gave_way, shortage) != shortage
     }
 
     /// Counts bytes requested from a second peer.

@@ -8,7 +8,9 @@ use crate::geometry::{Block, PieceIndex};
 use crate::peer::divert::{block_of, key_of};
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
+use crate::pick::piece_map::PieceState;
 use crate::pick::scheduler::Scheduler;
+use crate::precedence;
 use crate::source::{Sender, Source};
 use crate::time::Instant;
 use crate::torrent::Status;
@@ -38,7 +40,9 @@ impl Torrent {
                 queue.requeue(conn, peer, cx.now);
             }
         }
-        self.ask_web_seeds(cx);
+        if self.may_ask(cx) {
+            self.ask_web_seeds(cx);
+        }
         self.refresh_interest(cx.now);
     }
 
@@ -54,7 +58,36 @@ impl Torrent {
         self.lacks_something() && self.fetch.for_requests().0.is_any_idle(self.swarm.peers(), now)
     }
 
+    /// Tells the other torrents whether a viewer of this one is short of bytes.
+    pub(in crate::torrent) fn report_shortage(&mut self, cx: &mut Context<'_>) {
+        let pieces = self.ledger.pieces();
+        let is_short = self.fetch.wants().iter().any(|want| {
+            let is_soon = want.awaited || want.deadline <= cx.now + precedence::SHORT;
+            !want.idle && is_soon && pieces.state(want.piece) != PieceState::Have
+        });
+        let is_short = is_short && self.life.status == Status::Running;
+        let rate_bps = self.account.pace.rate_bps(cx.now);
+        let info_hash = self.content.meta.info_hash;
+        cx.shared.precedence.report(info_hash, is_short, rate_bps, cx.now);
+    }
+
+    /// Whether blocks may be requested, as far as viewers of other torrents are concerned.
+    ///
+    /// When such a viewer becomes short of bytes, this torrent's requests are cancelled.
+    fn may_ask(&mut self, cx: &mut Context<'_>) -> bool {
+        let info_hash = self.content.meta.info_hash;
+        if let Some(shortage) = cx.shared.precedence.shortage(info_hash, cx.now)
+            && self.fetch.give_way(shortage)
+        {
+            self.scheduler().cancel(|_, _| true, cx.now);
+        }
+        cx.shared.precedence.may_ask(info_hash, cx.now)
+    }
+
     fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
+        if !self.may_ask(cx) {
+            return false;
+        }
         let (may_duplicate, web) = (self.may_duplicate(), self.swarm.web_seeds().expectations());
         let pick = self.scheduler().pick(conn, &web, may_duplicate, cx.now);
         pick.is_some_and(|pick| self.request(pick, cx))
@@ -81,6 +114,7 @@ impl Torrent {
         if !self.scheduler().ask(pick, cx.now) {
             return false;
         }
+        cx.shared.precedence.asked(self.content.meta.info_hash, cx.now);
         if duplicate && !hopeless {
             self.fetch.count_duplicate(self.content.geometry.block_range(block).1);
         }
