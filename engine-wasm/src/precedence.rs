@@ -101,6 +101,7 @@ impl Precedence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::rate::RateMeter;
 
     const FILM: InfoHash = InfoHash([0; 20]);
 
@@ -114,13 +115,14 @@ mod tests {
     fn rates(limit_bps: u64, film_bps: u64, is_short: bool, seconds: u64) -> Vec<(u64, u64)> {
         let mut precedence = Precedence::default();
         precedence.set_limit(Some(limit_bps));
-        let (mut owed, mut line, mut film_line, mut film_rate) = ([0u64; 20], 0, 0, 0.0f64);
+        let (mut owed, mut line, mut film_line) = ([0u64; 20], 0, 0);
+        let mut film_rate = RateMeter::new(Instant(1_000_000));
         let (mut next, mut seen) = (0, Vec::new());
         for second in 0..seconds {
             let (mut film, mut others) = (0, 0);
             for step in 0..100 {
                 let now = Instant(1_000_000 + (second * 100 + step) * 10_000);
-                precedence.report(FILM, is_short, film_rate as u64, now);
+                precedence.report(FILM, is_short, film_rate.rate_bps(now), now);
                 for (number, owed) in (0u8..).zip(&mut owed) {
                     while *owed < 4 && precedence.may_ask(torrent(number), now) {
                         precedence.asked(torrent(number), now);
@@ -128,7 +130,6 @@ mod tests {
                     }
                 }
                 (line, film_line) = (line + limit_bps / 100, film_line + film_bps / 100);
-                film_rate *= (-0.01f64).exp();
                 while line >= BLOCK {
                     let may = |at: usize| owed[at] > 0 && (at > 0 || film_line >= BLOCK);
                     let Some(at) = (0..20).map(|at| (next + at) % 20).find(|&at| may(at)) else {
@@ -138,7 +139,7 @@ mod tests {
                     owed[at] -= 1;
                     if at == 0 {
                         film_line -= BLOCK;
-                        film_rate += BLOCK as f64;
+                        film_rate.add(BLOCK, now);
                         film += BLOCK;
                     } else {
                         others += BLOCK;
