@@ -391,6 +391,11 @@ fn event() -> impl Strategy<Value = IoEvent> {
             conn: ConnId(conn),
             reason: CloseReason::Oversized
         }),
+        any::<u64>().prop_map(|conn| IoEvent::TcpClosed {
+            conn: ConnId(conn),
+            reason: CloseReason::AddressGone
+        }),
+        any::<bool>().prop_map(|slept| IoEvent::NetworkChanged { slept }),
         (any::<u64>(), bytes())
             .prop_map(|(conn, data)| IoEvent::TcpFrame { conn: ConnId(conn), data }),
         (any::<u32>(), any::<(std::net::IpAddr, u16)>(), bytes()).prop_map(

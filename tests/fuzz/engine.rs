@@ -207,11 +207,9 @@ impl World {
         let input = match kind % 13 {
             0 => Input::Io(IoEvent::TcpData { conn, data: Bytes::copy_from_slice(source.bytes()) }),
             1 => Input::Io(IoEvent::TcpData { conn, data: self.handshake(source) }),
-            2 | 3 => match source.bytes() {
-                // The daemon sends no empty frame.
-                [] => return Some(()),
-                data => Input::Io(IoEvent::TcpFrame { conn, data: Bytes::copy_from_slice(data) }),
-            },
+            2 | 3 => {
+                Input::Io(IoEvent::TcpFrame { conn, data: Bytes::copy_from_slice(source.bytes()) })
+            }
             4 => {
                 let key = self.armed.get_mut(&conn).and_then(Vec::pop)?;
                 Input::Io(IoEvent::Stored { conn, key })
@@ -224,7 +222,9 @@ impl World {
             }
             6 => {
                 self.conns.retain(|open| *open != conn);
-                Input::Io(IoEvent::TcpClosed { conn, reason: CloseReason::Remote })
+                let reasons = [CloseReason::Remote, CloseReason::AddressGone];
+                let reason = reasons[usize::from(at & 1)];
+                Input::Io(IoEvent::TcpClosed { conn, reason })
             }
             7 => {
                 self.now = self.now + Duration::from_millis(source.number());

@@ -25,6 +25,9 @@ impl Peer {
         geometry: &Geometry,
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
+        if self.is_keep_alive(frame, now) {
+            return Ok(None);
+        }
         match self.message(frame, now)? {
             Message::Extended { id, payload } => self.extended(frame, id, payload, now),
             Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
@@ -41,11 +44,23 @@ impl Peer {
         frame: &Bytes,
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
+        if self.is_keep_alive(frame, now) {
+            return Ok(None);
+        }
         match self.message(frame, now)? {
             Message::Extended { id, payload } => self.extended(frame, id, payload, now),
             Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
             _ => Ok(None),
         }
+    }
+
+    /// Whether it is a keep-alive (BEP 3): the peer is there, and says nothing else.
+    fn is_keep_alive(&mut self, frame: &Bytes, now: Instant) -> bool {
+        let is_one = frame.is_empty() && self.is_ready();
+        if is_one {
+            self.last_heard = now;
+        }
+        is_one
     }
 
     fn message<'a>(&mut self, frame: &'a Bytes, now: Instant) -> Result<Message<'a>, PeerError> {

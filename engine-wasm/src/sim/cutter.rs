@@ -55,7 +55,7 @@ impl Cutter {
         {
             let frame: Vec<u8> = self.held.drain(..4 + length).skip(4).collect();
             match frame.split_first() {
-                None => {}
+                None => cuts.push(Cut::Frame(Vec::new().into())),
                 Some((first, rest)) if Some(*first) == self.divert && rest.len() >= 8 => {
                     let key = rest[..8].try_into().expect("it is as long");
                     cuts.push(Cut::Diverted(key, rest[8..].to_vec()));

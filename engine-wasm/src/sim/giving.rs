@@ -336,6 +336,22 @@ fn invalid_incoming_connections_are_closed() {
 }
 
 #[test]
+fn a_peer_that_has_only_keep_alives_to_send_stays_connected() {
+    let mut engines = Engines::new(film(1), &[MIB], 75);
+    engines.seed(0);
+    let info_hash = engines.sample.metainfo.info_hash;
+    let (quiet, dead) = (engines.dial(0), engines.dial(0));
+    for (stranger, id) in [(quiet, [1; 20]), (dead, [2; 20])] {
+        engines.say(stranger, Handshake::ours(info_hash, id).encode().to_vec());
+    }
+    for _ in 0..5 {
+        engines.run_for(Duration::from_secs(60));
+        engines.say(quiet, vec![0; 4]);
+    }
+    assert!(!engines.strangers[&quiet].closed && engines.strangers[&dead].closed);
+}
+
+#[test]
 fn incoming_connections_beyond_the_limit_are_closed() {
     let config = |_| Config { max_connections: 3, ..Config::default() };
     let mut engines = Engines::configured(film(1), &[MIB], 63, config);

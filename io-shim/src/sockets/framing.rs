@@ -2,7 +2,7 @@
 //!
 //! Pure. Owns the reading mode of one connection, and cuts items off the front of a buffer that
 //! others fill. Looks at most at the first nine bytes of a frame. Invariant: the sizes of reads
-//! change how raw bytes are cut, but never the frames.
+//! change how raw bytes are cut, but never the frames that are not empty.
 
 use bytes::{Buf, Bytes, BytesMut};
 use shared_proto::io::DivertKey;
@@ -36,7 +36,7 @@ pub(crate) enum Framing {
 pub(crate) enum Item {
     /// Raw bytes.
     Raw(Bytes),
-    /// A frame without its length field, never empty.
+    /// A frame without its length field. Empty ones are left out if another frame follows them.
     Frame(Bytes),
     /// A diverted frame's key and payload.
     Diverted(DivertKey, Bytes),
@@ -113,19 +113,22 @@ fn next_frame(
     max_frame: usize,
     divert: Option<u8>,
 ) -> Result<Option<Item>, Oversized> {
+    let mut is_alive = false;
     while let Some(length) = front_length(buffer) {
         if length > max_frame {
             return Err(Oversized);
         }
         if length > buffer.len() - LENGTH {
-            return Ok(None);
+            break;
         }
         buffer.advance(LENGTH);
         if length > 0 {
             return Ok(Some(sort(buffer.split_to(length).freeze(), divert)));
         }
+        is_alive = true;
     }
-    Ok(None)
+    // A frame behind an empty one says as much.
+    Ok(is_alive.then(|| Item::Frame(Bytes::new())))
 }
 
 fn sort(mut frame: Bytes, divert: Option<u8>) -> Item {
@@ -169,7 +172,9 @@ mod tests {
         for cut in cuts {
             buffer.extend_from_slice(cut);
             while let Some(item) = framing.next(&mut buffer)? {
-                items.push(item);
+                if item != frame(b"") {
+                    items.push(item);
+                }
             }
             assert!(framing.missing(&buffer) >= 1);
         }
@@ -182,6 +187,20 @@ mod tests {
 
     fn diverted(key: &[u8; 8], payload: &[u8]) -> Item {
         Item::Diverted(*key, Bytes::copy_from_slice(payload))
+    }
+
+    #[test]
+    fn an_empty_frame_tells_that_the_peer_is_there_unless_another_frame_does() {
+        let check = |frames: &[&[u8]], expected: &[Item]| {
+            let mut buffer = BytesMut::from(&wire(frames)[..]);
+            let mut framing = framed(100);
+            let items = std::iter::from_fn(|| framing.next(&mut buffer).unwrap());
+            assert_eq!(items.collect::<Vec<_>>(), expected);
+        };
+        check(&[b""], &[frame(b"")]);
+        check(&[b"", b"", b""], &[frame(b"")]);
+        check(&[b"", b"\x01"], &[frame(b"\x01")]);
+        check(&[b"\x01", b""], &[frame(b"\x01"), frame(b"")]);
     }
 
     #[test]

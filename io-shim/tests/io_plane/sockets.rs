@@ -97,10 +97,15 @@ async fn frames_come_whole_however_they_arrive() {
         peer.write_all(&stream[40..]).await.unwrap();
     };
     let reading = async {
-        assert_eq!(bench.event().await, framed(1, b"a"));
-        assert_eq!(bench.event().await, framed(1, b"bc"));
-        assert_eq!(bench.event().await, framed(1, &large));
-        assert_eq!(bench.event().await, framed(1, b"7short"));
+        for expected in [framed(1, b"a"), framed(1, b"bc"), framed(1, &large), framed(1, b"7short")]
+        {
+            let mut event = bench.event().await;
+            // Empty frames only tell that the peer is there.
+            while event == framed(1, b"") {
+                event = bench.event().await;
+            }
+            assert_eq!(event, expected);
+        }
     };
     tokio::join!(writing, reading);
 }

@@ -54,7 +54,9 @@ pub enum IoEvent {
         /// The bytes.
         data: Bytes,
     },
-    /// A frame that was not diverted, without its length field. Never empty.
+    /// A frame that was not diverted, without its length field.
+    ///
+    /// An empty one tells that empty frames have arrived, as many as there were, and no other frame.
     TcpFrame {
         /// The connection.
         conn: ConnId,
