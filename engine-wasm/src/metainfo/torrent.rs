@@ -105,7 +105,8 @@ impl Metainfo {
             None if has_v2 => None,
             None => return Err(MetainfoError::Missing("pieces")),
         };
-        let name = localised(info, "name.utf-8", "name", Value::bytes)
+        let name = localised(info, "name.utf-8", "name", some_bytes)
+            .or_else(|| info.get("name").and_then(Value::bytes))
             .ok_or(MetainfoError::Missing("name"))?;
         let piece_length = required(info, "piece length", Value::uint)?;
         if has_v2 {
@@ -244,8 +245,14 @@ fn file_of_several(entry: Value<'_>) -> Result<Entry<'_>, MetainfoError> {
         _ => required(entry, "length", Value::uint)?,
     };
     let path = localised(entry, "path.utf-8", "path", path_components)
+        .or_else(|| entry.get("path").and_then(nameless))
+        // Nobody sees the name of padding.
+        .or_else(|| attributes.contains(&b'p').then(|| vec![&b".pad"[..]]))
         .ok_or(MetainfoError::Bad("path"))?;
+    // Such an entry stands for an empty folder.
+    let is_folder = length == 0 && entry.get("path").is_some_and(ends_empty);
     let padding = attributes.contains(&b'p')
+        || is_folder
         || path.last().is_some_and(|last| last.starts_with(b"_____padding_file"));
     Ok(Entry { path, length, padding, root: None })
 }
@@ -262,11 +269,32 @@ fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
     entries.into_iter().map(place).collect()
 }
 
-/// Returns a path's components, unless it has none or too many.
+/// Returns a path's components, unless it has none or too many. Empty ones are left out, as in other
+/// clients: `a//b` is `a/b`.
 fn path_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
+    let mut components = all_components(path)?;
+    components.retain(|component| !component.is_empty());
+    (!components.is_empty()).then_some(components)
+}
+
+/// Returns the path of a file whose components are all empty: one empty component.
+fn nameless<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
+    all_components(path).map(|mut components| components.split_off(components.len() - 1))
+}
+
+fn ends_empty(path: Value<'_>) -> bool {
+    all_components(path).is_some_and(|components| components.ends_with(&[b""]))
+}
+
+fn all_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
     let components: Option<Vec<&[u8]>> =
         path.list()?.take(MAX_PATH_DEPTH + 1).map(Value::bytes).collect();
     components.filter(|components| (1..=MAX_PATH_DEPTH).contains(&components.len()))
+}
+
+/// Reads bytes, unless there are none.
+fn some_bytes(value: Value<'_>) -> Option<&[u8]> {
+    value.bytes().filter(|bytes| !bytes.is_empty())
 }
 
 fn trackers(root: Value<'_>) -> Vec<Vec<String>> {

@@ -103,6 +103,39 @@ fn utf8_names_take_precedence() {
 }
 
 #[test]
+fn empty_components_add_nothing_to_a_path() {
+    let files = [
+        entry(1, &["", "a.mkv"]),
+        entry(2, &["cd1", "", "b.mkv"]),
+        entry(0, &["extras", ""]),
+        entry(3, &["", ""]),
+    ];
+    let meta = parse(&several(&files)).unwrap();
+    let shown = meta.files.iter().filter(|file| !file.padding);
+    let paths: Vec<String> = shown.map(|file| file.path.join("/")).collect();
+    let below = |name: &str| format!("{}/{name}", meta.name);
+    assert_eq!(paths, [below("a.mkv"), below("cd1/b.mkv"), below("_")]);
+}
+
+#[test]
+fn empty_utf8_names_do_not_count() {
+    let path = |names: &[&str]| encode::list(names.iter().map(encode::bytes));
+    for empty in [path(&[]), path(&[""]), path(&["", ""]), encode::bytes("")] {
+        let file = entry(1, &["film.mkv"]).raw("path.utf-8", empty);
+        let meta = parse(&several(&[file]).bytes("name.utf-8", "")).unwrap();
+        assert_eq!(meta.files[0].path.last().map(String::as_str), Some("film.mkv"));
+        assert_ne!(meta.name, "_");
+    }
+}
+
+#[test]
+fn padding_needs_no_path() {
+    let padding = Dict::new().bytes("attr", "p").int("length", 5);
+    let meta = parse(&several(&[entry(1, &["a"]), padding])).unwrap();
+    assert!(meta.files[1].padding);
+}
+
+#[test]
 fn padding_files_and_symbolic_links_are_recognised() {
     let link = Dict::new().bytes("attr", "l").raw("path", encode::list([encode::bytes("link")]));
     let files = [
