@@ -27,11 +27,19 @@ use crate::precedence::Precedence;
 use crate::time::Instant;
 use crate::writes::Writes;
 
+/// The numbers that were assigned last.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// Of commands and connections.
+    id: u64,
+    /// Of rate-limit groups.
+    group: u32,
+}
+
 /// The state that all torrents of an engine share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    next: u64,
-    next_group: u32,
+    last: Numbers,
     /// Commands without an answer yet, with their owners.
     pub(crate) ops: BTreeMap<OpId, Owner>,
     /// Whether something may have changed which torrents the queue lets run.
@@ -268,8 +276,8 @@ impl<'a> Context<'a> {
 
     /// Returns a new rate-limit group; group 0 holds all connections.
     pub(crate) fn new_group(&mut self) -> u32 {
-        self.shared.next_group += 1;
-        self.shared.next_group
+        self.shared.last.group += 1;
+        self.shared.last.group
     }
 
     /// Reports that the snapshot differs in more than numbers.
@@ -281,7 +289,7 @@ impl<'a> Context<'a> {
     }
 
     fn fresh(&mut self) -> u64 {
-        self.shared.next += 1;
-        self.shared.next
+        self.shared.last.id += 1;
+        self.shared.last.id
     }
 }

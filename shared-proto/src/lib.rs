@@ -170,7 +170,7 @@
 //!   `http_reply`, as for the call. Late or lost: the call is not carried out.
 //! - `NotesChanged`. Sender: daemon, within seconds after another daemon wrote notes. Answer: none.
 //!   Late or lost: the next `NotesRead` returns all notes.
-//! - `NetworkChanged`. Sender: daemon, within seconds after the computer woke up, or a local address
+//! - `NetworkChanged`. Sender: daemon, within seconds after the computer woke up or a local address
 //!   came or went. Answer: none. Late or lost: peers are found again as their time-outs end.
 #![forbid(unsafe_code)]
 

@@ -269,8 +269,8 @@ fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
     entries.into_iter().map(place).collect()
 }
 
-/// Returns a path's components, unless it has none or too many. Empty ones are left out, as in other
-/// clients: `a//b` is `a/b`.
+/// Returns a path's components, unless it has none or too many. Empty ones are left out, as in
+/// other clients: `a//b` is `a/b`.
 fn path_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
     let mut components = all_components(path)?;
     components.retain(|component| !component.is_empty());

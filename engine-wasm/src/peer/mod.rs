@@ -6,6 +6,7 @@
 
 pub(crate) mod allowed_fast;
 mod asking;
+mod debt;
 pub(crate) mod divert;
 mod event;
 mod exchange;
@@ -28,6 +29,7 @@ mod punch;
 pub mod rate;
 mod requests;
 mod traits;
+mod unchokes;
 pub mod upload;
 pub mod wire;
 

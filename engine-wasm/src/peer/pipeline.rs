@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use super::debt::Debt;
 use super::pipe::Pipe;
 use super::rate::{RateMeter, ReplyTime};
 use super::requests::Requests;
+use super::unchokes::Unchokes;
 use crate::geometry::{BLOCK_LENGTH, Block};
 use crate::limits;
 use crate::time::Instant;
@@ -23,13 +25,8 @@ const ASSUMED_RATE_BPS: u64 = 512 << 10;
 const SNUB_AFTER: Duration = Duration::from_secs(10);
 /// Minimum time after which an unanswered request counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(2);
-/// How long a peer gets no request after it choked us without a block, the first time. The time
-/// doubles with each repetition.
-const FIRST_HOLD: Duration = Duration::from_millis(250);
 /// Unrequested blocks that are ignored before the peer counts as flooding.
 const MOST_UNREQUESTED: u32 = 256;
-/// Most doublings of that time: to 32 s.
-const MOST_HOLDS: u32 = 7;
 
 /// What a peer's record says about its next block. The best comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,22 +58,11 @@ pub(super) struct Pipeline {
     round_trip: Duration,
     pipe: Pipe,
     last_block: Instant,
-    /// Since when the peer has owed blocks; the time of its last block if that is later.
-    owing: Option<Instant>,
-    /// When the peer last ceased to owe blocks.
-    idle: Instant,
-    /// How long the peer has owed blocks since its last one, before `owing`.
-    owed: Duration,
+    debt: Debt,
     snubbed: bool,
     /// Whether the peer lost all requests by being silent for unusually long, until its next block.
     stalled: bool,
-    /// Whether the peer got requests, and has sent a block, since it unchoked us.
-    asked_since_unchoke: bool,
-    sent_since_unchoke: bool,
-    /// How often in succession it choked us without a block.
-    broken_unchokes: u32,
-    /// Until when it gets no requests for that.
-    hold_until: Instant,
+    unchokes: Unchokes,
     /// When [`Pipeline::has_pause_ended`] was last called.
     looked: Instant,
 }
@@ -96,15 +82,10 @@ impl Pipeline {
             round_trip: Duration::MAX,
             pipe: Pipe::new(now),
             last_block: now,
-            owing: None,
-            idle: now,
-            owed: Duration::ZERO,
+            debt: Debt::new(now),
             snubbed: false,
             stalled: false,
-            asked_since_unchoke: false,
-            sent_since_unchoke: false,
-            broken_unchokes: 0,
-            hold_until: now,
+            unchokes: Unchokes::new(now),
             looked: now,
         }
     }
@@ -125,7 +106,7 @@ impl Pipeline {
             self.last_block = now;
         }
         self.requests.ask(block, now + eta, now);
-        self.asked_since_unchoke = true;
+        self.unchokes.asked();
         self.settle(false, now);
     }
 
@@ -166,10 +147,9 @@ impl Pipeline {
         let silent = now.saturating_since(self.last_block);
         self.last_block = now;
         (self.snubbed, self.stalled) = (false, false);
-        (self.sent_since_unchoke, self.broken_unchokes) = (true, 0);
+        self.unchokes.received();
         self.settle(false, now);
-        self.owed = Duration::ZERO;
-        self.owing = self.owing.map(|_| now);
+        self.debt.restart(now);
         self.rate.add(u64::from(length), now);
         self.capacity.add(u64::from(length), now);
         self.received_bytes += u64::from(length);
@@ -185,17 +165,14 @@ impl Pipeline {
 
     /// Records that the peer unchoked us. It must have choked us before.
     pub(super) fn unchoked(&mut self) {
-        (self.asked_since_unchoke, self.sent_since_unchoke) = (false, false);
+        self.unchokes.begin();
     }
 
     /// Records that the peer chokes us. It must not have choked us before.
     ///
     /// If it `drops` its requests, returns those that the daemon would write.
     pub(super) fn choked(&mut self, drops: bool, now: Instant) -> Vec<Block> {
-        if self.asked_since_unchoke && !self.sent_since_unchoke {
-            let hold = FIRST_HOLD * 2u32.pow(self.broken_unchokes.min(MOST_HOLDS));
-            (self.broken_unchokes, self.hold_until) = (self.broken_unchokes + 1, now + hold);
-        }
+        self.unchokes.end(now);
         let dropped = if drops { self.requests.forget_all() } else { Vec::new() };
         self.settle(true, now);
         dropped
@@ -221,7 +198,7 @@ impl Pipeline {
     /// A peer without a reply so far is given [`SNUB_AFTER`].
     pub(super) fn lost(&mut self, now: Instant) -> Vec<Block> {
         let patience = LOST_AFTER.max(self.reply.usual() * 4);
-        let is_silent = self.standing() == Standing::Proven && self.silent_for(now) > patience;
+        let is_silent = self.standing() == Standing::Proven && self.debt.silent_for(now) > patience;
         let lost = self.requests.lost(patience, is_silent, now);
         self.stalled |= is_silent && !lost.is_empty();
         lost
@@ -230,30 +207,16 @@ impl Pipeline {
     /// Returns whether something may be requested that was held back at the last call.
     pub(super) fn has_pause_ended(&mut self, now: Instant) -> bool {
         let since = std::mem::replace(&mut self.looked, now);
-        self.hold_until > since && self.hold_until <= now
-            || self.requests.has_pause_ended(since, now)
-    }
-
-    /// Returns how long the peer has owed blocks since its last one.
-    fn silent_for(&self, now: Instant) -> Duration {
-        self.owed + self.owing.map_or(Duration::ZERO, |since| now.saturating_since(since))
+        self.unchokes.has_hold_ended(since, now) || self.requests.has_pause_ended(since, now)
     }
 
     /// Notes whether the peer owes blocks now. `counts` says whether the time for which it owed
     /// blocks counts against it if it owes none any more.
     fn settle(&mut self, counts: bool, now: Instant) {
-        match self.owing {
-            None if self.requests.live() > 0 => {
-                self.capacity.skip(now.saturating_since(self.idle));
-                self.owing = Some(now);
-            }
-            Some(since) if self.requests.live() == 0 => {
-                if counts {
-                    self.owed += now.saturating_since(since);
-                }
-                (self.owing, self.idle) = (None, now);
-            }
-            _ => {}
+        if self.requests.live() == 0 {
+            self.debt.owes_nothing(counts, now);
+        } else if let Some(pause) = self.debt.owes(now) {
+            self.capacity.skip(pause);
         }
     }
 
@@ -287,14 +250,14 @@ impl Pipeline {
         let eta = self.reply.min() + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
         match self.standing() {
             Standing::Proven => eta,
-            Standing::New => eta + self.silent_for(now),
+            Standing::New => eta + self.debt.silent_for(now),
             Standing::Snubbing => eta + SNUB_AFTER,
         }
     }
 
     /// Returns what the peer can send, in bytes per second; `None` if that is unknown.
     fn capacity_bps(&self, now: Instant) -> Option<u64> {
-        let at = if self.owing.is_some() { now } else { self.idle };
+        let at = self.debt.last_owed(now);
         self.capacity.is_settled(at).then(|| self.capacity.rate_bps(at))
     }
 
@@ -314,7 +277,7 @@ impl Pipeline {
     /// With a viewer, no more is requested than keeps the peer's line busy ([`Pipe`]). A seek waits
     /// behind everything that the peer has begun to send, and no `cancel` stops that.
     pub(super) fn room(&self, watched: bool, now: Instant) -> u32 {
-        if now < self.hold_until || self.requests.due() >= limits::ARMED_PER_PEER {
+        if self.unchokes.is_held(now) || self.requests.due() >= limits::ARMED_PER_PEER {
             return 0;
         }
         if self.standing() == Standing::Snubbing {
@@ -368,9 +331,10 @@ impl Pipeline {
 
     /// Checks, once a second, whether the peer is snubbing now. Its requests are to be given up.
     pub(super) fn check_snubbed(&mut self, now: Instant) -> bool {
-        let snubs = self.requests.live() > 0 && self.silent_for(now) > SNUB_AFTER;
+        let snubs = self.requests.live() > 0 && self.debt.silent_for(now) > SNUB_AFTER;
         if snubs {
-            (self.snubbed, self.owed, self.owing) = (true, Duration::ZERO, Some(now));
+            self.snubbed = true;
+            self.debt.begin_anew(now);
         }
         snubs
     }

@@ -338,7 +338,8 @@ mod tests {
                     2 if owed[index as usize] > 0 => {
                         owed[index as usize] -= 1;
                         let is_last = owed[index as usize] == 0;
-                        prop_assert_eq!(requests.rejected(block(index), true, at(1)), is_live && is_last);
+                        let was_live = requests.rejected(block(index), true, at(1));
+                        prop_assert_eq!(was_live, is_live && is_last);
                     }
                     _ => {}
                 }

@@ -142,8 +142,8 @@ pub(super) struct Seeder {
     queue: VecDeque<(u32, u32, u32)>,
     /// Blocks that are being sent and can no longer be cancelled.
     begun: VecDeque<(u32, u32, u32)>,
-    next_pulse: Instant,
-    line_free: Instant,
+    /// When it next reads its requests, and when its line is free.
+    due: (Instant, Instant),
     sent: u32,
     asked: u32,
 }
@@ -164,8 +164,7 @@ impl Seeder {
             choking: true,
             queue: VecDeque::new(),
             begun: VecDeque::new(),
-            next_pulse: now,
-            line_free: now,
+            due: (now, now),
             sent: 0,
             asked: 0,
         }
@@ -211,7 +210,7 @@ impl Seeder {
     ) -> Option<(Instant, Action)> {
         if self.choking
             || self.behaviour.stalls_after.is_some_and(|most| self.sent >= most)
-            || self.line_free > now
+            || self.due.1 > now
         {
             return None;
         }
@@ -224,23 +223,23 @@ impl Seeder {
         {
             data[0] ^= 0xff;
         }
-        self.line_free =
+        self.due.1 =
             now + Duration::from_micros(u64::from(length) * 1_000_000 / self.behaviour.rate_bps);
-        Some((self.line_free, Action::Block { piece, begin, data }))
+        Some((self.due.1, Action::Block { piece, begin, data }))
     }
 
     fn next_request(&mut self, now: Instant) -> Option<(u32, u32, u32)> {
         let Some(pulse) = self.behaviour.pulse else { return self.queue.pop_front() };
-        if now >= self.next_pulse {
+        if now >= self.due.0 {
             self.begun.append(&mut self.queue);
-            self.next_pulse = now + pulse;
+            self.due.0 = now + pulse;
         }
         self.begun.pop_front()
     }
 
     /// Returns when it next reads its requests.
     pub(super) fn looks_at(&self) -> Option<Instant> {
-        self.behaviour.pulse.map(|_| self.next_pulse)
+        self.behaviour.pulse.map(|_| self.due.0)
     }
 
     /// Returns the number of unanswered requests.
@@ -250,7 +249,7 @@ impl Seeder {
 
     /// Returns when the line is free.
     pub(super) fn line_free(&self) -> Instant {
-        self.line_free
+        self.due.1
     }
 
     /// Returns its further actions after a block.

@@ -6,8 +6,8 @@
 //! waits in the `outbox` for the `writer`. `rate` limits both directions; [`crate::policy::dial`]
 //! decides which addresses may be dialled and may connect. `ports` holds the open ports: `binding`
 //! opens them, `listen` accepts, `udp` carries datagrams and, with `utp`, connections over them
-//! (`polled`). `network` notices when local addresses change. [`port_map`] asks routers to forward ports. Commands for a closed connection are
-//! ignored, because messages of both sides can cross.
+//! (`polled`). `network` notices when local addresses change. [`port_map`] asks routers to forward
+//! ports. Commands for a closed connection are ignored, because messages of both sides can cross.
 
 pub(crate) mod binding;
 mod burst;

@@ -1,8 +1,8 @@
 //! Notices that this computer slept, and that local addresses came or went.
 //!
 //! The operating system reports neither to a socket: a connection from an address that is gone
-//! would wait for its time-outs. So the daemon looks every few seconds, closes such connections, and
-//! tells the engine. Owns the last look. Must never know what the engine does about it.
+//! would wait for its time-outs. So the daemon looks every few seconds, closes such connections,
+//! and tells the engine. Owns the last look. Must never know what the engine does about it.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -56,7 +56,7 @@ pub enum IoEvent {
     },
     /// A frame that was not diverted, without its length field.
     ///
-    /// An empty one tells that empty frames have arrived, as many as there were, and no other frame.
+    /// An empty one tells that empty frames have arrived, one or several, and no other frame.
     TcpFrame {
         /// The connection.
         conn: ConnId,
@@ -114,7 +114,7 @@ pub enum IoEvent {
     },
     /// The computer slept, or local addresses came or went.
     ///
-    /// Connections from addresses that are gone have ended with [`CloseReason::AddressGone`]. After a
+    /// Connections from addresses that are gone end with [`CloseReason::AddressGone`]. After a
     /// sleep, the others may be dead without a sign.
     NetworkChanged {
         /// Whether the computer slept, or the daemon was stopped for long.
