@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn every_coding_of_trackers_is_removed() {
+    fn every_coding_that_servers_use_is_removed() {
         for label in ["gzip", "x-gzip", "GZIP", "", "identity", "br", "deflate"] {
             check(label, gzip(BODY));
         }
