@@ -445,13 +445,19 @@ export const scenes = {
     torrents: many(60),
     async play(stage) {
       await stage.ask("scrollTo(0, 2000)");
-      await stage.wait(500);
       const seen = `(() => {
         const top = (it) => it.getBoundingClientRect().top;
         const first = ${all("toggle")}.find((it) => top(it) > 100);
         return first.title + " " + Math.round(top(first));
       })()`;
-      const before = await stage.ask(seen);
+      // Lines move until the list has measured those above them.
+      let before = "";
+      for (let same = 0, looks = 0; same < 3 && looks < 40; looks++) {
+        await stage.wait(200);
+        const now = await stage.ask(seen);
+        same = now === before ? same + 1 : 0;
+        before = now;
+      }
       const paste = ["ab", "cd"].map((one) => `magnet:?xt=urn:btih:${one.repeat(20)}`).join("\n");
       await stage.ask(`(() => {
         const clipboardData = new DataTransfer();
