@@ -74,8 +74,8 @@ pub(crate) const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// frame.
 pub(crate) const MAX_SCAN_BYTES: usize = 8 << 20;
 
-/// HTTP requests at a time. The silent trackers of many torrents should not delay others, nor hold
-/// thousands of sockets.
+/// HTTP requests at a time. Many silent servers should not delay others, nor hold thousands of
+/// sockets.
 pub(crate) const MAX_FETCHES: usize = 256;
 
 /// Redirects followed by one fetch.
