@@ -166,14 +166,9 @@ pub(crate) async fn connection<S>(
     let activity = permit.activity();
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&app))));
     let flushes = Arc::<Flushes>::default();
-    let (guarded, recorded, flushed) =
-        (Arc::clone(&app), Arc::clone(&activity), Arc::clone(&flushes));
+    let (guarded, watched) = (Arc::clone(&app), (Arc::clone(&activity), Arc::clone(&flushes)));
     let service = service_fn(move |request| {
-        let answered = answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&recorded), request);
-        let flushed = Arc::clone(&flushed);
-        async move {
-            answered.await.map(|reply| reply.map(|body| Body::new(LastBytes::new(body, flushed))))
-        }
+        answer(Arc::clone(&guarded), routes.clone(), watched.clone(), request)
     });
     let mut builder = http1::Builder::new();
     builder
@@ -220,7 +215,7 @@ impl Drop for Counted {
 async fn answer<S>(
     app: Arc<App>,
     routes: S,
-    activity: Arc<Activity>,
+    (activity, flushes): (Arc<Activity>, Arc<Flushes>),
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible>
 where
@@ -238,12 +233,13 @@ where
         routes.call(request).await?.map(|body| body.map_err(Into::into).boxed())
     };
     app.metrics.count_status(reply.status().as_u16());
-    Ok(with_common_headers(reply.map(|body| Body::new(BusyBody { body, _busy: busy })), is_film))
+    let body = |body| Body::new(BusyBody { body: LastBytes::new(body, flushes), _busy: busy });
+    Ok(with_common_headers(reply.map(body), is_film))
 }
 
 /// A body that keeps its request running until it is sent or dropped.
 struct BusyBody {
-    body: Body,
+    body: LastBytes,
     _busy: Busy,
 }
 

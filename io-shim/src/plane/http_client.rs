@@ -93,7 +93,7 @@ impl HttpClient {
             Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
         for _ in 0..=limits::MAX_REDIRECTS {
             self.check(&url)?;
-            // Ranges of an encoded file would be of no use, and small replies need no coding.
+            // A range of a compressed file cannot be stored, and small replies gain little.
             let request = self.client(&url)?.get(url.clone());
             let mut request = request.header(ACCEPT_ENCODING, "identity");
             if let Some((first, last)) = range {

@@ -19,8 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How much further the clock of the day must move than the steady one, which stands still while
 /// most systems sleep. Time servers correct less.
 const LEAST_SLEEP: Duration = Duration::from_secs(5);
-/// A look that is so much too late shows that the daemon did not run, on systems whose steady clock
-/// goes on while they sleep.
+/// A longer delay of a look shows that the daemon did not run. Some systems sleep without stopping
+/// the steady clock.
 const MOST_DELAY: Duration = Duration::from_secs(20);
 
 /// What one look saw.
