@@ -31,7 +31,7 @@ pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> 
     if filter.is_none() && built {
         heading("the pages in the browser");
         for script in ["list", "controls", "shots:short", "media:short"] {
-            tally.check(&format!("npm run {script}"), in_browser(script).await?);
+            tally.add(in_browser(script).await?);
         }
     }
     heading("Rust and end to end tests");
@@ -80,13 +80,25 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs a script that tries the extension's pages in a real browser. Returns whether it passed.
-async fn in_browser(script: &str) -> Result<bool> {
+/// Runs a script that tries the extension's pages in a real browser: one check, named by its
+/// failures.
+async fn in_browser(script: &str) -> Result<Tally> {
     let mut command = shell::command("npm");
     command.args(["run", script]).current_dir(build::folder());
     // Here the script finds the films of earlier runs.
     command.env("MEDIA_SCRATCH", workspace::target().join("test-media/table"));
-    shell::each_line(&mut command, |line| println!("{line}")).await
+    let mut name = format!("npm run {script}");
+    let passed = shell::each_line(&mut command, |line| {
+        println!("{line}");
+        if line.contains("FAILS") {
+            name.push_str("\n    ");
+            name.push_str(line);
+        }
+    })
+    .await?;
+    let mut tally = Tally::default();
+    tally.check(&name, passed);
+    Ok(tally)
 }
 
 async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {

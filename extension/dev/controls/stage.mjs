@@ -36,13 +36,40 @@ export class Stage {
     return this.page.evaluate(expression);
   }
 
-  /** Fails the scene unless the expression becomes true within 1.5 seconds. */
+  /**
+   * Fails the scene unless the expression becomes true within 10 seconds. An expression that throws
+   * is not true yet: what it looks at may not be there.
+   */
   async holds(what, expression) {
-    try {
-      await until(what, () => this.ask(expression), 1_500);
-    } catch {
-      this.fails.push(`${what} (${expression} is ${JSON.stringify(await this.ask(expression))})`);
+    let last;
+    const ask = async () => {
+      try {
+        last = await this.ask(expression);
+        return last;
+      } catch (error) {
+        last = error.message;
+        return false;
+      }
+    };
+    await until(what, ask).catch(() =>
+      this.fails.push(`${what} (${expression} is ${JSON.stringify(last)})`),
+    );
+  }
+
+  /**
+   * Waits until the expression has had one value for 600 ms, for 10 s at most. Returns the value,
+   * or `undefined` if the expression throws.
+   */
+  async settled(expression) {
+    const look = () => this.ask(expression).catch(() => undefined);
+    let last = await look();
+    for (let same = 0, looks = 0; same < 4 && looks < 66; looks += 1) {
+      await this.wait(150);
+      const now = await look();
+      same = now === last && now !== undefined ? same + 1 : 0;
+      last = now;
     }
+    return last;
   }
 
   wait(ms) {

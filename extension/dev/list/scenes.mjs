@@ -172,30 +172,26 @@ export const scenes = {
       await stage.ask(`${all("toggle")}.at(-1).click()`);
       await stage.holds("the torrent opens", `!!${one("file")}`);
       await stage.ask("scrollTo(0, scrollY + 900)");
-      await stage.wait(400);
+      await stage.settled(`${all("file")}[6]?.getBoundingClientRect().top`);
       await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
       await stage.ask("void scrollBy(0, 3)");
-      await stage.wait(300);
       // The focused control's place in the window. Its place in the page may differ: the heights of
       // the lines above are measured anew.
-      const top = "Math.round(document.activeElement.getBoundingClientRect().top / 2)";
-      const where = `[${top}, ${FOCUS}].join()`;
-      const before = await stage.ask(where);
+      const top = "document.activeElement.getBoundingClientRect().top";
+      const focus = await stage.ask(FOCUS);
+      const before = await stage.settled(top);
+      const back = `Math.abs(${top} - ${before}) <= 2 && ${FOCUS} === ${JSON.stringify(focus)}`;
       await stage.page.send("Page.navigate", {
         url: `${origin}/player.html?torrent=${"32".padStart(40, "0")}&file=0`,
       });
-      await stage.wait(500);
+      await stage.holds(
+        "the player opens",
+        "location.pathname === '/player.html' && document.readyState === 'complete'",
+      );
       await stage.page.send("Page.navigate", { url: `${origin}/app.html` });
-      await stage.wait(700);
-      await stage.holds(
-        "the focused control is where it was",
-        `${where} === ${JSON.stringify(before)}`,
-      );
+      await stage.holds("the focused control is where it was", back);
       await stage.wait(1500);
-      await stage.holds(
-        "the focused control stays there",
-        `${where} === ${JSON.stringify(before)}`,
-      );
+      if (!(await stage.ask(back))) stage.fails.push("the focused control did not stay there");
     },
   },
   "when a torrent is added again, the list scrolls to its row and says so": {
@@ -419,7 +415,7 @@ export const scenes = {
       await stage.holds("the page’s top shows nothing", `!${one("note")}`);
       await stage.check("refused");
       await stage.ask("scrollTo(0, 2500)");
-      await stage.wait(300);
+      await stage.settled("scrollY");
       await stage.ask(`${all("want")}.at(-1).click()`);
       await stage.holds(
         "the row says why, and is in the window",
@@ -451,13 +447,7 @@ export const scenes = {
         return first.title + " " + Math.round(top(first));
       })()`;
       // Lines move until the list has measured those above them.
-      let before = "";
-      for (let same = 0, looks = 0; same < 3 && looks < 40; looks++) {
-        await stage.wait(200);
-        const now = await stage.ask(seen);
-        same = now === before ? same + 1 : 0;
-        before = now;
-      }
+      const before = await stage.settled(seen);
       const paste = ["ab", "cd"].map((one) => `magnet:?xt=urn:btih:${one.repeat(20)}`).join("\n");
       await stage.ask(`(() => {
         const clipboardData = new DataTransfer();
@@ -465,7 +455,7 @@ export const scenes = {
         dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
       })()`);
       await stage.holds("both torrents are added", "document.title.includes('62 torrents')");
-      await stage.wait(300);
+      await stage.settled(seen);
       await stage.holds(
         "the first visible torrent is where it was",
         `${seen} === ${JSON.stringify(before)}`,
