@@ -76,6 +76,8 @@ pub struct Geometry {
     /// The ranges of files that are neither empty nor padding. `None` if they fill the sequence.
     solid: Option<Vec<(u64, u64)>>,
     padding: Vec<FileIndex>,
+    /// Whether each file begins with a piece.
+    is_aligned: bool,
 }
 
 impl Geometry {
@@ -94,7 +96,7 @@ impl Geometry {
     /// # Errors
     /// [`GeometryError`] if a length or a count exceeds its limit.
     pub(crate) fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
-        Self::layout(piece_length, files, 1)
+        Self::layout(piece_length, files, false)
     }
 
     /// Creates the layout of files that each begin with a piece (BEP 52).
@@ -103,10 +105,14 @@ impl Geometry {
     /// [`GeometryError`] if a length or a count exceeds its limit.
     pub(crate) fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
         let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
-        Self::layout(piece_length, &files, piece_length)
+        Self::layout(piece_length, &files, true)
     }
 
-    fn layout(piece_length: u32, files: &[(u64, bool)], align: u32) -> Result<Self, GeometryError> {
+    fn layout(
+        piece_length: u32,
+        files: &[(u64, bool)],
+        is_aligned: bool,
+    ) -> Result<Self, GeometryError> {
         if piece_length == 0 || piece_length > MAX_PIECE_LENGTH {
             return Err(GeometryError::PieceLength(piece_length));
         }
@@ -115,10 +121,11 @@ impl Geometry {
         }
         let (mut starts, mut ends) =
             (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
+        let align = if is_aligned { u64::from(piece_length) } else { 1 };
         let (mut row, mut total) = (0u64, 0u64);
         for &(length, is_padding) in files {
             // An empty file takes no space: its position is the end of the file before it.
-            let start = if length > 0 { row.next_multiple_of(u64::from(align)) } else { row };
+            let start = if length > 0 { row.next_multiple_of(align) } else { row };
             row = start
                 .checked_add(length)
                 .filter(|row| *row <= MAX_TOTAL_LENGTH)
@@ -141,7 +148,7 @@ impl Geometry {
             .filter(|(_, (_, padding))| *padding)
             .map(|(file, _)| FileIndex(file))
             .collect();
-        Ok(Self { piece_length, piece_count, starts, ends, row, total, solid, padding })
+        Ok(Self { piece_length, piece_count, starts, ends, row, total, solid, padding, is_aligned })
     }
 
     /// Returns the length in bytes of every piece except the last.
@@ -210,6 +217,19 @@ impl Geometry {
     pub(crate) fn filled_len(&self, piece: PieceIndex) -> u32 {
         let whole = (self.row - self.piece_start(piece).get()).min(u64::from(self.piece_length));
         u32::try_from(whole).expect("a piece is no longer than the piece length")
+    }
+
+    /// Returns the number of bytes that peers may request of a piece.
+    ///
+    /// libtorrent up to 2.0.8 knows no short block in a v2 torrent: it requests 16 KiB of the last
+    /// block of the last file, too. The missing bytes are zeros, as behind any other file.
+    pub(crate) fn requestable_len(&self, piece: PieceIndex) -> u32 {
+        let filled = self.filled_len(piece);
+        if self.is_aligned {
+            filled.next_multiple_of(BLOCK_LENGTH).min(self.piece_length)
+        } else {
+            filled
+        }
     }
 
     /// Returns the number of bytes in a piece that are not padding.

@@ -45,8 +45,9 @@ impl Request {
         let inside = |piece| {
             let end = self.begin.checked_add(self.length);
             // In v1 a piece includes its padding (BEP 47); in v2 libtorrent also requests the zeros
-            // after a file.
-            end.is_some_and(|end| end <= geometry.filled_len(piece))
+            // after a file, and accepts no shorter block than it requested.
+            self.begin < geometry.filled_len(piece)
+                && end.is_some_and(|end| end <= geometry.requestable_len(piece))
         };
         (1..=MAX_BLOCK).contains(&self.length) && geometry.piece(self.piece).is_some_and(inside)
     }
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_within_a_v2_piece_is_valid_and_nothing_after_the_last_file() {
+    fn padding_within_a_v2_piece_is_valid_and_whole_blocks_at_the_end_of_the_last_file() {
         let geometry = Geometry::aligned(2 * BLOCK, &[100, 100]).unwrap();
         let valid = |piece, begin, length| Request { piece, begin, length }.is_valid(&geometry);
         assert!(
@@ -270,7 +271,11 @@ mod tests {
                 && valid(0, BLOCK, BLOCK)
                 && !valid(0, BLOCK, BLOCK + 1)
         );
-        assert!(valid(1, 0, 100) && !valid(1, 0, BLOCK));
+        assert!(valid(1, 0, 100) && valid(1, 0, BLOCK) && valid(1, 99, 2));
+        assert!(!valid(1, 0, BLOCK + 1) && !valid(1, 100, 1) && !valid(1, BLOCK, BLOCK));
+        let short_pieces = Geometry::aligned(1000, &[1001]).unwrap();
+        let valid = |length| Request { piece: 1, begin: 0, length }.is_valid(&short_pieces);
+        assert!(valid(1000) && !valid(1001), "a piece may be shorter than a block");
     }
 
     #[test]

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared_proto::io::{FileStat, OpError, OpErrorKind};
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use shared_proto::io::{DigestKind, FileStat, OpError, OpErrorKind};
 use shared_proto::{FileIdentity, FileRef, OpenMode, RootKey};
 
 use crate::time::Instant;
@@ -53,6 +56,15 @@ pub(super) struct Disk {
 
 fn fold(path: &[String]) -> String {
     path.join("/").to_lowercase()
+}
+
+/// Returns the digest of bytes, as a daemon computes it.
+pub(super) fn digest(kind: DigestKind, bytes: &[u8]) -> Bytes {
+    Bytes::from(match kind {
+        DigestKind::Sha1 => Sha1::digest(bytes).to_vec(),
+        DigestKind::Sha256 => Sha256::digest(bytes).to_vec(),
+        DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
+    })
 }
 
 /// Returns a path on the disk; paths in the first root have no prefix.

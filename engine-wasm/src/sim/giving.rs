@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER};
-use crate::metainfo::testing::{Sample, torrent_with_trackers};
-use crate::metainfo::{InfoHash, Magnet};
+use crate::metainfo::testing::{Sample, torrent_of, torrent_with_trackers};
+use crate::metainfo::{InfoHash, Magnet, Version};
 use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
 use crate::view::{Giving, Intent, Sharing, TorrentState};
@@ -333,6 +333,35 @@ fn invalid_incoming_connections_are_closed() {
     engines.run_for(Duration::from_secs(2));
     assert!(engines.strangers[&silent].closed, "who says nothing is not waited for");
     assert_eq!(engines.connections(0), 0);
+}
+
+/// Returns the payloads of the `piece` messages that the peer received since the last call.
+fn payloads(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<Vec<u8>> {
+    let heard = std::mem::take(&mut engines.strangers.get_mut(&stranger).unwrap().heard);
+    let (mut rest, mut payloads) = (&heard[..], Vec::new());
+    while let Some(length) = rest.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) {
+        let (message, after) = rest[4..].split_at(length);
+        payloads.extend(message.strip_prefix(&[7]).map(|message| message[8..].to_vec()));
+        rest = after;
+    }
+    payloads
+}
+
+#[test]
+fn a_v2_block_is_as_long_as_requested_and_ends_with_zeros() {
+    const BLOCK: usize = 16 << 10;
+    let v2 = torrent_of(Version::V2, 32 << 10, &[("a.bin", 50_000), ("b.bin", BLOCK + 3)]);
+    let mut engines = Engines::new(v2, &[4 * MIB], 76);
+    engines.seed(0);
+    let stranger = greeted(&mut engines);
+    kinds(&mut engines, stranger);
+    let ask = |piece, begin| Message::Request { piece, begin, length: 16 << 10 };
+    engines.say(stranger, wire(&[Message::Interested, ask(1, 16 << 10), ask(2, 16 << 10)]));
+    engines.run_for(Duration::from_secs(1));
+    let padded = |bytes: &[u8]| [bytes, &vec![0; BLOCK - bytes.len()]].concat();
+    let (first, last) = (engines.sample.file(0), engines.sample.file(1));
+    let expected = [padded(&first[3 * BLOCK..]), padded(&last[BLOCK..])];
+    assert_eq!(payloads(&mut engines, stranger), expected);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use shared_proto::{FileIdentity, IoCommand, IoEvent, OpId, OpenMode, Span};
 use super::lines::Ciphers;
 use super::{Call, Carried, DAEMON_DELAY, Engines, Event, PORT, TRACKER, addr_of};
 use crate::io::Input;
+use crate::sim::disk::digest;
 
 impl Engines {
     pub(super) fn command(&mut self, node: usize, command: IoCommand) {
@@ -148,10 +149,16 @@ impl Engines {
                 it.files.insert(file, path);
                 (op, Ok(OpOutput::Opened { stat }))
             }
-            IoCommand::FileRead { op, .. } => (op, Ok(OpOutput::Bytes(spans.into()))),
-            IoCommand::Digest { op, .. } => {
-                (op, Ok(OpOutput::Digest(Bytes::from(Sha1::digest(&spans).to_vec()))))
+            IoCommand::FileCopy { op, from, to, offset, length } => {
+                let copied = it.disk[&it.files[&from]].clone();
+                let bytes = it.disk.get_mut(&it.files[&to]).expect("an open file is there");
+                let [first, length] =
+                    [offset, length].map(|it| usize::try_from(it).expect("a test's file is small"));
+                bytes[first..][..length].copy_from_slice(&copied[first..][..length]);
+                (op, Ok(OpOutput::Unit))
             }
+            IoCommand::FileRead { op, .. } => (op, Ok(OpOutput::Bytes(spans.into()))),
+            IoCommand::Digest { op, kind, .. } => (op, Ok(OpOutput::Digest(digest(kind, &spans)))),
             // The tracker has no scrape data.
             IoCommand::HttpGet { op, url, .. } if url.starts_with("http://tracker/scrape") => {
                 (op, Ok(OpOutput::Http { status: 404, body: Bytes::new() }))

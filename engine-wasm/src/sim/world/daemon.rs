@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
 use shared_proto::io::{DigestKind, Mapping, OpError, OpErrorKind, OpOutput, OpenMode};
 use shared_proto::{FileRef, IoCommand, IoEvent, OpId, Span};
 
 use super::{DAEMON_DELAY, Event, World};
 use crate::io::Input;
-use crate::sim::disk::path_in;
+use crate::sim::disk::{digest, path_in};
 use crate::sim::state::State;
 use crate::time::Instant;
 
@@ -311,13 +309,7 @@ impl World {
     }
 
     fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
-        let bytes = self.bytes_of(spans)?;
-        let digest = match kind {
-            DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
-            DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),
-            DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
-        };
-        Ok(OpOutput::Digest(Bytes::from(digest)))
+        Ok(OpOutput::Digest(digest(kind, &self.bytes_of(spans)?)))
     }
 
     /// Answers all requests for port mappings; returns their number.

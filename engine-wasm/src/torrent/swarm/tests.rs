@@ -1,6 +1,7 @@
 //! Tests of a swarm without a torrent: what it returns for the actions of peers.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::SeedableRng;
