@@ -32,7 +32,7 @@ mod watching;
 
 use std::collections::BTreeMap;
 
-use shared_proto::FileId;
+use shared_proto::{EngineMessage, FileId};
 
 use self::parts::{Agenda, Awaited, Common, Decisions, Loading, Node, Roots, Routes, Store};
 use crate::api::{Api, Reply};
@@ -150,6 +150,11 @@ impl Engine {
                 Some(call) => Output::Control(Reply::json(&reply).to(call)),
                 None => Output::Reply { id, reply },
             }),
+            // The daemon says nothing about a request after it was rejected.
+            Output::Control(reject @ EngineMessage::RangeReject { request_id, .. }) => {
+                self.routes.end_request(request_id);
+                Some(Output::Control(reject))
+            }
             output => Some(output),
         }
     }
@@ -166,6 +171,12 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn log(&self) -> &crate::log_tail::LogTail {
         &self.config.log
+    }
+
+    /// Returns how many requests of viewers have a torrent.
+    #[cfg(test)]
+    pub(crate) fn open_requests(&self) -> usize {
+        self.routes.open_requests()
     }
 
     /// Returns whether all these bytes of a file, first to last, are verified.

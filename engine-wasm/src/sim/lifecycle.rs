@@ -25,8 +25,10 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_millis(300));
     let info_hash = world.info_hash();
     let request = world.ask(0, 7 * MIB, 8 * MIB - 1);
+    assert_eq!(world.engine.open_requests(), 1);
     world.intend(Intent::Pause { info_hash: info_hash.clone() });
     assert_eq!(world.viewers[&request].rejected, Some(Some(503)));
+    assert_eq!(world.engine.open_requests(), 0, "the daemon says no more about it");
     assert_eq!(world.connected(), []);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.engine.snapshot(world.now).torrents[0].state, TorrentState::Paused);

@@ -150,6 +150,7 @@ fn bytes_outside_the_file_are_refused() {
     let mut world = World::with_torrent(film(2), &four(), 5);
     let request = world.ask(0, 2 * MIB, 2 * MIB + 5);
     assert_eq!(world.viewers[&request].rejected, Some(None));
+    assert_eq!(world.engine.open_requests(), 0, "the daemon says no more about it");
 }
 
 #[test]

@@ -42,6 +42,12 @@ impl Routes {
         self.requests.get(&id).copied()
     }
 
+    /// Returns the number of requests.
+    #[cfg(test)]
+    pub(crate) fn open_requests(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Removes a request that ended; returns its torrent.
     pub(crate) fn end_request(&mut self, id: RequestId) -> Option<InfoHash> {
         self.requests.remove(&id)
