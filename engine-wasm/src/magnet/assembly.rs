@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared_proto::ConnId;
 
+use super::pace::Pace;
 use crate::limits;
 use crate::metainfo::Identity;
 use crate::peer::metadata::{block_count, block_length};
@@ -52,11 +53,34 @@ pub(super) struct WrongBlock;
 struct Offer {
     addr: SocketAddr,
     size: u32,
+    pace: Pace,
     asked: BTreeSet<u32>,
+    /// Requests that it seems to have dropped. An answer is still welcome.
+    given_up: BTreeSet<u32>,
     /// When it last sent what it owed, or was asked while it owed nothing.
     last_progress: Instant,
     rests_until: Instant,
     rejects: u32,
+}
+
+impl Offer {
+    /// When its requests count as dropped.
+    fn deadline(&self) -> Option<Instant> {
+        self.pace.deadline(self.asked.len(), self.last_progress)
+    }
+
+    /// It is late, but dropped nothing: the requests that were given up count again.
+    fn take_back(&mut self, fetch: &mut Fetch) {
+        self.pace = Pace::Proven;
+        for block in std::mem::take(&mut self.given_up) {
+            if let Some(slot) = fetch.slots.get_mut(block as usize)
+                && slot.given.is_none()
+                && self.asked.insert(block)
+            {
+                slot.askers += 1;
+            }
+        }
+    }
 }
 
 /// The peers from which a size is downloaded.
@@ -119,7 +143,15 @@ impl Assembly {
 
     /// A peer offers the dictionary with this size. A later offer with another size replaces the
     /// first.
-    pub(super) fn offer(&mut self, conn: ConnId, addr: SocketAddr, size: u32, now: Instant) {
+    ///
+    /// `is_fast` says whether it supports the fast extension.
+    pub(super) fn offer(
+        &mut self,
+        conn: ConnId,
+        (addr, is_fast): (SocketAddr, bool),
+        size: u32,
+        now: Instant,
+    ) {
         if !(1..=limits::METADATA).contains(&size)
             || self.offers.get(&conn).is_some_and(|offer| offer.size == size)
         {
@@ -129,7 +161,9 @@ impl Assembly {
         let offer = Offer {
             addr,
             size,
+            pace: Pace::new(is_fast),
             asked: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             last_progress: now,
             rests_until: now,
             rejects: 0,
@@ -160,20 +194,23 @@ impl Assembly {
 
     /// Returns the requests to send now, as pairs of peer and block.
     ///
-    /// Each round gives every peer one block, until each has enough requests outstanding.
+    /// Each round gives every peer one block, until each has enough requests outstanding. Peers
+    /// that dropped requests come last.
     pub(super) fn next_requests(&mut self, now: Instant) -> Vec<(ConnId, u32)> {
         self.choose_givers();
+        self.give_up_dropped(now);
         let mut requests = Vec::new();
+        let mut offers: Vec<(ConnId, &mut Offer)> =
+            self.offers.iter_mut().map(|(&conn, offer)| (conn, offer)).collect();
+        offers.sort_by_key(|(_, offer)| !offer.given_up.is_empty());
         loop {
             let before = requests.len();
-            for (&conn, offer) in &mut self.offers {
+            for (conn, offer) in &mut offers {
+                let conn = *conn;
                 let Some(fetch) = self.fetches.get_mut(&offer.size) else { continue };
                 let may_give =
                     matches!(fetch.givers, Givers::All) || fetch.givers == Givers::Only(Some(conn));
-                if !may_give
-                    || offer.rests_until > now
-                    || offer.asked.len() >= limits::METADATA_REQUESTS
-                {
+                if !may_give || offer.rests_until > now || !offer.pace.allows(offer.asked.len()) {
                     continue;
                 }
                 let Some(block) = fetch.next_block(&offer.asked, now) else { continue };
@@ -191,6 +228,26 @@ impl Assembly {
         }
     }
 
+    /// Returns when [`Assembly::next_requests`] has to be called at the latest.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        self.offers.values().filter_map(Offer::deadline).min()
+    }
+
+    /// Frees the requests of peers that seem to have dropped all but one.
+    fn give_up_dropped(&mut self, now: Instant) {
+        for offer in self.offers.values_mut() {
+            if offer.deadline().is_none_or(|by| by > now) {
+                continue;
+            }
+            offer.pace = Pace::Single;
+            let dropped = std::mem::take(&mut offer.asked);
+            if let Some(fetch) = self.fetches.get_mut(&offer.size) {
+                dropped.iter().for_each(|&block| release(fetch, block));
+            }
+            offer.given_up.extend(dropped);
+        }
+    }
+
     /// A block arrived. One that was not requested, or no longer is, changes nothing.
     ///
     /// # Errors
@@ -204,11 +261,18 @@ impl Assembly {
         now: Instant,
     ) -> Result<Progress, WrongBlock> {
         let Some(offer) = self.offers.get_mut(&conn) else { return Ok(Progress::More) };
-        if !offer.asked.remove(&block) {
+        let is_asked = offer.asked.remove(&block);
+        if !offer.given_up.remove(&block) && !is_asked {
             return Ok(Progress::More);
         }
         let Some(fetch) = self.fetches.get_mut(&offer.size) else { return Ok(Progress::More) };
-        release(fetch, block);
+        if is_asked {
+            let asked_at = fetch.slots.get(block as usize).map_or(now, |slot| slot.asked_at);
+            offer.pace.answered(offer.asked.len(), now.saturating_since(asked_at), now);
+            release(fetch, block);
+        } else {
+            offer.take_back(fetch);
+        }
         if total != offer.size || data.len() != block_length(offer.size, block) as usize {
             return Err(WrongBlock);
         }
@@ -285,10 +349,10 @@ impl Assembly {
         if let Some(fetch) = self.fetches.get_mut(&size) {
             fetch.clear();
         }
-        self.offers
-            .values_mut()
-            .filter(|offer| offer.size == size)
-            .for_each(|offer| offer.asked.clear());
+        self.offers.values_mut().filter(|offer| offer.size == size).for_each(|offer| {
+            offer.asked.clear();
+            offer.given_up.clear();
+        });
     }
 
     /// Chooses the most popular sizes to download. Among equally popular sizes, those already begun

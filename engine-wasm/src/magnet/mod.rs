@@ -5,6 +5,7 @@
 //! hashes to the link's info hash. It never gives up unless it has a [`Patience`].
 
 mod assembly;
+mod pace;
 mod peers;
 mod record;
 mod show;
@@ -291,7 +292,9 @@ impl Pending {
     /// When it next needs [`Pending::handle_timeout`].
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         match self.status {
-            Status::Seeking { .. } => Some(self.next_tick),
+            Status::Seeking { .. } => {
+                self.assembly.next_check().into_iter().chain([self.next_tick]).min()
+            }
             Status::Resting(until) => Some(until),
             Status::Unlinked | Status::Paused | Status::Failed(_) => None,
         }

@@ -94,7 +94,7 @@ impl Pending {
                     return self.drop_peer(conn, &PeerError::NoMetadata.to_string(), cx);
                 }
                 if let Some(size) = peer.offered_metadata() {
-                    self.assembly.offer(conn, peer.addr(), size, cx.now);
+                    self.assembly.offer(conn, (peer.addr(), peer.is_fast()), size, cx.now);
                 }
             }
             PeerEvent::Metadata { block, total, data } => {

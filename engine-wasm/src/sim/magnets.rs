@@ -76,6 +76,17 @@ fn a_magnet_link_and_one_honest_peer_yield_a_playable_film() {
 }
 
 #[test]
+fn a_peer_that_answers_one_metadata_request_at_a_time_describes_the_torrent_at_once() {
+    use Describes::{OneByOne, Singly};
+    for (describes, fast, seed) in [(Singly, false, 60), (OneByOne, true, 61)] {
+        let seeder = Behaviour { fast, ..Behaviour::describing(describes) };
+        let mut world = World::with_magnet(film(), &[seeder], seed);
+        let took = check(&mut world, 10, &format!("{describes:?}"));
+        assert!(took < Duration::from_millis(400), "{describes:?}: {took:?} for four blocks");
+    }
+}
+
+#[test]
 fn metadata_arrives_despite_misbehaving_peers() {
     use Describes::{Briefly, Falsely, Honestly, Never, OfSize, Reluctantly, Silently};
     let ways: [&[Describes]; 12] = [

@@ -37,6 +37,23 @@ pub(super) enum Describes {
     OfSize(u32),
     /// It disconnects after this many blocks.
     Briefly(u32),
+    /// It takes a moment for a block, and drops requests that come meanwhile.
+    OneByOne,
+    /// As before, and it never answers again after such a request, like rTorrent.
+    Singly,
+}
+
+/// How long a seeder takes that sends one block of the dictionary at a time.
+const MOMENT: Duration = Duration::from_millis(30);
+
+/// What a seeder remembers about requests for the info dictionary.
+#[derive(Debug)]
+struct Describing {
+    /// The engine's message id.
+    id: u8,
+    asked: u32,
+    /// Until when it takes no other request.
+    busy_until: Instant,
 }
 
 /// How a seeder behaves.
@@ -133,8 +150,7 @@ pub(super) struct Seeder {
     identity: Identity,
     trees: Trees,
     info: Bytes,
-    metadata_id: u8,
-    metadata_asked: u32,
+    describing: Describing,
     received: Vec<u8>,
     greeted: bool,
     called: Handshake,
@@ -156,8 +172,7 @@ impl Seeder {
             identity: metainfo.identity(),
             trees: Trees::new(metainfo, &metainfo.geometry()),
             info: metainfo.info.clone(),
-            metadata_id: 0,
-            metadata_asked: 0,
+            describing: Describing { id: 0, asked: 0, busy_until: now },
             received: Vec::new(),
             greeted: false,
             called: Handshake::ours(metainfo.info_hash, [0; 20]),
@@ -371,7 +386,7 @@ impl Seeder {
             Message::Extended { id: 0, payload } => {
                 let hello = ExtensionHandshake::parse(payload)
                     .expect("the engine speaks the extension protocol");
-                self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
+                self.describing.id = hello.id(metadata::EXTENSION).unwrap_or(0);
                 if hello.upload_only && self.behaviour.leaves_upload_only {
                     actions.push((now, Action::HangUp));
                 }
@@ -425,7 +440,7 @@ impl Seeder {
     }
 
     fn describe(&mut self, block: u32, now: Instant, actions: &mut Vec<(Instant, Action)>) {
-        self.metadata_asked += 1;
+        self.describing.asked += 1;
         let total = match self.behaviour.describes {
             Describes::OfSize(size) => size,
             _ => u32::try_from(self.info.len()).expect("a test's torrent is small"),
@@ -433,21 +448,32 @@ impl Seeder {
         let length = block_length(total, block) as usize;
         assert!(length > 0, "a block beyond the end is not asked for");
         let from = (block * metadata::BLOCK) as usize;
+        let mut at = now;
         let mut data: Vec<u8> = self.info.iter().copied().skip(from).take(length).collect();
         match self.behaviour.describes {
             Describes::Silently => return,
-            Describes::Reluctantly(times) if self.metadata_asked <= times => {
+            Describes::Reluctantly(times) if self.describing.asked <= times => {
                 let payload = MetadataMessage::Reject { block }.encode();
                 return actions.push((
                     now,
                     Action::Send(encode(&Message::Extended {
-                        id: self.metadata_id,
+                        id: self.describing.id,
                         payload: &payload,
                     })),
                 ));
             }
-            Describes::Briefly(most) if self.metadata_asked > most => {
+            Describes::Briefly(most) if self.describing.asked > most => {
                 return actions.push((now, Action::HangUp));
+            }
+            Describes::Singly | Describes::OneByOne if self.describing.busy_until > now => {
+                if self.behaviour.describes == Describes::Singly {
+                    self.describing.busy_until = now + Duration::from_secs(3600);
+                }
+                return;
+            }
+            Describes::Singly | Describes::OneByOne => {
+                at = now + MOMENT;
+                self.describing.busy_until = at;
             }
             Describes::Falsely => data[0] ^= 0xff,
             Describes::OfSize(_) => data = vec![0; length],
@@ -455,8 +481,8 @@ impl Seeder {
         }
         let payload = MetadataMessage::Data { block, total, data: &data }.encode();
         actions.push((
-            now,
-            Action::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload })),
+            at,
+            Action::Send(encode(&Message::Extended { id: self.describing.id, payload: &payload })),
         ));
     }
 }

@@ -27,11 +27,20 @@ impl Table {
     }
 
     fn offer(&mut self, peer: u64, size: u32) {
-        self.assembly.offer(ConnId(peer), addr(peer), size, self.now);
+        self.assembly.offer(ConnId(peer), (addr(peer), true), size, self.now);
+    }
+
+    /// A peer without the fast extension offers the size.
+    fn offer_slowly(&mut self, peer: u64) {
+        self.assembly.offer(ConnId(peer), (addr(peer), false), SIZE, self.now);
     }
 
     fn wait(&mut self, seconds: u64) {
-        self.now = self.now + Duration::from_secs(seconds);
+        self.wait_ms(1000 * seconds);
+    }
+
+    fn wait_ms(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
     }
 
     /// The requests, as `peer:block …`.
@@ -76,11 +85,69 @@ fn one_peer_sends_all_a_few_blocks_at_a_time() {
     assert_eq!(table.ask(), "");
     assert_eq!(table.give(1, 1), Progress::More);
     assert_eq!(table.assembly.progress(), Some((1, 5)));
+    assert_eq!(table.ask(), "", "perhaps it answers one at a time");
+    assert_eq!(table.give(1, 0), Progress::More);
     assert_eq!(table.ask(), "1:4");
-    for block in [4, 0, 3] {
+    for block in [4, 3] {
         assert_eq!(table.give(1, block), Progress::More);
     }
     assert_eq!(table.give(1, 2), table.found());
+}
+
+#[test]
+fn a_peer_without_the_fast_extension_gets_one_request_at_a_time() {
+    let mut table = Table::with_offers(&[]);
+    table.offer_slowly(1);
+    for block in 0..4 {
+        assert_eq!(table.ask(), format!("1:{block}"));
+        assert_eq!((table.ask(), table.assembly.next_check()), (String::new(), None));
+        assert_eq!(table.give(1, block), Progress::More);
+    }
+    table.ask();
+    assert_eq!(table.give(1, 4), table.found());
+}
+
+#[test]
+fn a_peer_that_drops_requests_gets_one_at_a_time_within_a_moment() {
+    let mut table = Table::with_offers(&[SIZE]);
+    table.ask();
+    table.wait_ms(40);
+    table.give(1, 0);
+    assert_eq!(table.ask(), "");
+    table.wait_ms(99);
+    assert_eq!(table.ask(), "");
+    table.wait_ms(1);
+    assert_eq!(table.assembly.next_check(), Some(table.now));
+    for block in 1..4 {
+        assert_eq!(table.ask(), format!("1:{block}"));
+        assert_eq!(table.give(1, block), Progress::More);
+    }
+    table.ask();
+    assert_eq!(table.give(1, 4), table.found());
+}
+
+#[test]
+fn another_peer_is_asked_first_for_dropped_blocks() {
+    let mut table = Table::with_offers(&[SIZE; 2]);
+    assert_eq!(table.ask(), "1:0 2:1 1:2 2:3 1:4");
+    table.give(1, 0);
+    (table.give(2, 1), table.give(2, 3));
+    table.wait(1);
+    assert_eq!(table.ask(), "2:2 1:4");
+}
+
+#[test]
+fn a_slow_peer_that_answers_after_all_gets_several_requests_again() {
+    let mut table = Table::with_offers(&[SIZE]);
+    table.ask();
+    table.wait(1);
+    assert_eq!(table.ask(), "1:0");
+    assert_eq!(table.give(1, 1), Progress::More);
+    assert_eq!(table.ask(), "1:4", "0, 2 and 3 are on their way");
+    for block in [0, 2, 3] {
+        assert_eq!(table.give(1, block), Progress::More);
+    }
+    assert_eq!(table.give(1, 4), table.found());
 }
 
 #[test]
@@ -98,7 +165,9 @@ fn a_late_block_is_requested_once_more_and_the_first_answer_counts() {
     }
     assert_eq!(table.ask(), "");
     table.wait(2);
-    assert_eq!(table.ask(), "2:0");
+    assert_eq!(table.ask(), "2:0", "the first peer dropped it");
+    table.wait(2);
+    assert_eq!(table.ask(), "3:0");
     table.wait(2);
     assert_eq!(table.ask(), "", "two are enough");
     assert_eq!(table.give(2, 0), table.found());
