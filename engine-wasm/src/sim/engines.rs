@@ -185,6 +185,13 @@ impl Engines {
         }
     }
 
+    /// Changes the last byte of each file on a node's disk.
+    pub(super) fn spoil(&mut self, node: usize) {
+        for bytes in self.nodes[node].disk.values_mut() {
+            bytes.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+        }
+    }
+
     pub(super) fn add(&mut self, node: usize) {
         self.intend(node, Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
     }

@@ -109,6 +109,23 @@ fn a_late_engine_downloads_from_the_remaining_seeders() {
 }
 
 #[test]
+fn data_on_the_disk_is_checked_before_the_first_announce() {
+    for is_whole in [true, false] {
+        let mut engines = Engines::new(film(8), &[MIB], 77);
+        engines.plant(0);
+        if !is_whole {
+            engines.spoil(0);
+        }
+        engines.add(0);
+        engines.run_for(Duration::from_secs(3));
+        let (_, first) = engines.announces.first().expect("it announces");
+        assert!(first.contains("event=started"), "{first}");
+        assert_eq!(first.contains("left=0&"), is_whole, "{first}");
+        assert!(!first.contains("left=8388608&"), "nothing was checked: {first}");
+    }
+}
+
+#[test]
 fn an_engine_sends_the_metadata_for_a_magnet_link() {
     let mut engines = Engines::new(film(2), &[2 * MIB, MIB], 54);
     engines.seed(0);

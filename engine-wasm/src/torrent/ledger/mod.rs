@@ -211,6 +211,13 @@ impl Ledger {
         self.checks.underway() == 0 && self.pieces.unchecked().is_clear()
     }
 
+    /// Whether a check goes on after which every piece may turn out to be verified.
+    pub(in crate::torrent) fn may_be_complete(&self) -> bool {
+        let (have, unchecked) = (self.pieces.have().count(), self.pieces.unchecked().count());
+        let underway = u32::try_from(self.checks.underway()).unwrap_or(u32::MAX);
+        !self.is_checked() && have + unchecked + underway == self.geometry.piece_count()
+    }
+
     /// Share of the pieces on the disk that are checked, 0 to 1. `None` when there is no check.
     pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
         self.checks.progress(self.pieces.unchecked().count())

@@ -207,6 +207,25 @@ fn the_next_check_is_of_an_unchecked_piece_whose_hash_is_known() {
 }
 
 #[test]
+fn a_torrent_may_be_complete_until_a_piece_is_known_to_be_missing() {
+    let (mut ledger, _) = ledger();
+    assert!(!ledger.may_be_complete(), "nothing is on the disk");
+    ledger.suspect(PIECE, false);
+    assert!(!ledger.may_be_complete(), "others are missing");
+    ledger.geometry.pieces().for_each(|piece| ledger.suspect(piece, false));
+    assert!(ledger.may_be_complete());
+    ledger.begin_check(PIECE, false);
+    assert!(ledger.may_be_complete());
+    ledger.believe(PIECE);
+    ledger.end_check(PIECE);
+    assert!(ledger.may_be_complete());
+    ledger.begin_check(testing::piece(1), false);
+    ledger.reset(testing::piece(1));
+    ledger.end_check(testing::piece(1));
+    assert!(!ledger.may_be_complete());
+}
+
+#[test]
 fn checks_are_over_when_none_is_left_and_the_next_counts_from_zero() {
     let (mut ledger, _) = ledger();
     assert_eq!(ledger.check_progress(), None);

@@ -78,8 +78,15 @@ impl Torrent {
     }
 
     /// Asks the trackers that are due for peers.
+    ///
+    /// A torrent that may turn out to be complete needs none, and must not announce itself as
+    /// incomplete: it waits for its check, until the first piece is known to be missing. Pieces
+    /// whose hashes only peers know can't be checked before.
     pub(in crate::torrent) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
-        if self.is_running() || self.awaits_hashes() {
+        let awaits_check = self.is_running()
+            && self.ledger.may_be_complete()
+            && !self.ledger.trees().lacks_layers();
+        if (self.is_running() && !awaits_check) || self.awaits_hashes() {
             let asks = self.swarm.due_announces(self.totals(), &cx.local(), cx.now);
             self.send_to_trackers(asks, cx);
         }
