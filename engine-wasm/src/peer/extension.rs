@@ -17,8 +17,8 @@ const MAX_EXTENSIONS: usize = 64;
 const MAX_NAME: usize = 64;
 /// Longest client name kept, in characters.
 const MAX_CLIENT: usize = 64;
-/// Largest accepted `reqq`.
-const MAX_REQQ: u32 = 10_000;
+/// Largest accepted `reqq`. No client queues as many requests.
+const MAX_REQQ: u64 = 100_000;
 /// Longest accepted info dictionary, in bytes: the hashes of [`crate::geometry::MAX_PIECES`] and
 /// the names of as many files.
 const MAX_METADATA: u64 = 32 << 20;
@@ -28,7 +28,7 @@ const CLIENT: &str = concat!("JSTorrent ", env!("CARGO_PKG_VERSION"));
 /// The contents of an extension handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
-    /// Supported extensions with the message ids that the sender assigns to them. Never 0.
+    /// Extensions with the message ids that the sender assigns to them. 0 disables an extension.
     pub messages: BTreeMap<String, u8>,
     /// The sender's client name, without control characters.
     pub client: Option<String>,
@@ -48,7 +48,8 @@ impl ExtensionHandshake {
         Self { client: Some(CLIENT.to_owned()), reqq: Some(reqq), ..Self::default() }
     }
 
-    /// Parses a payload. Fields of the wrong type count as absent, and `yourip` is ignored.
+    /// Parses a payload. Fields of the wrong type or out of bounds count as absent, and `yourip` is
+    /// ignored.
     ///
     /// # Errors
     /// The payload is not bencoded. Bytes after the dictionary are ignored.
@@ -64,7 +65,8 @@ impl ExtensionHandshake {
                 .map(client)
                 .filter(|name| !name.is_empty()),
             reqq: number("reqq")
-                .map(|reqq| u32::try_from(reqq).unwrap_or(MAX_REQQ).clamp(1, MAX_REQQ)),
+                .filter(|reqq| (1..=MAX_REQQ).contains(reqq))
+                .and_then(|reqq| u32::try_from(reqq).ok()),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             upload_only: number("upload_only") == Some(1),
             metadata_size: number("metadata_size")
@@ -99,7 +101,14 @@ impl ExtensionHandshake {
 
     /// The id that the sender assigned to this extension, if it supports it.
     pub fn id(&self, extension: &str) -> Option<u8> {
-        self.messages.get(extension).copied()
+        self.next_id(extension, None)
+    }
+
+    /// The id of this extension after this handshake, and `before` before it.
+    ///
+    /// A later handshake may leave an extension out, which changes nothing.
+    pub(crate) fn next_id(&self, extension: &str, before: Option<u8>) -> Option<u8> {
+        self.messages.get(extension).map_or(before, |&id| (id != 0).then_some(id))
     }
 }
 
@@ -107,7 +116,7 @@ fn messages(root: Value<'_>) -> BTreeMap<String, u8> {
     let dict = root.get("m").and_then(Value::dict).into_iter().flatten();
     let usable = dict.filter_map(|(name, id)| {
         let name = std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME)?;
-        let id = id.uint().and_then(|id| u8::try_from(id).ok()).filter(|id| *id != 0)?;
+        let id = id.uint().and_then(|id| u8::try_from(id).ok())?;
         Some((name.to_owned(), id))
     });
     usable.take(MAX_EXTENSIONS).collect()
@@ -156,15 +165,33 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_bounds_are_clamped_or_absent() {
-        let with_reqq =
-            |reqq| ExtensionHandshake { reqq: Some(reqq), ..ExtensionHandshake::default() };
-        check("d4:reqqi0ee", with_reqq(1));
-        check("d4:reqqi9223372036854775807ee", with_reqq(MAX_REQQ));
-        check("d13:metadata_sizei0e1:pi65536e4:reqqi-1ee", ExtensionHandshake::default());
-        check("d13:metadata_sizei9999999999ee", ExtensionHandshake::default());
-        check("d1:md1:ai0e1:bi256e1:c1:de1:v2:\u{1}\u{2}e", ExtensionHandshake::default());
-        check("le", ExtensionHandshake::default());
+    fn numbers_out_of_bounds_are_absent() {
+        let nothing = ExtensionHandshake::default;
+        check("d4:reqqi1ee", ExtensionHandshake { reqq: Some(1), ..nothing() });
+        for reqq in ["0", "-1", "100001", "4294967297", "9223372036854775807"] {
+            check(&format!("d4:reqqi{reqq}ee"), nothing());
+        }
+        for size in ["0", "-1", "33554433", "4294967297", "9999999999"] {
+            check(&format!("d13:metadata_sizei{size}ee"), nothing());
+        }
+        for port in ["0", "-1", "65536"] {
+            check(&format!("d1:pi{port}ee"), nothing());
+        }
+        check("d1:md1:ai-1e1:bi256e1:c1:d1:eleee", nothing());
+        check("d1:m1:x13:metadata_sizele4:reqq1:71:v2:\u{1}\u{2}e", nothing());
+        check("le", nothing());
+    }
+
+    #[test]
+    fn an_extension_stays_until_its_id_is_0() {
+        let next = |payload: &str| {
+            ExtensionHandshake::parse(payload.as_bytes()).unwrap().next_id("a", Some(3))
+        };
+        assert_eq!(next("d1:md1:ai4eee"), Some(4));
+        assert_eq!(next("d1:md1:ai0eee"), None);
+        for unchanged in ["de", "d1:mdee", "d1:md1:bi0eee", "d1:md1:ai256eee", "d1:md1:a1:5ee"] {
+            assert_eq!(next(unchanged), Some(3), "{unchanged}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) struct MetadataQueue {
 impl MetadataQueue {
     /// Reads the peer's extension handshake. A later one may omit the metadata fields.
     pub(super) fn read_handshake(&mut self, hello: &ExtensionHandshake) {
-        self.id = hello.id(metadata::EXTENSION).or(self.id);
+        self.id = hello.next_id(metadata::EXTENSION, self.id);
         let size = hello.metadata_size.filter(|&size| size <= limits::METADATA);
         self.offered = size.or(self.offered);
     }

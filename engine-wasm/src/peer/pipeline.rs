@@ -90,9 +90,10 @@ impl Pipeline {
         }
     }
 
-    /// Sets the number of requests that the peer accepts. `None` if the peer sends no number.
+    /// Sets the number of requests that the peer accepts. `None`, as the peer sends no number,
+    /// changes nothing.
     pub(super) fn set_reqq(&mut self, reqq: Option<u32>) {
-        self.reqq = reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
+        self.reqq = reqq.unwrap_or(self.reqq).clamp(1, limits::MAX_REQQ);
     }
 
     /// Sets the time from our handshake to the peer's.
@@ -446,5 +447,13 @@ mod tests {
         check(None, limits::FIRST_REQUESTS);
         check(Some(2), 2);
         check(Some(0), 1);
+    }
+
+    #[test]
+    fn a_later_handshake_may_leave_out_the_accepted_number() {
+        let mut pipeline = Pipeline::new(at(0));
+        pipeline.set_reqq(Some(2));
+        pipeline.set_reqq(None);
+        assert_eq!(pipeline.room(false, at(0)), 2);
     }
 }

@@ -46,7 +46,7 @@ impl Punching {
 
     /// Reads the peer's extension handshake. A later one may omit the id.
     pub(in crate::peer) fn read_handshake(&mut self, hello: &ExtensionHandshake) {
-        self.id = hello.id(EXTENSION).or(self.id);
+        self.id = hello.next_id(EXTENSION, self.id);
     }
 
     /// Offers the extension in our handshake. A first offer is never withdrawn.

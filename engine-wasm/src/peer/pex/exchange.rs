@@ -47,9 +47,14 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Sets the message id from its extension handshake (BEP 10). A later handshake may omit it.
+    /// Returns the message id that the peer assigned.
+    pub(crate) fn id(&self) -> Option<u8> {
+        self.id
+    }
+
+    /// Sets the message id from its extension handshake (BEP 10). `None` disables the extension.
     pub(crate) fn set_id(&mut self, id: Option<u8>) {
-        self.id = id.or(self.id);
+        self.id = id;
     }
 
     /// Whether a message may be sent now.

@@ -25,7 +25,7 @@ impl PexState {
     /// Reads the peer's extension handshake.
     pub(in crate::peer) fn read_handshake(&mut self, hello: &ExtensionHandshake) {
         self.port = hello.port.or(self.port);
-        self.exchange.set_id(hello.id(EXTENSION));
+        self.exchange.set_id(hello.next_id(EXTENSION, self.exchange.id()));
     }
 
     /// Offers the extension in our handshake. A first offer is never withdrawn.
