@@ -26,9 +26,21 @@ pub(crate) struct Calls {
     owners: BTreeMap<ConnId, InfoHash>,
     handshakes: BTreeMap<ConnId, Handshake>,
     encrypted: BTreeSet<ConnId>,
+    /// Most connections that the daemon allows; `None` until it is known.
+    capacity: Option<usize>,
 }
 
 impl Calls {
+    /// Sets the most connections that the daemon allows.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = Some(capacity);
+    }
+
+    /// Returns whether more than half of the connections that the daemon allows are in use.
+    pub(crate) fn are_scarce(&self) -> bool {
+        self.capacity.is_some_and(|capacity| self.owners.len() > capacity / 2)
+    }
+
     /// Assigns a connection to a torrent.
     pub(crate) fn insert(&mut self, conn: ConnId, owner: InfoHash) {
         self.owners.insert(conn, owner);
@@ -87,5 +99,25 @@ impl Calls {
             Step::Read(_) => Progress { say, then: Step::Read(more) },
             done @ Step::Done(_) => Progress { say, then: done },
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_scarce_when_half_of_them_are_in_use() {
+        let mut calls = Calls::default();
+        let mut scarce_with = |conn| {
+            calls.insert(ConnId(conn), InfoHash([0; 20]));
+            let before = calls.are_scarce();
+            calls.set_capacity(4);
+            (before, calls.are_scarce())
+        };
+        assert_eq!(scarce_with(1), (false, false), "how many are allowed was not known");
+        assert_eq!((scarce_with(2), scarce_with(3)), ((false, false), (true, true)));
+        calls.remove(&ConnId(3));
+        assert!(!calls.are_scarce());
     }
 }

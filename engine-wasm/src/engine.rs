@@ -121,7 +121,7 @@ impl Engine {
             Input::Intent { id, intent } => self.handle_intent(id, intent, now),
             Input::Timeout => self.handle_api_timeout(now),
         }
-        self.close_silent_arrivals(now);
+        self.maintain_arrivals(now);
         self.update_queue(now);
         self.refresh_space(now);
         self.wake_torrents(now);

@@ -327,31 +327,6 @@ fn a_new_peer_learns_our_pieces_and_receives_requested_blocks() {
     assert!(engines.strangers[&stranger].closed, "a nuisance is let go");
 }
 
-#[test]
-fn invalid_incoming_connections_are_closed() {
-    let mut engines = Engines::new(film(1), &[MIB], 62);
-    engines.seed(0);
-    let unknown = Handshake::ours(InfoHash([9; 20]), [1; 20]).encode().to_vec();
-    let real = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!")
-        .encode()
-        .to_vec();
-    let short = [&real[..], &[0, 0, 0, 1, 6]].concat();
-    // Bytes that may start an encrypted handshake are read until they cannot be one.
-    let other = b"GET / HTTP/1.1\r\n\r\n\r\n".repeat(40);
-    for bytes in [other, vec![0; 96], unknown, short] {
-        let stranger = engines.dial(0);
-        engines.say(stranger, bytes.clone());
-        engines.run_for(Duration::from_secs(1));
-        assert!(engines.strangers[&stranger].closed, "{bytes:?}");
-    }
-    let silent = engines.dial(0);
-    engines.run_for(Duration::from_secs(9));
-    assert!(!engines.strangers[&silent].closed);
-    engines.run_for(Duration::from_secs(2));
-    assert!(engines.strangers[&silent].closed, "who says nothing is not waited for");
-    assert_eq!(engines.connections(0), 0);
-}
-
 /// Returns the payloads of the `piece` messages that the peer received since the last call.
 fn payloads(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<Vec<u8>> {
     let heard = std::mem::take(&mut engines.strangers.get_mut(&stranger).unwrap().heard);
@@ -382,6 +357,31 @@ fn a_v2_block_is_as_long_as_requested_and_ends_with_zeros() {
 }
 
 #[test]
+fn invalid_incoming_connections_are_closed() {
+    let mut engines = Engines::new(film(1), &[MIB], 62);
+    engines.seed(0);
+    let unknown = Handshake::ours(InfoHash([9; 20]), [1; 20]).encode().to_vec();
+    let real = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!")
+        .encode()
+        .to_vec();
+    let short = [&real[..], &[0, 0, 0, 1, 6]].concat();
+    // Bytes that may start an encrypted handshake are read until they cannot be one.
+    let other = b"GET / HTTP/1.1\r\n\r\n\r\n".repeat(40);
+    for bytes in [other, vec![0; 96], unknown, short] {
+        let stranger = engines.dial(0);
+        engines.say(stranger, bytes.clone());
+        engines.run_for(Duration::from_secs(1));
+        assert!(engines.strangers[&stranger].closed, "{bytes:?}");
+    }
+    let silent = engines.dial(0);
+    engines.run_for(Duration::from_secs(9));
+    assert!(!engines.strangers[&silent].closed);
+    engines.run_for(Duration::from_secs(2));
+    assert!(engines.strangers[&silent].closed, "who says nothing is not waited for");
+    assert_eq!(engines.connections(0), 0);
+}
+
+#[test]
 fn a_peer_that_has_only_keep_alives_to_send_stays_connected() {
     let mut engines = Engines::new(film(1), &[MIB], 75);
     engines.seed(0);
@@ -390,11 +390,13 @@ fn a_peer_that_has_only_keep_alives_to_send_stays_connected() {
     for (stranger, id) in [(quiet, [1; 20]), (dead, [2; 20])] {
         engines.say(stranger, Handshake::ours(info_hash, id).encode().to_vec());
     }
-    for _ in 0..5 {
+    for _ in 0..12 {
         engines.run_for(Duration::from_secs(60));
         engines.say(quiet, vec![0; 4]);
     }
     assert!(!engines.strangers[&quiet].closed && engines.strangers[&dead].closed);
+    let keep_alives = engines.strangers[&quiet].heard.ends_with(&[0; 4]);
+    assert!(keep_alives, "we send keep-alives, too");
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl Torrent {
         }
     }
 
-    /// Once a second: assigns slots and sends metadata. Closes idle peers while we need nothing.
+    /// Once a second: assigns slots and sends metadata. Idle peers make room while we need nothing.
     pub(in crate::torrent) fn maintain_uploads(&mut self, cx: &mut Context<'_>) {
         if !self.swarm.uploads_are_due(cx.now) {
             return;
@@ -141,7 +141,7 @@ impl Torrent {
             if self.fetch.wants().is_empty() { pieces.unneeded() } else { pieces.have() };
         self.swarm.maintain_uploads(&self.content.meta.info, unneeded, cx.now);
         if !self.needs_peers() {
-            let ended = self.swarm.close_idle_peers(cx.now);
+            let ended = self.swarm.close_idle_peers(cx.shared.conns.are_scarce(), cx.now);
             self.end_connections(&ended, cx);
         }
     }

@@ -23,7 +23,7 @@ use crate::peer::policy::Reached;
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
 
-/// Time without interest after which a peer is closed while we need nothing either.
+/// Time without interest after which a peer makes room for others, while we need nothing either.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A peer that rejected this many requests in a row is dropped.
@@ -358,8 +358,19 @@ impl Swarm {
         seeds.into_iter().filter_map(part).collect()
     }
 
-    /// Closes connections to peers without interest for long, while we need nothing either.
-    pub(in crate::torrent) fn close_idle_peers(&mut self, now: Instant) -> Vec<EndedConnection> {
+    /// Makes room: closes connections to peers without interest for long, while we need nothing
+    /// either.
+    ///
+    /// With free places, and unless connections are scarce as a whole (`is_crowded`), a peer stays
+    /// as long as its keep-alives come: its interest may return.
+    pub(in crate::torrent) fn close_idle_peers(
+        &mut self,
+        is_crowded: bool,
+        now: Instant,
+    ) -> Vec<EndedConnection> {
+        if !is_crowded && self.peers.len() < self.most {
+            return Vec::new();
+        }
         let is_idle = |since| now.saturating_since(since) > IDLE_TIMEOUT;
         let idler = |(&conn, peer): (&ConnId, &Peer)| {
             let idles = peer.is_ready() && peer.upload().idle_since().is_some_and(is_idle);

@@ -273,11 +273,15 @@ fn seeds_are_closed_when_we_need_nothing_and_dialled_when_we_do() {
 }
 
 #[test]
-fn idle_peers_are_closed_after_a_while() {
-    let mut swarm = connected(2);
-    say(&mut swarm, 1, &Message::Interested).unwrap();
-    assert!(swarm.close_idle_peers(at(300)).is_empty());
-    assert_eq!(conns(&swarm.close_idle_peers(at(301))), [2]);
+fn idle_peers_make_room_after_a_while() {
+    for is_crowded in [false, true] {
+        let mut swarm = connected(2);
+        say(&mut swarm, 1, &Message::Interested).unwrap();
+        assert!(swarm.close_idle_peers(false, at(301)).is_empty(), "there is room");
+        swarm.set_max_connections(if is_crowded { 3 } else { 2 });
+        assert!(swarm.close_idle_peers(is_crowded, at(300)).is_empty());
+        assert_eq!(conns(&swarm.close_idle_peers(is_crowded, at(301))), [2], "{is_crowded}");
+    }
 }
 
 #[test]
