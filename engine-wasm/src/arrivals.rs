@@ -2,8 +2,12 @@
 //!
 //! An arrival is read in exact byte counts until it names a torrent, in plain text or in an
 //! encrypted handshake; then the torrent receives it with all bytes read. Invariants: the number of
-//! arrivals and their time are limited; an arrival that uses another protocol is read no further
-//! than [`mse::MOST_READ`] bytes; no byte is lost or decrypted twice.
+//! arrivals, their share for one machine and their time are limited; an arrival that uses another
+//! protocol is read no further than [`mse::MOST_READ`] bytes; no byte is lost or decrypted twice.
+
+#[cfg(test)]
+mod tests;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +16,7 @@ use rand::Rng;
 use shared_proto::ConnId;
 use shared_proto::io::Rc4Start;
 
+use crate::addresses::machine;
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::peer::HANDSHAKE_TIMEOUT;
@@ -19,6 +24,7 @@ use crate::peer::handshake::{NAMED_LEN, PROTOCOL, named_torrent};
 use crate::peer::mse::{self, Encryption, Outcome};
 use crate::peer::policy::Transport;
 use crate::time::Instant;
+use turns::Turns;
 
 /// An incoming connection.
 #[derive(Debug)]
@@ -37,6 +43,8 @@ struct Arrival {
 enum Security {
     /// Plain, or not known yet.
     No,
+    /// An encrypted handshake has begun. It needs the peer's public key, and a turn to handle it.
+    Key,
     /// The encrypted handshake is in progress.
     Handshaking(Box<mse::Handshake>),
     /// The encrypted handshake is done.
@@ -80,6 +88,7 @@ pub(crate) enum Step {
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     waiting: BTreeMap<ConnId, Arrival>,
+    turns: Turns,
 }
 
 impl Arrivals {
@@ -91,7 +100,11 @@ impl Arrivals {
         over: Transport,
         now: Instant,
     ) -> Vec<Step> {
-        if self.waiting.len() >= limits::ARRIVALS {
+        let home = |addr: SocketAddr| machine(addr.ip().to_canonical());
+        let neighbours = self.waiting.values().filter(|other| home(other.addr) == home(addr));
+        if self.waiting.len() >= limits::ARRIVALS
+            || neighbours.count() >= limits::ARRIVALS_PER_MACHINE
+        {
             return vec![Step::Refuse];
         }
         let mut arrival = Arrival {
@@ -116,29 +129,52 @@ impl Arrivals {
         data: &[u8],
         encryption: Encryption,
         torrents: impl Iterator<Item = InfoHash>,
-        rng: &mut impl Rng,
+        (rng, now): (&mut impl Rng, Instant),
     ) -> Option<Vec<Step>> {
         let arrival = self.waiting.get_mut(&conn)?;
-        let steps = arrival.data(data, encryption, torrents, rng);
-        if steps.iter().any(|step| matches!(step, Step::Named(_) | Step::Refuse)) {
-            self.waiting.remove(&conn);
+        let mut steps = arrival.data(data, encryption, torrents);
+        if arrival.has_key() && self.turns.request(conn, now) {
+            steps.extend(arrival.exchange_keys(encryption, rng));
         }
+        self.forget_ended(conn, &steps);
         Some(steps)
+    }
+
+    /// Continues with the next arrival that waited for its turn to exchange keys.
+    pub(crate) fn take_turn(
+        &mut self,
+        encryption: Encryption,
+        (rng, now): (&mut impl Rng, Instant),
+    ) -> Option<(ConnId, Vec<Step>)> {
+        let conn = self.turns.next(now)?;
+        let arrival = self.waiting.get_mut(&conn)?;
+        let steps = arrival.exchange_keys(encryption, rng);
+        self.forget_ended(conn, &steps);
+        Some((conn, steps))
+    }
+
+    fn forget_ended(&mut self, conn: ConnId, steps: &[Step]) {
+        if steps.iter().any(|step| matches!(step, Step::Named(_) | Step::Refuse)) {
+            self.closed(conn);
+        }
     }
 
     /// Handles a closed connection. Returns false if it is no arrival.
     pub(crate) fn closed(&mut self, conn: ConnId) -> bool {
+        self.turns.leave(conn);
         self.waiting.remove(&conn).is_some()
     }
 
     /// Removes all arrivals.
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
+        self.turns.clear();
     }
 
-    /// Returns when the first arrival times out.
+    /// Returns when the first arrival times out, or may exchange keys.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
-        self.waiting.values().map(|arrival| arrival.since + HANDSHAKE_TIMEOUT).min()
+        let ends = self.waiting.values().map(|arrival| arrival.since + HANDSHAKE_TIMEOUT);
+        ends.chain(self.turns.next_wakeup()).min()
     }
 
     /// Removes the arrivals that timed out, and returns them to be closed.
@@ -146,7 +182,9 @@ impl Arrivals {
         let late =
             self.waiting.iter().filter(|(_, arrival)| arrival.since + HANDSHAKE_TIMEOUT <= now);
         let late: Vec<ConnId> = late.map(|(&conn, _)| conn).collect();
-        late.iter().for_each(|conn| drop(self.waiting.remove(conn)));
+        for &conn in &late {
+            self.closed(conn);
+        }
         late
     }
 }
@@ -157,13 +195,15 @@ impl Arrival {
         data: &[u8],
         encryption: Encryption,
         torrents: impl Iterator<Item = InfoHash>,
-        rng: &mut impl Rng,
     ) -> Vec<Step> {
         if let Security::Handshaking(_) = self.security {
             return self.continue_handshake(data, torrents);
         }
         self.pending = self.pending.saturating_sub(data.len());
         self.received.extend_from_slice(data);
+        if matches!(self.security, Security::Key) {
+            return self.read_up_to(mse::KEY_LEN);
+        }
         let is_plain = matches!(self.security, Security::No);
         if !is_plain || self.received.len() < PROTOCOL.len() {
             return self.identify();
@@ -172,12 +212,25 @@ impl Arrival {
             (true, Encryption::Forced) | (false, Encryption::Off) => vec![Step::Refuse],
             (true, _) => self.identify(),
             (false, _) => {
-                self.security =
-                    Security::Handshaking(Box::new(mse::Handshake::accept(encryption, rng)));
-                let first = std::mem::take(&mut self.received);
-                self.continue_handshake(&first, torrents)
+                self.security = Security::Key;
+                self.read_up_to(mse::KEY_LEN)
             }
         }
+    }
+
+    /// Whether the peer's public key is there.
+    fn has_key(&self) -> bool {
+        matches!(self.security, Security::Key) && self.received.len() >= mse::KEY_LEN
+    }
+
+    /// Handles the peer's public key and sends ours.
+    fn exchange_keys(&mut self, encryption: Encryption, rng: &mut impl Rng) -> Vec<Step> {
+        if encryption == Encryption::Off {
+            return vec![Step::Refuse];
+        }
+        self.security = Security::Handshaking(Box::new(mse::Handshake::accept(encryption, rng)));
+        let key = std::mem::take(&mut self.received);
+        self.continue_handshake(&key, std::iter::empty())
     }
 
     /// Examines the first 20 bytes: the plain protocol name (BEP 3), or else an encrypted
@@ -233,186 +286,5 @@ impl Arrival {
         let more = length.saturating_sub(self.received.len() + self.pending);
         self.pending += more;
         Some(more).filter(|&more| more > 0).map(Step::Read).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rand::SeedableRng;
-    use rand::rngs::ChaCha8Rng;
-    use rc4::{KeyInit, Rc4, StreamCipher};
-
-    use super::*;
-    use crate::peer::handshake::Handshake;
-
-    const TORRENT: InfoHash = InfoHash([7; 20]);
-    const SECOND: InfoHash = InfoHash([9; 20]);
-
-    fn addr() -> SocketAddr {
-        SocketAddr::from(([1, 2, 3, 4], 5))
-    }
-
-    fn hello() -> [u8; 68] {
-        Handshake::ours(TORRENT, [8; 20]).encode()
-    }
-
-    fn rng(seed: u8) -> ChaCha8Rng {
-        ChaCha8Rng::from_seed([seed; 32])
-    }
-
-    fn data(arrivals: &mut Arrivals, data: &[u8], encryption: Encryption) -> Option<Vec<Step>> {
-        arrivals.data(ConnId(1), data, encryption, [TORRENT, SECOND].into_iter(), &mut rng(1))
-    }
-
-    #[test]
-    fn an_arrival_is_read_up_to_the_torrents_name_and_not_further() {
-        let mut arrivals = Arrivals::default();
-        assert_eq!(
-            arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0)),
-            [Step::Read(20)]
-        );
-        let mut hear = |bytes: &[u8]| data(&mut arrivals, bytes, Encryption::Allowed);
-        assert_eq!(hear(&hello()[..7]), Some(vec![]), "the rest of it is on its way");
-        assert_eq!(hear(&hello()[7..20]), Some(vec![Step::Read(28)]));
-        assert_eq!(hear(&hello()[20..30]), Some(vec![]));
-        let received = hello()[..48].to_vec();
-        let named = Named { addr: addr(), over: Transport::Utp, info_hash: TORRENT, received };
-        assert_eq!(hear(&hello()[30..48]), Some(vec![Step::Named(named)]));
-        assert_eq!(hear(&hello()[48..]), None, "the connection has its torrent now");
-    }
-
-    /// Checks the reaction to the first bytes under an encryption policy.
-    fn check_first(bytes: &[u8; 20], encryption: Encryption, expected: Step) {
-        let mut arrivals = Arrivals::default();
-        arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0));
-        let steps = data(&mut arrivals, bytes, encryption).unwrap();
-        assert_eq!(steps.last(), Some(&expected), "{encryption:?}");
-        assert_eq!(arrivals.next_wakeup().is_none(), expected == Step::Refuse);
-    }
-
-    #[test]
-    fn the_first_bytes_and_the_policy_decide() {
-        let other = b"GET / HTTP/1.1\r\nHost";
-        check_first(PROTOCOL, Encryption::Off, Step::Read(28));
-        check_first(PROTOCOL, Encryption::Allowed, Step::Read(28));
-        check_first(PROTOCOL, Encryption::Preferred, Step::Read(28));
-        check_first(PROTOCOL, Encryption::Forced, Step::Refuse);
-        check_first(other, Encryption::Off, Step::Refuse);
-        check_first(other, Encryption::Allowed, Step::Read(76));
-        check_first(other, Encryption::Forced, Step::Read(76));
-    }
-
-    /// Runs an encrypted handshake that sends `early` with it and `later` after it.
-    ///
-    /// Both directions deliver at most `at_once` bytes at a time and never more than requested.
-    /// Returns the final step and the decrypted bytes after it.
-    fn shake(
-        called: InfoHash,
-        early: &[u8],
-        later: &[u8],
-        at_once: usize,
-        seed: u8,
-    ) -> (Option<Step>, Vec<u8>) {
-        let mut dialling =
-            mse::Handshake::dial(called, early.to_vec(), Encryption::Forced, &mut rng(seed));
-        let mut arrivals = Arrivals::default();
-        let mut ordered = 0;
-        let (mut forth, mut back) = (dialling.take_out(), Vec::new());
-        let mut cipher: Option<Rc4> = None;
-        let mut todo = arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0));
-        let (mut is_over, mut end) = (false, None);
-        for _ in 0..100_000 {
-            for step in std::mem::take(&mut todo) {
-                match step {
-                    Step::Read(bytes) => ordered += bytes,
-                    Step::Send(bytes) => back.extend(bytes),
-                    Step::Transform { read, .. } => {
-                        let start = read.expect("forced");
-                        let mut stream = Rc4::new_from_slice(&start.key).unwrap();
-                        stream.apply_keystream(&mut vec![0; start.skip as usize]);
-                        cipher = Some(stream);
-                    }
-                    step => end = Some(step),
-                }
-            }
-            if end == Some(Step::Refuse) || (end.is_some() && is_over) {
-                cipher.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut forth));
-                return (end, forth);
-            }
-            let length = ordered.min(at_once).min(forth.len());
-            if length > 0 && end.is_none() {
-                let mut bytes: Vec<u8> = forth.drain(..length).collect();
-                ordered -= length;
-                cipher.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut bytes));
-                let torrents = [SECOND, TORRENT].into_iter();
-                todo = arrivals
-                    .data(ConnId(1), &bytes, Encryption::Allowed, torrents, &mut rng(seed ^ 1))
-                    .unwrap();
-            }
-            if !is_over {
-                let length = dialling.wanted().min(at_once).min(back.len());
-                let bytes: Vec<u8> = back.drain(..length).collect();
-                match dialling.handle_data(&bytes, std::iter::empty()).unwrap() {
-                    mse::Step::Read(_) => {}
-                    mse::Step::Done(outcome) => {
-                        is_over = true;
-                        let start = outcome.write.unwrap();
-                        let mut stream = Rc4::new_from_slice(&start.key).unwrap();
-                        stream.apply_keystream(&mut vec![0; start.skip as usize]);
-                        let mut later = later.to_vec();
-                        stream.apply_keystream(&mut later);
-                        forth.extend(later);
-                    }
-                }
-                forth.extend(dialling.take_out());
-            }
-        }
-        (None, forth)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// For any split between early and late bytes, and any fragmentation.
-        #[test]
-        fn not_a_byte_of_an_encrypted_arrival_is_lost_or_decrypted_twice(
-            early in 0usize..=148, at_once in 1usize..200, seed: u8,
-        ) {
-            let words = [&hello()[..], &(0..80).collect::<Vec<u8>>()].concat();
-            let (end, rest) = shake(TORRENT, &words[..early], &words[early..], at_once, seed);
-            let Some(Step::Named(named)) = end else { panic!("{end:?}") };
-            prop_assert_eq!(named.info_hash, TORRENT);
-            prop_assert!((48..=68).contains(&named.received.len()));
-            prop_assert_eq!([named.received, rest].concat(), words);
-        }
-    }
-
-    #[test]
-    fn an_unknown_torrent_is_refused_in_an_encrypted_handshake() {
-        assert_eq!(shake(InfoHash([1; 20]), &hello(), b"", 99, 5).0, Some(Step::Refuse));
-        let (end, _) = shake(SECOND, b"no handshake, but twenty bytes and more", b"", 99, 5);
-        assert_eq!(end, Some(Step::Refuse));
-    }
-
-    #[test]
-    fn silent_arrivals_are_closed_and_too_many_refused() {
-        let mut arrivals = Arrivals::default();
-        for conn in 0..limits::ARRIVALS as u64 {
-            assert_eq!(
-                arrivals.accepted(ConnId(conn), addr(), Transport::Utp, Instant(conn)),
-                [Step::Read(20)]
-            );
-        }
-        assert_eq!(
-            arrivals.accepted(ConnId(999), addr(), Transport::Utp, Instant(0)),
-            [Step::Refuse]
-        );
-        let first = Instant(0) + HANDSHAKE_TIMEOUT;
-        assert_eq!(arrivals.next_wakeup(), Some(first));
-        assert_eq!(arrivals.expire(first), [ConnId(0)]);
-        assert!(arrivals.closed(ConnId(1)) && !arrivals.closed(ConnId(1)));
-        assert_eq!(data(&mut arrivals, &[0], Encryption::Allowed), None);
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), Transport::Utp, first), [Step::Read(20)]);
     }
 }

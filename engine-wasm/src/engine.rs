@@ -112,6 +112,7 @@ impl Engine {
         match input {
             Input::Linked { roots, limits, .. } => {
                 self.common.shared.handles.set_capacity(limits.max_files);
+                self.common.shared.conns.set_capacity(limits.max_conns as usize);
                 self.roots.link(roots);
                 self.link(now);
             }

@@ -38,6 +38,11 @@ pub(crate) const LEAST_RATE_LIMIT: u64 = 1_000;
 pub(crate) const DIALS_PER_TORRENT: usize = 10;
 /// Most incoming connections that have not named a torrent yet. Each has ten seconds to do so.
 pub(crate) const ARRIVALS: usize = 100;
+/// Most of them from one machine. A household behind one address has fewer at a time.
+pub(crate) const ARRIVALS_PER_MACHINE: usize = 10;
+/// Most encrypted handshakes of incoming connections that begin in a period. Each costs two powers
+/// of 768-bit numbers, some milliseconds as WebAssembly; 40 a second serve every real swarm.
+pub(crate) const EXCHANGES: (u32, Duration) = (4, Duration::from_millis(100));
 /// Dial timeout, milliseconds.
 pub(crate) const DIAL_TIMEOUT_MS: u32 = 10_000;
 /// Dial timeout over the first of two transports, milliseconds: enough for two lost TCP packets.

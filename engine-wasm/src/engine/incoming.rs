@@ -22,17 +22,27 @@ impl Engine {
         let names = self.torrents.values().flat_map(Torrent::names);
         let cx = self.common.context(now);
         let encryption = cx.shared.policy.encryption;
-        let Some(steps) = self.routes.arrivals.data(conn, data, encryption, names, cx.rng) else {
+        let chance = (cx.rng, now);
+        let Some(steps) = self.routes.arrivals.data(conn, data, encryption, names, chance) else {
             return false;
         };
         self.follow(conn, steps, now);
         true
     }
 
-    /// Closes the connections that named no torrent in time.
-    pub(super) fn close_silent_arrivals(&mut self, now: Instant) {
+    /// Closes the connections that named no torrent in time, and continues those whose turn came.
+    pub(super) fn maintain_arrivals(&mut self, now: Instant) {
         for conn in self.routes.arrivals.expire(now) {
             self.refuse(conn, now);
+        }
+        loop {
+            let cx = self.common.context(now);
+            let encryption = cx.shared.policy.encryption;
+            let Some((conn, steps)) = self.routes.arrivals.take_turn(encryption, (cx.rng, now))
+            else {
+                return;
+            };
+            self.follow(conn, steps, now);
         }
     }
 

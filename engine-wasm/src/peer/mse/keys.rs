@@ -14,7 +14,7 @@ use shared_proto::io::Rc4Start;
 use crate::metainfo::InfoHash;
 
 /// Length of a public key and of the shared secret, in bytes.
-pub(super) const KEY_LEN: usize = 96;
+pub(crate) const KEY_LEN: usize = 96;
 /// Length of a private key, in bytes; a longer one adds nothing.
 pub(super) const PRIVATE_LEN: usize = 20;
 /// Bytes of either stream that are discarded before the first is used.

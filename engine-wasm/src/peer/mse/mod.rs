@@ -16,7 +16,8 @@ use thiserror::Error;
 
 use super::handshake::HANDSHAKE_LEN;
 use crate::metainfo::InfoHash;
-use keys::{KEY_LEN, PRIVATE_LEN, Private, Secret, Stream};
+pub(crate) use keys::KEY_LEN;
+use keys::{PRIVATE_LEN, Private, Secret, Stream};
 use sync::{MAX_PADDING, Search};
 
 /// Maximum bytes that a handshake reads: key, padding, marks, padding, first payload.
