@@ -193,6 +193,7 @@ impl<'a> Context<'a> {
             has_utp: self.shared.net.has_utp(),
             awaits_sockets: self.awaits_sockets(),
             pex: self.shared.sources.pex,
+            pex_interval: self.shared.sources.pex_interval,
         }
     }
 

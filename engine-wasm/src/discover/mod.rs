@@ -10,6 +10,8 @@ pub mod priority;
 pub mod tracker;
 pub(crate) mod web_seed;
 
+use std::time::Duration;
+
 /// The sources of peers that the user allows.
 ///
 /// Addresses from the user, a magnet link or a stored record are always accepted.
@@ -25,10 +27,19 @@ pub struct Sources {
     pub lsd: bool,
     /// Web servers that hold the files (BEP 19).
     pub web_seeds: bool,
+    /// Shortest time between two messages about other peers to a peer. BEP 11 asks for a minute.
+    pub pex_interval: Duration,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { dht: true, trackers: true, pex: true, lsd: true, web_seeds: true }
+        Self {
+            dht: true,
+            trackers: true,
+            pex: true,
+            lsd: true,
+            web_seeds: true,
+            pex_interval: Duration::from_secs(60),
+        }
     }
 }

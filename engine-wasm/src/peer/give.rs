@@ -3,6 +3,8 @@
 //! Like its parent module, it translates between messages and events and decides nothing. The
 //! caller knows which pieces we have.
 
+use std::time::Duration;
+
 use super::extension::{self, ExtensionHandshake};
 use super::metadata::{self, MetadataMessage};
 use super::upload::{Request, Verdict};
@@ -26,6 +28,8 @@ pub struct Introduction<'a> {
     pub upload_only: bool,
     /// Whether peer exchange is offered (BEP 11).
     pub exchanges_peers: bool,
+    /// Shortest time between two peer exchange messages.
+    pub pex_interval: Duration,
     /// Whether hole punching is offered (BEP 55).
     pub punches: bool,
 }
@@ -56,7 +60,7 @@ impl Peer {
         hello.metadata_size = us.metadata_size;
         hello.port = us.port;
         hello.upload_only = us.upload_only;
-        self.pex_state.offer(&mut hello, us.exchanges_peers);
+        self.pex_state.offer(&mut hello, us.exchanges_peers, us.pex_interval);
         self.punching.offer(&mut hello, us.punches);
         self.send(
             &Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() },

@@ -3,6 +3,7 @@
 //! Also how an open connection begins.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -32,6 +33,8 @@ pub(crate) struct Local {
     pub(crate) awaits_sockets: bool,
     /// Whether peer exchange is allowed (BEP 11).
     pub(crate) pex: bool,
+    /// Shortest time between two peer exchange messages to a peer.
+    pub(crate) pex_interval: Duration,
 }
 
 /// How a newly opened connection begins.

@@ -63,6 +63,7 @@ fn us(have: &Bitfield) -> Introduction<'_> {
         port,
         upload_only,
         exchanges_peers: false,
+        pex_interval: Duration::from_secs(60),
         punches: false,
     }
 }

@@ -1,7 +1,8 @@
 //! Peer exchange with one peer: the rate, the differences and the limits.
 //!
-//! Knows no torrent and no connection. Invariants: at most one message a minute is sent, and none
-//! without a change; messages that come too often are ignored, and in the end the peer is dropped.
+//! Knows no torrent and no connection. Invariants: at most one message is sent in each interval, a
+//! minute unless the host sets another, and none without a change; messages that come too often are
+//! ignored, and in the end the peer is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,10 +12,11 @@ use super::{Flags, MAX_FIRST, MAX_NAMED, PexMessage};
 use crate::addresses::is_local;
 use crate::time::Instant;
 
-/// Minimum time between two messages to a peer (BEP 11).
+/// Minimum time between two messages to a peer (BEP 11), unless the host sets another.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How much sooner a message may arrive, because clocks differ.
-const TOLERANCE: Duration = Duration::from_secs(10);
+/// The part of the interval by which a message may arrive sooner, because clocks differ: 10 s of a
+/// minute.
+const TOLERANCE: u32 = 6;
 /// Messages that may arrive at once: the first one, a regular one, and one that was delayed.
 const BURST: u32 = 3;
 /// Ignored early messages before the peer is dropped.
@@ -31,10 +33,11 @@ pub(crate) type Peers = BTreeMap<SocketAddr, Flags>;
 pub(crate) struct Nuisance;
 
 /// The state of peer exchange with one peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exchange {
     /// The message id that the peer assigned to the extension.
     id: Option<u8>,
+    interval: Duration,
     /// Peers that we named and did not drop since.
     told: BTreeSet<SocketAddr>,
     last_sent: Option<Instant>,
@@ -46,7 +49,27 @@ pub(crate) struct Exchange {
     early: u32,
 }
 
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            id: None,
+            interval: INTERVAL,
+            told: BTreeSet::new(),
+            last_sent: None,
+            taken: Peers::new(),
+            burst: 0,
+            burst_since: Instant::default(),
+            early: 0,
+        }
+    }
+}
+
 impl Exchange {
+    /// Sets the minimum time between two messages.
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
     /// Returns the message id that the peer assigned.
     pub(crate) fn id(&self) -> Option<u8> {
         self.id
@@ -59,7 +82,7 @@ impl Exchange {
 
     /// Whether a message may be sent now.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.id.is_some() && self.last_sent.is_none_or(|at| at + INTERVAL <= now)
+        self.id.is_some() && self.last_sent.is_none_or(|at| at + self.interval <= now)
     }
 
     /// The changes since the last message, with the id to send them under.
@@ -124,8 +147,8 @@ impl Exchange {
     }
 
     fn is_in_time(&mut self, now: Instant) -> bool {
-        let passed =
-            now.saturating_since(self.burst_since).as_secs() / (INTERVAL - TOLERANCE).as_secs();
+        let least = (self.interval - self.interval / TOLERANCE).as_micros().max(1);
+        let passed = now.saturating_since(self.burst_since).as_micros() / least;
         if passed > 0 {
             self.burst = self.burst.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
             self.burst_since = now;
@@ -241,6 +264,22 @@ mod tests {
         }
         assert_eq!(heard(20, 51), Ok(vec![addr(20)]), "patience pays");
         assert_eq!(heard(21, 52), Err(Nuisance));
+    }
+
+    #[test]
+    fn the_interval_may_be_shorter_than_a_minute() {
+        let mut exchange = willing();
+        exchange.set_interval(Duration::from_secs(6));
+        check(&mut exchange, 0, &peers([1]), Some((&[1], &[])));
+        check(&mut exchange, 5, &peers([2]), None);
+        check(&mut exchange, 6, &peers([2]), Some((&[2], &[1])));
+        let said = PexMessage { added: vec![(addr(3), Flags::default())], dropped: vec![addr(3)] };
+        let mut heard =
+            |seconds| exchange.handle_message(&said, addr(0), at(seconds)).unwrap().len();
+        assert_eq!([0, 0, 0, 0, 4, 5, 5].map(&mut heard), [1, 1, 1, 0, 0, 1, 0]);
+        exchange.set_interval(Duration::ZERO);
+        check(&mut exchange, 6, &peers([4]), Some((&[4], &[2])));
+        assert!(exchange.handle_message(&said, addr(0), at(7)).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! peers to name.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::exchange::{Exchange, Nuisance, Peers};
 use super::{EXTENSION, Flags, OUR_ID, PexMessage};
@@ -29,8 +30,16 @@ impl PexState {
     }
 
     /// Offers the extension in our handshake. A first offer is never withdrawn.
-    pub(in crate::peer) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
+    ///
+    /// `interval` is the shortest time between two messages.
+    pub(in crate::peer) fn offer(
+        &mut self,
+        hello: &mut ExtensionHandshake,
+        is_wanted: bool,
+        interval: Duration,
+    ) {
         self.offered |= is_wanted;
+        self.exchange.set_interval(interval);
         if self.offered {
             hello.messages.insert(EXTENSION.to_owned(), OUR_ID);
         }

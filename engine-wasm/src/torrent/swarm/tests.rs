@@ -52,6 +52,7 @@ fn local() -> Local {
         has_utp: true,
         awaits_sockets: false,
         pex: true,
+        pex_interval: Duration::from_secs(60),
     }
 }
 

@@ -34,6 +34,7 @@ impl Swarm {
             port: local.port.filter(|_| offered.metadata.is_some()),
             upload_only: self.uploads.announced_upload_only(),
             exchanges_peers: self.exchanges_peers(local),
+            pex_interval: local.pex_interval,
             punches: offered.metadata.is_some() && self.punches(local),
         }
     }

@@ -43,6 +43,7 @@ impl SourceSettings {
             pex: is_used(self.no_pex, file.no_pex),
             lsd: !self.no_lsd.or(file.no_lsd).unwrap_or(is_alone),
             web_seeds: is_used(self.no_web_seeds, file.no_web_seeds),
+            ..Sources::default()
         }
     }
 }
@@ -79,7 +80,13 @@ mod tests {
         let text = "state = \"/state\"\nno_trackers = true\nno_pex = true\nno_lsd = true\n\
                     no_web_seeds = true";
         let file = Toml::new("sources-rank", text);
-        let none = Sources { dht: true, trackers: false, pex: false, lsd: false, web_seeds: false };
+        let none = Sources {
+            trackers: false,
+            pex: false,
+            lsd: false,
+            web_seeds: false,
+            ..Sources::default()
+        };
         assert_eq!(file.settings().resolve().unwrap().sources, none);
         let sources = SourceSettings { no_pex: Some(false), ..SourceSettings::default() };
         let config = Settings { sources, ..file.settings() }.resolve().unwrap();
