@@ -16,14 +16,12 @@ const KIB: usize = 1 << 10;
 /// Small, so that there are many pieces, and files end inside pieces.
 const PIECE_LENGTH: usize = 32 * KIB;
 /// Odd lengths: empty, less than a block, a piece and a byte, whole pieces, many pieces and a byte.
-/// The last file ends with a short block.
 const FILES: &[(&str, usize)] = &[
     ("a/film.mkv", 2_000_001),
     ("b.srt", 5),
     ("c.empty", 0),
     ("d/e/more", 32 * KIB + 1),
     ("f.exact", 4 * PIECE_LENGTH),
-    ("g.tail", PIECE_LENGTH + 16 * KIB + 3),
 ];
 
 /// A torrent in this version, without trackers. Each number has a content of its own.
