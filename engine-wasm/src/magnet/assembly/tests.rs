@@ -131,7 +131,8 @@ fn another_peer_is_asked_first_for_dropped_blocks() {
     let mut table = Table::with_offers(&[SIZE; 2]);
     assert_eq!(table.ask(), "1:0 2:1 1:2 2:3 1:4");
     table.give(1, 0);
-    (table.give(2, 1), table.give(2, 3));
+    table.give(2, 1);
+    table.give(2, 3);
     table.wait(1);
     assert_eq!(table.ask(), "2:2 1:4");
 }
